@@ -1,0 +1,73 @@
+# make            build dlserv.pyz, the whole program in one file
+# make test       run the tests (makes a virtual environment for pytest first)
+# make test-all   the same on every Python from 3.8 on that is found here
+# make crash-test kill -9 the daemon two hundred times and look what is lost
+# make bench      compare with curl, wget, aria2c and axel, those that are found here
+# make install    put the program in place: PREFIX=/usr/local
+# make clean      remove what was made
+
+PYTHON ?= python3
+PREFIX ?= /usr/local
+VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV = build/venv-$(call VERSION_OF,$(PYTHON))
+SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' | LC_ALL=C sort)
+
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: pyz test test-all crash-test bench install clean
+
+pyz: dlserv.pyz
+
+# The same bytes wherever and whenever it is built: sorted names, one time, one mode.
+define BUILD
+import sys, zipapp, zipfile
+target, *names = sys.argv[1:]
+stage = target + ".zip"
+with zipfile.ZipFile(stage, "w") as archive:
+    for name in names:
+        entry = zipfile.ZipInfo("__main__.py" if name == "dlserv.py" else name)
+        entry.external_attr, entry.create_system = 0o644 << 16, 3
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        with open(name, "rb") as file:
+            archive.writestr(entry, file.read(), compresslevel=9)
+zipapp.create_archive(stage, target, interpreter="/usr/bin/env python3")
+endef
+export BUILD
+
+dlserv.pyz: $(SOURCES) Makefile
+	$(PYTHON) -c "$$BUILD" $@ $(SOURCES)
+	@rm $@.zip
+	@ls -l $@
+
+test: $(VENV)/ready dlserv.pyz
+	$(VENV)/bin/python -m pytest $(TESTS)
+
+$(VENV)/ready:
+	@echo "making a virtual environment for pytest in $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'pytest>=7,<10'
+	@touch $@
+
+test-all:
+	@for version in 3.8 3.9 3.10 3.11 3.12 3.13 3.14; do \
+	  python=python$$version; \
+	  $$python -c '' 2>/dev/null || python=$$(pyenv prefix \
+	    $$(pyenv versions --bare 2>/dev/null | grep "^$$version\." | tail -n 1) 2>/dev/null)/bin/python; \
+	  $$python -c '' 2>/dev/null || { echo "== Python $$version: not found, left out"; continue; }; \
+	  echo "== $$($$python --version)"; \
+	  $(MAKE) --no-print-directory test PYTHON=$$python || exit 1; \
+	done
+
+crash-test: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -m slow tests/test_crash.py
+
+bench: dlserv.pyz
+	$(PYTHON) tests/bench
+
+install: dlserv.pyz
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 dlserv.pyz $(DESTDIR)$(PREFIX)/bin/dlserv
+
+clean:
+	rm -rf build dlserv.pyz .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+"""dlserv: a download daemon in one file of standard-library Python.
+
+    from dlserv import Daemon
+
+    with Daemon({"general": {"download_dir": "/srv", "db_path": "/srv/.dlserv.db"}}) as daemon:
+        tid = daemon.add("https://example.org/file.iso")
+        daemon.wait(tid)
+"""
+
+__version__ = "1.0"
+__all__ = ["Daemon", "Server", "__version__"]
+
+
+def __getattr__(name):
+    """The public classes, loaded when they are first asked for (PEP 562)."""
+    if name == "Daemon":
+        from .daemon import Daemon
+        return Daemon
+    if name == "Server":
+        from .api.server import Server
+        return Server
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))

@@ -1,0 +1,163 @@
+"""Requests off a connection, framed strictly (RFC 9112), and replies onto it.
+
+http.server's own parser lets through what another parser might read differently: bare
+line feeds, folded headers, blanks before a colon, two lengths. Each of those is a
+`BadMessage` here, after which the connection must be closed, because nobody knows
+where the next request would begin. Nothing is read beyond the request asked for.
+"""
+
+import re
+from collections import namedtuple
+
+from ..errors import Error
+
+LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
+LONGEST_HEAD = 32 * 1024        # bytes of all headers
+MOST_HEADERS = 64
+LONGEST_BODY = 2 ** 20
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[^\x00-\x08\x0a-\x1f\x7f])*?)[ \t]*\r\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+
+
+class BadMessage(Error):
+    """A request that cannot be read; answer with `status` and close the connection."""
+
+    def __init__(self, status, sentence):
+        super().__init__(sentence)
+        self.status = status
+
+
+class Head(namedtuple("Head", "method target version headers")):
+    """A request without its body: `target` in origin form, `headers` {lower name: value}.
+
+    A header that came several times has its values joined by ", "; `version` is (1, n).
+    """
+
+    __slots__ = ()
+
+    @property
+    def keep_alive(self):
+        """Whether the client wants another request on this connection."""
+        wishes = [wish.strip().lower() for wish in self.headers.get("connection", "").split(",")]
+        return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
+
+    @property
+    def has_body(self):
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    @property
+    def expects_continue(self):
+        return self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+
+
+def read_head(reader):
+    """The next Head from a buffered reader, or None at the end. Raises BadMessage."""
+    line = reader.readline(LONGEST_LINE + 1)
+    if line == b"\r\n":         # one stray end of line is forgiven (RFC 9112, 2.2)
+        line = reader.readline(LONGEST_LINE + 1)
+    if not line:
+        return None
+    method, target, version = _parse_request_line(line)
+    headers = _read_headers(reader)
+    _check_framing(headers, version)
+    if version >= (1, 1) and "," in headers.get("host", ","):
+        raise BadMessage(400, "there must be exactly one Host header")
+    return Head(method, target, version, headers)
+
+
+def _parse_request_line(line):
+    if len(line) > LONGEST_LINE:
+        raise BadMessage(414, "the request line is longer than %d bytes" % LONGEST_LINE)
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise BadMessage(400, "the request line is not one of HTTP/1.1")
+    method, target, major, minor = match.groups()
+    if major != b"1":
+        raise BadMessage(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    return method.decode("ascii"), _origin_form(target.decode("ascii")), (1, int(minor))
+
+
+def _origin_form(target):
+    """The path and query of an absolute target; any other than those and "*" is refused."""
+    if _ABSOLUTE.match(target):
+        target = _ABSOLUTE.sub("", target, count=1)
+        return target if target.startswith("/") else "/" + target
+    if not target.startswith("/") and target != "*":
+        raise BadMessage(400, "the request target must be a path")
+    return target
+
+
+def _read_headers(reader):
+    headers, size = {}, 0
+    while True:
+        line = reader.readline(LONGEST_LINE + 1)
+        if line == b"\r\n":
+            return headers
+        size += len(line)
+        if size > LONGEST_HEAD or len(line) > LONGEST_LINE or len(headers) >= MOST_HEADERS:
+            raise BadMessage(431, "the headers are too large")
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise BadMessage(400, "a header line is malformed")
+        name, value = match.group(1).decode("ascii").lower(), match.group(2).decode("latin-1")
+        headers[name] = headers[name] + ", " + value if name in headers else value
+
+
+def _check_framing(headers, version):
+    """Refuse what leaves the body's length in doubt (RFC 9112, 6.3)."""
+    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+    if length is not None and re.fullmatch("[0-9]{1,15}", length) is None:
+        raise BadMessage(400, "the Content-Length is not one number")
+    if coding is None:
+        return
+    if length is not None:
+        raise BadMessage(400, "there are both a Content-Length and a Transfer-Encoding")
+    if coding.lower() != "chunked" or version < (1, 1):
+        raise BadMessage(400, "the only transfer coding spoken here is chunked")
+
+
+def read_body(reader, head):
+    """The whole body. Raises BadMessage: 413 if it is too long, 400 if it is cut or malformed."""
+    if "transfer-encoding" in head.headers:
+        return _read_chunks(reader)
+    length = int(head.headers.get("content-length", 0))
+    if length > LONGEST_BODY:
+        raise _too_large()
+    return _read_exactly(reader, length)
+
+
+def _too_large():
+    return BadMessage(413, "the body is longer than %d bytes" % LONGEST_BODY)
+
+
+def _read_exactly(reader, count):
+    data = reader.read(count)
+    if len(data) < count:
+        raise BadMessage(400, "the body ends before its time")
+    return data
+
+
+def _read_chunks(reader):
+    body = b""
+    while True:
+        match = _CHUNK.fullmatch(reader.readline(1024))
+        if match is None:
+            raise BadMessage(400, "the body's chunks are malformed")
+        size = int(match.group(1), 16)
+        if len(body) + size > LONGEST_BODY:
+            raise _too_large()
+        if not size:
+            _read_headers(reader)       # trailers, which say nothing here
+            return body
+        body += _read_exactly(reader, size)
+        if _read_exactly(reader, 2) != b"\r\n":
+            raise BadMessage(400, "the body's chunks are malformed")
+
+
+def encode_reply(status, phrase, headers):
+    """The head of a reply as bytes; `headers` is a list of (name, value)."""
+    lines = ["HTTP/1.1 %d %s" % (status, phrase)] + ["%s: %s" % pair for pair in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -1,0 +1,282 @@
+"""The HTTP server: connections, limits, dispatch, and errors as replies.
+
+`Server` listens for one Daemon. Each connection is a thread that reads one request after
+the other; each reply leaves in one write.
+"""
+
+import errno
+import http
+import http.server
+import io
+import json
+import logging
+import os
+import selectors
+import socket
+import socketserver
+import threading
+import time
+
+from ..errors import (Conflict, Error, Exists, InvalidValue, LocalError, NotFound, RequestError,
+                      StoreBroken)
+from . import framing
+from .requests import NoLength, Request, WrongType, parse_query
+from .routes import Reply, find
+
+HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
+BODY_SECONDS = 30       # for the whole body
+IDLE_SECONDS = 30       # between requests
+WRITE_SECONDS = 30      # without the client taking a byte
+BACKLOG = 128
+
+# The first class that matches decides.
+STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
+            (RequestError, 400), (StoreBroken, 503), (LocalError, 500))
+
+log = logging.getLogger(__name__)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """The REST interface of `daemon` on host:port; a context manager.
+
+    Raises OSError when the address cannot be had.
+    """
+
+    request_queue_size = BACKLOG
+    allow_reuse_address = os.name != "nt"   # there it would let two servers share a port
+    timeout = 0                             # handle_request is called when one is there
+
+    def __init__(self, daemon, host=None, port=None):
+        self.daemon = daemon
+        self._connections, self._lock = {}, threading.Lock()
+        self._wake, self._waker = socket.socketpair()
+        settings = daemon.config.server
+        address = (settings.host if host is None else host, settings.port if port is None else port)
+        try:
+            self.address_family = _family(*address)
+            super().__init__(address, Handler)
+        except BaseException:
+            self._wake.close()
+            self._waker.close()
+            raise
+        self._thread = threading.Thread(target=self._serve, name="dlserv-http", daemon=True)
+
+    def server_bind(self):
+        """Bind, without the look-up of the own name that http.server does."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    @property
+    def url(self):
+        """Where it listens."""
+        host, port = self.server_address[:2]
+        return "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
+
+    def start(self):
+        """Accept connections, in threads; gives the server itself."""
+        self._thread.start()
+        return self
+
+    def stop(self, seconds=2.0):
+        """Accept no more, let replies under way be finished, close the rest."""
+        self._waker.send(b"!")
+        self._thread.join()
+        self.socket.close()
+        with self._lock:
+            connections = list(self._connections.items())
+        for connection, _ in connections:
+            _shut(connection, socket.SHUT_RD)
+        deadline = time.monotonic() + seconds
+        for connection, thread in connections:
+            thread.join(max(0, deadline - time.monotonic()))
+            if thread.is_alive():
+                _shut(connection, socket.SHUT_RDWR)
+        self._wake.close()
+        self._waker.close()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc_info):
+        self.stop()
+
+    def _serve(self):
+        """Like serve_forever, but asleep until there is something to do."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while self._wake not in [key.fileobj for key, _ in selector.select()]:
+                self.handle_request()
+
+    # -- hooks of socketserver -------------------------------------------------------
+
+    def get_request(self):
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                log.error("no connection can be accepted: %s", error.strerror)
+                time.sleep(0.1)     # nothing else would slow down the loop
+            raise
+
+    def process_request(self, request, client_address):
+        thread = threading.Thread(target=self.process_request_thread, name="dlserv-http-client",
+                                  args=(request, client_address), daemon=True)
+        with self._lock:
+            self._connections[request] = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            self.shutdown_request(request)
+            log.error("no thread can be started for a connection")
+
+    def shutdown_request(self, request):
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        log.exception("a connection failed")
+
+
+def _family(host, port):
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+
+
+def _shut(connection, how):
+    try:
+        connection.shutdown(how)
+    except OSError:
+        pass    # it is closed already
+
+
+class _Reader(io.RawIOBase):
+    """A socket's bytes until a deadline that the handler sets."""
+
+    def __init__(self, sock):
+        super().__init__()
+        self._sock = sock
+        self.deadline = 0.0
+
+    def readable(self):
+        return True
+
+    def readinto(self, view):
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self._sock.settimeout(left)
+        return self._sock.recv_into(view)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.rfile.close()
+        self._raw = _Reader(self.connection)
+        self.rfile = io.BufferedReader(self._raw, 16384)
+
+    def handle(self):
+        self.close_connection = False
+        try:
+            while not self.close_connection:
+                self.handle_one_request()
+        except (ConnectionError, socket.timeout) as error:
+            log.debug("%s: %s", self.client_address, error)
+
+    def handle_one_request(self):
+        head = None
+        try:
+            head = self._read_head()
+            if head is None:
+                self.close_connection = True
+                return
+            self.close_connection = not head.keep_alive
+            status, fields, headers = self._answer(head)
+        except framing.BadMessage as error:
+            self.close_connection = True
+            status, fields, headers = error.status, {"errmsg": str(error)}, []
+        self._send(status, fields, headers, head)
+
+    def _read_head(self):
+        """The next Head; None when the client has gone or is idle for too long."""
+        self._raw.deadline = time.monotonic() + IDLE_SECONDS
+        try:
+            if not self.rfile.peek(1):
+                return None
+        except (socket.timeout, ConnectionError):
+            return None
+        self._raw.deadline = time.monotonic() + HEAD_SECONDS
+        try:
+            return framing.read_head(self.rfile)
+        except socket.timeout:
+            raise framing.BadMessage(408, "the request took longer than %d s" % HEAD_SECONDS) from None
+
+    # -- from a head to a reply ------------------------------------------------------
+
+    def _answer(self, head):
+        """(status, fields, headers) for the request; its body is read or the connection given up."""
+        path, _, query = head.target.partition("?")
+        methods, arguments = find(path)
+        body = self._read_body(head)
+        if path == "*" and head.method == "OPTIONS":
+            return 200, {}, []
+        if not methods:
+            return 404, {"errmsg": "there is no path %s here" % path[:80]}, []
+        allow = [("Allow", ", ".join(sorted(methods) + ["OPTIONS"]))]
+        if head.method == "OPTIONS":
+            return 200, {}, allow
+        if head.method not in methods:
+            return 405, {"errmsg": "%s is not possible on this path" % head.method[:20]}, allow
+        return self._call(methods[head.method], head, path, query, body, arguments)
+
+    def _read_body(self, head):
+        if not head.has_body:
+            return b""
+        if head.expects_continue:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._raw.deadline = time.monotonic() + BODY_SECONDS
+        try:
+            return framing.read_body(self.rfile, head)
+        except socket.timeout:
+            raise framing.BadMessage(408, "the body took longer than %d s" % BODY_SECONDS) from None
+
+    def _call(self, function, head, path, query, body, arguments):
+        try:
+            request = Request(head.method, path, parse_query(query), head.headers, body)
+            result = function(self.server.daemon, request, *arguments)
+        except Exists as error:
+            return 409, {"errmsg": str(error), "tid": error.tid}, []
+        except Error as error:
+            status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+            return status, {"errmsg": str(error)}, []
+        except Exception:
+            log.exception("%s %s failed", head.method, path)
+            return 500, {"errmsg": "this is a bug of the daemon; its log says more"}, []
+        if isinstance(result, Reply):
+            return result.status, result.fields, []
+        return 200, result, []
+
+    def _send(self, status, fields, headers, head):
+        """Write the reply at once, without its body if HEAD asked."""
+        reply = {"status": "error" if "errmsg" in fields else "success"}
+        reply.update(fields)
+        body = json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        headers = [("Date", self.date_time_string()),
+                   ("Content-Type", "application/json; charset=utf-8"),
+                   ("Content-Length", str(len(body))),
+                   ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")] + headers
+        if self.close_connection:
+            headers.append(("Connection", "close"))
+        elif head.version < (1, 1):
+            headers.append(("Connection", "keep-alive"))
+        if head is not None and head.method == "HEAD":
+            body = b""
+        phrase = http.HTTPStatus(status).phrase
+        self.connection.settimeout(WRITE_SECONDS)
+        self.wfile.write(framing.encode_reply(status, phrase, headers) + body)

@@ -1,0 +1,49 @@
+"""Tasks as the wire spells them: excerpt, status, info. See the wire contract for each field."""
+
+from .. import options, urls
+from ..engine import filename
+from ..task import FINISHED
+from ..units import percent
+
+
+def excerpt(task):
+    """The short form that lists are made of."""
+    done, total = task.downloaded, task.total
+    return {
+        "tid": task.tid, "state": task.state, "title": task.title,
+        "percent": "100.0%" if task.state == FINISHED else percent(done, total),
+        "total_bytes": total, "speed": task.speed, "eta": task.eta,
+    }
+
+
+def status(task):
+    """Everything about how it goes."""
+    detail = excerpt(task)
+    done, resource = task.downloaded, task.resource
+    detail.update({
+        "url": urls.shown(task.url), "filename": task.filename, "tmpfilename": task.tmpfilename,
+        "downloaded_bytes": done, "total_bytes_estmt": max(detail["total_bytes"], done),
+        "elapsed": round(task.seconds, 3), "create_time": task.create_time,
+        "start_time": task.start_time, "pause_time": task.pause_time,
+        "finish_time": task.finish_time, "connections": task.connections,
+        "retries": task.retries, "error": task.error, "log": list(task.log),
+    })
+    return detail
+
+
+def info(task):
+    """Everything about what it is."""
+    resource = task.resource
+    name = task.filename
+    return {
+        "tid": task.tid, "url": urls.shown(task.url),
+        "final_url": urls.shown(resource.url) if resource else "",
+        "title": task.title, "filename": name, "ext": filename.split(name)[1].lstrip("."),
+        "format": resource.media_type if resource else "",
+        "total_bytes": task.total, "etag": resource.etag if resource else None,
+        "last_modified": resource.last_modified if resource else None,
+        "resumable": bool(resource and resource.resumable),
+        "checksum": task.file.checksum if task.file else None,
+        "create_time": task.create_time, "finish_time": task.finish_time,
+        "options": options.TABLE.masked(task.posted),
+    }

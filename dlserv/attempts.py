@@ -1,0 +1,206 @@
+"""Attempts: which task downloads, what becomes of it, and when it is tried again.
+
+Between the board, which knows what the tasks are, and the engine, which knows none.
+"""
+
+import logging
+import threading
+import time
+
+from . import urls
+from .engine.download import Download, Finished
+from .engine.retry import Policy
+from .errors import Error, NoSpace, Temporary
+from .run import Checkpointer, Run
+from .scheduler import Scheduler
+from .task import FAIL, FINISH, QUEUED, REQUEUE, START
+from .units import format_seconds
+
+WAIT_FOR_ROOM = 30.0        # seconds until a task that found the disk full tries again
+WAIT_FOR_RUNS = 2.5         # seconds that a stop gives the attempts to end
+
+log = logging.getLogger(__name__)
+
+
+class Attempts:
+    """Runs the board's queued tasks. `config()` gives the settings of now.
+
+    network  engine.proxy.Network
+    bucket   the TokenBucket of all tasks together
+    boot     the id of this boot
+    """
+
+    def __init__(self, board, config, network, bucket, boot):
+        self._board, self._config = board, config
+        self._network, self._bucket, self._boot = network, bucket, boot
+        self._scheduler = Scheduler(board.lock, self._start, self._limits)
+        self._checkpointer = Checkpointer(self.runs, self._store_progress)
+
+    def start(self):
+        """Begin with what is queued."""
+        with self._board.lock:
+            for task in self._board.tasks.values():
+                if task.state == QUEUED:
+                    self.enqueue(task)
+        self._scheduler.start()
+        self._checkpointer.start()
+
+    def stop(self):
+        """Stop every attempt where it is, and all threads."""
+        self._scheduler.stop()
+        runs = self.runs()
+        for run in runs:
+            run.cancel()
+        join(runs)
+        self._checkpointer.stop()
+
+    def runs(self):
+        """The Runs under way."""
+        return [task.run for task in self._board.list() if task.run is not None]
+
+    # -- with the board's lock held ----------------------------------------------------
+
+    def enqueue(self, task, delay=0):
+        """Let a queued task wait for a slot, at least `delay` seconds."""
+        if task.run is None:    # else it is enqueued when the old attempt has ended
+            self._scheduler.add(task.tid, task.host, task.options.priority, task.order, delay)
+
+    def take_back(self, task):
+        """Stop the task's attempt and free its slot, or take it out of the queue."""
+        self._scheduler.remove(task.tid)
+        if task.run is not None:
+            task.run.cancel()
+            self._scheduler.ended(task.tid)
+
+    def _limits(self):
+        settings = self._config().download
+        return settings.max_concurrent, settings.max_per_host
+
+    def _start(self, tid):
+        """Called by the scheduler, which has given the task a slot."""
+        task = self._board.tasks[tid]
+        self._board.move(task, START)
+        task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
+                       self._ended)
+        self._board.save(task, durable=False)
+        try:
+            task.run.thread.start()
+        except RuntimeError:        # the system has no thread left
+            task.run = None
+            self._scheduler.ended(tid)
+            self._board.move(task, REQUEUE)
+            self.enqueue(task, WAIT_FOR_ROOM)
+            raise
+        self._checkpointer.wake()
+        self._board.events.publish("changed", tid)
+
+    def _make_download(self, task, observer):
+        config = self._config()
+        return Download(urls.parse(task.url), task.options, config.download.overwrite,
+                        config.general.download_dir, self._network, observer, task.progress,
+                        self._bucket)
+
+    # -- what runs report; called by their threads -------------------------------------
+
+    def _task_of(self, run):
+        """The run's task, or None if it is gone or has moved on to another run."""
+        task = self._board.tasks.get(run.tid)
+        return task if task is not None and task.run is run else None
+
+    def _keep(self, run, progress, durable):
+        """Store what a run has planned; its Ticket, or None if the task is gone."""
+        with self._board.lock:
+            task = self._task_of(run)
+            if task is None:
+                return None
+            task.progress, task.boot = progress, self._boot
+            if durable and not progress.publishing:
+                task.flushed = []       # every byte on disk is about to be given up
+            return self._board.save(task, durable)
+
+    def _store_progress(self, progress_by_run, flushed):
+        """Store the progress of all runs in one transaction; its Ticket."""
+        changes = {}
+        with self._board.lock:
+            for run, progress in progress_by_run.items():
+                task = self._task_of(run)
+                if progress is None or task is None:
+                    continue
+                task.progress, task.boot = progress, self._boot
+                if flushed:
+                    task.flushed = progress.done
+                changes[run.tid] = task.to_record()
+            return self._board.store.write(changes, durable=flushed) if changes else None
+
+    def _note(self, run, level, text):
+        with self._board.lock:
+            task = self._task_of(run)
+            if task is not None:
+                self._board.note(task, level, text)
+        log.log(logging.DEBUG if level == "debug" else logging.WARNING, "%s: %s", run.tid[:8], text)
+
+    def _ended(self, run, outcome):
+        """The last act of a run's thread."""
+        with self._board.lock:
+            task = self._task_of(run)
+            if task is None:
+                return
+            task.run = None
+            task.elapsed += run.seconds
+            progress = run.download.progress()
+            if progress is not None:
+                task.progress, task.flushed, task.boot = progress, progress.done, self._boot
+            if not run.cancelled:
+                self._scheduler.ended(run.tid)
+                self._conclude(task, run, outcome)
+            elif task.state == QUEUED:
+                self.enqueue(task)
+            self._board.save(task, durable=False)
+        self._board.events.publish("changed", run.tid)
+
+    def _conclude(self, task, run, outcome):
+        """Move the task to where the attempt's outcome leads."""
+        if isinstance(outcome, Finished):
+            task.file, task.progress, task.flushed = outcome, None, []
+            self._board.move(task, FINISH)
+            log.info("%s: finished %s", task.tid[:8], task.filename)
+        elif isinstance(outcome, (Temporary, NoSpace)):
+            self._retry(task, run, outcome)
+        elif isinstance(outcome, Error):
+            self._fail(task, "error", str(outcome))
+        else:
+            log.error("%s: internal error", task.tid[:8], exc_info=outcome)
+            self._fail(task, "fatal", "internal error: %s" % type(outcome).__name__)
+
+    def _retry(self, task, run, error):
+        """Queue the task again, later; a new farthest byte starts the count of tries anew."""
+        count = run.download.count
+        if count > max(task.reached, run.before):
+            task.retries = 0
+        task.reached = max(task.reached, count)
+        delay = WAIT_FOR_ROOM
+        if isinstance(error, Temporary):
+            task.retries += 1
+            policy = Policy(task.options.retries, self._config().download.retry_wait)
+            delay = policy.delay(task.retries, error.retry_after)
+        if delay is None:
+            self._fail(task, "error", str(error))
+            return
+        self._board.move(task, REQUEUE)
+        task.error = "%s; the next try is in %s" % (error, format_seconds(delay))
+        self._board.note(task, "warning", task.error)
+        self.enqueue(task, delay)
+
+    def _fail(self, task, level, sentence):
+        self._board.move(task, FAIL)
+        task.error = sentence
+        self._board.note(task, level, sentence)
+        log.warning("%s: invalid: %s", task.tid[:8], sentence)
+
+
+def join(runs):
+    """Wait for the runs' threads, WAIT_FOR_RUNS seconds for all of them together."""
+    deadline = time.monotonic() + WAIT_FOR_RUNS
+    for run in runs:
+        if run.thread is not threading.current_thread():
+            run.thread.join(max(0, deadline - time.monotonic()))

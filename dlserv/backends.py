@@ -1,0 +1,459 @@
+"""What the shelf is made of: mappings of bytes to bytes with the dbm interface.
+
+  SqliteMapping  a table as dbm.sqlite3 lays it out, so that shelve.open of Python 3.13
+                 reads it; WAL
+  FileMapping    everything in memory, and one file: a journal of commits that is
+                 rewritten whole, atomically, when it has grown to twice what it holds
+
+Both give `commit(durable)` and `roll_back()` besides, and write nothing until a commit.
+The journal is there because a relaxed commit, one a second while tasks download, must
+neither rewrite a flash disk nor risk the file; appending a checked frame does neither.
+"""
+
+import errno
+import logging
+import os
+import struct
+import time
+import zlib
+from collections.abc import MutableMapping
+
+from .errors import MissingModule, StoreBroken
+
+try:
+    import fcntl
+except ImportError:     # Windows
+    fcntl = None
+
+try:
+    import sqlite3
+    ERRORS = (OSError, sqlite3.Error)
+except ImportError:     # OpenWrt without python3-sqlite3
+    sqlite3 = None
+    ERRORS = (OSError,)
+
+log = logging.getLogger(__name__)
+
+_SQLITE_MAGIC = b"SQLite format 3\0"
+
+
+def open_mapping(path, backend):
+    """The mapping at `path`, made if there is none; `backend` is auto, sqlite or file.
+
+    A damaged one is set aside and what it still holds is carried over, with an error in
+    the log. Raises MissingModule or StoreBroken rather than to take one format for another.
+    """
+    _make_folder(path)
+    found = _format_of(path)
+    if backend == "auto":
+        backend = found or ("sqlite" if sqlite3 else "file")
+    if found not in (None, backend):
+        raise StoreBroken("the database %s is of the kind %r, not %r as general.db_backend says"
+                          % (path, found, backend))
+    if backend == "sqlite" and sqlite3 is None:
+        raise MissingModule("the database " + path, "python3-sqlite3")
+    kind = {"sqlite": SqliteMapping, "file": FileMapping}[backend]
+    try:
+        return _open_or_repair(kind, path)
+    except ERRORS as error:
+        raise StoreBroken("the database %s cannot be opened: %s" % (path, error)) from error
+
+
+def _open_or_repair(kind, path):
+    try:
+        mapping = kind(path)
+        try:
+            mapping.check()
+            return mapping
+        except BaseException:
+            mapping.close()
+            raise
+    except ERRORS as damage:
+        if not _is_damage(damage):
+            raise
+        aside, found = set_aside(path)
+        log.error("the database %s is damaged (%s); it was set aside as %s, and %d of its records "
+                  "were carried over", path, damage, aside, len(found))
+    mapping = kind(path)
+    mapping.update(found)
+    mapping.commit(durable=True)
+    return mapping
+
+
+def _is_damage(error):
+    """Whether the bytes in the database are wrong, not merely out of reach."""
+    if isinstance(error, DamagedFile):
+        return True
+    return sqlite3 is not None and type(error) is sqlite3.DatabaseError
+
+
+def _make_folder(path):
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise StoreBroken("the database %s cannot be made: %s" % (path, error.strerror)) from error
+
+
+def _format_of(path):
+    """"sqlite", "file", or None where there is nothing yet; raises StoreBroken."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreBroken("the database %s cannot be read: %s" % (path, error.strerror)) from error
+    if not head:
+        return None
+    if head.startswith(FileMapping.MAGIC[:len(head)]):
+        return "file"
+    if head == _SQLITE_MAGIC:
+        return "sqlite"
+    raise StoreBroken("%s is not a dlserv database" % path)
+
+
+def _create_private(path):
+    """Make the file with mode 0600 if there is none."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+
+
+class FileLock:
+    """A lock that ends with the process however it ends. Raises StoreBroken if it is held."""
+
+    def __init__(self, path):
+        self._path = path
+        _make_folder(path)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise StoreBroken("the database's lock %s cannot be made: %s"
+                              % (path, error.strerror)) from error
+        try:
+            self._take()
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, getattr(errno, "EOPNOTSUPP", 0), errno.ENOSYS):
+                return      # a file system without locks; the log says so elsewhere
+            os.close(self._fd)
+            raise StoreBroken("the database %s is in use by another dlserv"
+                              % path[:-len(".lock")]) from error
+
+    def _take(self):
+        if fcntl is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+            msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+
+    def release(self):
+        os.close(self._fd)
+
+
+class _Mapping(MutableMapping):
+    """Changes are held back until `commit`, which writes them as one or not at all."""
+
+    def __init__(self):
+        self._pending = {}
+
+    def __getitem__(self, key):
+        value = self._pending[key] if key in self._pending else self._stored(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key, value):
+        self._pending[key] = value
+
+    def __delitem__(self, key):
+        self[key]
+        self._pending[key] = None
+
+    def __iter__(self):
+        kept = [key for key in self._stored_keys() if key not in self._pending]
+        return iter(kept + [key for key, value in self._pending.items() if value is not None])
+
+    def __len__(self):
+        return sum(1 for _ in self)
+
+    def commit(self, durable):
+        """Write what has changed. A durable commit takes the relaxed ones before it along."""
+        if self._pending:
+            self._save(self._pending, durable)
+            self._pending = {}
+
+    def roll_back(self):
+        """Forget what was not committed."""
+        self._pending = {}
+
+    def check(self):
+        """Raise if the stored bytes are damaged."""
+
+
+# -- sqlite ---------------------------------------------------------------------------
+
+class SqliteMapping(_Mapping):
+    """A table of keys and values. Raises sqlite3.Error."""
+
+    kind = "sqlite"
+
+    BUILD = "CREATE TABLE IF NOT EXISTS Dict (key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)"
+    LOOK_UP = "SELECT value FROM Dict WHERE key = ?"
+    STORE = "REPLACE INTO Dict (key, value) VALUES (?, ?)"
+    DELETE = "DELETE FROM Dict WHERE key = ?"
+    KEYS = "SELECT key FROM Dict"
+
+    def __init__(self, path):
+        super().__init__()
+        _create_private(path)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._synchronous = None
+        try:
+            # Exclusive: no shared memory, which network file systems do not have.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._synchronize("FULL")
+            self._db.execute(self.BUILD)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _synchronize(self, level):
+        if level != self._synchronous:
+            self._db.execute("PRAGMA synchronous = " + level)
+            self._synchronous = level
+
+    def check(self):
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+
+    def _stored(self, key):
+        row = self._db.execute(self.LOOK_UP, (key,)).fetchone()
+        return row and row[0]
+
+    def _stored_keys(self):
+        return [row[0] for row in self._db.execute(self.KEYS)]
+
+    def _save(self, changes, durable):
+        self._synchronize("FULL" if durable else "NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(self.STORE, [each for each in changes.items() if each[1] is not None])
+            self._db.executemany(self.DELETE, [(key,) for key in changes if changes[key] is None])
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def close(self):
+        self._db.close()
+
+
+# -- one file -------------------------------------------------------------------------
+
+class FileMapping(_Mapping):
+    """Everything in memory, journalled to one file. Raises OSError.
+
+    The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
+    payload: one commit's changes, each a key's and a value's length (DELETED for a key
+    that is gone), the key, the value. A frame that a crash cut short does not count.
+    """
+
+    kind = "file"
+
+    MAGIC = b"dlserv journal\n\0"
+    MARK = b"\xd1FRM"
+    FRAME = struct.Struct(">4sII")
+    ENTRY = struct.Struct(">II")
+    DELETED = 0xffffffff
+    SLACK = 2 ** 18         # bytes the journal may waste before it is rewritten
+
+    def __init__(self, path):
+        super().__init__()
+        self._path, self._memory, self._live = path, {}, 0
+        self._must_rewrite = False
+        _create_private(path)
+        self._file = open(path, "r+b", buffering=0)
+        try:
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self):
+        data = self._file.read()
+        self._end = len(self.MAGIC)
+        if not data:
+            self._file.write(self.MAGIC)
+        for start, end, changes in self.frames(data):
+            if start != self._end:
+                raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
+            self._remember(changes)
+            self._end = end
+
+    @classmethod
+    def frames(cls, data):
+        """(start, end, changes) of every frame that is whole, wherever it lies."""
+        position = data.find(cls.MARK)
+        while position >= 0:
+            changes, end = cls._frame(data, position)
+            if changes is not None:
+                yield position, end, changes
+            position = data.find(cls.MARK, end)
+
+    @classmethod
+    def _frame(cls, data, position):
+        begin = position + cls.FRAME.size
+        if begin > len(data):
+            return None, position + 1
+        _, length, checksum = cls.FRAME.unpack_from(data, position)
+        payload = data[begin:begin + length]
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            return None, position + 1
+        return dict(cls._entries(payload)), begin + length
+
+    @classmethod
+    def _entries(cls, payload):
+        position = 0
+        while position < len(payload):
+            key_size, value_size = cls.ENTRY.unpack_from(payload, position)
+            position += cls.ENTRY.size
+            key = payload[position:position + key_size]
+            position += key_size
+            if value_size == cls.DELETED:
+                yield key, None
+                continue
+            yield key, payload[position:position + value_size]
+            position += value_size
+
+    def _stored(self, key):
+        return self._memory.get(key)
+
+    def _stored_keys(self):
+        return list(self._memory)
+
+    def _save(self, changes, durable):
+        frame = self._encode(changes)
+        try:
+            self._append(frame, durable)
+        except OSError:
+            self._must_rewrite = True   # what the failed flush left on disk is anyone's guess
+            raise
+        self._remember(changes)
+        if self._must_rewrite or self._end > 2 * self._live + self.SLACK:
+            self._rewrite()
+
+    def _append(self, frame, durable):
+        self._file.seek(self._end)
+        view = memoryview(frame)
+        while view:
+            view = view[self._file.write(view):]
+        if durable:
+            os.fsync(self._file.fileno())
+        self._end += len(frame)
+
+    def _remember(self, changes):
+        for key, value in changes.items():
+            self._live -= self._weight(key, self._memory.pop(key, None))
+            if value is not None:
+                self._memory[key] = value
+                self._live += self._weight(key, value)
+
+    def _weight(self, key, value):
+        return 0 if value is None else self.ENTRY.size + len(key) + len(value)
+
+    def _encode(self, changes):
+        payload = b"".join(
+            self.ENTRY.pack(len(key), self.DELETED if value is None else len(value)) + key + (value or b"")
+            for key, value in changes.items())
+        return self.FRAME.pack(self.MARK, len(payload), zlib.crc32(payload)) + payload
+
+    def _rewrite(self):
+        """Replace the journal by one that says the same in fewer bytes."""
+        new = self._path + ".new"
+        with open(new, "wb", opener=_private) as file:
+            file.write(self.MAGIC)
+            for item in self._memory.items():
+                file.write(self._encode(dict([item])))
+            file.flush()
+            os.fsync(file.fileno())
+            end = file.tell()
+        self._file.close()
+        try:
+            os.replace(new, self._path)
+            _sync_folder(self._path)
+            self._end, self._must_rewrite = end, False
+        finally:
+            self._file = open(self._path, "r+b", buffering=0)
+
+    def close(self):
+        self._file.close()
+
+
+class DamagedFile(OSError):
+    """A journal with whole frames behind a damaged one."""
+
+
+def _private(path, flags):
+    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+
+
+def _sync_folder(path):
+    """Make the name durable, where the platform can."""
+    if hasattr(os, "O_DIRECTORY"):
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(fd)
+
+
+# -- damage ---------------------------------------------------------------------------
+
+def set_aside(path):
+    """Rename a damaged database, date in its name, and read what is readable from it.
+
+    Gives (new name, {key: value}).
+    """
+    aside = "%s.damaged-%s" % (path, time.strftime("%Y%m%d-%H%M%S"))
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(path + suffix):
+            os.replace(path + suffix, aside + suffix)
+    _sync_folder(path)
+    return aside, salvage(aside)
+
+
+def salvage(path):
+    """{key: value} of what can be read from a damaged database."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data.startswith(FileMapping.MAGIC):
+        found = {}
+        for _, _, changes in FileMapping.frames(data):
+            found.update(changes)
+        return {key: value for key, value in found.items() if value is not None}
+    return _salvage_sqlite(path) if sqlite3 else {}
+
+
+def _salvage_sqlite(path):
+    found, position, stride = {}, -1, 1
+    db = sqlite3.connect(path)
+    try:
+        while stride < 2 ** 40:
+            try:
+                for position, key, value in db.execute(_FROM_ROW, (position,)):
+                    found[bytes(key)] = bytes(value)
+                    stride = 1
+                break
+            except (sqlite3.Error, TypeError):
+                position += stride      # over the damaged page, in growing steps
+                stride *= 2
+    finally:
+        db.close()
+    return found
+
+
+_FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"

@@ -1,0 +1,159 @@
+"""The command line: settings from everywhere, the daemon and its server, signals, exit codes.
+
+The only room that knows the environment, standard output, signals and exit codes.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+
+from . import __version__, config
+from .errors import Error, InvalidValue
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def main(arguments=None):
+    """Run the command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return serve(options)
+    except InvalidValue as error:
+        return _complain(error, EXIT_USAGE)
+    except Error as error:
+        return _complain(error, EXIT_FAILED)
+
+
+def _complain(sentence, code):
+    print("dlserv: %s" % sentence, file=sys.stderr)
+    return code
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="dlserv", description="A download daemon with a REST interface.")
+    parser.add_argument("-c", "--config", metavar="FILE", help="settings, in JSON")
+    parser.add_argument("--host", metavar="H", help="address to listen on")
+    parser.add_argument("--port", metavar="P", help="port to listen on; 0 takes a free one")
+    parser.add_argument("--download-dir", metavar="D", help="where files go")
+    parser.add_argument("--db", metavar="FILE", help="the database")
+    parser.add_argument("--log-level", metavar="L", help="debug, info, warning or error")
+    parser.add_argument("--version", action="version", version="dlserv " + __version__)
+    return parser
+
+
+# -- settings -----------------------------------------------------------------------------
+
+_FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
+          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level")}
+
+
+def settings(options, environ):
+    """(mapping for Daemon, warnings) from the command line, the environment, the file, defaults.
+
+    Raises InvalidValue.
+    """
+    path = options.config or config.default_config_path(environ, _is_root())
+    mapping = _merge(_read_file(path, required=bool(options.config or environ.get("DLSERV_CONFIG"))))
+    from_environment, unknown = config.from_environment(environ)
+    mapping = _merge(mapping, from_environment, _from_flags(options))
+    general = mapping.setdefault("general", {})
+    general.setdefault("download_dir", config.default_download_dir(environ))
+    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    return mapping, ["there is no setting for the environment variable %s" % name for name in unknown]
+
+
+def _is_root():
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _merge(*mappings):
+    merged = {}
+    for mapping in mappings:
+        for section, values in mapping.items():
+            merged.setdefault(section, {}).update(values)
+    return merged
+
+
+def _from_flags(options):
+    mapping = {}
+    for flag, (section, key) in _FLAGS.items():
+        value = getattr(options, flag)
+        if value is not None:
+            parsed = config.TABLES[section].parse({key: value}, text=True)
+            mapping.setdefault(section, {}).update(parsed)
+    return mapping
+
+
+def _read_file(path, required):
+    try:
+        with open(path, encoding="utf-8") as file:
+            mapping = json.load(file)
+    except FileNotFoundError:
+        if required:
+            raise InvalidValue("config", "there is no file %s" % path) from None
+        return {}
+    except OSError as error:
+        raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue("config", "%s is not JSON: %s" % (path, error)) from None
+    config.Config.parse(mapping)
+    return mapping
+
+
+# -- serving ------------------------------------------------------------------------------
+
+def serve(options):
+    """Serve until SIGTERM or SIGINT."""
+    from .api.server import Server
+    from .daemon import Daemon
+    mapping, warnings = settings(options, os.environ)
+    daemon = Daemon(mapping, _environment_proxies())
+    _set_up_logging(daemon.config.general.log_level)
+    for warning in warnings:
+        logging.getLogger("dlserv").warning(warning)
+    stop = _catch_signals()
+    try:
+        server = Server(daemon)
+    except OSError as error:
+        where = daemon.config.server
+        return _complain("server.port: %s:%d cannot be listened on: %s; choose another with --port"
+                         % (where.host, where.port, error.strerror or error), EXIT_FAILED)
+    with daemon, server:
+        print("dlserv: listening on %s" % server.url, flush=True)
+        _wait(stop)
+    return EXIT_OK
+
+
+def _environment_proxies():
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment
+    return getproxies_environment()
+
+
+def _set_up_logging(level):
+    logging.basicConfig(level=level.upper(), stream=sys.stderr,
+                        format="%(asctime)s %(levelname)s %(message)s")
+
+
+def _catch_signals():
+    """An Event that SIGTERM and SIGINT set; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def handle(number, frame):
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for name in ("SIGTERM", "SIGINT"):
+        signal.signal(getattr(signal, name), handle)
+    return stop
+
+
+def _wait(stop):
+    while not stop.wait(None if os.name == "posix" else 0.5):
+        pass

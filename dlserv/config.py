@@ -1,0 +1,178 @@
+"""The daemon's settings: three tables, the ways to fill them, and where files go.
+
+A `Config` is immutable; live changes make a new one. The mapping that `Config.parse`
+takes is the shape of the `-c` file and of `GET /config`.
+"""
+
+import os
+from collections import namedtuple
+
+from . import __version__, urls
+from .errors import InvalidValue
+from .schema import Choice, Field, Integer, Number, Optional, Size, Table, Text
+
+
+def _shown_url(url):
+    return url and urls.shown(url)
+
+
+TABLES = {
+    "general": Table(
+        "general",
+        Field("download_dir", Text(least=1), None, "where files go; every task's folder is below it"),
+        Field("db_path", Text(least=1), None, "the database file; keep it on a local disk"),
+        Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
+              "what the database is made of; auto takes sqlite where Python has it"),
+        Field("log_size", Integer(1, 1000), 50, "entries kept in each task's log"),
+        Field("log_level", Choice("debug", "info", "warning", "error"), "info",
+              "what the daemon writes to standard error"),
+    ),
+    "server": Table(
+        "server",
+        Field("host", Text(most=255, least=1), "127.0.0.1", "the address to listen on"),
+        Field("port", Integer(0, 65535), 6880, "the port to listen on; 0 takes a free one"),
+    ),
+    "download": Table(
+        "download",
+        Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
+        Field("max_per_host", Integer(1, 1000), 8, "of these, how many from one host"),
+        Field("retries", Integer(0, 1000), 5, "tries after a failure; progress starts the count anew"),
+        Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
+        Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),
+        Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
+        Field("proxy", Optional(urls.check_proxy), None,
+              "proxy URL for all tasks; \"\" for none; null for the environment's", _shown_url),
+        Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
+        Field("overwrite", Choice("rename", "never"), "rename",
+              "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),
+    ),
+}
+
+General = namedtuple("General", TABLES["general"].fields)
+Server = namedtuple("Server", TABLES["server"].fields)
+Download = namedtuple("Download", TABLES["download"].fields)
+
+
+class Config(namedtuple("Config", "general server download")):
+    """All settings, checked and complete: `config.download.timeout`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, *mappings):
+        """A Config from nested mappings, later ones winning. Raises InvalidValue."""
+        values = {section: table.defaults() for section, table in TABLES.items()}
+        for mapping in mappings:
+            for section, given in _sections(mapping).items():
+                values[section].update(TABLES[section].parse(given))
+        return cls(General(**values["general"]), Server(**values["server"]),
+                   Download(**values["download"]))
+
+    def masked(self):
+        """The shape of `GET /config`, secrets hidden."""
+        return {section: TABLES[section].masked(getattr(self, section)._asdict())
+                for section in TABLES}
+
+
+def _sections(mapping):
+    if not isinstance(mapping, dict):
+        raise InvalidValue("configuration", "is not an object with the sections %s"
+                           % ", ".join(TABLES))
+    for section in mapping:
+        if section not in TABLES:
+            raise InvalidValue(section, "there is no such section; there are %s" % ", ".join(TABLES))
+    return mapping
+
+
+def from_environment(environ):
+    """(the mapping that `DLSERV_<KEY>` variables make, names of those that match no key).
+
+    Raises InvalidValue, naming the variable.
+    """
+    owner = {"DLSERV_" + name.upper(): (table, name)
+             for table in TABLES.values() for name in table.fields}
+    mapping, unknown = {}, []
+    for variable in sorted(environ):
+        if variable in owner:
+            table, name = owner[variable]
+            mapping.setdefault(table.where, {}).update(_from_variable(table, name, variable, environ))
+        elif variable.startswith("DLSERV_") and variable not in OTHER_VARIABLES:
+            unknown.append(variable)
+    return mapping, unknown
+
+
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_TOKEN")
+
+
+def _from_variable(table, name, variable, environ):
+    try:
+        return table.parse({name: environ[variable]}, text=True)
+    except InvalidValue as error:
+        raise InvalidValue("%s (from $%s)" % (error.key, variable), error.reason) from None
+
+
+# -- paths when nothing is said ---------------------------------------------------
+
+def default_config_path(environ, root):
+    """The configuration file that is read when there is one."""
+    if environ.get("DLSERV_CONFIG"):
+        return environ["DLSERV_CONFIG"]
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
+    return "/etc/dlserv.json" if root and not os.path.exists(path) else path
+
+
+def default_download_dir(environ):
+    """$XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs; else ~/Downloads."""
+    home = os.path.expanduser("~")
+    return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
+        or os.path.join(home, "Downloads")
+
+
+def _user_dir(environ, home):
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "user-dirs.dirs")
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.strip().partition("=")
+                if key == "XDG_DOWNLOAD_DIR":
+                    return value.strip('"').replace("$HOME", home)
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def default_db_path(environ, root, download_dir):
+    """Where the database goes: never into memory, which a power cut empties."""
+    if environ.get("STATE_DIRECTORY"):
+        return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
+    if root and not environ.get("XDG_STATE_HOME"):
+        if file_system(_nearest("/var/lib/dlserv")) not in ("tmpfs", "ramfs"):
+            return "/var/lib/dlserv/dlserv.db"
+        return os.path.join(download_dir, ".dlserv.db")
+    state = _home(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
+    return os.path.join(state, "dlserv", "dlserv.db")
+
+
+def _home(environ, variable, below):
+    return environ.get(variable) or os.path.join(os.path.expanduser("~"), below)
+
+
+def _nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def file_system(path):
+    """The type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
+    path, found, longest = os.path.realpath(path), None, -1
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+            for line in mounts:
+                point, kind = line.split(" ")[1:3]
+                inside = path == point or path.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= longest:
+                    found, longest = kind, len(point)
+    except OSError:
+        pass
+    return found

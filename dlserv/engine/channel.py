@@ -1,0 +1,190 @@
+"""A connected socket whose every wait ends: in time, in an error, or because of a stop.
+
+Sockets never block here. Each wait watches the socket and the download's stop signal
+together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
+"""
+
+import selectors
+import socket
+import threading
+import time
+
+from ..errors import Permanent, Stopped, Temporary
+
+try:
+    import ssl
+except ImportError:     # OpenWrt without python3-openssl: everything but https works
+    ssl = None
+
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_WANT_READ = (BlockingIOError, InterruptedError) + ((ssl.SSLWantReadError,) if ssl else ())
+_WANT_WRITE = (ssl.SSLWantWriteError,) if ssl else ()
+
+
+class Signal:
+    """A flag that a thread sets once and others can wait for among sockets."""
+
+    def __init__(self):
+        self._reader, self._writer = socket.socketpair()
+        self._lock = threading.Lock()   # a descriptor closed while it is written is another's
+        self.is_set = False
+
+    def set(self):
+        with self._lock:
+            if not self.is_set and self._writer.fileno() >= 0:
+                self._writer.send(b"!")
+            self.is_set = True
+
+    def fileno(self):
+        return self._reader.fileno()
+
+    def check(self):
+        """Raises Stopped once the signal is set."""
+        if self.is_set:
+            raise Stopped()
+
+    def sleep(self, seconds):
+        """Wait that long. Raises Stopped as soon as the signal is set."""
+        wait_any([], self, seconds)
+
+    def close(self):
+        with self._lock:
+            self._reader.close()
+            self._writer.close()
+
+
+def wait_any(waits, stop, seconds):
+    """The (file, event) pairs of `waits` that are ready, [] after `seconds`.
+
+    Raises Stopped as soon as `stop` is set.
+    """
+    with _Selector() as selector:
+        selector.register(stop, selectors.EVENT_READ)
+        for file, event in waits:
+            selector.register(file, event)
+        ready = selector.select(seconds)
+    stop.check()
+    return [(key.fileobj, events) for key, events in ready]
+
+
+class Channel:
+    """A connected stream socket, plain or TLS, with one owner at a time.
+
+    `timeout` is how many seconds a single wait may last without a byte moving. Raises
+    Temporary when that is over or the connection breaks, Stopped when `stop` is set.
+    """
+
+    def __init__(self, sock, stop, timeout):
+        self.sock = sock
+        self.timeout = timeout
+        self._stop = stop
+        self._selector = _Selector()
+        self._selector.register(stop, selectors.EVENT_READ)
+        self._watched = None
+
+    @property
+    def secure(self):
+        return ssl is not None and isinstance(self.sock, ssl.SSLSocket)
+
+    def recv_into(self, view):
+        """Bytes read into the buffer; 0 when the peer has closed."""
+        return self._retry(lambda: self.sock.recv_into(view))
+
+    def recv_full(self, view):
+        """The same, but as much as is there: a TLS read alone gives one record."""
+        filled = self.recv_into(view)
+        while 0 < filled < len(view):
+            try:
+                count = self.sock.recv_into(view[filled:])
+            except OSError:
+                break       # nothing more yet; an error shows again at the next read
+            if not count:
+                break
+            filled += count
+        return filled
+
+    def recv(self, count):
+        """At most `count` bytes; b"" when the peer has closed."""
+        return self._retry(lambda: self.sock.recv(count))
+
+    def recv_exactly(self, count):
+        """`count` bytes, however the peer splits them."""
+        data = b""
+        while len(data) < count:
+            more = self.recv(count - len(data))
+            if not more:
+                raise Temporary("the connection was closed too early")
+            data += more
+        return data
+
+    def sendall(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[self._retry(lambda: self.sock.send(view), writing=True):]
+
+    def start_tls(self, context, host):
+        """Wrap the socket and shake hands; `host` is what the certificate must name."""
+        self._forget()
+        try:
+            self.sock = context.wrap_socket(self.sock, server_hostname=host.encode("ascii"),
+                                            do_handshake_on_connect=False,
+                                            suppress_ragged_eofs=False)
+        except (OSError, ValueError) as error:
+            raise Temporary("TLS cannot be started: %s" % error) from error
+        self._retry(self.sock.do_handshake, deadline=time.monotonic() + self.timeout)
+
+    def wait_readable(self):
+        """Return when there may be something to read."""
+        self._wait(selectors.EVENT_READ, self.timeout)
+
+    def close(self):
+        self._selector.close()
+        self.sock.close()
+
+    def _retry(self, action, writing=False, deadline=None):
+        while True:
+            self._stop.check()
+            try:
+                return action()
+            except _WANT_WRITE:
+                event = selectors.EVENT_WRITE
+            except _WANT_READ:
+                event = selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+            except OSError as error:
+                raise connection_error(error) from error
+            left = self.timeout if deadline is None else deadline - time.monotonic()
+            self._wait(event, left)
+
+    def _wait(self, event, seconds):
+        if self._watched is None:
+            self._selector.register(self.sock, event)
+        elif self._watched != event:
+            self._selector.modify(self.sock, event)
+        self._watched = event
+        ready = self._selector.select(max(0, seconds))
+        self._stop.check()
+        if not ready:
+            raise Temporary("no data came for %g s" % self.timeout)
+
+    def _forget(self):
+        if self._watched is not None:
+            self._selector.unregister(self.sock)
+            self._watched = None
+
+
+def connection_error(error):
+    """Our exception for what went wrong on a socket, in words a person understands."""
+    if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
+        hint = "; are the CA certificates installed (package ca-certificates)?" \
+            if error.verify_code == 20 else ""
+        return Permanent("certificate verify failed: %s%s" % (error.verify_message, hint))
+    if ssl is not None and isinstance(error, ssl.SSLEOFError):
+        return Temporary("the server ended the TLS connection without saying so")
+    if ssl is not None and isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        return Temporary("the TLS connection failed: %s" % reason)
+    if isinstance(error, ConnectionRefusedError):
+        return Temporary("the connection was refused")
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+        return Temporary("the connection was reset")
+    return Temporary("the connection failed: %s" % (error.strerror or error))

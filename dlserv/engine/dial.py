@@ -1,0 +1,144 @@
+"""From a host name to a connected Channel: resolving, connecting, TLS.
+
+Addresses are tried in turn, the next one starting while the last is still trying
+(RFC 8305), so that a broken IPv6 costs a quarter of a second and not a timeout. A
+resolver that hangs cannot be interrupted; it is left behind in a thread of its own that
+ends by itself.
+"""
+
+import errno
+import os
+import selectors
+import socket
+import threading
+import time
+
+from ..errors import MissingModule, Temporary
+from .channel import Channel, Signal, connection_error, ssl, wait_any
+
+STAGGER = 0.25      # seconds until the next address is tried beside the last
+
+
+def connect(host, port, stop, timeout):
+    """A Channel to host:port. Raises Temporary or Stopped."""
+    addresses = resolve(host, port, stop, timeout)
+    return Channel(_race(addresses, stop, timeout), stop, timeout)
+
+
+def resolve(host, port, stop, timeout):
+    """Socket addresses as getaddrinfo gives them, families taking turns."""
+    try:
+        return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass
+    answer = _in_thread(lambda: _getaddrinfo(host, port, 0), stop, timeout)
+    if answer is None:
+        raise Temporary("the name %s was not resolved within %g s" % (host, timeout))
+    if isinstance(answer, Exception):
+        reason = getattr(answer, "strerror", None) or answer
+        raise Temporary("the name %s cannot be resolved: %s" % (host, reason))
+    return answer
+
+
+def _getaddrinfo(host, port, flags):
+    # As bytes: a str would be encoded by the idna codec, which small boxes lack.
+    found = socket.getaddrinfo(host.encode("ascii"), port, 0, socket.SOCK_STREAM, 0, flags)
+    first = [each for each in found if each[0] == found[0][0]]
+    second = [each for each in found if each[0] != found[0][0]]
+    mixed = [each for pair in zip(first, second) for each in pair]
+    return mixed + first[len(second):] + second[len(first):]
+
+
+def _in_thread(work, stop, timeout):
+    """What `work` returns or raises, or None if that takes longer than `timeout`."""
+    answers, ready = [], Signal()
+
+    def run():
+        try:
+            answers.append(work())
+        except (OSError, UnicodeError) as error:
+            answers.append(error)
+        ready.set()
+
+    try:
+        threading.Thread(target=run, name="dlserv-resolve", daemon=True).start()
+        wait_any([(ready, selectors.EVENT_READ)], stop, timeout)
+        return answers[0] if answers else None
+    finally:
+        ready.close()
+
+
+def _race(addresses, stop, timeout):
+    """The first socket that connects, non-blocking; the others are closed."""
+    deadline = time.monotonic() + timeout
+    waiting, error, addresses = [], None, list(addresses)
+    try:
+        while waiting or addresses:
+            if addresses:
+                sock, code = _begin(addresses.pop(0))
+                if code:
+                    error = OSError(code, os.strerror(code))
+                    continue
+                waiting.append(sock)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            for sock, _ in wait_any([(each, selectors.EVENT_WRITE) for each in waiting], stop,
+                                    min(STAGGER, left) if addresses else left):
+                waiting.remove(sock)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not code:
+                    return sock
+                sock.close()
+                error = OSError(code, os.strerror(code))
+    finally:
+        for sock in waiting:
+            sock.close()
+    if error is None:
+        raise Temporary("no connection within %g s" % timeout)
+    raise connection_error(error) from error
+
+
+_IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
+
+
+def _begin(address):
+    """(a socket that is connecting, 0), or (None, errno)."""
+    family, kind, protocol, _, where = address
+    try:
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        return None, error.errno
+    sock.setblocking(False)
+    code = sock.connect_ex(where)
+    if code not in _IN_PROGRESS:
+        sock.close()
+        return None, code
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock, 0
+
+
+class Tls:
+    """TLS contexts, made when first needed and shared by all connections of a daemon."""
+
+    def __init__(self):
+        self._contexts = {}
+        self._lock = threading.Lock()
+
+    def context(self, verify):
+        """The context for this choice. Raises MissingModule where Python has no ssl."""
+        if ssl is None:
+            raise MissingModule("https", "python3-openssl")
+        with self._lock:
+            if verify not in self._contexts:
+                self._contexts[verify] = _make_context(verify)
+            return self._contexts[verify]
+
+
+def _make_context(verify):
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,189 @@
+"""A folder that nothing escapes from: every open below it is relative to its descriptor.
+
+No symlink is followed below the root, not for a folder and not for a file, so a link
+planted in the download directory leads nowhere. Where the platform has no directory
+descriptors (Windows), names are joined to a path that was resolved and checked once.
+
+Here, and in partfile.py, the operating system's errors become ours.
+"""
+
+import errno
+import os
+import stat
+
+from ..errors import NameTaken, NoSpace, Unwritable
+
+_HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
+_FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
+    | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_FULL = {errno.ENOSPC: "no space left on device",
+         getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up"}
+_REASONS = {
+    errno.EFBIG: "the file is too large for this file system (FAT32 ends at 4 GiB)",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.ELOOP: "there is a symbolic link where a file or folder should be",
+    errno.ENOTDIR: "a part of its path is a symbolic link or no folder",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.ENOENT: "the folder is gone",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+def local_error(error, name=""):
+    """Our exception for an OSError; `name` is what could not be made or written."""
+    if error.errno in _FULL:
+        return NoSpace(_FULL[error.errno])
+    if error.errno == errno.EEXIST:
+        return NameTaken("a file named %s is there already" % name)
+    reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
+    return Unwritable("%s: %s" % (name, reason) if name else reason)
+
+
+class Folder:
+    """`below` inside `root`, held open; with `make`, missing folders below the root are made.
+
+    Raises NoSpace or Unwritable; so does every method.
+    """
+
+    def __init__(self, root, below="", make=True):
+        self.path = os.path.join(root, *below.split("/")) if below else root
+        self.below = below
+        self._fd = None
+        try:
+            self._open(root, [part for part in below.split("/") if part], make)
+        except OSError as error:
+            self.close()
+            raise local_error(error, self.path) from error
+
+    def _open(self, root, parts, make):
+        if not _HAS_DIR_FD:
+            if make:
+                os.makedirs(self.path, exist_ok=True)
+            os.stat(self.path)
+            if parts and os.path.realpath(self.path) != os.path.join(os.path.realpath(root), *parts):
+                raise OSError(errno.ELOOP, "symbolic link")
+            return
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._fd = os.open(root, flags)
+        for part in parts:
+            if make:
+                self._make(part)
+            upper, self._fd = self._fd, os.open(part, flags | os.O_NOFOLLOW, dir_fd=self._fd)
+            os.close(upper)
+
+    def _make(self, part):
+        try:
+            os.mkdir(part, dir_fd=self._fd)
+        except FileExistsError:
+            pass
+
+    def close(self):
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    def relative(self, name):
+        """The name as seen from the root."""
+        return "%s/%s" % (self.below, name) if self.below else name
+
+    def create(self, name):
+        """A descriptor of a new file, readable and writable. Raises NameTaken besides."""
+        return self._open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+    def open(self, name, write=False):
+        """A descriptor of a regular file that is there."""
+        fd = self._open_file(name, (os.O_RDWR if write else os.O_RDONLY) | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Unwritable("%s: is not a regular file" % name)
+        return fd
+
+    def _open_file(self, name, flags):
+        try:
+            return os.open(self._at(name), flags | _FILE, 0o666, **self._dir())
+        except OSError as error:
+            raise local_error(error, self.relative(name)) from error
+
+    def stat(self, name):
+        """The name's own os.stat_result (a link is not followed), or None if it is free."""
+        try:
+            return os.stat(self._at(name), follow_symlinks=False, **self._dir())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise local_error(error, self.relative(name)) from error
+
+    def remove(self, name):
+        """Unlink the name; False if there was none."""
+        try:
+            os.unlink(self._at(name), **self._dir())
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise local_error(error, self.relative(name)) from error
+        return True
+
+    def rename(self, old, new, spare_empty=False):
+        """Give a file a new name, exclusively. Raises NameTaken if the new name is in use.
+
+        By link and unlink, which cannot overwrite; where there are no hard links (FAT,
+        Android), by an exclusive empty file that the rename then replaces. A crash between
+        those two leaves the empty file: `spare_empty` says that one there is ours.
+        """
+        try:
+            self._link(old, new)
+        except FileExistsError as error:
+            if not (spare_empty and self._is_empty(new)):
+                raise local_error(error, self.relative(new)) from error
+            self._replace(old, new)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOSPC, errno.EROFS, errno.EIO):
+                raise local_error(error, self.relative(new)) from error
+            self._rename_without_links(old, new)
+        self.sync()
+
+    def _link(self, old, new):
+        options = {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
+        if os.link in os.supports_follow_symlinks:
+            options["follow_symlinks"] = False
+        os.link(self._at(old), self._at(new), **options)
+        os.unlink(self._at(old), **self._dir())
+
+    def _rename_without_links(self, old, new):
+        if os.name != "nt":     # there, a rename never replaces
+            os.close(self.create(new))
+        self._replace(old, new)
+
+    def _replace(self, old, new):
+        options = {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
+        try:
+            os.rename(self._at(old), self._at(new), **options)
+        except OSError as error:
+            raise local_error(error, self.relative(new)) from error
+
+    def _is_empty(self, name):
+        found = self.stat(name)
+        return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == 0
+
+    def sync(self):
+        """Make the folder's names durable, where the platform can."""
+        if self._fd is not None:
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+                    raise local_error(error, self.path) from error
+
+    def _at(self, name):
+        return name if _HAS_DIR_FD else os.path.join(self.path, name)
+
+    def _dir(self):
+        return {"dir_fd": self._fd} if _HAS_DIR_FD else {}

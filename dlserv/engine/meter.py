@@ -1,0 +1,43 @@
+"""How fast bytes come in: a speed over the last few seconds, and the time left."""
+
+import threading
+import time
+from collections import deque
+
+
+class Meter:
+    """Speed over a sliding window, from a byte count that only grows.
+
+    Any thread may call either method at any time; for a true window, one of them is called
+    about once a second.
+    """
+
+    WINDOW = 5.0        # seconds: smooth enough to read, quick enough to believe
+    SPACING = 0.2       # seconds between samples at the least
+
+    def __init__(self, count=0, clock=time.monotonic):
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._samples = deque([(clock(), count)])
+
+    def sample(self, count):
+        """Note that `count` bytes have arrived by now."""
+        now = self._clock()
+        with self._lock:
+            if now - self._samples[-1][0] < self.SPACING:
+                return
+            self._samples.append((now, count))
+            while len(self._samples) > 2 and now - self._samples[1][0] >= self.WINDOW:
+                self._samples.popleft()
+
+    def speed(self, count):
+        """Bytes a second over the window, given the count of now."""
+        self.sample(count)
+        then, before = self._samples[0]
+        elapsed = self._clock() - then
+        return max(0, count - before) / elapsed if elapsed > 0.01 else 0.0
+
+
+def seconds_left(missing, speed):
+    """Seconds until `missing` bytes are here at `speed`; 0 while that cannot be told."""
+    return round(missing / speed, 1) if missing and speed >= 1 else 0

@@ -1,0 +1,149 @@
+"""The `.part` file: where bytes live until the file is whole.
+
+Written at offsets, by several threads if need be; synced; then published under its
+final name without ever replacing anything.
+"""
+
+import errno
+import os
+import stat
+import threading
+from collections import namedtuple
+
+from .folder import local_error
+
+
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+class Identity(namedtuple("Identity", "device inode size mtime_ns")):
+    """What tells whether a file is still the one that was written."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, status):
+        """From an os.stat_result."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def matches(self, status):
+        """Whether the file of this os.stat_result is it, unchanged.
+
+        FAT invents inode numbers and keeps times to two seconds, so size and time decide.
+        """
+        return (stat.S_ISREG(status.st_mode) and status.st_size == self.size
+                and abs(status.st_mtime_ns - self.mtime_ns) <= 2 * 10 ** 9)
+
+
+class PartFile:
+    """An open part file in a Folder. Every method may raise NoSpace or Unwritable."""
+
+    def __init__(self, folder, name, fd):
+        self.folder, self.name, self._fd = folder, name, fd
+        self._lock = threading.Lock()   # held while a descriptor is closed, copied or sought
+
+    @classmethod
+    def create(cls, folder, name):
+        """A new one. Raises NameTaken if a file of that name is there."""
+        return cls(folder, name, folder.create(name))
+
+    @classmethod
+    def reopen(cls, folder, name):
+        """The one that is there, or None."""
+        status = folder.stat(name)
+        if status is None:
+            return None
+        return cls(folder, name, folder.open(name, write=True))
+
+    def fileno(self):
+        return self._fd
+
+    @property
+    def size(self):
+        return os.fstat(self._fd).st_size
+
+    def write(self, view, offset):
+        """All of the buffer at the offset."""
+        view = memoryview(view)
+        try:
+            while view:
+                count = self._pwrite(view, offset)
+                view, offset = view[count:], offset + count
+        except OSError as error:
+            raise local_error(error, self.folder.relative(self.name)) from error
+
+    def read(self, count, offset):
+        """Up to `count` bytes from the offset."""
+        try:
+            return self._pread(count, offset)
+        except OSError as error:
+            raise local_error(error, self.folder.relative(self.name)) from error
+
+    if hasattr(os, "pwrite"):
+        def _pwrite(self, view, offset):
+            return os.pwrite(self._fd, view, offset)
+
+        def _pread(self, count, offset):
+            return os.pread(self._fd, count, offset)
+    else:
+        def _pwrite(self, view, offset):
+            with self._lock:
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.write(self._fd, view)
+
+        def _pread(self, count, offset):
+            with self._lock:
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.read(self._fd, count)
+
+    def truncate(self, size=0):
+        """Cut or extend the file; an extension takes no room yet."""
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            raise local_error(error, self.folder.relative(self.name)) from error
+
+    def sync(self, times=False):
+        """Return when what was written survives a power cut; with `times`, also when."""
+        with self._lock:
+            if self._fd is None:
+                return
+            copy = os.dup(self._fd)     # another thread may close ours meanwhile
+        try:
+            (os.fsync if times else _fdatasync)(copy)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise local_error(error, self.folder.relative(self.name)) from error
+        finally:
+            os.close(copy)
+
+    def stamp(self, modified):
+        """Set the modification time, epoch seconds; None leaves it."""
+        if modified is not None and 0 <= modified < 2 ** 33:
+            try:
+                os.utime(self._fd if os.utime in os.supports_fd else self._path(), (modified, modified))
+            except OSError:
+                pass    # a file system without times still holds the right bytes
+
+    def identity(self):
+        return Identity.of(os.fstat(self._fd))
+
+    def publish(self, name, spare_empty=False):
+        """Give the file its final name, durably. Raises NameTaken if it is in use."""
+        if os.name == "nt":     # an open file cannot be renamed there
+            self.close()
+        self.folder.rename(self.name, name, spare_empty)
+
+    def discard(self):
+        """Close and remove the file."""
+        self.close()
+        self.folder.remove(self.name)
+
+    def close(self):
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+    def _path(self):
+        return os.path.join(self.folder.path, self.name)

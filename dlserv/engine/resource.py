@@ -1,0 +1,120 @@
+"""What one response's head says about the file behind it. Pure.
+
+A `Resource` is kept in the task's record, so that a later attempt can tell whether the
+server still has the very bytes that are on disk.
+"""
+
+import re
+from collections import namedtuple
+
+from ..errors import Changed, Temporary
+from ..units import parse_http_date
+
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
+
+
+class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
+                                      " disposition encoding")):
+    """A file as its server described it.
+
+    url            str, where it was found after redirects, without userinfo
+    total          int bytes, or None where the server did not tell
+    etag           str as sent, weak ones with their W/, or None
+    last_modified  str as sent, or None
+    dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
+    ranges         bool: the server said or showed that it serves ranges
+    media_type     str without parameters, lower case; "" if not told
+    disposition    str, the Content-Disposition header, or None
+    encoding       str, a Content-Encoding that we did not ask for, or ""
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_record(cls, record):
+        """The Resource that `_asdict` made plain; raises TypeError if it is none."""
+        return cls(**record)
+
+    @property
+    def validator(self):
+        """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""
+        if self.etag and not self.etag.startswith("W/"):
+            return self.etag
+        return self.last_modified if self.last_modified and self.dated else None
+
+    @property
+    def resumable(self):
+        """Whether a part of it can be fetched later and proven to belong to the rest."""
+        return bool(self.ranges and self.validator and self.total and not self.encoding)
+
+    @property
+    def modified(self):
+        """Last-Modified in epoch seconds, or None."""
+        return parse_http_date(self.last_modified)
+
+    def same_validator(self, other):
+        """Whether the other response vouches for the same bytes."""
+        if self.etag and other.etag and not self.etag.startswith("W/"):
+            return self.etag == other.etag
+        return bool(self.last_modified and self.dated) and self.last_modified == other.last_modified
+
+
+def from_response(status, headers, url):
+    """The Resource of a 200 or a 206; `headers` is an email.message.Message.
+
+    Raises Temporary where the head contradicts itself.
+    """
+    total = content_length(headers)
+    if status == 206:
+        total = content_range(headers)[2]
+    encoding = (headers.get("Content-Encoding") or "").strip().lower()
+    modified, date = headers.get("Last-Modified"), headers.get("Date")
+    return Resource(
+        url=str(url), total=total, etag=_etag(headers.get("ETag")), last_modified=modified,
+        dated=_is_dated(modified, date),
+        ranges=status == 206 or (headers.get("Accept-Ranges") or "").strip().lower() == "bytes",
+        media_type=(headers.get("Content-Type") or "").partition(";")[0].strip().lower(),
+        disposition=headers.get("Content-Disposition"),
+        encoding="" if encoding == "identity" else encoding)
+
+
+def content_length(headers):
+    """Bytes of the body as declared, or None; a chunked body has no declared length."""
+    if headers.get("Transfer-Encoding"):
+        return None
+    values = {value.strip() for line in headers.get_all("Content-Length", ())
+              for value in line.split(",")}
+    if not values:
+        return None
+    text = values.pop()
+    if values or re.fullmatch("[0-9]{1,18}", text) is None:
+        raise Temporary("the server sent a Content-Length that makes no sense")
+    return int(text)
+
+
+def content_range(headers):
+    """(start, end, total) of a 206, end exclusive, total None if "*" (RFC 9110, 14.4).
+
+    Raises Changed: a 206 without a usable one proves nothing about its bytes.
+    """
+    match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
+    if match is None:
+        raise Changed("the server answered 206 without a usable Content-Range")
+    first, last, total = match.groups()
+    start, end = int(first), int(last) + 1
+    total = None if total == "*" else int(total)
+    if start >= end or (total is not None and end > total):
+        raise Changed("the server's Content-Range contradicts itself")
+    return start, end, total
+
+
+def _etag(value):
+    """The ETag, if it is one a request may carry back (RFC 9110, 8.8.3)."""
+    value = (value or "").strip()
+    return value if re.fullmatch(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"', value) else None
+
+
+def _is_dated(modified, date):
+    if not modified or parse_http_date(modified) is None:
+        return False
+    return not date or (parse_http_date(date) or 0) - parse_http_date(modified) >= 1

@@ -1,0 +1,107 @@
+"""Every exception dlserv raises on purpose.
+
+Three families, because an error has three possible fates:
+
+  RequestError    the caller's mistake; the API answers 4xx with the sentence
+  TransferError   the remote's fault; the task is retried or becomes `invalid`
+  LocalError      ours or this machine's; the task waits or the API answers 5xx
+
+`str(error)` is always a sentence that a person understands. Exceptions of the
+operating system, of ssl and of http.client are translated where they are caught
+first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
+"""
+
+
+class Error(Exception):
+    """The root of them all; never raised itself."""
+
+
+class Stopped(Error):
+    """A download was told to stop: pause, delete or shutdown. Not a failure."""
+
+    def __init__(self):
+        super().__init__("stopped")
+
+
+# -- the caller's ---------------------------------------------------------------
+
+class RequestError(Error):
+    """What was asked for cannot be done as it was asked."""
+
+
+class InvalidValue(RequestError):
+    """A value that cannot be accepted; `key` names the field it came in."""
+
+    def __init__(self, key, reason):
+        super().__init__("%s: %s" % (key, reason))
+        self.key = key
+        self.reason = reason
+
+
+class NotFound(RequestError):
+    """No such task."""
+
+
+class Conflict(RequestError):
+    """The task's state does not permit this."""
+
+
+class Exists(Conflict):
+    """The URL has been added before; `tid` is the task that is there."""
+
+    def __init__(self, tid):
+        super().__init__("this URL is already added")
+        self.tid = tid
+
+
+# -- the remote's ---------------------------------------------------------------
+
+class TransferError(Error):
+    """The transfer failed for a reason that lies outside this machine."""
+
+
+class Temporary(TransferError):
+    """Worth another try. `retry_after` is the wait in seconds the server asked for."""
+
+    def __init__(self, reason, retry_after=None):
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Permanent(TransferError):
+    """Another try would end the same way."""
+
+
+class Changed(TransferError):
+    """What the server has now is not what the bytes on disk came from."""
+
+
+# -- ours -----------------------------------------------------------------------
+
+class LocalError(Error):
+    """Something on this machine stands in the way."""
+
+
+class NoSpace(LocalError):
+    """The file system or the quota is full."""
+
+
+class Unwritable(LocalError):
+    """A file or folder cannot be made or written, for another reason than space."""
+
+
+class NameTaken(LocalError):
+    """A file of that name is there and is not ours to replace."""
+
+
+class MissingModule(LocalError):
+    """This Python lacks an optional part; `package` is what to install."""
+
+    def __init__(self, feature, package):
+        super().__init__("%s needs a part of Python that is not installed here: install %s"
+                         % (feature, package))
+        self.package = package
+
+
+class StoreBroken(LocalError):
+    """The database cannot be opened or written."""

@@ -1,0 +1,58 @@
+"""Deleting the files of a task: exactly those it made, and only while they are still its own."""
+
+import stat
+from collections import namedtuple
+
+from .engine.folder import Folder
+from .errors import LocalError
+
+
+class Removal(namedtuple("Removal", "deleted missing kept")):
+    """What became of a task's files: names, names, and (name, reason) pairs."""
+
+    __slots__ = ()
+
+    def to_detail(self):
+        return {"deleted": self.deleted, "missing": self.missing,
+                "kept": [list(each) for each in self.kept]}
+
+
+def remove_files(task, root):
+    """Delete the task's part file, and its finished file if nobody has changed it."""
+    removal = Removal([], [], [])
+    names = _names(task)
+    try:
+        with Folder(root, task.options.dir, make=False) as folder:
+            for name, identity in names:
+                _remove(folder, name, identity, removal)
+    except LocalError:      # the folder itself is gone or out of reach
+        removal.missing.extend(name for name, _ in names if name not in removal.deleted)
+    return removal
+
+
+def _names(task):
+    """(name, Identity or None) of each file; a part file has no fixed identity yet."""
+    if task.file is not None:
+        return [(task.file.name, task.file.identity)]
+    progress = task.progress
+    if progress is None:
+        return []
+    names = [(progress.part, None)]
+    if progress.publishing is not None:     # it may have its final name already
+        names.append((progress.target, progress.publishing))
+    return names
+
+
+def _remove(folder, name, identity, removal):
+    shown = folder.relative(name)
+    try:
+        status = folder.stat(name)
+        if status is None:
+            removal.missing.append(shown)
+        elif not stat.S_ISREG(status.st_mode) or (identity and not identity.matches(status)):
+            removal.kept.append((shown, "it is not the file that was downloaded"))
+        else:
+            folder.remove(name)
+            removal.deleted.append(shown)
+    except LocalError as error:
+        removal.kept.append((shown, str(error)))

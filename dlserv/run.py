@@ -1,0 +1,143 @@
+"""One attempt at one task: its thread, and the observer the engine reports to.
+
+Also the thread that keeps the progress of all attempts: a kill -9 costs at most a second
+of work, a power cut at most five.
+"""
+
+import logging
+import threading
+import time
+
+from .errors import LocalError
+
+log = logging.getLogger(__name__)
+
+
+def boot_id():
+    """What tells this boot of the machine from another, or None where nothing does."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class Run:
+    """The attempt `download`, in a thread of its own.
+
+    `keep(run, progress, durable)` stores the progress and gives a Ticket, or None if the
+    run is stale; `note(run, level, text)` writes the task's log; `ended(run, outcome)`
+    gets the Finished or the exception that the attempt ended with.
+    """
+
+    def __init__(self, tid, make_download, keep, note, ended):
+        self.tid = tid
+        self.download = make_download(self)
+        self._keep, self._note, self._ended = keep, note, ended
+        self.cancelled = False      # the task has moved on; its end decides nothing
+        self._began = time.monotonic()
+        self.before = self.download.count
+        self.thread = threading.Thread(target=self._main, name="dlserv-" + tid[:8], daemon=True)
+
+    @property
+    def seconds(self):
+        """How long it has been going."""
+        return time.monotonic() - self._began
+
+    def cancel(self):
+        """Stop it; what it ends with no longer matters."""
+        self.cancelled = True
+        self.download.stop()
+
+    def _main(self):
+        try:
+            outcome = self.download.run()
+        except Exception as error:
+            outcome = error
+        self._ended(self, outcome)
+
+    # -- the engine's observer -------------------------------------------------------
+
+    def planned(self, progress, durable):
+        ticket = self._keep(self, progress, durable)
+        if ticket is not None:
+            ticket.wait()
+
+    def publishing(self, progress):
+        ticket = self._keep(self, progress, True)
+        return ticket.wait if ticket is not None else lambda: None
+
+    def note(self, level, text):
+        self._note(self, level, text)
+
+
+class Checkpointer:
+    """Stores the progress of all runs, every second; every few seconds, flushed first.
+
+    `runs()` gives those under way; `store(progress_by_run, flushed)` writes the record of
+    each and gives a Ticket, or None if there was nothing to write. Sleeps while nothing runs.
+    """
+
+    EVERY = 0.8         # seconds between checkpoints, a commit without a flush
+    FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
+
+    def __init__(self, runs, store):
+        self._runs, self._store = runs, store
+        self._wake = threading.Condition()
+        self._awake = self._stopping = False
+        self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def wake(self):
+        """A run has begun."""
+        with self._wake:
+            self._awake = True
+            self._wake.notify()
+
+    def stop(self):
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _main(self):
+        flushed = time.monotonic()
+        while self._sleep():
+            flush = time.monotonic() - flushed >= self.FLUSH_EVERY
+            if flush:
+                flushed = time.monotonic()
+            try:
+                self._checkpoint(flush)
+            except Exception:
+                log.exception("a checkpoint failed; the next one may do better")
+
+    def _sleep(self):
+        """False when it is time to end."""
+        with self._wake:
+            if not self._awake and not self._stopping:
+                self._wake.wait()
+            self._awake = False
+            if not self._stopping:
+                self._wake.wait_for(lambda: self._stopping, self.EVERY)
+            return not self._stopping
+
+    def _checkpoint(self, flush):
+        runs = self._runs()
+        if not runs:
+            return
+        self.wake()
+        progress = {run: _progress(run, flush) for run in runs}
+        ticket = self._store(progress, flush)
+        if ticket is not None:
+            ticket.wait()
+
+
+def _progress(run, flush):
+    """The run's Progress, or None where there is none or its bytes cannot be flushed."""
+    try:
+        return run.download.flush() if flush else run.download.progress()
+    except LocalError as error:
+        log.warning("%s: %s", run.thread.name, error)
+        return None

@@ -1,0 +1,164 @@
+"""Which waiting task starts next, and the thread that starts it.
+
+`Waiting` is pure: tasks in order, by host, some not before a time. `Scheduler` is the
+one thread that takes from it as slots come free; it sleeps while there is nothing to do.
+"""
+
+import bisect
+import collections
+import heapq
+import logging
+import threading
+import time
+
+log = logging.getLogger(__name__)
+
+
+class Waiting:
+    """Tasks that wait for a slot: higher priority first, then the older one.
+
+    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over.
+    """
+
+    def __init__(self):
+        self._ready = {}        # host -> sorted [(-priority, order, tid)]
+        self._heads = []        # sorted [(a host's first key, host)]
+        self._delayed = []      # heap of (time, tid); entries of removed tasks stay in it
+        self._where = {}        # tid -> (host, key, time or None)
+
+    def __len__(self):
+        return len(self._where)
+
+    def add(self, tid, host, priority, order, not_before=None):
+        """Put a task in its place; one that is there is moved."""
+        self.remove(tid)
+        key = (-priority, order, tid)
+        self._where[tid] = (host, key, not_before)
+        if not_before is None:
+            self._insert(host, key)
+        else:
+            heapq.heappush(self._delayed, (not_before, tid))
+
+    def remove(self, tid):
+        """Take the task out; gives its host, or None if it was not there."""
+        host, key, not_before = self._where.pop(tid, (None, None, None))
+        if host is not None and not_before is None:
+            self._delete(host, key)
+        return host
+
+    def choose(self, now, is_open):
+        """The tid that goes first among hosts of which `is_open(host)` is true, or None."""
+        self._ripen(now)
+        return next((key[2] for key, host in self._heads if is_open(host)), None)
+
+    def _insert(self, host, key):
+        keys = self._ready.setdefault(host, [])
+        self._drop_head(keys, host)
+        bisect.insort(keys, key)
+        bisect.insort(self._heads, (keys[0], host))
+
+    def _delete(self, host, key):
+        keys = self._ready[host]
+        self._drop_head(keys, host)
+        del keys[bisect.bisect_left(keys, key)]
+        if keys:
+            bisect.insort(self._heads, (keys[0], host))
+        else:
+            del self._ready[host]
+
+    def _drop_head(self, keys, host):
+        if keys:
+            del self._heads[bisect.bisect_left(self._heads, (keys[0], host))]
+
+    def next_time(self):
+        """When the next delayed task becomes ready, or None."""
+        self._drop_stale()
+        return self._delayed[0][0] if self._delayed else None
+
+    def _ripen(self, now):
+        self._drop_stale()
+        while self._delayed and self._delayed[0][0] <= now:
+            _, tid = heapq.heappop(self._delayed)
+            host, key, _ = self._where[tid]
+            self._where[tid] = (host, key, None)
+            self._insert(host, key)
+            self._drop_stale()
+
+    def _drop_stale(self):
+        while self._delayed:
+            when, tid = self._delayed[0]
+            if self._where.get(tid, (None, None, None))[2] == when:
+                return
+            heapq.heappop(self._delayed)
+
+
+class Scheduler:
+    """Starts waiting tasks while slots are free. `lock` guards it and what `start` touches.
+
+    start(tid)   called with the lock held; the task has a slot until `ended`
+    limits()     (tasks at the same time, of these from one host)
+    """
+
+    def __init__(self, lock, start, limits, clock=time.monotonic):
+        self._changed = threading.Condition(lock)
+        self._start_task, self._limits, self._clock = start, limits, clock
+        self._waiting = Waiting()
+        self._slots = {}            # tid -> host
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="dlserv-scheduler", daemon=True)
+
+    # -- all with the lock held ------------------------------------------------------
+
+    def add(self, tid, host, priority, order, delay=0):
+        """Let the task wait for a slot, at least `delay` seconds."""
+        not_before = self._clock() + delay if delay else None
+        self._waiting.add(tid, host, priority, order, not_before)
+        self._changed.notify_all()
+
+    def remove(self, tid):
+        """The task waits no longer."""
+        self._waiting.remove(tid)
+
+    def ended(self, tid):
+        """The task's slot is free again."""
+        self._slots.pop(tid, None)
+        self._changed.notify_all()
+
+    def wake(self):
+        """The limits have changed."""
+        self._changed.notify_all()
+
+    # -- without it ------------------------------------------------------------------
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        """Start nothing more; returns when that is certain."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self):
+        with self._changed:
+            while not self._stopping:
+                try:
+                    self._fill_slots()
+                except Exception:
+                    log.exception("the scheduler failed; it goes on")
+                self._changed.wait(self._seconds_to_sleep())
+
+    def _fill_slots(self):
+        most, most_per_host = self._limits()
+        while len(self._slots) < most:
+            hosts = collections.Counter(self._slots.values())
+            tid = self._waiting.choose(self._clock(), lambda host: hosts[host] < most_per_host)
+            if tid is None:
+                return
+            self._slots[tid] = self._waiting.remove(tid)
+            self._start_task(tid)
+
+    def _seconds_to_sleep(self):
+        when = self._waiting.next_time()
+        return None if when is None else max(0.0, when - self._clock())

@@ -1,0 +1,223 @@
+"""Settings as a table: one row says a key's name, type, default and meaning.
+
+A `Table` turns what a person wrote (JSON values, or plain text from a form, the
+environment or the command line) into checked values, names the key that is wrong,
+and masks what is secret. config.py and options.py are such tables; the command
+line, `GET /config` and README follow from them.
+
+A parser is a callable from a JSON value to a clean value that raises ValueError with
+the reason. One whose values are not strings has a `from_text` besides, which reads them
+from a string.
+"""
+
+import json
+import math
+from collections import namedtuple
+
+from .errors import InvalidValue
+from .units import parse_size
+
+MASK = "***"
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def parse_boolean(text):
+    """True or False from the words people use, any case. Raises ValueError."""
+    word = text.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("%s is neither true nor false" % shown(text))
+    return word in _TRUE
+
+
+def check_text(value):
+    """The string itself, if it could stand in a header or a name. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("%s is not a string" % shown(value))
+    if any(char < " " or char == "\x7f" for char in value):
+        raise ValueError("%s has a control character" % shown(value))
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("%s is not valid Unicode" % shown(value)) from None
+    return value
+
+
+def shown(value, most=80):
+    """The value as JSON, short enough to stand in a sentence."""
+    text = json.dumps(value)
+    return text if len(text) <= most else text[:most - 1] + "…"
+
+
+class Text:
+    """A string without control characters, at most `most` characters."""
+
+    def __init__(self, most=4096, least=0):
+        self.most, self.least = most, least
+
+    def __call__(self, value):
+        check_text(value)
+        if len(value) > self.most:
+            raise ValueError("%s is longer than %d characters" % (shown(value), self.most))
+        if len(value) < self.least:
+            raise ValueError("must not be empty")
+        return value
+
+
+class Choice:
+    """One of a few words."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    def __call__(self, value):
+        if value not in self.words or not isinstance(value, str):
+            raise ValueError("%s is not one of %s" % (shown(value), ", ".join(self.words)))
+        return value
+
+
+class Boolean:
+    def __call__(self, value):
+        if not isinstance(value, bool):
+            raise ValueError("%s is neither true nor false" % shown(value))
+        return value
+
+    def from_text(self, text):
+        return parse_boolean(text)
+
+
+class Integer:
+    """A whole number within bounds."""
+
+    def __init__(self, least, most):
+        self.least, self.most = least, most
+
+    def __call__(self, value):
+        if isinstance(value, bool) or not isinstance(value, int) \
+                or not self.least <= value <= self.most:
+            raise ValueError("%s is not a whole number from %d to %d"
+                             % (shown(value), self.least, self.most))
+        return value
+
+    def from_text(self, text):
+        try:
+            return self(int(text))
+        except ValueError:
+            return self(text)
+
+
+class Number:
+    """A finite number within bounds; kept as it was written, int or float."""
+
+    def __init__(self, least, most):
+        self.least, self.most = least, most
+
+    def __call__(self, value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) \
+                or not math.isfinite(value) or not self.least <= value <= self.most:
+            raise ValueError("%s is not a number from %g to %g"
+                             % (shown(value), self.least, self.most))
+        return value
+
+    def from_text(self, text):
+        for kind in (int, float):
+            try:
+                return self(kind(text))
+            except (ValueError, OverflowError):
+                pass
+        return self(text)
+
+
+class Size:
+    """Bytes: a whole number, or a string such as "512K"."""
+
+    _number = Integer(0, 2 ** 53)
+
+    def __call__(self, value):
+        return self._number(parse_size(value) if isinstance(value, str) else value)
+
+
+class Items:
+    """A list whose every item the given parser accepts; as text, separated by blanks."""
+
+    def __init__(self, item, most):
+        self.item, self.most = item, most
+
+    def __call__(self, value):
+        if not isinstance(value, list) or len(value) > self.most:
+            raise ValueError("%s is not a list of at most %d strings"
+                             % (shown(value), self.most))
+        return [self.item(each) for each in value]
+
+    def from_text(self, text):
+        return self(text.split())
+
+
+class Optional:
+    """null, or what the given parser accepts."""
+
+    def __init__(self, parser):
+        self.parser = parser
+
+    def __call__(self, value):
+        return None if value is None else self.parser(value)
+
+    def from_text(self, text):
+        return _from_text(self.parser, text)
+
+
+class Field(namedtuple("Field", "name parse default doc mask")):
+    """One key. `mask` makes a value fit to be shown; without one it is not secret."""
+
+    __slots__ = ()
+
+    def __new__(cls, name, parse, default, doc, mask=None):
+        return super().__new__(cls, name, parse, default, doc, mask)
+
+
+def _from_text(parse, text):
+    return getattr(parse, "from_text", parse)(text)
+
+
+def hide(value):
+    """The mask for a value that is secret as a whole."""
+    return MASK if value else value
+
+
+class Table:
+    """The fields of one section; `where` prefixes their names in sentences."""
+
+    def __init__(self, where, *fields):
+        self.where = where
+        self.fields = {field.name: field for field in fields}
+
+    def parse(self, mapping, text=False):
+        """The checked values of the keys that are there. Raises InvalidValue."""
+        if not isinstance(mapping, dict):
+            raise InvalidValue(self.where, "%s is not an object" % shown(mapping))
+        return {key: self._parse_one(key, value, text) for key, value in mapping.items()}
+
+    def _parse_one(self, key, value, text):
+        field = self.fields.get(key)
+        if field is None:
+            raise InvalidValue(self._name(key), "there is no such key%s" % self._hint(key))
+        try:
+            return _from_text(field.parse, value) if text else field.parse(value)
+        except ValueError as error:
+            raise InvalidValue(self._name(key), str(error)) from None
+
+    def _hint(self, key):
+        import difflib
+        near = difflib.get_close_matches(key, self.fields, 1)
+        return "; is %s meant?" % near[0] if near else ""
+
+    def _name(self, key):
+        return "%s.%s" % (self.where, shown(key, 40).strip('"'))
+
+    def defaults(self):
+        """Every key's default."""
+        return {name: field.default for name, field in self.fields.items()}
+
+    def masked(self, values):
+        """The values as they may be shown to anyone who asks."""
+        return {key: self.fields[key].mask(value) if self.fields[key].mask else value
+                for key, value in values.items()}

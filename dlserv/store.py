@@ -1,0 +1,204 @@
+"""The state on disk: a shelf of plain records that survives kill -9 and power cuts.
+
+`Store` is what the daemon talks to. One thread owns the `shelve.Shelf` and commits in
+groups: everybody who writes while a commit is under way shares the next one. A durable
+write is on disk when its ticket says so; a relaxed one survives the end of this process,
+and a power cut at the latest after the next durable one.
+
+Records are dicts of plain data, read through an unpickler that knows no classes, so a
+tampered database executes nothing. What the shelf is made of is backends.py's business.
+"""
+
+import io
+import logging
+import os
+import pickle
+import queue
+import shelve
+import threading
+import time
+import zlib
+
+from . import backends
+from .errors import StoreBroken
+
+SCHEMA = 1
+_SCHEMA_KEY = "schema"
+_DAMAGED = "damaged/"
+
+log = logging.getLogger(__name__)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        raise pickle.UnpicklingError("a record names %s.%s" % (module, name))
+
+
+class _Shelf(shelve.Shelf):
+    """A shelf of one pickle format on every Python, closed to anything but plain data.
+
+    A CRC-32 follows each pickle, where shelve.open does not look.
+    """
+
+    def __init__(self, mapping):
+        super().__init__(mapping, protocol=4)
+
+    def __getitem__(self, key):
+        file = io.BytesIO(self.dict[key.encode(self.keyencoding)])
+        record = _PlainUnpickler(file).load()
+        end, checksum = file.tell(), file.read()
+        if checksum and checksum != _crc(file.getvalue()[:end]):
+            raise pickle.UnpicklingError("its checksum does not match")
+        return record
+
+    def __setitem__(self, key, record):
+        value = pickle.dumps(record, protocol=self._protocol)
+        self.dict[key.encode(self.keyencoding)] = value + _crc(value)
+
+
+def _crc(value):
+    return zlib.crc32(value).to_bytes(4, "big")
+
+
+class Ticket:
+    """The promise of one write."""
+
+    def __init__(self, changes, durable):
+        self.changes, self.durable = changes, durable
+        self._done, self._error = threading.Event(), None
+
+    def wait(self):
+        """Return when the write is as safe as was asked for; raises StoreBroken if it failed."""
+        self._done.wait()
+        if self._error is not None:
+            raise StoreBroken("the database cannot be written: %s" % self._error)
+
+    def _settle(self, error):
+        self._error = error
+        self._done.set()
+
+
+class Store:
+    """Records by name in the database at `path`. Any thread may call any method.
+
+    Raises StoreBroken if the database cannot be opened, is in use or is from a newer
+    dlserv, and MissingModule if this Python lacks what it is made of.
+    """
+
+    def __init__(self, path, backend="auto"):
+        self.path = os.path.abspath(path)
+        self._lock = backends.FileLock(self.path + ".lock")
+        try:
+            self._mapping = backends.open_mapping(self.path, backend)
+            self.backend = self._mapping.kind
+            self._shelf = _Shelf(self._mapping)
+            self._check_schema()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._closed = False
+        self._queue = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
+        self._thread.start()
+
+    def load(self, parse):
+        """[parse(name, record), …] of all that can be read; the rest is set aside and logged.
+
+        `parse` raises for a record that is not what it should be. Call this before the
+        first write.
+        """
+        loaded = []
+        for raw in list(self._mapping):
+            name = raw.decode("utf-8", "replace")
+            if name == _SCHEMA_KEY or name.startswith(_DAMAGED):
+                continue
+            try:
+                loaded.append(parse(name, self._read(name)))
+            except Exception as error:      # whatever a damaged record brings about
+                log.error("the record %s in %s is damaged and was set aside: %s",
+                          name, self.path, error)
+                self._set_aside(raw)
+        return loaded
+
+    def write(self, changes, durable=True):
+        """Take {name: record, or None to delete} as one transaction; gives its Ticket."""
+        ticket = Ticket(changes, durable)
+        if self._closed:
+            ticket._settle("it is closed")
+        else:
+            self._queue.put(ticket)
+        return ticket
+
+    def close(self):
+        """Commit what was taken, flush it, and give the database free."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        try:
+            self._mapping.commit(durable=True)
+        except backends.ERRORS as error:
+            log.error("the database cannot be written: %s", error)
+        self._shelf.close()
+        self._lock.release()
+
+    # -- inside ----------------------------------------------------------------------
+
+    def _read(self, name):
+        record = self._shelf[name]
+        if not isinstance(record, dict):
+            raise pickle.UnpicklingError("it is not a record")
+        return record
+
+    def _check_schema(self):
+        try:
+            found = self._read(_SCHEMA_KEY)["version"]
+        except KeyError:
+            found = None
+        except Exception as error:
+            log.error("the schema number of %s is damaged: %s", self.path, error)
+            found = None
+        if isinstance(found, int) and found > SCHEMA:
+            self._shelf.close()
+            raise StoreBroken("the database %s was written by a newer dlserv (schema %d, this one "
+                              "knows %d)" % (self.path, found, SCHEMA))
+        if found != SCHEMA:
+            self._shelf[_SCHEMA_KEY] = {"version": SCHEMA}
+            self._mapping.commit(durable=True)
+
+    def _set_aside(self, raw):
+        name = _DAMAGED + time.strftime("%Y%m%d-%H%M%S/") + raw.decode("utf-8", "replace")
+        self._mapping[name.encode("utf-8")] = self._mapping[raw]
+        del self._mapping[raw]
+        self._mapping.commit(durable=True)
+
+    def _run(self):
+        while True:
+            tickets = [self._queue.get()]
+            while tickets[-1] is not None and not self._queue.empty():
+                tickets.append(self._queue.get())
+            group = [ticket for ticket in tickets if ticket is not None]
+            if group:
+                self._commit(group)
+            if tickets[-1] is None:
+                return
+
+    def _commit(self, group):
+        error = None
+        try:
+            for ticket in group:
+                self._apply(ticket.changes)
+            self._mapping.commit(any(ticket.durable for ticket in group))
+        except Exception as problem:
+            error = problem
+            log.error("the database cannot be written: %s", problem,
+                      exc_info=not isinstance(problem, backends.ERRORS))
+            self._mapping.roll_back()
+        for ticket in group:
+            ticket._settle(error)
+
+    def _apply(self, changes):
+        for name, record in changes.items():
+            if record is None:
+                self._shelf.pop(name, None)
+            else:
+                self._shelf[name] = record

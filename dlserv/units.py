@@ -1,0 +1,71 @@
+"""Numbers and times between machines and people.
+
+The only place that turns bytes, seconds and percents into text, and the texts that
+people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
+"""
+
+import calendar
+import math
+import re
+import time
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_size(text):
+    """Bytes from "512K", "2M", "1.5GiB" or "1000": powers of 1024. Raises ValueError."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("%r is not a size such as 500000, \"512K\" or \"2M\"" % text)
+    return int(float(match.group(1)) * 1024 ** _POWER[match.group(2).lower()])
+
+
+def format_size(count):
+    """"1.5 MiB" from bytes; three significant digits are enough for a person."""
+    if count < 1024:
+        return "%d B" % count
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        count /= 1024.0
+        if count < 999.95 or unit == "TiB":
+            return "%.*f %s" % (1 if count < 99.95 else 0, count, unit)
+
+
+def format_seconds(seconds):
+    """"45 s", "3 min 20 s" or "2 h 5 min"."""
+    seconds = int(math.ceil(seconds))
+    if seconds < 60:
+        return "%d s" % seconds
+    if seconds < 3600:
+        return "%d min %d s" % divmod(seconds, 60)
+    return "%d h %d min" % divmod(seconds // 60, 60)
+
+
+def percent(done, total):
+    """"42.7%", rounded down, so that nothing unfinished ever reads as "100.0%"."""
+    if not total:
+        return "0.0%"
+    return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
+
+
+def parse_http_date(text):
+    """Epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
+    from email.utils import parsedate_tz
+    parts = parsedate_tz(text) if text else None
+    if parts is None:
+        return None
+    try:
+        return calendar.timegm(parts[:6] + (0, 1, 0)) - (parts[9] or 0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_retry_after(text, now=None):
+    """Seconds to wait from a Retry-After (RFC 9110, 10.2.3) of either form, or None."""
+    text = (text or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return int(text)
+    date = parse_http_date(text)
+    if date is None:
+        return None
+    return max(0, date - (time.time() if now is None else now))

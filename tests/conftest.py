@@ -1,0 +1,99 @@
+"""What the tests share: a misbehaving origin, daemons in and out of process, both databases."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+for path in (HERE, os.path.dirname(HERE)):
+    if path not in sys.path:
+        sys.path.insert(0, path)
+
+from harness import ROOT, Api, Process, until  # noqa: E402
+from servers.origin import Origin  # noqa: E402
+
+from dlserv import Daemon, Server  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Whatever a test started, it must have ended: the house leaves no thread behind."""
+    before = set(threading.enumerate())
+    yield
+    until(lambda: not [thread for thread in threading.enumerate()
+                       if thread not in before and thread.name.startswith("dlserv")])
+
+
+@pytest.fixture
+def origin():
+    with Origin() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The download directory."""
+    path = tmp_path / "downloads"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "file"])
+def backend(request):
+    """Each kind of database in turn."""
+    if request.param == "sqlite":
+        pytest.importorskip("sqlite3")
+    return request.param
+
+
+@pytest.fixture
+def settings(tmp_path, folder):
+    """Settings of a daemon that retries at once."""
+    return {"general": {"download_dir": str(folder), "db_path": str(tmp_path / "state" / "dlserv.db")},
+            "server": {"port": 0},
+            "download": {"retry_wait": 0.01, "timeout": 5}}
+
+
+@pytest.fixture
+def daemon(settings):
+    with Daemon(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def api(daemon):
+    """The REST interface of an in-process daemon."""
+    with Server(daemon, "127.0.0.1", 0) as server:
+        with Api(server.url) as client:
+            yield client
+
+
+@pytest.fixture
+def process(tmp_path, folder):
+    """A function that starts a daemon process; all are ended afterwards."""
+    started = []
+
+    def start(*arguments, **options):
+        base = ["--download-dir", str(folder), "--db", str(tmp_path / "state" / "dlserv.db")]
+        started.append(Process(base + list(arguments), **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.popen.poll() is None:
+            each.stop()
+
+
+@pytest.fixture
+def pyz():
+    """The program in one file, as `make` built it."""
+    path = os.path.join(ROOT, "dlserv.pyz")
+    if not os.path.exists(path):
+        make = shutil.which("make") or pytest.fail("there is no dlserv.pyz; run make")
+        subprocess.run([make, "-C", ROOT, "pyz", "PYTHON=" + sys.executable], check=True,
+                       stdout=subprocess.DEVNULL)
+    return path

@@ -1,0 +1,153 @@
+"""Tools of the tests: patience, noise, a client of the API, and the daemon as a process."""
+
+import http.client
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PATIENCE = 15       # seconds until a condition that must come true has failed
+
+
+def until(condition, seconds=PATIENCE):
+    """Wait for `condition()` to be true; gives its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "waited %s s in vain" % seconds
+        time.sleep(0.005)
+
+
+def noise(size, seed=1):
+    """`size` bytes that no compression and no accident reproduces."""
+    return random.Random(seed).getrandbits(8 * size).to_bytes(size, "big") if size else b""
+
+
+class Answer:
+    """A reply: status, headers (lower-case names), raw body, and its JSON by key."""
+
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __getitem__(self, key):
+        return self.json[key]
+
+    def __repr__(self):
+        return "<%d %r>" % (self.status, self.body[:500])
+
+
+class Api:
+    """A plain client of the REST interface, on one connection."""
+
+    def __init__(self, url):
+        self.url = url
+        self._connection = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE)
+
+    def request(self, method, path, body=None, headers=None):
+        """One request; a body that is not bytes goes as JSON."""
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        self._connection.request(method, path, body, headers)
+        return Answer(self._connection.getresponse())
+
+    def get(self, path, **headers):
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path, body=None, **headers):
+        return self.request("POST", path, body, headers)
+
+    def put(self, path, **headers):
+        return self.request("PUT", path, headers=headers)
+
+    def delete(self, path, **headers):
+        return self.request("DELETE", path, headers=headers)
+
+    def add(self, url, **options):
+        """Post a task; gives its tid."""
+        answer = self.post("/task", {"url": url, "options": options})
+        assert answer.status == 200, answer
+        return answer["tid"]
+
+    def status(self, tid):
+        return self.get("/task/tid/%s/status" % tid)["detail"]
+
+    def reach(self, tid, state):
+        """Wait until the task is in the state; gives its status."""
+        def there():
+            status = self.status(tid)
+            assert status["state"] == state or status["state"] not in ("finished", "invalid"), status
+            return status["state"] == state and status
+        return until(there)
+
+    def close(self):
+        self._connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+
+class Process:
+    """`dlserv.py` as a stranger runs it, on a free port."""
+
+    def __init__(self, arguments, command=None, environ=None):
+        command = command or [sys.executable, os.path.join(ROOT, "dlserv.py")]
+        self.popen = subprocess.Popen(
+            command + ["--port", "0"] + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, env=environ)
+        self.errors = []
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+        self.ready = self.popen.stdout.readline().decode()
+        match = re.fullmatch(r"dlserv: listening on (http://\S+)\n", self.ready)
+        if match is None:
+            self.stop()
+            raise AssertionError("no ready line: %r %s" % (self.ready, "".join(self.errors)))
+        self.url = match.group(1)
+        self.api = Api(self.url)
+
+    def _read_errors(self):
+        for line in self.popen.stderr:
+            self.errors.append(line.decode())
+
+    @property
+    def log(self):
+        return "".join(self.errors)
+
+    def kill(self):
+        """kill -9, as a crash would."""
+        self.popen.kill()
+        self.stop()
+
+    def stop(self):
+        """SIGTERM; gives the exit code."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+        try:
+            return self.popen.wait(PATIENCE)
+        finally:
+            if self.popen.poll() is None:
+                self.popen.kill()
+                self.popen.wait()
+            self._reader.join(PATIENCE)
+            self.popen.stdout.close()
+            self.popen.stderr.close()
+            if hasattr(self, "api"):
+                self.api.close()

@@ -1,0 +1,301 @@
+"""An HTTP server for tests that does what it is told, wrong things above all.
+
+    origin.put("/x.iso", data, script=[drop(after=1000)])
+
+serves `data` properly, except that the first request for it meets the fault. A fault is
+a function (exchange) -> None that answers one request its own way; after the script is
+played, requests are answered well. `origin.requests` remembers what was asked.
+"""
+
+import email.utils
+import re
+import socket
+import socketserver
+import threading
+import time
+from collections import namedtuple
+
+Request = namedtuple("Request", "method path headers")
+
+OLD = "Mon, 01 Jan 2024 00:00:00 GMT"
+
+
+class File:
+    """What is served under one path; change its fields while the server runs."""
+
+    def __init__(self, data, etag='"v1"', modified=OLD, ranges=True, headers=(), script=()):
+        self.data, self.etag, self.modified, self.ranges = data, etag, modified, ranges
+        self.headers, self.script = dict(headers), list(script)
+
+
+class Exchange:
+    """One request and the connection its answer goes to."""
+
+    def __init__(self, origin, sock, request, file):
+        self.origin, self.sock, self.request, self.file = origin, sock, request, file
+        self.close = request.headers.get("connection") == "close"
+
+    def validators(self):
+        headers = {"Date": email.utils.formatdate(usegmt=True), "Accept-Ranges": "bytes",
+                   "ETag": self.file.etag, "Last-Modified": self.file.modified}
+        if not self.file.ranges:
+            del headers["Accept-Ranges"]
+        return {name: value for name, value in headers.items() if value is not None}
+
+    def head(self, status, headers):
+        lines = ["HTTP/1.1 %s" % status] + ["%s: %s" % pair for pair in headers.items()]
+        self.send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"))
+
+    def send(self, data):
+        self.sock.sendall(data)
+        self.origin.count(len(data))
+
+    def wanted(self):
+        """(start, end) of the Range the server would honour, or None."""
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.request.headers.get("range", ""))
+        if not match or not self.file.ranges:
+            return None
+        condition = self.request.headers.get("if-range")
+        if condition is not None and condition not in (self.file.etag, self.file.modified):
+            return None
+        return int(match.group(1)), min(len(self.file.data), int(match.group(2) or 2 ** 62) + 1)
+
+    def begin(self, length=None, **headers):
+        """Send the head that fits the request; gives the bytes that should follow."""
+        wanted, size = self.wanted(), len(self.file.data)
+        fields = dict(self.validators(), **self.file.headers)
+        if wanted is None:
+            body, status = self.file.data, "200 OK"
+        elif wanted[0] >= size:
+            self.head("416 Range Not Satisfiable", {"Content-Range": "bytes */%d" % size,
+                                                    "Content-Length": 0})
+            return b""
+        else:
+            body, status = self.file.data[wanted[0]:wanted[1]], "206 Partial Content"
+            fields["Content-Range"] = "bytes %d-%d/%d" % (wanted[0], wanted[1] - 1, size)
+        fields["Content-Length"] = len(body) if length is None else length
+        fields.update({name.replace("_", "-"): value for name, value in headers.items()})
+        self.head(status, {name: value for name, value in fields.items() if value is not None})
+        return body
+
+    def answer(self):
+        body = self.begin()
+        if self.request.method != "HEAD":
+            self.send(body)
+
+    def hang_up(self, reset=False):
+        """Close the connection; with `reset`, the hard way."""
+        if reset:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.close = True
+
+
+class Origin(socketserver.ThreadingTCPServer):
+    """The server; a context manager."""
+
+    allow_reuse_address = daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, context=None, host="127.0.0.1"):
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), _Connection)
+        self.host, self.context = host, context
+        self.files, self.requests, self.sent = {}, [], 0
+        self.closing = threading.Event()
+        self.connections = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.01,), name="origin", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+    def put(self, path, data=b"", **options):
+        """Serve `data` under `path`; gives the File."""
+        self.files[path] = File(data, **options)
+        return self.files[path]
+
+    def url(self, path="", host=None, user=None):
+        host = host or ("[%s]" % self.host if ":" in self.host else self.host)
+        return "%s://%s%s:%d%s" % ("https" if self.context else "http", user + "@" if user else "",
+                                   host, self.server_address[1], path)
+
+    def count(self, number):
+        with self._lock:
+            self.sent += number
+
+    def asked(self, path):
+        """The requests for this path so far."""
+        return [request for request in list(self.requests) if request.path == path]
+
+    def handle_error(self, request, client_address):
+        pass    # clients that hang up are what these tests are about
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        if self.server.context is not None:
+            self.request.settimeout(10)
+            self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        self.server.connections += 1
+        super().setup()
+
+    def handle(self):
+        while not self.server.closing.is_set():
+            request = self._read()
+            if request is None:
+                return
+            self.server.requests.append(request)
+            exchange = Exchange(self.server, self.request, request, self.server.files.get(request.path))
+            if exchange.file is None:
+                exchange.head("404 Not Found", {"Content-Length": 0})
+            else:
+                script = exchange.file.script
+                (script.pop(0) if script else Exchange.answer)(exchange)
+            if exchange.close:
+                return
+
+    def _read(self):
+        line = self.rfile.readline().decode("latin-1").split()
+        if len(line) != 3:
+            return None
+        headers = {}
+        for raw in iter(self.rfile.readline, b"\r\n"):
+            if not raw:
+                return None
+            name, _, value = raw.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return Request(line[0], line[1], headers)
+
+
+# -- faults -----------------------------------------------------------------------------
+
+def drop(after, reset=False):
+    """Promise everything, send `after` bytes of it, hang up."""
+    def fault(exchange):
+        exchange.send(exchange.begin()[:after])
+        exchange.hang_up(reset)
+    return fault
+
+
+def refuse(status, **headers):
+    """Answer with an error: refuse("503 Service Unavailable", Retry_After=1)."""
+    def fault(exchange):
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        exchange.head(status, dict({"Content-Length": 0}, **fields))
+    return fault
+
+
+def redirect(location, status="302 Found"):
+    """Send the client elsewhere."""
+    return refuse(status, Location=location)
+
+
+def ignore_range(exchange):
+    """Answer 200 with everything, whatever range was asked for."""
+    exchange.request.headers.pop("range", None)
+    exchange.answer()
+
+
+def ignore_if_range(exchange):
+    """Answer 200 to any request with If-Range, as some CDNs do though nothing has changed."""
+    if "if-range" in exchange.request.headers:
+        exchange.request.headers.pop("range", None)
+    exchange.answer()
+
+
+def raw(data):
+    """Send these very bytes and hang up."""
+    def fault(exchange):
+        exchange.send(data)
+        exchange.hang_up()
+    return fault
+
+
+def head(**headers):
+    """Answer properly, but with these headers in place of the true ones; None leaves one out."""
+    def fault(exchange):
+        exchange.send(exchange.begin(**headers))
+    return fault
+
+
+def chunked(pieces, end=b"0\r\n\r\n", **headers):
+    """Send the pieces with chunked coding and `end` behind them, then hang up."""
+    def fault(exchange):
+        exchange.head("200 OK", dict(exchange.validators(), **{"Transfer-Encoding": "chunked"}, **headers))
+        for piece in pieces:
+            exchange.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        exchange.send(end)
+        exchange.hang_up()
+    return fault
+
+
+def accept_and_sleep(exchange):
+    """Never answer."""
+    _wait_for_client(exchange)
+
+
+def _wait_for_client(exchange):
+    """Until the client hangs up or the test is over."""
+    exchange.sock.settimeout(0.05)
+    while not exchange.origin.closing.is_set():
+        try:
+            if not exchange.sock.recv(1):
+                break
+        except (socket.timeout, ValueError):
+            continue
+        except OSError:
+            break
+    exchange.close = True
+
+
+class Gate:
+    """A fault that sends `after` bytes, then waits until the test opens it."""
+
+    def __init__(self, after):
+        self.after = after
+        self.reached, self._open = threading.Event(), threading.Event()
+
+    def __call__(self, exchange):
+        body = exchange.begin()
+        exchange.send(body[:self.after])
+        self.reached.set()
+        while not self._open.wait(0.02):
+            if exchange.origin.closing.is_set() or _has_hung_up(exchange.sock):
+                exchange.close = True
+                return
+        exchange.send(body[self.after:])
+
+    def open(self):
+        self._open.set()
+
+
+def _has_hung_up(sock):
+    sock.setblocking(False)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except (BlockingIOError, ValueError):
+        return False
+    except OSError as error:
+        return "want" not in str(error).lower()
+    finally:
+        sock.setblocking(True)
+
+
+def paced(rate, piece=4096):
+    """Answer properly at about `rate` bytes a second."""
+    def fault(exchange):
+        body = exchange.begin()
+        started = time.monotonic()
+        for position in range(0, len(body), piece):
+            exchange.send(body[position:position + piece])
+            ahead = position / rate - (time.monotonic() - started)
+            if ahead > 0 and exchange.origin.closing.wait(ahead):
+                return
+    return fault
