@@ -31,9 +31,10 @@ class Signal:
 
     def set(self):
         with self._lock:
-            if not self.is_set and self._writer.fileno() >= 0:
-                self._writer.send(b"!")
-            self.is_set = True
+            if self.is_set or self._writer.fileno() < 0:
+                return
+            self.is_set = True      # before anyone can wake up and look
+            self._writer.send(b"!")
 
     def fileno(self):
         return self._reader.fileno()

@@ -1,14 +1,16 @@
 """One file, one connection: whole or not at all, and resume that is proven."""
 
+import contextlib
 import os
+import socket
 import threading
+import time
 
 import pytest
 
 from harness import noise, until
 from dlserv.errors import Permanent, Stopped, Temporary, Unwritable
-from servers import origin as faults
-from servers.origin import OLD, Gate, chunked, drop, head, ignore_if_range, ignore_range, raw, refuse
+from servers.origin import OLD, Gate, accept_and_sleep, chunked, drop, head, ignore_if_range, ignore_range, raw, refuse
 
 DATA = noise(300000)
 
@@ -337,23 +339,23 @@ def test_a_record_survives_the_database(origin, attempt):
 
 # -- stopping -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("stage", ["connect", "head", "body"])
-def test_a_stop_takes_effect_at_once(origin, attempt, stage):
-    import socket
-    import time
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    gate = Gate(after=1000)
-    origin.put("/a", DATA, script=[faults.accept_and_sleep if stage == "head" else gate])
-    url = origin.url("/a")
-    fillers = []
-    if stage == "connect":      # a full backlog leaves a connect hanging
-        url = "http://127.0.0.1:%d/a" % listener.getsockname()[1]
+@pytest.fixture
+def full_port():
+    """A port whose backlog is full, so that a connect to it hangs."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
-            filler = socket.socket()
+            filler = sockets.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-            fillers.append(filler)
-    stuck = attempt(url, timeout=30)
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("stage", ["connect", "head", "body"])
+def test_a_stop_takes_effect_at_once(origin, attempt, full_port, stage):
+    origin.put("/a", DATA, script=[accept_and_sleep if stage == "head" else Gate(after=1000)])
+    stuck = attempt("http://127.0.0.1:%d/a" % full_port if stage == "connect" else origin.url("/a"),
+                    timeout=30)
     caught = []
     thread = threading.Thread(target=lambda: caught.append(stuck.fails(Stopped)))
     thread.start()
@@ -367,8 +369,6 @@ def test_a_stop_takes_effect_at_once(origin, attempt, stage):
     stuck.download.stop()
     thread.join(5)
     assert time.monotonic() - began < 0.25 and caught == ["stopped"]
-    for each in fillers + [listener]:
-        each.close()
 
 
 def test_a_silent_server_is_dropped_after_the_timeout(origin, attempt):
