@@ -42,6 +42,8 @@ TABLES = {
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
               "proxy URL for all tasks; \"\" for none; null for the environment's", _shown_url),
+        Field("ca_file", Optional(Text(least=1)), None,
+              "certificates to trust besides the system's, in PEM"),
         Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
         Field("overwrite", Choice("rename", "never"), "rename",
               "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),

@@ -50,7 +50,7 @@ class Daemon:
         self._boot = boot_id()
         self._board = Board(self.config.general.log_size)
         self._attempts = Attempts(self._board, lambda: self.config,
-                                  Network(Tls(), dict(proxies or {})),
+                                  Network(Tls(self.config.download.ca_file), dict(proxies or {})),
                                   TokenBucket(self.config.download.ratelimit), self._boot)
 
     # -- life ------------------------------------------------------------------------

@@ -4,7 +4,6 @@ The only place that turns bytes, seconds and percents into text, and the texts t
 people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
 """
 
-import calendar
 import math
 import re
 import time
@@ -50,13 +49,12 @@ def percent(done, total):
 
 def parse_http_date(text):
     """Epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
-    from email.utils import parsedate_tz
-    parts = parsedate_tz(text) if text else None
-    if parts is None:
-        return None
+    from datetime import timezone
+    from email.utils import parsedate_to_datetime
     try:
-        return calendar.timegm(parts[:6] + (0, 1, 0)) - (parts[9] or 0)
-    except (ValueError, OverflowError):
+        date = parsedate_to_datetime(text)
+        return int(date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp())
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
 

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 
-from ..errors import MissingModule, Temporary
+from ..errors import MissingModule, Permanent, Temporary
 from .channel import Channel, Signal, connection_error, ssl, wait_any
 
 STAGGER = 0.25      # seconds until the next address is tried beside the last
@@ -119,26 +119,38 @@ def _begin(address):
 
 
 class Tls:
-    """TLS contexts, made when first needed and shared by all connections of a daemon."""
+    """TLS contexts, made when first needed and shared by all connections of a daemon.
 
-    def __init__(self):
+    `ca_file` holds certificates to trust besides the system's, in PEM.
+    """
+
+    def __init__(self, ca_file=None):
+        self._ca_file = ca_file
         self._contexts = {}
         self._lock = threading.Lock()
 
     def context(self, verify):
-        """The context for this choice. Raises MissingModule where Python has no ssl."""
+        """The context for this choice.
+
+        Raises MissingModule where Python has no ssl, Permanent where the ca_file is unusable.
+        """
         if ssl is None:
             raise MissingModule("https", "python3-openssl")
         with self._lock:
             if verify not in self._contexts:
-                self._contexts[verify] = _make_context(verify)
+                self._contexts[verify] = self._make(verify)
             return self._contexts[verify]
 
-
-def _make_context(verify):
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    def _make(self, verify):
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self._ca_file:
+            try:
+                context.load_verify_locations(self._ca_file)
+            except OSError as error:
+                raise Permanent("the certificates in download.ca_file, %s, cannot be read: %s"
+                                % (self._ca_file, error)) from error
+        return context

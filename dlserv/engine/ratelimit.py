@@ -11,10 +11,10 @@ class TokenBucket:
     are served in turn and nobody polls. The rate may be changed by any thread at any time.
     """
 
-    QUANTUM = 0.25      # seconds' worth that one take gets at the most
-    BURST = 0.1         # seconds' worth that an idle bucket has saved
+    QUANTUM = 0.2       # seconds' worth that one take gets at the most
+    BURST = 0.05        # seconds' worth that an idle bucket has saved
     SLICE = 0.5         # seconds after which a waiting taker looks whether the rate changed
-    LEAST = 512         # bytes: below that, a take costs more than it moves
+    LEAST = 256         # bytes: below that, a take costs more than it moves
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):
         self._rate, self._parent, self._clock = rate, parent, clock

@@ -11,12 +11,12 @@ from dlserv.engine.proxy import Network
 class Attempt:
     """A Download, the observer it reports to, and what it ended with."""
 
-    def __init__(self, url, root, kept=None, proxies=None, overwrite="rename", **posted):
+    def __init__(self, url, root, kept=None, proxies=None, overwrite="rename", ca_file=None, **posted):
         posted.setdefault("timeout", 2)
         self.notes, self.plans = [], []
         settings = config.Config.parse({}).download
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
-                                 overwrite, str(root), Network(Tls(), proxies or {}), self, kept)
+                                 overwrite, str(root), Network(Tls(ca_file), proxies or {}), self, kept)
 
     def run(self):
         self.finished = self.download.run()

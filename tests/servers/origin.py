@@ -146,6 +146,13 @@ class _Connection(socketserver.StreamRequestHandler):
         self.server.connections += 1
         super().setup()
 
+    def finish(self):
+        try:
+            super().finish()
+        finally:
+            if self.server.context is not None:
+                self.request.close()
+
     def handle(self):
         while not self.server.closing.is_set():
             request = self._read()

@@ -1,0 +1,83 @@
+"""Names: what is read from a header, and what is left of a hostile one."""
+
+import pytest
+
+from dlserv.engine.filename import (choose, cut, from_disposition, numbered, part_name, sanitise,
+                                    split)
+
+
+@pytest.mark.parametrize("header, name", [
+    ('attachment; filename="a b.txt"', "a b.txt"),
+    ('attachment; filename="a b.txt";', "a b.txt"),
+    ("attachment; filename=plain.bin", "plain.bin"),
+    ("attachment;filename = spaced.bin ; x=y", "spaced.bin"),
+    ("filename=bare.txt", "bare.txt"),
+    ('attachment; filename="semi;colon.txt"', "semi;colon.txt"),
+    ('attachment; filename="a \\"quoted\\" name"', 'a "quoted" name'),
+    ('attachment; filename="unterminated.txt', "unterminated.txt"),
+    ("attachment; filename*=UTF-8''%e2%82%ac%20rates.txt; filename=x", "€ rates.txt"),
+    ("attachment; filename=x; filename*=UTF-8'en'%e2%82%ac.txt", "€.txt"),
+    ("attachment; filename*=ISO-8859-1''%e4.txt", "ä.txt"),
+    ("attachment; filename*=nonsense''%e4.txt; filename=good.txt", "good.txt"),
+    ("attachment; filename*=UTF-8''%ff%fe; filename=good.txt", "good.txt"),
+    ('attachment; filename="=?UTF-8?B?w6QudHh0?="', "ä.txt"),
+    ('attachment; filename="=?broken"', "=?broken"),
+    ('attachment; filename="%C3%A4%20b.txt"', "ä b.txt"),
+    ('attachment; filename="100%.txt"', "100%.txt"),
+    ('attachment; filename="%FF.txt"', "%FF.txt"),
+    ("attachment; filename=" + "ä.zip".encode().decode("latin-1"), "ä.zip"),
+    ("attachment; filename=" + "ä.zip".encode("latin-1").decode("latin-1"), "ä.zip"),
+    ('attachment; filename="C:\\\\Users\\\\me\\\\a.txt"', "a.txt"),
+    ('attachment; filename="../../etc/passwd"', "passwd"),
+    ("inline", None), ('attachment; filename=""', None), ("", None), (";;;=;", None)])
+def test_a_content_disposition_is_read_however_it_is_written(header, name):
+    assert from_disposition(header) == name
+
+
+@pytest.mark.parametrize("given, safe", [
+    ("plain.txt", "plain.txt"), ("a/b", "a_b"), ("a\\b", "a_b"), ("../../x", "_.._x"),
+    ("..", "download"), (".", "download"), ("", "download"), ("...", "download"),
+    (".bashrc", "bashrc"), ("trailing. . ", "trailing"), ("a\0b\nc\x7f", "a_b_c_"),
+    ('a<b>c:d"e|f?g*h', "a_b_c_d_e_f_g_h"), ("\u202etxt.exe", "_txt.exe"), ("a\ud800b", "a_b"),
+    ("CON", "_CON"), ("nul.txt", "_nul.txt"), ("com1.tar.gz", "_com1.tar.gz"), ("LPT9", "_LPT9"),
+    ("console", "console"), ("com10", "com10")])
+def test_a_name_is_made_safe(given, safe):
+    assert sanitise(given) == safe
+
+
+@pytest.mark.parametrize("given", ["x" * 300, "x" * 300 + ".tar.gz", "ä" * 200 + ".iso", "語" * 300,
+                                   "😀" * 100 + ".txt", "a." + "b" * 300])
+def test_a_long_name_is_cut_at_a_character_before_its_extension(given):
+    name = sanitise(given)
+    assert 240 < len(name.encode()) <= 255 and split(name)[1] == split(given)[1]
+    assert given.startswith(split(name)[0])
+    for other in (numbered(name, 1), numbered(name, 999999), part_name(name)):
+        assert len(other.encode()) <= 255
+
+
+@pytest.mark.parametrize("name, stem, extension", [
+    ("x.iso", "x", ".iso"), ("x.tar.gz", "x", ".tar.gz"), ("x.TAR.xz", "x", ".TAR.xz"),
+    ("v1.2.3.zip", "v1.2.3", ".zip"), ("README", "README", ""), (".x", ".x", ""),
+    ("Dr. No", "Dr. No", "")])
+def test_an_extension_is_found(name, stem, extension):
+    assert split(name) == (stem, extension)
+
+
+def test_numbers_go_before_the_extension():
+    assert [numbered("x.tar.gz", n) for n in range(3)] == ["x.tar.gz", "x (1).tar.gz", "x (2).tar.gz"]
+
+
+def test_the_part_files_name_fits_too():
+    assert part_name("x.iso") == "x.iso.part"
+    assert cut("äöü.iso", 9) == "äö.iso"
+
+
+@pytest.mark.parametrize("arguments, name", [
+    (("mine", 'attachment; filename="theirs"', "url", "host", ""), "mine"),
+    ((None, 'attachment; filename="theirs"', "url", "host", ""), "theirs"),
+    ((None, "inline", "url.iso", "host", ""), "url.iso"),
+    ((None, None, "..", "host", "text/html"), "host.html"),
+    ((None, None, "", "::1", "application/pdf"), "__1.pdf"),
+    ((None, None, "", "host", "x/unknown"), "host.html")])
+def test_the_best_name_wins(arguments, name):
+    assert choose(*arguments) == name

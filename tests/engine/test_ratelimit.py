@@ -1,0 +1,103 @@
+"""Token buckets, with a clock that only the buckets' own waiting moves."""
+
+import threading
+
+import pytest
+
+from dlserv.engine.ratelimit import TokenBucket
+from dlserv.errors import Stopped
+
+
+class Time:
+    """A clock and a stop signal whose sleeping is what makes time pass."""
+
+    def __init__(self):
+        self.now, self.naps = 0.0, 0
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.naps += 1
+        self.now += seconds
+
+
+def taken(bucket, time, seconds, wanted=2 ** 20):
+    """Bytes that one taker gets in so many seconds."""
+    end, total = time.now + seconds, 0
+    while time.now < end:
+        total += bucket.take(wanted, time)
+    return total
+
+
+@pytest.mark.parametrize("rate", [2000, 100000, 5000000])
+def test_a_rate_is_kept_within_three_percent(rate):
+    time = Time()
+    assert taken(TokenBucket(rate, clock=time.clock), time, 10) == pytest.approx(10 * rate, rel=0.03)
+    assert time.naps < 100      # sleeping, not polling
+
+
+def test_no_limit_costs_nothing():
+    time = Time()
+    assert TokenBucket(clock=time.clock).take(2 ** 20, time) == 2 ** 20 and time.naps == 0
+
+
+def test_the_lower_of_two_limits_counts():
+    for own, common in ((1000000, 50000), (50000, 1000000)):
+        time = Time()
+        parent = TokenBucket(common, clock=time.clock)
+        child = TokenBucket(own, parent, clock=time.clock)
+        assert taken(child, time, 10) == pytest.approx(500000, rel=0.05)
+
+
+def test_a_rest_saves_up_no_burst():
+    time = Time()
+    bucket = TokenBucket(100000, clock=time.clock)
+    time.now += 3600
+    assert taken(bucket, time, 1) < 150000
+
+
+def test_what_was_not_used_may_be_given_back():
+    time = Time()
+    bucket = TokenBucket(100000, clock=time.clock)
+    total = 0
+    while time.now < 10:
+        count = bucket.take(2 ** 20, time)
+        bucket.give_back(count - count // 2)
+        total += count // 2
+    assert total == pytest.approx(1000000, rel=0.03)
+
+
+def test_a_new_rate_is_felt_at_once():
+    time = Time()
+    bucket = TokenBucket(1000, clock=time.clock)
+    bucket.take(2 ** 20, time)
+    bucket.rate = 10 ** 6
+    assert taken(bucket, time, 10) == pytest.approx(10 ** 7, rel=0.05)
+    bucket.rate = 0
+    assert not bucket.limited
+
+
+def test_takers_share_fairly():
+    from dlserv.engine.channel import Signal
+    parent, stop, counts = TokenBucket(400000), Signal(), [0] * 4
+
+    def take(index):
+        bucket = TokenBucket(0, parent)
+        with pytest.raises(Stopped):
+            while True:
+                counts[index] += bucket.take(2 ** 20, stop)
+
+    threads = [threading.Thread(target=take, args=(index,)) for index in range(len(counts))]
+    for thread in threads:
+        thread.start()
+    threads[0].join(0.5)        # until each has its first portion
+    before = list(counts)
+    threads[0].join(1.5)
+    shares = [count - start for count, start in zip(counts, before)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    stop.close()
+    assert max(shares) < 1.3 * min(shares)
+    assert sum(shares) == pytest.approx(600000, rel=0.15)

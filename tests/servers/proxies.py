@@ -1,0 +1,102 @@
+"""HTTP proxies for tests: absolute requests are forwarded, CONNECT makes a tunnel."""
+
+import base64
+import re
+import select
+import socket
+import socketserver
+import threading
+
+
+class HttpProxy(socketserver.ThreadingTCPServer):
+    """A context manager. `seen` lists the request lines it got.
+
+    refuse    a status line to answer CONNECT with, instead of making the tunnel
+    password  "user:password" that a client must show
+    context   an ssl.SSLContext, for a proxy that is spoken to over TLS
+    """
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, refuse=None, password=None, context=None):
+        super().__init__(("127.0.0.1", 0), _Proxied)
+        self.refuse, self.password, self.context, self.seen = refuse, password, context, []
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.01,), name="proxy", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.shutdown()
+        self.server_close()
+
+    def url(self, user=None):
+        return "%s://%s127.0.0.1:%d" % ("https" if self.context else "http",
+                                        user + "@" if user else "", self.server_address[1])
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class _Proxied(socketserver.BaseRequestHandler):
+    def setup(self):
+        if self.server.context is not None:
+            self.request.settimeout(10)
+            self.request = self.server.context.wrap_socket(self.request, server_side=True)
+
+    def finish(self):
+        if self.server.context is not None:
+            self.request.close()
+
+    def handle(self):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = self.request.recv(1)
+            if not byte:
+                return
+            head += byte
+        line = head.split(b"\r\n")[0].decode()
+        self.server.seen.append(line)
+        if not self._is_allowed(head):
+            self.request.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        method, target, _ = line.split()
+        if method == "CONNECT":
+            self._tunnel(*target.rsplit(":", 1))
+        else:
+            self._forward(head, target)
+
+    def _is_allowed(self, head):
+        if self.server.password is None:
+            return True
+        token = base64.b64encode(self.server.password.encode())
+        return b"Proxy-Authorization: Basic " + token + b"\r\n" in head
+
+    def _tunnel(self, host, port):
+        if self.server.refuse:
+            self.request.sendall(b"HTTP/1.1 " + self.server.refuse.encode() + b"\r\n\r\n")
+            return
+        with socket.create_connection((host.strip("[]"), int(port)), 10) as upstream:
+            self.request.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
+            shovel(self.request, upstream)
+
+    def _forward(self, head, target):
+        host, port, path = re.fullmatch(r"http://([^/:]+):(\d+)(.*)", target).groups()
+        with socket.create_connection((host, int(port)), 10) as upstream:
+            upstream.sendall(head.replace(target.encode(), path.encode(), 1))
+            shovel(self.request, upstream)
+
+
+def shovel(one, other):
+    """Carry bytes both ways until either side hangs up."""
+    while True:
+        pending = getattr(one, "pending", lambda: 0)()
+        ready = [one] if pending else select.select([one, other], [], [], 10)[0]
+        if not ready:
+            return
+        for source, sink in ((one, other), (other, one)):
+            if source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                sink.sendall(data)
