@@ -7,8 +7,9 @@ import time
 class TokenBucket:
     """At most `rate` bytes a second (0 is no limit), shared fairly by all who take.
 
-    Who takes reserves the next free stretch of time and waits for it to begin, so takers
-    are served in turn and nobody polls. The rate may be changed by any thread at any time.
+    Who takes reserves the next free stretch of time and waits for the middle of it, so
+    takers are served in turn, nobody polls, and the sum is never off by more than half a
+    stretch. The rate may be changed by any thread at any time.
     """
 
     QUANTUM = 0.2       # seconds' worth that one take gets at the most
@@ -72,22 +73,23 @@ class TokenBucket:
         with self._lock:
             self._waiting += 1
         try:
-            changes, begin = self._reserve(count)
+            changes, when = self._reserve(count)
             while True:
-                left = begin - self._clock()
+                left = when - self._clock()
                 if left <= 0:
                     return
                 stop.sleep(min(left, self.SLICE))
                 if changes != self._changes:
-                    changes, begin = self._reserve(count)
+                    changes, when = self._reserve(count)
         finally:
             with self._lock:
                 self._waiting -= 1
 
     def _reserve(self, count):
-        """(the count of rate changes so far, when the reserved stretch begins)."""
+        """(the count of rate changes so far, the middle of the reserved stretch)."""
         with self._lock:
+            if not self._rate:
+                return self._changes, 0
             begin = max(self._free, self._clock() - self.BURST)
-            if self._rate:
-                self._free = begin + count / self._rate
-            return self._changes, begin if self._rate else 0
+            self._free = begin + count / self._rate
+            return self._changes, (begin + self._free) / 2
