@@ -52,18 +52,23 @@ _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("genera
 
 
 def settings(options, environ):
-    """(mapping for Daemon, warnings) from the command line, the environment, the file, defaults.
+    """(mapping for Daemon, remarks for the log) from all there is: the command line wins over
+    the environment, that over the file, that over the defaults.
 
     Raises InvalidValue.
     """
     path = options.config or config.default_config_path(environ, _is_root())
-    mapping = _merge(_read_file(path, required=bool(options.config or environ.get("DLSERV_CONFIG"))))
+    from_file = _read_file(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    mapping = _merge(mapping, from_environment, _from_flags(options))
+    mapping = _merge(from_file or {}, from_environment, _from_flags(options))
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
-    return mapping, ["there is no setting for the environment variable %s" % name for name in unknown]
+    remarks = [(logging.WARNING, "there is no setting for the environment variable %s" % name)
+               for name in unknown]
+    remarks.append((logging.INFO, "no configuration file" if from_file is None
+                    else "configuration file %s" % path))
+    return mapping, remarks
 
 
 def _is_root():
@@ -95,7 +100,7 @@ def _read_file(path, required):
     except FileNotFoundError:
         if required:
             raise InvalidValue("config", "there is no file %s" % path) from None
-        return {}
+        return None
     except OSError as error:
         raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
     except (ValueError, RecursionError) as error:
@@ -110,11 +115,11 @@ def serve(options):
     """Serve until SIGTERM or SIGINT."""
     from .api.server import Server
     from .daemon import Daemon
-    mapping, warnings = settings(options, os.environ)
+    mapping, remarks = settings(options, os.environ)
     daemon = Daemon(mapping, _environment_proxies())
     _set_up_logging(daemon.config.general.log_level)
-    for warning in warnings:
-        logging.getLogger("dlserv").warning(warning)
+    for level, remark in remarks:
+        logging.getLogger("dlserv").log(level, remark)
     stop = _catch_signals()
     try:
         server = Server(daemon)
@@ -122,10 +127,45 @@ def serve(options):
         where = daemon.config.server
         return _complain("server.port: %s:%d cannot be listened on: %s; choose another with --port"
                          % (where.host, where.port, error.strerror or error), EXIT_FAILED)
-    with daemon, server:
-        print("dlserv: listening on %s" % server.url, flush=True)
-        _wait(stop)
+    try:
+        with daemon, server, _Note(_note_path(os.environ, daemon), server.url):
+            print("dlserv: listening on %s" % server.url, flush=True)
+            _wait(stop)
+    finally:
+        server.server_close()
     return EXIT_OK
+
+
+class _Note:
+    """A file, readable by its owner alone, that tells clients where the daemon is."""
+
+    def __init__(self, path, url):
+        self._path = path
+        self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": None}) + "\n"
+
+    def __enter__(self):
+        new = "%s.%d" % (self._path, os.getpid())
+        try:
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(self._text)
+            os.replace(new, self._path)
+        except OSError as error:
+            logging.getLogger("dlserv").warning("%s cannot be written: %s", self._path, error.strerror)
+
+    def __exit__(self, *exc_info):
+        try:
+            with open(self._path) as file:
+                if file.read() == self._text:       # else a later daemon's
+                    os.unlink(self._path)
+        except OSError:
+            pass    # it is gone, which is what was wanted
+
+
+def _note_path(environ, daemon):
+    folder = environ.get("XDG_RUNTIME_DIR")
+    if not folder or not os.path.isdir(folder):
+        folder = os.path.dirname(os.path.abspath(daemon.config.general.db_path))
+    return os.path.join(folder, "dlserv.json")
 
 
 def _environment_proxies():

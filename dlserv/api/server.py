@@ -56,8 +56,7 @@ class Server(http.server.ThreadingHTTPServer):
             self.address_family = _family(*address)
             super().__init__(address, Handler)
         except BaseException:
-            self._wake.close()
-            self._waker.close()
+            self._close_waker()
             raise
         self._thread = threading.Thread(target=self._serve, name="dlserv-http", daemon=True)
 
@@ -91,6 +90,14 @@ class Server(http.server.ThreadingHTTPServer):
             thread.join(max(0, deadline - time.monotonic()))
             if thread.is_alive():
                 _shut(connection, socket.SHUT_RDWR)
+        self.server_close()
+
+    def server_close(self):
+        """Give the address free; also for a server that was never started."""
+        super().server_close()
+        self._close_waker()
+
+    def _close_waker(self):
         self._wake.close()
         self._waker.close()
 

@@ -1,0 +1,33 @@
+"""make bench: dlserv beside curl, wget, aria2c and axel, those that are found here.
+
+Every figure is of this run on this machine, so only ratios mean anything: each round
+lets every program do the same work in turn, and a ratio is the median over the rounds.
+
+    python3 tests/bench [name of a scenario …]
+"""
+
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
+
+import scenarios  # noqa: E402
+from peers import PROGRAMS, found  # noqa: E402
+
+
+def main(names):
+    wanted = names or list(scenarios.ALL)
+    missing = [name for name in PROGRAMS if not found(name)]
+    print("%d processors, Python %s%s" % (os.cpu_count(), sys.version.split()[0],
+                                          "; not here: " + ", ".join(missing) if missing else ""))
+    with tempfile.TemporaryDirectory(prefix="dlserv-bench-") as folder:
+        for name in wanted:
+            print("\n" + scenarios.ALL[name].__doc__.splitlines()[0])
+            scenarios.ALL[name](folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

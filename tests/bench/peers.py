@@ -1,0 +1,116 @@
+"""The programs that are compared, and what running them costs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import namedtuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAMS = ("curl", "wget", "aria2c", "axel", "nginx")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+Cost = namedtuple("Cost", "wall cpu")       # seconds
+
+
+def found(name):
+    return shutil.which(name)
+
+
+def run(command, target):
+    """The Cost of a command that must succeed and make the file `target`.
+
+    The file is removed afterwards, so that everyone finds the same memory free.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    cost = Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime)
+    process.returncode = status
+    assert status == 0, "%s failed" % " ".join(command)
+    os.unlink(target)
+    return cost
+
+
+def fetchers(url, target, connections=1, insecure=False):
+    """{program: a function that fetches the URL to the target and gives the Cost}."""
+    folder, name = os.path.split(target)
+    commands = {
+        "curl": ["curl", "-s", "-o", target] + ["-k"] * insecure + [url],
+        "wget": ["wget", "-q", "-O", target] + ["--no-check-certificate"] * insecure + [url],
+        "aria2c": ["aria2c", "-q", "--allow-overwrite=true", "-d", folder, "-o", name, "-k1M",
+                   "-x%d" % connections, "-s%d" % connections]
+                  + ["--check-certificate=false"] * insecure + [url],
+        "axel": ["axel", "-q", "-n", str(connections), "-o", target] + ["-k"] * insecure + [url],
+    }
+    if connections > 1:
+        del commands["curl"], commands["wget"]
+    return {name: (lambda command=command: run(command, target))
+            for name, command in commands.items() if found(name)}
+
+
+class Dlserv:
+    """The daemon as a process of its own; a context manager."""
+
+    def __init__(self, folder, *arguments, program=None):
+        self.folder = os.path.join(folder, "dlserv")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        self._command = [sys.executable, program or os.path.join(ROOT, "dlserv.py"), "--port", "0",
+                         "--download-dir", self.folder, "--log-level", "error",
+                         "--db", os.path.join(self.folder, ".db")] + list(arguments)
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
+        self.url = self.process.stdout.readline().decode().split()[-1]
+        return self
+
+    def __exit__(self, *exc_info):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def cpu(self):
+        """CPU seconds it has used so far."""
+        with open("/proc/%d/stat" % self.process.pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def rss(self):
+        """Resident memory in bytes."""
+        with open("/proc/%d/status" % self.process.pid) as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"},
+                                         method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def add(self, url, **options):
+        return self.call("POST", "/task", {"url": url, "options": options})["tid"]
+
+    def fetch(self, url, **options):
+        """Fetch one file and forget it; gives the Cost."""
+        cpu, began = self.cpu, time.monotonic()
+        tid = self.add(url, **options)
+        self.wait()
+        cost = Cost(time.monotonic() - began, self.cpu - cpu)
+        self.call("DELETE", "/task/tid/%s?del_file=true" % tid)
+        return cost
+
+    def wait(self, pause=0.01):
+        """Until every task is finished."""
+        while True:
+            counts = self.call("GET", "/task/state_coutner")["detail"]
+            assert not counts["invalid"], self.call("GET", "/task/list?exerpt=false&state=invalid")
+            if counts["finished"] == counts["all"]:
+                return
+            time.sleep(pause)

@@ -1,0 +1,81 @@
+"""What files are fetched from: nginx where there is one, else a server of our own."""
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+_CONFIGURATION = """daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log;
+events {{ worker_connections 2048; }}
+http {{ sendfile on; access_log off; keepalive_requests 100000;
+client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+uwsgi_temp_path {folder}; scgi_temp_path {folder};
+server {{ listen 127.0.0.1:{port}{tls}; {certificate} root {root};
+location /slow/ {{ alias {root}/; limit_rate {rate}; }} }} }}
+"""
+
+
+@contextlib.contextmanager
+def serving(root, folder, certificate=None, rate=20 * 10 ** 6):
+    """The URL of a server of the files in `root`; below /slow/ each connection gets `rate`."""
+    if shutil.which("nginx"):
+        with _nginx(root, folder, certificate, rate) as url:
+            yield url
+    else:
+        with _python(root) as url:
+            yield url
+
+
+@contextlib.contextmanager
+def _nginx(root, folder, certificate, rate):
+    port = _free_port()
+    os.chmod(os.path.dirname(folder), 0o755)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w") as file:
+        file.write(_CONFIGURATION.format(
+            folder=folder, port=port, root=root, rate=rate, tls=" ssl" if certificate else "",
+            certificate="ssl_certificate {0}; ssl_certificate_key {0};".format(certificate)
+            if certificate else ""))
+    os.chmod(folder, 0o755)
+    process = subprocess.Popen(["nginx", "-c", path], stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        yield "%s://127.0.0.1:%d" % ("https" if certificate else "http", port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def _python(root):
+    handler = functools.partial(_Quiet, directory=root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "http://127.0.0.1:%d" % server.server_port
+        server.shutdown()
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _wait_for(port):
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the server does not come up"
+            time.sleep(0.02)
