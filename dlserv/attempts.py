@@ -7,17 +7,17 @@ import logging
 import threading
 import time
 
-from . import urls
+from . import room, urls
 from .engine.download import Download, Finished
 from .engine.retry import Policy
 from .errors import Error, NoSpace, Temporary
 from .run import Checkpointer, Run
 from .scheduler import Scheduler
-from .task import FAIL, FINISH, QUEUED, REQUEUE, START
+from .task import DOWNLOADING, FAIL, FINISH, QUEUED, REQUEUE, START
 from .units import format_seconds
 
-WAIT_FOR_ROOM = 30.0        # seconds until a task that found the disk full tries again
-WAIT_FOR_RUNS = 2.5         # seconds that a stop gives the attempts to end
+WAIT_FOR_ROOM = 5.0         # seconds until a task that found no room looks again
+WAIT_FOR_RUNS = 1.5         # seconds that a stop gives the attempts to end
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Attempts:
     """Runs the board's queued tasks. `config()` gives the settings of now.
 
-    network  engine.proxy.Network
+    network  engine.route.Network
     bucket   the TokenBucket of all tasks together
     boot     the id of this boot
     """
@@ -33,8 +33,10 @@ class Attempts:
     def __init__(self, board, config, network, bucket, boot):
         self._board, self._config = board, config
         self._network, self._bucket, self._boot = network, bucket, boot
-        self._scheduler = Scheduler(board.lock, self._start, self._limits)
-        self._checkpointer = Checkpointer(self.runs, self._store_progress)
+        self._scheduler = Scheduler(
+            board.lock, self._start, lambda: self._config().download.max_concurrent,
+            network.hosts.limit, network.hosts.closed_for)
+        self._checkpointer = Checkpointer(self.runs, self._store_progress, self._guard)
 
     def start(self):
         """Begin with what is queued."""
@@ -63,7 +65,7 @@ class Attempts:
     def enqueue(self, task, delay=0):
         """Let a queued task wait for a slot, at least `delay` seconds."""
         if task.run is None:    # else it is enqueued when the old attempt has ended
-            self._scheduler.add(task.tid, task.host, task.options.priority, task.order, delay)
+            self._scheduler.add(task.tid, task.host, task.options.priority, task.place, delay)
 
     def take_back(self, task):
         """Stop the task's attempt and free its slot, or take it out of the queue."""
@@ -72,16 +74,22 @@ class Attempts:
             task.run.cancel()
             self._scheduler.ended(task.tid)
 
-    def _limits(self):
-        settings = self._config().download
-        return settings.max_concurrent, settings.max_per_host
+    def adjust(self, task, anew):
+        """Heed the task's changed options; `anew` begins a new attempt if one is under way."""
+        if task.state == DOWNLOADING and anew:
+            self._board.move(task, REQUEUE)
+            self.take_back(task)
+        elif task.run is not None:
+            task.run.download.adjust(task.options)
+        if task.state == QUEUED:
+            self.enqueue(task)
 
     def _start(self, tid):
         """Called by the scheduler, which has given the task a slot."""
         task = self._board.tasks[tid]
         self._board.move(task, START)
         task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
-                       self._ended)
+                       self._admit, self._ended)
         self._board.save(task, durable=False)
         try:
             task.run.thread.start()
@@ -96,9 +104,9 @@ class Attempts:
 
     def _make_download(self, task, observer):
         config = self._config()
-        return Download(urls.parse(task.url), task.options, config.download.overwrite,
+        return Download(urls.parse(task.url), task.options, config.download,
                         config.general.download_dir, self._network, observer, task.progress,
-                        self._bucket)
+                        self._bucket, task.previous)
 
     # -- what runs report; called by their threads -------------------------------------
 
@@ -132,6 +140,19 @@ class Attempts:
                 changes[run.tid] = task.to_record()
             return self._board.store.write(changes, durable=flushed) if changes else None
 
+    def _admit(self, run):
+        """Raises NoSpace if the disk has no room for this run beside the others."""
+        config = self._config()
+        others = [each for each in self.runs() if each is not run]
+        room.check(config.general.download_dir, others + [run], config.download.reserve)
+
+    def _guard(self, runs):
+        """Interrupt the youngest runs when the disk fills up from elsewhere."""
+        config = self._config()
+        while runs and room.lacking(config.general.download_dir, runs, config.download.reserve):
+            runs[-1].interrupt(NoSpace("the disk has filled up"))
+            runs = runs[:-1]
+
     def _note(self, run, level, text):
         with self._board.lock:
             task = self._task_of(run)
@@ -161,7 +182,7 @@ class Attempts:
     def _conclude(self, task, run, outcome):
         """Move the task to where the attempt's outcome leads."""
         if isinstance(outcome, Finished):
-            task.file, task.progress, task.flushed = outcome, None, []
+            task.file, task.progress, task.flushed, task.previous = outcome, None, [], None
             self._board.move(task, FINISH)
             log.info("%s: finished %s", task.tid[:8], task.filename)
         elif isinstance(outcome, (Temporary, NoSpace)):
@@ -178,11 +199,12 @@ class Attempts:
         if count > max(task.reached, run.before):
             task.retries = 0
         task.reached = max(task.reached, count)
-        delay = WAIT_FOR_ROOM
-        if isinstance(error, Temporary):
-            task.retries += 1
-            policy = Policy(task.options.retries, self._config().download.retry_wait)
-            delay = policy.delay(task.retries, error.retry_after)
+        if isinstance(error, NoSpace):
+            self._wait_for_room(task, error)
+            return
+        task.retries += 1
+        policy = Policy(task.options.retries, self._config().download.retry_wait)
+        delay = policy.delay(task.retries, error.retry_after)
         if delay is None:
             self._fail(task, "error", str(error))
             return
@@ -190,6 +212,14 @@ class Attempts:
         task.error = "%s; the next try is in %s" % (error, format_seconds(delay))
         self._board.note(task, "warning", task.error)
         self.enqueue(task, delay)
+
+    def _wait_for_room(self, task, error):
+        """Queue the task until there is room; that is nobody's fault and counts as no try."""
+        self._board.move(task, REQUEUE)
+        task.error = "waiting for room: %s" % error
+        if not task.log or task.log[0]["msg"].partition(":")[0] != "waiting for room":
+            self._board.note(task, "warning", task.error)
+        self.enqueue(task, WAIT_FOR_ROOM)
 
     def _fail(self, task, level, sentence):
         self._board.move(task, FAIL)

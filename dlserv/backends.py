@@ -126,8 +126,8 @@ class FileLock:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise StoreBroken("the database's lock %s cannot be made: %s"
-                              % (path, error.strerror)) from error
+            raise StoreBroken("the database %s cannot be made: %s"
+                              % (path[:-len(".lock")], error.strerror)) from error
         try:
             self._take()
         except OSError as error:

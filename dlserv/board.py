@@ -11,7 +11,8 @@ from collections import Counter
 
 from .errors import Conflict, Exists, NotFound, RequestError, StoreBroken
 from .events import Events
-from .task import DOWNLOADING, FINISH, PAUSE, REQUEUE, START, STATES, Task, next_state
+from .task import (DOWNLOADING, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, START, STATES, Task,
+                   next_state)
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Board:
             if task.tid in self._leaving:
                 raise Conflict("the task of this URL is just being deleted; try again")
             self._order += 1
-            task.order = self._order
+            task.order = task.place = self._order
             self._put(task)
             ticket = self.save(task)
         try:
@@ -79,7 +80,7 @@ class Board:
         self.events.publish("added", task.tid)
 
     def act_on_all(self, tids, act):
-        """Call `act(task)`, lock held, on each, and store the records it gives as one.
+        """Call `act(task)`, lock held, on each, and store the {tid: record} it gives as one.
 
         Returns when they are on disk; gives [(tid, RequestError), …] of those that refused.
         """
@@ -88,7 +89,7 @@ class Board:
             self.check_open()
             for tid in dict.fromkeys(tids):
                 try:
-                    changes[tid] = act(self.get(tid))
+                    changes.update(act(self.get(tid)))
                 except RequestError as error:
                     failures.append((tid, error))
             ticket = self.store.write(changes)
@@ -133,12 +134,32 @@ class Board:
         """Put a line on top of the task's log."""
         task.note(level, text, self._log_size)
 
+    def shift(self, task, to):
+        """Give the task another place in the queue: top, bottom, up or down; the tasks it changes.
+
+        Raises Conflict for one that does not wait.
+        """
+        if task.state not in (QUEUED, PAUSED):
+            raise Conflict("the task is %s; only one that waits has a place in the queue" % task.state)
+        queue = sorted((each for each in self.tasks.values() if each.state in (QUEUED, PAUSED)
+                        and each.options.priority == task.options.priority),
+                       key=lambda each: each.place)
+        if to in ("top", "bottom"):
+            task.place = queue[0].place - 1 if to == "top" else queue[-1].place + 1
+            return [task]
+        index = queue.index(task) + (1 if to == "down" else -1)
+        if not 0 <= index < len(queue):
+            return []
+        other = queue[index]
+        task.place, other.place = other.place, task.place
+        return [task, other]
+
     def leave(self, task, del_file):
-        """Take the task off the board; gives the record that a restart finishes the job from."""
+        """Take the task off the board; gives {tid: record that a new start finishes the job from}."""
         self._leaving.add(task.tid)
         self._take_out(task)
         task.leaving = del_file
-        return task.to_record() if del_file else None
+        return {task.tid: task.to_record() if del_file else None}
 
     # -- the whole -------------------------------------------------------------------
 

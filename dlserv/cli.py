@@ -4,12 +4,13 @@ The only room that knows the environment, standard output, signals and exit code
 """
 
 import argparse
+import errno
 import json
 import logging
 import os
 import signal
+import socket
 import sys
-import threading
 
 from . import __version__, config
 from .errors import Error, InvalidValue
@@ -52,8 +53,8 @@ _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("genera
 
 
 def settings(options, environ):
-    """(mapping for Daemon, remarks for the log) from all there is: the command line wins over
-    the environment, that over the file, that over the defaults.
+    """(mapping for Daemon, remarks for the log, folder of the file) from all there is: the
+    command line wins over the environment, that over the file, that over the defaults.
 
     Raises InvalidValue.
     """
@@ -68,7 +69,7 @@ def settings(options, environ):
                for name in unknown]
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else "configuration file %s" % path))
-    return mapping, remarks
+    return mapping, remarks, os.path.dirname(os.path.abspath(path))
 
 
 def _is_root():
@@ -115,22 +116,20 @@ def serve(options):
     """Serve until SIGTERM or SIGINT."""
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks = settings(options, os.environ)
-    daemon = Daemon(mapping, _environment_proxies())
+    mapping, remarks, folder = settings(options, os.environ)
+    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"), folder)
     _set_up_logging(daemon.config.general.log_level)
     for level, remark in remarks:
         logging.getLogger("dlserv").log(level, remark)
-    stop = _catch_signals()
+    signals = _Signals()
     try:
         server = Server(daemon)
     except OSError as error:
-        where = daemon.config.server
-        return _complain("server.port: %s:%d cannot be listened on: %s; choose another with --port"
-                         % (where.host, where.port, error.strerror or error), EXIT_FAILED)
+        return _complain(_address_sentence(daemon.config.server, error), EXIT_FAILED)
     try:
         with daemon, server, _Note(_note_path(os.environ, daemon), server.url):
             print("dlserv: listening on %s" % server.url, flush=True)
-            _wait(stop)
+            signals.wait()
     finally:
         server.server_close()
     return EXIT_OK
@@ -180,20 +179,35 @@ def _set_up_logging(level):
                         format="%(asctime)s %(levelname)s %(message)s")
 
 
-def _catch_signals():
-    """An Event that SIGTERM and SIGINT set; a second signal ends the process at once."""
-    stop = threading.Event()
+class _Signals:
+    """Waits for SIGTERM or SIGINT; a second one ends the process at once.
 
-    def handle(number, frame):
-        if stop.is_set():
+    By a descriptor that Python writes to, because the system may hand a signal to any
+    thread, and a main thread that waits for a lock would not notice.
+    """
+
+    def __init__(self):
+        self._reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        self._writer = writer       # kept open as long as this is
+        self._caught = False
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGTERM", "SIGINT"):
+            signal.signal(getattr(signal, name), self._handle)
+
+    def _handle(self, number, frame):
+        if self._caught:
             os._exit(128 + number)
-        stop.set()
+        self._caught = True
 
-    for name in ("SIGTERM", "SIGINT"):
-        signal.signal(getattr(signal, name), handle)
-    return stop
+    def wait(self):
+        while not self._caught:
+            self._reader.recv(1)
 
 
-def _wait(stop):
-    while not stop.wait(None if os.name == "posix" else 0.5):
-        pass
+def _address_sentence(where, error):
+    if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL):
+        return "server.host: %s is not an address of this machine: %s" % (
+            where.host, error.strerror or error)
+    return "server.port: %s:%d cannot be listened on: %s; choose another with --port" % (
+        where.host, where.port, error.strerror or error)

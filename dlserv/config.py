@@ -9,11 +9,18 @@ from collections import namedtuple
 
 from . import __version__, urls
 from .errors import InvalidValue
-from .schema import Choice, Field, Integer, Number, Optional, Size, Table, Text
+from .schema import Boolean, Choice, Field, Integer, Number, Optional, Size, Table, Text, shown
 
 
 def _shown_url(url):
     return url and urls.shown(url)
+
+
+
+def _plain_name(value):
+    if Text(least=1)(value) in (".", "..") or "/" in value or "\\" in value:
+        raise ValueError("%s is not the plain name of a file" % shown(value))
+    return value
 
 
 TABLES = {
@@ -35,16 +42,23 @@ TABLES = {
     "download": Table(
         "download",
         Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
-        Field("max_per_host", Integer(1, 1000), 8, "of these, how many from one host"),
+        Field("max_per_host", Integer(1, 1000), 8, "connections to one host, over all tasks"),
         Field("retries", Integer(0, 1000), 5, "tries after a failure; progress starts the count anew"),
         Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
         Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),
+        Field("min_speed", Size(), 1024, "bytes/s below which, over 20 s, a connection is replaced; 0 is off"),
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
               "proxy URL for all tasks; \"\" for none; null for the environment's", _shown_url),
         Field("ca_file", Optional(Text(least=1)), None,
               "certificates to trust besides the system's, in PEM"),
+        Field("client_cert", Optional(Text(least=1)), None,
+              "certificate and key to show to servers that ask for one, in PEM"),
+        Field("cookies_file", Optional(_plain_name), None,
+              "a Netscape cookies.txt in the folder of the configuration file"),
         Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
+        Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
+        Field("reserve", Size(), 64 * 2 ** 20, "bytes of the disk to leave free, also \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
               "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),
     ),

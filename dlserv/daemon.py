@@ -17,18 +17,23 @@ from . import options, urls
 from .attempts import Attempts, join
 from .board import Board
 from .config import Config, file_system
+from .engine.cookies import read_file
 from .engine.dial import Tls
-from .engine.proxy import Network
+from .engine.hosts import Hosts
+from .engine.pool import Pool
 from .engine.ratelimit import TokenBucket
-from .errors import InvalidValue, Unwritable
+from .engine.route import Network
+from .errors import Conflict, InvalidValue, StoreBroken, Unwritable
 from .removal import Removal, remove_files
 from .run import boot_id
 from .store import Store
-from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESUME, Task
+from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task
 
+LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum", "paused"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
+logging.getLogger("dlserv").addHandler(logging.NullHandler())
 
 
 class Daemon:
@@ -36,30 +41,39 @@ class Daemon:
 
     `settings` has the shape of the configuration file and must name
     `general.download_dir` and `general.db_path`. `proxies` are used where the settings
-    name none, as urllib.request.getproxies() gives them.
+    name none, as urllib.request.getproxies() gives them; `netrc` is the path of a .netrc
+    to take passwords from, `folder` where `download.cookies_file` lies.
 
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
     """
 
-    def __init__(self, settings, proxies=None):
+    def __init__(self, settings, proxies=None, netrc=None, folder="."):
         self.config = Config.parse(settings)
         for key in ("download_dir", "db_path"):
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._boot = boot_id()
+        self._started = False
         self._board = Board(self.config.general.log_size)
-        self._attempts = Attempts(self._board, lambda: self.config,
-                                  Network(Tls(self.config.download.ca_file), dict(proxies or {})),
-                                  TokenBucket(self.config.download.ratelimit), self._boot)
+        self._folder = folder
+        self._bucket = TokenBucket(self.config.download.ratelimit)
+        self._network = Network(
+            Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
+            Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies)
+        self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
+                                  self._boot)
 
     # -- life ------------------------------------------------------------------------
 
     def start(self):
         """Open the database and go on with what it holds; gives the daemon itself."""
+        if self._board.store is not None:
+            raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
         _prepare_folder(general.download_dir)
-        store = Store(general.db_path, general.db_backend)
+        self._check_files()
+        store = _open_store(general.db_path, general.db_backend)
         log.info("database %s (%s), downloads to %s", store.path, store.backend,
                  os.path.abspath(general.download_dir))
         if file_system(store.path) in NETWORK_FILE_SYSTEMS:
@@ -71,12 +85,16 @@ class Daemon:
         self._board.left([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
         self._attempts.start()
+        self._started = True
         return self
 
     def stop(self):
         """Stop all attempts where they are, store everything, end all threads."""
-        self._attempts.stop()
-        self._board.close()
+        if self._started:
+            self._started = False
+            self._attempts.stop()
+            self._network.pool.close()
+            self._board.close()
 
     def __enter__(self):
         return self.start()
@@ -114,6 +132,44 @@ class Daemon:
         removals, failures = self.delete_all([tid], del_file)
         _raise_first(failures)
         return removals[tid]
+
+    def restart(self, tid):
+        """Fetch a finished or invalid task again from nothing. Raises NotFound or Conflict.
+
+        A finished file stays until the new one is whole.
+        """
+        _raise_first(self.restart_all([tid]))
+
+    def change(self, tid, url=None, posted=None):
+        """Give the task another URL of the same file, or other options; a None takes one back.
+
+        What is here of the file is kept if the new URL's validator or size and its bytes
+        agree. Limits and priority count at once; what concerns requests begins a new
+        attempt. Raises InvalidValue, NotFound or Conflict.
+        """
+        if url is not None:
+            _check_url(url)
+        posted = posted or {}
+        checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
+        _raise_first(self._board.act_on_all([tid], lambda task: self._change(task, url, checked)))
+
+    def move(self, tid, to):
+        """Give a waiting task another place: "top", "bottom", "up" or "down" within its priority.
+
+        Raises NotFound or Conflict.
+        """
+        def shift(task):
+            shifted = self._board.shift(task, to)
+            for each in shifted:
+                if each.state == QUEUED:
+                    self._attempts.enqueue(each)
+            return {each.tid: each.to_record() for each in shifted}
+
+        _raise_first(self._board.act_on_all([tid], shift))
+
+    def restart_all(self, tids):
+        """Restart each; gives [(tid, RequestError), …] of those that could not be."""
+        return self._board.act_on_all(tids, self._restart)
 
     def pause_all(self, tids):
         """Pause each; gives [(tid, RequestError), …] of those that could not be."""
@@ -167,32 +223,83 @@ class Daemon:
     # -- inside ----------------------------------------------------------------------
 
     def _make_task(self, url, posted):
-        try:
-            urls.parse(url)
-        except ValueError as error:
-            raise InvalidValue("url", str(error)) from None
+        _check_url(url)
         task = Task(url, options.parse(posted), self.config.download)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
         return task
 
+    def _check_files(self):
+        """Raises InvalidValue if a file that a setting names cannot be read."""
+        settings = self.config.download
+        for key, path in (("ca_file", settings.ca_file), ("client_cert", settings.client_cert),
+                          ("cookies_file", self._cookies_path())):
+            if path and not os.access(path, os.R_OK):
+                raise InvalidValue("download." + key, "%s cannot be read" % path)
+
+    def _cookies_path(self):
+        name = self.config.download.cookies_file
+        return name and os.path.join(self._folder, name)
+
+    def _cookies(self):
+        path = self._cookies_path()
+        return read_file(path) if path else ()
+
     def _pause(self, task):
         self._board.move(task, PAUSE)
         self._attempts.take_back(task)
-        return task.to_record()
+        return {task.tid: task.to_record()}
 
     def _resume(self, task):
         self._board.move(task, RESUME)
         task.retries, task.error = 0, None
         self._attempts.enqueue(task)
-        return task.to_record()
+        return {task.tid: task.to_record()}
+
+    def _restart(self, task):
+        self._board.move(task, RESTART)
+        task.retries, task.reached, task.error, task.finish_time = 0, 0, None, 0.0
+        task.previous, task.file, task.flushed = task.file or task.previous, None, []
+        if task.progress is not None:
+            task.progress = task.progress._replace(done=[], publishing=None, checksum=None)
+        self._attempts.enqueue(task)
+        return {task.tid: task.to_record()}
+
+    def _change(self, task, url, posted):
+        """See `change`; called with the lock held."""
+        fixed = {"filename", "dir"} & set(posted)
+        if fixed and (task.progress or task.file):
+            raise Conflict("the file has its name already; %s cannot be changed" % " and ".join(sorted(fixed)))
+        before = task.options
+        task.posted = {key: value for key, value in dict(task.posted, **posted).items() if value is not None}
+        task.configure(self.config.download)
+        changed = {name for name in before._fields
+                   if getattr(before, name) != getattr(task.options, name)}
+        moved = url is not None and url != task.url
+        task.url = url or task.url
+        self._attempts.adjust(task, anew=moved or bool(changed - LIVE_OPTIONS))
+        return {task.tid: task.to_record()}
 
     def _clear_away(self, task):
         run = task.run
         if run is not None and run.download.progress() is not None:
             task.progress = run.download.progress()
         return remove_files(task, self.config.general.download_dir)
+
+
+def _open_store(path, backend):
+    try:
+        return Store(path, backend)
+    except StoreBroken as error:
+        raise StoreBroken("general.db_path: %s" % error) from error
+
+
+def _check_url(url):
+    try:
+        urls.check_url(url)
+    except ValueError as error:
+        raise InvalidValue("url", str(error)) from None
 
 
 def _raise_first(failures):

@@ -57,14 +57,24 @@ class Exists(Conflict):
 # -- the remote's ---------------------------------------------------------------
 
 class TransferError(Error):
-    """The transfer failed for a reason that lies outside this machine."""
+    """The transfer failed for a reason outside this machine.
+
+    `status` is HTTP's, if that told one; `redirected` whether it came from elsewhere than
+    the URL that was asked.
+    """
+
+    redirected = False
+
+    def __init__(self, reason, status=None):
+        super().__init__(reason)
+        self.status = status
 
 
 class Temporary(TransferError):
     """Worth another try. `retry_after` is the wait in seconds the server asked for."""
 
-    def __init__(self, reason, retry_after=None):
-        super().__init__(reason)
+    def __init__(self, reason, retry_after=None, status=None):
+        super().__init__(reason, status)
         self.retry_after = retry_after
 
 
@@ -74,6 +84,10 @@ class Permanent(TransferError):
 
 class Changed(TransferError):
     """What the server has now is not what the bytes on disk came from."""
+
+
+class WrongBytes(TransferError):
+    """The file is whole, but not the one its checksum promised."""
 
 
 # -- ours -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ import re
 from collections import namedtuple
 
 from . import urls
-from .schema import (MASK, Boolean, Field, Integer, Items, Number, Size, Table, Text,
+from .schema import (MASK, Boolean, Field, Integer, Items, Number, Refusal, Size, Table, Text,
                      check_text, hide, shown)
 
 # Framing and routing belong to the engine; a client that sets them breaks the message.
@@ -30,14 +30,14 @@ class Headers:
 
     def __call__(self, value):
         if not isinstance(value, dict) or len(value) > 64:
-            raise ValueError("%s is not an object of at most 64 headers" % shown(value))
-        return {self._name(name): _header_value(value[name]) for name in value}
+            raise Refusal("this is not an object of at most 64 headers")
+        return {self._name(name): _header_value(name, value[name]) for name in value}
 
     def _name(self, name):
         if _TOKEN.fullmatch(name) is None:
-            raise ValueError("%s is not a header's name" % shown(name))
+            raise Refusal("%s is not a header's name" % shown(name))
         if name.lower() in _OURS:
-            raise ValueError("%s is set by the downloader itself" % name)
+            raise Refusal("%s is set by the downloader itself" % name)
         return name
 
     def from_text(self, text):
@@ -46,15 +46,19 @@ class Headers:
             try:
                 return self(json.loads(text))
             except (ValueError, RecursionError):
-                raise ValueError("%s is not a JSON object" % shown(text)) from None
+                raise Refusal("this is not a JSON object") from None
         pairs = [line.partition(":") for line in text.splitlines() if line.strip()]
         return self({name.strip(): value.strip() for name, _, value in pairs})
 
 
-def _header_value(value):
-    if len(check_text(value)) > 4096:
-        raise ValueError("a header's value is longer than 4096 characters")
-    return value.strip(" ")
+def _header_value(name, value):
+    try:
+        if len(check_text(value)) <= 4096:
+            return value.strip(" ")
+    except ValueError:
+        pass
+    raise Refusal("the value of %s is not a string of at most 4096 characters without "
+                  "control characters" % name)
 
 
 def _file_name(value):

@@ -32,14 +32,12 @@ def remove_files(task, root):
 
 def _names(task):
     """(name, Identity or None) of each file; a part file has no fixed identity yet."""
-    if task.file is not None:
-        return [(task.file.name, task.file.identity)]
+    names = [(file.name, file.identity) for file in (task.file, task.previous) if file is not None]
     progress = task.progress
-    if progress is None:
-        return []
-    names = [(progress.part, None)]
-    if progress.publishing is not None:     # it may have its final name already
-        names.append((progress.target, progress.publishing))
+    if progress is not None:
+        names.append((progress.part, None))
+        if progress.publishing is not None:     # it may have its final name already
+            names.append((progress.target, progress.publishing))
     return names
 
 

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from .errors import LocalError
+from .errors import LocalError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,16 @@ class Run:
 
     `keep(run, progress, durable)` stores the progress and gives a Ticket, or None if the
     run is stale; `note(run, level, text)` writes the task's log; `ended(run, outcome)`
-    gets the Finished or the exception that the attempt ended with.
+    gets the Finished or the exception that the attempt ended with; `admit(run)` raises
+    NoSpace if the disk has no room for what the run has still to fetch.
     """
 
-    def __init__(self, tid, make_download, keep, note, ended):
+    def __init__(self, tid, make_download, keep, note, admit, ended):
         self.tid = tid
         self.download = make_download(self)
-        self._keep, self._note, self._ended = keep, note, ended
+        self._keep, self._note, self._admit, self._ended = keep, note, admit, ended
         self.cancelled = False      # the task has moved on; its end decides nothing
+        self._reason = None         # what it is to end with, instead of with Stopped
         self._began = time.monotonic()
         self.before = self.download.count
         self.thread = threading.Thread(target=self._main, name="dlserv-" + tid[:8], daemon=True)
@@ -49,9 +51,16 @@ class Run:
         self.cancelled = True
         self.download.stop()
 
+    def interrupt(self, reason):
+        """Stop it, and let it end with this exception."""
+        self._reason = reason
+        self.download.stop()
+
     def _main(self):
         try:
             outcome = self.download.run()
+        except Stopped as stopped:
+            outcome = self._reason or stopped
         except Exception as error:
             outcome = error
         self._ended(self, outcome)
@@ -70,19 +79,24 @@ class Run:
     def note(self, level, text):
         self._note(self, level, text)
 
+    def beginning(self):
+        self._admit(self)
+
 
 class Checkpointer:
     """Stores the progress of all runs, every second; every few seconds, flushed first.
 
     `runs()` gives those under way; `store(progress_by_run, flushed)` writes the record of
-    each and gives a Ticket, or None if there was nothing to write. Sleeps while nothing runs.
+    each and gives a Ticket, or None if there was nothing to write; `guard(runs)` looks
+    after them besides. Sleeps while nothing runs.
     """
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
     FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
+    FLUSH_BYTES = 2 ** 27   # or as soon as so many wait to be written: the end comes quicker then
 
-    def __init__(self, runs, store):
-        self._runs, self._store = runs, store
+    def __init__(self, runs, store, guard):
+        self._runs, self._store, self._guard = runs, store, guard
         self._wake = threading.Condition()
         self._awake = self._stopping = False
         self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
@@ -103,13 +117,17 @@ class Checkpointer:
         self._thread.join()
 
     def _main(self):
-        flushed = time.monotonic()
+        flushed, count = time.monotonic(), 0
         while self._sleep():
-            flush = time.monotonic() - flushed >= self.FLUSH_EVERY
+            runs = self._runs()
+            here = sum(run.download.count for run in runs)
+            flush = (time.monotonic() - flushed >= self.FLUSH_EVERY
+                     or here - count >= self.FLUSH_BYTES)
             if flush:
                 flushed = time.monotonic()
+            count = here if flush else min(here, count)
             try:
-                self._checkpoint(flush)
+                self._checkpoint(runs, flush)
             except Exception:
                 log.exception("a checkpoint failed; the next one may do better")
 
@@ -123,11 +141,11 @@ class Checkpointer:
                 self._wake.wait_for(lambda: self._stopping, self.EVERY)
             return not self._stopping
 
-    def _checkpoint(self, flush):
-        runs = self._runs()
+    def _checkpoint(self, runs, flush):
         if not runs:
             return
         self.wake()
+        self._guard(runs)
         progress = {run: _progress(run, flush) for run in runs}
         ticket = self._store(progress, flush)
         if ticket is not None:

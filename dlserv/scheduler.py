@@ -70,6 +70,10 @@ class Waiting:
         if keys:
             del self._heads[bisect.bisect_left(self._heads, (keys[0], host))]
 
+    def hosts(self):
+        """Those that ready tasks wait for."""
+        return list(self._ready)
+
     def next_time(self):
         """When the next delayed task becomes ready, or None."""
         self._drop_stale()
@@ -95,13 +99,16 @@ class Waiting:
 class Scheduler:
     """Starts waiting tasks while slots are free. `lock` guards it and what `start` touches.
 
-    start(tid)   called with the lock held; the task has a slot until `ended`
-    limits()     (tasks at the same time, of these from one host)
+    start(tid)         called with the lock held; the task has a slot until `ended`
+    most()             tasks at the same time
+    most_of(host)      of these from one host
+    closed_for(host)   seconds for which a host is to be left alone
     """
 
-    def __init__(self, lock, start, limits, clock=time.monotonic):
+    def __init__(self, lock, start, most, most_of, closed_for, clock=time.monotonic):
         self._changed = threading.Condition(lock)
-        self._start_task, self._limits, self._clock = start, limits, clock
+        self._start_task, self._clock = start, clock
+        self._most, self._most_of, self._closed_for = most, most_of, closed_for
         self._waiting = Waiting()
         self._slots = {}            # tid -> host
         self._stopping = False
@@ -150,15 +157,19 @@ class Scheduler:
                 self._changed.wait(self._seconds_to_sleep())
 
     def _fill_slots(self):
-        most, most_per_host = self._limits()
-        while len(self._slots) < most:
+        while len(self._slots) < self._most():
             hosts = collections.Counter(self._slots.values())
-            tid = self._waiting.choose(self._clock(), lambda host: hosts[host] < most_per_host)
+            tid = self._waiting.choose(
+                self._clock(),
+                lambda host: hosts[host] < self._most_of(host) and not self._closed_for(host))
             if tid is None:
                 return
             self._slots[tid] = self._waiting.remove(tid)
             self._start_task(tid)
 
     def _seconds_to_sleep(self):
+        """Until a delay or a host's closing time is over; None while nothing depends on time."""
         when = self._waiting.next_time()
-        return None if when is None else max(0.0, when - self._clock())
+        waits = [] if when is None else [max(0.0, when - self._clock())]
+        waits += filter(None, map(self._closed_for, self._waiting.hosts()))
+        return min(waits, default=None)

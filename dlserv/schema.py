@@ -11,7 +11,6 @@ from a string.
 """
 
 import json
-import math
 from collections import namedtuple
 
 from .errors import InvalidValue
@@ -44,8 +43,12 @@ def check_text(value):
 
 def shown(value, most=80):
     """The value as JSON, short enough to stand in a sentence."""
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return text if len(text) <= most else text[:most - 1] + "…"
+
+
+class Refusal(ValueError):
+    """A reason that repeats nothing of a value that may be secret."""
 
 
 class Text:
@@ -113,7 +116,7 @@ class Number:
 
     def __call__(self, value):
         if isinstance(value, bool) or not isinstance(value, (int, float)) \
-                or not math.isfinite(value) or not self.least <= value <= self.most:
+                or not self.least <= value <= self.most:
             raise ValueError("%s is not a number from %g to %g"
                              % (shown(value), self.least, self.most))
         return value
@@ -203,7 +206,9 @@ class Table:
         try:
             return _from_text(field.parse, value) if text else field.parse(value)
         except ValueError as error:
-            raise InvalidValue(self._name(key), str(error)) from None
+            reason = str(error) if isinstance(error, Refusal) or not field.mask \
+                else "this cannot be used as %s" % field.doc
+            raise InvalidValue(self._name(key), reason) from None
 
     def _hint(self, key):
         import difflib

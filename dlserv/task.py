@@ -20,14 +20,14 @@ FINISHED, INVALID = "finished", "invalid"
 STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
 
 START, PAUSE, RESUME = "start", "pause", "resume"
-REQUEUE, FINISH, FAIL = "requeue", "finish", "fail"
+REQUEUE, FINISH, FAIL, RESTART = "requeue", "finish", "fail", "restart"
 
 TRANSITIONS = {
     QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
     DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID},
     PAUSED: {RESUME: QUEUED},
-    INVALID: {RESUME: QUEUED},
-    FINISHED: {},
+    INVALID: {RESUME: QUEUED, RESTART: QUEUED},
+    FINISHED: {RESTART: QUEUED},
 }
 
 LOG_TYPES = ("debug", "warning", "error", "fatal")
@@ -47,28 +47,30 @@ def next_state(state, event):
 
 
 _PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued again",
-         FINISH: "finished", FAIL: "failed"}
+         FINISH: "finished", FAIL: "failed", RESTART: "restarted"}
 
 
 class Task:
     """One download as the daemon knows it. Times are epoch seconds, 0.0 for never."""
 
     # Plain values as they are stored, and what they are before anything has happened.
-    PLAIN = {"state": QUEUED, "order": 0, "create_time": 0.0, "start_time": 0.0,
+    PLAIN = {"state": QUEUED, "order": 0, "place": 0, "create_time": 0.0, "start_time": 0.0,
              "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0,
              "reached": 0, "error": None, "boot": None, "leaving": False}
 
-    __slots__ = ("tid", "url", "posted", "options", "log", "progress", "flushed", "file",
-                 "run") + tuple(PLAIN)
+    __slots__ = ("tid", "added", "url", "posted", "options", "log", "progress", "flushed", "file",
+                 "previous", "run") + tuple(PLAIN)
 
-    def __init__(self, url, posted, settings):
-        self.tid, self.url = tid_of(url), url
+    def __init__(self, url, posted, settings, added=None):
+        self.added = added or url   # the URL as it was posted first, which the tid is of
+        self.tid, self.url = tid_of(self.added), url
         self.posted = posted        # the options as they were posted
         self.configure(settings)
         self.log = []               # {"time", "type", "msg"}, newest first
         self.progress = None        # engine.download.Progress while unfinished
         self.flushed = []           # ranges of it that a power cut leaves
         self.file = None            # engine.download.Finished in the end
+        self.previous = None        # the same of before a restart, until the new file is whole
         self.run = None             # the attempt that is under way
         for name, value in self.PLAIN.items():
             setattr(self, name, value)
@@ -103,7 +105,7 @@ class Task:
     def filename(self):
         """The file's name relative to the download directory; "" while unknown."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
-            or self.options.filename or ""
+            or (self.previous and self.previous.name) or self.options.filename or ""
         return self._below(name)
 
     @property
@@ -164,16 +166,17 @@ class Task:
     def to_record(self):
         """Plain data that `from_record` makes the same task of."""
         record = {name: getattr(self, name) for name in self.PLAIN}
-        record.update(url=self.url, options=self.posted, log=self.log,
+        record.update(added=self.added, url=self.url, options=self.posted, log=self.log,
                       progress=self.progress and self.progress.to_record(),
                       flushed=[list(each) for each in self.flushed],
-                      file=self.file and _file_to_record(self.file))
+                      file=self.file and _file_to_record(self.file),
+                      previous=self.previous and _file_to_record(self.previous))
         return record
 
     @classmethod
     def from_record(cls, record, settings):
         """The stored task; raises KeyError, TypeError or ValueError if the record is not one."""
-        task = cls(record["url"], options.parse(record["options"]), settings)
+        task = cls(record["url"], options.parse(record["options"]), settings, record["added"])
         urls.parse(task.url)
         for name, default in cls.PLAIN.items():
             value = record[name]
@@ -187,6 +190,7 @@ class Task:
         task.flushed = [(start, end) for start, end in record["flushed"]]
         task.progress = record["progress"] and Progress.from_record(record["progress"])
         task.file = record["file"] and _file_from_record(record["file"])
+        task.previous = record["previous"] and _file_from_record(record["previous"])
         return task
 
 

@@ -17,6 +17,8 @@ def parse_size(text):
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("%r is not a size such as 500000, \"512K\" or \"2M\"" % text)
+    if len(match.group(1)) > 20:
+        raise ValueError("%.20s… is too large a size" % text)
     return int(float(match.group(1)) * 1024 ** _POWER[match.group(2).lower()])
 
 

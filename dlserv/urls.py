@@ -14,9 +14,9 @@ from .errors import MissingModule
 from .schema import MASK
 from .schema import shown as json_text
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
-SCHEMES = ("http", "https")             # what can be fetched
-PROXY_SCHEMES = ("http", "https")
+DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 21, "socks5": 1080, "socks5h": 1080}
+SCHEMES = ("http", "https", "ftp", "ftps")              # what can be fetched
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 LONGEST = 8192
 
 # What may stand unencoded in a path or a query; "%" because escapes are kept as they are.
@@ -25,6 +25,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(\?[^#]*)?(?:
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SECRET_NAME = re.compile(r"token|passw|pwd|secret|signature|credential|"
                           r"api.?key|access.?key|(?:^|[-_.])(?:key|sig|auth)$", re.IGNORECASE)
 
@@ -64,12 +65,16 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 def parse(text, schemes=SCHEMES):
     """The URL a person gave. Raises ValueError with the reason, or MissingModule."""
-    if not isinstance(text, str) or not text:
-        raise ValueError("is missing; give an absolute URL as a string")
+    if text is None or text == "":
+        raise ValueError("is missing; give an absolute URL")
+    if not isinstance(text, str):
+        raise ValueError("is not a string")
     if len(text) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
     if _BLANK_OR_CONTROL.search(text):
         raise ValueError("has a blank or a control character; encode it as %XX")
+    if _SURROGATE.search(text):
+        raise ValueError("is not valid Unicode")
     return _split(text, schemes)
 
 
@@ -107,7 +112,7 @@ def _split(text, schemes):
         raise ValueError("has a backslash where its path begins")
     scheme = scheme.lower()
     if scheme not in schemes:
-        raise ValueError("has the scheme %r; %s can be fetched" % (scheme, _listed(schemes)))
+        raise ValueError("has the scheme %r, not %s" % (scheme, " or ".join(schemes)))
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise ValueError("has a host that cannot be understood")
@@ -115,10 +120,6 @@ def _split(text, schemes):
     user, password = _userinfo(userinfo)
     return URL(scheme, user, password, _host(host), _port(port, scheme),
                _encode(path or "/") + _encode(query or ""))
-
-
-def _listed(words):
-    return words[0] if len(words) == 1 else "%s and %s" % (", ".join(words[:-1]), words[-1])
 
 
 def _userinfo(text):
@@ -129,7 +130,7 @@ def _userinfo(text):
 
 
 def _port(text, scheme):
-    port = int(text[:6]) if text else DEFAULT_PORTS[scheme]
+    port = int(text.lstrip("0")[:6] or 0) if text else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise ValueError("has the port %s; ports go from 1 to 65535" % text)
     return port
@@ -168,10 +169,7 @@ def _idna(host):
 
 
 def _encode(text):
-    try:
-        return quote(text, safe=_SAFE)
-    except UnicodeError:
-        raise ValueError("is not valid Unicode") from None
+    return quote(text, safe=_SAFE)
 
 
 def shown(text):
@@ -188,5 +186,6 @@ def _mask_pair(match):
 
 
 def file_name(text):
-    """The decoded last segment of the URL's path; "" where the path ends in a slash."""
-    return unquote(text.partition("#")[0].partition("?")[0].rpartition("/")[2])
+    """The decoded last segment of the URL's path; "" where there is none."""
+    match = _URL.fullmatch(text)
+    return unquote((match.group(3) if match else text).rpartition("/")[2])

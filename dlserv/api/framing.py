@@ -17,7 +17,7 @@ MOST_HEADERS = 64
 LONGEST_BODY = 2 ** 20
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[^\x00-\x08\x0a-\x1f\x7f])*?)[ \t]*\r\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
@@ -51,6 +51,11 @@ class Head(namedtuple("Head", "method target version headers")):
     @property
     def expects_continue(self):
         return self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+
+    @property
+    def is_too_large(self):
+        """Whether the body is declared to be longer than any that is read."""
+        return int(self.headers.get("content-length", 0)) > LONGEST_BODY
 
 
 def read_head(reader):
@@ -102,7 +107,7 @@ def _read_headers(reader):
         match = _HEADER.fullmatch(line)
         if match is None:
             raise BadMessage(400, "a header line is malformed")
-        name, value = match.group(1).decode("ascii").lower(), match.group(2).decode("latin-1")
+        name, value = match.group(1).decode("ascii").lower(), match.group(2).decode("latin-1").strip(" \t")
         headers[name] = headers[name] + ", " + value if name in headers else value
 
 
@@ -123,10 +128,9 @@ def read_body(reader, head):
     """The whole body. Raises BadMessage: 413 if it is too long, 400 if it is cut or malformed."""
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
-    length = int(head.headers.get("content-length", 0))
-    if length > LONGEST_BODY:
+    if head.is_too_large:
         raise _too_large()
-    return _read_exactly(reader, length)
+    return _read_exactly(reader, int(head.headers.get("content-length", 0)))
 
 
 def _too_large():

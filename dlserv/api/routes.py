@@ -32,20 +32,30 @@ def add_task(daemon, request):
 
 def _read_task(body):
     """(url, options, notes) from {"url": …, "options": {…}}."""
-    if not isinstance(body, dict):
-        raise InvalidValue("body", "%s is not an object with a url" % shown(body))
-    for key in body:
-        if key not in ("url", "options", "ydl_opts"):
-            raise InvalidValue(shown(key, 40), "there is no such key; there are url and options")
-    legacy, notes = _known_options(body.get("ydl_opts") or {})
-    posted = options.parse(body.get("options") or {})
+    _check_keys(body, ("url", "options", "ydl_opts"))
+    legacy, notes = _known_options(_object(body, "ydl_opts"))
+    posted = options.parse(_object(body, "options"))
     return body.get("url"), dict(options.parse(legacy), **posted), notes
+
+
+def _check_keys(body, known):
+    """Raises InvalidValue unless the body is an object with no keys but these."""
+    if not isinstance(body, dict):
+        raise InvalidValue("body", "%s is not an object with %s" % (shown(body), " or ".join(known)))
+    for key in body:
+        if key not in known:
+            raise InvalidValue(shown(key, 40), "there is no such key; there are %s" % ", ".join(known))
+
+
+def _object(body, key):
+    value = body.get(key)
+    if not isinstance(value, (dict, type(None))):
+        raise InvalidValue(key, "%s is not an object" % shown(value))
+    return value or {}
 
 
 def _known_options(legacy):
     """What older clients sent as ydl_opts: (options that we have, notes on the others)."""
-    if not isinstance(legacy, dict):
-        raise InvalidValue("ydl_opts", "%s is not an object" % shown(legacy))
     known = {key: value for key, value in legacy.items() if key in options.TABLE.fields}
     return known, ["the option %s is not known here and was ignored" % shown(key, 40)
                    for key in legacy if key not in known]
@@ -58,9 +68,20 @@ def _read_form(fields):
 
 
 def act_on_task(daemon, request, tid):
-    """pause or resume a task"""
-    act = request.choice("act", ("pause", "resume"))
-    {"pause": daemon.pause, "resume": daemon.resume}[act](tid)
+    """`act=pause`, `resume`, `restart` (from nothing), or `move` with `to=top|bottom|up|down`"""
+    act = request.choice("act", ("pause", "resume", "restart", "move"))
+    if act == "move":
+        daemon.move(tid, request.choice("to", ("top", "bottom", "up", "down")))
+    else:
+        {"pause": daemon.pause, "resume": daemon.resume, "restart": daemon.restart}[act](tid)
+    return {}
+
+
+def change_task(daemon, request, tid):
+    """give a task a fresh `url` of the same file, or other `options`"""
+    body = request.json()
+    _check_keys(body, ("url", "options"))
+    daemon.change(tid, body.get("url"), _object(body, "options"))
     return {}
 
 
@@ -89,6 +110,12 @@ def pause_batch(daemon, request):
     return _batch_reply(tids, daemon.pause_all(tids))
 
 
+def restart_batch(daemon, request):
+    """fetch many finished or failed tasks again"""
+    tids, _ = _read_batch(request.json())
+    return _batch_reply(tids, daemon.restart_all(tids))
+
+
 def resume_batch(daemon, request):
     """resume many tasks"""
     tids, _ = _read_batch(request.json())
@@ -97,20 +124,16 @@ def resume_batch(daemon, request):
 
 def delete_batch(daemon, request):
     """delete many tasks"""
-    tids, del_file = _read_batch(request.json(), del_file=True)
+    tids, del_file = _read_batch(request.json())
     _, failures = daemon.delete_all(tids, del_file)
     return _batch_reply(tids, failures)
 
 
-def _read_batch(body, del_file=False):
+def _read_batch(body):
     """(tids, del_file) from {"tids": […], "del_file": …} or the bare list."""
     if isinstance(body, list):
         body = {"tids": body}
-    if not isinstance(body, dict):
-        raise InvalidValue("body", "%s is neither a list of tids nor an object with one" % shown(body))
-    for key in body:
-        if key not in ("tids", "del_file")[:1 + del_file]:
-            raise InvalidValue(shown(key, 40), "there is no such key here")
+    _check_keys(body, ("tids", "del_file"))
     tids = body.get("tids")
     if not isinstance(tids, list):
         raise InvalidValue("tids", "%s is not a list of tids" % shown(tids))
@@ -170,11 +193,13 @@ def get_config(daemon, request):
 ROUTES = (
     Route("POST", "/task", add_task),
     Route("PUT", "/task/tid/<tid>", act_on_task),
+    Route("PATCH", "/task/tid/<tid>", change_task),
     Route("DELETE", "/task/tid/<tid>", delete_task),
     Route("GET", "/task/tid/<tid>/status", task_status),
     Route("GET", "/task/tid/<tid>/info", task_info),
     Route("POST", "/task/batch/pause", pause_batch),
     Route("POST", "/task/batch/resume", resume_batch),
+    Route("POST", "/task/batch/restart", restart_batch),
     Route("POST", "/task/batch/delete", delete_batch),
     Route("GET", "/task/list", list_tasks),
     Route("GET", "/task/state_coutner", count_states),

@@ -27,6 +27,8 @@ HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
 BODY_SECONDS = 30       # for the whole body
 IDLE_SECONDS = 30       # between requests
 WRITE_SECONDS = 30      # without the client taking a byte
+LINGER_SECONDS = 2      # for a client to notice that it was refused
+LINGER_BYTES = 2 ** 24
 BACKLOG = 128
 
 # The first class that matches decides.
@@ -76,10 +78,11 @@ class Server(http.server.ThreadingHTTPServer):
         self._thread.start()
         return self
 
-    def stop(self, seconds=2.0):
+    def stop(self, seconds=1.0):
         """Accept no more, let replies under way be finished, close the rest."""
-        self._waker.send(b"!")
-        self._thread.join()
+        if self._thread.is_alive():
+            self._waker.send(b"!")
+            self._thread.join()
         self.socket.close()
         with self._lock:
             connections = list(self._connections.items())
@@ -147,7 +150,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def _family(host, port):
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    except UnicodeError:
+        raise OSError(errno.EADDRNOTAVAIL, "it is not the name of a host") from None
 
 
 def _shut(connection, how):
@@ -208,7 +214,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except framing.BadMessage as error:
             self.close_connection = True
             status, fields, headers = error.status, {"errmsg": str(error)}, []
+            self._send(status, fields, headers, head)
+            self._linger()
+            return
         self._send(status, fields, headers, head)
+
+    def _linger(self):
+        """Let the client read the refusal: a close with bytes unread would reset it (RFC 9112, 9.6)."""
+        self._raw.deadline = time.monotonic() + LINGER_SECONDS
+        left = LINGER_BYTES
+        try:
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0:
+                count = len(self.rfile.read1(65536))
+                left = left - count if count else 0
+        except OSError:
+            pass    # it has gone, or goes on talking: either way it has had its time
 
     def _read_head(self):
         """The next Head; None when the client has gone or is idle for too long."""
@@ -245,8 +266,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _read_body(self, head):
         if not head.has_body:
             return b""
-        if head.expects_continue:
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if head.expects_continue and not head.is_too_large:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._raw.deadline = time.monotonic() + BODY_SECONDS
         try:
             return framing.read_body(self.rfile, head)
@@ -285,5 +306,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if head is not None and head.method == "HEAD":
             body = b""
         phrase = http.HTTPStatus(status).phrase
+        self._write(framing.encode_reply(status, phrase, headers) + body)
+
+    def _write(self, data):
+        """All of it; the time is counted anew whenever the client takes some."""
         self.connection.settimeout(WRITE_SECONDS)
-        self.wfile.write(framing.encode_reply(status, phrase, headers) + body)
+        view = memoryview(data)
+        while view:
+            view = view[self.connection.send(view):]

@@ -19,7 +19,7 @@ def excerpt(task):
 def status(task):
     """Everything about how it goes."""
     detail = excerpt(task)
-    done, resource = task.downloaded, task.resource
+    done = task.downloaded
     detail.update({
         "url": urls.shown(task.url), "filename": task.filename, "tmpfilename": task.tmpfilename,
         "downloaded_bytes": done, "total_bytes_estmt": max(detail["total_bytes"], done),

@@ -4,6 +4,8 @@ Sockets never block here. Each wait watches the socket and the download's stop s
 together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
 """
 
+import errno
+import os
 import selectors
 import socket
 import threading
@@ -19,6 +21,8 @@ except ImportError:     # OpenWrt without python3-openssl: everything but https 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _WANT_READ = (BlockingIOError, InterruptedError) + ((ssl.SSLWantReadError,) if ssl else ())
 _WANT_WRITE = (ssl.SSLWantWriteError,) if ssl else ()
+_SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of splice
 
 
 class Signal:
@@ -78,6 +82,13 @@ class Channel:
     def __init__(self, sock, stop, timeout):
         self.sock = sock
         self.timeout = timeout
+        self._selector = None
+        self.adopt(stop)
+
+    def adopt(self, stop):
+        """Heed another stop signal from now on: the channel has a new owner."""
+        if self._selector is not None:
+            self._selector.close()
         self._stop = stop
         self._selector = _Selector()
         self._selector.register(stop, selectors.EVENT_READ)
@@ -85,7 +96,7 @@ class Channel:
 
     @property
     def secure(self):
-        return ssl is not None and isinstance(self.sock, ssl.SSLSocket)
+        return ssl is not None and isinstance(self.sock, (ssl.SSLSocket, _Nested))
 
     def recv_into(self, view):
         """Bytes read into the buffer; 0 when the peer has closed."""
@@ -103,6 +114,13 @@ class Channel:
                 break
             filled += count
         return filled
+
+    def splice_into(self, pipe, count):
+        """Bytes moved into the pipe without being looked at; 0 when the peer has closed.
+
+        Raises OSError if the kernel cannot do it here.
+        """
+        return self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE), refusals=True)
 
     def recv(self, count):
         """At most `count` bytes; b"" when the peer has closed."""
@@ -123,13 +141,17 @@ class Channel:
         while view:
             view = view[self._retry(lambda: self.sock.send(view), writing=True):]
 
-    def start_tls(self, context, host):
+    def start_tls(self, context, host, session=None):
         """Wrap the socket and shake hands; `host` is what the certificate must name."""
         self._forget()
+        host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
-            self.sock = context.wrap_socket(self.sock, server_hostname=host.encode("ascii"),
-                                            do_handshake_on_connect=False,
-                                            suppress_ragged_eofs=False)
+            if self.secure:
+                self.sock = _Nested(self.sock, context, host)
+            else:
+                self.sock = context.wrap_socket(
+                    self.sock, server_hostname=host, do_handshake_on_connect=False,
+                    suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary("TLS cannot be started: %s" % error) from error
         self._retry(self.sock.do_handshake, deadline=time.monotonic() + self.timeout)
@@ -138,11 +160,16 @@ class Channel:
         """Return when there may be something to read."""
         self._wait(selectors.EVENT_READ, self.timeout)
 
+    def detach(self):
+        """The socket, for another Channel; this one is no longer usable."""
+        self._selector.close()
+        return self.sock
+
     def close(self):
         self._selector.close()
         self.sock.close()
 
-    def _retry(self, action, writing=False, deadline=None):
+    def _retry(self, action, writing=False, deadline=None, refusals=False):
         while True:
             self._stop.check()
             try:
@@ -152,6 +179,8 @@ class Channel:
             except _WANT_READ:
                 event = selectors.EVENT_WRITE if writing else selectors.EVENT_READ
             except OSError as error:
+                if refusals and error.errno in REFUSALS:
+                    raise
                 raise connection_error(error) from error
             left = self.timeout if deadline is None else deadline - time.monotonic()
             self._wait(event, left)
@@ -171,6 +200,54 @@ class Channel:
         if self._watched is not None:
             self._selector.unregister(self.sock)
             self._watched = None
+
+
+class _Nested:
+    """TLS inside a socket that is TLS already; as much of a socket as a Channel asks for."""
+
+    session = None
+
+    def __init__(self, sock, context, host):
+        self._sock, self._unsent = sock, b""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
+        self.fileno, self.close = sock.fileno, sock.close
+
+    def do_handshake(self):
+        self._pump(self._tls.do_handshake)
+        self._flush()
+
+    def recv_into(self, view):
+        return self._pump(lambda: self._tls.read(len(view), view))
+
+    def recv(self, count):
+        return self._pump(lambda: self._tls.read(count))
+
+    def send(self, data):
+        self._flush()
+        count = self._pump(lambda: self._tls.write(data))
+        try:
+            self._flush()
+        except _WANT_READ + _WANT_WRITE:
+            pass    # the rest goes out before the next data does
+        return count
+
+    def _pump(self, action):
+        while True:
+            try:
+                return action()
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self._sock.recv(65536)
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+
+    def _flush(self):
+        while self._unsent or self._outgoing.pending:
+            self._unsent = self._unsent or self._outgoing.read()
+            self._unsent = self._unsent[self._sock.send(self._unsent):]
 
 
 def connection_error(error):

@@ -1,11 +1,23 @@
-"""Digests: what a file should hash to, and what it does."""
+"""Digests: what a file should hash to, and what it does.
 
+A `Verifier` hashes beside the download, in a thread of its own, as far as the bytes are
+here in order; what is left when the last byte has come is hashed then.
+"""
+
+import base64
+import binascii
 import hashlib
+import re
+import threading
 from collections import namedtuple
 
-from ..errors import Permanent
+from ..errors import LocalError, Permanent, Unwritable
 
 _PIECE = 2 ** 20
+WORTH_A_THREAD = 2 ** 24    # bytes: less is hashed at once when all is here
+_STRONGEST_FIRST = ("sha-512", "sha-256", "sha-1", "md5")
+_LENGTHS = {"md5": 16, "sha-1": 20, "sha-256": 32, "sha-512": 64}
+_MEMBER = re.compile(r"\s*([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?\s*(?:,|$)")
 
 
 class Checksum(namedtuple("Checksum", "algorithm digest")):
@@ -22,22 +34,94 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
         return "%s=%s" % self
 
 
-def hasher(algorithm):
-    """A hashlib object. Raises Permanent where this Python was built without it."""
+def from_headers(headers, whole):
+    """The strongest digest of the file that a response's head tells, as "sha-256=<hex>", or None.
+
+    Repr-Digest and Digest are of the file even if the answer is a part of it; Content-Digest
+    and Content-MD5 only if it is the `whole` (RFC 9530, RFC 3230, RFC 1864).
+    """
+    members = _MEMBER.findall(headers.get("Repr-Digest") or "") + _MEMBER.findall(headers.get("Digest") or "")
+    if whole:
+        members += _MEMBER.findall(headers.get("Content-Digest") or "")
+        members += [("md5", (headers.get("Content-MD5") or "").strip())]
+    told = {}
+    for name, value in members:
+        name = {"sha": "sha-1"}.get(name.lower(), name.lower())
+        digest = _decoded(value)
+        if len(digest) == _LENGTHS.get(name):
+            told.setdefault(name, digest.hex())
+    return next(("%s=%s" % (name, told[name]) for name in _STRONGEST_FIRST if name in told), None)
+
+
+def _decoded(value):
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+class Verifier:
+    """Hashes a part file by all `algorithms` in one reading; `prefix()` is how far it is here.
+
+    Raises Permanent where this Python was built without one of them.
+    """
+
+    PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between looks at what has come
+
+    def __init__(self, algorithms, part, prefix, total):
+        self._hashes = {name: _hasher(name) for name in algorithms}
+        self._part, self._prefix = part, prefix
+        self._position, self._error = 0, None
+        self._end = threading.Event()
+        self._thread = None
+        if self._hashes and total is not None and total >= WORTH_A_THREAD:
+            self._thread = threading.Thread(target=self._run, daemon=True,
+                                            name=threading.current_thread().name + "-hash")
+            self._thread.start()
+
+    @property
+    def algorithms(self):
+        return set(self._hashes)
+
+    def finish(self, size, stop):
+        """{algorithm: Checksum} of the first `size` bytes. Raises Stopped or LocalError."""
+        self.stop()
+        if self._error is not None:
+            raise self._error
+        while self._position < size and self._hashes:
+            stop.check()
+            self._advance(size)
+        return {name: Checksum(name, digest.hexdigest()) for name, digest in self._hashes.items()}
+
+    def stop(self):
+        """End the thread."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self):
+        pause = self.PAUSE
+        try:
+            while not self._end.wait(pause):
+                before, here = self._position, self._prefix()
+                while self._position < here and not self._end.is_set():
+                    self._advance(here)
+                pause = self.PAUSE if self._position - before > 4 * _PIECE else self.LONG_PAUSE
+        except LocalError as error:
+            self._error = error
+
+    def _advance(self, end):
+        piece = self._part.read(min(_PIECE, end - self._position), self._position)
+        if not piece:
+            raise Unwritable("the part file is shorter than what was written to it")
+        for digest in self._hashes.values():
+            digest.update(piece)
+        self._position += len(piece)
+
+
+def _hasher(algorithm):
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:
         raise Permanent("this Python cannot compute %s" % algorithm) from None
-
-
-def of_file(algorithm, part, size, stop):
-    """The Checksum of the first `size` bytes of the part file; Stopped if told to stop."""
-    digest, position = hasher(algorithm), 0
-    while position < size:
-        stop.check()
-        piece = part.read(min(_PIECE, size - position), position)
-        if not piece:
-            break
-        digest.update(piece)
-        position += len(piece)
-    return Checksum(algorithm, digest.hexdigest())

@@ -119,21 +119,35 @@ def _begin(address):
 
 
 class Tls:
-    """TLS contexts, made when first needed and shared by all connections of a daemon.
+    """TLS for all connections of a daemon: contexts made when first needed, sessions reused.
 
-    `ca_file` holds certificates to trust besides the system's, in PEM.
+    `ca_file` holds certificates to trust besides the system's, `client_cert` a certificate
+    to show with its key, both in PEM.
     """
 
-    def __init__(self, ca_file=None):
-        self._ca_file = ca_file
-        self._contexts = {}
+    MOST_SESSIONS = 256
+
+    def __init__(self, ca_file=None, client_cert=None):
+        self._ca_file, self._client_cert = ca_file, client_cert
+        self._contexts, self._sessions = {}, {}
         self._lock = threading.Lock()
 
-    def context(self, verify):
-        """The context for this choice.
+    def start(self, channel, host, verify):
+        """Shake hands on the channel. Raises MissingModule, Permanent, Temporary or Stopped."""
+        context = self._context(verify)
+        channel.start_tls(context, host, self._sessions.get((host, verify)))
 
-        Raises MissingModule where Python has no ssl, Permanent where the ca_file is unusable.
-        """
+    def remember(self, channel, host, verify):
+        """Keep the channel's session for the next one to this host."""
+        session = channel.sock.session if channel.secure else None
+        if session is not None:
+            with self._lock:
+                self._sessions.pop((host, verify), None)
+                self._sessions[host, verify] = session
+                if len(self._sessions) > self.MOST_SESSIONS:
+                    del self._sessions[next(iter(self._sessions))]
+
+    def _context(self, verify):
         if ssl is None:
             raise MissingModule("https", "python3-openssl")
         with self._lock:
@@ -148,9 +162,13 @@ class Tls:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif self._ca_file:
-            try:
-                context.load_verify_locations(self._ca_file)
-            except OSError as error:
-                raise Permanent("the certificates in download.ca_file, %s, cannot be read: %s"
-                                % (self._ca_file, error)) from error
+            self._load(context.load_verify_locations, self._ca_file, "download.ca_file")
+        if self._client_cert:
+            self._load(context.load_cert_chain, self._client_cert, "download.client_cert")
         return context
+
+    def _load(self, load, path, key):
+        try:
+            load(path)
+        except OSError as error:
+            raise Permanent("the certificates in %s, %s, cannot be read: %s" % (key, path, error)) from error

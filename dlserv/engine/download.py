@@ -6,6 +6,7 @@ has to say goes to the observer it was given:
     planned(progress, durable)  names and resource are chosen (None: dropped); return when kept
     publishing(progress)        about to take the final name; returns a function that
                                 waits until this is durable
+    beginning()                 the size is known and bytes will follow; may raise NoSpace
     note(level, text)           a line for the task's log
 
 What a later attempt needs is a `Progress`, plain enough to be stored.
@@ -15,26 +16,26 @@ import threading
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, LocalError, NameTaken, Permanent, Temporary
-from . import filename
-from .checksum import Checksum, of_file
+from ..errors import Changed, Permanent, Temporary, WrongBytes
+from . import landing
 from .channel import Signal
+from .checksum import Checksum, Verifier
+from .connections import OVERLAP, Fetch, compare, contradicts
 from .folder import Folder
-from .http import Client
 from .meter import Meter
 from .partfile import Identity, PartFile
 from .ratelimit import TokenBucket
-from .resource import Resource
+from .resource import Resource, check_is_file
 from .segments import Segments, clip
-from .transfer import copy
+from .sources import Opener, Sources
+RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt begins again from zero
 
-OVERLAP = 2 ** 14       # bytes fetched again on resume, to be compared with those on disk
 
-
-class Progress(namedtuple("Progress", "part target resource done publishing checksum")):
+class Progress(namedtuple("Progress", "part target source resource done publishing checksum")):
     """What is known about an unfinished file.
 
     part, target   str, names within the folder: now, and when it is whole
+    source         str, the URL of the task or the mirror that the resource was found at
     resource       Resource that the bytes came from
     done           [(start, end), …] bytes that are here
     publishing     Identity of the part while it takes the name `target`, else None
@@ -45,42 +46,58 @@ class Progress(namedtuple("Progress", "part target resource done publishing chec
 
     def to_record(self):
         """As plain data, for the database."""
-        return {"part": self.part, "target": self.target, "resource": self.resource._asdict(),
-                "done": [list(each) for each in self.done],
-                "publishing": self.publishing and list(self.publishing), "checksum": self.checksum}
+        return dict(self._asdict(), resource=self.resource._asdict(),
+                    done=[list(each) for each in self.done],
+                    publishing=self.publishing and list(self.publishing))
 
     @classmethod
     def from_record(cls, record):
         """The reverse; raises TypeError, KeyError or ValueError if it is none."""
-        publishing = record["publishing"]
-        return cls(record["part"], record["target"], Resource.from_record(record["resource"]),
-                   [(start, end) for start, end in record["done"]],
-                   publishing and Identity(*publishing), record["checksum"])
+        return cls(**dict(record, resource=Resource.from_record(record["resource"]),
+                          done=[(start, end) for start, end in record["done"]],
+                          publishing=record["publishing"] and Identity(*record["publishing"])))
 
 
 Finished = namedtuple("Finished", "name identity checksum resource")
 
 
 class Download:
-    """`url` into the folder `options.dir` below `root`, from where `kept` left off."""
+    """`url` and its mirrors into the folder `options.dir` below `root`, from where `kept` left off.
 
-    def __init__(self, url, options, overwrite, root, network, observer, kept=None, bucket=None):
-        self._url, self._options, self._overwrite = url, options, overwrite
-        self._root, self._network, self._observer, self._kept = root, network, observer, kept
+    `settings` is config.download, `network` a route.Network, `bucket` the parent of the
+    task's own TokenBucket; `previous` the Finished of a file that this one replaces once
+    it is whole.
+    """
+
+    def __init__(self, url, options, settings, root, network, observer, kept=None, bucket=None,
+                 previous=None):
+        self._options, self._settings, self._root = options, settings, root
+        self._network, self._observer, self._kept = network, observer, kept
+        self._previous = previous
+        self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors])
         self._bucket = TokenBucket(options.ratelimit, bucket)
         self._stop = Signal()
         self._lock = threading.Lock()
-        self._folder = self._part = self._target = self._resource = None
-        self._publishing = self._checksum = None
+        self._folder = self._part = self._target = self._fetch = self._verifier = None
+        self._resource = self._source = self._publishing = self._checksum = None
         self._segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._meter = Meter(self._segments.count)
-        self.connections = 0
 
     # -- for other threads -----------------------------------------------------------
 
     def stop(self):
         """Make `run` raise Stopped, soon, whatever it is waiting for."""
         self._stop.set()
+        fetch = self._fetch
+        if fetch is not None:
+            fetch.wake()
+
+    def adjust(self, options):
+        """Heed another rate limit and number of connections from now on."""
+        self._bucket.rate = options.ratelimit
+        fetch = self._fetch
+        if fetch is not None:
+            fetch.most = options.connections
 
     @property
     def count(self):
@@ -88,13 +105,24 @@ class Download:
         return self._segments.count
 
     @property
+    def missing(self):
+        """Bytes still to come, as far as the size is known."""
+        return max(0, (self._segments.total or 0) - self._segments.count)
+
+    @property
     def speed(self):
         """Bytes a second over the last few seconds."""
         return self._meter.speed(self._segments.count)
 
     @property
+    def connections(self):
+        """Connections that are open."""
+        fetch = self._fetch
+        return fetch.count if fetch is not None else 0
+
+    @property
     def resource(self):
-        """The Resource, or None until the server has answered."""
+        """The Resource, or None until a server has answered."""
         return self._resource or (self._kept and self._kept.resource)
 
     def progress(self):
@@ -116,7 +144,7 @@ class Download:
     def run(self):
         """Fetch, verify and publish the file; gives a Finished.
 
-        Raises Stopped, Temporary (try again), Permanent, Changed, or a LocalError.
+        Raises Stopped, Temporary (try again), Permanent, or a LocalError.
         """
         try:
             self._stop.check()
@@ -126,6 +154,8 @@ class Download:
             self._close()
 
     def _close(self):
+        if self._verifier is not None:
+            self._verifier.stop()
         if self._part is not None:
             self._part.close()
         if self._folder is not None:
@@ -133,20 +163,21 @@ class Download:
         self._stop.close()
 
     def _attempt(self):
-        client = Client(self._options, self._network, self._stop)
         self._reopen()
-        for restarts in range(3):
+        restarts = dict(RESTARTS)
+        while True:
             try:
-                while not self._segments.complete:
-                    self._fetch(self._ask(client))
-                break
-            except Changed as change:
-                if restarts == 2:
-                    raise Permanent("the file changed again and again: %s" % change) from change
-                self._note("warning", "%s; starting over from zero" % change)
+                self._fetch_all()
+                self._verify()
+                return self._publish()
+            except (Changed, WrongBytes) as problem:
                 self._start_over()
-        self._verify()
-        return self._publish()
+                restarts[type(problem)] -= 1
+                if restarts[type(problem)] < 0:
+                    raise Permanent("again and again, %s" % problem) from problem
+                self._note("warning", "%s; starting over from zero" % problem)
+                if isinstance(problem, WrongBytes):
+                    self._sources.demote(self._source)
 
     def _note(self, level, text):
         self._observer.note(level, text)
@@ -158,14 +189,8 @@ class Download:
         kept = self._kept
         if kept is None or kept.publishing is None:
             return None
-        found, part = self._folder.stat(kept.target), self._folder.stat(kept.part)
-        if found is None or not kept.publishing.matches(found):
-            return None
-        if part is not None:
-            if (part.st_dev, part.st_ino) != (found.st_dev, found.st_ino):
-                return None
-            self._folder.remove(kept.part)
-        return Finished(kept.target, Identity.of(found), kept.checksum, kept.resource)
+        identity = landing.recover(self._folder, kept.part, kept.target, kept.publishing)
+        return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
 
     def _reopen(self):
         """Open the part file of an earlier attempt and believe what can be believed."""
@@ -178,190 +203,215 @@ class Download:
             if kept.done:
                 self._note("warning", "%s is gone; starting over from zero" % kept.part)
             return
-        done = clip(kept.done, part.size)
         with self._lock:
-            self._part, self._target, self._resource = part, kept.target, kept.resource
-            self._segments = Segments(kept.resource.total, done)
-        if done and not kept.resource.resumable and not self._segments.complete:
+            self._part, self._target = part, kept.target
+            self._resource, self._source = kept.resource, kept.source
+            self._segments = Segments(kept.resource.total, clip(kept.done, part.size))
+        if self._segments.count and not kept.resource.resumable and not self._segments.complete:
             self._note("warning", "the server cannot resume this file; starting over from zero")
             self._start_over()
 
     def _start_over(self):
         """Forget every byte: in the database before on the disk."""
+        self._drop_verifier()
         with self._lock:
             self._segments = Segments()
+            self._publishing = self._checksum = None
         if self._part is not None:
             self._observer.planned(self._progress(), durable=True)
             self._part.truncate()
 
     # -- asking ----------------------------------------------------------------------
 
-    def _ask(self, client):
-        """An Answer whose body belongs at the first missing byte."""
-        self._stop.check()
-        start = self._first_hole()
+    def _fetch_all(self):
+        """Bring in every missing byte."""
+        while not self._segments.complete:
+            answer, source = self._ask_any()
+            try:
+                self._observer.beginning()
+                self._follow()
+            except BaseException:
+                answer.stream.close()
+                raise
+            self._fetch = Fetch(self._options, self._settings, self._network, self._stop, self._bucket,
+                                self._sources, self._part, self._segments, self._resource, self._note)
+            try:
+                self._fetch.run(answer, source)
+            finally:
+                self._fetch = None
+
+    def _ask_any(self):
+        """(an Answer whose body belongs at the first missing byte, its Source)."""
+        refusals = []
+        for source in self._sources.in_order():
+            self._stop.check()
+            try:
+                return self._ask(source), source
+            except (Temporary, Permanent) as refusal:
+                refusals.append(refusal)
+                self._sources.refused(source, refusal)
+                if len(self._sources.all) > 1:
+                    self._note("warning", "%s: %s" % (source.name, refusal))
+        refusals.append(Permanent(self._sources.all[0].banned or "there is nowhere left to ask"))
+        raise next((each for each in refusals if isinstance(each, Temporary)), refusals[0])
+
+    def _ask(self, source):
+        start = self._segments.prefix
         first = max(0, start - OVERLAP)
-        answer = client.open(self._url, first, self._resource.validator if start else None)
+        own = str(source.url) == self._source
+        client = Opener(self._options, self._network, self._stop)
+        answer = source.open(client, start=first,
+                             if_range=self._resource.validator if start and own else None)
+        if own and first and answer.status == 200 and answer.resource.same_validator(self._resource):
+            answer = self._ask_plainly(source, client, answer, first)
         try:
-            if start:
-                return self._prove(client, answer, first, start)
-            self._plan(answer.resource)
-            return answer
+            check_is_file(answer.resource, self._options.filename or urls.file_name(str(source.url)),
+                          self._resource)
+            self._place(source, answer, first, start)
         except BaseException:
             answer.stream.close()
             raise
-
-    def _first_hole(self):
-        done = self._segments.done()
-        return done[0][1] if done and done[0][0] == 0 else 0
-
-    def _prove(self, client, answer, first, start):
-        """An Answer that belongs at byte `start`, proven to continue the bytes on disk.
-
-        A whole answer where a part was asked for is used from zero. Raises Changed where
-        nothing can be proven.
-        """
-        kept = self._resource
-        if answer.status == 200 and first and answer.resource.same_validator(kept):
-            answer.stream.close()       # some servers know ranges, but not with If-Range
-            answer = client.open(self._url, first)
-            if answer.status == 206 and not answer.resource.same_validator(kept):
-                answer.stream.close()
-                raise Changed("the server does not say that the file is still the same")
-        if answer.status == 200 and first:
-            same = answer.resource.same_validator(kept)
-            self._note("warning", "the %s; starting over from zero" % (
-                "server no longer resumes" if same else "file on the server has changed"))
-            self._start_over()
-            self._plan(answer.resource)
-            return answer
-        if answer.resource.total != kept.total:
-            raise Changed("the file on the server has another size now")
-        if _contradicts(answer.resource, kept):
-            raise Changed("the file on the server has changed")
-        self._compare(answer.stream, first, start)
+        source.resource, source.introduced = self._resource, True
         return answer
 
-    def _compare(self, stream, first, start):
-        """Read the overlap and hold it against the disk."""
-        buffer = memoryview(bytearray(start - first))
-        filled = 0
-        while filled < len(buffer):
-            count = stream.read_into(buffer[filled:])
-            if not count:
-                raise Changed("the server sent less than it said")
-            filled += count
-        if self._part.read(len(buffer), first) != bytes(buffer):
-            raise Changed("the server's bytes differ from those on disk")
+    def _ask_plainly(self, source, client, answer, first):
+        """Ask without If-Range: some servers know ranges, but not with that."""
+        answer.stream.close()
+        answer = source.open(client, start=first)
+        if answer.status == 206 and not answer.resource.same_validator(self._resource):
+            answer.stream.close()
+            raise Changed("the server does not say that the file is still the same")
+        return answer
+
+    def _place(self, source, answer, first, start):
+        """See that the answer continues the bytes on disk at `start`, or begin anew with it."""
+        known, found = self._resource, answer.resource
+        if not self._segments.count:
+            self._plan(source, found)
+        elif first and answer.status == 200:
+            same = found.same_validator(known)
+            self._begin_anew(source, found, "the server no longer resumes" if same
+                             else "the file on the server has changed")
+        elif found.total != known.total:
+            self._disagree(source, "the file on the server has another size now")
+        elif str(source.url) == self._source and contradicts(found, known):
+            self._disagree(source, "the file on the server has changed")
+        elif start:
+            self._compare(source, answer, first, start)
+        elif not found.same_validator(known):
+            self._begin_anew(source, found, "the server does not say that the file is still the same")
+
+    def _compare(self, source, answer, first, start):
+        """Hold the overlap against the disk; what agrees is what later attempts ask for."""
+        try:
+            compare(answer.stream, self._part, first, start)
+        except Changed as change:
+            self._disagree(source, str(change))
+        if str(source.url) != self._source:
+            self._adopt(source, answer.resource)
+
+    def _begin_anew(self, source, resource, reason):
+        """Use a whole answer from zero."""
+        if not self._is_main(source):
+            raise Permanent(reason)
+        self._note("warning", "%s; starting over from zero" % reason)
+        self._start_over()
+        self._plan(source, resource)
+
+    def _disagree(self, source, reason):
+        raise (Changed if self._is_main(source) else Permanent)(reason)
+
+    def _is_main(self, source):
+        """Whether what this source says is the truth; another is merely left out if it differs."""
+        return source.is_main or self._sources.alone
 
     # -- names -----------------------------------------------------------------------
 
-    def _plan(self, resource):
+    def _plan(self, source, resource):
         """Choose the names and make the part file, or keep those there are."""
-        if self._part is None:
-            self._create_part(resource)
+        if self._part is not None:
+            self._adopt(source, resource)
         else:
+            part, target = landing.make_part(
+                self._folder, self._free_names(self._choose_name(resource)),
+                lambda part, target: self._announce(part, target, source, resource))
             with self._lock:
-                self._resource = resource
-            self._observer.planned(self._progress(), durable=False)
+                self._part, self._target = part, target
+                self._resource, self._source = resource, str(source.url)
         with self._lock:
             self._segments = Segments(resource.total)
 
-    def _create_part(self, resource):
-        where = urls.parse(resource.url)
-        name = filename.choose(self._options.filename, resource.disposition,
-                               urls.file_name(resource.url), where.host, resource.media_type)
-        for target in self._names(name):
-            part = filename.part_name(target)
-            if self._folder.stat(part) is not None:
-                continue
-            self._observer.planned(Progress(part, target, resource, [], None, None), durable=False)
-            try:
-                opened = PartFile.create(self._folder, part)
-            except NameTaken:
-                continue
-            except LocalError:
-                self._observer.planned(None, durable=False)
-                raise
-            with self._lock:
-                self._part, self._target, self._resource = opened, target, resource
-            return
+    def _choose_name(self, resource):
+        if self._previous is not None:
+            return self._previous.name
+        return landing.choose_name(self._options.filename, resource)
 
-    def _names(self, name):
-        """The free ones among name, name (1), name (2), …"""
-        number = 0
-        while True:
-            candidate = filename.numbered(name, number)
-            if self._folder.stat(candidate) is None:
-                yield candidate
-            elif self._overwrite == "never":
-                raise Permanent("a file named %s is there already" % self._folder.relative(candidate))
-            number += 1
+    def _announce(self, part, target, source, resource):
+        plan = part and Progress(part, target, str(source.url), resource, [], None, None)
+        self._observer.planned(plan, durable=False)
 
-    # -- bytes -----------------------------------------------------------------------
+    def _adopt(self, source, resource):
+        with self._lock:
+            self._resource, self._source = resource, str(source.url)
+        self._observer.planned(self._progress(), durable=False)
 
-    def _fetch(self, answer):
-        """Move the answer's body into the part file."""
-        segment = self._segments.claim()
-        try:
-            if segment is not None:
-                self._move(answer.stream, segment)
-        finally:
-            answer.stream.close()
+    def _free_names(self, name):
+        return landing.free_names(self._folder, name, self._settings.overwrite, self._previous)
 
-    def _move(self, stream, segment):
-        self.connections = 1
-        try:
-            copy(stream, self._part, self._segments, segment, self._bucket, self._stop)
-            if self._segments.total is None:
-                self._segments.finish(segment.position)
-            elif segment.position == segment.start:
-                raise Temporary("the server sent nothing new")
-        finally:
-            self.connections = 0
-            self._segments.release(segment)
+    # -- digests ---------------------------------------------------------------------
+
+    def _follow(self):
+        """Hash beside the download what arrives in order."""
+        if self._verifier is not None and not set(self._algorithms()) <= self._verifier.algorithms:
+            self._drop_verifier()
+        if self._verifier is None:
+            self._verifier = Verifier(self._algorithms(), self._part, lambda: self._segments.prefix,
+                                      self._resource.total)
+
+    def _drop_verifier(self):
+        if self._verifier is not None:
+            self._verifier.stop()
+            self._verifier = None
+
+    def _algorithms(self):
+        wanted = [each.algorithm for each in self._promises()]
+        return dict.fromkeys(wanted + ["sha-256"] * self._settings.hash)
+
+    def _promises(self):
+        """The Checksums that the file must have: the task's, and the server's own."""
+        told = [self._options.checksum, self._resource.digest]
+        return [Checksum.parse(text) for text in told if text]
 
     def _verify(self):
-        """Hold the file against the checksum that was told; raises Permanent if it differs."""
+        """Raises WrongBytes unless the file is what was promised."""
         self._part.truncate(self._segments.total)
-        if not self._options.checksum:
-            return
-        wanted = Checksum.parse(self._options.checksum)
-        found = of_file(wanted.algorithm, self._part, self._segments.total, self._stop)
-        if found != wanted:
-            self._start_over()
-            raise Permanent("the checksum does not match: expected %s, found %s" % (wanted, found))
-        self._checksum = str(found)
+        self._follow()
+        found = self._verifier.finish(self._segments.total, self._stop)
+        self._verifier = None
+        for promise in self._promises():
+            if found[promise.algorithm] != promise:
+                raise WrongBytes("the checksum does not match: expected %s, found %s"
+                                 % (promise, found[promise.algorithm]))
+        self._checksum = next((str(found[name]) for name in ("sha-256",) + tuple(found) if name in found), None)
 
     # -- the end ---------------------------------------------------------------------
 
     def _publish(self):
         """Give the file its name, a free one even if the planned one was taken meanwhile."""
         self._part.stamp(self._resource.modified)
-        spare_empty = bool(self._kept and self._kept.publishing)
-        names = self._names(self._target)
-        target = self._target if spare_empty else next(names)
-        while True:
-            self._stop.check()
-            with self._lock:
-                self._target, self._publishing = target, self._part.identity()
-            wait = self._observer.publishing(self._progress())
-            self._part.sync(times=True)
-            wait()
-            try:
-                self._part.publish(target, spare_empty)
-            except NameTaken:
-                target, spare_empty = next(names), False
-            else:
-                return Finished(target, self._publishing, self._checksum, self._resource)
+        interrupted = bool(self._kept and self._kept.publishing)
+        names = self._free_names(self._target)
+        target = self._target if interrupted else next(names)
+        self._stop.check()
+        name = landing.publish(self._part, target, names, self._announce_publishing, interrupted,
+                               self._previous)
+        return Finished(name, self._publishing, self._checksum, self._resource)
+
+    def _announce_publishing(self, target, identity):
+        with self._lock:
+            self._target, self._publishing = target, identity
+        return self._observer.publishing(self._progress())
 
     def _progress(self):
-        return Progress(self._part.name, self._target, self._resource, self._segments.done(),
-                        self._publishing, self._checksum)
-
-
-def _contradicts(found, kept):
-    """Whether the two responses name different validators of the same kind."""
-    return any(getattr(found, name) and getattr(kept, name)
-               and getattr(found, name) != getattr(kept, name)
-               for name in ("etag", "last_modified"))
+        return Progress(self._part.name, self._target, self._source, self._resource,
+                        self._segments.done(), self._publishing, self._checksum)

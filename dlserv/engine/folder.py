@@ -143,29 +143,31 @@ class Folder:
         except FileExistsError as error:
             if not (spare_empty and self._is_empty(new)):
                 raise local_error(error, self.relative(new)) from error
-            self._replace(old, new)
+            self.replace(old, new)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOSPC, errno.EROFS, errno.EIO):
                 raise local_error(error, self.relative(new)) from error
             self._rename_without_links(old, new)
         self.sync()
 
+    def replace(self, old, new):
+        """Give a file a new name in place of the file that has it, which must be ours."""
+        self._move(os.replace, old, new)
+        self.sync()
+
     def _link(self, old, new):
-        options = {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
-        if os.link in os.supports_follow_symlinks:
-            options["follow_symlinks"] = False
-        os.link(self._at(old), self._at(new), **options)
+        options = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
+        os.link(self._at(old), self._at(new), **self._both(), **options)
         os.unlink(self._at(old), **self._dir())
 
     def _rename_without_links(self, old, new):
         if os.name != "nt":     # there, a rename never replaces
             os.close(self.create(new))
-        self._replace(old, new)
+        self._move(os.rename, old, new)
 
-    def _replace(self, old, new):
-        options = {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
+    def _move(self, call, old, new):
         try:
-            os.rename(self._at(old), self._at(new), **options)
+            call(self._at(old), self._at(new), **self._both())
         except OSError as error:
             raise local_error(error, self.relative(new)) from error
 
@@ -184,6 +186,9 @@ class Folder:
 
     def _at(self, name):
         return name if _HAS_DIR_FD else os.path.join(self.path, name)
+
+    def _both(self):
+        return {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
 
     def _dir(self):
         return {"dir_fd": self._fd} if _HAS_DIR_FD else {}

@@ -5,7 +5,6 @@ with http.client, and hands out the body as a stream that knows when it was cut 
 `read_into` gives 0 only at the true end and raises Temporary at any other.
 """
 
-import base64
 import http.client
 import io
 import re
@@ -13,86 +12,148 @@ import zlib
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, Permanent, Temporary
+from ..errors import Changed, Permanent, Temporary, TransferError
 from ..options import is_sensitive
 from ..units import format_size, parse_retry_after
 from . import resource as resources
-from .proxy import open_channel
+from .auth import Credentials, from_netrc
+from .channel import Channel
+from .cookies import Jar
 from .retry import TEMPORARY
+from .route import Route
 
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 10
+EXPIRED = (401, 403, 410)
 
 
-class Answer(namedtuple("Answer", "status resource stream start")):
-    """A 200 or 206 whose body has not been read: `stream` begins at byte `start`."""
+class Answer(namedtuple("Answer", "status resource stream start located")):
+    """A 200 or 206 whose body has not been read.
+
+    `stream` begins at byte `start`; `located` is the URL that answered in the end.
+    """
 
     __slots__ = ()
 
 
 class Client:
-    """Asks for one task's URLs, with its options. Raises TransferError, Stopped, MissingModule."""
+    """Asks for one task's URLs, with its options, on behalf of whoever `stop` can stop.
 
-    def __init__(self, options, network, stop):
-        self._options, self._network, self._stop = options, network, stop
+    Raises TransferError, Stopped, MissingModule; HostFull for an extra connection where
+    the host has enough.
+    """
 
-    def open(self, url, start=0, if_range=None):
-        """The Answer for `url` from byte `start` on; `if_range` is the validator to send.
+    def __init__(self, options, network, stop, extra=False):
+        self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
-        Raises Changed if the server cannot or will not give that range.
+    def open(self, url, start=0, end=None, if_range=None, origin=None):
+        """The Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
+
+        `if_range` is the validator to send. `origin` is what the task's credentials belong
+        to, the URL's own unless said. Raises Changed if the server cannot or will not give
+        that range.
         """
-        here = url
-        for _ in range(MOST_REDIRECTS + 1):
-            exchange = self._exchange(here, self._headers(here, url.origin, start, if_range))
+        ask = _range_headers(start, end, if_range)
+        try:
+            return self._chase(url, origin or url.origin, ask, start)
+        except Permanent as refusal:
+            if refusal.status not in EXPIRED or not refusal.redirected:
+                raise
+            # Where it led to may have run out; the original leads to a fresh one.
+            return self._chase(url, origin or url.origin, ask, start)
+
+    def _chase(self, url, origin, ask, start):
+        """Follow redirects to the Answer."""
+        jar = Jar(self._network.cookies())
+        here, answered = url, None
+        for hop in range(MOST_REDIRECTS + 1):
+            headers = self._headers(here, origin, jar)
+            headers.update(ask)
+            if answered:
+                headers["Authorization"], answered = answered, None
+            exchange = self._exchange(here, headers)
+            jar.keep(here, exchange.headers)
             try:
-                if exchange.status not in REDIRECTS:
+                if exchange.status == 401 and "Authorization" not in headers:
+                    answered = self._answer_challenge(exchange, here, origin)
+                if answered is None and exchange.status not in REDIRECTS:
                     return _answer(exchange, here, start)
-                here = _follow(here, exchange)
+                if answered is None:
+                    here = _follow(here, exchange)
+            except TransferError as error:
+                exchange.close()
+                error.redirected = here != url
+                raise
             except BaseException:
                 exchange.close()
                 raise
-            exchange.close()
+            exchange.finish()
         raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
 
+    def _answer_challenge(self, exchange, url, origin):
+        credentials = self._credentials(url, origin)
+        challenges = exchange.headers.get_all("WWW-Authenticate", ())
+        return credentials and credentials.answer(challenges, "GET", url.target)
+
+    # -- a request -------------------------------------------------------------------
+
     def _exchange(self, url, headers):
-        channel, target, extra = open_channel(url, self._options, self._network, self._stop)
+        """Send a request, on a connection that waits for one if there is any."""
+        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
         try:
-            return Exchange(channel, target, dict(headers, **extra))
+            route = Route.to(url, self._options, self._network)
+            reused = self._network.pool.take(route.key)
+            if reused is not None:
+                try:
+                    channel = Channel(reused, self._stop, self._options.timeout)
+                    return self._send(channel, route, headers, slot)
+                except Temporary:
+                    pass    # the server had closed it meanwhile
+            return self._send(route.open(self._stop), route, headers, slot)
+        except BaseException:
+            slot.release()
+            raise
+
+    def _send(self, channel, route, headers, slot):
+        try:
+            return Exchange(channel, route, headers, slot, self._network.pool)
         except BaseException:
             channel.close()
             raise
 
-    def _headers(self, url, origin, start, if_range):
+    def _headers(self, url, origin, jar):
         options, same = self._options, url.origin == origin
         headers = {"Host": url.host_header, "User-Agent": options.user_agent, "Accept": "*/*",
                    "Accept-Encoding": "identity"}
         if options.referer:
             headers["Referer"] = options.referer
-        if options.cookies and same:
-            headers["Cookie"] = options.cookies
-        authorization = self._authorization(url, same)
-        if authorization:
-            headers["Authorization"] = authorization
+        cookies = [text for text in (same and options.cookies, jar.header(url)) if text]
+        if cookies:
+            headers["Cookie"] = "; ".join(cookies)
+        credentials = self._credentials(url, origin)
+        if credentials and url.scheme == "https":       # else only when the server asks
+            headers["Authorization"] = credentials.basic()
         for name, value in options.headers.items():
             if same or not is_sensitive(name):
                 _set(headers, name, value)
-        if start:
-            headers["Range"] = "bytes=%d-" % start
-            if if_range:
-                headers["If-Range"] = if_range
         return headers
 
-    def _authorization(self, url, same):
+    def _credentials(self, url, origin):
+        """Who to be towards this URL, or None."""
         if url.user is not None:
-            return basic(url.user, url.password)
-        if same and self._options.user is not None:
-            return basic(self._options.user, self._options.password or "")
-        return None
+            return Credentials(url.user, url.password)
+        if url.origin == origin and self._options.user is not None:
+            return Credentials(self._options.user, self._options.password)
+        return from_netrc(self._network.netrc, url.host) if self._network.netrc else None
 
 
-def basic(user, password):
-    """The value of an Authorization header of the Basic scheme (RFC 7617)."""
-    return "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode("utf-8")).decode("ascii")
+def _range_headers(start, end, if_range):
+    headers = {}
+    if start or end is not None:
+        headers["Range"] = "bytes=%d-%s" % (start, "" if end is None else end - 1)
+        if if_range:
+            headers["If-Range"] = if_range
+    return headers
 
 
 def _set(headers, name, value):
@@ -106,7 +167,7 @@ def _follow(url, exchange):
     if not location:
         raise Permanent("the server redirects (%d) without saying where to" % exchange.status)
     try:
-        there = urls.follow(url, location)
+        there = urls.follow(url, location, ("http", "https"))
     except ValueError as error:
         raise Permanent("the server redirects to a URL that %s" % error) from error
     if there.origin == url.origin and there.user is None:
@@ -119,13 +180,13 @@ def _follow(url, exchange):
 class Exchange:
     """A request that was sent and the response whose head was read."""
 
-    def __init__(self, channel, target, headers):
-        self.channel = channel
+    def __init__(self, channel, route, headers, slot, pool):
+        self.channel, self._route, self.slot, self._pool = channel, route, slot, pool
         self._sock = _Socket(channel)
         connection = _Connection(self._sock)
         try:
-            connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
+            connection.putrequest("GET", route.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in dict(headers, **route.headers).items():
                 connection.putheader(name, value.encode("utf-8"))
             connection.endheaders()
             self.response = connection.getresponse()
@@ -135,14 +196,29 @@ class Exchange:
             raise Temporary("the server's answer is not HTTP: %s"
                             % (str(error) or type(error).__name__)) from error
         self.status, self.headers = self.response.status, self.response.headers
+        route.remember(channel)
 
     def leftover(self):
         """What of the body came in with the head; afterwards only the channel has more."""
         self._sock.raw.muted = True
         return self._sock.buffered.peek()
 
-    def close(self):
-        self.channel.close()
+    def finish(self):
+        """Be done with an answer whose body is of no interest."""
+        length = resources.content_length(self.headers)
+        rest = self.leftover()
+        self.close(reusable=length is not None and len(rest) == length)
+
+    def close(self, reusable=False):
+        """Give the place at the host back; with `reusable`, keep the connection for the next."""
+        if self.slot is None:
+            return
+        self.slot.release()
+        self.slot = None
+        if reusable and not self.response.will_close:
+            self._pool.put(self._route.key, self.channel.detach())
+        else:
+            self.channel.close()
 
 
 class _Connection(http.client.HTTPConnection):
@@ -172,10 +248,17 @@ class _Socket:
     def __init__(self, channel):
         self.sendall = channel.sendall
         self.raw = _Raw(channel)
-        self.buffered = io.BufferedReader(self.raw, 65536)
+        self.buffered = _Unclosing(self.raw, 65536)
 
     def makefile(self, mode):
         return self.buffered
+
+    def close(self):
+        pass
+
+
+class _Unclosing(io.BufferedReader):
+    """http.client closes its reader behind the body; what came in after that is ours to see."""
 
     def close(self):
         pass
@@ -201,7 +284,7 @@ class _Raw(io.RawIOBase):
 def _answer(exchange, url, asked):
     """The Answer of a success; raises what any other status means."""
     if exchange.status not in (200, 206):
-        raise _refusal(exchange.status, exchange.response.reason, exchange.headers)
+        raise _refusal(exchange)
     resource = resources.from_response(exchange.status, exchange.headers, url)
     start, expected = 0, resources.content_length(exchange.headers)
     if exchange.status == 206:
@@ -211,18 +294,24 @@ def _answer(exchange, url, asked):
         expected = end - start
     stream = _stream(exchange, expected)
     if resource.encoding in _CODINGS and _is_text(resource, url):
-        resource, stream = resource._replace(total=None), Inflated(stream, resource.encoding)
-    return Answer(exchange.status, resource, stream, start)
+        resource = resource._replace(total=None, digest=None)
+        stream = Inflated(stream, resource.encoding)
+    return Answer(exchange.status, resource, stream, start, url)
 
 
-def _refusal(status, reason, headers):
-    reason = http.client.responses.get(status) or re.sub(r"[^ -~]+", " ", reason).strip()[:80]
+def _refusal(exchange):
+    status, headers = exchange.status, exchange.headers
+    reason = http.client.responses.get(status) \
+        or re.sub(r"[^ -~]+", " ", exchange.response.reason).strip()[:80]
     sentence = ("the server answered %d %s" % (status, reason)).strip()
     if status == 416:
-        return Changed(sentence)
-    if status in TEMPORARY:
-        return Temporary(sentence, parse_retry_after(headers.get("Retry-After")))
-    return Permanent(sentence)
+        return Changed(sentence, status)
+    if status not in TEMPORARY:
+        return Permanent(sentence, status)
+    retry_after = parse_retry_after(headers.get("Retry-After"))
+    if status in (429, 503):
+        exchange.slot.refused(retry_after)
+    return Temporary(sentence, retry_after, status)
 
 
 def _stream(exchange, expected):
@@ -239,32 +328,48 @@ class Plain:
 
     def __init__(self, exchange, expected):
         self._exchange = exchange
-        self._leftover = memoryview(exchange.leftover())
+        self.leftover = memoryview(exchange.leftover())
         self.channel = exchange.channel
         self.expected, self.received = expected, 0
 
+    @property
+    def slot(self):
+        return self._exchange.slot
+
     def read_into(self, view):
-        if self.expected is not None:
-            view = view[:self.expected - self.received]
-            if not view:
-                return 0
-        count = self._take(view)
+        """Bytes read into the buffer, 0 at the true end. Raises Temporary at any other."""
+        view = view[:self._limit(len(view))]
+        return self._counted(self._take(view) if view else 0)
+
+    def splice_into(self, pipe, wanted):
+        """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
+        wanted = self._limit(wanted)
+        return self._counted(self.channel.splice_into(pipe, wanted) if wanted else 0)
+
+    def adopt(self, stop):
+        """Another thread reads on, which `stop` can stop."""
+        self.channel.adopt(stop)
+
+    def _limit(self, wanted):
+        return wanted if self.expected is None else min(wanted, self.expected - self.received)
+
+    def _counted(self, count):
         self.received += count
-        if not count and self.expected is not None:
+        if not count and self.expected is not None and self.received < self.expected:
             raise Temporary("the connection was closed after %s of %s"
                             % (format_size(self.received), format_size(self.expected)))
         return count
 
     def _take(self, view):
-        if not self._leftover:
+        if not self.leftover:
             return self.channel.recv_full(view) if self.channel.secure else self.channel.recv_into(view)
-        count = min(len(view), len(self._leftover))
-        view[:count] = self._leftover[:count]
-        self._leftover = self._leftover[count:]
+        count = min(len(view), len(self.leftover))
+        view[:count] = self.leftover[:count]
+        self.leftover = self.leftover[count:]
         return count
 
     def close(self):
-        self._exchange.close()
+        self._exchange.close(reusable=self.received == self.expected and not self.leftover)
 
 
 class Chunked:
@@ -274,20 +379,27 @@ class Chunked:
 
     def __init__(self, exchange):
         self._exchange = exchange
+        self._ended = False
         self.received = 0
 
+    @property
+    def slot(self):
+        return self._exchange.slot
+
     def read_into(self, view):
+        """Bytes read into the buffer, 0 at the true end. Raises Temporary at any other."""
         try:
-            data = self._exchange.response.read1(len(view))
+            data = self._exchange.response.read1(min(len(view), 2 ** 18))
         except (http.client.HTTPException, ValueError) as error:
             raise Temporary("the connection was closed in the middle of a chunked answer, after %s"
                             % format_size(self.received)) from error
         view[:len(data)] = data
         self.received += len(data)
+        self._ended = not data
         return len(data)
 
     def close(self):
-        self._exchange.close()
+        self._exchange.close(reusable=self._ended and not self._exchange.leftover())
 
 
 # -- compressed although "identity" was asked for ------------------------------------
@@ -308,6 +420,10 @@ class Inflated:
 
     RATIO, GRACE = 200, 64 * 2 ** 20
     expected = None
+
+    @property
+    def slot(self):
+        return self._stream.slot
 
     def __init__(self, stream, coding):
         self._stream = stream

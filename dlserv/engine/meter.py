@@ -38,6 +38,51 @@ class Meter:
         return max(0, count - before) / elapsed if elapsed > 0.01 else 0.0
 
 
+class Pace:
+    """How fast one connection is."""
+
+    STANDSTILL = 3.0    # seconds without a byte after which it counts as standing still
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self.count, self._busy = 0, 0.0
+        self.rest()
+
+    def rest(self):
+        """Forget the time that has passed since the last byte."""
+        self._last = self._window = self._clock()
+        self._window_count = 0
+
+    def moved(self, count, over):
+        """Note that `count` bytes have come; gives the speed over each window of `over` seconds.
+
+        None while the window is still open.
+        """
+        now = self._clock()
+        self._busy += now - self._last
+        self._last = now
+        self.count += count
+        self._window_count += count
+        elapsed = now - self._window
+        if elapsed < over:
+            return None
+        speed, self._window, self._window_count = self._window_count / elapsed, now, 0
+        return speed
+
+    @property
+    def speed(self):
+        """Bytes a second while it was moving any; None until there are some."""
+        return self.count / self._busy if self.count and self._busy else None
+
+    def seconds_for(self, count):
+        """How long `count` more bytes take; infinite if it stands still."""
+        if not count:
+            return 0.0
+        if self._clock() - self._last > self.STANDSTILL:
+            return float("inf")
+        return count / self.speed if self.speed else 1.0
+
+
 def seconds_left(missing, speed):
     """Seconds until `missing` bytes are here at `speed`; 0 while that cannot be told."""
     return round(missing / speed, 1) if missing and speed >= 1 else 0

@@ -55,6 +55,10 @@ class PartFile:
             return None
         return cls(folder, name, folder.open(name, write=True))
 
+    def local_error(self, error):
+        """Our exception for an OSError that hit this file."""
+        return local_error(error, self.folder.relative(self.name))
+
     def fileno(self):
         return self._fd
 
@@ -70,14 +74,14 @@ class PartFile:
                 count = self._pwrite(view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise local_error(error, self.folder.relative(self.name)) from error
+            raise self.local_error(error) from error
 
     def read(self, count, offset):
         """Up to `count` bytes from the offset."""
         try:
             return self._pread(count, offset)
         except OSError as error:
-            raise local_error(error, self.folder.relative(self.name)) from error
+            raise self.local_error(error) from error
 
     if hasattr(os, "pwrite"):
         def _pwrite(self, view, offset):
@@ -101,7 +105,7 @@ class PartFile:
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
-            raise local_error(error, self.folder.relative(self.name)) from error
+            raise self.local_error(error) from error
 
     def sync(self, times=False):
         """Return when what was written survives a power cut; with `times`, also when."""
@@ -113,7 +117,7 @@ class PartFile:
             (os.fsync if times else _fdatasync)(copy)
         except OSError as error:
             if error.errno != errno.EINVAL:
-                raise local_error(error, self.folder.relative(self.name)) from error
+                raise self.local_error(error) from error
         finally:
             os.close(copy)
 
@@ -128,11 +132,14 @@ class PartFile:
     def identity(self):
         return Identity.of(os.fstat(self._fd))
 
-    def publish(self, name, spare_empty=False):
+    def publish(self, name, spare_empty=False, replace=False):
         """Give the file its final name, durably. Raises NameTaken if it is in use."""
         if os.name == "nt":     # an open file cannot be renamed there
             self.close()
-        self.folder.rename(self.name, name, spare_empty)
+        if replace:
+            self.folder.replace(self.name, name)
+        else:
+            self.folder.rename(self.name, name, spare_empty)
 
     def discard(self):
         """Close and remove the file."""

@@ -7,14 +7,21 @@ server still has the very bytes that are on disk.
 import re
 from collections import namedtuple
 
-from ..errors import Changed, Temporary
+from ..errors import Changed, Permanent, Temporary
 from ..units import parse_http_date
+from .checksum import from_headers
+
+_PAGES = ("text/html", "application/xhtml+xml")
+_FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
+    gz img iso jar jpeg jpg lz lzma m4a m4v mkv mobi mov mp3 mp4 mpg msi odp ods odt ogg opus ova
+    pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
+    xlsx xpi xz zip zst""".split())
 
 _CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
-                                      " disposition encoding")):
+                                      " disposition encoding digest")):
     """A file as its server described it.
 
     url            str, where it was found after redirects, without userinfo
@@ -26,6 +33,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     media_type     str without parameters, lower case; "" if not told
     disposition    str, the Content-Disposition header, or None
     encoding       str, a Content-Encoding that we did not ask for, or ""
+    digest         str, the digest the server told, as "sha-256=<hex>", or None
     """
 
     __slots__ = ()
@@ -75,7 +83,27 @@ def from_response(status, headers, url):
         ranges=status == 206 or (headers.get("Accept-Ranges") or "").strip().lower() == "bytes",
         media_type=(headers.get("Content-Type") or "").partition(";")[0].strip().lower(),
         disposition=headers.get("Content-Disposition"),
-        encoding="" if encoding == "identity" else encoding)
+        encoding="" if encoding == "identity" else encoding,
+        digest=from_headers(headers, whole=status == 200))
+
+
+def check_is_file(found, name, before):
+    """Raises Permanent if the answer is a web page where a file was to come.
+
+    `name` is what the file is called, `before` the Resource of an earlier answer or None.
+    """
+    if found.media_type not in _PAGES or found.disposition:
+        return
+    expected = before.media_type if before is not None else _type_of(name)
+    if expected and expected not in _PAGES:
+        raise Permanent("the server sent a web page (%s) where %s was expected; the link may have "
+                        "run out or want a login" % (found.media_type, expected))
+
+
+def _type_of(name):
+    """What a name promises; "" if it promises nothing in particular."""
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    return "a .%s file" % extension if extension in _FILES else ""
 
 
 def content_length(headers):

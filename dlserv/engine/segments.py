@@ -8,16 +8,23 @@ is not here is a hole.
 import threading
 
 ENDLESS = 2 ** 62       # the end of a file whose size nobody knows
+LEAST = 2 ** 20         # bytes of a segment: below that, asking costs more than it brings
+SLOW = 3.0              # seconds left from which on smaller ones pay too
+LEAST_OF_SLOW = 2 ** 16
 
 
 class Segment:
-    """A range in the hands of one connection; only that one advances it."""
+    """A range in the hands of one connection; only that one advances it.
 
-    __slots__ = ("start", "position", "end")
+    `reach` is how far the connection's stream goes, of which `end` may have been cut off.
+    """
 
-    def __init__(self, start, end):
+    __slots__ = ("start", "position", "end", "reach", "owner")
+
+    def __init__(self, start, end, owner=None):
         self.start = self.position = start
-        self.end = end
+        self.end = self.reach = end
+        self.owner = owner
 
     @property
     def left(self):
@@ -34,15 +41,46 @@ class Segments:
         self._done = merge(done)
         self._active = []
 
-    def claim(self):
+    def claim(self, owner=None):
         """A Segment over the first hole, or None when every byte is here or in hands."""
         with self._lock:
             hole = next(holes(self._taken(), self._end), None)
-            if hole is None:
-                return None
-            segment = Segment(*hole)
-            self._active.append(segment)
-            return segment
+            return None if hole is None else self._take(Segment(*hole, owner))
+
+    def split(self, owner, seconds_left):
+        """(a Segment taken from the one that would take longest, that one), or (None, None).
+
+        `seconds_left(segment)` is how long it still takes, infinite for one that stands
+        still: of that, everything is taken.
+        """
+        with self._lock:
+            victim, middle = self._find_split(seconds_left)
+            if victim is None:
+                return None, None
+            segment = Segment(middle, victim.end, owner)
+            victim.end = middle
+            return self._take(segment), victim
+
+    def has_work(self, seconds_left):
+        """Whether another connection would find something to fetch."""
+        with self._lock:
+            return (next(holes(self._taken(), self._end), None) is not None
+                    or self._find_split(seconds_left)[0] is not None)
+
+    def _find_split(self, seconds_left):
+        victim = max(self._active, default=None, key=seconds_left)
+        if victim is None:
+            return None, None
+        left, seconds = victim.left, seconds_left(victim)
+        if seconds == float("inf") and left:
+            return victim, victim.position
+        if left >= 2 * LEAST or (seconds > SLOW and left >= 2 * LEAST_OF_SLOW):
+            return victim, victim.position + left // 2
+        return None, None
+
+    def _take(self, segment):
+        self._active.append(segment)
+        return segment
 
     def advance(self, segment, count):
         """Note `count` more bytes of the segment as written; gives how many of them counted."""
@@ -52,11 +90,22 @@ class Segments:
             return count
 
     def release(self, segment):
-        """Take the segment back; what it has written stays, the rest is a hole again."""
+        """Take the segment back; what it has written stays, the rest is a hole again.
+
+        If nothing is written, whoever it was split from goes on with it.
+        """
         with self._lock:
             self._active.remove(segment)
             if segment.position > segment.start:
                 self._done = merge(self._done + [(segment.start, segment.position)])
+            else:
+                self._give_back(segment)
+
+    def _give_back(self, segment):
+        for other in self._active:
+            if other.end == segment.start and other.position < other.end and other.reach >= segment.end:
+                other.end = segment.end
+                return
 
     def finish(self, total):
         """Learn the size of a file of unknown size, now that its end was seen."""
@@ -67,6 +116,12 @@ class Segments:
         """The ranges that are here: a sorted list of (start, end), none touching the next."""
         with self._lock:
             return merge(self._done + [(s.start, s.position) for s in self._active])
+
+    @property
+    def prefix(self):
+        """How far the file is here without a gap from its start."""
+        done = self.done()
+        return done[0][1] if done and done[0][0] == 0 else 0
 
     @property
     def count(self):

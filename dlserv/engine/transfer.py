@@ -1,26 +1,126 @@
-"""The loop that moves bytes from a stream into the part file; nothing else."""
+"""The two loops that move bytes from a stream into the part file; nothing else.
+
+`move` takes the cheaper one that the stream, the platform and the file system allow:
+
+  splice   socket -> pipe -> file inside the kernel; the bytes never enter Python
+  copy     into one large reused buffer, and from there to the file
+
+If the kernel refuses to splice, even in mid-file, copy goes on where it stood.
+"""
+
+import os
+
+from .channel import REFUSALS
+
+try:
+    import fcntl
+except ImportError:     # Windows
+    fcntl = None
 
 BUFFER = 2 ** 20        # bytes: fewer, larger reads and writes cost the least (see make bench)
 SMALLEST = 2 ** 14
+WORTH_A_PIPE = 2 ** 18  # bytes from which on a pipe pays
+_F_SETPIPE_SZ = 1031
 
 
-def copy(stream, part, segments, segment, bucket, stop):
+def move(stream, part, segments, segment, throttle):
     """Write the stream at the segment's position until the segment or the stream ends.
 
-    Raises what the stream, the part file or a stop raises; whatever was written by then
-    is counted in the segment.
+    throttle.take(wanted) gives how many bytes may be read now, throttle.moved(taken, count)
+    is told how many were. Raises what the stream, the part file or the throttle raises;
+    whatever was written by then is counted in the segment.
     """
-    buffer = memoryview(bytearray(_buffer_size(stream.expected)))
-    while segment.left > 0:
-        wanted = bucket.take(min(len(buffer), segment.left), stop)
-        count = stream.read_into(buffer[:wanted])
-        if count < wanted:
-            bucket.give_back(wanted - count)
-        if not count:
+    if _can_splice(stream) and segment.left >= WORTH_A_PIPE:
+        _copy_leftover(stream, part, segments, segment, throttle)
+        if _splice(stream, part, segments, segment, throttle):
             return
+    _copy(stream, part, segments, segment, throttle)
+
+
+def _can_splice(stream):
+    return hasattr(os, "splice") and stream.expected is not None and not stream.channel.secure
+
+
+def _copy(stream, part, segments, segment, throttle):
+    buffer = memoryview(bytearray(_buffer_size(stream.expected, segment.left)))
+    while segment.left > 0 and _copy_once(stream, part, segments, segment, throttle, buffer):
+        pass
+
+
+def _copy_leftover(stream, part, segments, segment, throttle):
+    while stream.leftover and segment.left > 0:
+        _copy_once(stream, part, segments, segment, throttle, memoryview(bytearray(stream.leftover)))
+
+
+def _copy_once(stream, part, segments, segment, throttle, buffer):
+    """Move up to a buffer of bytes; gives how many there were."""
+    wanted = throttle.take(min(len(buffer), segment.left))
+    count = stream.read_into(buffer[:wanted])
+    if count:
         part.write(buffer[:count], segment.position)
         segments.advance(segment, count)
+    throttle.moved(wanted, count)
+    return count
 
 
-def _buffer_size(expected):
-    return BUFFER if expected is None else max(SMALLEST, min(BUFFER, expected))
+def _buffer_size(expected, left):
+    return max(SMALLEST, min(BUFFER, left if expected is None else min(expected, left)))
+
+
+def _splice(stream, part, segments, segment, throttle):
+    """True when the segment or the stream has ended, False if the kernel refuses."""
+    with _Pipe() as pipe:
+        while segment.left > 0:
+            wanted = throttle.take(min(pipe.size, segment.left))
+            try:
+                count = stream.splice_into(pipe.sink, wanted)
+            except OSError as error:
+                if error.errno not in REFUSALS:
+                    raise
+                throttle.moved(wanted, 0)
+                return False
+            if not count:
+                return True
+            in_kernel = pipe.empty_into(part, segment.position, count)
+            segments.advance(segment, count)
+            throttle.moved(wanted, count)
+            if not in_kernel:
+                return False
+    return True
+
+
+class _Pipe:
+    """A kernel buffer as large as the system grants."""
+
+    def __init__(self):
+        self._source, self.sink = os.pipe()
+        self.size = 65536
+        for size in (BUFFER, 2 ** 18):
+            try:
+                self.size = fcntl.fcntl(self.sink, _F_SETPIPE_SZ, size)
+                break
+            except OSError:
+                pass    # the user's pipes are over their budget; a small one does too
+
+    def empty_into(self, part, offset, count):
+        """Move what is in the pipe into the file; False if it had to go through Python."""
+        moved = 0
+        while moved < count:
+            try:
+                moved += os.splice(self._source, part.fileno(), count - moved, offset_dst=offset + moved)
+            except OSError as error:
+                if error.errno not in REFUSALS:
+                    raise part.local_error(error) from error
+                while moved < count:
+                    data = os.read(self._source, count - moved)
+                    part.write(data, offset + moved)
+                    moved += len(data)
+                return False
+        return True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        os.close(self._source)
+        os.close(self.sink)

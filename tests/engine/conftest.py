@@ -5,18 +5,26 @@ import pytest
 from dlserv import config, options, urls
 from dlserv.engine.dial import Tls
 from dlserv.engine.download import Download
-from dlserv.engine.proxy import Network
+from dlserv.engine.hosts import Hosts
+from dlserv.engine.pool import Pool
+from dlserv.engine.route import Network
 
 
 class Attempt:
-    """A Download, the observer it reports to, and what it ended with."""
+    """A Download, the observer it reports to, and what it ended with.
 
-    def __init__(self, url, root, kept=None, proxies=None, overwrite="rename", ca_file=None, **posted):
-        posted.setdefault("timeout", 2)
+    `settings` are those of config.download; other options are the task's.
+    """
+
+    def __init__(self, url, root, pool, kept=None, proxies=None, netrc=None, jar=(), settings=None,
+                 **posted):
+        posted = dict({"timeout": 2, "connections": 1}, **posted)
         self.notes, self.plans = [], []
-        settings = config.Config.parse({}).download
+        settings = config.Config.parse({"download": settings or {}}).download
+        self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
+                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar)
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
-                                 overwrite, str(root), Network(Tls(ca_file), proxies or {}), self, kept)
+                                 settings, str(root), self.network, self, kept)
 
     def run(self):
         self.finished = self.download.run()
@@ -41,13 +49,25 @@ class Attempt:
         self.plans.append((progress, True))
         return lambda: None
 
+    def beginning(self):
+        pass
+
     def note(self, level, text):
         self.notes.append(text)
 
 
 @pytest.fixture
 def attempt(folder):
-    """Make an Attempt to fetch a URL into the download directory."""
-    def make(url, **options):
-        return Attempt(url, folder, **options)
-    return make
+    """Make an Attempt to fetch a URL into the download directory.
+
+    Attempts of the same settings share their idle connections, as those of a daemon do.
+    """
+    pools = {}
+
+    def make(url, settings=None, **options):
+        pool = pools.setdefault(repr(settings), Pool())
+        return Attempt(url, folder, pool, settings=settings, **options)
+
+    yield make
+    for pool in pools.values():
+        pool.close()

@@ -56,10 +56,14 @@ def basic(text):
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-def test_credentials_of_the_url_are_used_and_not_kept(origin, attempt):
-    origin.put("/a", DATA)
+ASK = refuse("401 Unauthorized", WWW_Authenticate='Basic realm="x"')
+
+
+def test_credentials_of_the_url_are_used_when_asked_for_and_not_kept(origin, attempt):
+    origin.put("/a", DATA, script=[ASK])
     done = attempt(origin.url("/a", user="me:s%40cret")).run()
-    assert origin.requests[0].headers["authorization"] == basic("me:s@cret")
+    assert "authorization" not in origin.requests[0].headers
+    assert origin.requests[1].headers["authorization"] == basic("me:s@cret")
     assert "cret" not in repr(done.finished)
 
 

@@ -30,13 +30,13 @@ def secure():
 
 def test_a_file_comes_over_https(secure, attempt, folder):
     secure.put("/a.iso", DATA)
-    attempt(secure.url("/a.iso"), ca_file=CA).run()
+    attempt(secure.url("/a.iso"), settings={"ca_file": CA}).run()
     assert (folder / "a.iso").read_bytes() == DATA
 
 
 def test_a_name_in_the_certificate_is_as_good_as_an_address(secure, attempt, folder):
     secure.put("/a.iso", DATA)
-    attempt(secure.url("/a.iso", host="localhost"), ca_file=CA).run()
+    attempt(secure.url("/a.iso", host="localhost"), settings={"ca_file": CA}).run()
 
 
 @pytest.mark.parametrize("name, reason", [
@@ -46,7 +46,7 @@ def test_a_name_in_the_certificate_is_as_good_as_an_address(secure, attempt, fol
 def test_a_bad_certificate_is_final_and_told(attempt, name, reason):
     with Origin(context(name)) as server:
         server.put("/a", DATA)
-        assert attempt(server.url("/a"), ca_file=CA).fails(Permanent).startswith(reason)
+        assert attempt(server.url("/a"), settings={"ca_file": CA}).fails(Permanent).startswith(reason)
         assert attempt(server.url("/a"), verify_tls=False).run()
 
 
@@ -56,7 +56,7 @@ def test_an_unknown_issuer_hints_at_the_package(secure, attempt):
 
 def test_a_ca_file_that_is_none_is_told(secure, attempt, tmp_path):
     (tmp_path / "no.pem").write_text("nothing")
-    assert "download.ca_file" in attempt(secure.url("/a"), ca_file=str(tmp_path / "no.pem")).fails(Permanent)
+    assert "download.ca_file" in attempt(secure.url("/a"), settings={"ca_file": str(tmp_path / "no.pem")}).fails(Permanent)
 
 
 def test_a_server_without_tls_is_told(origin, attempt):
@@ -66,15 +66,15 @@ def test_a_server_without_tls_is_told(origin, attempt):
 
 def test_a_body_that_ends_without_a_close_is_short(secure, attempt):
     secure.put("/a", DATA, script=[drop(after=100000), raw(b"HTTP/1.1 200 OK\r\n\r\nabc")])
-    attempt(secure.url("/a"), ca_file=CA).fails(Temporary)
-    assert "without saying so" in attempt(secure.url("/a"), ca_file=CA).fails(Temporary)
+    attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
+    assert "without saying so" in attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
 
 
 def test_a_resume_over_https_is_proven_too(secure, attempt, folder):
     secure.put("/a", DATA, script=[drop(after=1000000)])
-    first = attempt(secure.url("/a"), ca_file=CA)
+    first = attempt(secure.url("/a"), settings={"ca_file": CA})
     first.fails(Temporary)
-    done = attempt(secure.url("/a"), ca_file=CA, kept=first.progress).run()
+    done = attempt(secure.url("/a"), settings={"ca_file": CA}, kept=first.progress).run()
     assert (folder / "a").read_bytes() == DATA and done.notes == []
 
 
@@ -105,7 +105,7 @@ def test_a_silent_handshake_ends_after_the_timeout(attempt, silent):
 def test_slow_records_are_written_as_they_come(secure, attempt):
     gate = Gate(after=50000)
     secure.put("/a", DATA, script=[gate])
-    slow = attempt(secure.url("/a"), ca_file=CA)
+    slow = attempt(secure.url("/a"), settings={"ca_file": CA})
     thread = threading.Thread(target=slow.run)
     thread.start()
     until(lambda: slow.download.count == 50000)

@@ -100,3 +100,69 @@ def shovel(one, other):
                 if not data:
                     return
                 sink.sendall(data)
+
+
+class SocksProxy(socketserver.ThreadingTCPServer):
+    """A SOCKS5 proxy that sends its replies a byte at a time; a context manager.
+
+    `seen` lists (host or name, port); `refuse` is a reply code to answer with; `login` is
+    (user, password) that a client must show.
+    """
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, refuse=0, login=None):
+        super().__init__(("127.0.0.1", 0), _Socks)
+        self.refuse, self.login, self.seen = refuse, login, []
+
+    __enter__, __exit__ = HttpProxy.__enter__, HttpProxy.__exit__
+    handle_error = HttpProxy.handle_error
+
+    def url(self, scheme="socks5", user=None):
+        return "%s://%s127.0.0.1:%d" % (scheme, user + "@" if user else "", self.server_address[1])
+
+
+class _Socks(socketserver.BaseRequestHandler):
+    def _read(self, count):
+        data = b""
+        while len(data) < count:
+            data += self.request.recv(count - len(data)) or exit_thread()
+        return data
+
+    def _send(self, data):
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in data:
+            self.request.sendall(bytes([byte]))
+
+    def handle(self):
+        methods = self._read(self._read(2)[1])
+        if self.server.login is None:
+            self._send(b"\x05\x00")
+        elif 2 not in methods:
+            return self._send(b"\x05\xff")
+        elif not self._login():
+            return None
+        kind = self._read(4)[3]
+        if kind == 3:
+            host = self._read(self._read(1)[0]).decode()
+        else:
+            family, size = {1: (socket.AF_INET, 4), 4: (socket.AF_INET6, 16)}[kind]
+            host = socket.inet_ntop(family, self._read(size))
+        port = int.from_bytes(self._read(2), "big")
+        self.server.seen.append((host, port))
+        if self.server.refuse:
+            return self._send(b"\x05" + bytes([self.server.refuse]) + b"\x00\x01" + bytes(6))
+        with socket.create_connection((host, port), 10) as upstream:
+            self._send(b"\x05\x00\x00\x03\x04name" + bytes(2))
+            shovel(self.request, upstream)
+
+    def _login(self):
+        self._send(b"\x05\x02")
+        self._read(1)
+        given = tuple(self._read(self._read(1)[0]).decode() for _ in range(2))
+        self._send(b"\x01" + (b"\x00" if given == self.server.login else b"\x01"))
+        return given == self.server.login
+
+
+def exit_thread():
+    raise ConnectionError("the client has gone")

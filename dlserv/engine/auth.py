@@ -1,0 +1,98 @@
+"""Authentication to servers: Basic (RFC 7617), Digest (RFC 7616) and ~/.netrc."""
+
+import base64
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections import namedtuple
+
+from ..errors import Permanent
+
+_CHALLENGE = re.compile(r'(?:^|,)\s*(Basic|Digest)\b((?:[^",]|"(?:[^"\\]|\\.)*"|,(?!\s*(?:Basic|Digest)\b))*)',
+                        re.IGNORECASE)
+_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+class Credentials(namedtuple("Credentials", "user password")):
+    """Who to be, towards one origin."""
+
+    __slots__ = ()
+
+    def basic(self):
+        """The value of an Authorization header of the Basic scheme."""
+        text = "%s:%s" % (self.user, self.password or "")
+        return "Basic " + base64.b64encode(text.encode("utf-8")).decode("ascii")
+
+    def answer(self, challenges, method, target):
+        """An Authorization header for the strongest of a 401's challenges, or None.
+
+        `challenges` is the list of WWW-Authenticate values.
+        """
+        offers = [(scheme.lower(), _parameters(rest)) for line in challenges
+                  for scheme, rest in _CHALLENGE.findall(line)]
+        digests = [offer for scheme, offer in offers if scheme == "digest" and _is_known(offer)]
+        if digests:
+            best = max(digests, key=lambda offer: _algorithm(offer).startswith("SHA-256"))
+            return self._digest(best, method, target)
+        return self.basic() if any(scheme == "basic" for scheme, _ in offers) else None
+
+    def _digest(self, offer, method, target):
+        name = _algorithm(offer)
+        digest = _HASHES[name.replace("-SESS", "")]
+
+        def hashed(*parts):
+            return digest(":".join(parts).encode("utf-8")).hexdigest()
+
+        nonce, cnonce, realm = offer["nonce"], secrets.token_hex(8), offer.get("realm", "")
+        secret = hashed(self.user, realm, self.password or "")
+        if name.endswith("-SESS"):
+            secret = hashed(secret, nonce, cnonce)
+        fields = [("username", self.user), ("realm", realm), ("nonce", nonce), ("uri", target)]
+        if "qop" in offer:
+            response = hashed(secret, nonce, "00000001", cnonce, "auth", hashed(method, target))
+        else:
+            response = hashed(secret, nonce, hashed(method, target))
+        fields.append(("response", response))
+        fields += [(key, offer[key]) for key in ("opaque",) if key in offer]
+        plain = [("algorithm", offer["algorithm"])] if "algorithm" in offer else []
+        if "qop" in offer:
+            fields.append(("cnonce", cnonce))
+            plain += [("qop", "auth"), ("nc", "00000001")]
+        return "Digest " + ", ".join(['%s="%s"' % (key, re.sub(r'(["\\])', r"\\\1", value))
+                                      for key, value in fields] + ["%s=%s" % pair for pair in plain])
+
+
+def _parameters(text):
+    return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or token
+            for name, quoted, token in _PARAMETER.findall(text)}
+
+
+def _algorithm(offer):
+    return offer.get("algorithm", "MD5").upper()
+
+
+def _is_known(offer):
+    qops = re.split(r"[,\s]+", offer["qop"].lower()) if "qop" in offer else ["auth"]
+    return "nonce" in offer and "auth" in qops and _algorithm(offer).replace("-SESS", "") in _HASHES
+
+
+def from_netrc(path, host):
+    """Credentials for the host from a .netrc that is ours and private, or None.
+
+    Raises Permanent where it cannot be understood.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077):
+        return None
+    import netrc
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
+        raise Permanent("%s cannot be read: %s" % (path, error)) from error
+    return Credentials(found[0], found[2]) if found else None

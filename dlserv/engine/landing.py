@@ -1,0 +1,89 @@
+"""From the first bytes to the final name: the part file's making, and its publishing.
+
+The names are told to the observer before anything is made or renamed, so a crash at any
+point leaves nothing behind that the next attempt does not recognise.
+"""
+
+from .. import urls
+from ..errors import LocalError, NameTaken, Permanent
+from . import filename
+from .partfile import Identity, PartFile
+
+
+def choose_name(option, resource):
+    """What to call the file."""
+    where = urls.parse(resource.url)
+    return filename.choose(option, resource.disposition, urls.file_name(resource.url), where.host,
+                           resource.media_type)
+
+
+def free_names(folder, name, overwrite, previous=None):
+    """Those of name, name (1), name (2), … that no file has, or only the one to be replaced.
+
+    Raises Permanent at the first that is taken, if `overwrite` is "never".
+    """
+    number = 0
+    while True:
+        candidate = filename.numbered(name, number)
+        found = folder.stat(candidate)
+        if found is None or is_previous(previous, candidate, found):
+            yield candidate
+        elif overwrite == "never":
+            raise Permanent("a file named %s is there already" % folder.relative(candidate))
+        number += 1
+
+
+def is_previous(previous, name, status):
+    """Whether this is the file, unchanged, that a restart is to replace."""
+    return previous is not None and name == previous.name and previous.identity.matches(status)
+
+
+def make_part(folder, names, announce):
+    """(a new PartFile, the target it is for) under the first names that are free.
+
+    `announce(part, target)` is called before the file is made, `announce(None, None)` if
+    it could not be.
+    """
+    for target in names:
+        name = filename.part_name(target)
+        if folder.stat(name) is not None:
+            continue
+        announce(name, target)
+        try:
+            return PartFile.create(folder, name), target
+        except NameTaken:
+            continue
+        except LocalError:
+            announce(None, None)
+            raise
+
+
+def publish(part, target, names, announce, interrupted=False, previous=None):
+    """Give the whole file its final name, `target` or the next of `names`; gives that name.
+
+    `announce(target, identity)` stores what is about to happen and gives a function that
+    waits until that is durable. `interrupted` says that a crash came in an earlier try, so
+    an empty file under the name is ours.
+    """
+    while True:
+        wait = announce(target, part.identity())
+        part.sync(times=True)
+        wait()
+        try:
+            found = part.folder.stat(target)
+            part.publish(target, interrupted, found is not None and is_previous(previous, target, found))
+            return target
+        except NameTaken:
+            target, interrupted = next(names), False
+
+
+def recover(folder, part, target, identity):
+    """Whether a crash came after the rename: the Identity of the file under its name, or None."""
+    found, rest = folder.stat(target), folder.stat(part)
+    if found is None or not identity.matches(found):
+        return None
+    if rest is not None:
+        if (rest.st_dev, rest.st_ino) != (found.st_dev, found.st_ino):
+            return None
+        folder.remove(part)     # the crash came between link and unlink
+    return Identity.of(found)

@@ -1,0 +1,79 @@
+"""Connections that wait to be used again, so that small files share a handshake.
+
+Bounded in number and time. A thread that closes what has waited too long exists only
+while something waits.
+"""
+
+import select
+import threading
+import time
+
+
+class Pool:
+    """Idle sockets by key; a key says everything that makes one as good as another."""
+
+    IDLE = 10.0         # seconds; below what servers commonly allow
+    MOST = 32           # sockets in all
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._idle = []             # (since, key, socket), oldest first
+        self._thread = None
+        self._closed = False
+
+    def take(self, key):
+        """The socket of this key that was used last, or None."""
+        while True:
+            with self._changed:
+                index = next((i for i in reversed(range(len(self._idle)))
+                              if self._idle[i][1] == key), None)
+                if index is None:
+                    return None
+                _, _, sock = self._idle.pop(index)
+            if not _is_readable(sock):
+                return sock
+            sock.close()        # the server has closed it, or speaks out of turn
+
+    def put(self, key, sock):
+        """Keep the socket for the next one who asks for its key."""
+        with self._changed:
+            if self._closed:
+                sock.close()
+                return
+            self._idle.append((self._clock(), key, sock))
+            if len(self._idle) > self.MOST:
+                self._idle.pop(0)[2].close()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._expire, name="dlserv-pool", daemon=True)
+                self._thread.start()
+
+    def close(self):
+        """Close all, now and in future."""
+        with self._changed:
+            self._closed = True
+            for _, _, sock in self._idle:
+                sock.close()
+            self._idle.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _expire(self):
+        with self._changed:
+            while self._idle:
+                left = self._idle[0][0] + self.IDLE - self._clock()
+                if left <= 0:
+                    self._idle.pop(0)[2].close()
+                else:
+                    self._changed.wait(left)
+            self._thread = None
+
+
+def _is_readable(sock):
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])

@@ -1,0 +1,155 @@
+"""An FTP server for tests: passive, REST, SIZE, MDTM, explicit and implicit TLS, faults by field."""
+
+import socket
+import socketserver
+import threading
+
+
+class Ftpd(socketserver.ThreadingTCPServer):
+    """A context manager. `files` is {path: bytes}; `commands` lists what was said.
+
+    cut       bytes after which the next data connection is dropped, once
+    without   commands that it does not know, such as "EPSV" or "REST"
+    users     {user: password}; anonymous by default
+    context   an ssl.SSLContext for AUTH TLS, or for everything with `implicit`
+    """
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, files, without=(), users=None, context=None, implicit=False):
+        super().__init__(("127.0.0.1", 0), _Control)
+        self.files, self.without, self.users = files, set(without), users or {"anonymous": None}
+        self.context, self.implicit = context, implicit
+        self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.01,), name="ftpd", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.shutdown()
+        self.server_close()
+
+    def url(self, path, user=None, scheme=None):
+        scheme = scheme or ("ftps" if self.context else "ftp")
+        return "%s://%s127.0.0.1:%d%s" % (scheme, user + "@" if user else "", self.server_address[1], path)
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class _Control(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.rest, self.user, self.listener, self.protected = 0, None, None, False
+        self.request.settimeout(10)
+        if self.server.implicit:
+            self._secure()
+        self.reply("220 ready")
+        try:
+            while True:
+                line = self._readline()
+                if not line:
+                    return
+                command, _, argument = line.partition(" ")
+                self.server.commands.append(line)
+                if command in self.server.without:
+                    self.reply("502 not known")
+                elif getattr(self, "do_" + command, self.unknown)(argument) is False:
+                    return
+        finally:
+            if self.listener is not None:
+                self.listener.close()
+            self.request.close()
+
+    def _secure(self):
+        self.request = self.server.context.wrap_socket(self.request, server_side=True)
+
+    def _readline(self):
+        line = b""
+        while not line.endswith(b"\r\n"):
+            byte = self.request.recv(1)
+            if not byte:
+                return ""
+            line += byte
+        return line.decode().rstrip("\r\n")
+
+    def reply(self, text):
+        self.request.sendall(text.encode() + b"\r\n")
+
+    def unknown(self, argument):
+        self.reply("502 not known")
+
+    def do_AUTH(self, argument):
+        if self.server.context is None:
+            return self.reply("534 no TLS here")
+        self.reply("234 go on")
+        self._secure()
+
+    def do_PBSZ(self, argument):
+        self.reply("200 fine")
+
+    def do_PROT(self, argument):
+        self.protected = argument == "P"
+        self.reply("200 fine")
+
+    def do_USER(self, argument):
+        self.user = argument
+        self.reply("331 password, please")
+
+    def do_PASS(self, argument):
+        known = self.server.users.get(self.user, "\0")
+        self.reply("230 welcome" if known in (None, argument) else "530 Login incorrect.")
+
+    def do_TYPE(self, argument):
+        self.reply("200 fine")
+
+    def do_SIZE(self, argument):
+        self._about(argument, lambda data: "213 %d" % len(data))
+
+    def do_MDTM(self, argument):
+        self._about(argument, lambda data: "213 " + self.server.modified)
+
+    def _about(self, path, text):
+        data = self.server.files.get(path)
+        self.reply("550 No such file." if data is None else text(data))
+
+    def do_REST(self, argument):
+        self.rest = int(argument)
+        self.reply("350 from there")
+
+    def _listen(self):
+        if self.listener is not None:
+            self.listener.close()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        return self.listener.getsockname()[1]
+
+    def do_EPSV(self, argument):
+        self.reply("229 Extended Passive (|||%d|)" % self._listen())
+
+    def do_PASV(self, argument):
+        port = self._listen()
+        # An address that nobody may connect to: clients keep to the server's own.
+        self.reply("227 Passive (192,0,2,1,%d,%d)" % divmod(port, 256))
+
+    def do_RETR(self, argument):
+        data, start, self.rest = self.server.files.get(argument), self.rest, 0
+        if data is None:
+            return self.reply("550 No such file.")
+        self.reply("150 here it comes")
+        connection, _ = self.listener.accept()
+        if self.protected:
+            connection.settimeout(10)
+            connection = self.server.context.wrap_socket(connection, server_side=True)
+        cut, self.server.cut = self.server.cut, None
+        body = data[start:][:cut]
+        try:
+            connection.sendall(body)
+            self.server.sent += len(body)
+        finally:
+            connection.close()
+        self.reply("226 done" if cut is None else "426 the line broke")
+        return cut is None
+
+    def do_QUIT(self, argument):
+        self.reply("221 bye")
+        return False
