@@ -75,7 +75,7 @@ class Fetch:
         self._part, self._segments, self._resource, self._note = part, segments, resource, note
         self.most = options.connections
         self._changed = threading.Condition()
-        self._alive, self._ended = [], []
+        self._open, self._alive, self._ended = [], [], []
         self._target, self._losses, self._not_before = 1, 0, 0.0
         self._speed, self._mark = 0.0, None
 
@@ -145,11 +145,11 @@ class Fetch:
         try:
             while (self._alive or self._ended) and not self._segments.complete:
                 with self._changed:
-                    self._changed.wait(self._interval())
-                    ended, self._ended = self._ended, []
+                    if not self._ended and not self._stop.is_set:
+                        self._changed.wait(self._interval())
                 self._stop.check()
-                for connection in ended:
-                    self._bury(connection)
+                while self._ended:
+                    self._bury(self._ended.pop(0))
                 self._refill(time.monotonic())
         finally:
             self._end_all()
@@ -166,17 +166,25 @@ class Fetch:
         connection.thread = thread
         self._sources.began(source)
         with self._changed:
+            self._open.append(connection)
             self._alive.append(connection)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:        # the system has no thread left; this one has its own
+            connection.thread = threading.current_thread()
+            self._serve(connection)
 
     def _end_all(self):
-        with self._changed:
-            left = list(self._alive)
-            for connection in left:
-                connection.stop.set()
-        for connection in left + self._ended:
+        for connection in self._open:
+            connection.stop.set()
+        while self._open:
+            self._close(self._open[0])
+
+    def _close(self, connection):
+        if connection.thread is not threading.current_thread():
             connection.thread.join()
-            connection.stop.close()
+        connection.stop.close()
+        self._open.remove(connection)
 
     def _serve(self, connection):
         """A connection's thread."""
@@ -253,8 +261,7 @@ class Fetch:
 
     def _bury(self, connection):
         """Draw the conclusion from a connection's end; raises if nothing can go on."""
-        connection.thread.join()
-        connection.stop.close()
+        self._close(connection)
         error, source = connection.error, connection.source
         if error is None:
             return

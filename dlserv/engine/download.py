@@ -256,14 +256,14 @@ class Download:
         raise next((each for each in refusals if isinstance(each, Temporary)), refusals[0])
 
     def _ask(self, source):
-        start = self._segments.prefix
+        start, end = self._segments.first_hole
         first = max(0, start - OVERLAP)
         own = str(source.url) == self._source
         client = Opener(self._options, self._network, self._stop)
-        answer = source.open(client, start=first,
+        answer = source.open(client, start=first, end=end,
                              if_range=self._resource.validator if start and own else None)
         if own and first and answer.status == 200 and answer.resource.same_validator(self._resource):
-            answer = self._ask_plainly(source, client, answer, first)
+            answer = self._ask_plainly(source, client, answer, first, end)
         try:
             check_is_file(answer.resource, self._options.filename or urls.file_name(str(source.url)),
                           self._resource)
@@ -274,10 +274,10 @@ class Download:
         source.resource, source.introduced = self._resource, True
         return answer
 
-    def _ask_plainly(self, source, client, answer, first):
+    def _ask_plainly(self, source, client, answer, first, end):
         """Ask without If-Range: some servers know ranges, but not with that."""
         answer.stream.close()
-        answer = source.open(client, start=first)
+        answer = source.open(client, start=first, end=end)
         if answer.status == 206 and not answer.resource.same_validator(self._resource):
             answer.stream.close()
             raise Changed("the server does not say that the file is still the same")

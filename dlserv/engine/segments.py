@@ -124,6 +124,12 @@ class Segments:
         return done[0][1] if done and done[0][0] == 0 else 0
 
     @property
+    def first_hole(self):
+        """(start, end) of the first bytes that are missing; end is None if that is the file's."""
+        start, end = next(holes(self.done(), self._end), (self._end, self._end))
+        return start, None if end == self._end else end
+
+    @property
     def count(self):
         """Bytes that are here."""
         with self._lock:
