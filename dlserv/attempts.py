@@ -6,6 +6,7 @@ Between the board, which knows what the tasks are, and the engine, which knows n
 import logging
 import threading
 import time
+from collections import Counter
 
 from . import room, urls
 from .engine.download import Download, Finished
@@ -37,6 +38,9 @@ class Attempts:
             board.lock, self._start, lambda: self._config().download.max_concurrent,
             network.hosts.limit, network.hosts.closed_for)
         self._checkpointer = Checkpointer(self.runs, self._store_progress, self._guard)
+        self._running = {}          # tid -> the Run under way; changed with the board's lock held
+        self._received = 0          # bytes that ended runs have brought
+        self.outcomes = Counter()   # "finished", "failed", "retried": how many since the start
 
     def start(self):
         """Begin with what is queued."""
@@ -57,8 +61,22 @@ class Attempts:
         self._checkpointer.stop()
 
     def runs(self):
-        """The Runs under way."""
-        return [task.run for task in self._board.list() if task.run is not None]
+        """The Runs under way, the oldest first."""
+        with self._board.lock:
+            return list(self._running.values())
+
+    def totals(self):
+        """(bytes received since the start, bytes/s now, open connections)."""
+        with self._board.lock:
+            downloads = [run.download for run in self._running.values()]
+            received = self._received + sum(download.received for download in downloads)
+        return (received, sum(download.speed for download in downloads),
+                sum(download.connections for download in downloads))
+
+    def wake(self):
+        """The limits have changed."""
+        with self._board.lock:
+            self._scheduler.wake()
 
     # -- with the board's lock held ----------------------------------------------------
 
@@ -90,11 +108,13 @@ class Attempts:
         self._board.move(task, START)
         task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
                        self._admit, self._ended)
+        self._running[tid] = task.run
         self._board.save(task, durable=False)
         try:
             task.run.thread.start()
         except RuntimeError:        # the system has no thread left
             task.run = None
+            del self._running[tid]
             self._scheduler.ended(tid)
             self._board.move(task, REQUEUE)
             self.enqueue(task, WAIT_FOR_ROOM)
@@ -163,6 +183,9 @@ class Attempts:
     def _ended(self, run, outcome):
         """The last act of a run's thread."""
         with self._board.lock:
+            self._received += run.download.received
+            if self._running.get(run.tid) is run:
+                del self._running[run.tid]
             task = self._task_of(run)
             if task is None:
                 return
@@ -184,6 +207,7 @@ class Attempts:
         if isinstance(outcome, Finished):
             task.file, task.progress, task.flushed, task.previous = outcome, None, [], None
             self._board.move(task, FINISH)
+            self.outcomes["finished"] += 1
             log.info("%s: finished %s", task.tid[:8], task.filename)
         elif isinstance(outcome, (Temporary, NoSpace)):
             self._retry(task, run, outcome)
@@ -203,6 +227,7 @@ class Attempts:
             self._wait_for_room(task, error)
             return
         task.retries += 1
+        self.outcomes["retried"] += 1
         policy = Policy(task.options.retries, self._config().download.retry_wait)
         delay = policy.delay(task.retries, error.retry_after)
         if delay is None:
@@ -223,6 +248,7 @@ class Attempts:
 
     def _fail(self, task, level, sentence):
         self._board.move(task, FAIL)
+        self.outcomes["failed"] += 1
         task.error = sentence
         self._board.note(task, level, sentence)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)

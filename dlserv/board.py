@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 
-from .errors import Conflict, Exists, NotFound, RequestError, StoreBroken
+from .errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
 from .events import Events
 from .task import (DOWNLOADING, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, START, STATES, Task,
                    next_state)
@@ -24,8 +24,8 @@ class Board:
         self.lock = threading.Lock()
         self.events = Events()
         self.tasks = {}
+        self.log_size = log_size
         self.store, self._open = None, False
-        self._log_size = log_size
         self._moved = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
         self._leaving = set()       # tids whose files are being deleted
@@ -58,26 +58,32 @@ class Board:
                 raise TimeoutError("the task is still %s" % self.tasks[tid].state)
         return self.get(tid)
 
-    def add(self, task):
-        """Take a new task in; returns when it is on disk. Raises Exists, Conflict, StoreBroken."""
+    def add_all(self, tasks, most):
+        """Take new tasks in, `most` in all; gives [(task, RequestError), …] of those refused.
+
+        Returns when the others are on disk, in one transaction. Raises StoreBroken.
+        """
+        taken, failures = [], []
         with self.lock:
             self.check_open()
-            if task.tid in self.tasks:
-                raise Exists(task.tid)
-            if task.tid in self._leaving:
-                raise Conflict("the task of this URL is just being deleted; try again")
-            self._order += 1
-            task.order = task.place = self._order
-            self._put(task)
-            ticket = self.save(task)
+            for task in tasks:
+                try:
+                    self._admit(task, most)
+                    taken.append(task)
+                except RequestError as error:
+                    failures.append((task, error))
+            ticket = self.store.write({task.tid: task.to_record() for task in taken})
         try:
             ticket.wait()
         except StoreBroken:
             with self.lock:
-                self._take_out(task)
+                for task in taken:
+                    self._take_out(task)
             raise
-        log.info("%s: added", task.tid[:8])
-        self.events.publish("added", task.tid)
+        for task in taken:
+            log.info("%s: added", task.tid[:8])
+            self.events.publish("added", task.tid)
+        return failures
 
     def act_on_all(self, tids, act):
         """Call `act(task)`, lock held, on each, and store the {tid: record} it gives as one.
@@ -132,7 +138,7 @@ class Board:
 
     def note(self, task, level, text):
         """Put a line on top of the task's log."""
-        task.note(level, text, self._log_size)
+        task.note(level, text, self.log_size)
 
     def shift(self, task, to):
         """Give the task another place in the queue: top, bottom, up or down; the tasks it changes.
@@ -190,6 +196,18 @@ class Board:
         store.close()
 
     # -- inside ----------------------------------------------------------------------
+
+    def _admit(self, task, most):
+        """Put a new task on the board. Raises Exists, Conflict or Full."""
+        if task.tid in self.tasks:
+            raise Exists(task.tid)
+        if task.tid in self._leaving:
+            raise Conflict("the task of this URL is just being deleted; try again")
+        if len(self.tasks) >= most:
+            raise Full("there are %d tasks, as many as general.max_tasks allows; delete some first" % most)
+        self._order += 1
+        task.order = task.place = self._order
+        self._put(task)
 
     def _put(self, task):
         self.tasks[task.tid] = task

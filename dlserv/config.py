@@ -30,6 +30,7 @@ TABLES = {
         Field("db_path", Text(least=1), None, "the database file; keep it on a local disk"),
         Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
               "what the database is made of; auto takes sqlite where Python has it"),
+        Field("max_tasks", Integer(1, 10000000), 100000, "tasks that the database may hold"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in each task's log"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
               "what the daemon writes to standard error"),
@@ -64,6 +65,9 @@ TABLES = {
     ),
 }
 
+# These and the whole section `download`; the others are bound to open files and sockets.
+LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
+
 General = namedtuple("General", TABLES["general"].fields)
 Server = namedtuple("Server", TABLES["server"].fields)
 Download = namedtuple("Download", TABLES["download"].fields)
@@ -84,10 +88,46 @@ class Config(namedtuple("Config", "general server download")):
         return cls(General(**values["general"]), Server(**values["server"]),
                    Download(**values["download"]))
 
+    def changed(self, mapping):
+        """This with what the mapping says. Raises InvalidValue."""
+        return self.parse(self._as_mapping(), mapping)
+
+    def with_live_of(self, other):
+        """This, with the other's settings where they may change while the daemon runs."""
+        values = self._as_mapping()
+        for section, given in other._as_mapping().items():
+            values[section].update((key, value) for key, value in given.items()
+                                   if is_live("%s.%s" % (section, key)))
+        return self.parse(values)
+
+    def differences(self, other):
+        """The names, "section.key", of the settings that are not the same."""
+        mine, others = self._as_mapping(), other._as_mapping()
+        return [name for name in self.names(mine)
+                if _value(mine, name) != _value(others, name)]
+
+    @staticmethod
+    def names(mapping):
+        """"section.key" of all that a mapping holds."""
+        return ["%s.%s" % (section, key) for section, given in mapping.items() for key in given]
+
+    def _as_mapping(self):
+        return {section: dict(getattr(self, section)._asdict()) for section in TABLES}
+
     def masked(self):
         """The shape of `GET /config`, secrets hidden."""
         return {section: TABLES[section].masked(getattr(self, section)._asdict())
                 for section in TABLES}
+
+
+def is_live(name):
+    """Whether the setting "section.key" may change while the daemon runs."""
+    return name.startswith("download.") or name in LIVE
+
+
+def _value(mapping, name):
+    section, _, key = name.partition(".")
+    return mapping[section][key]
 
 
 def _sections(mapping):

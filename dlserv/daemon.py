@@ -11,23 +11,26 @@ have returned from is on disk.
 
 import logging
 import os
+import threading
 import time
 
-from . import options, urls
+from . import __version__, options, room, urls
 from .attempts import Attempts, join
 from .board import Board
-from .config import Config, file_system
+from .config import Config, file_system, is_live
 from .engine.cookies import read_file
 from .engine.dial import Tls
+from .engine.folder import Folder
 from .engine.hosts import Hosts
 from .engine.pool import Pool
 from .engine.ratelimit import TokenBucket
 from .engine.route import Network
-from .errors import Conflict, InvalidValue, StoreBroken, Unwritable
+from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
+                     StoreBroken, Unwritable)
 from .removal import Removal, remove_files
 from .run import boot_id
 from .store import Store
-from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task
+from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, tid_of
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum", "paused"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -42,19 +45,21 @@ class Daemon:
     `settings` has the shape of the configuration file and must name
     `general.download_dir` and `general.db_path`. `proxies` are used where the settings
     name none, as urllib.request.getproxies() gives them; `netrc` is the path of a .netrc
-    to take passwords from, `folder` where `download.cookies_file` lies.
+    to take passwords from, `folder` where `download.cookies_file` lies. `keep(changes,
+    config)` is called with what `configure` was asked for, before it counts.
 
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
     """
 
-    def __init__(self, settings, proxies=None, netrc=None, folder="."):
+    def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None):
         self.config = Config.parse(settings)
         for key in ("download_dir", "db_path"):
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._boot = boot_id()
-        self._started = False
+        self._started, self._began = False, 0.0
+        self._keep, self._configuring = keep, threading.Lock()
         self._board = Board(self.config.general.log_size)
         self._folder = folder
         self._bucket = TokenBucket(self.config.download.ratelimit)
@@ -72,7 +77,7 @@ class Daemon:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
         _prepare_folder(general.download_dir)
-        self._check_files()
+        self._check_files(self.config.download)
         store = _open_store(general.db_path, general.db_backend)
         log.info("database %s (%s), downloads to %s", store.path, store.backend,
                  os.path.abspath(general.download_dir))
@@ -85,7 +90,7 @@ class Daemon:
         self._board.left([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
         self._attempts.start()
-        self._started = True
+        self._started, self._began = True, time.monotonic()
         return self
 
     def stop(self):
@@ -110,14 +115,26 @@ class Daemon:
         `notes` are warnings for the task's log. Raises InvalidValue, or Exists, which
         holds the tid of the task that is there.
         """
-        task = self._make_task(url, posted or {})
-        for note in notes:
-            self._board.note(task, "warning", note)
-        self._board.add(task)
+        _, failures = self.add_all([(url, posted, notes)])
+        _raise_first(failures)
+        return tid_of(url)
+
+    def add_all(self, wanted):
+        """Take many (url, posted, notes); gives (tids, [(url, RequestError), …] of those refused)."""
+        tasks, failures = [], []
+        for url, posted, notes in wanted:
+            try:
+                tasks.append(self._make_task(url, posted or {}, notes))
+            except RequestError as error:
+                failures.append((url, error))
+        refused = dict(self._board.add_all(tasks, self.config.general.max_tasks))
+        taken = [task for task in tasks if task not in refused]
         with self._board.lock:
-            if task.state == QUEUED and self._board.tasks.get(task.tid) is task:
-                self._attempts.enqueue(task)
-        return task.tid
+            for task in taken:
+                if task.state == QUEUED and self._board.tasks.get(task.tid) is task:
+                    self._attempts.enqueue(task)
+        return ([task.tid for task in taken],
+                failures + [(task.added, error) for task, error in refused.items()])
 
     def pause(self, tid):
         """Stop the task where it is. Raises NotFound or Conflict."""
@@ -220,30 +237,111 @@ class Daemon:
         """An events.Subscription to what happens to tasks from now on."""
         return self._board.events.subscribe()
 
+    def watch(self):
+        """An events.Changes: which tasks changed since one last looked."""
+        return self._board.events.watch()
+
+    def running(self):
+        """The tids of the tasks that download."""
+        return [run.tid for run in self._attempts.runs()]
+
+    def stats(self):
+        """How it goes as a whole: bytes a second now, bytes since the start, and so on."""
+        received, speed, connections = self._attempts.totals()
+        return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
+                "free_bytes": room.free_bytes(self.config.general.download_dir),
+                "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
+
+    def outcomes(self):
+        """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""
+        with self._board.lock:
+            return dict({"finished": 0, "failed": 0, "retried": 0}, **self._attempts.outcomes)
+
+    def open_file(self, tid):
+        """(the task, a binary file object) of a finished task's file, if it is still that file.
+
+        Raises NotFound or Conflict.
+        """
+        task = self.get(tid)
+        file = task.file
+        if file is None:
+            raise Conflict("the task is %s; it has no file yet" % task.state)
+        try:
+            with Folder(self.config.general.download_dir, task.options.dir, make=False) as folder:
+                opened = os.fdopen(folder.open(file.name), "rb")
+        except LocalError as error:
+            raise NotFound("the file is not there any more: %s" % error) from error
+        if not file.identity.matches(os.fstat(opened.fileno())):
+            opened.close()
+            raise Conflict("%s was changed since it was downloaded" % task.filename)
+        return task, opened
+
+    # -- settings --------------------------------------------------------------------
+
+    def configure(self, changes):
+        """Change settings while it runs; `changes` has the shape of the configuration file.
+
+        All or nothing, at once. Raises InvalidValue, Forbidden for those that count only
+        from the start, and what `keep` raises.
+        """
+        with self._configuring:
+            config = self.config.changed(changes)
+            fixed = [name for name in config.names(changes) if not is_live(name)]
+            if fixed:
+                raise Forbidden("%s cannot be changed while it runs; set it in the configuration file "
+                                "and start anew" % " and ".join(fixed))
+            self._check_files(config.download)
+            if self._keep is not None:
+                self._keep(changes, config)
+            self._apply(config)
+
+    def reload(self, settings):
+        """Take settings anew, those that may change; gives the names of those that wait for a start.
+
+        Raises InvalidValue.
+        """
+        with self._configuring:
+            config = Config.parse(settings)
+            self._check_files(config.download)
+            self._apply(self.config.with_live_of(config))
+            return self.config.differences(config)
+
     # -- inside ----------------------------------------------------------------------
 
-    def _make_task(self, url, posted):
+    def _apply(self, config):
+        """Make the settings those that count."""
+        with self._board.lock:
+            self.config = config
+            self._board.log_size = config.general.log_size
+            for task in self._board.tasks.values():
+                task.configure(config.download)
+        self._bucket.rate = config.download.ratelimit
+        self._network.tls.configure(config.download.ca_file, config.download.client_cert)
+        self._attempts.wake()
+
+    def _make_task(self, url, posted, notes):
         _check_url(url)
         task = Task(url, options.parse(posted), self.config.download)
+        for note in notes:
+            self._board.note(task, "warning", note)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
         return task
 
-    def _check_files(self):
+    def _check_files(self, settings):
         """Raises InvalidValue if a file that a setting names cannot be read."""
-        settings = self.config.download
         for key, path in (("ca_file", settings.ca_file), ("client_cert", settings.client_cert),
-                          ("cookies_file", self._cookies_path())):
+                          ("cookies_file", self._cookies_path(settings))):
             if path and not os.access(path, os.R_OK):
                 raise InvalidValue("download." + key, "%s cannot be read" % path)
 
-    def _cookies_path(self):
-        name = self.config.download.cookies_file
+    def _cookies_path(self, settings):
+        name = settings.cookies_file
         return name and os.path.join(self._folder, name)
 
     def _cookies(self):
-        path = self._cookies_path()
+        path = self._cookies_path(self.config.download)
         return read_file(path) if path else ()
 
     def _pause(self, task):

@@ -46,6 +46,14 @@ class Conflict(RequestError):
     """The task's state does not permit this."""
 
 
+class Forbidden(RequestError):
+    """What was asked for is not for this caller to do."""
+
+
+class Full(RequestError):
+    """There is no room for more tasks."""
+
+
 class Exists(Conflict):
     """The URL has been added before; `tid` is the task that is there."""
 

@@ -29,7 +29,13 @@ class Events:
 
     def subscribe(self, most=1000):
         """A Subscription to everything from now on, `most` events behind at the most."""
-        subscription = Subscription(self, most)
+        return self._join(Subscription(self, most))
+
+    def watch(self):
+        """A Changes from now on."""
+        return self._join(Changes(self))
+
+    def _join(self, subscription):
         with self._lock:
             self._subscriptions += (subscription,)
         return subscription
@@ -38,6 +44,45 @@ class Events:
         with self._lock:
             self._subscriptions = tuple(each for each in self._subscriptions
                                         if each is not subscription)
+
+
+class Changes:
+    """Which tasks have changed since the last look, however often; a context manager.
+
+    For a listener that wants the state of things and not their history: it never falls
+    behind, and costs no more than the tasks there are.
+    """
+
+    def __init__(self, events):
+        self._events = events
+        self._tids, self._news = set(), threading.Condition()
+        self._closed = False
+
+    def offer(self, event):
+        """Called by the switchboard."""
+        with self._news:
+            self._tids.add(event.tid)
+            self._news.notify()
+
+    def take(self, timeout=None):
+        """The tids that changed, as a set; waits for the first, at most `timeout` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self._tids or self._closed, timeout)
+            tids, self._tids = self._tids, set()
+            return tids
+
+    def close(self):
+        """Listen no more, and end a wait."""
+        self._events.unsubscribe(self)
+        with self._news:
+            self._closed = True
+            self._news.notify()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
 
 
 class Subscription:

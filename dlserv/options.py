@@ -28,6 +28,8 @@ def is_sensitive(header):
 class Headers:
     """An object of header names and values; as text, the same in JSON or `Name: value` lines."""
 
+    json_schema = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 64}
+
     def __call__(self, value):
         if not isinstance(value, dict) or len(value) > 64:
             raise Refusal("this is not an object of at most 64 headers")

@@ -65,6 +65,10 @@ class Text:
             raise ValueError("must not be empty")
         return value
 
+    @property
+    def json_schema(self):
+        return {"type": "string", "minLength": self.least, "maxLength": self.most}
+
 
 class Choice:
     """One of a few words."""
@@ -77,8 +81,14 @@ class Choice:
             raise ValueError("%s is not one of %s" % (shown(value), ", ".join(self.words)))
         return value
 
+    @property
+    def json_schema(self):
+        return {"enum": list(self.words)}
+
 
 class Boolean:
+    json_schema = {"type": "boolean"}
+
     def __call__(self, value):
         if not isinstance(value, bool):
             raise ValueError("%s is neither true nor false" % shown(value))
@@ -101,6 +111,10 @@ class Integer:
                              % (shown(value), self.least, self.most))
         return value
 
+    @property
+    def json_schema(self):
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
     def from_text(self, text):
         try:
             return self(int(text))
@@ -121,6 +135,10 @@ class Number:
                              % (shown(value), self.least, self.most))
         return value
 
+    @property
+    def json_schema(self):
+        return {"type": "number", "minimum": self.least, "maximum": self.most}
+
     def from_text(self, text):
         for kind in (int, float):
             try:
@@ -134,6 +152,7 @@ class Size:
     """Bytes: a whole number, or a string such as "512K"."""
 
     _number = Integer(0, 2 ** 53)
+    json_schema = {"anyOf": [_number.json_schema, {"type": "string"}]}
 
     def __call__(self, value):
         return self._number(parse_size(value) if isinstance(value, str) else value)
@@ -151,6 +170,10 @@ class Items:
                              % (shown(value), self.most))
         return [self.item(each) for each in value]
 
+    @property
+    def json_schema(self):
+        return {"type": "array", "items": json_schema(self.item), "maxItems": self.most}
+
     def from_text(self, text):
         return self(text.split())
 
@@ -164,6 +187,10 @@ class Optional:
     def __call__(self, value):
         return None if value is None else self.parser(value)
 
+    @property
+    def json_schema(self):
+        return {"anyOf": [json_schema(self.parser), {"type": "null"}]}
+
     def from_text(self, text):
         return _from_text(self.parser, text)
 
@@ -175,6 +202,11 @@ class Field(namedtuple("Field", "name parse default doc mask")):
 
     def __new__(cls, name, parse, default, doc, mask=None):
         return super().__new__(cls, name, parse, default, doc, mask)
+
+
+def json_schema(parse):
+    """What a parser takes, as JSON Schema; for a plain function, a string."""
+    return dict(getattr(parse, "json_schema", {"type": "string"}))
 
 
 def _from_text(parse, text):
@@ -217,6 +249,12 @@ class Table:
 
     def _name(self, key):
         return "%s.%s" % (self.where, shown(key, 40).strip('"'))
+
+    def json_schema(self):
+        """What `parse` takes, as JSON Schema."""
+        return {"type": "object", "additionalProperties": False, "properties": {
+            name: dict(json_schema(field.parse), description=field.doc)
+            for name, field in self.fields.items()}}
 
     def defaults(self):
         """Every key's default."""

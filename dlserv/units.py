@@ -60,6 +60,12 @@ def parse_http_date(text):
         return None
 
 
+def format_http_date(seconds):
+    """The HTTP date of epoch seconds (RFC 9110, 5.6.7)."""
+    from email.utils import formatdate
+    return formatdate(int(seconds), usegmt=True)
+
+
 def parse_retry_after(text, now=None):
     """Seconds to wait from a Retry-After (RFC 9110, 10.2.3) of either form, or None."""
     text = (text or "").strip()

@@ -25,10 +25,16 @@ class NoLength(RequestError):
     """The body is missing: 411."""
 
 
-class Request(namedtuple("Request", "method path query headers body")):
-    """`query` is {name: last value}, `headers` {lower name: value}, `body` bytes."""
+class Request(namedtuple("Request", "method path query headers body server")):
+    """`query` is {name: last value}, `headers` {lower name: value}, `body` bytes.
+
+    `server` is what routes may ask besides the daemon: its `feed` and its count of `replies`.
+    """
 
     __slots__ = ()
+
+    def __new__(cls, method, path, query, headers, body=b"", server=None):
+        return super().__new__(cls, method, path, query, headers, body, server)
 
     def boolean(self, *names, default):
         """The boolean by any of the names in the query."""

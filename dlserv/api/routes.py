@@ -1,22 +1,28 @@
 """The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and gives what the reply has besides
-`status`, or a Reply; it raises for everything else. Dispatch, 404, 405 with Allow and
-README's table all follow from ROUTES.
+`status`, or a Reply; it raises for everything else. Dispatch, 404, 405 with Allow,
+README's table and /openapi.json all follow from ROUTES.
 """
 
+import json
 import re
 from collections import namedtuple
 
-from .. import options
-from ..errors import InvalidValue
-from ..schema import parse_boolean, shown
+from .. import urls
 from ..task import STATES
-from . import views
+from . import bodies, metrics, openapi, views
+from .files import file_reply
+from .replies import Reply, error_reply
 
-Route = namedtuple("Route", "method path function")
 
-Reply = namedtuple("Reply", "status fields")
+class Route(namedtuple("Route", "method path function query body media_type")):
+    """A row: `query` names the parameters, `body` the schema of openapi.py, if it has one."""
+
+    __slots__ = ()
+
+    def __new__(cls, method, path, function, query=(), body=None, media_type="application/json"):
+        return super().__new__(cls, method, path, function, query, body, media_type)
 
 
 # -- one task ---------------------------------------------------------------------------
@@ -24,47 +30,10 @@ Reply = namedtuple("Reply", "status fields")
 def add_task(daemon, request):
     """create a task"""
     if request.is_form:
-        url, posted, notes = _read_form(request.form())
+        url, posted, notes = bodies.read_form(request.form())
     else:
-        url, posted, notes = _read_task(request.json())
+        url, posted, notes = bodies.read_task(request.json())
     return {"tid": daemon.add(url, posted, notes)}
-
-
-def _read_task(body):
-    """(url, options, notes) from {"url": …, "options": {…}}."""
-    _check_keys(body, ("url", "options", "ydl_opts"))
-    legacy, notes = _known_options(_object(body, "ydl_opts"))
-    posted = options.parse(_object(body, "options"))
-    return body.get("url"), dict(options.parse(legacy), **posted), notes
-
-
-def _check_keys(body, known):
-    """Raises InvalidValue unless the body is an object with no keys but these."""
-    if not isinstance(body, dict):
-        raise InvalidValue("body", "%s is not an object with %s" % (shown(body), " or ".join(known)))
-    for key in body:
-        if key not in known:
-            raise InvalidValue(shown(key, 40), "there is no such key; there are %s" % ", ".join(known))
-
-
-def _object(body, key):
-    value = body.get(key)
-    if not isinstance(value, (dict, type(None))):
-        raise InvalidValue(key, "%s is not an object" % shown(value))
-    return value or {}
-
-
-def _known_options(legacy):
-    """What older clients sent as ydl_opts: (options that we have, notes on the others)."""
-    known = {key: value for key, value in legacy.items() if key in options.TABLE.fields}
-    return known, ["the option %s is not known here and was ignored" % shown(key, 40)
-                   for key in legacy if key not in known]
-
-
-def _read_form(fields):
-    """The same from a form, whose other fields are options."""
-    fields = dict(fields)
-    return fields.pop("url", None), options.parse(fields, text=True), []
 
 
 def act_on_task(daemon, request, tid):
@@ -80,8 +49,8 @@ def act_on_task(daemon, request, tid):
 def change_task(daemon, request, tid):
     """give a task a fresh `url` of the same file, or other `options`"""
     body = request.json()
-    _check_keys(body, ("url", "options"))
-    daemon.change(tid, body.get("url"), _object(body, "options"))
+    bodies.check_keys(body, ("url", "options"))
+    daemon.change(tid, body.get("url"), bodies.member(body, "options"))
     return {}
 
 
@@ -102,64 +71,59 @@ def task_info(daemon, request, tid):
     return {"detail": views.info(daemon.get(tid))}
 
 
+def task_file(daemon, request, tid):
+    """the finished file, with ranges and conditions"""
+    return file_reply(request, *daemon.open_file(tid))
+
+
 # -- many tasks -------------------------------------------------------------------------
+
+def add_batch(daemon, request):
+    """create many tasks"""
+    read = bodies.read_tasks(request.json())
+    tids, refused = daemon.add_all([each for each in read if len(each) == 3])
+    refused = [each for each in read if len(each) == 2] + refused
+    if not refused:
+        return {"tids": tids}
+    return error_reply(207, "%d of %d tasks were refused; the others are added" % (len(refused), len(read)),
+                       tids=tids, detail=[[_shown(url), str(error)] for url, error in refused])
+
+
+def _shown(url):
+    return urls.shown(url) if isinstance(url, str) else url
+
 
 def pause_batch(daemon, request):
     """pause many tasks"""
-    tids, _ = _read_batch(request.json())
+    tids, _ = bodies.read_batch(request.json())
     return _batch_reply(tids, daemon.pause_all(tids))
 
 
 def restart_batch(daemon, request):
     """fetch many finished or failed tasks again"""
-    tids, _ = _read_batch(request.json())
+    tids, _ = bodies.read_batch(request.json())
     return _batch_reply(tids, daemon.restart_all(tids))
 
 
 def resume_batch(daemon, request):
     """resume many tasks"""
-    tids, _ = _read_batch(request.json())
+    tids, _ = bodies.read_batch(request.json())
     return _batch_reply(tids, daemon.resume_all(tids))
 
 
 def delete_batch(daemon, request):
     """delete many tasks"""
-    tids, del_file = _read_batch(request.json())
+    tids, del_file = bodies.read_batch(request.json())
     _, failures = daemon.delete_all(tids, del_file)
     return _batch_reply(tids, failures)
-
-
-def _read_batch(body):
-    """(tids, del_file) from {"tids": […], "del_file": …} or the bare list."""
-    if isinstance(body, list):
-        body = {"tids": body}
-    _check_keys(body, ("tids", "del_file"))
-    tids = body.get("tids")
-    if not isinstance(tids, list):
-        raise InvalidValue("tids", "%s is not a list of tids" % shown(tids))
-    for tid in tids:
-        if not isinstance(tid, str):
-            raise InvalidValue("tids", "%s is not a tid" % shown(tid))
-    return tids, _read_flag(body.get("del_file", False))
-
-
-def _read_flag(value):
-    if isinstance(value, str):
-        try:
-            return parse_boolean(value)
-        except ValueError as error:
-            raise InvalidValue("del_file", str(error)) from None
-    if not isinstance(value, bool):
-        raise InvalidValue("del_file", "%s is neither true nor false" % shown(value))
-    return value
 
 
 def _batch_reply(tids, failures):
     if not failures:
         return {}
-    return Reply(207, {"errmsg": "%d of %d tasks failed; the others are done"
-                                 % (len(failures), len(dict.fromkeys(tids))),
-                       "detail": [[tid, str(error)] for tid, error in failures]})
+    return error_reply(207, "%d of %d tasks failed; the others are done"
+                       % (len(failures), len(dict.fromkeys(tids))),
+                       detail=[[tid, str(error)] for tid, error in failures])
 
 
 def list_tasks(daemon, request):
@@ -170,17 +134,12 @@ def list_tasks(daemon, request):
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
     return {"detail": [(views.excerpt if short else views.status)(task) for task in tasks],
-            "state_counter": _count(daemon)}
+            "state_counter": views.state_counter(daemon)}
 
 
 def count_states(daemon, request):
     """how many tasks are in each state"""
-    return {"detail": _count(daemon)}
-
-
-def _count(daemon):
-    counts = daemon.counts()
-    return dict(counts, all=sum(counts.values()))
+    return {"detail": views.state_counter(daemon)}
 
 
 # -- the daemon -------------------------------------------------------------------------
@@ -190,21 +149,69 @@ def get_config(daemon, request):
     return {"config": daemon.config.masked()}
 
 
+def change_config(daemon, request):
+    """change settings at once; `server.*` and paths are refused"""
+    daemon.configure(request.json())
+    return get_config(daemon, request)
+
+
+def get_stats(daemon, request):
+    """speed, bytes since the start, connections, free space"""
+    return daemon.stats()
+
+
+def get_events(daemon, request):
+    """what happens, as Server-Sent Events"""
+    headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store"),
+               ("X-Accel-Buffering", "no")]
+    if request.method == "HEAD":
+        return Reply(200, headers)
+    return Reply(200, headers, request.server.feed.listen(request.headers.get("last-event-id", "")))
+
+
+def get_health(daemon, request):
+    """whether it works; needs no token"""
+    return {}
+
+
+def get_metrics(daemon, request):
+    """figures for Prometheus"""
+    server = request.server
+    return Reply(200, [("Content-Type", metrics.MEDIA_TYPE), ("Cache-Control", "no-store")],
+                 metrics.text(daemon, server.replies, server.feed.readers))
+
+
+def get_openapi(daemon, request):
+    """this interface, described for machines"""
+    return Reply(200, [("Content-Type", "application/json; charset=utf-8")],
+                 json.dumps(openapi.document(ROUTES), indent=1).encode() + b"\n")
+
+
+_SHORT = ("exerpt", "excerpt")
+
 ROUTES = (
-    Route("POST", "/task", add_task),
-    Route("PUT", "/task/tid/<tid>", act_on_task),
-    Route("PATCH", "/task/tid/<tid>", change_task),
-    Route("DELETE", "/task/tid/<tid>", delete_task),
-    Route("GET", "/task/tid/<tid>/status", task_status),
+    Route("POST", "/task", add_task, body="task"),
+    Route("PUT", "/task/tid/<tid>", act_on_task, ("act", "to")),
+    Route("PATCH", "/task/tid/<tid>", change_task, body="change"),
+    Route("DELETE", "/task/tid/<tid>", delete_task, ("del_file",)),
+    Route("GET", "/task/tid/<tid>/status", task_status, _SHORT),
     Route("GET", "/task/tid/<tid>/info", task_info),
-    Route("POST", "/task/batch/pause", pause_batch),
-    Route("POST", "/task/batch/resume", resume_batch),
-    Route("POST", "/task/batch/restart", restart_batch),
-    Route("POST", "/task/batch/delete", delete_batch),
-    Route("GET", "/task/list", list_tasks),
+    Route("GET", "/task/tid/<tid>/file", task_file, media_type="application/octet-stream"),
+    Route("POST", "/task/batch/add", add_batch, body="tasks"),
+    Route("POST", "/task/batch/pause", pause_batch, body="tids"),
+    Route("POST", "/task/batch/resume", resume_batch, body="tids"),
+    Route("POST", "/task/batch/restart", restart_batch, body="tids"),
+    Route("POST", "/task/batch/delete", delete_batch, body="tids"),
+    Route("GET", "/task/list", list_tasks, _SHORT + ("state", "offset", "limit")),
     Route("GET", "/task/state_coutner", count_states),
     Route("GET", "/task/state_counter", count_states),
     Route("GET", "/config", get_config),
+    Route("POST", "/config", change_config, body="config"),
+    Route("GET", "/stats", get_stats),
+    Route("GET", "/events", get_events, media_type="text/event-stream"),
+    Route("GET", "/health", get_health),
+    Route("GET", "/metrics", get_metrics, media_type="text/plain"),
+    Route("GET", "/openapi.json", get_openapi),
 )
 
 _PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", route.path)), route) for route in ROUTES]

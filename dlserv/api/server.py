@@ -4,11 +4,11 @@
 the other; each reply leaves in one write.
 """
 
+import collections
 import errno
 import http
 import http.server
 import io
-import json
 import logging
 import os
 import selectors
@@ -17,11 +17,13 @@ import socketserver
 import threading
 import time
 
-from ..errors import (Conflict, Error, Exists, InvalidValue, LocalError, NotFound, RequestError,
-                      StoreBroken)
+from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
+                      RequestError, StoreBroken)
 from . import framing
 from .requests import NoLength, Request, WrongType, parse_query
-from .routes import Reply, find
+from .feeds import Feed
+from .replies import FilePart, Reply, error_reply, json_reply
+from .routes import find
 
 HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
 BODY_SECONDS = 30       # for the whole body
@@ -33,7 +35,7 @@ BACKLOG = 128
 
 # The first class that matches decides.
 STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
-            (RequestError, 400), (StoreBroken, 503), (LocalError, 500))
+            (Forbidden, 403), (Full, 503), (RequestError, 400), (StoreBroken, 503), (LocalError, 500))
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, daemon, host=None, port=None):
         self.daemon = daemon
+        self.feed = Feed(daemon)
+        self.replies = collections.Counter()    # HTTP status: how many
         self._connections, self._lock = {}, threading.Lock()
         self._wake, self._waker = socket.socketpair()
         settings = daemon.config.server
@@ -84,6 +88,7 @@ class Server(http.server.ThreadingHTTPServer):
             self._waker.send(b"!")
             self._thread.join()
         self.socket.close()
+        self.feed.close()
         with self._lock:
             connections = list(self._connections.items())
         for connection, _ in connections:
@@ -117,6 +122,11 @@ class Server(http.server.ThreadingHTTPServer):
             selector.register(self._wake, selectors.EVENT_READ)
             while self._wake not in [key.fileobj for key, _ in selector.select()]:
                 self.handle_request()
+
+    def count(self, status):
+        """A reply with this status goes out."""
+        with self._lock:
+            self.replies[status] += 1
 
     # -- hooks of socketserver -------------------------------------------------------
 
@@ -210,14 +220,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             self.close_connection = not head.keep_alive
-            status, fields, headers = self._answer(head)
+            reply = self._answer(head)
         except framing.BadMessage as error:
             self.close_connection = True
-            status, fields, headers = error.status, {"errmsg": str(error)}, []
-            self._send(status, fields, headers, head)
+            self._send(error_reply(error.status, str(error)), head)
             self._linger()
             return
-        self._send(status, fields, headers, head)
+        self._send(reply, head)
 
     def _linger(self):
         """Let the client read the refusal: a close with bytes unread would reset it (RFC 9112, 9.6)."""
@@ -248,19 +257,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # -- from a head to a reply ------------------------------------------------------
 
     def _answer(self, head):
-        """(status, fields, headers) for the request; its body is read or the connection given up."""
+        """The Reply to the request; its body is read or the connection given up."""
         path, _, query = head.target.partition("?")
         methods, arguments = find(path)
         body = self._read_body(head)
         if path == "*" and head.method == "OPTIONS":
-            return 200, {}, []
+            return json_reply({})
         if not methods:
-            return 404, {"errmsg": "there is no path %s here" % path[:80]}, []
+            return error_reply(404, "there is no path %s here" % path[:80])
         allow = [("Allow", ", ".join(sorted(methods) + ["OPTIONS"]))]
         if head.method == "OPTIONS":
-            return 200, {}, allow
+            return json_reply({}, headers=allow)
         if head.method not in methods:
-            return 405, {"errmsg": "%s is not possible on this path" % head.method[:20]}, allow
+            return error_reply(405, "%s is not possible on this path" % head.method[:20], allow)
         return self._call(methods[head.method], head, path, query, body, arguments)
 
     def _read_body(self, head):
@@ -276,37 +285,55 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _call(self, function, head, path, query, body, arguments):
         try:
-            request = Request(head.method, path, parse_query(query), head.headers, body)
+            request = Request(head.method, path, parse_query(query), head.headers, body, self.server)
             result = function(self.server.daemon, request, *arguments)
         except Exists as error:
-            return 409, {"errmsg": str(error), "tid": error.tid}, []
+            return error_reply(409, str(error), tid=error.tid)
         except Error as error:
             status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
-            return status, {"errmsg": str(error)}, []
+            return error_reply(status, str(error))
         except Exception:
             log.exception("%s %s failed", head.method, path)
-            return 500, {"errmsg": "this is a bug of the daemon; its log says more"}, []
-        if isinstance(result, Reply):
-            return result.status, result.fields, []
-        return 200, result, []
+            return error_reply(500, "this is a bug of the daemon; its log says more")
+        return result if isinstance(result, Reply) else json_reply(result)
 
-    def _send(self, status, fields, headers, head):
-        """Write the reply at once, without its body if HEAD asked."""
-        reply = {"status": "error" if "errmsg" in fields else "success"}
-        reply.update(fields)
-        body = json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        headers = [("Date", self.date_time_string()),
-                   ("Content-Type", "application/json; charset=utf-8"),
-                   ("Content-Length", str(len(body))),
-                   ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")] + headers
+    def _send(self, reply, head):
+        """Write the reply, at once if its body is bytes, and without one if HEAD asked."""
+        try:
+            self._send_reply(reply, head)
+        finally:
+            reply.close()
+
+    def _send_reply(self, reply, head):
+        with_body = head is None or head.method != "HEAD"
+        if reply.length is None and with_body:
+            self.close_connection = True
+        self.server.count(reply.status)
+        start = framing.encode_reply(reply.status, http.HTTPStatus(reply.status).phrase,
+                                     self._headers(reply, head))
+        if isinstance(reply.body, bytes):
+            self._write(start + (reply.body if with_body else b""))
+            return
+        self._write(start)
+        if with_body and isinstance(reply.body, FilePart):
+            self._send_file(reply.body)
+        elif with_body:
+            for data in reply.body:
+                self._write(data)
+
+    def _send_file(self, part):
+        if len(part) and self.connection.sendfile(part.file, part.start, len(part)) < len(part):
+            self.close_connection = True    # it was cut short meanwhile; the client must notice
+
+    def _headers(self, reply, head):
+        headers = [("Date", self.date_time_string()), ("X-Content-Type-Options", "nosniff")] + reply.headers
+        if reply.length is not None and reply.status != 304:
+            headers.append(("Content-Length", str(reply.length)))
         if self.close_connection:
             headers.append(("Connection", "close"))
         elif head.version < (1, 1):
             headers.append(("Connection", "keep-alive"))
-        if head is not None and head.method == "HEAD":
-            body = b""
-        phrase = http.HTTPStatus(status).phrase
-        self._write(framing.encode_reply(status, phrase, headers) + body)
+        return headers
 
     def _write(self, data):
         """All of it; the time is counted anew whenever the client takes some."""

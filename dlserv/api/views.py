@@ -16,6 +16,23 @@ def excerpt(task):
     }
 
 
+def row(task):
+    """What a list that follows the events shows of a task: the excerpt and its surroundings."""
+    detail = excerpt(task)
+    detail.update({
+        "filename": task.filename, "downloaded_bytes": task.downloaded,
+        "connections": task.connections, "error": task.error, "create_time": task.create_time,
+        "finish_time": task.finish_time, "priority": task.options.priority, "place": task.place,
+    })
+    return detail
+
+
+def state_counter(daemon):
+    """{state: how many tasks are in it}, and of all."""
+    counts = daemon.counts()
+    return dict(counts, all=sum(counts.values()))
+
+
 def status(task):
     """Everything about how it goes."""
     detail = excerpt(task)

@@ -132,6 +132,14 @@ class Tls:
         self._contexts, self._sessions = {}, {}
         self._lock = threading.Lock()
 
+    def configure(self, ca_file, client_cert):
+        """Take these for connections from now on."""
+        with self._lock:
+            if (ca_file, client_cert) != (self._ca_file, self._client_cert):
+                self._ca_file, self._client_cert = ca_file, client_cert
+                self._contexts.clear()
+                self._sessions.clear()
+
     def start(self, channel, host, verify):
         """Shake hands on the channel. Raises MissingModule, Permanent, Temporary or Stopped."""
         context = self._context(verify)

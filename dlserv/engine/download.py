@@ -81,7 +81,8 @@ class Download:
         self._folder = self._part = self._target = self._fetch = self._verifier = None
         self._resource = self._source = self._publishing = self._checksum = None
         self._segments = Segments(kept.resource.total, kept.done) if kept else Segments()
-        self._meter = Meter(self._segments.count)
+        self._old = self._segments.count    # bytes that this attempt did not bring
+        self._meter = Meter()
 
     # -- for other threads -----------------------------------------------------------
 
@@ -105,6 +106,11 @@ class Download:
         return self._segments.count
 
     @property
+    def received(self):
+        """Bytes that this attempt has brought, those given up again included."""
+        return self._segments.count - self._old
+
+    @property
     def missing(self):
         """Bytes still to come, as far as the size is known."""
         return max(0, (self._segments.total or 0) - self._segments.count)
@@ -112,7 +118,7 @@ class Download:
     @property
     def speed(self):
         """Bytes a second over the last few seconds."""
-        return self._meter.speed(self._segments.count)
+        return self._meter.speed(self.received)
 
     @property
     def connections(self):
@@ -200,6 +206,7 @@ class Download:
         part = PartFile.reopen(self._folder, kept.part)
         if part is None:
             self._segments = Segments()
+            self._old = 0
             if kept.done:
                 self._note("warning", "%s is gone; starting over from zero" % kept.part)
             return
@@ -207,6 +214,7 @@ class Download:
             self._part, self._target = part, kept.target
             self._resource, self._source = kept.resource, kept.source
             self._segments = Segments(kept.resource.total, clip(kept.done, part.size))
+            self._old = self._segments.count
         if self._segments.count and not kept.resource.resumable and not self._segments.complete:
             self._note("warning", "the server cannot resume this file; starting over from zero")
             self._start_over()
@@ -215,6 +223,7 @@ class Download:
         """Forget every byte: in the database before on the disk."""
         self._drop_verifier()
         with self._lock:
+            self._old -= self._segments.count
             self._segments = Segments()
             self._publishing = self._checksum = None
         if self._part is not None:

@@ -1,0 +1,211 @@
+"""Live events as Server-Sent Events: one feed for all who listen.
+
+A thread, there only while somebody listens, looks at what changed at most four times a
+second, encodes each event once and appends it to a ring. A reader is a position in that
+ring, so many cost no more encoding than one; whoever falls off its end is cut off, and
+comes back for a new snapshot. With nothing changing nobody wakes up, but for a comment
+now and then that keeps proxies from closing the connection.
+"""
+
+import collections
+import json
+import os
+import threading
+import time
+
+from ..errors import NotFound
+from . import views
+
+EVERY = 0.25            # seconds between two looks
+KEEP_ALIVE = 15.0       # seconds until a comment is sent
+LINGER = 30.0           # seconds that the ring is kept up for a reader who comes back
+RING = 2048             # events that a reader may be behind
+RETRY = 3000            # milliseconds after which a browser is to come back
+STATS_EVERY = 1.0
+
+
+class Feed:
+    """The events of one daemon."""
+
+    def __init__(self, daemon):
+        self._daemon = daemon
+        self._news = threading.Condition()
+        self._ring = collections.deque(maxlen=RING)     # (number, encoded event)
+        self._epoch, self._number = "", 0
+        self._sent = {}             # tid -> its row as it was last told
+        self._snapshot = None       # (number, the encoded snapshot of then)
+        self._readers, self._left = 0, 0.0
+        self._thread, self._changes = None, None
+        self._closed = False
+
+    @property
+    def readers(self):
+        """How many listen."""
+        return self._readers
+
+    def listen(self, last_id=""):
+        """An iterator of encoded events: what was missed since `last_id`, else a snapshot, then all.
+
+        It ends when the reader has fallen behind or the feed is closed.
+        """
+        with self._news:
+            self._readers += 1
+            self._begin()
+        return _Reader(self, last_id)
+
+    def close(self):
+        """End all readers and the thread."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+            thread, changes = self._thread, self._changes
+        if thread is not None:
+            changes.close()
+            thread.join()
+
+    # -- readers ---------------------------------------------------------------------
+
+    def enter(self, last_id):
+        """(position in the ring, what to send first) for a reader who comes with this id."""
+        with self._news:
+            position = self._resume_position(last_id)
+            if position is not None:
+                return position, b"retry: %d\n\n" % RETRY
+            if self._snapshot is None or self._snapshot[0] != self._number:
+                self._snapshot = (self._number, self._encode("snapshot", self._whole()))
+            return self._number, b"retry: %d\n\n" % RETRY + self._snapshot[1]
+
+    def _resume_position(self, last_id):
+        epoch, _, number = last_id.partition("-")
+        if epoch != self._epoch or not (number.isascii() and number.isdigit()):
+            return None
+        oldest = self._ring[0][0] if self._ring else self._number + 1
+        return int(number) if oldest - 1 <= int(number) <= self._number else None
+
+    def after(self, position, timeout):
+        """(new position, encoded events after `position`); waits for some.
+
+        None if the reader has fallen behind or the feed is closed.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._closed or self._number > position, timeout)
+            missed = self._number - position
+            if self._closed or missed > len(self._ring):
+                return None
+            return self._number, [self._ring[index][1] for index in range(-missed, 0)]
+
+    def leave(self):
+        """A reader has gone."""
+        with self._news:
+            self._readers -= 1
+            self._left = time.monotonic()
+
+    # -- the thread ------------------------------------------------------------------
+
+    def _begin(self):
+        """Start the thread if it is not there; the lock is held."""
+        if self._thread is not None or self._closed:
+            return
+        self._epoch, self._snapshot = os.urandom(6).hex(), None
+        self._ring.clear()
+        self._changes = self._daemon.watch()
+        self._sent = {task.tid: views.row(task) for task in self._daemon.list()}
+        self._thread = threading.Thread(target=self._run, name="dlserv-feed", daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        with self._changes:
+            told, untold = 0.0, False
+            while self._wanted():
+                busy = self._daemon.running()
+                tids = self._changes.take(0 if busy else STATS_EVERY if untold else KEEP_ALIVE)
+                untold = untold or bool(tids or busy)
+                events = self._changed_rows(tids | set(busy))
+                if untold and time.monotonic() - told >= STATS_EVERY:
+                    told, untold = time.monotonic(), False
+                    events.append(("stats", None, self._stats()))
+                self._publish(events)
+                self._pause()
+
+    def _wanted(self):
+        with self._news:
+            idle = not self._readers and time.monotonic() - self._left > LINGER
+            if self._closed or idle:
+                self._thread = None
+                return False
+            return True
+
+    def _pause(self):
+        with self._news:
+            self._news.wait_for(lambda: self._closed, EVERY)
+
+    def _changed_rows(self, tids):
+        """[(kind, tid, data), …] of the tasks whose rows are not what was last told."""
+        events = []
+        for tid in tids:
+            row = self._row(tid)
+            if row is None and tid in self._sent:
+                events.append(("removed", tid, {"tid": tid}))
+            elif row != self._sent.get(tid):
+                events.append(("task", tid, row))
+        return events
+
+    def _row(self, tid):
+        try:
+            return views.row(self._daemon.get(tid))
+        except NotFound:
+            return None
+
+    def _publish(self, events):
+        """Append the events to the ring; so many that it would run over, as one snapshot."""
+        if not events:
+            return
+        with self._news:
+            for kind, tid, data in events:
+                if kind == "removed":
+                    del self._sent[tid]
+                elif kind == "task":
+                    self._sent[tid] = data
+            if len(events) > RING // 2:
+                events = [("snapshot", None, self._whole())]
+            for kind, _, data in events:
+                self._number += 1
+                self._ring.append((self._number, self._encode(kind, data)))
+            self._news.notify_all()
+
+    def _encode(self, kind, data):
+        return ("id: %s-%d\nevent: %s\ndata: %s\n\n" % (
+            self._epoch, self._number, kind, json.dumps(data, ensure_ascii=False))).encode("utf-8", "replace")
+
+    def _whole(self):
+        return {"detail": list(self._sent.values()),
+                "state_counter": views.state_counter(self._daemon), "stats": self._daemon.stats()}
+
+    def _stats(self):
+        return dict(self._daemon.stats(), state_counter=views.state_counter(self._daemon))
+
+
+class _Reader:
+    """One listener's place in the feed."""
+
+    def __init__(self, feed, last_id):
+        self._feed, self._last_id = feed, last_id
+        self._position, self._open = None, True
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._position is None:
+            self._position, first = self._feed.enter(self._last_id)
+            return first
+        found = self._feed.after(self._position, KEEP_ALIVE)
+        if found is None:
+            raise StopIteration
+        self._position, events = found
+        return b"".join(events) or b": still here\n\n"
+
+    def close(self):
+        if self._open:
+            self._open = False
+            self._feed.leave()
