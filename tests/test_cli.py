@@ -15,7 +15,7 @@ import pytest
 from harness import ROOT, noise, until
 from servers.origin import Gate, accept_and_sleep, drop, redirect, refuse
 
-from dlserv import Daemon, __version__, cli
+from dlserv import Daemon, __version__, serve
 from dlserv.errors import InvalidValue
 
 DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
@@ -236,11 +236,11 @@ def test_a_file_is_found_without_being_named(tmp_path):
     write(path, {"download": {"retries": 9}})
     for environ, config in (({"XDG_CONFIG_HOME": str(tmp_path)}, None), ({"DLSERV_CONFIG": str(path)}, None),
                             ({"DLSERV_CONFIG": "/no/such/file"}, str(path))):
-        mapping, remarks, folder = cli.settings(options(config=config), environ)
+        mapping, remarks, folder = serve.settings(options(config=config), environ)
         assert folder == str(path.parent)
         assert mapping["download"] == {"retries": 9}
         assert any(str(path) in remark for _, remark in remarks)
-    assert "download" not in cli.settings(options(), {"XDG_CONFIG_HOME": str(tmp_path / "none")})[0]
+    assert "download" not in serve.settings(options(), {"XDG_CONFIG_HOME": str(tmp_path / "none")})[0]
 
 
 @pytest.mark.parametrize("text, words", [
@@ -258,7 +258,7 @@ def test_a_wrong_file_is_refused_by_key_and_value(tmp_path, text, words):
     path = tmp_path / "c.json"
     write(path, text) if text != "\xff\xfe" else path.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidValue) as caught:
-        cli.settings(options(config=str(path)), {})
+        serve.settings(options(config=str(path)), {})
     for word in words:
         assert word in str(caught.value)
     assert len(str(caught.value)) < 300
@@ -272,7 +272,7 @@ def test_a_wrong_file_is_refused_by_key_and_value(tmp_path, text, words):
     ("config", ".", "config")])
 def test_a_wrong_flag_is_refused_by_key_and_value(flag, text, key):
     with pytest.raises(InvalidValue) as caught:
-        cli.settings(options(**{flag: text}), {})
+        serve.settings(options(**{flag: text}), {})
     assert str(caught.value).startswith(key + ": ") and text in str(caught.value)
 
 

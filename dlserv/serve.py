@@ -1,0 +1,162 @@
+"""Serving: settings from everywhere, the daemon and its server, signals, logging.
+
+The only room, beside the command line's, that knows the environment, standard output and
+signals.
+"""
+
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+
+from . import config
+from .errors import InvalidValue, LocalError
+from .note import Note, note_path
+
+
+def add_arguments(parser):
+    """The daemon's own options."""
+    parser.add_argument("-c", "--config", metavar="FILE", help="settings, in JSON")
+    parser.add_argument("--host", metavar="H", help="address to listen on")
+    parser.add_argument("--port", metavar="P", help="port to listen on; 0 takes a free one")
+    parser.add_argument("--download-dir", metavar="D", help="where files go")
+    parser.add_argument("--db", metavar="FILE", help="the database")
+    parser.add_argument("--log-level", metavar="L", help="debug, info, warning or error")
+
+
+# -- settings -----------------------------------------------------------------------------
+
+_FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
+          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level")}
+
+
+def settings(options, environ):
+    """(mapping for Daemon, remarks for the log, folder of the file) from all there is: the
+    command line wins over the environment, that over the file, that over the defaults.
+
+    Raises InvalidValue.
+    """
+    path = options.config or config.default_config_path(environ, _is_root())
+    from_file = _read_file(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
+    from_environment, unknown = config.from_environment(environ)
+    mapping = _merge(from_file or {}, from_environment, _from_flags(options))
+    general = mapping.setdefault("general", {})
+    general.setdefault("download_dir", config.default_download_dir(environ))
+    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    remarks = [(logging.WARNING, "there is no setting for the environment variable %s" % name)
+               for name in unknown]
+    remarks.append((logging.INFO, "no configuration file" if from_file is None
+                    else "configuration file %s" % path))
+    return mapping, remarks, os.path.dirname(os.path.abspath(path))
+
+
+def _is_root():
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _merge(*mappings):
+    merged = {}
+    for mapping in mappings:
+        for section, values in mapping.items():
+            merged.setdefault(section, {}).update(values)
+    return merged
+
+
+def _from_flags(options):
+    mapping = {}
+    for flag, (section, key) in _FLAGS.items():
+        value = getattr(options, flag)
+        if value is not None:
+            parsed = config.TABLES[section].parse({key: value}, text=True)
+            mapping.setdefault(section, {}).update(parsed)
+    return mapping
+
+
+def _read_file(path, required):
+    try:
+        with open(path, encoding="utf-8") as file:
+            mapping = json.load(file)
+    except FileNotFoundError:
+        if required:
+            raise InvalidValue("config", "there is no file %s" % path) from None
+        return None
+    except OSError as error:
+        raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue("config", "%s is not JSON: %s" % (path, error)) from None
+    config.Config.parse(mapping)
+    return mapping
+
+
+# -- serving ------------------------------------------------------------------------------
+
+def serve(options):
+    """Serve until SIGTERM or SIGINT; gives the exit code. Raises Error."""
+    from .api.server import Server
+    from .daemon import Daemon
+    mapping, remarks, folder = settings(options, os.environ)
+    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"), folder)
+    _set_up_logging(daemon.config.general.log_level)
+    for level, remark in remarks:
+        logging.getLogger("dlserv").log(level, remark)
+    signals = _Signals()
+    try:
+        server = Server(daemon)
+    except OSError as error:
+        raise LocalError(_address_sentence(daemon.config.server, error)) from error
+    try:
+        with daemon, server, Note(note_path(os.environ, daemon.config.general.db_path), server.url):
+            print("dlserv: listening on %s" % server.url, flush=True)
+            signals.wait()
+    finally:
+        server.server_close()
+    return 0
+
+
+def _environment_proxies():
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment
+    return getproxies_environment()
+
+
+def _set_up_logging(level):
+    logging.basicConfig(level=level.upper(), stream=sys.stderr,
+                        format="%(asctime)s %(levelname)s %(message)s")
+
+
+class _Signals:
+    """Waits for SIGTERM or SIGINT; a second one ends the process at once.
+
+    By a descriptor that Python writes to, because the system may hand a signal to any
+    thread, and a main thread that waits for a lock would not notice.
+    """
+
+    def __init__(self):
+        self._reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        self._writer = writer       # kept open as long as this is
+        self._caught = False
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGTERM", "SIGINT"):
+            signal.signal(getattr(signal, name), self._handle)
+
+    def _handle(self, number, frame):
+        if self._caught:
+            os._exit(128 + number)
+        self._caught = True
+
+    def wait(self):
+        while not self._caught:
+            self._reader.recv(1)
+
+
+def _address_sentence(where, error):
+    if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL):
+        return "server.host: %s is not an address of this machine: %s" % (
+            where.host, error.strerror or error)
+    return "server.port: %s:%d cannot be listened on: %s; choose another with --port" % (
+        where.host, where.port, error.strerror or error)
