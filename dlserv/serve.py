@@ -5,15 +5,14 @@ signals.
 """
 
 import errno
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 
-from . import config
-from .errors import InvalidValue, LocalError
+from . import config, configfile
+from .errors import LocalError
 from .note import Note, note_path
 
 
@@ -34,15 +33,15 @@ _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("genera
 
 
 def settings(options, environ):
-    """(mapping for Daemon, remarks for the log, folder of the file) from all there is: the
+    """(mapping for Daemon, remarks for the log, path of the file) from all there is: the
     command line wins over the environment, that over the file, that over the defaults.
 
     Raises InvalidValue.
     """
     path = options.config or config.default_config_path(environ, _is_root())
-    from_file = _read_file(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
+    from_file = configfile.read(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    mapping = _merge(from_file or {}, from_environment, _from_flags(options))
+    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(options))
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
@@ -50,19 +49,11 @@ def settings(options, environ):
                for name in unknown]
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else "configuration file %s" % path))
-    return mapping, remarks, os.path.dirname(os.path.abspath(path))
+    return mapping, remarks, os.path.abspath(path)
 
 
 def _is_root():
     return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def _merge(*mappings):
-    merged = {}
-    for mapping in mappings:
-        for section, values in mapping.items():
-            merged.setdefault(section, {}).update(values)
-    return merged
 
 
 def _from_flags(options):
@@ -75,30 +66,20 @@ def _from_flags(options):
     return mapping
 
 
-def _read_file(path, required):
-    try:
-        with open(path, encoding="utf-8") as file:
-            mapping = json.load(file)
-    except FileNotFoundError:
-        if required:
-            raise InvalidValue("config", "there is no file %s" % path) from None
-        return None
-    except OSError as error:
-        raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidValue("config", "%s is not JSON: %s" % (path, error)) from None
-    config.Config.parse(mapping)
-    return mapping
-
-
 # -- serving ------------------------------------------------------------------------------
 
 def serve(options):
     """Serve until SIGTERM or SIGINT; gives the exit code. Raises Error."""
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, folder = settings(options, os.environ)
-    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"), folder)
+    mapping, remarks, path = settings(options, os.environ)
+
+    def keep(changes, changed):
+        configfile.write_back(path, changes)
+        logging.getLogger("dlserv").setLevel(changed.general.log_level.upper())
+
+    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"),
+                    os.path.dirname(path), keep)
     _set_up_logging(daemon.config.general.log_level)
     for level, remark in remarks:
         logging.getLogger("dlserv").log(level, remark)

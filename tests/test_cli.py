@@ -236,8 +236,8 @@ def test_a_file_is_found_without_being_named(tmp_path):
     write(path, {"download": {"retries": 9}})
     for environ, config in (({"XDG_CONFIG_HOME": str(tmp_path)}, None), ({"DLSERV_CONFIG": str(path)}, None),
                             ({"DLSERV_CONFIG": "/no/such/file"}, str(path))):
-        mapping, remarks, folder = serve.settings(options(config=config), environ)
-        assert folder == str(path.parent)
+        mapping, remarks, found = serve.settings(options(config=config), environ)
+        assert found == str(path)
         assert mapping["download"] == {"retries": 9}
         assert any(str(path) in remark for _, remark in remarks)
     assert "download" not in serve.settings(options(), {"XDG_CONFIG_HOME": str(tmp_path / "none")})[0]

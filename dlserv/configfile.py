@@ -1,0 +1,56 @@
+"""The configuration file: read as a whole, and written back with what was changed meanwhile."""
+
+import json
+import os
+import shutil
+
+from .config import Config
+from .errors import InvalidValue, Unwritable
+
+
+def read(path, required=False):
+    """What the file says, or None if there is none. Raises InvalidValue."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            mapping = json.load(file)
+    except FileNotFoundError:
+        if required:
+            raise InvalidValue("config", "there is no file %s" % path) from None
+        return None
+    except OSError as error:
+        raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue("config", "%s is not JSON: %s" % (path, error)) from None
+    Config.parse(mapping)
+    return mapping
+
+
+def merge(*mappings):
+    """One mapping of sections, later ones winning."""
+    merged = {}
+    for mapping in mappings:
+        for section, values in mapping.items():
+            merged.setdefault(section, {}).update(values)
+    return merged
+
+
+def write_back(path, changes):
+    """Put the changes into the file, if there is one. Raises InvalidValue or Unwritable.
+
+    By a new file that takes the name, so that a crash leaves the old one or the new.
+    """
+    mapping = read(path)
+    if mapping is None:
+        return
+    path = os.path.realpath(path)
+    new = "%s.%d" % (path, os.getpid())
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            shutil.copymode(path, new)
+            json.dump(merge(mapping, changes), file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:
+        raise Unwritable("the settings cannot be written to %s: %s" % (path, error.strerror)) from error
