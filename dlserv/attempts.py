@@ -104,23 +104,50 @@ class Attempts:
 
     def _start(self, tid):
         """Called by the scheduler, which has given the task a slot."""
-        task = self._board.tasks[tid]
-        self._board.move(task, START)
-        task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
-                       self._admit, self._ended)
-        self._running[tid] = task.run
-        self._board.save(task, durable=False)
+        run = self._begin(tid)
+        if run is None:
+            return
         try:
-            task.run.thread.start()
+            threading.Thread(target=self._work, args=(run,), name="dlserv-" + tid[:8], daemon=True).start()
         except RuntimeError:        # the system has no thread left
+            task = self._board.tasks[tid]
             task.run = None
             del self._running[tid]
             self._scheduler.ended(tid)
             self._board.move(task, REQUEUE)
             self.enqueue(task, WAIT_FOR_ROOM)
             raise
-        self._checkpointer.wake()
+
+    def _begin(self, tid):
+        """The Run of a task that was given a slot, or None if a bug of ours was in the way.
+
+        Nothing is stored: before the first checkpoint, a task that began is as good as queued.
+        """
+        task = self._board.tasks[tid]
+        self._board.move(task, START)
         self._board.events.publish("changed", tid)
+        try:
+            task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
+                           self._admit)
+        except Exception as bug:
+            self._internal_error(task, bug)
+            self._scheduler.ended(tid)
+            self._board.save(task, durable=False)
+            return None
+        self._running[tid] = task.run
+        self._checkpointer.wake()
+        return task.run
+
+    def _work(self, run):
+        """A thread's life: one attempt after the other, as long as a slot falls to it."""
+        while run is not None:
+            outcome, following = run.perform(), None
+            try:
+                following = self._end(run, outcome)
+            except Exception:
+                log.exception("%s: its end could not be noted", run.tid[:8])
+            run.over()
+            run = following
 
     def _make_download(self, task, observer):
         config = self._config()
@@ -180,26 +207,32 @@ class Attempts:
                 self._board.note(task, level, text)
         log.log(logging.DEBUG if level == "debug" else logging.WARNING, "%s: %s", run.tid[:8], text)
 
-    def _ended(self, run, outcome):
-        """The last act of a run's thread."""
+    def _end(self, run, outcome):
+        """Take note of what became of the run; gives the Run that has its slot now, or None."""
         with self._board.lock:
             self._received += run.download.received
             if self._running.get(run.tid) is run:
                 del self._running[run.tid]
             task = self._task_of(run)
-            if task is None:
-                return
-            task.run = None
-            task.elapsed += run.seconds
-            progress = run.download.progress()
-            if progress is not None:
-                task.progress, task.flushed, task.boot = progress, progress.done, self._boot
-            if not run.cancelled:
-                self._scheduler.ended(run.tid)
-                self._conclude(task, run, outcome)
-            elif task.state == QUEUED:
-                self.enqueue(task)
-            self._board.save(task, durable=False)
+            if task is not None:
+                self._settle(task, run, outcome)
+            if run.cancelled:       # then its slot was free at once
+                return None
+            tid = self._scheduler.follow(run.tid)
+            return None if tid is None else self._begin(tid)
+
+    def _settle(self, task, run, outcome):
+        """Write the run's end into its task."""
+        task.run = None
+        task.elapsed += run.seconds
+        progress = run.download.progress()
+        if progress is not None:
+            task.progress, task.flushed, task.boot = progress, progress.done, self._boot
+        if not run.cancelled:
+            self._conclude(task, run, outcome)
+        elif task.state == QUEUED:
+            self.enqueue(task)
+        self._board.save(task, durable=False)
         self._board.events.publish("changed", run.tid)
 
     def _conclude(self, task, run, outcome):
@@ -214,8 +247,11 @@ class Attempts:
         elif isinstance(outcome, Error):
             self._fail(task, "error", str(outcome))
         else:
-            log.error("%s: internal error", task.tid[:8], exc_info=outcome)
-            self._fail(task, "fatal", "internal error: %s" % type(outcome).__name__)
+            self._internal_error(task, outcome)
+
+    def _internal_error(self, task, bug):
+        log.error("%s: internal error", task.tid[:8], exc_info=bug)
+        self._fail(task, "fatal", "internal error: %s" % type(bug).__name__)
 
     def _retry(self, task, run, error):
         """Queue the task again, later; a new farthest byte starts the count of tries anew."""
@@ -255,8 +291,7 @@ class Attempts:
 
 
 def join(runs):
-    """Wait for the runs' threads, WAIT_FOR_RUNS seconds for all of them together."""
+    """Wait for the runs' ends, WAIT_FOR_RUNS seconds for all of them together."""
     deadline = time.monotonic() + WAIT_FOR_RUNS
     for run in runs:
-        if run.thread is not threading.current_thread():
-            run.thread.join(max(0, deadline - time.monotonic()))
+        run.wait(max(0, deadline - time.monotonic()))

@@ -23,23 +23,23 @@ def boot_id():
 
 
 class Run:
-    """The attempt `download`, in a thread of its own.
+    """The attempt `download`, in whichever thread performs it.
 
     `keep(run, progress, durable)` stores the progress and gives a Ticket, or None if the
-    run is stale; `note(run, level, text)` writes the task's log; `ended(run, outcome)`
-    gets the Finished or the exception that the attempt ended with; `admit(run)` raises
+    run is stale; `note(run, level, text)` writes the task's log; `admit(run)` raises
     NoSpace if the disk has no room for what the run has still to fetch.
     """
 
-    def __init__(self, tid, make_download, keep, note, admit, ended):
+    def __init__(self, tid, make_download, keep, note, admit):
         self.tid = tid
         self.download = make_download(self)
-        self._keep, self._note, self._admit, self._ended = keep, note, admit, ended
+        self._keep, self._note, self._admit = keep, note, admit
         self.cancelled = False      # the task has moved on; its end decides nothing
         self._reason = None         # what it is to end with, instead of with Stopped
         self._began = time.monotonic()
         self.before = self.download.count
-        self.thread = threading.Thread(target=self._main, name="dlserv-" + tid[:8], daemon=True)
+        self.thread = None          # the one that performs it
+        self._over = threading.Event()
 
     @property
     def seconds(self):
@@ -56,14 +56,25 @@ class Run:
         self._reason = reason
         self.download.stop()
 
-    def _main(self):
+    def perform(self):
+        """Make the attempt; gives the Finished or the exception that it ended with."""
+        self.thread = threading.current_thread()
+        self.thread.name = "dlserv-" + self.tid[:8]
         try:
-            outcome = self.download.run()
+            return self.download.run()
         except Stopped as stopped:
-            outcome = self._reason or stopped
+            return self._reason or stopped
         except Exception as error:
-            outcome = error
-        self._ended(self, outcome)
+            return error
+
+    def over(self):
+        """Nothing more will come of it."""
+        self._over.set()
+
+    def wait(self, seconds):
+        """Until it is over, at most so long; no time at all in its own thread."""
+        if self.thread is not threading.current_thread():
+            self._over.wait(seconds)
 
     # -- the engine's observer -------------------------------------------------------
 
@@ -107,8 +118,9 @@ class Checkpointer:
     def wake(self):
         """A run has begun."""
         with self._wake:
-            self._awake = True
-            self._wake.notify()
+            if not self._awake:
+                self._awake = True
+                self._wake.notify()
 
     def stop(self):
         with self._wake:
@@ -157,5 +169,5 @@ def _progress(run, flush):
     try:
         return run.download.flush() if flush else run.download.progress()
     except LocalError as error:
-        log.warning("%s: %s", run.thread.name, error)
+        log.warning("%s: %s", run.tid[:8], error)
         return None

@@ -120,7 +120,8 @@ class Scheduler:
         """Let the task wait for a slot, at least `delay` seconds."""
         not_before = self._clock() + delay if delay else None
         self._waiting.add(tid, host, priority, order, not_before)
-        self._changed.notify_all()
+        if delay or len(self._slots) < self._most():
+            self._changed.notify_all()
 
     def remove(self, tid):
         """The task waits no longer."""
@@ -128,8 +129,19 @@ class Scheduler:
 
     def ended(self, tid):
         """The task's slot is free again."""
+        if self._slots.pop(tid, None) is not None:
+            self._changed.notify_all()
+
+    def follow(self, tid):
+        """The task's slot is free; gives the tid of the next one that has it now, or None.
+
+        For a thread whose task has ended, which can go on with that without any other.
+        """
         self._slots.pop(tid, None)
-        self._changed.notify_all()
+        following = self._next()
+        if following is None or len(self._slots) < self._most():
+            self._changed.notify_all()
+        return following
 
     def wake(self):
         """The limits have changed."""
@@ -157,15 +169,23 @@ class Scheduler:
                 self._changed.wait(self._seconds_to_sleep())
 
     def _fill_slots(self):
-        while len(self._slots) < self._most():
-            hosts = collections.Counter(self._slots.values())
-            tid = self._waiting.choose(
-                self._clock(),
-                lambda host: hosts[host] < self._most_of(host) and not self._closed_for(host))
+        while True:
+            tid = self._next()
             if tid is None:
                 return
-            self._slots[tid] = self._waiting.remove(tid)
             self._start_task(tid)
+
+    def _next(self):
+        """Give a slot to the task that goes first; its tid, or None if none can start now."""
+        if self._stopping or len(self._slots) >= self._most():
+            return None
+        hosts = collections.Counter(self._slots.values())
+        tid = self._waiting.choose(
+            self._clock(),
+            lambda host: hosts[host] < self._most_of(host) and not self._closed_for(host))
+        if tid is not None:
+            self._slots[tid] = self._waiting.remove(tid)
+        return tid
 
     def _seconds_to_sleep(self):
         """Until a delay or a host's closing time is over; None while nothing depends on time."""

@@ -65,17 +65,19 @@ class Ticket:
 
     def __init__(self, changes, durable):
         self.changes, self.durable = changes, durable
-        self._done, self._error = threading.Event(), None
+        self._settled, self._error = threading.Lock(), None
+        self._settled.acquire()
 
     def wait(self):
         """Return when the write is as safe as was asked for; raises StoreBroken if it failed."""
-        self._done.wait()
+        with self._settled:
+            pass
         if self._error is not None:
             raise StoreBroken("the database cannot be written: %s" % self._error)
 
     def _settle(self, error):
         self._error = error
-        self._done.set()
+        self._settled.release()
 
 
 class Store:

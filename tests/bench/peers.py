@@ -1,13 +1,15 @@
 """The programs that are compared, and what running them costs."""
 
+import http.client
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import namedtuple
+
+from server import free_port, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = ("curl", "wget", "aria2c", "axel", "nginx")
@@ -52,6 +54,58 @@ def fetchers(url, target, connections=1, insecure=False):
             for name, command in commands.items() if found(name)}
 
 
+def cpu_of(pid):
+    """CPU seconds that a process has used so far."""
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+class Aria2:
+    """aria2c as a daemon with its RPC; a context manager."""
+
+    def __init__(self, folder, *arguments):
+        self.folder = os.path.join(folder, "aria2")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        self._arguments = list(arguments)
+
+    def __enter__(self):
+        port = free_port()
+        self.process = subprocess.Popen(
+            ["aria2c", "-q", "--enable-rpc", "--rpc-listen-port=%d" % port, "--no-conf=true",
+             "--max-download-result=100000", "-d", self.folder] + self._arguments)
+        wait_for(port)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        return self
+
+    def __exit__(self, *exc_info):
+        self._connection.close()
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def cpu(self):
+        return cpu_of(self.process.pid)
+
+    def call(self, method, *parameters):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "aria2." + method, "params": parameters})
+        self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
+        return json.loads(self._connection.getresponse().read())["result"]
+
+    def add(self, url, **options):
+        self.call("addUri", [url], options)
+
+    def wait(self, pause=0.01):
+        """Until nothing is active or waiting."""
+        while True:
+            stats = self.call("getGlobalStat")
+            if stats["numActive"] == stats["numWaiting"] == "0":
+                return
+            time.sleep(pause)
+
+
 class Dlserv:
     """The daemon as a process of its own; a context manager."""
 
@@ -66,9 +120,11 @@ class Dlserv:
     def __enter__(self):
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
         self.url = self.process.stdout.readline().decode().split()[-1]
+        self._connection = http.client.HTTPConnection(self.url.partition("//")[2], timeout=60)
         return self
 
     def __exit__(self, *exc_info):
+        self._connection.close()
         self.process.terminate()
         self.process.wait()
         self.process.stdout.close()
@@ -77,9 +133,7 @@ class Dlserv:
     @property
     def cpu(self):
         """CPU seconds it has used so far."""
-        with open("/proc/%d/stat" % self.process.pid) as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_of(self.process.pid)
 
     @property
     def rss(self):
@@ -89,10 +143,11 @@ class Dlserv:
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"},
-                                         method=method)
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+        self._connection.request(method, path, data, {"Content-Type": "application/json"})
+        reply = self._connection.getresponse()
+        answer = json.loads(reply.read())
+        assert reply.status == 200, answer
+        return answer
 
     def add(self, url, **options):
         return self.call("POST", "/task", {"url": url, "options": options})["tid"]

@@ -1,10 +1,11 @@
 """What is measured. Each scenario prints its own lines; its docstring's first line is its title."""
 
 import os
+import shutil
 import statistics
 import time
 
-from peers import ROOT, Cost, Dlserv, fetchers
+from peers import ROOT, Aria2, Dlserv, fetchers, found
 from server import serving
 
 GIB = 2 ** 30
@@ -20,6 +21,16 @@ def make_file(folder, name, size):
         with open(path, "wb") as file:
             for _ in range(0, size, 2 ** 20):
                 file.write(os.urandom(min(size, 2 ** 20)))
+    return root
+
+
+def make_many(folder, name, size, count):
+    """The same under `count` names, "name-0" and so on."""
+    root = make_file(folder, name, size)
+    for number in range(count):
+        link = os.path.join(root, "%s-%d" % (name, number))
+        if not os.path.islink(link):
+            os.symlink(name, link)
     return root
 
 
@@ -53,18 +64,87 @@ def plain(folder):
                         dlserv=lambda: daemon.fetch(url + "/gib", connections=1)))
 
 
-def small(folder):
-    """500 files of 10 KiB, added one by one, each add durable"""
-    root = make_file(folder, "10k", 10240)
+def tls(folder):
+    """1 GiB over TLS, one connection"""
+    root, target = make_file(folder, "gib", GIB), os.path.join(folder, "out")
+    with serving(root, os.path.join(folder, "nginx"), make_certificate(folder)) as url, \
+            Dlserv(folder) as daemon:
+        compare(3, dict(fetchers(url + "/gib", target, insecure=True),
+                        dlserv=lambda: daemon.fetch(url + "/gib", connections=1, verify_tls=False)))
+
+
+def slow(folder):
+    """1 GiB from a server that gives 20 MB/s to each connection"""
+    root, target = make_file(folder, "gib", GIB), os.path.join(folder, "out")
     with serving(root, os.path.join(folder, "nginx")) as url, Dlserv(folder) as daemon:
-        cpu, began = daemon.cpu, time.monotonic()
-        for number in range(500):
-            daemon.add("%s/10k?%d" % (url, number))
-        added = time.monotonic() - began
-        daemon.wait()
-        cost = Cost(time.monotonic() - began, daemon.cpu - cpu)
-        print("  dlserv   %.0f tasks/s (added at %.0f/s), CPU %.2f ms a task"
-              % (500 / cost.wall, 500 / added, cost.cpu * 2))
+        daemon.call("POST", "/config", {"download": {"max_per_host": 16}})
+        for count in (8, 16):
+            print("  %d connections" % count)
+            compare(2, dict(fetchers(url + "/slow/gib", target, connections=count),
+                            dlserv=lambda: daemon.fetch(url + "/slow/gib", connections=count)))
+
+
+def small(folder):
+    """1,000 files of 10 KiB, added one by one (by dlserv durably)"""
+    root = make_many(folder, "10k", 10240, 1000)
+    with serving(root, os.path.join(folder, "nginx")) as url:
+        for name, make in daemons(folder):
+            with make() as daemon:
+                cpu, began = daemon.cpu, time.monotonic()
+                for number in range(1000):
+                    daemon.add("%s/10k-%d" % (url, number))
+                added = time.monotonic() - began
+                daemon.wait()
+                wall = time.monotonic() - began
+                print("  %-8s %.0f tasks/s (added at %.0f/s), CPU %.2f ms a task"
+                      % (name, 1000 / wall, 1000 / added, daemon.cpu - cpu))
+
+
+def limited(folder):
+    """200 files at 100 KiB/s each, at once, 8 s long"""
+    root = make_many(folder, "800k", 800 * 1024, 200)
+    with serving(root, os.path.join(folder, "nginx")) as url:
+        for name, make in daemons(folder, 200):
+            with make() as daemon:
+                cpu, began = daemon.cpu, time.monotonic()
+                limit = {"ratelimit": "100K"} if name == "dlserv" else {"max-download-limit": "100K"}
+                for number in range(200):
+                    daemon.add("%s/800k-%d" % (url, number), **limit)
+                daemon.wait(0.1)
+                print("  %-8s wall %6.2f s  CPU %6.2f s  %s" % (
+                    name, time.monotonic() - began, daemon.cpu - cpu, check(daemon.folder, root, "800k")))
+
+
+def daemons(folder, concurrent=5):
+    """(name, a function that starts it) of each daemon that takes tasks."""
+    if found("aria2c"):
+        yield "aria2c", lambda: Aria2(folder, "-j%d" % concurrent)
+    most = '{"download": {"max_concurrent": %d, "max_per_host": %d}}' % (concurrent, max(8, concurrent))
+    path = os.path.join(folder, "bench.json")
+    with open(path, "w") as file:
+        file.write(most)
+    yield "dlserv", lambda: Dlserv(folder, "-c", path)
+
+
+def check(folder, root, name):
+    """A word on whether every file in the folder is what was served."""
+    with open(os.path.join(root, name), "rb") as file:
+        wanted = file.read()
+    wrong = count = 0
+    for each in os.listdir(folder):
+        if each.startswith(name):
+            with open(os.path.join(folder, each), "rb") as file:
+                count, wrong = count + 1, wrong + (file.read() != wanted)
+    return "%d files, %d of them wrong" % (count, wrong)
+
+
+def make_certificate(folder):
+    """The path of a self-signed certificate with its key."""
+    path = os.path.join(folder, "certificate.pem")
+    if not os.path.exists(path):
+        tests = os.path.join(ROOT, "tests", "certs", "server.pem")
+        shutil.copy(tests, path)
+    return path
 
 
 def idle(folder):
@@ -82,4 +162,4 @@ def idle(folder):
               % (name, 1000 * _median(times), _median(sizes) / 2 ** 20))
 
 
-ALL = {"plain": plain, "small": small, "idle": idle}
+ALL = {"plain": plain, "tls": tls, "slow": slow, "small": small, "limited": limited, "idle": idle}

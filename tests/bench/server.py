@@ -33,7 +33,7 @@ def serving(root, folder, certificate=None, rate=20 * 10 ** 6):
 
 @contextlib.contextmanager
 def _nginx(root, folder, certificate, rate):
-    port = _free_port()
+    port = free_port()
     os.chmod(os.path.dirname(folder), 0o755)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "nginx.conf")
@@ -45,7 +45,7 @@ def _nginx(root, folder, certificate, rate):
     os.chmod(folder, 0o755)
     process = subprocess.Popen(["nginx", "-c", path], stderr=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield "%s://127.0.0.1:%d" % ("https" if certificate else "http", port)
     finally:
         process.terminate()
@@ -66,12 +66,12 @@ def _python(root):
         server.shutdown()
 
 
-def _free_port():
+def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
-def _wait_for(port):
+def wait_for(port):
     deadline = time.monotonic() + 10
     while True:
         try:

@@ -164,19 +164,20 @@ def test_a_stop_ends_every_connection_at_once(origin, attempt):
 
 
 def test_all_that_the_connections_got_is_kept(origin, attempt, folder):
-    origin.put("/a", DATA, script=[Gate(after=MIB) for _ in range(4)])
+    origin.put("/a", DATA, script=[paced(2 * MIB)] * 9)
     first = attempt(origin.url("/a"), connections=4)
     thread = threading.Thread(target=lambda: first.fails(Stopped))
     thread.start()
-    until(lambda: first.download.count == 4 * MIB)
+    until(lambda: first.progress and len(first.progress.done) >= 3 and first.download.count >= 4 * MIB)
     first.download.stop()
     thread.join()
     kept = first.progress
-    assert len(kept.done) == 4 and sum(end - start for start, end in kept.done) == 4 * MIB
+    count = sum(end - start for start, end in kept.done)
+    assert len(kept.done) >= 3 and count >= 4 * MIB
     origin.put("/a", DATA)
     origin.sent = 0
     attempt(origin.url("/a"), connections=4, kept=kept).run()
-    assert whole(folder) and origin.sent < 5 * MIB
+    assert whole(folder) and origin.sent < len(DATA) - count + MIB
 
 
 # -- mirrors --------------------------------------------------------------------------------

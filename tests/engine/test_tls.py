@@ -59,9 +59,16 @@ def test_a_ca_file_that_is_none_is_told(secure, attempt, tmp_path):
     assert "download.ca_file" in attempt(secure.url("/a"), settings={"ca_file": str(tmp_path / "no.pem")}).fails(Permanent)
 
 
-def test_a_server_without_tls_is_told(origin, attempt):
-    origin.put("/a", DATA)
-    assert "TLS" in attempt(origin.url("/a").replace("http:", "https:")).fails(Temporary)
+def test_a_server_without_tls_is_told(attempt):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def greet():
+            with listener.accept()[0] as client:
+                client.sendall(b"220 this is not TLS\r\n")
+                client.recv(1)
+        thread = threading.Thread(target=greet)
+        thread.start()
+        assert "TLS" in attempt("https://127.0.0.1:%d/a" % listener.getsockname()[1]).fails(Temporary)
+        thread.join()
 
 
 def test_a_body_that_ends_without_a_close_is_short(secure, attempt):
