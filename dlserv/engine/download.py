@@ -134,7 +134,7 @@ class Download:
     def progress(self):
         """The Progress of now, or what was kept before there is any."""
         with self._lock:
-            if self._part is None or self._resource is None:
+            if self._part is None or self._resource is None or not self._part.named:
                 return self._kept
             return self._progress()
 
@@ -226,9 +226,14 @@ class Download:
             self._old -= self._segments.count
             self._segments = Segments()
             self._publishing = self._checksum = None
-        if self._part is not None:
-            self._observer.planned(self._progress(), durable=True)
-            self._part.truncate()
+        if self._part is None:
+            return
+        if not self._part.named:
+            self._part.close()
+            self._part = None
+            return
+        self._observer.planned(self._progress(), durable=True)
+        self._part.truncate()
 
     # -- asking ----------------------------------------------------------------------
 
@@ -296,7 +301,7 @@ class Download:
         """See that the answer continues the bytes on disk at `start`, or begin anew with it."""
         known, found = self._resource, answer.resource
         if not self._segments.count:
-            self._plan(source, found)
+            self._plan(source, found, answer.stream.at_hand)
         elif first and answer.status == 200:
             same = found.same_validator(known)
             self._begin_anew(source, found, "the server no longer resumes" if same
@@ -336,14 +341,18 @@ class Download:
 
     # -- names -----------------------------------------------------------------------
 
-    def _plan(self, source, resource):
-        """Choose the names and make the part file, or keep those there are."""
+    def _plan(self, source, resource, at_hand=False):
+        """Choose the names and make the part file, or keep those there are.
+
+        A file whose bytes are all `at_hand` gets by without a name until it is published.
+        """
         if self._part is not None:
             self._adopt(source, resource)
         else:
             part, target = landing.make_part(
                 self._folder, self._free_names(self._choose_name(resource)),
-                lambda part, target: self._announce(part, target, source, resource))
+                lambda part, target: self._announce(part, target, source, resource),
+                at_hand and self._previous is None)
             with self._lock:
                 self._part, self._target = part, target
                 self._resource, self._source = resource, str(source.url)
@@ -409,11 +418,9 @@ class Download:
         """Give the file its name, a free one even if the planned one was taken meanwhile."""
         self._part.stamp(self._resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
-        names = self._free_names(self._target)
-        target = self._target if interrupted else next(names)
         self._stop.check()
-        name = landing.publish(self._part, target, names, self._announce_publishing, interrupted,
-                               self._previous)
+        name = landing.publish(self._part, self._target, self._free_names(self._target),
+                               self._announce_publishing, interrupted, self._previous)
         return Finished(name, self._publishing, self._checksum, self._resource)
 
     def _announce_publishing(self, target, identity):
@@ -422,5 +429,6 @@ class Download:
         return self._observer.publishing(self._progress())
 
     def _progress(self):
-        return Progress(self._part.name, self._target, self._source, self._resource,
-                        self._segments.done(), self._publishing, self._checksum)
+        done = self._segments.done() if self._part.named else []
+        return Progress(self._part.name, self._target, self._source, self._resource, done,
+                        self._publishing, self._checksum)

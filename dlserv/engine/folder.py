@@ -14,6 +14,7 @@ import stat
 from ..errors import NameTaken, NoSpace, Unwritable
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
+_HAS_UNNAMED = _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
     | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 _FULL = {errno.ENOSPC: "no space left on device",
@@ -97,6 +98,26 @@ class Folder:
     def create(self, name):
         """A descriptor of a new file, readable and writable. Raises NameTaken besides."""
         return self._open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+    def create_unnamed(self):
+        """A descriptor of a new file that has no name yet and is gone after a crash.
+
+        None where there are no such files (other systems than Linux, FAT, NFS).
+        """
+        if not _HAS_UNNAMED:
+            return None
+        try:
+            return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o666, dir_fd=self._fd)
+        except OSError:
+            return None
+
+    def name(self, fd, name):
+        """Give such a file its name, exclusively. Raises NameTaken if it is in use."""
+        try:
+            os.link("/proc/self/fd/%d" % fd, name, dst_dir_fd=self._fd, follow_symlinks=True)
+        except OSError as error:
+            raise local_error(error, self.relative(name)) from error
+        self.sync()
 
     def open(self, name, write=False):
         """A descriptor of a regular file that is there."""

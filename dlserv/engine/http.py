@@ -336,6 +336,11 @@ class Plain:
     def slot(self):
         return self._exchange.slot
 
+    @property
+    def at_hand(self):
+        """Whether all that is left of the body is here and need not be waited for."""
+        return self.expected is not None and len(self.leftover) == self.expected - self.received
+
     def read_into(self, view):
         """Bytes read into the buffer, 0 at the true end. Raises Temporary at any other."""
         view = view[:self._limit(len(view))]
@@ -375,7 +380,7 @@ class Plain:
 class Chunked:
     """A chunked body (RFC 9112, 7.1), decoded by http.client."""
 
-    expected = None
+    expected, at_hand = None, False
 
     def __init__(self, exchange):
         self._exchange = exchange
@@ -419,7 +424,7 @@ class Inflated:
     """The decoded bytes of a stream, within bounds that no honest text reaches."""
 
     RATIO, GRACE = 200, 64 * 2 ** 20
-    expected = None
+    expected, at_hand = None, False
 
     @property
     def slot(self):

@@ -38,14 +38,18 @@ def is_previous(previous, name, status):
     return previous is not None and name == previous.name and previous.identity.matches(status)
 
 
-def make_part(folder, names, announce):
+def make_part(folder, names, announce, at_hand):
     """(a new PartFile, the target it is for) under the first names that are free.
 
     `announce(part, target)` is called before the file is made, `announce(None, None)` if
-    it could not be.
+    it could not be. One whose bytes are all `at_hand` needs no name of its own, and so
+    nothing to be announced, where the file system can do without.
     """
     for target in names:
         name = filename.part_name(target)
+        part = PartFile.unnamed(folder, name) if at_hand else None
+        if part is not None:
+            return part, target
         if folder.stat(name) is not None:
             continue
         announce(name, target)
@@ -70,7 +74,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
         part.sync(times=True)
         wait()
         try:
-            found = part.folder.stat(target)
+            found = part.folder.stat(target) if previous is not None else None
             part.publish(target, interrupted, found is not None and is_previous(previous, target, found))
             return target
         except NameTaken:

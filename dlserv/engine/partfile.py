@@ -38,14 +38,20 @@ class Identity(namedtuple("Identity", "device inode size mtime_ns")):
 class PartFile:
     """An open part file in a Folder. Every method may raise NoSpace or Unwritable."""
 
-    def __init__(self, folder, name, fd):
-        self.folder, self.name, self._fd = folder, name, fd
+    def __init__(self, folder, name, fd, named=True):
+        self.folder, self.name, self._fd, self.named = folder, name, fd, named
         self._lock = threading.Lock()   # held while a descriptor is closed, copied or sought
 
     @classmethod
     def create(cls, folder, name):
         """A new one. Raises NameTaken if a file of that name is there."""
         return cls(folder, name, folder.create(name))
+
+    @classmethod
+    def unnamed(cls, folder, name):
+        """One that is nowhere to be seen until it is published, or None where that is impossible."""
+        fd = folder.create_unnamed()
+        return None if fd is None else cls(folder, name, fd, named=False)
 
     @classmethod
     def reopen(cls, folder, name):
@@ -136,7 +142,9 @@ class PartFile:
         """Give the file its final name, durably. Raises NameTaken if it is in use."""
         if os.name == "nt":     # an open file cannot be renamed there
             self.close()
-        if replace:
+        if not self.named:
+            self.folder.name(self._fd, name)
+        elif replace:
             self.folder.replace(self.name, name)
         else:
             self.folder.rename(self.name, name, spare_empty)
