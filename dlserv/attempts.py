@@ -132,7 +132,7 @@ class Attempts:
         except Exception as bug:
             self._internal_error(task, bug)
             self._scheduler.ended(tid)
-            self._board.save(task, durable=False)
+            self._board.save(task, lazy=True)
             return None
         self._running[tid] = task.run
         self._checkpointer.wake()
@@ -232,7 +232,7 @@ class Attempts:
             self._conclude(task, run, outcome)
         elif task.state == QUEUED:
             self.enqueue(task)
-        self._board.save(task, durable=False)
+        self._board.save(task, lazy=True)
         self._board.events.publish("changed", run.tid)
 
     def _conclude(self, task, run, outcome):

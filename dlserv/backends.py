@@ -197,7 +197,9 @@ class SqliteMapping(_Mapping):
 
     BUILD = "CREATE TABLE IF NOT EXISTS Dict (key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)"
     LOOK_UP = "SELECT value FROM Dict WHERE key = ?"
-    STORE = "REPLACE INTO Dict (key, value) VALUES (?, ?)"
+    STORE = "INSERT INTO Dict (key, value) VALUES (?, ?)"
+    AGAIN = " ON CONFLICT (key) DO UPDATE SET value = excluded.value"   # half the pages of REPLACE
+    AT_ONCE = 8             # records that one statement stores, which then is the transaction
     DELETE = "DELETE FROM Dict WHERE key = ?"
     KEYS = "SELECT key FROM Dict"
 
@@ -206,6 +208,9 @@ class SqliteMapping(_Mapping):
         _create_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._synchronous = None
+        self._store, self._again = self.STORE, self.AGAIN
+        if sqlite3.sqlite_version_info < (3, 24):
+            self._store, self._again = self.STORE.replace("INSERT", "REPLACE"), ""
         try:
             # Exclusive: no shared memory, which network file systems do not have.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -235,9 +240,16 @@ class SqliteMapping(_Mapping):
 
     def _save(self, changes, durable):
         self._synchronize("FULL" if durable else "NORMAL")
+        if len(changes) <= self.AT_ONCE and None not in changes.values():
+            self._db.execute(self._store + ", (?, ?)" * (len(changes) - 1) + self._again,
+                             [part for change in changes.items() for part in change])
+        else:
+            self._save_many(changes)
+
+    def _save_many(self, changes):
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(self.STORE, [each for each in changes.items() if each[1] is not None])
+            self._db.executemany(self._store + self._again, [each for each in changes.items() if each[1] is not None])
             self._db.executemany(self.DELETE, [(key,) for key in changes if changes[key] is None])
             self._db.execute("COMMIT")
         except sqlite3.Error:

@@ -132,9 +132,9 @@ class Board:
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
         self._moved.notify_all()
 
-    def save(self, task, durable=True):
+    def save(self, task, durable=True, lazy=False):
         """Take the task's record to the store; gives the Ticket."""
-        return self.store.write({task.tid: task.to_record()}, durable)
+        return self.store.write({task.tid: task.to_record()}, durable, lazy)
 
     def note(self, task, level, text):
         """Put a line on top of the task's log."""

@@ -3,7 +3,8 @@
 `Store` is what the daemon talks to. One thread owns the `shelve.Shelf` and commits in
 groups: everybody who writes while a commit is under way shares the next one. A durable
 write is on disk when its ticket says so; a relaxed one survives the end of this process,
-and a power cut at the latest after the next durable one.
+and a power cut at the latest after the next durable one. A lazy one does so a moment
+later, with the next that is not, unless that takes too long.
 
 Records are dicts of plain data, read through an unpickler that knows no classes, so a
 tampered database executes nothing. What the shelf is made of is backends.py's business.
@@ -23,6 +24,7 @@ from . import backends
 from .errors import StoreBroken
 
 SCHEMA = 1
+LAZY = 0.1              # seconds that a lazy write may wait for company
 _SCHEMA_KEY = "schema"
 _DAMAGED = "damaged/"
 
@@ -63,8 +65,8 @@ def _crc(value):
 class Ticket:
     """The promise of one write."""
 
-    def __init__(self, changes, durable):
-        self.changes, self.durable = changes, durable
+    def __init__(self, changes, durable, lazy):
+        self.changes, self.durable, self.lazy = changes, durable, lazy
         self._settled, self._error = threading.Lock(), None
         self._settled.acquire()
 
@@ -122,9 +124,9 @@ class Store:
                 self._set_aside(raw)
         return loaded
 
-    def write(self, changes, durable=True):
+    def write(self, changes, durable=True, lazy=False):
         """Take {name: record, or None to delete} as one transaction; gives its Ticket."""
-        ticket = Ticket(changes, durable)
+        ticket = Ticket(changes, durable and not lazy, lazy)
         if self._closed:
             ticket._settle("it is closed")
         else:
@@ -174,15 +176,27 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        while True:
-            tickets = [self._queue.get()]
-            while tickets[-1] is not None and not self._queue.empty():
-                tickets.append(self._queue.get())
-            group = [ticket for ticket in tickets if ticket is not None]
+        ended = False
+        while not ended:
+            group = self._next_group()
+            ended = group[-1] is None
+            if ended:
+                group.pop()
             if group:
                 self._commit(group)
-            if tickets[-1] is None:
-                return
+
+    def _next_group(self):
+        """The tickets of the next commit; None as the last of them means the end."""
+        group, wait = [self._queue.get()], True
+        deadline = time.monotonic() + LAZY
+        try:
+            while group[-1] is not None:
+                wait = wait and group[-1].lazy
+                left = max(0, deadline - time.monotonic()) if wait else 0
+                group.append(self._queue.get(timeout=left))
+        except queue.Empty:
+            pass
+        return group
 
     def _commit(self, group):
         error = None

@@ -157,8 +157,9 @@ class Channel:
         self._retry(self.sock.do_handshake, deadline=time.monotonic() + self.timeout)
 
     def wait_readable(self):
-        """Return when there may be something to read."""
-        self._wait(selectors.EVENT_READ, self.timeout)
+        """Return when there may be something to read; TLS may have read it already."""
+        if not self.secure:
+            self._wait(selectors.EVENT_READ, self.timeout)
 
     def detach(self):
         """The socket, for another Channel; this one is no longer usable."""

@@ -142,7 +142,7 @@ class Download:
         """Make the bytes that are here durable; the Progress that a power cut leaves true."""
         progress, part = self.progress(), self._part
         if part is not None:
-            part.sync()
+            part.flush()
         return progress
 
     # -- the attempt -----------------------------------------------------------------
@@ -402,7 +402,8 @@ class Download:
 
     def _verify(self):
         """Raises WrongBytes unless the file is what was promised."""
-        self._part.truncate(self._segments.total)
+        if self._part.named:    # else it is new and has its size
+            self._part.truncate(self._segments.total)
         self._follow()
         found = self._verifier.finish(self._segments.total, self._stop)
         self._verifier = None

@@ -189,6 +189,7 @@ class Exchange:
             for name, value in dict(headers, **route.headers).items():
                 connection.putheader(name, value.encode("utf-8"))
             connection.endheaders()
+            channel.wait_readable()
             self.response = connection.getresponse()
         except http.client.RemoteDisconnected as error:
             raise Temporary("the server closed the connection without an answer") from error

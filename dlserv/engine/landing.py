@@ -71,7 +71,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
     """
     while True:
         wait = announce(target, part.identity())
-        part.sync(times=True)
+        part.sync()
         wait()
         try:
             found = part.folder.stat(target) if previous is not None else None

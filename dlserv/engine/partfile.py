@@ -113,19 +113,27 @@ class PartFile:
         except OSError as error:
             raise self.local_error(error) from error
 
-    def sync(self, times=False):
-        """Return when what was written survives a power cut; with `times`, also when."""
+    def flush(self):
+        """Return when the bytes written so far survive a power cut; for any thread."""
         with self._lock:
             if self._fd is None:
                 return
-            copy = os.dup(self._fd)     # another thread may close ours meanwhile
+            copy = os.dup(self._fd)     # its owner may close ours meanwhile
         try:
-            (os.fsync if times else _fdatasync)(copy)
+            self._sync(_fdatasync, copy)
+        finally:
+            os.close(copy)
+
+    def sync(self):
+        """Return when bytes, size and times survive a power cut; for the owner alone."""
+        self._sync(os.fsync, self._fd)
+
+    def _sync(self, call, fd):
+        try:
+            call(fd)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise self.local_error(error) from error
-        finally:
-            os.close(copy)
 
     def stamp(self, modified):
         """Set the modification time, epoch seconds; None leaves it."""

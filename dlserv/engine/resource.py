@@ -143,6 +143,7 @@ def _etag(value):
 
 
 def _is_dated(modified, date):
-    if not modified or parse_http_date(modified) is None:
+    changed = parse_http_date(modified) if modified else None
+    if changed is None:
         return False
-    return not date or (parse_http_date(date) or 0) - parse_http_date(modified) >= 1
+    return not date or (parse_http_date(date) or 0) - changed >= 1
