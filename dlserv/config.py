@@ -9,12 +9,11 @@ from collections import namedtuple
 
 from . import __version__, urls
 from .errors import InvalidValue
-from .schema import Boolean, Choice, Field, Integer, Number, Optional, Size, Table, Text, shown
+from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Size, Table, Text, shown
 
 
 def _shown_url(url):
     return url and urls.shown(url)
-
 
 
 def _plain_name(value):
@@ -57,6 +56,10 @@ TABLES = {
               "certificate and key to show to servers that ask for one, in PEM"),
         Field("cookies_file", Optional(_plain_name), None,
               "a Netscape cookies.txt in the folder of the configuration file"),
+        Field("deny_private", Boolean(), False,
+              "connect to addresses of the public network only; a proxy named here is exempt"),
+        Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
+              "exceptions from that: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
         Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
         Field("reserve", Size(), 64 * 2 ** 20, "bytes of the disk to leave free, also \"64M\""),

@@ -18,6 +18,7 @@ from . import __version__, options, room, urls
 from .attempts import Attempts, join
 from .board import Board
 from .config import Config, file_system, is_live
+from .engine.border import Border
 from .engine.cookies import read_file
 from .engine.dial import Tls
 from .engine.folder import Folder
@@ -65,7 +66,8 @@ class Daemon:
         self._bucket = TokenBucket(self.config.download.ratelimit)
         self._network = Network(
             Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
-            Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies)
+            Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies,
+            Border(lambda: self.config.download))
         self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
                                   self._boot)
 

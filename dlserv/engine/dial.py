@@ -19,9 +19,12 @@ from .channel import Channel, Signal, connection_error, ssl, wait_any
 STAGGER = 0.25      # seconds until the next address is tried beside the last
 
 
-def connect(host, port, stop, timeout):
-    """A Channel to host:port. Raises Temporary or Stopped."""
-    addresses = resolve(host, port, stop, timeout)
+def connect(host, port, stop, timeout, permit):
+    """A Channel to host:port. Raises Temporary or Stopped.
+
+    `permit(host, port, addresses)` gives the addresses that may be connected to.
+    """
+    addresses = permit(host, port, resolve(host, port, stop, timeout))
     return Channel(_race(addresses, stop, timeout), stop, timeout)
 
 

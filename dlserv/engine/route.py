@@ -12,6 +12,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Permanent, Temporary
 from .auth import Credentials
+from .border import bypassed
 from .dial import connect, resolve
 
 _LONGEST_REPLY = 16384
@@ -21,7 +22,7 @@ _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "netwo
 _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
 
 
-class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies")):
+class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border")):
     """What the connections of one daemon share.
 
     tls      dial.Tls
@@ -30,6 +31,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies")):
     pool     pool.Pool
     netrc    path of a .netrc, or None
     cookies  a function that gives the http.cookiejar.Cookies to send along
+    border   border.Border
     """
 
     __slots__ = ()
@@ -38,13 +40,14 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies")):
 class Route:
     """To the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
 
-    def __init__(self, url, proxy, options, tls):
-        self._url, self._proxy, self._options, self._tls = url, proxy, options, tls
+    def __init__(self, url, proxy, options, network):
+        self._url, self._proxy, self._options = url, proxy, options
+        self._tls, self._border = network.tls, network.border
 
     @classmethod
     def to(cls, url, options, network):
         """The way for this URL under these options."""
-        return cls(url, choose(url, options.proxy, network.proxies), options, network.tls)
+        return cls(url, choose(url, options.proxy, network.proxies), options, network)
 
     @property
     def key(self):
@@ -91,12 +94,17 @@ class Route:
     def carry(self, host, port, stop):
         """A Channel whose bytes end at host:port, or at the proxy that reads the requests."""
         near = self._proxy or self._url._replace(host=host, port=port)
-        channel = connect(near.host, near.port, stop, self._options.timeout)
+        channel = connect(near.host, near.port, stop, self._options.timeout, self._permit)
         try:
             return self._through_proxy(channel, host, port, stop)
         except BaseException:
             channel.close()
             raise
+
+    def _permit(self, host, port, addresses):
+        if self._proxy is not None and self._border.exempts(self._options.proxy):
+            return addresses
+        return self._border.permit(host, port, addresses)
 
     def _through_proxy(self, channel, host, port, stop):
         proxy = self._proxy
@@ -124,33 +132,6 @@ def choose(url, proxy, environment):
         return urls.parse(proxy if "://" in proxy else "http://" + proxy, urls.PROXY_SCHEMES)
     except ValueError as error:
         raise Permanent("the proxy %s" % error) from error
-
-
-def bypassed(url, no_proxy):
-    """Whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
-    return any(_names(entry, url) for entry in re.split(r"[,\s]+", no_proxy.strip().lower()) if entry)
-
-
-def _names(entry, url):
-    if "/" in entry:
-        return _in_network(entry, url.host)
-    match = re.fullmatch(r"\[?(.*?)\]?(?::([0-9]+))?", entry) if entry.count(":") < 2 or "]" in entry \
-        else re.fullmatch("(.*)()", entry)
-    name, port = match.groups()
-    if port and int(port) != url.port:
-        return False
-    if name == "*":
-        return True
-    name = name.lstrip("*").lstrip(".")
-    return bool(name) and (url.host == name or url.host.endswith("." + name))
-
-
-def _in_network(entry, host):
-    import ipaddress
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return False
 
 
 # -- HTTP proxies -----------------------------------------------------------------------

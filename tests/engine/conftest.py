@@ -3,6 +3,7 @@
 import pytest
 
 from dlserv import config, options, urls
+from dlserv.engine.border import Border
 from dlserv.engine.dial import Tls
 from dlserv.engine.download import Download
 from dlserv.engine.hosts import Hosts
@@ -22,7 +23,8 @@ class Attempt:
         self.notes, self.plans = [], []
         settings = config.Config.parse({"download": settings or {}}).download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
-                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar)
+                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
+                               Border(lambda: settings))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  settings, str(root), self.network, self, kept)
 

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from harness import noise, until
-from servers.origin import Gate, Origin, accept_and_sleep, drop, head, ignore_range, paced, redirect, refuse
+from servers.origin import Gate, Origin, drop, head, ignore_range, paced, redirect, refuse
 from dlserv.engine.channel import Signal
-from dlserv.engine.connections import Connection, Fetch
+from dlserv.engine.connections import Connection
 from dlserv.engine.hosts import HostFull, Hosts
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Stopped, Temporary

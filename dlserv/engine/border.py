@@ -1,0 +1,91 @@
+"""Which addresses downloads may connect to, where the private network is to be out of reach.
+
+The address that a connection really goes to is what counts, at every hop and for every
+mirror, so a name that resolves to another address the second time gains nothing.
+"""
+
+import re
+
+from ..errors import Permanent
+
+# What ipaddress does not call private on every Python, and what wraps an IPv4 address.
+_SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
+_NAT64 = ("64:ff9b::/96", "64:ff9b:1::/48")
+
+
+class Border:
+    """`settings()` gives config.download of now."""
+
+    def __init__(self, settings):
+        self._settings = settings
+
+    def permit(self, host, port, addresses):
+        """Those of getaddrinfo's addresses that may be connected to. Raises Permanent if none may."""
+        settings = self._settings()
+        if not settings.deny_private:
+            return addresses
+        permitted = [each for each in addresses if is_public(each[4][0])
+                     or any(_names(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
+        if not permitted:
+            raise Permanent("%s is not an address of the public network, and download.deny_private keeps "
+                            "downloads to that; download.allow_hosts makes exceptions" % host)
+        return permitted
+
+    def exempts(self, proxy):
+        """Whether a task's proxy is the one that the settings name, which may be anywhere."""
+        return proxy is None or proxy == self._settings().proxy
+
+
+def is_public(text):
+    """Whether the address belongs to a host of the open Internet."""
+    import ipaddress
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if address.version == 6:
+        inner = _embedded(address)
+        if inner is not None:
+            return is_public(str(inner))
+        if address.is_site_local:
+            return False
+    elif any(address in ipaddress.ip_network(network) for network in _SHARED):
+        return False
+    return not (address.is_private or address.is_loopback or address.is_link_local
+                or address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _embedded(address):
+    """The IPv4 address that packets to this IPv6 address end at, or None."""
+    import ipaddress
+    if any(address in ipaddress.ip_network(network) for network in _NAT64):
+        return ipaddress.IPv4Address(address.packed[-4:])
+    compatible = ipaddress.ip_network("::/96")
+    if address in compatible and int(address) > 1:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+
+
+def bypassed(url, no_proxy):
+    """Whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
+    return any(_names(entry, url.host, url.port, url.host)
+               for entry in re.split(r"[,\s]+", no_proxy.strip().lower()) if entry)
+
+
+def _names(entry, host, port, address):
+    if "/" in entry:
+        return _in_network(entry, address)
+    match = re.fullmatch(r"\[?(.*?)\]?(?::([0-9]+))?", entry) if entry.count(":") < 2 or "]" in entry \
+        else re.fullmatch("(.*)()", entry)
+    name, wanted = match.groups()
+    if wanted and int(wanted) != port:
+        return False
+    if name == "*":
+        return True
+    name = name.lstrip("*").lstrip(".")
+    return bool(name) and (host == name or host.endswith("." + name))
+
+
+def _in_network(entry, address):
+    import ipaddress
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
