@@ -403,14 +403,3 @@ def test_a_name_that_does_not_resolve_is_temporary(attempt):
 
 def test_a_port_that_is_closed_is_temporary(attempt):
     assert attempt("http://127.0.0.1:1/a").fails(Temporary) == "the connection was refused"
-
-
-def test_a_checksum_is_held_against_the_file(origin, attempt, folder):
-    import hashlib
-    origin.put("/a", DATA)
-    right = "sha-256=" + hashlib.sha256(DATA).hexdigest()
-    assert attempt(origin.url("/a"), checksum=right).run().finished.checksum == right
-    wrong = "sha-256=" + "0" * 64
-    sentence = attempt(origin.url("/a"), checksum=wrong).fails(Permanent)
-    assert wrong in sentence and right in sentence
-    assert "a (1)" not in listing(folder)
