@@ -133,6 +133,14 @@ class Folder:
         except OSError as error:
             raise local_error(error, self.relative(name)) from error
 
+    def names(self):
+        """All that are in use here, as a set."""
+        try:
+            return set(os.listdir(self.path if self._fd is None or os.listdir not in os.supports_fd
+                                  else self._fd))
+        except OSError as error:
+            raise local_error(error, self.path) from error
+
     def stat(self, name):
         """The name's own os.stat_result (a link is not followed), or None if it is free."""
         try:

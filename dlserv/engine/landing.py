@@ -4,10 +4,14 @@ The names are told to the observer before anything is made or renamed, so a cras
 point leaves nothing behind that the next attempt does not recognise.
 """
 
+import itertools
+
 from .. import urls
 from ..errors import LocalError, NameTaken, Permanent
 from . import filename
 from .partfile import Identity, PartFile
+
+MANY = 8        # taken names after which the whole folder is looked at
 
 
 def choose_name(option, resource):
@@ -22,15 +26,18 @@ def free_names(folder, name, overwrite, previous=None):
 
     Raises Permanent at the first that is taken, if `overwrite` is "never".
     """
-    number = 0
-    while True:
+    taken = ()
+    for number in itertools.count():
+        if number == MANY:      # asking for each of a thousand would take its time
+            taken = folder.names()
         candidate = filename.numbered(name, number)
+        if candidate in taken and previous is None:
+            continue
         found = folder.stat(candidate)
         if found is None or is_previous(previous, candidate, found):
             yield candidate
         elif overwrite == "never":
             raise Permanent("a file named %s is there already" % folder.relative(candidate))
-        number += 1
 
 
 def is_previous(previous, name, status):

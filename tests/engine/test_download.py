@@ -106,6 +106,15 @@ def test_a_name_that_is_taken_gets_a_number(origin, attempt, folder):
     assert (folder / "x (2).tar.gz.part").read_text() == "mine too"
 
 
+def test_hundreds_of_taken_names_are_passed_over(origin, attempt, folder):
+    for number in range(300):
+        (folder / ("a (%d).iso" % number if number else "a.iso")).write_bytes(b"")
+    (folder / "a (17).iso").unlink()
+    origin.put("/a.iso", DATA)
+    assert attempt(origin.url("/a.iso")).run().finished.name == "a (17).iso"
+    assert attempt(origin.url("/a.iso")).run().finished.name == "a (300).iso"
+
+
 def test_a_name_that_is_taken_meanwhile_is_not_overwritten(origin, attempt, folder):
     gate = Gate(after=1000)
     origin.put("/x.iso", DATA, script=[gate])
