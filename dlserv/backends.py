@@ -249,7 +249,8 @@ class SqliteMapping(_Mapping):
     def _save_many(self, changes):
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(self._store + self._again, [each for each in changes.items() if each[1] is not None])
+            self._db.executemany(self._store + self._again,
+                                 [each for each in changes.items() if each[1] is not None])
             self._db.executemany(self.DELETE, [(key,) for key in changes if changes[key] is None])
             self._db.execute("COMMIT")
         except sqlite3.Error:

@@ -103,6 +103,7 @@ class Checkpointer:
     """
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
+    FIRST = 0.1         # the same where all was quiet before; doubles up to that
     FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
     FLUSH_BYTES = 2 ** 27   # or as soon as so many wait to be written: the end comes quicker then
 
@@ -110,6 +111,7 @@ class Checkpointer:
         self._runs, self._store, self._guard = runs, store, guard
         self._wake = threading.Condition()
         self._awake = self._stopping = False
+        self._pause = self.FIRST
         self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
 
     def start(self):
@@ -147,10 +149,11 @@ class Checkpointer:
         """False when it is time to end."""
         with self._wake:
             if not self._awake and not self._stopping:
-                self._wake.wait()
+                self._pause = self.FIRST
+                self._wake.wait_for(lambda: self._awake or self._stopping)
             self._awake = False
-            if not self._stopping:
-                self._wake.wait_for(lambda: self._stopping, self.EVERY)
+            self._wake.wait_for(lambda: self._stopping, self._pause)
+            self._pause = min(self.EVERY, 2 * self._pause)
             return not self._stopping
 
     def _checkpoint(self, runs, flush):

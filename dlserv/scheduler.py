@@ -162,10 +162,7 @@ class Scheduler:
     def _run(self):
         with self._changed:
             while not self._stopping:
-                try:
-                    self._fill_slots()
-                except Exception:
-                    log.exception("the scheduler failed; it goes on")
+                self._fill_slots()
                 self._changed.wait(self._seconds_to_sleep())
 
     def _fill_slots(self):
@@ -173,7 +170,10 @@ class Scheduler:
             tid = self._next()
             if tid is None:
                 return
-            self._start_task(tid)
+            try:
+                self._start_task(tid)
+            except Exception:
+                log.exception("%s could not be started", tid[:8])
 
     def _next(self):
         """Give a slot to the task that goes first; its tid, or None if none can start now."""

@@ -87,6 +87,8 @@ class Choice:
 
 
 class Boolean:
+    """true or false; as text, any of the words people use."""
+
     json_schema = {"type": "boolean"}
 
     def __call__(self, value):

@@ -5,15 +5,19 @@ signals.
 """
 
 import errno
+import importlib
 import logging
 import os
 import signal
 import socket
 import sys
+import zipimport
 
 from . import config, configfile
 from .errors import LocalError
 from .note import Note, note_path
+
+LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
 
 
 def add_arguments(parser):
@@ -90,11 +94,19 @@ def serve(options):
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         with daemon, server, Note(note_path(os.environ, daemon.config.general.db_path), server.url):
+            _load_the_rest()
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait()
     finally:
         server.server_close()
     return 0
+
+
+def _load_the_rest():
+    """Load now what is otherwise loaded when it is needed: the .pyz may be replaced meanwhile."""
+    if isinstance(__loader__, zipimport.zipimporter):
+        for name in LATE:
+            importlib.import_module(name, __package__)
 
 
 def _environment_proxies():

@@ -96,9 +96,9 @@ class Origin(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, context=None, host="127.0.0.1"):
+    def __init__(self, context=None, host="127.0.0.1", port=0):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, 0), _Connection)
+        super().__init__((host, port), _Connection)
         self.host, self.context = host, context
         self.files, self.requests, self.sent = {}, [], 0
         self.closing = threading.Event()

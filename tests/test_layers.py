@@ -1,0 +1,167 @@
+"""The house: one ordered list of modules, each importing only what stands above it."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import readme
+from harness import ROOT
+
+PACKAGE = os.path.join(ROOT, "dlserv")
+
+# A new module goes below everything it imports and above everything that imports it.
+ORDER = """
+    errors units schema urls config options
+    engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
+    engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
+    engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
+    engine.sources engine.transfer engine.connections engine.landing engine.download
+    backends store events task removal scheduler run room board attempts daemon
+    api.framing api.requests api.bodies api.replies api.views api.files api.feeds api.metrics
+    api.openapi api.routes api.server
+    note configfile serve cli __main__
+""".split()
+
+# The rooms know nothing of these, whatever the order would allow.
+BANS = {
+    "engine": {"backends", "store", "events", "task", "removal", "scheduler", "run", "board", "attempts",
+               "daemon"},
+    "store": {"engine", "task"},
+    "backends": {"engine", "task"},
+    "api": {"store", "scheduler", "daemon", "board", "attempts", "backends"},
+}
+LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
+LAZY_BUT = {"backends": {"sqlite3"}, "engine.ftp": {"ftplib"}, "engine.channel": {"ssl"}}
+LONGEST_FUNCTION = 60
+
+
+def modules():
+    found = {}
+    for folder, _, names in os.walk(PACKAGE):
+        for name in names:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                found[os.path.relpath(path, PACKAGE)[:-3].replace(os.sep, ".")] = path
+    return {name: path for name, path in found.items() if not name.endswith("__init__")}
+
+
+MODULES = modules()
+TREES = {}
+for _name, _path in MODULES.items():
+    with open(_path, encoding="utf-8") as _file:
+        TREES[_name] = ast.parse(_file.read())
+
+
+def imports(name, everywhere=True):
+    """The modules of ours, or the first parts of others (after a dot), that it imports."""
+    tree = TREES[name]
+    nodes = ast.walk(tree) if everywhere else _module_level(tree)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = name.split(".")[:-node.level] + (node.module.split(".") if node.module else [])
+            if ".".join(base) in MODULES:
+                yield ".".join(base)
+            else:
+                for alias in node.names:
+                    whole = ".".join(base + [alias.name])
+                    if whole in MODULES:
+                        yield whole
+        elif isinstance(node, ast.ImportFrom):
+            yield "." + node.module.split(".")[0]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield "." + alias.name.split(".")[0]
+
+
+def _module_level(tree):
+    for node in tree.body:
+        yield node
+        if isinstance(node, (ast.Try, ast.If)):
+            yield from ast.walk(node)
+
+
+def test_every_module_has_its_place():
+    assert sorted(ORDER) == sorted(MODULES), "put a new module into ORDER, below what it imports"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_what_stands_above_it(name):
+    above = ORDER[:ORDER.index(name)]
+    wrong = [each for each in imports(name) if not each.startswith(".") and each not in above]
+    assert not wrong, "%s imports %s" % (name, wrong)
+
+
+@pytest.mark.parametrize("room", sorted(BANS))
+def test_rooms_do_not_know_each_other(room):
+    for name in MODULES:
+        if name.split(".")[0] == room:
+            assert not {each.split(".")[0] for each in imports(name)} & BANS[room], name
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_what_a_small_box_may_lack_is_imported_late(name):
+    early = {each[1:] for each in imports(name, everywhere=False) if each.startswith(".")}
+    assert not early & (LAZY - LAZY_BUT.get(name, set()))
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_nothing_but_the_standard_library_is_imported(name):
+    if not hasattr(sys, "stdlib_module_names"):
+        pytest.skip("this Python does not tell what belongs to its library")
+    others = {each[1:] for each in imports(name) if each.startswith(".")}
+    assert others <= set(sys.stdlib_module_names)
+
+
+def test_functions_are_short():
+    lengths = []
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lengths.append((node.body[-1].end_lineno - node.lineno + 1, name, node.name))
+    assert max(lengths)[0] <= LONGEST_FUNCTION, max(lengths)
+    assert sorted(lengths)[len(lengths) // 2][0] <= 8
+    assert sorted(lengths)[len(lengths) * 9 // 10][0] <= 30
+
+
+def test_public_things_say_what_they_are():
+    for name, tree in TREES.items():
+        assert ast.get_docstring(tree), name
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                trivial = node.body[-1].end_lineno - node.lineno < 4
+                assert ast.get_docstring(node) or trivial, "%s.%s" % (name, node.name)
+
+
+def test_the_command_line_starts_without_the_rest():
+    code = "import sys, dlserv.cli; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-S", "-c", code], cwd=ROOT).decode().split()
+    assert not {"sqlite3", "ftplib", "xml", "concurrent.futures", "dataclasses"} & set(loaded)
+    assert "dlserv.daemon" not in loaded
+
+
+def test_readme_shows_the_tables_as_they_are():
+    with open(os.path.join(ROOT, "README"), encoding="utf-8") as file:
+        text = file.read()
+    assert readme.rewritten(text) == text, "run python3 tests/readme.py"
+
+
+def test_the_top_level_is_what_the_design_says():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if listed.returncode:
+        pytest.skip("this is no checkout")
+    top = {line.split("/")[0] for line in listed.stdout.decode().splitlines()}
+    assert {name for name in top if not name.startswith(".")} == {
+        "dlserv.py", "dlserv", "tests", "Makefile", "LICENSE", "README"}
+
+
+def test_lines_are_readable_and_no_place_of_this_machine_is_named():
+    for name, path in MODULES.items():
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                where = "%s:%d" % (name, number)
+                assert len(line) <= 116 and line == line.rstrip() + "\n" and "\t" not in line, where
+                assert not re.search(r"/(home|root|work|Users)/", line), where

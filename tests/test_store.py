@@ -1,0 +1,301 @@
+"""The database, of either kind: what is written stays, what is damaged harms nothing else."""
+
+import logging
+import os
+import pickle
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dlserv import backends, store as module
+from dlserv.errors import MissingModule, StoreBroken
+from dlserv.store import Store
+from harness import ROOT, until
+
+RECORD = {"url": "http://a/b", "list": [1, 2.5, None, True], "deep": {"x": ["y"]}}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "state" / "dlserv.db")
+
+
+@pytest.fixture
+def make(path, backend):
+    """A function that opens the database; what is still open is closed in the end."""
+    made = []
+
+    def make():
+        made.append(Store(path, backend))
+        return made[-1]
+
+    yield make
+    for each in made:
+        if not each._closed:
+            each.close()
+
+
+def load(store):
+    """{name: record} of everything that is whole."""
+    return dict(store.load(lambda name, record: (name, record)))
+
+
+def refill(make, records):
+    store = make()
+    store.write(records).wait()
+    store.close()
+
+
+# -- what is written stays ------------------------------------------------------------------
+
+def test_records_survive(make):
+    refill(make, {"a": RECORD, "b": {}, "c": {"n": 1}})
+    refill(make, {"b": None, "c": {"n": 2}, "none": None})
+    assert load(make()) == {"a": RECORD, "c": {"n": 2}}
+
+
+@pytest.mark.parametrize("durable, lazy", [(True, False), (False, False), (False, True)])
+def test_what_was_waited_for_survives_a_kill(path, backend, durable, lazy):
+    code = ("import os, sys\nfrom dlserv.store import Store\nstore = Store(%r, %r)\n"
+            "store.write({'a': {'n': 1}}, %r, %r).wait()\nos.kill(os.getpid(), 9)" % (path, backend, durable, lazy))
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -9
+    store = Store(path, backend)
+    assert load(store) == {"a": {"n": 1}}
+    store.close()
+
+
+def test_many_writers_share_a_commit(make, monkeypatch):
+    store = make()
+    commits, gate, real = [], threading.Event(), store._mapping.commit
+
+    def commit(durable):
+        gate.wait(10)
+        commits.append(durable)
+        real(durable)
+
+    monkeypatch.setattr(store._mapping, "commit", commit)
+    tickets = [store.write({"%d" % number: {}}) for number in range(100)]
+    gate.set()
+    for ticket in tickets:
+        ticket.wait()
+    assert len(commits) <= 2 and len(load(store)) == 100
+
+
+def test_lazy_writes_wait_for_company(make, monkeypatch):
+    store = make()
+    commits, real = [], store._mapping.commit
+    monkeypatch.setattr(store._mapping, "commit", lambda durable: (commits.append(durable), real(durable)))
+    for number in range(50):
+        store.write({"%d" % number: {}}, lazy=True)
+    store.write({"last": {}}).wait()
+    assert commits == [True] and len(load(store)) == 51
+    store.write({"later": {}}, lazy=True).wait()
+    assert commits == [True, False]
+
+
+def test_order_is_kept(make):
+    store = make()
+    for number in range(200):
+        store.write({"a": {"n": number}}, durable=bool(number % 3), lazy=number % 3 == 1)
+    store.close()
+    assert load(make()) == {"a": {"n": 199}}
+
+
+def test_a_closed_store_takes_nothing(make):
+    store = make()
+    store.close()
+    with pytest.raises(StoreBroken, match="closed"):
+        store.write({"a": {}}).wait()
+
+
+def test_the_file_is_private(make, path):
+    refill(make, {"a": RECORD})
+    for name in os.listdir(os.path.dirname(path)):
+        mode = os.stat(os.path.join(os.path.dirname(path), name)).st_mode
+        assert stat.S_IMODE(mode) == 0o600, name
+
+
+def test_the_journal_does_not_grow_forever(path):
+    store = Store(path, "file")
+    for number in range(300):
+        store.write({"a": {"n": number, "text": "x" * 3000}}, durable=False).wait()
+    assert os.path.getsize(path) < 2 * backends.FileMapping.SLACK
+    store.close()
+    store = Store(path, "file")
+    assert load(store)["a"]["n"] == 299
+    store.close()
+
+
+# -- one at a time ----------------------------------------------------------------------------
+
+def test_a_second_one_is_refused_until_the_first_ends(make, path, backend):
+    first = make()
+    with pytest.raises(StoreBroken, match="in use by another dlserv"):
+        Store(path, backend)
+    code = "import sys; sys.path.insert(0, %r)\nfrom dlserv.store import Store\nStore(%r, %r)" % (ROOT, path, backend)
+    refused = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    assert b"in use by another dlserv" in refused.stderr
+    first.close()
+    make()
+
+
+# -- foreign and future files -------------------------------------------------------------------
+
+def test_a_newer_schema_is_refused(make, monkeypatch):
+    monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
+    refill(make, {"a": RECORD})
+    monkeypatch.undo()
+    with pytest.raises(StoreBroken, match="written by a newer dlserv"):
+        make()
+    monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
+    assert load(make()) == {"a": RECORD}
+
+
+def test_another_kind_of_database_is_never_replaced(make, path, backend):
+    refill(make, {"a": RECORD})
+    other = {"sqlite": "file", "file": "sqlite"}[backend]
+    with pytest.raises(StoreBroken, match="is of the kind '%s'" % backend):
+        Store(path, other)
+    store = Store(path, "auto")
+    assert store.backend == backend and load(store) == {"a": RECORD}
+    store.close()
+
+
+def test_a_python_without_sqlite_names_the_package(path, monkeypatch):
+    pytest.importorskip("sqlite3")
+    Store(path, "sqlite").close()
+    monkeypatch.setattr(backends, "sqlite3", None)
+    with pytest.raises(MissingModule, match="python3-sqlite3"):
+        Store(path, "auto")
+    with pytest.raises(MissingModule, match="python3-sqlite3"):
+        Store(path, "sqlite")
+    new = Store(path + "2", "auto")
+    assert new.backend == "file"
+    new.close()
+
+
+@pytest.mark.parametrize("data", [b"#!/bin/sh\n", b"\0" * 4096, b"dbm"])
+def test_a_file_of_someone_else_is_left_alone(path, backend, data):
+    os.makedirs(os.path.dirname(path))
+    with open(path, "wb") as file:
+        file.write(data)
+    with pytest.raises(StoreBroken, match="is not a dlserv database"):
+        Store(path, backend)
+    with open(path, "rb") as file:
+        assert file.read() == data
+
+
+@pytest.mark.parametrize("where", ["/proc/nothing/dlserv.db", "/dev/null/x/dlserv.db"])
+def test_a_place_that_cannot_be_is_told(where, backend):
+    with pytest.raises(StoreBroken, match="cannot be made"):
+        Store(where, backend)
+
+
+def test_the_shelve_of_a_newer_python_reads_it(path):
+    python = shutil.which("python3.13") or sys.version_info >= (3, 13) and sys.executable
+    if not python or subprocess.run([python, "-c", "import dbm.sqlite3"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("there is no Python with dbm.sqlite3 here")
+    store = Store(path, "sqlite")
+    store.write({"a": RECORD}).wait()
+    store.close()
+    code = "import shelve\nwith shelve.open(%r, 'r') as shelf: print(shelf['a'])" % path
+    assert eval(subprocess.check_output([python, "-c", code])) == RECORD
+
+
+# -- damage -----------------------------------------------------------------------------------
+
+class Trap:
+    def __reduce__(self):
+        return os.system, ("touch trapped",)
+
+
+def test_a_planted_record_executes_nothing(make, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    refill(make, {"a": RECORD})
+    store = make()
+    for name, value in ((b"evil", pickle.dumps(Trap())), (b"evil2", pickle.dumps({"x": Trap()}, 0))):
+        store._mapping[name] = value
+    store._mapping.commit(True)
+    assert load(store) == {"a": RECORD}
+    assert not (tmp_path / "trapped").exists()
+    assert caplog.text.count("is damaged and was set aside") == 2
+
+
+@pytest.mark.parametrize("value", [b"", b"\x80\x04", b"garbage", pickle.dumps([1], 4), pickle.dumps({"a": 1}, 4) + b"crc!"])
+def test_a_damaged_record_is_set_aside_and_kept(make, value, caplog):
+    refill(make, {"a": RECORD})
+    store = make()
+    store._mapping[b"bad"] = value
+    store._mapping.commit(True)
+    assert load(store) == {"a": RECORD}
+    assert "the record bad" in caplog.text
+    store.close()
+    store = make()
+    assert load(store) == {"a": RECORD}, "it is told once"
+    kept = [key for key in store._mapping if key.startswith(b"damaged/")]
+    assert len(kept) == 1 and store._mapping[kept[0]] == value
+
+
+def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
+    refill(make, {"a": RECORD, "b": {}})
+
+    def parse(name, record):
+        return record["url"]
+
+    store = make()
+    assert store.load(parse) == ["http://a/b"]
+    assert "the record b" in caplog.text
+
+
+def test_a_journal_that_was_cut_short_is_whole_up_to_there(path):
+    store = Store(path, "file")
+    for number in range(10):
+        store.write({"%d" % number: {"n": number}}).wait()
+    store.close()
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.truncate(size - 3)
+    store = Store(path, "file")
+    assert sorted(load(store)) == ["%d" % number for number in range(9)]
+    store.write({"new": {}}).wait()
+    store.close()
+    store = Store(path, "file")
+    assert "new" in load(store)
+    store.close()
+
+
+def test_a_database_damaged_in_its_middle_is_set_aside(make, path, backend, caplog):
+    for number in range(60):
+        refill(make, {"%d" % (number * 5 + each): {"text": "x" * 300} for each in range(5)})
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        file.write(os.urandom(600))
+    with caplog.at_level(logging.ERROR):
+        store = make()
+        rest = load(store)
+    assert 200 < len(rest) <= 300 and all(record == {"text": "x" * 300} for record in rest.values())
+    aside = [name for name in os.listdir(os.path.dirname(path)) if ".damaged-" in name]
+    if len(rest) < 300:
+        assert aside and "was set aside" in caplog.text
+    store.close()
+    assert load(make()) == rest
+
+
+def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplog):
+    refill(make, {"a": RECORD})
+    store = make()
+
+    def fail(changes, durable):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._mapping, "_save", fail)
+        with pytest.raises(StoreBroken, match="No space left"):
+            store.write({"b": {}}).wait()
+    store.write({"c": {}}).wait()
+    until(lambda: "cannot be written" in caplog.text)
+    assert sorted(load(store)) == ["a", "c"]

@@ -1,0 +1,83 @@
+"""The program in one file, driven as a stranger drives it."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from harness import ROOT, Process, noise
+from servers.ftpd import Ftpd
+
+DATA = noise(200000)
+
+
+def build(folder):
+    """`make pyz` in a copy of the sources; gives the bytes."""
+    shutil.copytree(os.path.join(ROOT, "dlserv"), str(folder / "dlserv"),
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dlserv.py", "Makefile"):
+        shutil.copy(os.path.join(ROOT, name), str(folder))
+    (folder / "dlserv" / "__pycache__").mkdir()
+    (folder / "dlserv" / "__pycache__" / "x.pyc").write_bytes(b"stale")
+    subprocess.run(["make", "-s", "pyz", "PYTHON=" + sys.executable], cwd=str(folder), check=True,
+                   stdout=subprocess.DEVNULL)
+    return (folder / "dlserv.pyz").read_bytes()
+
+
+def test_it_is_built_the_same_everywhere(tmp_path, pyz):
+    if not shutil.which("make"):
+        pytest.skip("there is no make here")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = build(tmp_path / "one"), build(tmp_path / "two")
+    with open(pyz, "rb") as file:
+        assert one == two == file.read()
+    assert os.stat(str(tmp_path / "one" / "dlserv.pyz")).st_mode & stat.S_IXUSR
+
+
+def test_it_is_small(pyz):
+    assert os.path.getsize(pyz) < 150 * 1024
+
+
+def test_it_fetches_a_file(process, origin, pyz, folder):
+    origin.put("/a.iso", DATA)
+    daemon = process(command=[sys.executable, pyz])
+    tid = daemon.api.add(origin.url("/a.iso"))
+    assert daemon.api.reach(tid, "finished")["filename"] == "a.iso"
+    assert (folder / "a.iso").read_bytes() == DATA
+    assert daemon.stop() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no run bits")
+def test_it_runs_by_itself(pyz, tmp_path):
+    path = dict(os.environ, PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    assert subprocess.check_output([pyz, "--version"], env=path).startswith(b"dlserv ")
+    wrong = subprocess.run([pyz, "--port", "x"], env=path, stderr=subprocess.PIPE)
+    assert wrong.returncode == 2 and b"server.port" in wrong.stderr
+
+
+@pytest.mark.parametrize("how", ["over it", "in its place"])
+def test_a_new_version_beside_the_running_one_changes_nothing(tmp_path, folder, pyz, origin, how):
+    """zipimport opens the file again by its name for everything that is still to be loaded."""
+    mine, new = str(tmp_path / "mine.pyz"), str(tmp_path / "new.pyz")
+    shutil.copy(pyz, mine)
+    daemon = Process(["--download-dir", str(folder), "--db", str(tmp_path / "db")], [sys.executable, mine])
+    try:
+        with open(new, "wb") as file:
+            file.write(noise(50000))
+        shutil.copyfile(new, mine) if how == "over it" else os.replace(new, mine)
+        origin.put("/a.iso", DATA)
+        assert daemon.api.reach(daemon.api.add(origin.url("/a.iso")), "finished")
+        with Ftpd({"/b.iso": DATA}) as server:
+            assert daemon.api.reach(daemon.api.add(server.url("/b.iso")), "finished")
+        for path in ("/task/list", "/openapi.json", "/metrics", "/stats", "/config"):
+            assert daemon.api.get(path).status == 200, path
+        assert daemon.api.post("/config", {"download": {"deny_private": True}}).status == 200
+        assert daemon.api.post("/task", {"url": "http://a/", "optoins": {}}).status == 400
+        refused = daemon.api.add(origin.url("/c.iso"), headers={"X-A": "1"})
+        assert "public network" in daemon.api.reach(refused, "invalid")["error"]
+    finally:
+        assert daemon.stop() == 0
