@@ -34,14 +34,17 @@ _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("genera
 
 def settings(options, environ):
     """(mapping for Daemon, remarks for the log, path of the file) from all there is: the
-    command line wins over the environment, that over the file, that over the defaults.
+    command line (None: there is none) wins over the environment, that over the file, that over
+    the defaults.
 
     Raises InvalidValue.
     """
-    path = options.config or config.default_config_path(environ, _is_root())
-    from_file = configfile.read(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
+    flags = vars(options) if options else {}
+    named = flags.get("config")
+    path = named or config.default_config_path(environ, _is_root())
+    from_file = configfile.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(options))
+    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(flags))
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
@@ -56,10 +59,10 @@ def _is_root():
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _from_flags(options):
+def _from_flags(flags):
     mapping = {}
     for flag, (section, key) in _FLAGS.items():
-        value = getattr(options, flag)
+        value = flags.get(flag)
         if value is not None:
             parsed = config.TABLES[section].parse({key: value}, text=True)
             mapping.setdefault(section, {}).update(parsed)
@@ -89,7 +92,7 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        with daemon, server, Note(note_path(os.environ, daemon.config.general.db_path), server.url):
+        with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url):
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait()
     finally:

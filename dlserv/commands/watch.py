@@ -1,0 +1,137 @@
+"""watch and wait: follow the events, in a table that is redrawn or a line for each change."""
+
+import json
+import select
+import sys
+import time
+
+from ..terminal import Screen, clean
+from ..units import format_size
+from .choosing import choose
+from .feed import Feed, Tasks
+from .rows import ENDED, heading, name_of, plain, styled, watch_columns
+
+_LOST = "the connection is lost; trying again"
+EVERY = 0.1         # seconds between two drawings, at the least
+_ORDER = ("downloading", "queued", "invalid", "paused", "finished")
+
+
+def watch(client, options, terminals):
+    out = terminals[0]
+    tids = set(choose(client, options.tasks)) if options.tasks else None
+    with Feed(client) as feed:
+        if out.live and not options.json:
+            _draw_until(feed, Tasks(tids), out, lambda tasks: False, _overview)
+        else:
+            _print_changes(feed, Tasks(tids), out, json.dumps if options.json else plain)
+    return 0
+
+
+def wait(client, options, terminals):
+    tids = choose(client, options.tasks or ["all"], ("downloading", "queued"))
+    return await_all(client, tids, terminals[1], options.quiet)
+
+
+def await_all(client, tids, errors, quiet=False):
+    """Return when nothing more happens to the tasks by itself; 0 if all of them are finished.
+
+    On a live terminal, standard error shows how it goes.
+    """
+    tasks = Tasks(set(tids))
+
+    def ended(tasks):
+        return tasks.known and all(row["state"] in ENDED for row in tasks.rows.values())
+    with Feed(client) as feed:
+        if errors.live and not quiet:
+            if not _draw_until(feed, tasks, errors, ended, _rows_only):
+                raise KeyboardInterrupt
+        else:
+            while not ended(tasks):
+                for event in feed.take():
+                    tasks.take(event)
+    return _verdict(tids, tasks.rows, errors)
+
+
+def _verdict(tids, rows, errors):
+    code = 0
+    for tid in tids:
+        row = rows.get(tid)
+        if row is None or row["state"] != "finished":
+            reason = (row["error"] or "it is %s" % row["state"]) if row else "the task was removed"
+            errors.complain("%s: %s" % (name_of(row) if row else tid[:8], reason))
+            code = 1
+    return code
+
+
+# -- a line for each change ---------------------------------------------------------------
+
+def _print_changes(feed, tasks, out, text):
+    """Of every task at first, then of those whose state, name or error is another."""
+    while True:
+        for event in feed.take():
+            out.write(*[text(row) for before, row in tasks.take(event) if _differs(before, row)])
+
+
+def _differs(before, row):
+    return before is None or any(before[key] != row[key] for key in ("state", "filename", "error"))
+
+
+# -- a table that is redrawn --------------------------------------------------------------
+
+def _draw_until(feed, tasks, terminal, ended, lines):
+    """Draw `lines(tasks, terminal)` while events come; whether `ended(tasks)`, else q was typed."""
+    with Screen(terminal, sys.stdin) as screen:
+        while True:
+            for event in feed.take(0):
+                tasks.take(event)
+            if tasks.known:
+                screen.draw(lines(tasks, terminal) + ([] if feed.connected else [_LOST]))
+            if ended(tasks):
+                return True
+            time.sleep(EVERY)
+            if _quits(feed, screen):
+                return False
+
+
+def _quits(feed, screen):
+    """Wait for events, or keys; whether one of these says that it is enough."""
+    ready, _, _ = select.select([feed] + ([screen] if screen.fileno() >= 0 else []), [], [])
+    if screen not in ready:
+        return False
+    keys = screen.key()
+    return not keys or "q" in keys
+
+
+def _overview(tasks, terminal):
+    """The totals, and the tasks: those that move first."""
+    width, height = terminal.size
+    rows = sorted(tasks.rows.values(), key=_rank)
+    shown = rows[:height - 5] if len(rows) > height - 4 else rows
+    columns, rest = watch_columns(terminal, width - 1)
+    lines = [terminal.fit(_totals(tasks), width - 1).rstrip(), heading(terminal, columns, rest)]
+    lines += [styled(terminal, row, columns, rest) for row in shown]
+    if len(shown) < len(rows):
+        lines.append("and %d more" % (len(rows) - len(shown)))
+    return lines
+
+
+def _rows_only(tasks, terminal):
+    """The tasks that are waited for, without a heading; the unfinished first, if there are too many."""
+    width, height = terminal.size
+    columns, rest = watch_columns(terminal, width - 1)
+    rows = list(tasks.rows.values())
+    if len(rows) > height - 2:
+        rows = sorted(rows, key=_rank)[:height - 2]
+    return [styled(terminal, row, columns, rest) for row in rows]
+
+
+def _rank(row):
+    state = row["state"]
+    return (_ORDER.index(state) if state in _ORDER else len(_ORDER),
+            -row["finish_time"] if state == "finished" else row["place"])
+
+
+def _totals(tasks):
+    counts = ["%d %s" % (tasks.counts[state], state) for state in _ORDER if tasks.counts.get(state)]
+    speed = tasks.stats.get("speed", 0)
+    return clean("%s/s, %s" % (format_size(speed), ", ".join(counts) or "no tasks"))
