@@ -81,7 +81,7 @@ def serve(options):
         configfile.write_back(path, changes)
         logging.getLogger("dlserv").setLevel(changed.general.log_level.upper())
 
-    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"),
+    daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
                     os.path.dirname(path), keep)
     _set_up_logging(daemon.config.general.log_level)
     for level, remark in remarks:
@@ -100,7 +100,8 @@ def serve(options):
     return 0
 
 
-def _environment_proxies():
+def environment_proxies():
+    """{scheme: proxy} of the environment."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
     from urllib.request import getproxies_environment

@@ -172,7 +172,7 @@ class Screen:
     def draw(self, lines):
         """Put these lines where the last ones are. None may be as wide as the terminal."""
         write = self._terminal.stream.write
-        write(self._to_the_top() + "".join("\x1b[K%s\r\n" % line for line in lines) + "\x1b[J")
+        write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
         self._terminal.stream.flush()
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
 
