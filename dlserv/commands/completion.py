@@ -55,17 +55,18 @@ complete -o default -F _dlserv %(programs)s'''
 
 
 def _bash():
-    values, flags, positional = [], [], []
+    values, flags, positional = {}, [], []
     for command in COMMANDS:
         for argument in filter(_takes_value, _flagged(command)):
-            patterns = "|".join('"%s %s"' % (command.name, flag) for flag in argument.flags)
-            values.append("        %s) %s; return;;" % (patterns, _bash_values(argument)))
+            values.setdefault(_bash_values(argument), []).extend(
+                '"%s %s"' % (command.name, flag) for flag in argument.flags)
         words = " ".join(flag for argument in _flagged(command) for flag in argument.flags)
         flags.append('        "%s -"*) COMPREPLY=($(compgen -W "%s --help" -- "$current")); return;;'
                      % (command.name, words))
         positional += ["        %s) %s;;" % (command.name, _bash_values(argument))
                        for argument in _positional(command)[-1:]]
-    return _BASH % {"states": " ".join(STATES), "commands": " ".join(_names()), "values": "\n".join(values),
+    return _BASH % {"states": " ".join(STATES), "commands": " ".join(_names()), "values": "\n".join(
+        "        %s) %s; return;;" % ("|".join(patterns), reply) for reply, patterns in values.items()),
                     "flags": "\n".join(flags), "positional": "\n".join(positional), "programs": PROGRAMS}
 
 
@@ -73,7 +74,9 @@ def _bash_values(argument):
     if argument.values == "tasks":
         return 'COMPREPLY=($(_dlserv_tasks "$current"))'
     if argument.values in ("files", "folders"):
-        return 'COMPREPLY=($(compgen -%s -- "$current"))' % argument.values[0].replace("o", "d")
+        return 'COMPREPLY=($(compgen -%s -- "$current"))' % {"files": "f", "folders": "d"}[argument.values]
+    if not argument.values:
+        return "COMPREPLY=()"
     return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % " ".join(argument.values)
 
 
@@ -154,10 +157,9 @@ def _fish():
 def _fish_argument(argument):
     flags = "".join(" -l " + flag[2:] if flag.startswith("--") else " -s " + flag[1:]
                     for flag in argument.flags if flag.startswith("-"))
-    known = {"tasks": " -a '(__dlserv_tasks)'", "files": " -F", "folders": " -a '(__fish_complete_directories)'",
-             (): ""}
+    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'", "files": "", (): ""}
     values = known.get(argument.values)
     if values is None:
         values = " -a '%s'" % " ".join(argument.values)
-    needs = " -r" if flags and _takes_value(argument) else ""
+    needs = (" -r -F" if argument.values == "files" else " -x") if flags and _takes_value(argument) else ""
     return "%s%s%s%s" % (flags, needs, values, " -d " + _quoted(argument.options["help"]) if flags else "")
