@@ -25,7 +25,8 @@ def main(arguments=None):
             return _serve(arguments[1:])
         return (_command if _is_a_client_s(arguments) else _serve)(arguments)
     except Error as error:
-        print("dlserv: %s" % error, file=sys.stderr)
+        from .terminal import clean
+        print("dlserv: %s" % clean(str(error)), file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 

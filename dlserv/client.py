@@ -84,8 +84,9 @@ class Client:
         """An open Stream of the daemon's events, on a connection of its own."""
         connection = self._connect(self._timeout)
         try:
-            connection.request("GET", self._prefix + path, headers=dict(self._headers, Accept="text/event-stream"))
-            sock = connection.sock      # the response's alone, from now on, if it ends with the connection
+            connection.request("GET", self._prefix + path,
+                               headers=dict(self._headers, Accept="text/event-stream"))
+            sock = connection.sock      # from now on the response's alone, if it ends with the connection
             response = connection.getresponse()
             if response.status != 200:
                 self._judge(response, response.read())
@@ -230,4 +231,5 @@ def _unix(path, url):
 
 
 def _not_an_address(url):
-    return InvalidValue("url", "%r is not a daemon's address such as http://127.0.0.1:6880 or unix:/path" % url)
+    return InvalidValue("url", "%r is not a daemon's address such as http://127.0.0.1:6880 or unix:/path"
+                        % url)

@@ -116,23 +116,39 @@ class Column:
     give the cell's text and its colour.
     """
 
-    def __init__(self, heading, width, cell, right=False, colour=None):
+    def __init__(self, heading, width, cell, right=False, colour=lambda row: None):
         self.heading, self.width, self.cell = heading, width, cell
         self.right, self.colour = right, colour
 
 
-def choose_columns(columns, optional, width, least):
-    """(those of `columns` that fit into `width`, the width of the one that takes what is left).
+class Table:
+    """Rows in as many of the columns as fit into the terminal of now, its last column left free.
 
-    The `optional` headings are given up from the last on until that one has `least`.
+    The headings in `optional` are given up from the last on, until the column without a
+    width has `least`.
     """
-    optional = list(optional)
-    while True:
-        rest = width - sum(column.width + 1 for column in columns if column.width)
-        if rest >= least or not optional:
-            return columns, max(1, rest)
-        name = optional.pop()
-        columns = [column for column in columns if column.heading != name]
+
+    def __init__(self, terminal, columns, optional, least):
+        self._terminal = terminal
+        optional = list(optional)
+        while True:
+            left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
+            if left >= least or not optional:
+                break
+            given_up = optional.pop()
+            columns = [column for column in columns if column.heading != given_up]
+        self._columns, self._left = columns, max(1, left)
+
+    def heading(self):
+        cells = [self._fit(column, column.heading) for column in self._columns]
+        return self._terminal.paint(" ".join(cells).rstrip(), "bold")
+
+    def line(self, row):
+        return " ".join(self._terminal.paint(self._fit(column, column.cell(row)), column.colour(row))
+                        for column in self._columns).rstrip()
+
+    def _fit(self, column, text):
+        return self._terminal.fit(text, column.width or self._left, column.right)
 
 
 _SGR = re.compile("\x1b\\[[0-9]*m")

@@ -149,7 +149,8 @@ def _fish():
     lines += ["complete -c dlserv -n __fish_use_subcommand -a %s -d %s" % (name, _quoted(text))
               for name, text in [SERVE] + [(command.name, command.help) for command in COMMANDS]]
     for command in COMMANDS:
-        lines += ["complete -c dlserv -n '__fish_seen_subcommand_from %s'%s" % (command.name, _fish_argument(each))
+        lines += ["complete -c dlserv -n '__fish_seen_subcommand_from %s'%s"
+                  % (command.name, _fish_argument(each))
                   for each in _arguments(command) if each.flags[0].startswith("-") or each.values]
     return "\n".join(lines)
 
@@ -157,7 +158,8 @@ def _fish():
 def _fish_argument(argument):
     flags = "".join(" -l " + flag[2:] if flag.startswith("--") else " -s " + flag[1:]
                     for flag in argument.flags if flag.startswith("-"))
-    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'", "files": "", (): ""}
+    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'",
+             "files": "", (): ""}
     values = known.get(argument.values)
     if values is None:
         values = " -a '%s'" % " ".join(argument.values)

@@ -68,6 +68,7 @@ class Feed:
             self._tell_connected(False)
             lost = lost or time.monotonic()
             self._come_back(lost + PATIENCE)
+        self._stream.release()      # if it has just come back
 
     def _come_back(self, deadline):
         while not self._closed.wait(RETRY):

@@ -13,7 +13,7 @@ from ..errors import Error, Exists, InvalidValue
 from ..task import FINISHED, INVALID, PAUSED, tid_of
 from ..terminal import Screen, clean
 from .posting import read_tasks
-from .rows import styled, watch_columns
+from .rows import watch_table
 
 EVERY = 0.2     # seconds between two drawings
 
@@ -66,7 +66,8 @@ class _Download:
         mapping, _, config_path = serve.settings(None, os.environ)
         general = {"download_dir": self._folder, "db_path": self._database, "db_backend": "file"}
         return Daemon({"general": general, "download": mapping.get("download", {})},
-                      serve.environment_proxies(), os.path.expanduser("~/.netrc"), os.path.dirname(config_path))
+                      serve.environment_proxies(), os.path.expanduser("~/.netrc"),
+                      os.path.dirname(config_path))
 
     def run(self, terminal):
         """The path of the file, when it is whole; `terminal` shows how it goes. Raises Error."""
@@ -99,12 +100,11 @@ class _Download:
             self._daemon.resume(self._tid)
 
     def _follow(self, terminal):
-        def line(task):
-            columns, rest = watch_columns(terminal, terminal.size[0] - 1)
-            return styled(terminal, row(task), columns, rest)
         with Screen(terminal) as screen:
-            task = self._wait(lambda task: screen.draw([line(task)]))
-            screen.draw([line(task)])
+            def show(task):
+                screen.draw([watch_table(terminal).line(row(task))])
+            task = self._wait(show)
+            show(task)
         return task
 
     def _wait(self, show):

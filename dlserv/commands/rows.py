@@ -1,6 +1,6 @@
 """A task as one line: tab-separated for scripts, in columns that fit the terminal for people."""
 
-from ..terminal import Column, choose_columns, clean
+from ..terminal import Column, Table, clean
 from ..units import format_seconds, format_size
 
 COLOURS = {"downloading": "cyan", "queued": None, "paused": "yellow", "finished": "green", "invalid": "red"}
@@ -19,38 +19,18 @@ def name_of(row):
     return clean(row.get("filename") or row["title"])
 
 
-def list_columns(width):
-    """(columns of `list`, width of the name) for a terminal of this width."""
-    return choose_columns((
+def list_table(terminal):
+    return Table(terminal, (
         Column("ID", 8, lambda row: row["tid"][:8], colour=lambda row: "faint"),
         Column("STATE", 11, lambda row: row["state"], colour=state_colour),
-        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("DONE", "SIZE", "SPEED", "LEFT"), width, LEAST_NAME)
+        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME)
 
 
-def watch_columns(terminal, width):
-    """(columns of `watch`, width of the name): there, a bar stands for the state of what downloads."""
+def watch_table(terminal):
+    """There, a bar stands for the state of what downloads."""
     bar = Column("STATE", 11, lambda row: _bar(terminal, row, 11), colour=state_colour)
-    return choose_columns((_NAME, bar, _DONE, _SPEED, _LEFT, _SIZE), ("DONE", "SPEED", "LEFT", "SIZE"),
-                          width, LEAST_NAME)
-
-
-def heading(terminal, columns, rest):
-    return terminal.paint(_join(terminal, columns, rest, lambda column: column.heading).rstrip(), "bold")
-
-
-def styled(terminal, row, columns, rest):
-    """The row in these columns."""
-    def cell(column):
-        return column.cell(row)
-
-    def colour(column):
-        return column.colour and column.colour(row)
-    return _join(terminal, columns, rest, cell, colour)
-
-
-def _join(terminal, columns, rest, cell, colour=lambda column: None):
-    return " ".join(terminal.paint(terminal.fit(cell(column), column.width or rest, column.right), colour(column))
-                    for column in columns)
+    return Table(terminal, (_NAME, bar, _DONE, _SPEED, _LEFT, _SIZE), ("DONE", "SPEED", "LEFT", "SIZE"),
+                 LEAST_NAME)
 
 
 def fraction(row):

@@ -7,7 +7,7 @@ from ..client import task_path
 from ..terminal import clean
 from ..units import format_seconds, format_size
 from .choosing import choose
-from .rows import heading, list_columns, plain, styled
+from .rows import list_table, plain
 
 _BYTES = ("total_bytes", "downloaded_bytes", "total_bytes_estmt", "free_bytes")
 
@@ -20,8 +20,8 @@ def list_tasks(client, options, terminals):
     elif not out.is_terminal:
         out.write(*[plain(row) for row in rows])
     elif rows:
-        columns, rest = list_columns(out.size[0] - 1)
-        out.write(heading(out, columns, rest), *[styled(out, row, columns, rest) for row in rows])
+        table = list_table(out)
+        out.write(table.heading(), *[table.line(row) for row in rows])
     else:
         out.write("there are no tasks" + (" in this state" if options.state else ""))
     return 0

@@ -28,7 +28,8 @@ class Argument(namedtuple("Argument", "flags options values")):
 
 CONNECTION = (
     Argument("--url", metavar="URL", default=argparse.SUPPRESS,
-             help="the daemon: http://H:P, https://... or unix:/path ($DLSERV_URL; else the one that runs here)"),
+             help="the daemon: http://H:P, https://... or unix:/path ($DLSERV_URL; else the one "
+                  "that runs here)"),
     Argument("--token-file", metavar="FILE", default=argparse.SUPPRESS, values="files",
              help="a file that holds the daemon's token (or put it into $DLSERV_TOKEN)"),
 )
@@ -77,7 +78,8 @@ COMMANDS = (
         "info 3f2a", "info https://example.org/debian.iso")),
     Command("log", "print the logs of tasks, the latest line last", (_TASKS, _JSON), "show:log", True, (
         "log 3f2a", "log invalid")),
-    Command("pause", "stop tasks where they are", (_TASKS, _QUIET), "act:pause", True, ("pause 3f2a", "pause all")),
+    Command("pause", "stop tasks where they are", (_TASKS, _QUIET), "act:pause", True, (
+        "pause 3f2a", "pause all")),
     Command("resume", "let paused or failed tasks go on", (_TASKS, _QUIET), "act:resume", True, (
         "resume 3f2a", "resume invalid")),
     Command("restart", "fetch finished or failed tasks again, from nothing", (_TASKS, _QUIET),
@@ -96,7 +98,8 @@ COMMANDS = (
     Command("stats", "tell how the daemon is doing", (_JSON,), "show:stats", True, ("stats", "stats --json")),
     Command("wait", "return when tasks are finished", (_TASKS_OR_NONE, _QUIET), "watch:wait", True, (
         "wait 3f2a", "wait && systemctl poweroff")),
-    Command("watch", "show the tasks while they change; q ends it", (_TASKS_OR_NONE, _JSON), "watch:watch", True, (
+    Command("watch", "show the tasks while they change; q ends it", (_TASKS_OR_NONE, _JSON),
+        "watch:watch", True, (
         "watch", "watch downloading queued", "watch | grep finished")),
     Command("get", "download here and now, without a daemon", _URLS + (
         Argument("-d", "--dir", metavar="DIR", default=".", values="folders", help="the folder (this one)"),
@@ -117,8 +120,8 @@ EXIT_CODES = "exit codes: 0 done, 1 failed or refused, 2 usage, 3 no daemon, 4 n
 def build_parser(add_daemon_arguments):
     """The whole command line: the daemon's own arguments, and the commands."""
     parser = argparse.ArgumentParser(
-        prog="dlserv", epilog=EXIT_CODES, description="A download daemon with a REST interface, and its client. "
-        "Without a command it runs the daemon.")
+        prog="dlserv", epilog=EXIT_CODES, description="A download daemon with a REST interface, and its "
+        "client. Without a command it runs the daemon.")
     add_daemon_arguments(parser)
     parser.add_argument("--version", action="version", version="dlserv " + __version__)
     _add_arguments(parser, CONNECTION)

@@ -9,7 +9,7 @@ from ..terminal import Screen, clean
 from ..units import format_size
 from .choosing import choose
 from .feed import Feed, Tasks
-from .rows import ENDED, heading, name_of, plain, styled, watch_columns
+from .rows import ENDED, name_of, plain, watch_table
 
 _LOST = "the connection is lost; trying again"
 EVERY = 0.1         # seconds between two drawings, at the least
@@ -107,9 +107,9 @@ def _overview(tasks, terminal):
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
     shown = rows[:height - 5] if len(rows) > height - 4 else rows
-    columns, rest = watch_columns(terminal, width - 1)
-    lines = [terminal.fit(_totals(tasks), width - 1).rstrip(), heading(terminal, columns, rest)]
-    lines += [styled(terminal, row, columns, rest) for row in shown]
+    table = watch_table(terminal)
+    lines = [terminal.fit(_totals(tasks), width - 1).rstrip(), table.heading()]
+    lines += [table.line(row) for row in shown]
     if len(shown) < len(rows):
         lines.append("and %d more" % (len(rows) - len(shown)))
     return lines
@@ -117,12 +117,12 @@ def _overview(tasks, terminal):
 
 def _rows_only(tasks, terminal):
     """The tasks that are waited for, without a heading; the unfinished first, if there are too many."""
-    width, height = terminal.size
-    columns, rest = watch_columns(terminal, width - 1)
+    most = terminal.size[1] - 2
     rows = list(tasks.rows.values())
-    if len(rows) > height - 2:
-        rows = sorted(rows, key=_rank)[:height - 2]
-    return [styled(terminal, row, columns, rest) for row in rows]
+    if len(rows) > most:
+        rows = sorted(rows, key=_rank)[:most]
+    table = watch_table(terminal)
+    return [table.line(row) for row in rows]
 
 
 def _rank(row):
