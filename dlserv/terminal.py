@@ -157,24 +157,28 @@ _SGR = re.compile("\x1b\\[[0-9]*m")
 class Screen:
     """Lines at the bottom of a live terminal that are drawn again and again; a context manager.
 
-    While it is open, keys are not echoed and come one by one, and the cursor is hidden. At
+    While it is open, `keys` are not echoed and come one by one, and the cursor is hidden. At
     the end, also by a signal, all is as it was, and the last lines stay where they are.
+    `outdated()` is called when the size has changed: it is time to draw again.
     """
 
-    def __init__(self, terminal, keys=None):
-        self._terminal = terminal
+    def __init__(self, terminal, keys=None, outdated=lambda: None):
+        self._terminal, self._outdated = terminal, outdated
         self._keys = keys if keys is not None and keys.isatty() and termios else None
         self._lines, self._saved = [], None
+        self._handlers = {}
 
     def __enter__(self):
         self._take_over()
-        if hasattr(signal, "SIGTSTP"):
-            self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
+        for name, handler in (("SIGTSTP", self._suspend), ("SIGWINCH", self._resized)):
+            if hasattr(signal, name):       # not on Windows
+                number = getattr(signal, name)
+                self._handlers[number] = signal.signal(number, handler)
         return self
 
     def __exit__(self, *exc_info):
-        if hasattr(signal, "SIGTSTP"):
-            signal.signal(signal.SIGTSTP, self._stop_handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         self._give_back()
 
     def fileno(self):
@@ -191,11 +195,6 @@ class Screen:
         write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
         self._terminal.stream.flush()
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
-
-    def settle(self, lines):
-        """Draw them for the last time: what is drawn next goes below."""
-        self.draw(lines)
-        self._lines = []
 
     def _to_the_top(self):
         columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
@@ -221,6 +220,10 @@ class Screen:
         os.kill(os.getpid(), signal.SIGSTOP)
         self._lines = []
         self._take_over()
+        self._outdated()
+
+    def _resized(self, number, frame):
+        self._outdated()
 
 
 def standard_terminals(environ):

@@ -166,7 +166,8 @@ def test_events_come_as_they_happen(to, origin):
 
 
 def test_an_event_has_its_lines_and_comments_have_none():
-    body = b"retry: 3\n\n: hello\n\nid: 1\nevent: task\ndata: {\"a\":\ndata:  1}\r\n\r\nevent: lost\n\ndata: 2\n\n"
+    body = (b"retry: 3\n\n: hello\n\nid: 1\nevent: task\ndata: {\"a\":\ndata:  1}\r\n\r\n"
+            b"event: lost\n\ndata: 2\n\n")
     with Canned(reply("200 OK", body, "Connection: close\r\n")) as server, Client(server.url) as client_:
         stream = client_.stream()
         assert list(stream) == [("task", {"a": 1}), ("message", 2)]

@@ -43,8 +43,12 @@ class Feed:
     def fileno(self):
         return self._wake.fileno()
 
+    def wake(self):
+        """Make it readable, and `take` return."""
+        self._waker.send(b"!")
+
     def take(self, timeout=None):
-        """The Events that have come; waits for one. Raises NoDaemon or NotAllowed at their end."""
+        """The Events that have come; waits for one, or a `wake`. Raises NoDaemon or NotAllowed at their end."""
         select.select([self], [], [], timeout)
         try:
             self._wake.recv(4096)
@@ -79,15 +83,15 @@ class Feed:
                 if time.monotonic() > deadline or not isinstance(error, NoDaemon):
                     self._error = error
                     self._closed.set()
-                    self._waker.send(b"!")
+                    self.wake()
 
     def _tell_connected(self, connected):
         self.connected = connected
-        self._waker.send(b"!")
+        self.wake()
 
     def _tell(self, event):
         self._events.append(event)
-        self._waker.send(b"!")
+        self.wake()
 
 
 class Tasks:

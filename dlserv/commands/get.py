@@ -73,8 +73,11 @@ class _Download:
         """The path of the file, when it is whole; `terminal` shows how it goes. Raises Error."""
         try:
             with self._daemon:
-                self._begin()
-                task = self._follow(terminal) if terminal else self._wait(lambda task: None)
+                try:
+                    self._begin()
+                    task = self._follow(terminal) if terminal else self._wait(lambda task: None)
+                finally:
+                    self._forget_what_is_empty()
         finally:
             self._clear_away()
         if task.state != FINISHED:
@@ -114,10 +117,15 @@ class _Download:
             except TimeoutError:
                 show(self._daemon.get(self._tid))
 
+    def _forget_what_is_empty(self):
+        for task in self._daemon.list():
+            if task.state != FINISHED and not task.downloaded:
+                self._daemon.delete(task.tid, del_file=True)
+
     @property
     def is_kept(self):
         """Whether there is a part, and the database to go on with."""
-        return any(task.state != FINISHED and task.progress is not None for task in self._daemon.list())
+        return any(task.state != FINISHED for task in self._daemon.list())
 
     def _clear_away(self):
         """Remove the database, unless there is a part that it belongs to."""

@@ -23,7 +23,7 @@ def list_table(terminal):
     return Table(terminal, (
         Column("ID", 8, lambda row: row["tid"][:8], colour=lambda row: "faint"),
         Column("STATE", 11, lambda row: row["state"], colour=state_colour),
-        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME)
+        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME)
 
 
 def watch_table(terminal):

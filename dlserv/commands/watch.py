@@ -5,8 +5,11 @@ import select
 import sys
 import time
 
+from ..client import task_path
+from ..errors import Refused
 from ..terminal import Screen, clean
 from ..units import format_size
+from .act import tell_failures
 from .choosing import choose
 from .feed import Feed, Tasks
 from .rows import ENDED, name_of, plain, watch_table
@@ -37,10 +40,11 @@ def await_all(client, tids, errors, quiet=False):
 
     On a live terminal, standard error shows how it goes.
     """
-    tasks = Tasks(set(tids))
+    wanted = set(tids)
+    tasks = Tasks(wanted)
 
     def ended(tasks):
-        return tasks.known and all(row["state"] in ENDED for row in tasks.rows.values())
+        return tasks.known and _all_ended(tasks.rows.values()) and _all_ended(_ask(client, wanted))
     with Feed(client) as feed:
         if errors.live and not quiet:
             if not _draw_until(feed, tasks, errors, ended, _rows_only):
@@ -49,18 +53,28 @@ def await_all(client, tids, errors, quiet=False):
             while not ended(tasks):
                 for event in feed.take():
                     tasks.take(event)
-    return _verdict(tids, tasks.rows, errors)
+    finished = {row["tid"] for row in _ask(client, wanted) if row["state"] == "finished"}
+    failures = [_why(client, tid) for tid in tids if tid not in finished]
+    tell_failures(failures, errors)
+    return 1 if failures else 0
 
 
-def _verdict(tids, rows, errors):
-    code = 0
-    for tid in tids:
-        row = rows.get(tid)
-        if row is None or row["state"] != "finished":
-            reason = (row["error"] or "it is %s" % row["state"]) if row else "the task was removed"
-            errors.complain("%s: %s" % (name_of(row) if row else tid[:8], reason))
-            code = 1
-    return code
+def _all_ended(rows):
+    return all(row["state"] in ENDED for row in rows)
+
+
+def _ask(client, tids):
+    """The rows of these tasks from the daemon itself, because events tell of a change a moment later."""
+    return [row for row in client.get("/task/list")["detail"] if row["tid"] in tids]
+
+
+def _why(client, tid):
+    """(the task's name, why it is not finished)"""
+    try:
+        status = client.get(task_path(tid, "status"))["detail"]
+    except Refused:
+        return tid[:8], "the task was removed"
+    return name_of(status), status["error"] or "it is %s" % status["state"]
 
 
 # -- a line for each change ---------------------------------------------------------------
@@ -80,7 +94,7 @@ def _differs(before, row):
 
 def _draw_until(feed, tasks, terminal, ended, lines):
     """Draw `lines(tasks, terminal)` while events come; whether `ended(tasks)`, else q was typed."""
-    with Screen(terminal, sys.stdin) as screen:
+    with Screen(terminal, sys.stdin, feed.wake) as screen:
         while True:
             for event in feed.take(0):
                 tasks.take(event)
