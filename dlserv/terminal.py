@@ -64,15 +64,16 @@ def _cut(text, columns):
 class Terminal:
     """What is known about where `stream` goes.
 
-    live      whether it is a terminal that can be drawn on again
     coloured  whether it takes colours and no $NO_COLOR forbids them (no-color.org)
+    live      whether it can be drawn on again, and is ours to draw on now
     """
 
     def __init__(self, stream, environ):
         self.stream = stream
         self.is_terminal = stream.isatty()
-        self.live = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
-        self.coloured = self.live and not environ.get("NO_COLOR")
+        able = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
+        self.coloured = able and not environ.get("NO_COLOR")
+        self.live = able and _is_in_foreground(stream)
         self._full, self._empty, self.more = "█", "░", "…"
         try:
             "█░…".encode(stream.encoding or "ascii")
@@ -109,6 +110,14 @@ class Terminal:
     def complain(self, sentence):
         """A sentence about what went wrong, as all of them look."""
         self.write("dlserv: " + clean(sentence))
+
+
+def _is_in_foreground(stream):
+    """Whether the shell has not put us into the background, where keys would stop the process."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (OSError, AttributeError):       # it is nobody's terminal, or Windows'
+        return True
 
 
 class Column:

@@ -58,6 +58,9 @@ class Stream(io.TextIOWrapper):
         super().__init__(io.BytesIO(), encoding=encoding)
         self.isatty = lambda: tty
 
+    def fileno(self):
+        raise OSError("none")
+
 
 def test_bars_are_of_what_the_encoding_has():
     assert terminal.Terminal(Stream("utf-8"), {}).bar(0.5, 4) == "██░░"
@@ -134,7 +137,7 @@ class Display:
 class OnTerminal:
     """`dlserv.py` with these arguments on a pseudo-terminal of its own; a context manager."""
 
-    def __init__(self, arguments, columns, lines=24, **environ):
+    def __init__(self, arguments, columns, lines=24, through=(), **environ):
         self.display = Display(columns)
         self.master, self.slave = pty.openpty()
         self.resize(columns, lines)
@@ -142,8 +145,8 @@ class OnTerminal:
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
         environ = dict(dict(kept, TERM="xterm", PYTHONIOENCODING="utf-8"), **environ)
         self.popen = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "dlserv.py")] + list(arguments), stdin=self.slave,
-            stdout=self.slave, stderr=self.slave, env=environ, start_new_session=True,
+            list(through) + [sys.executable, os.path.join(ROOT, "dlserv.py")] + list(arguments),
+            stdin=self.slave, stdout=self.slave, stderr=self.slave, env=environ, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self._reader = threading.Thread(target=self._read)
         self._stop = threading.Event()
@@ -280,6 +283,15 @@ def test_watch_can_be_stopped_and_continued(here):
         assert not shown.is_as_it_was
         shown.type(b"q")
         assert shown.end() == 0 and shown.is_as_it_was
+
+
+def test_watch_in_the_background_leaves_the_terminal_alone(here):
+    tid = here.add(NOWHERE, {"paused": True})
+    with OnTerminal(["watch"], 240, through=["sh", "-mc", '"$@" & echo $!; wait $!', "sh"]) as shown:
+        shown.shows(tid + "\tpaused")
+        assert "\x1b" not in shown.display.raw and shown.is_as_it_was
+        os.kill(int(shown.display.lines[0]), signal.SIGTERM)
+        assert shown.end() == 143
 
 
 def test_watch_fits_a_low_terminal_and_a_new_size(here):
