@@ -4,7 +4,6 @@ import codecs
 import io
 import os
 import re
-import select
 import signal
 import struct
 import subprocess
@@ -137,6 +136,8 @@ class Display:
 class OnTerminal:
     """`dlserv.py` with these arguments on a pseudo-terminal of its own; a context manager."""
 
+    LAST = b"\0"        # what the test writes when the program has ended
+
     def __init__(self, arguments, columns, lines=24, through=(), **environ):
         self.display = Display(columns)
         self.master, self.slave = pty.openpty()
@@ -149,7 +150,6 @@ class OnTerminal:
             stdin=self.slave, stdout=self.slave, stderr=self.slave, env=environ, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self._reader = threading.Thread(target=self._read)
-        self._stop = threading.Event()
         self._reader.start()
 
     def resize(self, columns, lines):
@@ -158,9 +158,10 @@ class OnTerminal:
 
     def _read(self):
         decoder = codecs.getincrementaldecoder("utf-8")()
-        while select.select([self.master], [], [], 0.02)[0] or not self._stop.is_set():
-            if select.select([self.master], [], [], 0)[0]:
-                self.display.feed(decoder.decode(os.read(self.master, 65536)))
+        data = b""
+        while not data.endswith(self.LAST):
+            data = os.read(self.master, 65536)
+            self.display.feed(decoder.decode(data.rstrip(self.LAST)))
 
     def type(self, keys):
         os.write(self.master, keys)
@@ -178,8 +179,9 @@ class OnTerminal:
     def end(self):
         """The exit code; everything that was written is on the display then."""
         code = self.popen.wait(PATIENCE)
-        self._stop.set()
-        self._reader.join()
+        if self._reader.is_alive():
+            os.write(self.slave, self.LAST)
+            self._reader.join()
         return code
 
     @property
