@@ -214,14 +214,16 @@ class Screen:
         if self._keys is not None:
             self._saved = termios.tcgetattr(self._keys.fileno())
             tty.setcbreak(self._keys.fileno(), termios.TCSANOW)
-        self._terminal.stream.write("\x1b[?25l")
-        self._terminal.stream.flush()
+        self._show_cursor(False)
 
     def _give_back(self):
-        self._terminal.stream.write("\x1b[?25h")
-        self._terminal.stream.flush()
+        self._show_cursor(True)
         if self._saved is not None:
             termios.tcsetattr(self._keys.fileno(), termios.TCSANOW, self._saved)
+
+    def _show_cursor(self, shown):
+        """Past the stream's buffer, which a signal may have come in the middle of."""
+        os.write(self._terminal.stream.fileno(), b"\x1b[?25h" if shown else b"\x1b[?25l")
 
     def _suspend(self, number, frame):
         """Ctrl-Z: leave in order, stop, and go on below whatever was written meanwhile."""

@@ -438,6 +438,7 @@ def test_get_of_what_another_gets_is_refused(start, run, origin, away):
     until(lambda: origin.sent >= 20000)
     code, out, err = run("get", origin.url("/x.iso"))
     assert (code, out) == (1, "") and "in use by another dlserv" in err
+    assert {".db", ".part"} <= {os.path.splitext(name)[1] for name in os.listdir(str(away))}
 
 
 def test_get_heeds_the_settings_of_downloads(run, origin, away, monkeypatch):

@@ -48,7 +48,10 @@ class Feed:
         self._waker.send(b"!")
 
     def take(self, timeout=None):
-        """The Events that have come; waits for one, or a `wake`. Raises NoDaemon or NotAllowed at their end."""
+        """The Events that have come; waits for one, or a `wake`.
+
+        Raises NoDaemon or NotAllowed when no more will come.
+        """
         select.select([self], [], [], timeout)
         try:
             self._wake.recv(4096)

@@ -71,15 +71,12 @@ class _Download:
 
     def run(self, terminal):
         """The path of the file, when it is whole; `terminal` shows how it goes. Raises Error."""
+        self._daemon.start()
         try:
-            with self._daemon:
-                try:
-                    self._begin()
-                    task = self._follow(terminal) if terminal else self._wait(lambda task: None)
-                finally:
-                    self._forget_what_is_empty()
+            self._begin()
+            task = self._follow(terminal) if terminal else self._wait(lambda task: None)
         finally:
-            self._clear_away()
+            self._end()
         if task.state != FINISHED:
             raise _Failed(task.error)
         return os.path.normpath(os.path.join(self._folder, task.filename))
@@ -117,22 +114,26 @@ class _Download:
             except TimeoutError:
                 show(self._daemon.get(self._tid))
 
-    def _forget_what_is_empty(self):
-        for task in self._daemon.list():
-            if task.state != FINISHED and not task.downloaded:
-                self._daemon.delete(task.tid, del_file=True)
-
     @property
     def is_kept(self):
         """Whether there is a part, and the database to go on with."""
         return any(task.state != FINISHED for task in self._daemon.list())
 
-    def _clear_away(self):
-        """Remove the database, unless there is a part that it belongs to."""
-        if self.is_kept:
-            return
-        for path in (self._database, self._database + ".lock"):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
+    def _end(self):
+        """Leave nothing behind but the file, or a part with the database that it needs."""
+        try:
+            for task in self._daemon.list():
+                if task.state != FINISHED and not task.downloaded:
+                    self._daemon.delete(task.tid, del_file=True)
+        finally:
+            self._daemon.stop()
+        if not self.is_kept:
+            _remove(self._database)
+            _remove(self._database + ".lock")
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
