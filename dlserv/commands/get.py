@@ -123,7 +123,7 @@ class _Download:
         """Leave nothing behind but the file, or a part with the database that it needs."""
         try:
             for task in self._daemon.list():
-                if task.state != FINISHED and not task.downloaded:
+                if task.state != FINISHED and not (task.downloaded and task.tmpfilename):
                     self._daemon.delete(task.tid, del_file=True)
         finally:
             self._daemon.stop()
