@@ -98,14 +98,11 @@ class Feed:
 
 
 class Tasks:
-    """What the events come to: `rows` by tid, in order; `counts` by state; `stats`.
-
-    With `tids`, of these alone.
-    """
+    """What the events come to: `rows` by tid; with `tids`, of these alone."""
 
     def __init__(self, tids=None):
         self._tids = tids
-        self.rows, self.counts, self.stats = {}, {}, {}
+        self.rows = {}
         self.known = False      # whether a snapshot has come
 
     def take(self, event):
@@ -113,14 +110,11 @@ class Tasks:
         if event.kind == "snapshot":
             before, self.rows = self.rows, {}
             self.known = True
-            self.counts, self.stats = event.data["state_counter"], event.data["stats"]
             return [self._put(before.get(row["tid"]), row) for row in event.data["detail"] if self._has(row)]
         if event.kind == "task" and self._has(event.data):
             return [self._put(self.rows.get(event.data["tid"]), event.data)]
         if event.kind == "removed":
             self.rows.pop(event.data["tid"], None)
-        elif event.kind == "stats":
-            self.stats, self.counts = event.data, event.data["state_counter"]
         return []
 
     def _has(self, row):

@@ -4,10 +4,11 @@ import json
 import select
 import sys
 import time
+from collections import Counter
 
 from ..client import task_path
 from ..errors import Refused
-from ..terminal import Screen, clean
+from ..terminal import Screen
 from ..units import format_size
 from .act import tell_failures
 from .choosing import choose
@@ -120,9 +121,9 @@ def _overview(tasks, terminal):
     """The totals, and the tasks: those that move first."""
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
-    shown = rows[:height - 5] if len(rows) > height - 4 else rows
+    shown = rows[:max(1, height - 5)] if len(rows) > height - 4 else rows
     table = watch_table(terminal)
-    lines = [terminal.fit(_totals(tasks), width - 1).rstrip(), table.heading()]
+    lines = [terminal.fit(_totals(rows), width - 1).rstrip(), table.heading()]
     lines += [table.line(row) for row in shown]
     if len(shown) < len(rows):
         lines.append("and %d more" % (len(rows) - len(shown)))
@@ -131,7 +132,7 @@ def _overview(tasks, terminal):
 
 def _rows_only(tasks, terminal):
     """The tasks that are waited for, without a heading; the unfinished first, if there are too many."""
-    most = terminal.size[1] - 2
+    most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
     if len(rows) > most:
         rows = sorted(rows, key=_rank)[:most]
@@ -145,7 +146,7 @@ def _rank(row):
             -row["finish_time"] if state == "finished" else row["place"])
 
 
-def _totals(tasks):
-    counts = ["%d %s" % (tasks.counts[state], state) for state in _ORDER if tasks.counts.get(state)]
-    speed = tasks.stats.get("speed", 0)
-    return clean("%s/s, %s" % (format_size(speed), ", ".join(counts) or "no tasks"))
+def _totals(rows):
+    counts = Counter(row["state"] for row in rows)
+    told = ", ".join("%d %s" % (counts[state], state) for state in _ORDER if counts[state])
+    return "%s/s, %s" % (format_size(sum(row["speed"] for row in rows)), told or "no tasks")
