@@ -8,17 +8,37 @@ import argparse
 import sys
 
 from . import __version__
-from .errors import Error, InvalidValue
+from .errors import Error, InvalidValue, NoDaemon, NotAllowed
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_NOT_ALLOWED = range(5)
+
+# The first class that matches decides.
+EXIT_CODES = ((InvalidValue, EXIT_USAGE), (NoDaemon, EXIT_NO_DAEMON), (NotAllowed, EXIT_NOT_ALLOWED),
+              (Error, EXIT_FAILED))
 
 
 def main(arguments=None):
     """Run the command; gives the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["serve"]:
-        del arguments[0]
-    return _guarded(_serve, arguments)
+    try:
+        if arguments[:1] == ["serve"]:
+            return _serve(arguments[1:])
+        return (_command if _is_a_client_s(arguments) else _serve)(arguments)
+    except Error as error:
+        from .terminal import clean
+        print("dlserv: %s" % clean(str(error)), file=sys.stderr)
+        return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _is_a_client_s(arguments):
+    """Whether they are for the commands, as the first of them tells; else they are the daemon's."""
+    first = arguments[0].partition("=")[0] if arguments else "-"
+    return not first.startswith("-") or first in ("-h", "--help", "--url", "--token-file")
+
+
+def _command(arguments):
+    from . import commands
+    return commands.main(arguments)
 
 
 def _serve(arguments):
@@ -27,17 +47,3 @@ def _serve(arguments):
     serve.add_arguments(parser)
     parser.add_argument("--version", action="version", version="dlserv " + __version__)
     return serve.serve(parser.parse_args(arguments))
-
-
-def _guarded(function, arguments):
-    try:
-        return function(arguments)
-    except InvalidValue as error:
-        return _complain(error, EXIT_USAGE)
-    except Error as error:
-        return _complain(error, EXIT_FAILED)
-
-
-def _complain(sentence, code):
-    print("dlserv: %s" % sentence, file=sys.stderr)
-    return code

@@ -6,6 +6,8 @@ Three families, because an error has three possible fates:
   TransferError   the remote's fault; the task is retried or becomes `invalid`
   LocalError      ours or this machine's; the task waits or the API answers 5xx
 
+and a fourth on the other side of the wire, ClientError: what a client meets.
+
 `str(error)` is always a sentence that a person understands. Exceptions of the
 operating system, of ssl and of http.client are translated where they are caught
 first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
@@ -127,3 +129,25 @@ class MissingModule(LocalError):
 
 class StoreBroken(LocalError):
     """The database cannot be opened or written."""
+
+
+# -- a client's -----------------------------------------------------------------
+
+class ClientError(Error):
+    """A request to a daemon has not brought what it was to bring."""
+
+
+class NoDaemon(ClientError):
+    """Nothing answers there, or nothing that is a dlserv."""
+
+
+class NotAllowed(ClientError):
+    """401 or 403: a token is missing or wrong, or the daemon does not let this be done."""
+
+
+class Refused(ClientError):
+    """The daemon says no; the sentence is its own, `status` HTTP's."""
+
+    def __init__(self, sentence, status):
+        super().__init__(sentence)
+        self.status = status

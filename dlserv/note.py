@@ -5,11 +5,11 @@ import logging
 import os
 
 
-def note_path(environ, db_path):
-    """In the user's run-time folder; where there is none, beside the database."""
+def note_path(environ, find_db_path):
+    """In the user's run-time folder; where there is none, beside the database that is then asked for."""
     folder = environ.get("XDG_RUNTIME_DIR")
     if not folder or not os.path.isdir(folder):
-        folder = os.path.dirname(os.path.abspath(db_path))
+        folder = os.path.dirname(os.path.abspath(find_db_path()))
     return os.path.join(folder, "dlserv.json")
 
 

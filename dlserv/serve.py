@@ -38,14 +38,17 @@ _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("genera
 
 def settings(options, environ):
     """(mapping for Daemon, remarks for the log, path of the file) from all there is: the
-    command line wins over the environment, that over the file, that over the defaults.
+    command line (None: there is none) wins over the environment, that over the file, that over
+    the defaults.
 
     Raises InvalidValue.
     """
-    path = options.config or config.default_config_path(environ, _is_root())
-    from_file = configfile.read(path, required=bool(options.config or environ.get("DLSERV_CONFIG")))
+    flags = vars(options) if options else {}
+    named = flags.get("config")
+    path = named or config.default_config_path(environ, _is_root())
+    from_file = configfile.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(options))
+    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(flags))
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
@@ -60,10 +63,10 @@ def _is_root():
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _from_flags(options):
+def _from_flags(flags):
     mapping = {}
     for flag, (section, key) in _FLAGS.items():
-        value = getattr(options, flag)
+        value = flags.get(flag)
         if value is not None:
             parsed = config.TABLES[section].parse({key: value}, text=True)
             mapping.setdefault(section, {}).update(parsed)
@@ -82,7 +85,7 @@ def serve(options):
         configfile.write_back(path, changes)
         logging.getLogger("dlserv").setLevel(changed.general.log_level.upper())
 
-    daemon = Daemon(mapping, _environment_proxies(), os.path.expanduser("~/.netrc"),
+    daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
                     os.path.dirname(path), keep)
     _set_up_logging(daemon.config.general.log_level)
     for level, remark in remarks:
@@ -93,7 +96,7 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        with daemon, server, Note(note_path(os.environ, daemon.config.general.db_path), server.url):
+        with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url):
             _load_the_rest()
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait()
@@ -109,7 +112,8 @@ def _load_the_rest():
             importlib.import_module(name, __package__)
 
 
-def _environment_proxies():
+def environment_proxies():
+    """{scheme: proxy} of the environment."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
     from urllib.request import getproxies_environment

@@ -13,6 +13,7 @@ sys.path.insert(0, ROOT)
 
 from dlserv import config, options  # noqa: E402
 from dlserv.api.routes import ROUTES  # noqa: E402
+from dlserv.commands.table import COMMANDS  # noqa: E402
 
 README = os.path.join(ROOT, "README")
 
@@ -43,6 +44,10 @@ def task_options():
                  [(field.name, _default(field), field.doc) for field in options.TABLE.fields.values()])
 
 
+def client_commands():
+    return table(("command", "what it does"), [("`%s`" % command.name, command.help) for command in COMMANDS])
+
+
 def _default(field):
     special = {"download_dir": "~/Downloads", "db_path": "see below", "user_agent": "dlserv/" + config.__version__}
     if field.default is None:
@@ -52,7 +57,7 @@ def _default(field):
 
 def rewritten(text):
     """README with every generated table as it should be."""
-    for made in (routes(), settings(), task_options()):
+    for made in (routes(), settings(), task_options(), client_commands()):
         head = re.escape(re.sub(" +", " ", made.split("\n")[0])).replace(r"\ ", " +")
         text, count = re.subn("(?m)^%s *\n(?:\\|.*\n)+" % head, lambda match: made + "\n", text)
         assert count == 1, made.split("\n")[0]

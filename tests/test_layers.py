@@ -23,7 +23,10 @@ ORDER = """
     backends store events task removal scheduler run room board attempts daemon
     api.framing api.requests api.bodies api.replies api.views api.files api.feeds api.metrics
     api.openapi api.routes api.server
-    note configfile serve cli __main__
+    note configfile client terminal serve
+    commands.table commands.finding commands.choosing commands.act commands.rows commands.show
+    commands.settings commands.posting commands.feed commands.watch commands.add commands.get
+    commands.completion cli __main__
 """.split()
 
 # The rooms know nothing of these, whatever the order would allow.

@@ -264,6 +264,9 @@ class _Unclosing(io.BufferedReader):
     def close(self):
         pass
 
+    def flush(self):
+        """A reader has nothing to flush; a dropped response would, in 3.13, when the raw one is closed."""
+
 
 class _Raw(io.RawIOBase):
     """The channel's bytes, until muted: then a reader sees no more than it has buffered."""
