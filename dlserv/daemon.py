@@ -318,6 +318,7 @@ class Daemon:
             for task in self._board.tasks.values():
                 task.configure(config.download)
         self._bucket.rate = config.download.ratelimit
+        self._network.pool.clear()
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
         self._attempts.wake()
 

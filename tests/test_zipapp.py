@@ -71,7 +71,7 @@ def test_a_new_version_beside_the_running_one_changes_nothing(tmp_path, folder, 
         shutil.copyfile(new, mine) if how == "over it" else os.replace(new, mine)
         origin.put("/a.iso", DATA)
         assert daemon.api.reach(daemon.api.add(origin.url("/a.iso")), "finished")
-        with Ftpd({"/b.iso": DATA}) as server:
+        with Ftpd({"b.iso": DATA}) as server:
             assert daemon.api.reach(daemon.api.add(server.url("/b.iso")), "finished")
         for path in ("/task/list", "/openapi.json", "/metrics", "/stats", "/config"):
             assert daemon.api.get(path).status == 200, path

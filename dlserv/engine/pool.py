@@ -48,15 +48,20 @@ class Pool:
                 self._thread = threading.Thread(target=self._expire, name="dlserv-pool", daemon=True)
                 self._thread.start()
 
-    def close(self):
-        """Close all, now and in future."""
+    def clear(self):
+        """Close all that wait: what they were opened under counts no longer."""
         with self._changed:
-            self._closed = True
             for _, _, sock in self._idle:
                 sock.close()
             self._idle.clear()
             self._changed.notify_all()
+
+    def close(self):
+        """Close all, now and in future."""
+        with self._changed:
+            self._closed = True
             thread = self._thread
+        self.clear()
         if thread is not None:
             thread.join()
 

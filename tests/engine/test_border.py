@@ -65,7 +65,7 @@ def test_a_mirror_is_held_back_too(origin, attempt, folder):
 
 
 def test_ftp_is_held_back_too(attempt):
-    with Ftpd({"/a": DATA}) as server:
+    with Ftpd({"a": DATA}) as server:
         assert REFUSED in attempt(server.url("/a"), settings=DENY).fails(Permanent)
 
 
