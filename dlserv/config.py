@@ -5,6 +5,7 @@ takes is the shape of the `-c` file and of `GET /config`.
 """
 
 import os
+import re
 from collections import namedtuple
 
 from . import __version__, urls
@@ -22,6 +23,12 @@ def _plain_name(value):
     return value
 
 
+def _prefix(value):
+    if Text(most=255)(value) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is None:
+        raise ValueError("%s is not a path such as /dlserv" % shown(value))
+    return value
+
+
 TABLES = {
     "general": Table(
         "general",
@@ -36,8 +43,13 @@ TABLES = {
     ),
     "server": Table(
         "server",
-        Field("host", Text(most=255, least=1), "127.0.0.1", "the address to listen on"),
+        Field("host", Text(most=255, least=1), "127.0.0.1",
+              "the address to listen on; \"::\" for IPv6 and IPv4, \"unix:/path\""),
         Field("port", Integer(0, 65535), 6880, "the port to listen on; 0 takes a free one"),
+        Field("prefix", _prefix, "", "path that a reverse proxy puts in front, such as /dlserv"),
+        Field("tls_cert", Optional(Text(least=1)), None, "certificate for https, in PEM"),
+        Field("tls_key", Optional(Text(least=1)), None, "its key, unless the same file has it"),
+        Field("max_connections", Integer(4, 10000), 256, "connections of clients at the same time"),
     ),
     "download": Table(
         "download",

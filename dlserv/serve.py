@@ -14,6 +14,7 @@ import sys
 import zipimport
 
 from . import config, configfile
+from .api.listener import UNIX
 from .errors import LocalError
 from .note import Note, note_path
 
@@ -155,5 +156,7 @@ def _address_sentence(where, error):
     if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL):
         return "server.host: %s is not an address of this machine: %s" % (
             where.host, error.strerror or error)
+    if where.host.startswith(UNIX):
+        return "server.host: %s cannot be listened on: %s" % (where.host, error.strerror or error)
     return "server.port: %s:%d cannot be listened on: %s; choose another with --port" % (
         where.host, where.port, error.strerror or error)

@@ -10,7 +10,6 @@ import http
 import http.server
 import io
 import logging
-import os
 import selectors
 import socket
 import socketserver
@@ -19,7 +18,8 @@ import time
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
                       RequestError, StoreBroken)
-from . import framing
+from . import framing, listener
+from .crowd import Crowd, shut
 from .requests import NoLength, Request, WrongType, parse_query
 from .feeds import Feed
 from .replies import FilePart, Reply, error_reply, json_reply
@@ -31,7 +31,6 @@ IDLE_SECONDS = 30       # between requests
 WRITE_SECONDS = 30      # without the client taking a byte
 LINGER_SECONDS = 2      # for a client to notice that it was refused
 LINGER_BYTES = 2 ** 24
-BACKLOG = 128
 
 # The first class that matches decides.
 STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
@@ -41,41 +40,41 @@ log = logging.getLogger(__name__)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The REST interface of `daemon` on host:port; a context manager.
+    """The REST interface of `daemon`; a context manager.
 
-    Raises OSError when the address cannot be had.
+    `host` and `port` stand in for those of the settings. Raises OSError when the address
+    cannot be had, InvalidValue or MissingModule where TLS cannot.
     """
 
-    request_queue_size = BACKLOG
-    allow_reuse_address = os.name != "nt"   # there it would let two servers share a port
     timeout = 0                             # handle_request is called when one is there
 
     def __init__(self, daemon, host=None, port=None):
         self.daemon = daemon
         self.feed = Feed(daemon)
         self.replies = collections.Counter()    # HTTP status: how many
-        self._connections, self._lock = {}, threading.Lock()
+        self.settings = settings = daemon.config.server
+        self.crowd = Crowd(settings.max_connections)
+        self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
+        self._lock = threading.Lock()
         self._wake, self._waker = socket.socketpair()
-        settings = daemon.config.server
-        address = (settings.host if host is None else host, settings.port if port is None else port)
         try:
-            self.address_family = _family(*address)
-            super().__init__(address, Handler)
+            self.socket = listener.listen(settings.host if host is None else host,
+                                          settings.port if port is None else port)
         except BaseException:
             self._close_waker()
             raise
+        socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
         self._thread = threading.Thread(target=self._serve, name="dlserv-http", daemon=True)
-
-    def server_bind(self):
-        """Bind, without the look-up of the own name that http.server does."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
 
     @property
     def url(self):
         """Where it listens."""
-        host, port = self.server_address[:2]
-        return "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
+        return listener.url_of(self.socket, self._tls is not None, self.settings.prefix)
+
+    def reload_certificate(self):
+        """Take the certificate's files anew, for connections from now on. Raises InvalidValue."""
+        if self._tls is not None:
+            listener.load_certificate(self._tls, self.settings.tls_cert, self.settings.tls_key)
 
     def start(self):
         """Accept connections, in threads; gives the server itself."""
@@ -87,23 +86,27 @@ class Server(http.server.ThreadingHTTPServer):
         if self._thread.is_alive():
             self._waker.send(b"!")
             self._thread.join()
-        self.socket.close()
+        self._close_listener()
         self.feed.close()
-        with self._lock:
-            connections = list(self._connections.items())
+        connections = list(self.crowd)
         for connection, _ in connections:
-            _shut(connection, socket.SHUT_RD)
+            shut(connection, socket.SHUT_RD)
         deadline = time.monotonic() + seconds
         for connection, thread in connections:
             thread.join(max(0, deadline - time.monotonic()))
             if thread.is_alive():
-                _shut(connection, socket.SHUT_RDWR)
+                shut(connection, socket.SHUT_RDWR)
         self.server_close()
 
     def server_close(self):
         """Give the address free; also for a server that was never started."""
-        super().server_close()
+        self._close_listener()
+        socketserver.ThreadingMixIn.server_close(self)
         self._close_waker()
+
+    def _close_listener(self):
+        if self.socket.fileno() >= 0:
+            listener.forget(self.socket)
 
     def _close_waker(self):
         self._wake.close()
@@ -132,45 +135,49 @@ class Server(http.server.ThreadingHTTPServer):
 
     def get_request(self):
         try:
-            return super().get_request()
+            request, address = self.socket.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 log.error("no connection can be accepted: %s", error.strerror)
                 time.sleep(0.1)     # nothing else would slow down the loop
             raise
+        if self._tls is not None:
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
 
     def process_request(self, request, client_address):
+        if not self.crowd.admit(request, client_address[0] if client_address else None):
+            self._turn_away(request)
+            return
         thread = threading.Thread(target=self.process_request_thread, name="dlserv-http-client",
                                   args=(request, client_address), daemon=True)
-        with self._lock:
-            self._connections[request] = thread
+        self.crowd.serve(request, thread)
         try:
             thread.start()
         except RuntimeError:
             self.shutdown_request(request)
             log.error("no thread can be started for a connection")
 
+    def _turn_away(self, request):
+        """Say so if that goes at once; TLS would take its time."""
+        self.count(503)
+        reply = error_reply(503, "there are too many connections; try again in a while", [
+            ("Retry-After", "5"), ("Connection", "close")])
+        try:
+            if self._tls is None:
+                request.setblocking(False)
+                request.send(_encode(reply, reply.headers + [("Content-Length", str(reply.length))]) + reply.body)
+        except OSError:
+            pass    # it would not have listened
+        request.close()
+
     def shutdown_request(self, request):
-        with self._lock:
-            self._connections.pop(request, None)
-        super().shutdown_request(request)
+        self.crowd.leave(request)
+        shut(request, socket.SHUT_WR)
+        self.close_request(request)
 
     def handle_error(self, request, client_address):
         log.exception("a connection failed")
-
-
-def _family(host, port):
-    try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-    except UnicodeError:
-        raise OSError(errno.EADDRNOTAVAIL, "it is not the name of a host") from None
-
-
-def _shut(connection, how):
-    try:
-        connection.shutdown(how)
-    except OSError:
-        pass    # it is closed already
 
 
 class _Reader(io.RawIOBase):
@@ -188,17 +195,28 @@ class _Reader(io.RawIOBase):
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
-        self._sock.settimeout(left)
+        set_timeout(self._sock, left)
         return self._sock.recv_into(view)
+
+
+def _encode(reply, headers):
+    return framing.encode_reply(reply.status, http.HTTPStatus(reply.status).phrase, headers)
+
+
+def set_timeout(sock, seconds):
+    """As settimeout, but spare the system call where it makes no difference."""
+    current = sock.gettimeout()
+    if current is None or not seconds <= current <= seconds + 0.5:
+        sock.settimeout(seconds)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
     def setup(self):
+        self.disable_nagle_algorithm = self.request.family != getattr(socket, "AF_UNIX", None)
         super().setup()
         self.rfile.close()
         self._raw = _Reader(self.connection)
@@ -207,10 +225,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle(self):
         self.close_connection = False
         try:
+            self._shake_hands()
             while not self.close_connection:
                 self.handle_one_request()
-        except (ConnectionError, socket.timeout) as error:
+        except OSError as error:
             log.debug("%s: %s", self.client_address, error)
+
+    def _shake_hands(self):
+        """Begin TLS, in the connection's own thread, so that a silent client holds up nobody."""
+        if hasattr(self.connection, "do_handshake"):
+            self.connection.settimeout(HEAD_SECONDS)
+            self.connection.do_handshake()
 
     def handle_one_request(self):
         head = None
@@ -233,7 +258,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._raw.deadline = time.monotonic() + LINGER_SECONDS
         left = LINGER_BYTES
         try:
-            self.connection.shutdown(socket.SHUT_WR)
+            shut(self.connection, socket.SHUT_WR)
             while left > 0:
                 count = len(self.rfile.read1(65536))
                 left = left - count if count else 0
@@ -243,11 +268,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _read_head(self):
         """The next Head; None when the client has gone or is idle for too long."""
         self._raw.deadline = time.monotonic() + IDLE_SECONDS
+        self.server.crowd.idle(self.connection)
         try:
             if not self.rfile.peek(1):
                 return None
-        except (socket.timeout, ConnectionError):
+        except OSError:
             return None
+        self.server.crowd.busy(self.connection)
         self._raw.deadline = time.monotonic() + HEAD_SECONDS
         try:
             return framing.read_head(self.rfile)
@@ -258,19 +285,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, head):
         """The Reply to the request; its body is read or the connection given up."""
-        path, _, query = head.target.partition("?")
+        target, _, query = head.target.partition("?")
+        path = self._below_prefix(target)
         methods, arguments = find(path)
         body = self._read_body(head)
         if path == "*" and head.method == "OPTIONS":
             return json_reply({})
         if not methods:
-            return error_reply(404, "there is no path %s here" % path[:80])
+            return error_reply(404, "there is no path %s here" % target[:80])
         allow = [("Allow", ", ".join(sorted(methods) + ["OPTIONS"]))]
         if head.method == "OPTIONS":
             return json_reply({}, headers=allow)
         if head.method not in methods:
             return error_reply(405, "%s is not possible on this path" % head.method[:20], allow)
         return self._call(methods[head.method], head, path, query, body, arguments)
+
+    def _below_prefix(self, path):
+        """The path as the routes know it; "" for one that is not below server.prefix."""
+        prefix = self.server.settings.prefix
+        if path == "*" or not prefix:
+            return path
+        return path[len(prefix):] if path.startswith(prefix + "/") else ""
 
     def _read_body(self, head):
         if not head.has_body:
@@ -309,8 +344,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if reply.length is None and with_body:
             self.close_connection = True
         self.server.count(reply.status)
-        start = framing.encode_reply(reply.status, http.HTTPStatus(reply.status).phrase,
-                                     self._headers(reply, head))
+        start = _encode(reply, self._headers(reply, head))
         if isinstance(reply.body, bytes):
             self._write(start + (reply.body if with_body else b""))
             return
@@ -337,7 +371,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _write(self, data):
         """All of it; the time is counted anew whenever the client takes some."""
-        self.connection.settimeout(WRITE_SECONDS)
+        set_timeout(self.connection, WRITE_SECONDS)
         view = memoryview(data)
         while view:
             view = view[self.connection.send(view):]
