@@ -11,14 +11,18 @@ from collections import Counter
 from . import room, urls
 from .engine.download import Download, Finished
 from .engine.retry import Policy
-from .errors import Error, NoSpace, Temporary
+from .errors import Error, NoSpace, StoreBroken, Temporary, Unavailable
 from .run import Checkpointer, Run
 from .scheduler import Scheduler
 from .task import DOWNLOADING, FAIL, FINISH, QUEUED, REQUEUE, START
 from .units import format_seconds
 
-WAIT_FOR_ROOM = 5.0         # seconds until a task that found no room looks again
+WAIT_FOR_DISK = 5.0         # seconds until a task that found no room or no folder looks again
 WAIT_FOR_RUNS = 1.5         # seconds that a stop gives the attempts to end
+
+# What ends an attempt without being the task's fault or the remote's.
+_WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
+          StoreBroken: "waiting for the database"}
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +33,11 @@ class Attempts:
     network  engine.route.Network
     bucket   the TokenBucket of all tasks together
     boot     the id of this boot
+    place    the Place that downloads go to
     """
 
-    def __init__(self, board, config, network, bucket, boot):
-        self._board, self._config = board, config
+    def __init__(self, board, config, network, bucket, boot, place):
+        self._board, self._config, self._place = board, config, place
         self._network, self._bucket, self._boot = network, bucket, boot
         self._scheduler = Scheduler(
             board.lock, self._start, lambda: self._config().download.max_concurrent,
@@ -110,12 +115,13 @@ class Attempts:
         try:
             threading.Thread(target=self._work, args=(run,), name="dlserv-" + tid[:8], daemon=True).start()
         except RuntimeError:        # the system has no thread left
+            run.download.close()
             task = self._board.tasks[tid]
             task.run = None
             del self._running[tid]
             self._scheduler.ended(tid)
             self._board.move(task, REQUEUE)
-            self.enqueue(task, WAIT_FOR_ROOM)
+            self.enqueue(task, WAIT_FOR_DISK)
             raise
 
     def _begin(self, tid):
@@ -128,7 +134,7 @@ class Attempts:
         self._board.events.publish("changed", tid)
         try:
             task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
-                           self._admit)
+                           self._admit, self._place.check)
         except Exception as bug:
             self._internal_error(task, bug)
             self._scheduler.ended(tid)
@@ -242,8 +248,12 @@ class Attempts:
             self._board.move(task, FINISH)
             self.outcomes["finished"] += 1
             log.info("%s: finished %s", task.tid[:8], task.filename)
-        elif isinstance(outcome, (Temporary, NoSpace)):
-            self._retry(task, run, outcome)
+        elif isinstance(outcome, tuple(_WAITS)):
+            self._count_anew(task, run)
+            self._wait_out(task, outcome)
+        elif isinstance(outcome, Temporary):
+            self._count_anew(task, run)
+            self._retry(task, outcome)
         elif isinstance(outcome, Error):
             self._fail(task, "error", str(outcome))
         else:
@@ -253,15 +263,15 @@ class Attempts:
         log.error("%s: internal error", task.tid[:8], exc_info=bug)
         self._fail(task, "fatal", "internal error: %s" % type(bug).__name__)
 
-    def _retry(self, task, run, error):
-        """Queue the task again, later; a new farthest byte starts the count of tries anew."""
+    def _count_anew(self, task, run):
+        """A new farthest byte starts the count of tries anew."""
         count = run.download.count
         if count > max(task.reached, run.before):
             task.retries = 0
         task.reached = max(task.reached, count)
-        if isinstance(error, NoSpace):
-            self._wait_for_room(task, error)
-            return
+
+    def _retry(self, task, error):
+        """Queue the task again, later."""
         task.retries += 1
         self.outcomes["retried"] += 1
         policy = Policy(task.options.retries, self._config().download.retry_wait)
@@ -274,13 +284,14 @@ class Attempts:
         self._board.note(task, "warning", task.error)
         self.enqueue(task, delay)
 
-    def _wait_for_room(self, task, error):
-        """Queue the task until there is room; that is nobody's fault and counts as no try."""
+    def _wait_out(self, task, error):
+        """Queue the task until this machine is fit again; that counts as no try."""
         self._board.move(task, REQUEUE)
-        task.error = "waiting for room: %s" % error
-        if not task.log or task.log[0]["msg"].partition(":")[0] != "waiting for room":
+        what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
+        task.error = "%s: %s" % (what, error)
+        if not task.log or task.log[0]["msg"].partition(":")[0] != what:
             self._board.note(task, "warning", task.error)
-        self.enqueue(task, WAIT_FOR_ROOM)
+        self.enqueue(task, WAIT_FOR_DISK)
 
     def _fail(self, task, level, sentence):
         self._board.move(task, FAIL)

@@ -79,6 +79,7 @@ class Board:
             with self.lock:
                 for task in taken:
                     self._take_out(task)
+                self.store.write({task.tid: None for task in taken}, lazy=True)
             raise
         for task in taken:
             log.info("%s: added", task.tid[:8])

@@ -38,6 +38,7 @@ TABLES = {
               "what the database is made of; auto takes sqlite where Python has it"),
         Field("max_tasks", Integer(1, 10000000), 100000, "tasks that the database may hold"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in each task's log"),
+        Field("log_file", Optional(Text(least=1)), None, "where the log goes instead of standard error"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
               "what the daemon writes to standard error"),
     ),

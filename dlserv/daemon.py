@@ -27,10 +27,11 @@ from .engine.pool import Pool
 from .engine.ratelimit import TokenBucket
 from .engine.route import Network
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
-                     StoreBroken, Unwritable)
+                     StoreBroken)
+from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id
-from .store import Store
+from .store import FACT, Store
 from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, tid_of
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum", "paused"}
@@ -68,8 +69,9 @@ class Daemon:
             Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
             Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies,
             Border(lambda: self.config.download))
+        self._place = Place(self.config.general.download_dir)
         self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
-                                  self._boot)
+                                  self._boot, self._place)
 
     # -- life ------------------------------------------------------------------------
 
@@ -78,7 +80,6 @@ class Daemon:
         if self._board.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
-        _prepare_folder(general.download_dir)
         self._check_files(self.config.download)
         store = _open_store(general.db_path, general.db_backend)
         log.info("database %s (%s), downloads to %s", store.path, store.backend,
@@ -86,7 +87,7 @@ class Daemon:
         if file_system(store.path) in NETWORK_FILE_SYSTEMS:
             log.warning("the database is on a network file system, which may lose it; "
                         "name a local one with general.db_path")
-        interrupted = self._board.open(store, self.config.download, self._boot)
+        interrupted = self._take_up(store)
         for task in interrupted:
             self._clear_away(task)
         self._board.left([task.tid for task in interrupted])
@@ -94,6 +95,18 @@ class Daemon:
         self._attempts.start()
         self._started, self._began = True, time.monotonic()
         return self
+
+    def _take_up(self, store):
+        """Begin with what the store holds; gives the tasks that a crash caught leaving."""
+        try:
+            fact = self._place.open(store.fact("place"))
+        except BaseException:
+            store.close()
+            raise
+        interrupted = self._board.open(store, self.config.download, self._boot)
+        if fact is not None:
+            store.write({FACT + "place": fact})
+        return interrupted
 
     def stop(self):
         """Stop all attempts where they are, store everything, end all threads."""
@@ -406,12 +419,3 @@ def _check_url(url):
 def _raise_first(failures):
     for _, error in failures:
         raise error
-
-
-def _prepare_folder(path):
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise Unwritable("general.download_dir: %s cannot be made: %s" % (path, error.strerror)) from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise Unwritable("general.download_dir: %s cannot be written" % path)

@@ -114,6 +114,10 @@ class Unwritable(LocalError):
     """A file or folder cannot be made or written, for another reason than space."""
 
 
+class Unavailable(Unwritable):
+    """A folder or disk is out of reach for now; it may come back by itself."""
+
+
 class NameTaken(LocalError):
     """A file of that name is there and is not ours to replace."""
 

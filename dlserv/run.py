@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from .errors import LocalError, Stopped
+from .errors import Error, LocalError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,14 @@ class Run:
 
     `keep(run, progress, durable)` stores the progress and gives a Ticket, or None if the
     run is stale; `note(run, level, text)` writes the task's log; `admit(run)` raises
-    NoSpace if the disk has no room for what the run has still to fetch.
+    NoSpace if the disk has no room for what the run has still to fetch; `check_place()`
+    raises Unavailable while there is no disk at all.
     """
 
-    def __init__(self, tid, make_download, keep, note, admit):
+    def __init__(self, tid, make_download, keep, note, admit, check_place):
         self.tid = tid
         self.download = make_download(self)
-        self._keep, self._note, self._admit = keep, note, admit
+        self._keep, self._note, self._admit, self._check_place = keep, note, admit, check_place
         self.cancelled = False      # the task has moved on; its end decides nothing
         self._reason = None         # what it is to end with, instead of with Stopped
         self._began = time.monotonic()
@@ -60,6 +61,11 @@ class Run:
         """Make the attempt; gives the Finished or the exception that it ended with."""
         self.thread = threading.current_thread()
         self.thread.name = "dlserv-" + self.tid[:8]
+        try:
+            self._check_place()
+        except Error as error:
+            self.download.close()
+            return error
         try:
             return self.download.run()
         except Stopped as stopped:

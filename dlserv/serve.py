@@ -15,8 +15,10 @@ import zipimport
 
 from . import config, configfile
 from .api.listener import UNIX
-from .errors import LocalError
+from .errors import Error, LocalError, Unwritable
 from .note import Note, note_path
+
+log = logging.getLogger("dlserv")
 
 LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
 
@@ -84,13 +86,13 @@ def serve(options):
 
     def keep(changes, changed):
         configfile.write_back(path, changes)
-        logging.getLogger("dlserv").setLevel(changed.general.log_level.upper())
+        log.setLevel(changed.general.log_level.upper())
 
     daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
                     os.path.dirname(path), keep)
-    _set_up_logging(daemon.config.general.log_level)
+    output = _Output(daemon.config.general)
     for level, remark in remarks:
-        logging.getLogger("dlserv").log(level, remark)
+        log.log(level, remark)
     signals = _Signals()
     try:
         server = Server(daemon)
@@ -100,7 +102,7 @@ def serve(options):
         with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url):
             _load_the_rest()
             print("dlserv: listening on %s" % server.url, flush=True)
-            signals.wait()
+            signals.wait(lambda: _reload(options, daemon, server, output))
     finally:
         server.server_close()
     return 0
@@ -121,13 +123,52 @@ def environment_proxies():
     return getproxies_environment()
 
 
-def _set_up_logging(level):
-    logging.basicConfig(level=level.upper(), stream=sys.stderr,
-                        format="%(asctime)s %(levelname)s %(message)s")
+def _reload(options, daemon, server, output):
+    """What SIGHUP asks for: the settings, the certificate and the log file taken anew."""
+    try:
+        mapping, _, path = settings(options, os.environ)
+        waiting = daemon.reload(mapping)
+        server.reload_certificate()
+        output.open(daemon.config.general)
+    except Error as error:
+        log.error("the settings stay as they are: %s", error)
+        return
+    log.info("the settings of %s count now", path)
+    if waiting:
+        log.warning("%s will count after a new start", ", ".join(waiting))
+
+
+class _Output:
+    """Where the log goes: standard error, or a file that may be moved away before a SIGHUP."""
+
+    def __init__(self, general):
+        self._handler = None
+        self.open(general)
+
+    def open(self, general):
+        """Begin to write as the settings say. Raises Unwritable."""
+        handler = self._make(general.log_file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root = logging.getLogger()
+        root.addHandler(handler)
+        if self._handler is not None:
+            root.removeHandler(self._handler)
+            self._handler.close()
+        self._handler = handler
+        log.setLevel(general.log_level.upper())
+
+    def _make(self, path):
+        if path is None:
+            return logging.StreamHandler(sys.stderr)
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+            return logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise Unwritable("general.log_file: %s cannot be written: %s" % (path, error.strerror)) from error
 
 
 class _Signals:
-    """Waits for SIGTERM or SIGINT; a second one ends the process at once.
+    """Waits for SIGTERM or SIGINT, of which a second one ends the process at once, and SIGHUP.
 
     By a descriptor that Python writes to, because the system may hand a signal to any
     thread, and a main thread that waits for a lock would not notice.
@@ -137,19 +178,28 @@ class _Signals:
         self._reader, writer = socket.socketpair()
         writer.setblocking(False)
         self._writer = writer       # kept open as long as this is
-        self._caught = False
+        self._caught, self._hung_up = False, False
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         for name in ("SIGTERM", "SIGINT"):
             signal.signal(getattr(signal, name), self._handle)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._hang_up)     # else nohup wants it ignored
+
+    def _hang_up(self, number, frame):
+        self._hung_up = True
 
     def _handle(self, number, frame):
         if self._caught:
             os._exit(128 + number)
         self._caught = True
 
-    def wait(self):
+    def wait(self, reload):
+        """Return at the end; `reload()` is called for every SIGHUP."""
         while not self._caught:
             self._reader.recv(1)
+            if self._hung_up:
+                self._hung_up = False
+                reload()
 
 
 def _address_sentence(where, error):

@@ -25,8 +25,10 @@ from .errors import StoreBroken
 
 SCHEMA = 1
 LAZY = 0.1              # seconds that a lazy write may wait for company
+RETRY = 5.0             # seconds after which a write that failed is tried again
 _SCHEMA_KEY = "schema"
 _DAMAGED = "damaged/"
+FACT = "fact/"          # begins the names of records that are no task's
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._closed = False
+        self._closed, self._owed = False, {}
         self._queue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
@@ -114,7 +116,7 @@ class Store:
         loaded = []
         for raw in list(self._mapping):
             name = raw.decode("utf-8", "replace")
-            if name == _SCHEMA_KEY or name.startswith(_DAMAGED):
+            if name == _SCHEMA_KEY or name.startswith((_DAMAGED, FACT)):
                 continue
             try:
                 loaded.append(parse(name, self._read(name)))
@@ -124,8 +126,22 @@ class Store:
                 self._set_aside(raw)
         return loaded
 
+    def fact(self, name):
+        """The record "fact/<name>", or None. Call this before the first write."""
+        try:
+            return self._read(FACT + name)
+        except KeyError:
+            return None
+        except Exception as error:
+            log.error("the record %s in %s is damaged: %s", FACT + name, self.path, error)
+            return None
+
     def write(self, changes, durable=True, lazy=False):
-        """Take {name: record, or None to delete} as one transaction; gives its Ticket."""
+        """Take {name: record, or None to delete} as one transaction; gives its Ticket.
+
+        A write that fails is tried again until a later one of the same record replaces it:
+        whoever takes the change back must write that.
+        """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if self._closed:
             ticket._settle("it is closed")
@@ -178,7 +194,10 @@ class Store:
     def _run(self):
         ended = False
         while not ended:
-            group = self._next_group()
+            try:
+                group = self._next_group()
+            except queue.Empty:
+                group = [Ticket({}, False, True)]   # for the sake of what is owed
             ended = group[-1] is None
             if ended:
                 group.pop()
@@ -186,8 +205,11 @@ class Store:
                 self._commit(group)
 
     def _next_group(self):
-        """The tickets of the next commit; None as the last of them means the end."""
-        group, wait = [self._queue.get()], True
+        """The tickets of the next commit; None as the last of them means the end.
+
+        Raises queue.Empty if there are none, and something is owed that may be tried again.
+        """
+        group, wait = [self._queue.get(timeout=RETRY if self._owed else None)], True
         deadline = time.monotonic() + LAZY
         try:
             while group[-1] is not None:
@@ -199,16 +221,25 @@ class Store:
         return group
 
     def _commit(self, group):
+        """Write the group, and what earlier failures owe; those are told, but not forgotten."""
         error = None
+        changes = dict(self._owed)
+        for ticket in group:
+            changes.update(ticket.changes)
         try:
-            for ticket in group:
-                self._apply(ticket.changes)
-            self._mapping.commit(any(ticket.durable for ticket in group))
+            self._apply(changes)
+            self._mapping.commit(bool(self._owed) or any(ticket.durable for ticket in group))
+            if self._owed:
+                log.warning("the database can be written again")
+            self._owed = {}
         except Exception as problem:
             error = problem
-            log.error("the database cannot be written: %s", problem,
-                      exc_info=not isinstance(problem, backends.ERRORS))
+            if not self._owed:
+                log.error("the database cannot be written: %s; it will be tried again", problem,
+                          exc_info=not isinstance(problem, backends.ERRORS))
             self._mapping.roll_back()
+            if isinstance(problem, backends.ERRORS):    # else it would fail for ever
+                self._owed = changes
         for ticket in group:
             ticket._settle(error)
 

@@ -159,7 +159,7 @@ def test_a_daemon_must_be_told_its_folder_and_its_database():
 
 def test_a_start_that_fails_leaves_nothing(make, tmp_path):
     (tmp_path / "file").write_text("")
-    wrong = make("one")
+    wrong = make("wrong")
     wrong["general"]["download_dir"] = str(tmp_path / "file" / "x")
     worse = make("one")
     worse["general"]["db_path"] = str(tmp_path / "file" / "x.db")

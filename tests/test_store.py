@@ -296,6 +296,33 @@ def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplo
         patch.setattr(store._mapping, "_save", fail)
         with pytest.raises(StoreBroken, match="No space left"):
             store.write({"b": {}}).wait()
+        with pytest.raises(StoreBroken, match="No space left"):
+            store.write({"b": None, "d": {}}).wait()
+    assert sorted(load(store)) == ["a"]
     store.write({"c": {}}).wait()
-    until(lambda: "cannot be written" in caplog.text)
-    assert sorted(load(store)) == ["a", "c"]
+    assert sorted(load(store)) == ["a", "c", "d"], "what failed is made up for"
+    assert caplog.text.count("it will be tried again") == 1 and "can be written again" in caplog.text
+
+
+def test_a_write_that_failed_is_tried_again_by_itself(make, monkeypatch):
+    monkeypatch.setattr(module, "RETRY", 0.05)
+    store = make()
+    failures, real = [1, 2, 3], store._mapping._save
+
+    def save(changes, durable):
+        if failures:
+            raise OSError(failures.pop(), "broken")
+        real(changes, durable)
+
+    monkeypatch.setattr(store._mapping, "_save", save)
+    with pytest.raises(StoreBroken):
+        store.write({"a": RECORD}).wait()
+    until(lambda: not failures and "a" in load(store))
+
+
+def test_a_write_that_cannot_be_is_not_tried_for_ever(make):
+    store = make()
+    with pytest.raises(StoreBroken):
+        store.write({"a": {"bad": threading.Lock()}}).wait()
+    store.write({"b": {}}).wait()
+    assert sorted(load(store)) == ["b"]

@@ -157,9 +157,10 @@ class Download:
             self._folder = Folder(self._root, self._options.dir)
             return self._recover() or self._attempt()
         finally:
-            self._close()
+            self.close()
 
-    def _close(self):
+    def close(self):
+        """Give up what it holds; for one that is not run, else `run` does so."""
         if self._verifier is not None:
             self._verifier.stop()
         if self._part is not None:

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from ..errors import NameTaken, NoSpace, Unwritable
+from ..errors import NameTaken, NoSpace, Unavailable, Unwritable
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 _HAS_UNNAMED = _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
@@ -31,6 +31,10 @@ _REASONS = {
     errno.EIO: "the disk reports an input/output error",
 }
 
+# What an unplugged disk, a remount or an administrator's hand brings about, and takes back.
+_PASSING = frozenset(getattr(errno, name, None) for name in (
+    "EROFS", "EACCES", "EPERM", "ENOENT", "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "EHOSTDOWN"))
+
 
 def local_error(error, name=""):
     """Our exception for an OSError; `name` is what could not be made or written."""
@@ -39,7 +43,8 @@ def local_error(error, name=""):
     if error.errno == errno.EEXIST:
         return NameTaken("a file named %s is there already" % name)
     reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
-    return Unwritable("%s: %s" % (name, reason) if name else reason)
+    family = Unavailable if error.errno in _PASSING else Unwritable
+    return family("%s: %s" % (name, reason) if name else reason)
 
 
 class Folder:

@@ -1,0 +1,185 @@
+"""Full disks, disks that vanish, databases that cannot be written: tasks wait, nothing is lost."""
+
+import os
+
+import pytest
+
+from dlserv import Daemon, Server, attempts, store
+from dlserv.place import Place, mount_of
+from dlserv.errors import StoreBroken, Unavailable
+from harness import Api, noise, until
+from servers.origin import Gate, paced
+
+DATA = noise(300000)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    monkeypatch.setattr(store, "RETRY", 0.1)
+
+
+# -- the downloads' disk ----------------------------------------------------------------------
+
+def test_a_folder_that_vanishes_and_comes_back(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    os.rename(str(folder), str(folder) + ".away")
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).error and "waiting for the disk" in daemon.get(tid).error)
+    assert daemon.get(tid).state == "queued" and not folder.exists()
+    os.rename(str(folder) + ".away", str(folder))
+    assert daemon.wait(tid, 10).state == "finished"
+    assert (folder / "a.iso").read_bytes() == DATA and daemon.get(tid).error is None
+
+
+def test_a_folder_that_vanishes_in_mid_file(daemon, origin, folder):
+    gate = Gate(after=100000)
+    origin.put("/a.iso", DATA, script=[gate])
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).downloaded == 100000)
+    os.rename(str(folder), str(folder) + ".away")
+    daemon.pause(tid)
+    until(lambda: daemon.get(tid).run is None)
+    daemon.resume(tid)
+    until(lambda: daemon.get(tid).error and "waiting for the disk" in daemon.get(tid).error)
+    os.rename(str(folder) + ".away", str(folder))
+    assert daemon.wait(tid, 10).state == "finished"
+    assert (folder / "a.iso").read_bytes() == DATA
+    assert origin.sent < len(DATA) + 150000, "it went on from where it was"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    folder.chmod(0o555)
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).error and "permission denied" in daemon.get(tid).error)
+    folder.chmod(0o755)
+    assert daemon.wait(tid, 10).state == "finished"
+
+
+def test_an_empty_mount_point_is_not_filled(tmp_path):
+    path = tmp_path / "usb" / "downloads"
+    place = Place(str(path))
+    fact = {"path": str(path), "mount": str(tmp_path / "usb")}
+    assert place.open(fact) is None and not path.exists()
+    with pytest.raises(Unavailable, match="nothing is mounted at"):
+        place.check()
+    assert Place(str(tmp_path / "other")).open(fact) == {
+        "path": str(tmp_path / "other"), "mount": mount_of(str(tmp_path))}
+
+
+def test_the_mount_is_remembered(tmp_path):
+    place = Place(str(tmp_path / "x"))
+    fact = place.open(None)
+    assert fact == {"path": str(tmp_path / "x"), "mount": mount_of(str(tmp_path))}
+    place.check()
+    assert place.open(fact) is None, "nothing new"
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="needs another file system")
+def test_tasks_wait_for_their_disk_across_a_restart(settings, tmp_path, origin, monkeypatch):
+    """As after a boot at which the USB disk comes late."""
+    origin.put("/a.iso", DATA)
+    with Daemon(settings) as daemon:
+        tid = daemon.add(origin.url("/a.iso"), {"paused": True})
+        mount = tmp_path / "usb"
+        mount.mkdir()
+        fact = {"path": settings["general"]["download_dir"], "mount": str(mount)}
+        daemon._board.store.write({"fact/place": fact}).wait()
+    with Daemon(settings) as daemon:
+        daemon.resume(tid)
+        until(lambda: daemon.get(tid).error and "nothing is mounted at" in daemon.get(tid).error)
+        real = os.path.ismount
+        monkeypatch.setattr(os.path, "ismount", lambda path: path == str(mount) or real(path))
+        assert daemon.wait(tid, 10).state == "finished"
+
+
+# -- the database's disk ------------------------------------------------------------------------
+
+class Disk:
+    """A database's disk that can be full."""
+
+    def __init__(self, daemon, monkeypatch):
+        mapping = daemon._board.store._mapping
+        self.full, self._real = False, mapping._save
+        monkeypatch.setattr(mapping, "_save", self._save)
+
+    def _save(self, changes, durable):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self._real(changes, durable)
+
+
+@pytest.fixture
+def disk(daemon, monkeypatch):
+    return Disk(daemon, monkeypatch)
+
+
+def test_what_cannot_be_made_durable_is_a_503(daemon, disk, api, origin, settings):
+    origin.put("/a.iso", DATA, script=[paced(100000)] * 9)
+    there = api.add(origin.url("/a.iso"))
+    until(lambda: api.status(there)["state"] == "downloading")
+    disk.full = True
+    refused = api.post("/task", {"url": origin.url("/b.iso")})
+    assert refused.status == 503 and "No space left" in refused["errmsg"]
+    assert api.get("/task/list")["state_counter"]["all"] == 1, "what was refused is not there"
+    assert api.put("/task/tid/%s?act=pause" % there).status == 503
+    assert api.get("/task/list").status == api.get("/config").status == 200
+    disk.full = False
+    until(lambda: not daemon._board.store._owed)
+    assert api.add(origin.url("/b.iso"), paused=True)
+
+
+def test_memory_and_disk_agree_again_in_the_end(settings, monkeypatch, origin):
+    with Daemon(settings) as daemon:
+        disk = Disk(daemon, monkeypatch)
+        tids = [daemon.add(origin.url("/%d" % number), {"paused": True}) for number in range(4)]
+        disk.full = True
+        with pytest.raises(StoreBroken):
+            daemon.delete(tids[0])
+        with pytest.raises(StoreBroken):
+            daemon.change(tids[1], posted={"priority": 7})
+        with pytest.raises(StoreBroken):
+            daemon.add(origin.url("/refused"), {"paused": True})
+        here = {task.tid: task.options.priority for task in daemon.list()}
+        disk.full = False
+    with Daemon(settings) as daemon:
+        assert {task.tid: task.options.priority for task in daemon.list()} == here
+        assert here == {tids[1]: 7, tids[2]: 0, tids[3]: 0}
+
+
+def test_downloads_go_on_while_the_database_cannot(daemon, disk, origin, folder):
+    origin.put("/a.iso", DATA, script=[paced(300000)])
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).downloaded)
+    disk.full = True
+    until(lambda: daemon.get(tid).error or daemon.get(tid).state == "finished")
+    assert daemon.get(tid).state in ("queued", "downloading", "finished"), daemon.get(tid).error
+    disk.full = False
+    assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
+
+
+# -- clocks -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("jump", [-3 * 10 ** 8, 3 * 10 ** 8])
+def test_a_clock_that_jumps_years_holds_nothing_up(daemon, origin, folder, monkeypatch, jump):
+    import time
+    real = time.time
+    origin.put("/a.iso", DATA, script=[paced(600000)])
+    tid = daemon.add(origin.url("/a.iso"), {"ratelimit": 1000000})
+    until(lambda: daemon.get(tid).downloaded)
+    monkeypatch.setattr(time, "time", lambda: real() + jump)
+    other = daemon.add(origin.url("/none"), {"retries": 1})
+    assert daemon.wait(tid, 10).state == "finished"
+    assert daemon.wait(other, 10).state == "invalid"
+    assert 0 <= daemon.get(tid).seconds < 10
+
+
+def test_the_api_answers_with_no_folder_at_all(settings, origin, folder):
+    with Daemon(settings) as daemon, Server(daemon, port=0) as server, Api(server.url) as api:
+        tid = api.add(origin.url("/a.iso"))
+        os.rmdir(str(folder))
+        for path in ("/task/list", "/stats", "/metrics", "/config", "/task/tid/%s/info" % tid):
+            assert api.get(path).status == 200, path
+        assert api.get("/stats")["free_bytes"] is None
