@@ -84,8 +84,7 @@ def process(tmp_path, folder):
 
     yield start
     for each in started:
-        if each.popen.poll() is None:
-            each.stop()
+        each.stop()
 
 
 @pytest.fixture
