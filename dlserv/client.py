@@ -221,7 +221,33 @@ def _parse_address(url):
     kind = getattr(http.client, kind, None)
     if kind is None:
         raise InvalidValue("url", "https needs a part of Python that is not installed here: python3-openssl")
-    return lambda timeout: kind(host, port, timeout=timeout), parts.path.rstrip("/")
+    def connect(timeout):
+        connection = kind(host, port, timeout=timeout)
+        connection._create_connection = _dial   # http.client's own needs the idna codec
+        return connection
+    return connect, parts.path.rstrip("/")
+
+
+def _dial(address, timeout, source):
+    """A socket connected to the first of the host's addresses that answers.
+
+    The name goes as bytes: a str would be encoded by the idna codec, which small boxes lack.
+    """
+    host, port = address
+    try:
+        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, where) in enumerate(found, 1):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(where)
+            return sock
+        except OSError:
+            sock.close()
+            if number == len(found):
+                raise
 
 
 def _unix(path, url):

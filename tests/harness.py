@@ -94,6 +94,13 @@ class Api:
             return status["state"] == state and status
         return until(there)
 
+    def reach_error(self, tid, words):
+        """Wait until the task says this in `error`; gives its status."""
+        def there():
+            status = self.status(tid)
+            return words in (status["error"] or "") and status
+        return until(there)
+
     def close(self):
         self._connection.close()
 

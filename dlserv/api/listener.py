@@ -34,8 +34,8 @@ def listen(host, port):
 
 
 def _resolve(host, port):
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:    # as bytes: a str would be encoded by the idna codec, which small boxes lack
+        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError:
         raise OSError(errno.EADDRNOTAVAIL, "it is not the name of a host") from None
     return found[0][0], found[0][4]

@@ -158,9 +158,13 @@ class Tls:
                 if len(self._sessions) > self.MOST_SESSIONS:
                     del self._sessions[next(iter(self._sessions))]
 
-    def _context(self, verify):
+    def require(self):
+        """Raises MissingModule where this Python has no TLS."""
         if ssl is None:
             raise MissingModule("https", "python3-openssl")
+
+    def _context(self, verify):
+        self.require()
         with self._lock:
             if verify not in self._contexts:
                 self._contexts[verify] = self._make(verify)

@@ -72,6 +72,8 @@ class Route:
 
     def open(self, stop):
         """A new Channel to where the request is to be written."""
+        if self._url.scheme == "https":
+            self._tls.require()
         channel = self.carry(self._url.host, self._url.port, stop)
         if self._url.scheme != "https":
             return channel
