@@ -1,10 +1,10 @@
 "use strict";
 /* The page of dlserv. Names and sentences from the server only ever become text nodes. */
 
-// -- words --------------------------------------------------------------------------------
+// -- words ---
 
 const TEXT = {
-  skip: "To the list", speed: "Speed", free: "Free", graph: "Speed over the last five minutes",
+  speed: "Speed", free: "Free", graph: "Speed over the last five minutes",
   settings: "Settings", help: "Keys and help", close: "Close", cancel: "Cancel", save: "Save", copy: "Copy",
   copied: "Copied.", tryNow: "Try now", links: "Links to download, one on a line", dismiss: "Dismiss",
   linksHint: "Paste links here", add: "Add", options: "Options", filters: "Show", search: "Search",
@@ -13,14 +13,13 @@ const TEXT = {
   all: "All", selectAll: "Select all", select: title => "Select " + title,
   columns: {title: "Name", state: "State", percent: "Progress", total_bytes: "Size", speed: "Speed",
     eta: "Left", create_time: "Added"},
-  ascending: "ascending", descending: "descending",
   act: {pause: "Pause", resume: "Resume", restart: "Restart", delete: "Delete", top: "To the top", up: "Up",
     down: "Down", bottom: "To the bottom", none: "Select none", save: "Save to this device", show: "Play or show",
     change: "Fresh link or limits", open: "Details"},
   on: (act, title) => act + ": " + title, selected: count => count + " selected",
   connecting: "Connecting…", noMatch: "No download matches. ", showAll: "Show all",
   empty: "Nothing here yet. Paste a link above, or drop links or a text file anywhere on this page.",
-  offline: seconds => "The daemon does not answer. Trying again" + (seconds > 1 ? " in " + seconds + " s." : "…"),
+  offline: "The daemon does not answer. This page tries again by itself.",
   unreachable: "The daemon does not answer. Is it running?", back: "Connected again.",
   strange: status => "The server answered " + status + " and no more.",
   noLinks: "There is no link in this text. A link begins with http://, https:// or ftp://.",
@@ -47,13 +46,13 @@ const TEXT = {
   ofInfo: {url: "Link", final_url: "Leads to", filename: "File", format: "Type", etag: "Entity tag",
     last_modified: "Last modified", resumable: "Can be resumed", checksum: "Checksum", options: "Options", tid: "Id"},
   yes: "yes", no: "no", none: "none", of: (done, total) => total ? done + " of " + total : done,
-  sections: {general: "General", download: "Downloads"}, thisPage: "This page",
+  thisPage: "This page",
   notify: "Notify me when downloads end while this page is hidden", singleKeys: "Keys of one letter",
   notifyDenied: "The browser does not allow it: that takes https or localhost, and your consent.",
   token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on", wrongToken: "This is not the token.",
   tokenHint: "It was shown when the daemon started for the first time.",
   noToken: "Without its token the daemon tells this page nothing.",
-  letterKeys: "Keys of one letter", elsewhere: "From other pages", bookmarklet: "Download with dlserv",
+  elsewhere: "From other pages", bookmarklet: "Download with dlserv",
   bookmarkletHint: "Drag this to your bookmarks. It brings the link of any page into the box here and adds nothing by itself.",
   keys: [["↑ ↓ Home End", "go through the list; with Shift, select"], ["Space", "select"], ["Enter", "details"],
     ["Ctrl+A Esc", "select all, none"], ["Delete", "delete"], ["Alt+↑ Alt+↓", "move in the queue; Alt+Home, Alt+End to its ends"]],
@@ -61,13 +60,13 @@ const TEXT = {
     ["s", "settings"], ["1 … 6", "show all, downloading, …"]],
 };
 
-// -- small tools --------------------------------------------------------------------------
+// -- small tools ---
 
 const ICONS = {
-  plus: "M12 5v14M5 12h14", close: "M6 6l12 12M18 6 6 18", pause: "M8 5v14M16 5v14", resume: "M8 5l11 7-11 7z",
+  plus: "M12 5v14M5 12h14", close: "M6 6l12 12M18 6 6 18", none: "M6 6l12 12M18 6 6 18", pause: "M8 5v14M16 5v14", resume: "M8 5l11 7-11 7z",
   restart: "M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5", delete: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13", up: "M12 19V6M6 12l6-6 6 6",
   down: "M12 5v13M6 12l6 6 6-6", top: "M5 4h14M12 20V9M7 14l5-5 5 5", bottom: "M5 20h14M12 4v11M7 10l5 5 5-5",
-  save: "M12 4v11M7 11l5 5 5-5M5 20h14", show: "M3 12s3.5-6 9-6 9 6 9 6-3.5 6-9 6-9-6-9-6zM12 12h.01", none: "M6 6l12 12M18 6 6 18",
+  save: "M12 4v11M7 11l5 5 5-5M5 20h14", show: "M3 12s3.5-6 9-6 9 6 9 6-3.5 6-9 6-9-6-9-6zM12 12h.01",
   change: "M4 20l1-4L16 5l3 3L8 19z", help: "M9 9a3 3 0 1 1 4 3c-1 .5-1 1-1 2M12 18h.01",
   gear: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5", open: "M6 12h.01M12 12h.01M18 12h.01",
 };
@@ -99,11 +98,10 @@ function icon(name) {
 
 const button = (text, onclick, ...more) => make("button", {type: "button", onclick}, ...more, text);
 
-/** A button that shows an icon; the words are its name. */
 const iconButton = (text, name, onclick) =>
   make("button.icon", {type: "button", onclick, title: text, "aria-label": text}, icon(name));
 
-/** Set an element's text, touching the document only if that changes it. */
+/** Set a text; the document is left alone if it is the same. */
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -128,7 +126,6 @@ const LONG = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle:
 const SHORT = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
 const date = (seconds, format = LONG) => seconds ? format.format(seconds * 1000) : "";
 
-/** What this browser remembers; where it may not, for as long as the page is open. */
 const prefs = {sort: "state", descending: false, singleKeys: true, notify: false};
 try { Object.assign(prefs, JSON.parse(localStorage.dlserv)); } catch { /* nothing yet */ }
 
@@ -137,12 +134,8 @@ function remember(changes) {
   try { localStorage.dlserv = JSON.stringify(prefs); } catch { /* not allowed */ }
 }
 
-function say(text) {
-  $("#said").textContent = "";
-  setTimeout(() => put($("#said"), text), 50);
-}
+const say = text => $("#said").replaceChildren(text);
 
-/** A message in the corner; one of trouble stays until it is dismissed. */
 function toast(text, bad = false) {
   const note = make("div.toast", make("span", text), iconButton(TEXT.dismiss, "close", () => note.remove()));
   if (bad) note.classList.add("bad");
@@ -151,23 +144,23 @@ function toast(text, bad = false) {
   if ($("#toasts").children.length > 4) $("#toasts").firstChild.remove();
 }
 
-/** Run what a person asked for; what goes wrong is told. */
-async function attempt(act) {
+/** Run what a person asked for and tell what goes wrong, at the field that it names. */
+async function attempt(act, form) {
   try {
-    return await act();
+    await act();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    toast(error.message, true);
+    if (!form || !blame(form, error.message)) toast(error.message, true);
   }
 }
 
-// -- the server ---------------------------------------------------------------------------
+// -- the server ---
 
 class Trouble extends Error {}
 
 let token = "", asking = null;
 
-/** fetch with the token, if one was typed; a 401 asks for it and tries again. */
+/** fetch, with the token that was typed; a 401 asks for one. */
 async function reach(path, options = {}) {
   const headers = {...options.headers, ...token && {Authorization: "Bearer " + token}};
   const reply = await fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
@@ -179,17 +172,17 @@ async function reach(path, options = {}) {
 }
 
 async function call(method, path, body) {
-  const json = body && {headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)};
-  const reply = await reach(path, {method, ...json});
+  const reply = await reach(path, {method, body: JSON.stringify(body), headers: body && {"Content-Type": "application/json"}});
   const answer = await reply.json().catch(() => ({}));
   if (!reply.ok) throw new Trouble(answer.errmsg || TEXT.strange(reply.status));
   return answer;
 }
 
+const get = path => call("GET", path);
 const pathOf = (tid, rest = "") => "task/tid/" + tid + rest;
-const detail = async (tid, what) => (await call("GET", pathOf(tid, "/" + what))).detail;
+const detail = async (tid, what) => (await get(pathOf(tid, "/" + what))).detail;
 
-// -- the tasks ----------------------------------------------------------------------------
+// -- the tasks ---
 
 const FILTERS = ["all", "downloading", "queued", "paused", "finished", "invalid"];
 const MOVES = ["top", "up", "down", "bottom"];
@@ -198,8 +191,6 @@ const CAN = {pause: ["downloading", "queued"], resume: ["paused", "invalid"], re
 const can = (act, task) => CAN[MOVES.includes(act) ? "move" : act].includes(task.state);
 
 const tasks = new Map();            // tid: row, as the events tell it
-const counts = {};                  // state: how many
-const running = new Set();          // tids of those that download
 const selected = new Set();         // tids
 let active = null, anchor = null;   // tids: the row of the keyboard, the one where a range began
 let view = [];                      // the rows that pass filter and search, in order
@@ -223,15 +214,14 @@ const by = value => (a, b) => value(a) - value(b);
 const ORDERS = {title: (a, b) => collator.compare(a.title, b.title), state: byQueue, percent: by(share),
   total_bytes: by(task => task.total_bytes), speed: by(task => task.speed), eta: by(task => task.eta || 1e12),
   create_time: by(task => task.create_time)};
-const UNSTEADY = ["percent", "total_bytes", "speed", "eta"];    // sorted anew only once in a second
 const STEADY = ["state", "title", "filename", "place", "priority"];
 
-const matches = task => (filter === "all" || task.state === filter)
-  && (task.title + "\n" + task.filename).toLowerCase().includes(wanted);
+const inState = state => [...tasks.values()].filter(task => state === "all" || task.state === state);
+const matches = task => (task.title + "\n" + task.filename).toLowerCase().includes(wanted);
 
 function arrange() {
   const order = ORDERS[prefs.sort] || byQueue, sign = prefs.descending ? -1 : 1;
-  view = [...tasks.values()].filter(matches).sort((a, b) => sign * order(a, b) || byQueue(a, b));
+  view = inState(filter).filter(matches).sort((a, b) => sign * order(a, b) || byQueue(a, b));
   places.clear();
   view.forEach((task, index) => places.set(task.tid, index));
   for (const tid of selected) if (!places.has(tid)) selected.delete(tid);
@@ -239,36 +229,28 @@ function arrange() {
   stale = false;
 }
 
-const count = (state, by) => { counts[state] = (counts[state] || 0) + by; };
-
 /** Take a row that the server told. */
 function take(row) {
   const before = tasks.get(row.tid);
   tasks.set(row.tid, row);
   if (!before || STEADY.some(key => before[key] !== row[key])) stale = true;
   else if (places.has(row.tid)) view[places.get(row.tid)] = row;
-  if (before) count(before.state, -1);
-  count(row.state, 1);
-  running[row.state === "downloading" ? "add" : "delete"](row.tid);
   if (before && before.state !== row.state && row.state in ended) tellEnd(row.state);
 }
 
 function forget(tid) {
-  if (!tasks.has(tid)) return;
-  count(tasks.get(tid).state, -1);
-  for (const each of [tasks, running, selected]) each.delete(tid);
+  tasks.delete(tid);
   stale = true;
 }
 
-// -- the list: only the rows in sight are in the document --------------------------------
+// -- the list: only the rows in sight are in the document ---
 
-const narrow = matchMedia("(max-width: 47.99rem)");
+const narrow = matchMedia("(max-width: 55.99rem)");
 const rows = new Map();             // tid: {tr, parts, task, index} of the rows in the document
 const MARGIN = 8;                   // rows kept ready above and below
 const table = $("#list table"), body = $("tbody", table);
 let rowHeight = 44, painting = false;
 
-/** Paint before the next frame. */
 function refresh() {
   if (painting) return;
   painting = true;
@@ -305,19 +287,18 @@ function paint() {
   if (focused !== document.activeElement) focusRow();     // a row loses the focus when it is moved
 }
 
-/** Counts, headings, and the sentence of an empty list. */
 function paintFrame() {
   table.hidden = !view.length;
   table.setAttribute("aria-rowcount", view.length + 1);
   for (const each of $(".filters").children) {
     const name = each.dataset.filter;
-    put(each.lastChild, String(name === "all" ? tasks.size : counts[name] || 0));
+    put(each.lastChild, String(inState(name).length));
     each.setAttribute("aria-pressed", name === filter);
   }
   for (const th of table.querySelectorAll("th[data-sort]")) {
     th.ariaSort = th.dataset.sort !== prefs.sort ? null : prefs.descending ? "descending" : "ascending";
   }
-  $("#sort").value = prefs.sort + (prefs.descending ? " down" : " up");
+  $("#sort").value = prefs.sort + (prefs.descending ? " ↓" : " ↑");
   const sentence = !known ? "connecting" : !tasks.size ? "empty" : "noMatch";
   $("#empty").hidden = view.length > 0;
   put($("#empty span"), TEXT[sentence]);
@@ -334,7 +315,7 @@ function makeRow(task) {
   return {tr, parts, task: {}, index: 0};
 }
 
-/** Make a row say what the task says; what is the same is left alone. */
+/** Make a row say what the task says. */
 function fill(row, task, index) {
   const {tr, parts, task: old} = row, chosen = String(selected.has(task.tid)), stop = task.tid === active ? 0 : -1;
   if (row.index !== index) tr.ariaRowIndex = row.index = index;
@@ -383,8 +364,7 @@ function goTo(index, extend = false) {
   if (!extend) anchor = active;
   const top = body.getBoundingClientRect().top + index * rowHeight, foot = innerHeight - (narrow.matches ? 72 : 8);
   const head = $(".sticky").offsetHeight + table.tHead.offsetHeight;
-  if (top < head) scrollBy({top: top - head, behavior: "instant"});
-  else if (top + rowHeight > foot) scrollBy({top: top + rowHeight - foot, behavior: "instant"});
+  scrollBy(0, Math.min(0, top - head) || Math.max(0, top + rowHeight - foot));
   repaint();
   focusRow();
 }
@@ -427,14 +407,13 @@ function sortBy(sort, descending = false) {
   remember({sort, descending});
   stale = true;
   refresh();
-  say(TEXT.columns[sort] + ", " + (descending ? TEXT.descending : TEXT.ascending));
 }
 
 function showOnly(name) {
   filter = name;
   wanted = $("#search").value.trim().toLowerCase();
   stale = true;
-  scrollTo({top: Math.min(scrollY, $("#list").offsetTop - $(".sticky").offsetHeight), behavior: "instant"});
+  scrollTo(0, Math.min(scrollY, $("#list").offsetTop - $(".sticky").offsetHeight));
   refresh();
 }
 
@@ -445,13 +424,12 @@ function measure() {
   refresh();
 }
 
-// -- what can be done with tasks ----------------------------------------------------------
+// -- what can be done with tasks ---
 
 const BATCH = 5000;                 // tids in one request; its body may have a megabyte
 
-const chosen = () => [...selected].map(tid => tasks.get(tid));
+const chosen = () => view.filter(task => selected.has(task.tid));
 
-/** The tasks that an act is meant for: the selected ones, else the active row's. */
 const meant = () => selected.size || !active ? chosen() : [tasks.get(active)];
 
 function paintActs() {
@@ -470,11 +448,10 @@ function perform(act, on) {
   if (act === "none") return selectAll(false);
   on = on.filter(task => can(act, task));
   if (!on.length) return undefined;
-  const special = {delete: askDelete, save: () => on.forEach(save), show: () => showFile(on[0]), change: () => askChange(on[0].tid)};
+  const special = {delete: askDelete, save: () => on.forEach(save), show: showFile, change: askChange};
   return attempt(() => special[act] ? special[act](on) : MOVES.includes(act) ? move(act, on) : batch(act, on));
 }
 
-/** A batch request, in pieces; what failed is told, the rest is done. */
 async function batch(act, on, more = {}) {
   const failed = [], tids = on.map(task => task.tid);
   for (let start = 0; start < tids.length; start += BATCH) {
@@ -484,22 +461,19 @@ async function batch(act, on, more = {}) {
   if (failed.length) toast(TEXT.failed(failed.length, failed[0][1]), true);
 }
 
-/** Move tasks in the queue and keep their order; one that the end holds up holds up the next. */
+/** Move tasks in the queue and keep their order; those at its end already stay there. */
 async function move(to, on) {
-  const queue = [...tasks.values()].filter(task => can("move", task)).sort(byQueue);
-  const step = to === "up" ? -1 : to === "down" ? 1 : 0, held = new Set();
-  const order = on.sort(byQueue);
-  if (to === "top" || to === "down") order.reverse();
-  for (const task of order) {
-    const next = step && queue[queue.indexOf(task) + step];
-    if (step && (!next || next.priority !== task.priority || held.has(next))) held.add(task);
-    else await call("PUT", pathOf(task.tid, "?act=move&to=" + to));
+  const queue = [...tasks.values()].filter(task => can("move", task));
+  for (const list of [on, queue]) {
+    list.sort(byQueue);
+    if (to === "top" || to === "down") list.reverse();
   }
+  while ((to === "up" || to === "down") && on[0] && on[0] === queue.shift()) on.shift();
+  for (const task of on) await call("PUT", pathOf(task.tid, "?act=move&to=" + to));
   if (prefs.sort !== "state" || prefs.descending) {
     sortBy("state");
     toast(TEXT.moved);
   }
-  say(TEXT.act[to]);
 }
 
 function save(task) {
@@ -519,7 +493,7 @@ async function copy(text) {
   toast(TEXT.copied);
 }
 
-// -- adding -------------------------------------------------------------------------------
+// -- adding ---
 
 const MOST_LINKS = 10000;
 
@@ -560,7 +534,6 @@ function fillBox(text) {
   box.focus();
 }
 
-/** What a set of fields says; those left empty are left out. */
 function readFields(root) {
   const options = {};
   for (const input of root.querySelectorAll("[name]:enabled")) {
@@ -575,7 +548,6 @@ function readFields(root) {
 const readHeaders = text => Object.fromEntries(text.split("\n").filter(Boolean)
   .map(line => [line.split(":")[0].trim(), line.slice(line.indexOf(":") + 1).trim()]));
 
-/** A labelled control with room for a sentence about what is wrong with it. */
 function field(control, id, text, hint = "") {
   const check = control.type === "checkbox", label = make("label", {htmlFor: id}, text, hint && make("small", hint));
   control.id = id;
@@ -584,8 +556,7 @@ function field(control, id, text, hint = "") {
 }
 
 function optionField(name, prefix) {
-  const plain = {name, spellcheck: false, autocapitalize: "none"};
-  const control = name === "headers" ? make("textarea", plain, {rows: 1}) : make("input", plain);
+  const control = make(name === "headers" ? "textarea" : "input", {name, rows: 1, spellcheck: false, autocapitalize: "none"});
   if (["connections", "priority"].includes(name)) control.inputMode = "numeric";
   if (name === "paused") control.type = "checkbox";
   return field(control, prefix + "-" + name, TEXT.fields[name]);
@@ -617,16 +588,23 @@ async function addLinks() {
     refused.push(...(await call("POST", "task/batch/add", {tasks: some})).detail || []);
   }
   if (refused.length < links.length) toast(TEXT.added(links.length - refused.length));
-  if (links.length) box.value = refused.map(([url]) => url).join("\n");
-  if (links.length) preview();
+  if (links.length) {
+    box.value = refused.map(([url]) => url).filter(url => links.includes(url)).join("\n");    // not where it is masked
+    preview();
+  }
   box.focus();
   if (!blame($("#add"), refused.length ? refused[0][1] : "") && refused.length) showRefused(refused);
 }
 
+function listOf(kind, parts) {
+  const list = make("ul." + kind, ...parts.slice(0, 20).map(part => make("li", part)));
+  if (parts.length > 20) list.append(make("li", TEXT.more(parts.length - 20)));
+  return list;
+}
+
 function showRefused(refused) {
-  const list = make("ul", ...refused.slice(0, 20).map(([url, reason]) => make("li", reason, make("small", " " + url))));
-  if (refused.length > 20) list.append(make("li", TEXT.more(refused.length - 20)));
-  $("#refused").replaceChildren(TEXT.refused(refused.length), list);
+  const lines = refused.map(([url, reason]) => make("span", reason, make("small", " " + url)));
+  $("#refused").replaceChildren(TEXT.refused(refused.length), listOf("names", lines));
   $("#refused").hidden = false;
 }
 
@@ -649,27 +627,27 @@ function setUpAdding() {
     event.preventDefault();
     attempt(addLinks);
   };
-  document.addEventListener("paste", event => {
+  document.onpaste = event => {
     if (event.target.closest("input, textarea, dialog")) return;
     event.preventDefault();
     fillBox(event.clipboardData.getData("text/plain"));
-  });
-  const sign = $("#dropping"), show = on => event => {
-    event.preventDefault();
-    sign.hidden = !on;
   };
-  document.addEventListener("dragover", show(true));
-  document.addEventListener("dragleave", event => show(event.relatedTarget)(event));
-  document.addEventListener("drop", async event => {
+  const show = on => event => {
+    event.preventDefault();
+    $("#dropping").hidden = !on;
+  };
+  document.ondragover = show(true);
+  document.ondragleave = event => show(event.relatedTarget)(event);
+  document.ondrop = async event => {
     show(false)(event);
     fillBox(await readDropped(event.dataTransfer));
-  });
+  };
   const query = new URLSearchParams(location.search), offered = ["add", "text"].map(name => query.get(name) || "").join("\n");
   if (location.search) history.replaceState(null, "", location.pathname);
   if (offered.trim()) fillBox(offered);
 }
 
-// -- dialogs ------------------------------------------------------------------------------
+// -- dialogs ---
 
 /** Open a modal dialog; gives it with `fill(...)` for what is in it. It is gone when it closes. */
 function openDialog(title, kind, submit) {
@@ -678,21 +656,18 @@ function openDialog(title, kind, submit) {
     make("div.head", heading, iconButton(TEXT.close, "close", () => dialog.close())), inner);
   inner.onsubmit = event => {
     event.preventDefault();
-    attempt(async () => {
-      try {
-        await submit();
-      } catch (error) {
-        if (!blame(inner, error.message)) throw error;
-      }
-    });
+    attempt(submit, inner);
   };
   dialog.onclose = () => {
-    dialog.remove();
     ($("dialog[open]") || document.body).append($("#toasts"));
+    dialog.remove();
     if (document.activeElement === document.body) focusRow();
   };
   dialog.onmousedown = event => { if (event.target === dialog) dialog.close(); };
-  dialog.fill = (...parts) => inner.append(...parts);
+  dialog.fill = (...parts) => {
+    inner.append(...parts);
+    if (submit) $("input, select", inner).focus();
+  };
   document.body.append(dialog);
   dialog.showModal();
   dialog.append($("#toasts"));      // the rest of the page cannot be reached meanwhile
@@ -728,7 +703,6 @@ function openDetails(tid) {
   return show();
 }
 
-/** Tell the dialog of this task, if it is open, to do something. */
 function withDetails(tid, act) {
   const dialog = $("dialog.details");
   if (dialog && dialog.dataset.tid === tid) act(dialog);
@@ -754,8 +728,9 @@ function showFacts(list, names, facts) {
   const entries = Object.entries(names).map(([key, name]) => {
     const text = FACTS[key] ? FACTS[key](facts) : key.endsWith("_time") ? date(facts[key]) : String(facts[key] || "");
     const entry = $(`[data-key=${key}]`, list) || make("div", make("dt", name), make("dd", make("span")));
-    const copies = () => copy(facts[key]);
-    if (!entry.dataset.key && COPIED.includes(key)) entry.lastChild.append(button(TEXT.copy, copies, {"aria-label": TEXT.on(TEXT.copy, name)}));
+    if (!entry.dataset.key && COPIED.includes(key)) {
+      entry.lastChild.append(button(TEXT.copy, () => copy($("span", entry).textContent), {ariaLabel: TEXT.on(TEXT.copy, name)}));
+    }
     entry.dataset.key = key;
     entry.hidden = !text;
     put($("span", entry), text);
@@ -771,7 +746,7 @@ function showLog(list, log) {
 }
 
 /** Play or show a finished file; what the browser cannot show is saved. */
-async function showFile(task) {
+async function showFile([task]) {
   const kind = (await detail(task.tid, "info")).format.split("/")[0];
   if (!["video", "audio", "image"].includes(kind)) return save(task);
   const dialog = openDialog(task.title, "player"), give = () => {
@@ -781,7 +756,7 @@ async function showFile(task) {
   dialog.fill(make(kind === "image" ? "img" : kind, {src: pathOf(task.tid, "/file"), controls: true, alt: task.title, onerror: give}));
 }
 
-function askChange(tid) {
+function askChange([{tid}]) {
   const dialog = openDialog(TEXT.act.change, "change", async () => {
     const {url, ...options} = readFields(dialog);
     await call("PATCH", pathOf(tid), url ? {url, options} : {options});
@@ -790,7 +765,6 @@ function askChange(tid) {
   });
   const names = ["url", "ratelimit", "connections", "priority"];
   dialog.fill(make("p.note", TEXT.keepHint), ...names.map(name => optionField(name, "change")), endOf(dialog, TEXT.save));
-  $("#change-url").focus();
 }
 
 async function askDelete(on) {
@@ -800,8 +774,6 @@ async function askDelete(on) {
     await batch("delete", on, {del_file});
   });
   const box = make("input", {type: "checkbox"}), files = make("ul.files"), about = make("p.note", {role: "status"});
-  const names = on.slice(0, 20).map(task => make("li", task.title));
-  if (on.length > 20) names.push(make("li", TEXT.more(on.length - 20)));
   let found = null;
   box.onchange = () => {
     const sentence = !box.checked ? "deleteKeep" : !found ? "looking" : found.length ? "deleteList" : "deleteNone";
@@ -809,7 +781,7 @@ async function askDelete(on) {
     files.hidden = !box.checked;
   };
   box.onchange();
-  dialog.fill(make("ul.names", ...names), field(box, "delete-files", TEXT.deleteFiles), about, files, endOf(dialog, TEXT.delete, "danger"));
+  dialog.fill(listOf("names", on.map(task => task.title)), field(box, "delete-files", TEXT.deleteFiles), about, files, endOf(dialog, TEXT.act.delete, "danger"));
   await attempt(async () => { found = await filesOf(on); });
   files.append(...(found || []).map(name => make("li", name)));
   box.onchange();
@@ -820,14 +792,14 @@ async function filesOf(on) {
   const whole = on.filter(task => task.state === "finished"), begun = on.filter(task => !whole.includes(task) && task.filename);
   const tids = new Set(begun.map(task => task.tid));
   const full = begun.length > 20
-    ? (await call("GET", "task/list?exerpt=false")).detail.filter(task => tids.has(task.tid))
+    ? (await get("task/list?exerpt=false")).detail.filter(task => tids.has(task.tid))
     : await Promise.all(begun.map(task => detail(task.tid, "status")));
   return [...whole.map(task => task.filename), ...full.map(task => task.tmpfilename)].filter(Boolean);
 }
 
 /** A field for each setting that may change while the daemon runs, as /openapi.json describes them. */
 async function openSettings() {
-  const [{config}, {components}] = await Promise.all([call("GET", "config"), call("GET", "openapi.json")]);
+  const [{config}, {components}] = await Promise.all([get("config"), get("openapi.json")]);
   const dialog = openDialog(TEXT.settings, "settings", async () => {
     const changes = {};
     for (const control of dialog.querySelectorAll("[name*='.']")) {
@@ -842,7 +814,7 @@ async function openSettings() {
   });
   for (const [section, {properties}] of Object.entries(components.schemas.config.properties).reverse()) {
     const open = Object.entries(properties).filter(([, schema]) => !schema.readOnly);
-    if (open.length) dialog.fill(make("fieldset", make("legend", TEXT.sections[section] || section),
+    if (open.length) dialog.fill(make("fieldset", make("legend", section),
       ...open.map(([key, schema]) => settingField(section + "." + key, schema, config[section][key]))));
   }
   dialog.fill(pageSettings(), endOf(dialog, TEXT.save));
@@ -867,7 +839,6 @@ function readSetting(control) {
   return value === TEXT.none ? "" : value === "" ? null : control.isNumber && isFinite(value) ? +value : value;
 }
 
-/** What concerns this browser alone; it counts at once. */
 function pageSettings() {
   const check = key => {
     const control = make("input", {type: "checkbox", checked: prefs[key], onchange: async () => {
@@ -888,7 +859,7 @@ function openHelp() {
     make("div", make("dt", ...names.split(" ").flatMap(name => [make("kbd", name), " "])), make("dd", meaning))));
   const link = make("a.bookmarklet", {onclick: () => false,
     href: `javascript:void open(${here}+"?add="+encodeURIComponent(location.href))`}, TEXT.bookmarklet);
-  dialog.fill(lines(TEXT.keys), make("h3", TEXT.letterKeys), lines(TEXT.letters), pageSettings(),
+  dialog.fill(lines(TEXT.keys), make("h3", TEXT.singleKeys), lines(TEXT.letters), pageSettings(),
     make("h3", TEXT.elsewhere), make("p", link), make("p.note", TEXT.bookmarkletHint));
 }
 
@@ -898,23 +869,23 @@ function askToken() {
     const control = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true});
     const dialog = openDialog(TEXT.token, "token", async () => {
       const headers = {Authorization: "Bearer " + control.value};
-      if ((await fetch("stats", {credentials: "omit", headers})).status === 401) throw new Trouble("token: " + TEXT.wrongToken);
+      const reply = await fetch("stats", {credentials: "omit", headers}).catch(() => ({}));
+      if (reply.status === 401) throw new Trouble("token: " + TEXT.wrongToken);
       token = control.value;
       resolve();
       dialog.close();
     });
     dialog.addEventListener("close", () => reject(new Trouble(TEXT.noToken)));
     dialog.fill(field(control, "token", TEXT.tokenField, TEXT.tokenHint), endOf(dialog, TEXT.goOn));
-    control.focus();
   });
 }
 
-// -- the head of the page -----------------------------------------------------------------
+// -- the head of the page ---
 
 const SAMPLES = 300;                // seconds in the graph
 const samples = [];
 const ended = {finished: 0, invalid: 0};
-let total = 0, telling = 0;         // bytes a second now; a timer
+let total = 0, telling = 0, told = 0;   // bytes a second now; a timer, a time
 
 function showStats(stats) {
   total = stats.speed;
@@ -924,10 +895,10 @@ function showStats(stats) {
 
 /** "42% · 3.1 MiB/s · dlserv" while something downloads. */
 function showTitle() {
-  const known = [...running].map(tid => tasks.get(tid)).filter(task => task.total_bytes);
+  const running = inState("downloading"), known = running.filter(task => task.total_bytes);
   const sum = key => known.reduce((count, task) => count + task[key], 0);
   const part = known.length ? Math.floor(100 * sum("downloaded_bytes") / sum("total_bytes")) + "%" : "";
-  const title = [part, running.size ? rate(total) : "", "dlserv"].filter(Boolean).join(" · ");
+  const title = [part, running.length ? rate(total) : "", "dlserv"].filter(Boolean).join(" · ");
   if (document.title !== title) document.title = title;
 }
 
@@ -935,8 +906,8 @@ function tick() {
   showTitle();
   samples.push(total);
   if (samples.length > SAMPLES) samples.shift();
-  if (running.size && UNSTEADY.includes(prefs.sort)) {
-    stale = true;
+  if (total && prefs.sort !== "state") {
+    stale = true;                   // by speed and the like the order changes all the time
     refresh();
   }
   if (!document.hidden && samples.some(Boolean)) drawGraph();
@@ -962,13 +933,14 @@ function tellEnd(state) {
   telling = telling || setTimeout(() => {
     const text = TEXT.ended(ended);
     ended.finished = ended.invalid = telling = 0;
+    told = Date.now();
     say(text);
     if (!prefs.notify || !document.hidden) return;
     try { new Notification("dlserv", {body: text, icon: "icon.svg"}); } catch { /* phones have none */ }
-  }, 5000);
+  }, Math.max(300, told + 5000 - Date.now()));
 }
 
-// -- live events --------------------------------------------------------------------------
+// -- live events ---
 
 const QUIET = 40000;                // ms without a byte (one comes each 15 s) until we hang up
 const AWAY = 300000;                // ms out of sight until we do
@@ -1002,7 +974,6 @@ function receive(event) {
   if (fields.event in HEAR) HEAR[fields.event](JSON.parse(fields.data));
 }
 
-/** Read the events until the connection ends. */
 async function listen() {
   stream = new AbortController();
   const guard = () => {
@@ -1028,33 +999,17 @@ async function listen() {
 
 async function follow() {
   for (;;) {
-    await listen().catch(error => {
-      if (error instanceof SyntaxError || error instanceof ReferenceError) throw error;
-    });
+    let locked = false;
+    await listen().catch(error => { locked = error.message === TEXT.noToken; });
     clearTimeout(watchdog);
     failures += 1;
-    await wait(isAway() ? Infinity : Math.min(30000, 250 * 2 ** failures));
+    put($("#offline span"), locked ? TEXT.noToken : TEXT.offline);
+    $("#offline").hidden = failures < 2 && !locked;
+    await new Promise(resolve => {
+      wake = resolve;
+      if (!locked && !isAway()) setTimeout(resolve, Math.min(15000, 250 * 2 ** failures));
+    });
   }
-}
-
-/** Wait and tell how long; `wake` cuts it short. */
-function wait(milliseconds) {
-  return new Promise(resolve => {
-    const end = Date.now() + milliseconds;
-    const timer = setInterval(() => {
-      if (failures > 1) setOffline((end - Date.now()) / 1000);
-      if (Date.now() >= end) wake();
-    }, 200);
-    wake = () => {
-      clearInterval(timer);
-      resolve();
-    };
-  });
-}
-
-function setOffline(seconds) {
-  put($("#offline span"), TEXT.offline(Math.ceil(seconds)));
-  $("#offline").hidden = false;
 }
 
 function setOnline() {
@@ -1071,15 +1026,12 @@ function onVisibility() {
   else if (wake) wake();
 }
 
-// -- keys ---------------------------------------------------------------------------------
+// -- keys ---
 
 const at = () => places.get(active) ?? 0;
-const page = () => Math.max(1, Math.floor(innerHeight / rowHeight) - 3);
 
-/** In the list, or where nothing has the focus. */
 const KEYS = {
   ArrowDown: extend => goTo(at() + 1, extend), ArrowUp: extend => goTo(at() - 1, extend),
-  PageDown: extend => goTo(at() + page(), extend), PageUp: extend => goTo(at() - page(), extend),
   Home: extend => goTo(0, extend), End: extend => goTo(view.length - 1, extend),
   " ": () => { if (active) toggle(active); repaint(); },
   Enter: () => active && openDetails(active), Delete: () => perform("delete", meant()), Escape: () => selectAll(false),
@@ -1088,7 +1040,6 @@ const KEYS = {
   "Control+a": () => selectAll(true), "Meta+a": () => selectAll(true),
 };
 
-/** Anywhere but where text is typed, unless they are switched off. */
 const LETTERS = {
   "?": openHelp, "/": () => $("#search").focus(), n: () => $("#links").focus(), s: () => attempt(openSettings),
   j: () => goTo(at() + 1), k: () => goTo(at() - 1),
@@ -1109,7 +1060,7 @@ function onKey(event) {
   act(event.shiftKey);
 }
 
-// -- the start ----------------------------------------------------------------------------
+// -- the start ---
 
 function setWords() {
   const each = (name, act) => document.querySelectorAll(`[data-${name}]`).forEach(element => act(element, element.dataset[name]));
@@ -1124,22 +1075,17 @@ function setUpList() {
     const th = make("th." + key, {scope: "col", role: "columnheader"},
       button(title, () => sortBy(key, prefs.sort === key && !prefs.descending)));
     th.dataset.sort = key;
-    for (const [way, word] of [["up", TEXT.ascending], ["down", TEXT.descending]]) {
-      $("#sort").append(make("option", {value: key + " " + way}, title + ", " + word));
-    }
+    $("#sort").append(...["↑", "↓"].map(way => make("option", {value: key + " " + way}, title + " " + way)));
     return th;
   });
   $("thead th").after(...heads);
   $("#select-all").onchange = event => selectAll(event.target.checked);
-  $("#sort").onchange = event => sortBy(event.target.value.split(" ")[0], event.target.value.endsWith("down"));
+  $("#sort").onchange = event => sortBy(event.target.value.split(" ")[0], event.target.value.endsWith("↓"));
   $("#empty button").onclick = () => {
     $("#search").value = "";
     showOnly("all");
   };
-  body.addEventListener("click", onRowClick);
-  body.addEventListener("dblclick", event => {
-    if (!event.target.closest("button, .select")) openDetails(event.target.closest("tr").dataset.tid);
-  });
+  body.onclick = onRowClick;
 }
 
 function setUpBars() {
@@ -1150,8 +1096,8 @@ function setUpBars() {
     $(".filters").append(entry);
   }
   for (const act of ["pause", "resume", "restart", ...MOVES, "delete", "none"]) {
-    const does = () => perform(act, meant()), wordless = MOVES.includes(act) || act === "none";
-    const made = wordless ? iconButton(TEXT.act[act], act, does) : button(TEXT.act[act], does, icon(act));
+    const text = TEXT.act[act], does = () => perform(act, meant());
+    const made = [...MOVES, "none"].includes(act) ? iconButton(text, act, does) : button(text, does, icon(act));
     made.dataset.act = act;
     $("#acts").append(made);
   }
@@ -1165,8 +1111,8 @@ setWords();
 setUpList();
 setUpBars();
 setUpAdding();
-document.addEventListener("keydown", onKey);
-document.addEventListener("visibilitychange", onVisibility);
+document.onkeydown = onKey;
+document.onvisibilitychange = onVisibility;
 addEventListener("scroll", refresh, {passive: true});
 addEventListener("resize", measure);
 addEventListener("online", () => wake?.());
