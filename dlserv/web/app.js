@@ -160,9 +160,9 @@ class Trouble extends Error {}
 
 let token = "", asking = null;
 
-/** fetch, with the token that was typed; a 401 asks for one. */
+/** fetch, with the token that was typed; a 401 asks for one. The first header keeps the browser from asking. */
 async function reach(path, options = {}) {
-  const headers = {...options.headers, ...token && {Authorization: "Bearer " + token}};
+  const headers = {"X-Requested-With": "fetch", ...options.headers, ...token && {Authorization: "Bearer " + token}};
   const reply = await fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
     .catch(() => { throw new Trouble(TEXT.unreachable); });
   if (reply.status !== 401) return reply;
@@ -711,7 +711,7 @@ function withDetails(tid, act) {
 function showActs(bar, task) {
   const had = bar.contains(document.activeElement);
   bar.replaceChildren(...Object.keys(ICONS).filter(act => (CAN[act] || MOVES.includes(act)) && can(act, task))
-    .map(act => button(TEXT.act[act], () => perform(act, [tasks.get(task.tid)].filter(Boolean)), icon(act))));
+    .map(act => button(TEXT.act[act], () => perform(act, [{...tasks.get(task.tid), ...task}]), icon(act))));
   if (had) bar.firstChild.focus();
 }
 
@@ -868,10 +868,13 @@ function askToken() {
   return new Promise((resolve, reject) => {
     const control = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true});
     const dialog = openDialog(TEXT.token, "token", async () => {
-      const headers = {Authorization: "Bearer " + control.value};
+      const headers = {"X-Requested-With": "fetch", Authorization: "Bearer " + control.value};
       const reply = await fetch("stats", {credentials: "omit", headers}).catch(() => ({}));
       if (reply.status === 401) throw new Trouble("token: " + TEXT.wrongToken);
       token = control.value;
+      const seed = new XMLHttpRequest();      // tells the browser, for links and films
+      seed.open("GET", "stats", true, "dlserv", token);
+      seed.send();
       resolve();
       dialog.close();
     });
@@ -1053,8 +1056,9 @@ function onKey(event) {
   if (typing && key === "Escape") target.blur();
   if (typing) return;
   const held = ["Control", "Meta", "Alt"].filter(name => event.getModifierState(name));
-  const inList = target === document.body || target.closest("#list") && !(target.closest("button, input") && [" ", "Enter"].includes(key));
-  const act = inList && KEYS[[...held, key].join("+")] || !held.length && prefs.singleKeys && LETTERS[key];
+  const free = held.length || ["Delete", "Escape"].includes(key) || target === document.body
+    || target.closest("#list") && !(target.closest("button, input") && [" ", "Enter"].includes(key));
+  const act = free && KEYS[[...held, key].join("+")] || !held.length && prefs.singleKeys && LETTERS[key];
   if (!act) return;
   event.preventDefault();
   act(event.shiftKey);

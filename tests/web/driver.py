@@ -22,7 +22,7 @@ import tempfile
 import threading
 import urllib.request
 
-PATIENCE = 15
+PATIENCE = 5
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
         "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Delete": 46, "Tab": 9}
@@ -226,7 +226,8 @@ class Page:
         return self._browser.call(method, self.session, **parameters)
 
     def hear(self, method, told):
-        if method == "Log.entryAdded" and told["entry"]["level"] in ("warning", "error"):
+        if method == "Log.entryAdded" and told["entry"]["level"] in ("warning", "error") \
+                and told["entry"]["source"] != "network":       # answers of 4xx are no mistakes of the page
             self.complaints.append("%(source)s: %(text)s" % told["entry"])
         elif method == "Runtime.exceptionThrown":
             details = told["exceptionDetails"]

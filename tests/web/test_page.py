@@ -126,7 +126,7 @@ def test_filter_search_sort(page, api):
     page.until("body.querySelector('.name').textContent === 'pear'")
     assert page.run("document.querySelector('th.title').ariaSort") == "descending"
     page.press("/")
-    page.type("IG.Z")
+    page.type("IG")
     page.until("body.children.length === 1 && body.querySelector('.name').textContent === 'fig'")
     page.type("x")
     page.until("!document.querySelector('#empty').hidden")
@@ -238,7 +238,6 @@ def test_details_change_and_log(page, api, origin):
     page.until("!document.querySelector('dialog.change')")
     page.run("[...document.querySelectorAll('.details .acts button')].find(each => each.textContent === 'Resume').click()")
     page.until("document.querySelector('[data-key=checksum] span')?.textContent.startsWith('sha-256=')")
-    page.run("[...document.querySelectorAll('.details .acts button')].find(each => each.textContent.startsWith('Save'))")
     assert api.status(tid)["state"] == "finished"
 
 
@@ -274,9 +273,9 @@ def test_settings_and_their_errors(page, daemon):
 def test_keyboard_only(page, api):
     page.press("n")
     page.type(NOWHERE + "[1-5]")
-    page.press("Tab", "Tab", "Enter", *["Tab"] * 7)
+    page.press("Tab", "Tab", "Enter", *["Tab"] * 6)
     page.until("document.activeElement.id === 'option-paused'")
-    page.press(" ", *["Shift+Tab"] * 8)
+    page.press(" ", *["Shift+Tab"] * 7)
     page.until("document.activeElement.matches('.primary')")
     page.press("Enter")
     wait_for_rows(page, 5)
@@ -324,7 +323,8 @@ class Gatekeeper(server_module.Handler):
         if not head.target.startswith(("/task", "/events", "/stats")) \
                 or head.headers.get("authorization") == "Bearer s3cret":
             return super()._answer(head)
-        return error_reply(401, "the token is missing or wrong", [("WWW-Authenticate", 'Basic realm="dlserv"')])
+        scheme = "Bearer" if "x-requested-with" in head.headers else "Basic"
+        return error_reply(401, "the token is missing or wrong", [("WWW-Authenticate", scheme + ' realm="dlserv"')])
 
 
 def test_a_token_is_asked_for(visit, settings):
