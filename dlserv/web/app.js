@@ -8,7 +8,7 @@ const TEXT = {
   settings: "Settings", help: "Keys and help", close: "Close", cancel: "Cancel", save: "Save", copy: "Copy",
   copied: "Copied.", tryNow: "Try now", links: "Links to download, one on a line", dismiss: "Dismiss",
   linksHint: "Paste links here", add: "Add", options: "Options", filters: "Show", search: "Search",
-  sortBy: "Sort by", acts: "Actions", tasks: "Downloads", drop: "Drop links or a text file of links",
+  sortBy: "Sort by", acts: "Actions", tasks: "Downloads", drop: "Drop links or a text file here",
   states: {downloading: "Downloading", queued: "Queued", paused: "Paused", finished: "Finished", invalid: "Failed"},
   all: "All", selectAll: "Select all", select: title => "Select " + title,
   columns: {title: "Name", state: "State", percent: "Progress", total_bytes: "Size", speed: "Speed",
@@ -18,11 +18,11 @@ const TEXT = {
     change: "Fresh link or limits", open: "Details"},
   on: (act, title) => act + ": " + title, selected: count => count + " selected",
   connecting: "Connecting…", noMatch: "No download matches. ", showAll: "Show all",
-  empty: "Nothing here yet. Paste a link above, or drop links or a text file anywhere on this page.",
+  empty: "Nothing here yet. Paste a link above, or drop links or a text file anywhere.",
   offline: "The daemon does not answer. This page tries again by itself.",
-  unreachable: "The daemon does not answer. Is it running?", back: "Connected again.",
+  unreachable: "The daemon does not answer. Is it running?",
   strange: status => "The server answered " + status + " and no more.",
-  noLinks: "There is no link in this text. A link begins with http://, https:// or ftp://.",
+  noLinks: "There is no link in it: one begins with http://, https:// or ftp://.",
   preview: links => links.length < 2 ? "" : links.length + " links: " + links[0] + " … " + links[links.length - 1],
   tooMany: most => "Only " + most + " links can be added at once.", added: count => count + " added.",
   refused: count => count + " refused:", more: count => "and " + count + " more",
@@ -30,15 +30,15 @@ const TEXT = {
   moved: "The list is in the order of the queue now.",
   ended: ({finished, invalid}) => [finished && finished + " finished", invalid && invalid + " failed"]
     .filter(Boolean).join(", "),
-  fields: {filename: "File name", dir: "Folder", connections: "Connections", ratelimit: "Limit, such as 512K or 2M a second",
-    checksum: "Checksum, sha-256=…", headers: "Headers, Name: value on each line", paused: "Add without starting",
+  fields: {filename: "File name", dir: "Folder", connections: "Connections", ratelimit: "Limit a second: 512K, 2M",
+    checksum: "Checksum: sha-256=…", headers: "Headers, one on a line", paused: "Add without starting",
     priority: "Priority, higher goes first", url: "Another link to the same file"},
   oneName: "For one link only",
-  keepHint: "What is there is kept if the new link leads to the same file. What is left empty stays as it is.",
-  changed: "Changed.", saved: "Saved.", looking: "Looking…",
+  keepHint: "What is left empty stays. The file goes on if the new link leads to the same one.",
+  changed: "Changed.", saved: "Saved.",
   deleteTitle: count => count === 1 ? "Delete this download?" : "Delete " + count + " downloads?",
   deleteFiles: "Delete the files too", deleteKeep: "All files stay on the disk.",
-  deleteList: "These files go from the disk, unless they were changed since:", deleteNone: "None of these has a file yet.",
+  deleteList: "These files go, unless they were changed since:", deleteNone: "There are no files yet.",
   status: "Status", info: "File", log: "Log", noLog: "Nothing yet.",
   ofStatus: {state: "State", error: "Reason", percent: "Progress", speed: "Speed", eta: "Time left",
     connections: "Connections", retries: "Retries", elapsed: "Time spent", create_time: "Added",
@@ -48,12 +48,12 @@ const TEXT = {
   yes: "yes", no: "no", none: "none", of: (done, total) => total ? done + " of " + total : done,
   thisPage: "This page",
   notify: "Notify me when downloads end while this page is hidden", singleKeys: "Keys of one letter",
-  notifyDenied: "The browser does not allow it: that takes https or localhost, and your consent.",
+  notifyDenied: "The browser does not allow it; it takes https and your consent.",
   token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on", wrongToken: "This is not the token.",
   tokenHint: "It was shown when the daemon started for the first time.",
   noToken: "Without its token the daemon tells this page nothing.",
   elsewhere: "From other pages", bookmarklet: "Download with dlserv",
-  bookmarkletHint: "Drag this to your bookmarks. It brings the link of any page into the box here and adds nothing by itself.",
+  bookmarkletHint: "Drag this to your bookmarks: it puts the link of any page into the box here.",
   keys: [["↑ ↓ Home End", "go through the list; with Shift, select"], ["Space", "select"], ["Enter", "details"],
     ["Ctrl+A Esc", "select all, none"], ["Delete", "delete"], ["Alt+↑ Alt+↓", "move in the queue; Alt+Home, Alt+End to its ends"]],
   letters: [["?", "this list"], ["/", "search"], ["n", "new link"], ["j k", "down, up"], ["p r", "pause, resume"],
@@ -72,6 +72,7 @@ const ICONS = {
 };
 
 const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 /** make("p.note", {id: "x"}, "text", element): properties where there are such, else attributes. */
 function make(tag, ...parts) {
@@ -126,7 +127,7 @@ const LONG = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle:
 const SHORT = new Intl.DateTimeFormat(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"});
 const date = (seconds, format = LONG) => seconds ? format.format(seconds * 1000) : "";
 
-const prefs = {sort: "state", descending: false, singleKeys: true, notify: false};
+const prefs = {sort: "state", way: "↑", singleKeys: true, notify: false};
 try { Object.assign(prefs, JSON.parse(localStorage.dlserv)); } catch { /* nothing yet */ }
 
 function remember(changes) {
@@ -160,11 +161,15 @@ class Trouble extends Error {}
 
 let token = "", asking = null;
 
-/** fetch, with the token that was typed; a 401 asks for one. The first header keeps the browser from asking. */
-async function reach(path, options = {}) {
+/** fetch; the first header is to keep the browser from asking for the token itself. */
+function ask(path, options = {}) {
   const headers = {"X-Requested-With": "fetch", ...options.headers, ...token && {Authorization: "Bearer " + token}};
-  const reply = await fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
+  return fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
     .catch(() => { throw new Trouble(TEXT.unreachable); });
+}
+
+async function reach(path, options) {
+  const reply = await ask(path, options);
   if (reply.status !== 401) return reply;
   asking = asking || askToken().finally(() => { asking = null; });
   await asking;
@@ -220,7 +225,7 @@ const inState = state => [...tasks.values()].filter(task => state === "all" || t
 const matches = task => (task.title + "\n" + task.filename).toLowerCase().includes(wanted);
 
 function arrange() {
-  const order = ORDERS[prefs.sort] || byQueue, sign = prefs.descending ? -1 : 1;
+  const order = ORDERS[prefs.sort] || byQueue, sign = prefs.way === "↑" ? 1 : -1;
   view = inState(filter).filter(matches).sort((a, b) => sign * order(a, b) || byQueue(a, b));
   places.clear();
   view.forEach((task, index) => places.set(task.tid, index));
@@ -295,10 +300,10 @@ function paintFrame() {
     put(each.lastChild, String(inState(name).length));
     each.setAttribute("aria-pressed", name === filter);
   }
-  for (const th of table.querySelectorAll("th[data-sort]")) {
-    th.ariaSort = th.dataset.sort !== prefs.sort ? null : prefs.descending ? "descending" : "ascending";
+  for (const th of $$("th[data-sort]")) {
+    th.ariaSort = th.dataset.sort !== prefs.sort ? null : prefs.way === "↑" ? "ascending" : "descending";
   }
-  $("#sort").value = prefs.sort + (prefs.descending ? " ↓" : " ↑");
+  $("#sort").value = prefs.sort + " " + prefs.way;
   const sentence = !known ? "connecting" : !tasks.size ? "empty" : "noMatch";
   $("#empty").hidden = view.length > 0;
   put($("#empty span"), TEXT[sentence]);
@@ -308,7 +313,7 @@ function paintFrame() {
 
 function makeRow(task) {
   const tr = $("#row").content.firstElementChild.cloneNode(true), parts = {};
-  for (const each of tr.querySelectorAll("[class]")) parts[each.classList[0]] = each;
+  for (const each of $$("[class]", tr)) parts[each.classList[0]] = each;
   parts.bar.setAttribute("aria-label", TEXT.columns.percent);
   parts.open.append(icon("open"));
   tr.dataset.tid = task.tid;
@@ -403,8 +408,8 @@ function onRowClick(event) {
   else openDetails(tid);
 }
 
-function sortBy(sort, descending = false) {
-  remember({sort, descending});
+function sortBy(sort, way = "↑") {
+  remember({sort, way});
   stale = true;
   refresh();
 }
@@ -436,7 +441,7 @@ function paintActs() {
   const on = chosen();
   $("#acts").classList.toggle("some", on.length > 0);
   put($(".chosen"), TEXT.selected(on.length));
-  for (const each of $("#acts").querySelectorAll("button")) {
+  for (const each of $$("#acts button")) {
     const act = each.dataset.act, off = act === "none" ? !on.length : !on.some(task => can(act, task));
     if (each.disabled !== off) each.disabled = off;
   }
@@ -468,9 +473,9 @@ async function move(to, on) {
     list.sort(byQueue);
     if (to === "top" || to === "down") list.reverse();
   }
-  while ((to === "up" || to === "down") && on[0] && on[0] === queue.shift()) on.shift();
+  while ((to === "up" || to === "down") && on.length && on[0].tid === queue.shift()?.tid) on.shift();
   for (const task of on) await call("PUT", pathOf(task.tid, "?act=move&to=" + to));
-  if (prefs.sort !== "state" || prefs.descending) {
+  if (prefs.sort + prefs.way !== "state↑") {
     sortBy("state");
     toast(TEXT.moved);
   }
@@ -536,7 +541,7 @@ function fillBox(text) {
 
 function readFields(root) {
   const options = {};
-  for (const input of root.querySelectorAll("[name]:enabled")) {
+  for (const input of $$("[name]:enabled", root)) {
     const text = input.value.trim();
     if (input.type === "checkbox" ? !input.checked : !text) continue;
     options[input.name] = input.type === "checkbox" ? true : input.name === "headers" ? readHeaders(text)
@@ -564,12 +569,12 @@ function optionField(name, prefix) {
 
 /** Show the server's sentence at the field that it names, "section.key: …"; false if there is none. */
 function blame(root, sentence) {
-  for (const each of root.querySelectorAll("[aria-invalid]")) {
+  for (const each of $$("[aria-invalid]", root)) {
     each.removeAttribute("aria-invalid");
     put($(`#${each.id}-error`), "");
   }
   const [, key, reason] = /^(?:\w+\.)?(\w+): (.*)/s.exec(sentence) || [];
-  const control = [...root.querySelectorAll("[name]")].find(each => each.name.split(".").pop() === key);
+  const control = $$("[name]", root).find(each => each.name.split(".").pop() === key);
   if (!control) return false;
   put($(`#${control.id}-error`), reason);
   control.setAttribute("aria-invalid", true);
@@ -581,6 +586,7 @@ function blame(root, sentence) {
 
 async function addLinks() {
   const links = preview(), options = readFields($("#options")), refused = [], box = $("#links");
+  blame($("#add"), "");
   if (!links.length) put($("#preview"), TEXT.noLinks);
   if (links.length > MOST_LINKS) return;
   for (let start = 0; start < links.length; start += 500) {
@@ -593,25 +599,15 @@ async function addLinks() {
     preview();
   }
   box.focus();
-  if (!blame($("#add"), refused.length ? refused[0][1] : "") && refused.length) showRefused(refused);
-}
-
-function listOf(kind, parts) {
-  const list = make("ul." + kind, ...parts.slice(0, 20).map(part => make("li", part)));
-  if (parts.length > 20) list.append(make("li", TEXT.more(parts.length - 20)));
-  return list;
-}
-
-function showRefused(refused) {
+  if (!refused.length || blame($("#add"), refused[0][1])) return;
   const lines = refused.map(([url, reason]) => make("span", reason, make("small", " " + url)));
   $("#refused").replaceChildren(TEXT.refused(refused.length), listOf("names", lines));
   $("#refused").hidden = false;
 }
 
-async function readDropped(dropped) {
-  const files = [...dropped.files].filter(file => file.size < 2 ** 20);
-  const texts = await Promise.all(files.map(file => file.text()));
-  return texts.join("\n") || dropped.getData("text/uri-list") || dropped.getData("text/plain");
+function listOf(kind, parts) {
+  const more = parts.length > 20 ? [make("li", TEXT.more(parts.length - 20))] : [];
+  return make("ul." + kind, ...parts.slice(0, 20).map(part => make("li", part)), ...more);
 }
 
 function setUpAdding() {
@@ -640,7 +636,9 @@ function setUpAdding() {
   document.ondragleave = event => show(event.relatedTarget)(event);
   document.ondrop = async event => {
     show(false)(event);
-    fillBox(await readDropped(event.dataTransfer));
+    const {files} = event.dataTransfer, links = ["text/uri-list", "text/plain"].map(kind => event.dataTransfer.getData(kind));
+    const texts = await Promise.all([...files].filter(file => file.size < 2 ** 20).map(file => file.text()));
+    fillBox(texts.join("\n") || links[0] || links[1]);
   };
   const query = new URLSearchParams(location.search), offered = ["add", "text"].map(name => query.get(name) || "").join("\n");
   if (location.search) history.replaceState(null, "", location.pathname);
@@ -649,7 +647,7 @@ function setUpAdding() {
 
 // -- dialogs ---
 
-/** Open a modal dialog; gives it with `fill(...)` for what is in it. It is gone when it closes. */
+/** Open a modal dialog; gives it, with `fill` for what is in it. */
 function openDialog(title, kind, submit) {
   const heading = make("h2", {id: kind + "-title"}, title), inner = make(submit ? "form.body" : "div.body");
   const dialog = make("dialog." + kind, {"aria-labelledby": heading.id},
@@ -683,7 +681,7 @@ function openDetails(tid) {
   const section = (title, part) => make("section", make("h3", title), part);
   dialog.fill(acts, section(TEXT.status, status), section(TEXT.info, info), section(TEXT.log, log));
   dialog.dataset.tid = tid;
-  let timer = 0, state, told;
+  let timer = 0, state;
   const show = () => attempt(async () => {
     timer = 0;
     const now = await detail(tid, "status");
@@ -694,9 +692,7 @@ function openDetails(tid) {
       showActs(acts, now);
       showFacts(info, TEXT.ofInfo, await detail(tid, "info"));
     }
-    const lines = JSON.stringify(now.log);
-    if (told !== lines) showLog(log, now.log);
-    told = lines;
+    showLog(log, now.log);
   });
   dialog.update = () => { timer = timer || setTimeout(show, 500); };
   dialog.addEventListener("close", () => clearTimeout(timer));
@@ -705,7 +701,7 @@ function openDetails(tid) {
 
 function withDetails(tid, act) {
   const dialog = $("dialog.details");
-  if (dialog && dialog.dataset.tid === tid) act(dialog);
+  if (dialog?.dataset.tid === tid) act(dialog);
 }
 
 function showActs(bar, task) {
@@ -717,26 +713,21 @@ function showActs(bar, task) {
 
 const FACTS = {state: task => TEXT.states[task.state],
   percent: task => task.percent + ", " + TEXT.of(size(task.downloaded_bytes), task.total_bytes && size(task.total_bytes)),
-  speed: task => task.speed ? rate(task.speed) : "", eta: task => task.eta ? duration(task.eta) : "",
-  elapsed: task => task.elapsed ? duration(task.elapsed) : "", resumable: info => info.resumable ? TEXT.yes : TEXT.no,
-  final_url: info => info.final_url === info.url ? "" : info.final_url,
-  options: info => Object.keys(info.options).length ? JSON.stringify(info.options) : ""};
+  speed: task => task.speed && rate(task.speed), eta: task => task.eta && duration(task.eta),
+  elapsed: task => task.elapsed && duration(task.elapsed), resumable: info => info.resumable ? TEXT.yes : TEXT.no,
+  final_url: info => info.final_url !== info.url && info.final_url,
+  options: info => Object.keys(info.options).length && JSON.stringify(info.options)};
 const COPIED = ["url", "final_url", "filename", "checksum", "tid"];
 
-/** Fill a list with what `names` names of the facts; entries that stay are kept. */
 function showFacts(list, names, facts) {
-  const entries = Object.entries(names).map(([key, name]) => {
-    const text = FACTS[key] ? FACTS[key](facts) : key.endsWith("_time") ? date(facts[key]) : String(facts[key] || "");
-    const entry = $(`[data-key=${key}]`, list) || make("div", make("dt", name), make("dd", make("span")));
-    if (!entry.dataset.key && COPIED.includes(key)) {
-      entry.lastChild.append(button(TEXT.copy, () => copy($("span", entry).textContent), {ariaLabel: TEXT.on(TEXT.copy, name)}));
-    }
+  list.replaceChildren(...Object.entries(names).flatMap(([key, name]) => {
+    const text = FACTS[key] ? FACTS[key](facts) : key.endsWith("_time") ? date(facts[key]) : facts[key];
+    if (!text) return [];
+    const entry = make("dd", make("span", String(text)));
+    if (COPIED.includes(key)) entry.append(button(TEXT.copy, () => copy(text), {ariaLabel: TEXT.on(TEXT.copy, name)}));
     entry.dataset.key = key;
-    entry.hidden = !text;
-    put($("span", entry), text);
-    return entry;
-  });
-  if (!list.children.length) list.append(...entries);
+    return make("div", make("dt", name), entry);
+  }));
 }
 
 function showLog(list, log) {
@@ -745,7 +736,7 @@ function showLog(list, log) {
   if (!log.length) list.append(make("li", TEXT.noLog));
 }
 
-/** Play or show a finished file; what the browser cannot show is saved. */
+/** Play or show a finished file, else save it. */
 async function showFile([task]) {
   const kind = (await detail(task.tid, "info")).format.split("/")[0];
   if (!["video", "audio", "image"].includes(kind)) return save(task);
@@ -774,35 +765,30 @@ async function askDelete(on) {
     await batch("delete", on, {del_file});
   });
   const box = make("input", {type: "checkbox"}), files = make("ul.files"), about = make("p.note", {role: "status"});
-  let found = null;
   box.onchange = () => {
-    const sentence = !box.checked ? "deleteKeep" : !found ? "looking" : found.length ? "deleteList" : "deleteNone";
-    put(about, TEXT[sentence]);
+    put(about, TEXT[!box.checked ? "deleteKeep" : files.children.length ? "deleteList" : "deleteNone"]);
     files.hidden = !box.checked;
   };
-  box.onchange();
   dialog.fill(listOf("names", on.map(task => task.title)), field(box, "delete-files", TEXT.deleteFiles), about, files, endOf(dialog, TEXT.act.delete, "danger"));
-  await attempt(async () => { found = await filesOf(on); });
-  files.append(...(found || []).map(name => make("li", name)));
+  box.onchange();
+  await attempt(async () => files.append(...(await filesOf(on)).map(name => make("li", name))));
   box.onchange();
 }
 
-/** The names of the files that go from the disk when these tasks are deleted with their files. */
+/** The names of the files that go when these tasks are deleted with their files. */
 async function filesOf(on) {
-  const whole = on.filter(task => task.state === "finished"), begun = on.filter(task => !whole.includes(task) && task.filename);
-  const tids = new Set(begun.map(task => task.tid));
-  const full = begun.length > 20
-    ? (await get("task/list?exerpt=false")).detail.filter(task => tids.has(task.tid))
-    : await Promise.all(begun.map(task => detail(task.tid, "status")));
-  return [...whole.map(task => task.filename), ...full.map(task => task.tmpfilename)].filter(Boolean);
+  const tids = new Set(on.map(task => task.tid));
+  const full = on.length > 20 ? (await get("task/list?exerpt=false")).detail.filter(task => tids.has(task.tid))
+    : await Promise.all(on.map(task => detail(task.tid, "status")));
+  return full.map(task => task.state === "finished" ? task.filename : task.tmpfilename).filter(Boolean);
 }
 
-/** A field for each setting that may change while the daemon runs, as /openapi.json describes them. */
+/** A field for each setting that may change, as /openapi.json describes it. */
 async function openSettings() {
   const [{config}, {components}] = await Promise.all([get("config"), get("openapi.json")]);
   const dialog = openDialog(TEXT.settings, "settings", async () => {
     const changes = {};
-    for (const control of dialog.querySelectorAll("[name*='.']")) {
+    for (const control of $$("[name*='.']", dialog)) {
       const [section, key] = control.name.split(".");
       if (shownValue(control) !== control.was) (changes[section] = changes[section] || {})[key] = readSetting(control);
     }
@@ -863,15 +849,13 @@ function openHelp() {
     make("h3", TEXT.elsewhere), make("p", link), make("p.note", TEXT.bookmarkletHint));
 }
 
-/** Ask for the token until the daemon takes it; fails if the person gives up. */
+/** Ask for the token until it is right; fails if the person gives up. */
 function askToken() {
   return new Promise((resolve, reject) => {
     const control = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true});
     const dialog = openDialog(TEXT.token, "token", async () => {
-      const headers = {"X-Requested-With": "fetch", Authorization: "Bearer " + control.value};
-      const reply = await fetch("stats", {credentials: "omit", headers}).catch(() => ({}));
-      if (reply.status === 401) throw new Trouble("token: " + TEXT.wrongToken);
       token = control.value;
+      if ((await ask("stats")).status === 401) throw new Trouble("token: " + TEXT.wrongToken);
       const seed = new XMLHttpRequest();      // tells the browser, for links and films
       seed.open("GET", "stats", true, "dlserv", token);
       seed.send();
@@ -896,7 +880,6 @@ function showStats(stats) {
   put($("#free"), size(stats.free_bytes));
 }
 
-/** "42% · 3.1 MiB/s · dlserv" while something downloads. */
 function showTitle() {
   const running = inState("downloading"), known = running.filter(task => task.total_bytes);
   const sum = key => known.reduce((count, task) => count + task[key], 0);
@@ -939,7 +922,7 @@ function tellEnd(state) {
     told = Date.now();
     say(text);
     if (!prefs.notify || !document.hidden) return;
-    try { new Notification("dlserv", {body: text, icon: "icon.svg"}); } catch { /* phones have none */ }
+    try { new Notification("dlserv", {body: text}); } catch { /* phones have none */ }
   }, Math.max(300, told + 5000 - Date.now()));
 }
 
@@ -992,10 +975,11 @@ async function listen() {
     const {done, value} = await reader.read();
     if (done) return;
     guard();
-    setOnline();
+    failures = 0;
+    $("#offline").hidden = true;
     const events = (rest + value).split("\n\n");
     rest = events.pop();
-    events.forEach(receive);
+    for (const event of events) queueMicrotask(() => receive(event));   // a mistake there ends no connection
     refresh();
   }
 }
@@ -1013,12 +997,6 @@ async function follow() {
       if (!locked && !isAway()) setTimeout(resolve, Math.min(15000, 250 * 2 ** failures));
     });
   }
-}
-
-function setOnline() {
-  if (!$("#offline").hidden) say(TEXT.back);
-  failures = 0;
-  $("#offline").hidden = true;
 }
 
 const isAway = () => document.hidden && Date.now() - hiddenSince >= AWAY && !prefs.notify;
@@ -1040,7 +1018,7 @@ const KEYS = {
   Enter: () => active && openDetails(active), Delete: () => perform("delete", meant()), Escape: () => selectAll(false),
   "Alt+ArrowUp": () => perform("up", meant()), "Alt+ArrowDown": () => perform("down", meant()),
   "Alt+Home": () => perform("top", meant()), "Alt+End": () => perform("bottom", meant()),
-  "Control+a": () => selectAll(true), "Meta+a": () => selectAll(true),
+  "Control+a": () => selectAll(true),
 };
 
 const LETTERS = {
@@ -1055,7 +1033,7 @@ function onKey(event) {
   if ($("dialog[open]") || event.isComposing || event.defaultPrevented) return;
   if (typing && key === "Escape") target.blur();
   if (typing) return;
-  const held = ["Control", "Meta", "Alt"].filter(name => event.getModifierState(name));
+  const held = [event.ctrlKey || event.metaKey ? "Control" : "", event.altKey ? "Alt" : ""].filter(Boolean);
   const free = held.length || ["Delete", "Escape"].includes(key) || target === document.body
     || target.closest("#list") && !(target.closest("button, input") && [" ", "Enter"].includes(key));
   const act = free && KEYS[[...held, key].join("+")] || !held.length && prefs.singleKeys && LETTERS[key];
@@ -1067,7 +1045,7 @@ function onKey(event) {
 // -- the start ---
 
 function setWords() {
-  const each = (name, act) => document.querySelectorAll(`[data-${name}]`).forEach(element => act(element, element.dataset[name]));
+  const each = (name, act) => $$(`[data-${name}]`).forEach(element => act(element, element.dataset[name]));
   each("icon", (element, name) => element.append(icon(name)));
   each("text", (element, name) => element.append(TEXT[name]));
   each("label", (element, name) => { element.ariaLabel = TEXT[name]; });
@@ -1077,14 +1055,14 @@ function setWords() {
 function setUpList() {
   const heads = Object.entries(TEXT.columns).map(([key, title]) => {
     const th = make("th." + key, {scope: "col", role: "columnheader"},
-      button(title, () => sortBy(key, prefs.sort === key && !prefs.descending)));
+      button(title, () => sortBy(key, prefs.sort === key && prefs.way === "↑" ? "↓" : "↑")));
     th.dataset.sort = key;
     $("#sort").append(...["↑", "↓"].map(way => make("option", {value: key + " " + way}, title + " " + way)));
     return th;
   });
   $("thead th").after(...heads);
   $("#select-all").onchange = event => selectAll(event.target.checked);
-  $("#sort").onchange = event => sortBy(event.target.value.split(" ")[0], event.target.value.endsWith("↓"));
+  $("#sort").onchange = event => sortBy(...event.target.value.split(" "));
   $("#empty button").onclick = () => {
     $("#search").value = "";
     showOnly("all");

@@ -230,7 +230,7 @@ def test_details_change_and_log(page, api, origin):
     page.until("document.querySelector('.open')")
     page.click(".open")
     page.until("document.querySelector('.log li')")
-    assert "404" in page.run("document.querySelector('[data-key=error] dd').textContent")
+    assert "404" in page.run("document.querySelector('[data-key=error]').textContent")
     assert "404" in texts(page, ".log li")[0]
     page.run("[...document.querySelectorAll('.details .acts button')].pop().click()")
     page.type(origin.url("/film.bin"))
