@@ -21,7 +21,7 @@ const TEXT = {
   empty: "Nothing here yet. Paste a link above, or drop links or a text file anywhere.",
   offline: "The daemon does not answer. This page tries again by itself.",
   unreachable: "The daemon does not answer. Is it running?",
-  strange: status => "The server answered " + status + " and no more.",
+  strange: status => "The server answered " + status + ".",
   noLinks: "There is no link in it: one begins with http://, https:// or ftp://.",
   preview: links => links.length < 2 ? "" : links.length + " links: " + links[0] + " … " + links[links.length - 1],
   tooMany: most => "Only " + most + " links can be added at once.", added: count => count + " added.",
@@ -102,7 +102,6 @@ const button = (text, onclick, ...more) => make("button", {type: "button", oncli
 const iconButton = (text, name, onclick) =>
   make("button.icon", {type: "button", onclick, title: text, "aria-label": text}, icon(name));
 
-/** Set a text; the document is left alone if it is the same. */
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -142,10 +141,9 @@ function toast(text, bad = false) {
   if (bad) note.classList.add("bad");
   else setTimeout(() => note.remove(), 6000);
   $("#toasts").append(note);
-  if ($("#toasts").children.length > 4) $("#toasts").firstChild.remove();
 }
 
-/** Run what a person asked for and tell what goes wrong, at the field that it names. */
+/** Tell what goes wrong, at the field that it names if there is one. */
 async function attempt(act, form) {
   try {
     await act();
@@ -207,7 +205,7 @@ let filter = "all", wanted = "";
 const collator = new Intl.Collator(undefined, {numeric: true, sensitivity: "base"});
 const GROUPS = {downloading: 0, queued: 1, paused: 1, invalid: 2, finished: 3};
 
-/** The order of the queue: who downloads, who waits in turn, who failed, who is done. */
+/** Who downloads, who waits in turn, who failed, who is done. */
 function byQueue(a, b) {
   const group = GROUPS[a.state];
   return group - GROUPS[b.state] || (group > 1 && b.finish_time - a.finish_time)
@@ -234,7 +232,6 @@ function arrange() {
   stale = false;
 }
 
-/** Take a row that the server told. */
 function take(row) {
   const before = tasks.get(row.tid);
   tasks.set(row.tid, row);
@@ -431,7 +428,7 @@ function measure() {
 
 // -- what can be done with tasks ---
 
-const BATCH = 5000;                 // tids in one request; its body may have a megabyte
+const BATCH = 5000;                 // tids in one request
 
 const chosen = () => view.filter(task => selected.has(task.tid));
 
@@ -466,7 +463,7 @@ async function batch(act, on, more = {}) {
   if (failed.length) toast(TEXT.failed(failed.length, failed[0][1]), true);
 }
 
-/** Move tasks in the queue and keep their order; those at its end already stay there. */
+/** Move tasks in the queue, in their order; those at its end already stay. */
 async function move(to, on) {
   const queue = [...tasks.values()].filter(task => can("move", task));
   for (const list of [on, queue]) {
@@ -490,7 +487,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
   } catch {                         // only https and localhost have a clipboard
     const area = make("textarea", {value: text});
-    ($("dialog[open]") || document.body).append(area);
+    $("#toasts").append(area);
     area.select();
     document.execCommand("copy");
     area.remove();
@@ -502,7 +499,7 @@ async function copy(text) {
 
 const MOST_LINKS = 10000;
 
-/** The links in a text, several on a line too; `[001-100]` counts, `#` begins a comment. */
+/** The links in a text; `[001-100]` counts, `#` begins a comment. */
 function readLinks(text) {
   const words = text.split("\n").filter(line => !line.startsWith("#")).join(" ").split(/\s+/);
   return [...new Set(words.filter(word => /^(https?|ftps?):\/\/./i.test(word)).flatMap(word => expand(word)))];
@@ -561,7 +558,7 @@ function field(control, id, text, hint = "") {
 }
 
 function optionField(name, prefix) {
-  const control = make(name === "headers" ? "textarea" : "input", {name, rows: 1, spellcheck: false, autocapitalize: "none"});
+  const control = make(name === "headers" ? "textarea" : "input", {name, rows: 1, spellcheck: false});
   if (["connections", "priority"].includes(name)) control.inputMode = "numeric";
   if (name === "paused") control.type = "checkbox";
   return field(control, prefix + "-" + name, TEXT.fields[name]);
