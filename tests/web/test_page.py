@@ -345,6 +345,16 @@ def test_a_token_is_asked_for(visit, settings):
         assert page.run("fetch('stats').then(reply => reply.status)") == 200    # links and films work too
 
 
+def test_it_works_below_a_prefix(visit, settings):
+    settings["server"]["prefix"] = "/down/loads"
+    with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
+        daemon.add(NOWHERE + "a", {"paused": True})
+        page = visit(server.url.rstrip("/") + "/")
+        wait_for_rows(page, 1)
+        page.click(".open")
+        page.until("document.querySelector('dialog dd')")
+
+
 # -- accessibility ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("scheme,width", [("light", 1280), ("dark", 320)])
