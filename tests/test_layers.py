@@ -21,7 +21,7 @@ ORDER = """
     engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
     engine.sources engine.transfer engine.connections engine.landing engine.download
     backends store events task removal place scheduler run room board attempts daemon
-    api.framing api.requests api.bodies api.replies api.views api.files api.feeds api.metrics
+    api.framing api.requests api.bodies api.replies api.views api.files api.assets api.feeds api.metrics
     api.openapi api.routes api.crowd api.listener api.server
     note configfile client terminal serve
     commands.table commands.finding commands.choosing commands.act commands.rows commands.show

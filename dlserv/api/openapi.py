@@ -82,7 +82,16 @@ def _schemas():
         "tasks": _object(["tasks"], tasks={"type": "array", "items": {
             "anyOf": [_STRING, _object(["url"], url=_STRING, options=_ref("options"))]}}),
         "tids": {"anyOf": [_TIDS, _object(["tids"], tids=_TIDS, del_file={"type": ["boolean", "string"]})]},
-        "config": _object(**{section: table.json_schema() for section, table in config.TABLES.items()}),
+        "config": _object(**{section: _settings(table) for section, table in config.TABLES.items()}),
         "error": {"type": "object", "required": ["status", "errmsg"],
                   "properties": {"status": {"const": "error"}, "errmsg": _STRING}},
     }
+
+
+def _settings(table):
+    """A section of the settings; those that cannot change while it runs are marked as such."""
+    schema = table.json_schema()
+    for name, field in schema["properties"].items():
+        if not config.is_live("%s.%s" % (table.where, name)):
+            field["readOnly"] = True
+    return schema

@@ -12,6 +12,7 @@ from collections import namedtuple
 from .. import urls
 from ..task import STATES
 from . import bodies, metrics, openapi, views
+from .assets import MEDIA_TYPES
 from .files import file_reply
 from .replies import Reply, error_reply
 
@@ -187,6 +188,11 @@ def get_openapi(daemon, request):
                  json.dumps(openapi.document(ROUTES), indent=1).encode() + b"\n")
 
 
+def get_asset(daemon, request):
+    """the web page and its parts"""
+    return request.server.assets.reply(request)
+
+
 _SHORT = ("exerpt", "excerpt")
 
 ROUTES = (
@@ -212,7 +218,8 @@ ROUTES = (
     Route("GET", "/health", get_health),
     Route("GET", "/metrics", get_metrics, media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi),
-)
+) + tuple(Route("GET", "/" + name.replace("index.html", ""), get_asset, media_type=kind.partition(";")[0])
+          for name, kind in MEDIA_TYPES.items())
 
 _PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", route.path)), route) for route in ROUTES]
 

@@ -19,6 +19,7 @@ import time
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
                       RequestError, StoreBroken)
 from . import framing, listener
+from .assets import Assets
 from .crowd import Crowd, shut
 from .requests import NoLength, Request, WrongType, parse_query
 from .feeds import Feed
@@ -50,7 +51,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, daemon, host=None, port=None):
         self.daemon = daemon
-        self.feed = Feed(daemon)
+        self.feed, self.assets = Feed(daemon), Assets()
         self.replies = collections.Counter()    # HTTP status: how many
         self.settings = settings = daemon.config.server
         self.crowd = Crowd(settings.max_connections)

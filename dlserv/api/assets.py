@@ -1,0 +1,59 @@
+"""The web page and its parts as replies, from inside the package or the zip file.
+
+Each part is read and compressed once, when it is first asked for. The page may load
+nothing but these parts and talk to nobody but this server, whatever a task's name says.
+"""
+
+import hashlib
+import pkgutil
+import re
+
+from .replies import Reply
+
+MEDIA_TYPES = {
+    "index.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "manifest.webmanifest": "application/manifest+json",
+}
+POLICY = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
+    "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",
+    "form-action 'self'", "frame-ancestors 'none'"))
+_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.0*[1-9][0-9]*)\s*)?(?:,|$)",
+                   re.IGNORECASE)
+
+
+class Assets:
+    """The parts that one server has read so far."""
+
+    def __init__(self):
+        self._read = {}     # name: (entity tag, bytes, the same compressed)
+
+    def reply(self, request):
+        """The Reply to a GET of "/" or "/<name>"."""
+        name = request.path.lstrip("/") or "index.html"
+        if name not in self._read:
+            self._read[name] = _read(name)
+        tag, plain, packed = self._read[name]
+        zipped = _GZIP.search(request.headers.get("accept-encoding", "")) is not None
+        tag = '"%s%s"' % (tag, "-gz" if zipped else "")
+        headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
+                   ("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
+        if _is_known(request.headers.get("if-none-match", ""), tag):
+            return Reply(304, headers)
+        headers.append(("Content-Type", MEDIA_TYPES[name]))
+        if zipped:
+            headers.append(("Content-Encoding", "gzip"))
+        return Reply(200, headers, packed if zipped else plain)
+
+
+def _read(name):
+    import gzip
+    plain = pkgutil.get_data(__name__.partition(".")[0], "web/" + name)
+    return hashlib.sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)
+
+
+def _is_known(told, tag):
+    return told.strip() == "*" or tag in (each.strip().replace("W/", "", 1) for each in told.split(","))
