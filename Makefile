@@ -18,9 +18,23 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 pyz: dlserv.pyz
 
-# The same bytes wherever and whenever it is built: sorted names, one time, one mode.
+# The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings
+# and comments stay at home, but each line keeps its number, for tracebacks; routes.py needs its own.
 define BUILD
-import sys, zipapp, zipfile
+import ast, io, sys, tokenize, zipapp, zipfile
+
+def bare(source):
+    lines, blank = source.split("\n"), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and len(node.body) > 1 \
+                and ast.get_docstring(node) is not None:
+            blank.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join("" if row in blank else line for row, line in enumerate(lines))
+
 target, *names = sys.argv[1:]
 stage = target + ".zip"
 with zipfile.ZipFile(stage, "w") as archive:
@@ -29,7 +43,10 @@ with zipfile.ZipFile(stage, "w") as archive:
         entry.external_attr, entry.create_system = 0o644 << 16, 3
         entry.compress_type = zipfile.ZIP_DEFLATED
         with open(name, "rb") as file:
-            archive.writestr(entry, file.read(), compresslevel=9)
+            data = file.read()
+        if name.endswith(".py") and name != "dlserv/api/routes.py":
+            data = bare(data.decode()).encode()
+        archive.writestr(entry, data, compresslevel=9)
 zipapp.create_archive(stage, target, interpreter="/usr/bin/env python3")
 endef
 export BUILD

@@ -100,7 +100,7 @@ def serve(options):
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url):
-            _load_the_rest()
+            _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
     finally:
@@ -108,9 +108,10 @@ def serve(options):
     return 0
 
 
-def _load_the_rest():
+def _load_the_rest(server):
     """Load now what is otherwise loaded when it is needed: the .pyz may be replaced meanwhile."""
     if isinstance(__loader__, zipimport.zipimporter):
+        server.assets.load()
         for name in LATE:
             importlib.import_module(name, __package__)
 

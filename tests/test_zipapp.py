@@ -1,10 +1,12 @@
 """The program in one file, driven as a stranger drives it."""
 
+import ast
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -36,6 +38,26 @@ def test_it_is_built_the_same_everywhere(tmp_path, pyz):
     with open(pyz, "rb") as file:
         assert one == two == file.read()
     assert os.stat(str(tmp_path / "one" / "dlserv.pyz")).st_mode & stat.S_IXUSR
+
+
+def without_docstrings(source):
+    """What the source says to Python, docstrings aside, each statement with its line."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and len(node.body) > 1 \
+                and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree, include_attributes=False), [
+        node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")]
+
+
+def test_only_docstrings_and_comments_are_left_out(pyz):
+    with zipfile.ZipFile(pyz) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".py") and name != "__main__.py"]
+        for name in names:
+            with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+                assert without_docstrings(file.read()) == without_docstrings(archive.read(name).decode()), name
+    assert len(names) > 50
 
 
 def test_it_is_small(pyz):
@@ -73,7 +95,7 @@ def test_a_new_version_beside_the_running_one_changes_nothing(tmp_path, folder, 
         assert daemon.api.reach(daemon.api.add(origin.url("/a.iso")), "finished")
         with Ftpd({"b.iso": DATA}) as server:
             assert daemon.api.reach(daemon.api.add(server.url("/b.iso")), "finished")
-        for path in ("/task/list", "/openapi.json", "/metrics", "/stats", "/config"):
+        for path in ("/", "/app.js", "/style.css", "/task/list", "/openapi.json", "/metrics", "/stats", "/config"):
             assert daemon.api.get(path).status == 200, path
         assert daemon.api.post("/config", {"download": {"deny_private": True}}).status == 200
         assert daemon.api.post("/task", {"url": "http://a/", "optoins": {}}).status == 400

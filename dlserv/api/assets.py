@@ -31,11 +31,19 @@ class Assets:
     def __init__(self):
         self._read = {}     # name: (entity tag, bytes, the same compressed)
 
+    def load(self):
+        """Read all of them now: the zip file may be replaced later."""
+        for name in MEDIA_TYPES:
+            self._load(name)
+
+    def _load(self, name):
+        if name not in self._read:
+            self._read[name] = _read(name)
+
     def reply(self, request):
         """The Reply to a GET of "/" or "/<name>"."""
         name = request.path.lstrip("/") or "index.html"
-        if name not in self._read:
-            self._read[name] = _read(name)
+        self._load(name)
         tag, plain, packed = self._read[name]
         zipped = _GZIP.search(request.headers.get("accept-encoding", "")) is not None
         tag = '"%s%s"' % (tag, "-gz" if zipped else "")
