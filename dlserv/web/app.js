@@ -989,6 +989,7 @@ async function follow() {
     failures += 1;
     put($("#offline span"), locked ? TEXT.noToken : TEXT.offline);
     $("#offline").hidden = failures < 2 && !locked;
+    if (failures > 1) total = 0;
     await new Promise(resolve => {
       wake = resolve;
       if (!locked && !isAway()) setTimeout(resolve, Math.min(15000, 250 * 2 ** failures));

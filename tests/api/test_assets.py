@@ -69,7 +69,8 @@ def test_nothing_is_inline_and_every_address_is_relative():
 
 
 def test_it_comes_out_of_the_zip_file_too(tmp_path, folder, pyz):
-    process = Process(["--download-dir", str(folder), "--db", str(tmp_path / "state.db")], [sys.executable, pyz])
+    arguments = ["--download-dir", str(folder), "--db", str(tmp_path / "state.db")]
+    process = Process(arguments, [sys.executable, pyz])
     try:
         assert process.api.get("/").body == content("index.html")
     finally:

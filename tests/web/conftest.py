@@ -50,8 +50,9 @@ def page(visit, api):
 def axe():
     """The source of axe-core."""
     if not os.path.exists(AXE) and shutil.which("npm"):
-        subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", os.path.join(ROOT, "build"),
-                        "axe-core@4"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
+        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "axe-core@4",
+                   "--prefix", os.path.join(ROOT, "build")]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
     if not os.path.exists(AXE):
         pytest.skip(NO_AXE)
     with open(AXE, encoding="utf-8") as file:

@@ -20,7 +20,6 @@ import struct
 import subprocess
 import tempfile
 import threading
-import urllib.request
 
 PATIENCE = 5
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -98,12 +97,14 @@ class Browser:
 
     def __init__(self, path):
         self._profile = tempfile.mkdtemp(prefix="dlserv-browser-")
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run",
-                     "--user-data-dir=" + self._profile, "--disable-dev-shm-usage", "--disable-extensions",
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+                     "--no-first-run", "--user-data-dir=" + self._profile, "--disable-dev-shm-usage",
+                     "--disable-extensions",
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
                      "--mute-audio", "--no-default-browser-check", "--remote-allow-origins=*", "about:blank"]
-        self._process = subprocess.Popen([path] + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                         stdin=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(
+            [path] + arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, start_new_session=True)
         self._socket, self._waiting, self._pages = None, {}, {}
         self._number, self._news = 0, threading.Condition()
         try:
@@ -241,11 +242,13 @@ class Page:
 
     def prefer(self, scheme):
         self.call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}])
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def go(self, url):
         self.call("Page.navigate", url=url)
-        self.until("location.href.startsWith(%s) && document.readyState === 'complete'" % json.dumps(url.split("?")[0]))
+        self.until("location.href.startsWith(%s) && document.readyState === 'complete'"
+                   % json.dumps(url.split("?")[0]))
 
     def run(self, expression):
         """The value of a JavaScript expression."""
@@ -272,12 +275,13 @@ class Page:
     def click(self, selector, index=0, modifiers=()):
         """Click into the middle of an element, as a mouse does."""
         spot = self.run("(() => { const found = document.querySelectorAll(%s)[%d];"
-                        " found.scrollIntoView({block: 'nearest'}); const box = found.getBoundingClientRect();"
-                        " return [box.x + box.width / 2, box.y + box.height / 2]; })()" % (json.dumps(selector), index))
+                        " found.scrollIntoView({block: 'nearest'});"
+                        " const {x, y, width, height} = found.getBoundingClientRect();"
+                        " return [x + width / 2, y + height / 2]; })()" % (json.dumps(selector), index))
         bits = sum(MODIFIERS[each] for each in modifiers)
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=spot[0], y=spot[1], button="left", clickCount=1,
-                      modifiers=bits)
+            self.call("Input.dispatchMouseEvent", type=kind, x=spot[0], y=spot[1], button="left",
+                      clickCount=1, modifiers=bits)
 
     def type(self, text):
         """Put text where the focus is."""
@@ -292,15 +296,11 @@ class Page:
             text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
             text = {} if bits & ~MODIFIERS["Shift"] or not text else {"text": text}
             fields = dict(key=key, windowsVirtualKeyCode=code, modifiers=bits)
-            self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **dict(fields, **text))
+            down = dict(fields, type="keyDown" if text else "rawKeyDown", **text)
+            self.call("Input.dispatchKeyEvent", **down)
             self.call("Input.dispatchKeyEvent", type="keyUp", **fields)
 
     def picture(self, path):
         """Save what is seen as PNG."""
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
-
-
-def fetch(url):
-    with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
-        return reply.read()
