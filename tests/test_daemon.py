@@ -1,0 +1,429 @@
+"""The daemon as a whole: changes while it runs, limits kept, storms outlived, nothing left behind."""
+
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from dlserv import Daemon
+from dlserv.engine.download import Download
+from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, NotFound
+from harness import noise, until
+from servers.origin import Gate, Origin, drop, paced, redirect, refuse
+
+DATA = noise(300000)
+OTHER = noise(300000, seed=2)
+MIB = 2 ** 20
+
+
+@pytest.fixture
+def start(settings):
+    """A function that starts a daemon with these settings of `download`."""
+    running = []
+
+    def start(**download):
+        settings["download"].update(download)
+        running.append(Daemon(settings).start())
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def half_done(daemon, origin, path="/a.iso", **options):
+    """A paused task of which 100,000 bytes are here; its tid."""
+    origin.put(path, DATA, script=[Gate(after=100000)])
+    tid = daemon.add(origin.url(path), options)
+    until(lambda: daemon.get(tid).downloaded == 100000)
+    daemon.pause(tid)
+    until(lambda: daemon.get(tid).run is None)
+    return tid
+
+
+def notes(daemon, tid):
+    return " ".join(entry["msg"] for entry in daemon.get(tid).log)
+
+
+# -- a fresh link -----------------------------------------------------------------------------
+
+def test_a_fresh_link_keeps_tid_and_bytes(daemon, origin, folder):
+    tid = half_done(daemon, origin)
+    origin.put("/fresh", DATA)
+    origin.sent = 0
+    daemon.change(tid, origin.url("/fresh"))
+    daemon.resume(tid)
+    task = daemon.wait(tid, 10)
+    assert (task.state, task.tid, task.filename) == ("finished", tid, "a.iso")
+    assert (folder / "a.iso").read_bytes() == DATA and origin.sent < 230000
+    assert task.url == origin.url("/fresh")
+
+
+@pytest.mark.parametrize("other", [dict(etag='"v2"'), dict(data=OTHER[:250000])])
+def test_a_link_to_another_file_starts_over_and_says_so(daemon, origin, folder, other):
+    tid = half_done(daemon, origin)
+    data = other.pop("data", OTHER)
+    origin.put("/fresh", data, **other)
+    daemon.change(tid, origin.url("/fresh"))
+    daemon.resume(tid)
+    assert daemon.wait(tid, 10).state == "finished"
+    assert (folder / "a.iso").read_bytes() == data
+    assert "starting over from zero" in notes(daemon, tid)
+
+
+def test_a_link_that_ran_out_is_replaced_while_it_fails(start, origin, folder):
+    daemon = start(retry_wait=60)
+    origin.put("/old.iso", DATA, script=[drop(after=100000)] + [refuse("503 Service Unavailable")] * 9)
+    tid = daemon.add(origin.url("/old.iso"))
+    until(lambda: daemon.get(tid).error)
+    origin.put("/new", DATA)
+    daemon.change(tid, origin.url("/new"))
+    assert daemon.wait(tid, 10).state == "finished" and (folder / "old.iso").read_bytes() == DATA
+
+
+def test_a_change_under_way_begins_anew_with_the_bytes_there_are(daemon, origin, folder):
+    origin.put("/a.iso", DATA, script=[Gate(after=100000)])
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).downloaded == 100000)
+    origin.put("/fresh", DATA)
+    daemon.change(tid, origin.url("/fresh"), {"user_agent": "me"})
+    assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
+    request = origin.asked("/fresh")[0]
+    assert request.headers["user-agent"] == "me" and request.headers["range"].startswith("bytes=")
+
+
+def test_what_cannot_be_changed_is_refused_whole(daemon, origin):
+    tid = half_done(daemon, origin)
+    with pytest.raises(Conflict, match="filename cannot be changed"):
+        daemon.change(tid, posted={"filename": "x", "priority": 3})
+    with pytest.raises(InvalidValue):
+        daemon.change(tid, posted={"priority": "high"})
+    with pytest.raises(InvalidValue):
+        daemon.change(tid, url="gopher://x/")
+    with pytest.raises(NotFound):
+        daemon.change("0" * 40, posted={"priority": 3})
+    assert daemon.get(tid).options.priority == 0
+    daemon.change(tid, posted={"priority": 3})
+    daemon.change(tid, posted={"priority": None})
+    assert daemon.get(tid).options.priority == 0, "None takes it back"
+
+
+# -- again from nothing -----------------------------------------------------------------------
+
+def test_a_restart_keeps_the_old_file_until_the_new_one_is_whole(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    gate = Gate(after=1000)
+    origin.put("/a.iso", OTHER, etag='"v2"', script=[gate])
+    daemon.restart(tid)
+    until(lambda: daemon.get(tid).downloaded == 1000)
+    assert (folder / "a.iso").read_bytes() == DATA
+    gate.open()
+    assert daemon.wait(tid, 10).state == "finished"
+    assert (folder / "a.iso").read_bytes() == OTHER
+    assert [each.name for each in folder.iterdir()] == ["a.iso"]
+
+
+def test_a_restart_that_fails_leaves_the_old_file(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    del origin.files["/a.iso"]
+    daemon.restart(tid)
+    assert daemon.wait(tid, 10).state == "invalid" and (folder / "a.iso").read_bytes() == DATA
+    origin.put("/a.iso", OTHER)
+    daemon.restart(tid)
+    assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == OTHER
+
+
+def test_a_restart_does_not_replace_what_the_user_made_of_it(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    (folder / "a.iso").write_bytes(b"edited")
+    daemon.restart(tid)
+    assert daemon.wait(tid, 10).filename == "a (1).iso"
+    assert (folder / "a.iso").read_bytes() == b"edited"
+
+
+# -- the queue ----------------------------------------------------------------------------------
+
+def order_of_starts(daemon, origin, tids):
+    """The paths in the order in which they were asked for, one at a time."""
+    daemon.resume_all(tids)
+    for tid in tids:
+        daemon.wait(tid, 10)
+    return [request.path for request in origin.requests]
+
+
+def queue(start, origin, priorities):
+    """A daemon of one slot and a paused task for each priority."""
+    daemon = start(max_concurrent=1)
+    tids = []
+    for number, priority in enumerate(priorities):
+        origin.put("/%d" % number, b"x")
+        tids.append(daemon.add(origin.url("/%d" % number), {"paused": True, "priority": priority}))
+    return daemon, tids
+
+
+def hold(daemon, origin):
+    """Fill the only slot; gives what frees it."""
+    gate = Gate(after=1)
+    origin.put("/held", DATA, script=[gate])
+    tid = daemon.add(origin.url("/held"), {"priority": 1000})
+    gate.reached.wait(10)
+    return lambda: (gate.open(), daemon.wait(tid, 10), origin.requests.pop(0))
+
+
+def test_priority_then_age(start, origin):
+    daemon, tids = queue(start, origin, [0, 0, 5, -1, 5])
+    release = hold(daemon, origin)
+    daemon.resume_all(reversed(tids))
+    release()
+    for tid in tids:
+        daemon.wait(tid, 10)
+    assert [request.path for request in origin.requests] == ["/2", "/4", "/0", "/1", "/3"]
+
+
+@pytest.mark.parametrize("moves, expected", [
+    ([(3, "top")], "3012"), ([(0, "bottom")], "1230"), ([(2, "up")], "0213"), ([(0, "up"), (3, "down")], "0123"),
+    ([(1, "down"), (1, "down")], "0231"), ([(2, "top"), (3, "top"), (2, "down")], "3021")])
+def test_a_task_can_be_moved(start, origin, moves, expected):
+    daemon, tids = queue(start, origin, [0, 0, 0, 0])
+    release = hold(daemon, origin)
+    daemon.resume_all(tids)
+    for number, to in moves:
+        daemon.move(tids[number], to)
+    release()
+    for tid in tids:
+        daemon.wait(tid, 10)
+    assert "".join(request.path[1:] for request in origin.requests) == expected
+
+
+def test_only_what_waits_can_be_moved(daemon, origin):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    with pytest.raises(Conflict, match="the task is finished"):
+        daemon.move(tid, "top")
+
+
+def test_the_limits_hold(start, origin):
+    daemon = start(max_concurrent=3, max_per_host=2)
+    for number in range(12):
+        origin.put("/%d" % number, DATA[:50000], script=[paced(200000)])
+    with Origin() as other:
+        other.put("/x", DATA[:50000], script=[paced(200000)])
+        tids, _ = daemon.add_all([(origin.url("/%d" % number), None, ()) for number in range(12)])
+        tids.append(daemon.add(other.url("/x", host="localhost")))
+        seen = []
+        while any(daemon.get(tid).state != "finished" for tid in tids):
+            running = [tid for tid in tids if daemon.get(tid).state == "downloading"]
+            assert len(running) <= 3
+            assert len([tid for tid in running if tid != tids[-1]]) <= 2
+            seen.append(tids[-1] in running)
+            time.sleep(0.005)
+        assert any(seen[:len(seen) // 2]), "the other host was held up"
+
+
+def test_many_at_once_up_to_the_bound(settings, origin):
+    settings["general"]["max_tasks"] = 3
+    with Daemon(settings) as daemon:
+        tids, refused = daemon.add_all([(origin.url("/%d" % number), {"paused": True}, ()) for number in range(4)]
+                                       + [("nonsense", None, ()), (origin.url("/0"), None, ())])
+        assert len(tids) == 3
+        assert [type(error) for _, error in refused] == [InvalidValue, Full, Conflict] or len(refused) == 3
+        daemon.delete(tids[0])
+        daemon.add(origin.url("/9"), {"paused": True})
+
+
+def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
+    origin.put("/a.iso", DATA, script=[Gate(after=100000)])
+    with Daemon(settings) as daemon:
+        tid = daemon.add(origin.url("/a.iso"))
+        paused = half_done(daemon, origin, "/b.iso")
+        until(lambda: daemon.get(tid).downloaded == 100000)
+    with Daemon(settings) as daemon:
+        assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
+        assert daemon.get(paused).state == "paused" and daemon.get(paused).downloaded == 100000
+
+
+# -- room -----------------------------------------------------------------------------------------
+
+def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
+    from dlserv import attempts
+    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    daemon = start(reserve=2 ** 50)
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).error and "waiting for room" in daemon.get(tid).error)
+    assert daemon.get(tid).state == "queued" and daemon.get(tid).retries == 0
+    daemon.configure({"download": {"reserve": 0}})
+    assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
+
+
+def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
+    from dlserv import attempts
+    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    daemon = start()
+    origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
+    tid = daemon.add(origin.url("/a.iso"))
+    until(lambda: daemon.get(tid).downloaded)
+    daemon.configure({"download": {"reserve": 2 ** 50}})
+    until(lambda: daemon.get(tid).state == "queued" and "waiting for room" in (daemon.get(tid).error or ""))
+    daemon.configure({"download": {"reserve": 0}})
+    assert daemon.wait(tid, 10).state == "finished"
+
+
+# -- rates ------------------------------------------------------------------------------------------
+
+def test_a_limit_for_all_is_kept_and_shared(start, origin):
+    """By the time that whole files take: what the kernels hold on the way counts for little."""
+    daemon = start(ratelimit=2 * MIB)
+    with Origin() as other:
+        tids, began = [], time.monotonic()
+        for server, connections in ((origin, 4), (other, 1)):
+            server.put("/a", noise(3 * MIB))
+            tids.append(daemon.add(server.url("/a"), {"connections": connections}))
+        until(lambda: sum(daemon.get(tid).downloaded for tid in tids) > 3 * MIB)
+        share = daemon.get(tids[0]).downloaded / (3 * MIB)
+        for tid in tids:
+            assert daemon.wait(tid, 20).state == "finished"
+        assert time.monotonic() - began == pytest.approx(3, rel=0.15)
+        assert 0.25 < share < 0.75
+
+
+def test_limits_can_be_changed_meanwhile(start, origin):
+    daemon = start(ratelimit=8 * MIB)
+    origin.put("/a", noise(4 * MIB))
+    began = time.monotonic()
+    tid = daemon.add(origin.url("/a"), {"ratelimit": "1M", "connections": 2})
+    until(lambda: daemon.get(tid).downloaded >= MIB)
+    assert time.monotonic() - began == pytest.approx(1, rel=0.2)
+    daemon.change(tid, posted={"ratelimit": "4M"})
+    until(lambda: daemon.get(tid).downloaded >= 3 * MIB)
+    assert time.monotonic() - began == pytest.approx(1.5, rel=0.2)
+    daemon.configure({"download": {"ratelimit": "1M"}})
+    assert daemon.wait(tid, 20).state == "finished"
+    assert time.monotonic() - began == pytest.approx(2.5, rel=0.2)
+
+
+# -- storms -----------------------------------------------------------------------------------------
+
+def test_a_host_that_answers_429_is_obeyed_by_all_tasks(start, origin, folder):
+    daemon = start(max_concurrent=8)
+    for number in range(8):
+        origin.put("/%d" % number, DATA, script=[refuse("429 Too Many Requests", Retry_After=1)] * (number < 4))
+    began = time.monotonic()
+    tids, _ = daemon.add_all([(origin.url("/%d" % number), None, ()) for number in range(8)])
+    until(lambda: any(daemon.get(tid).error for tid in tids))
+    count = len(origin.requests)
+    with Origin() as other:
+        other.put("/x", DATA)
+        assert daemon.wait(daemon.add(other.url("/x", host="localhost")), 10).state == "finished"
+        assert time.monotonic() - began < 0.9, "another host is none of this one's business"
+    while time.monotonic() - began < 0.8:
+        assert len(origin.requests) <= max(count, 8)
+        time.sleep(0.01)
+    for tid in tids:
+        assert daemon.wait(tid, 20).state == "finished"
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_five_hundred_mixed_tasks_leave_nothing(start, origin, folder):
+    daemon = start(max_concurrent=20, max_per_host=20, retries=3)
+    chance = random.Random(5)
+    origin.put("/moved", DATA[:5000])
+    scripts = [[], [drop(after=1000)], [refuse("404 Not Found")], [redirect("/moved")],
+               [refuse("503 Service Unavailable")], [drop(after=10, reset=True)] * 2]
+    warm = daemon.add(origin.url("/moved"), {"filename": "warm"})
+    daemon.wait(warm, 10)
+    threads, files = threading.active_count(), descriptors()
+    tids = []
+    for number in range(500):
+        origin.put("/%d" % number, DATA[:chance.randrange(20000)], script=list(chance.choice(scripts)))
+        tids.append(daemon.add(origin.url("/%d" % number), {"paused": number % 20 == 0}))
+        if number % 7 == 0:
+            daemon.delete(tids.pop(chance.randrange(len(tids))), del_file=True)
+    daemon.resume_all(tids)
+    for tid in tids:
+        daemon.wait(tid, 60)
+    counts = daemon.counts()
+    assert counts["queued"] == counts["downloading"] == counts["paused"] == 0 and counts["invalid"]
+    daemon._network.pool.clear()
+    until(lambda: threading.active_count() <= threads + 1 and descriptors() <= files + 1)
+    assert not [each.name for each in folder.iterdir() if each.name.endswith(".part")]
+
+
+# -- our own faults -----------------------------------------------------------------------------------
+
+def test_a_bug_ends_its_task_and_nothing_else(daemon, origin, monkeypatch, caplog):
+    origin.put("/a.iso", DATA)
+    with monkeypatch.context() as patch:
+        patch.setattr(Download, "_attempt", lambda self: 1 / 0)
+        tid = daemon.add(origin.url("/a.iso"))
+        task = daemon.wait(tid, 10)
+    assert task.state == "invalid" and task.error == "internal error: ZeroDivisionError"
+    assert "Traceback" in caplog.text and task.log[0]["type"] == "fatal"
+    daemon.resume(tid)
+    assert daemon.wait(tid, 10).state == "finished"
+
+
+def test_a_bug_before_an_attempt_ends_its_task_too(daemon, origin, monkeypatch):
+    origin.put("/a.iso", DATA)
+    with monkeypatch.context() as patch:
+        patch.setattr(Download, "__init__", lambda self, *arguments: 1 / 0)
+        tid = daemon.add(origin.url("/a.iso"))
+        assert "internal error" in daemon.wait(tid, 10).error
+    assert daemon.wait(daemon.add(origin.url("/a.iso") + "?2"), 10).state == "invalid"
+    origin.put("/b.iso", DATA)
+    assert daemon.wait(daemon.add(origin.url("/b.iso")), 10).state == "finished"
+
+
+def test_no_service_thread_dies_of_a_bug(daemon, origin, monkeypatch, caplog):
+    origin.put("/a.iso", DATA, script=[paced(400000)])
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon._attempts._checkpointer, "_store", lambda *arguments: 1 / 0)
+        patch.setattr(daemon._attempts._scheduler._waiting, "_ripen", lambda now: None)
+        tid = daemon.add(origin.url("/a.iso"))
+        until(lambda: "a checkpoint failed" in caplog.text)
+    assert daemon.wait(tid, 10).state == "finished"
+    names = {thread.name for thread in threading.enumerate()}
+    assert {"dlserv-scheduler", "dlserv-checkpoint", "dlserv-store"} <= names
+
+
+# -- settings -------------------------------------------------------------------------------------------
+
+def test_settings_change_all_or_none(daemon):
+    for wrong, error in (({"download": {"retries": 1, "timeout": -1}}, InvalidValue),
+                         ({"download": {"retries": 1}, "general": {"db_path": "/x"}}, Forbidden),
+                         ({"server": {"port": 1}}, Forbidden), ({"download": {"nonsense": 1}}, InvalidValue),
+                         ({"download": {"ca_file": "/no/such/file"}}, InvalidValue), ([], InvalidValue)):
+        before = daemon.config
+        with pytest.raises(error):
+            daemon.configure(wrong)
+        assert daemon.config is before
+
+
+def test_more_may_run_at_once(start, origin):
+    daemon = start(max_concurrent=1)
+    for number in range(3):
+        origin.put("/%d" % number, DATA, script=[Gate(after=1)])
+        daemon.add(origin.url("/%d" % number))
+    until(lambda: daemon.counts()["downloading"] == 1)
+    daemon.configure({"download": {"max_concurrent": 3}})
+    until(lambda: daemon.counts()["downloading"] == 3)
+
+
+def test_a_reload_tells_what_has_to_wait(daemon, settings):
+    settings["download"]["retries"] = 77
+    settings["general"]["db_path"] += "2"
+    assert daemon.reload(settings) == ["general.db_path"]
+    assert daemon.config.download.retries == 77
