@@ -32,8 +32,10 @@ def main(arguments=None):
 
 def _is_a_client_s(arguments):
     """Whether they are for the commands, as the first of them tells; else they are the daemon's."""
-    first = arguments[0].partition("=")[0] if arguments else "-"
-    return not first.startswith("-") or first in ("-h", "--help", "--url", "--token-file")
+    first, equals, _ = arguments[0].partition("=") if arguments else ("-", "", "")
+    if first == "--token-file":     # which both have
+        return len(arguments) > 2 - len(equals) and _is_a_client_s(arguments[2 - len(equals):])
+    return not first.startswith("-") or first in ("-h", "--help", "--url")
 
 
 def _command(arguments):

@@ -8,9 +8,10 @@ import os
 import re
 from collections import namedtuple
 
-from . import __version__, urls
+from . import __version__, tokens, urls
 from .errors import InvalidValue
-from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Size, Table, Text, shown
+from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
+                     hide, shown)
 
 
 def _shown_url(url):
@@ -27,6 +28,19 @@ def _prefix(value):
     if Text(most=255)(value) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is None:
         raise ValueError("%s is not a path such as /dlserv" % shown(value))
     return value
+
+
+def _token(value):
+    if value != "" and not (isinstance(value, str) and tokens.is_fit(value)):
+        raise Refusal("it is not made of visible ASCII characters")
+    return value
+
+
+def _origin(value):
+    origin = Text(most=255)(value).lower().rstrip("/")
+    if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\\ ]+", origin) is None:
+        raise ValueError("%s is not an origin such as https://example.org" % shown(value))
+    return origin
 
 
 TABLES = {
@@ -50,6 +64,13 @@ TABLES = {
         Field("prefix", _prefix, "", "path that a reverse proxy puts in front, such as /dlserv"),
         Field("tls_cert", Optional(Text(least=1)), None, "certificate for https, in PEM"),
         Field("tls_key", Optional(Text(least=1)), None, "its key, unless the same file has it"),
+        Field("token", Optional(_token), None, "what clients must send to be let in", hide),
+        Field("token_file", Optional(Text(least=1)), None,
+              "a file that holds it; made beside the database where others than this machine can call"),
+        Field("allowed_hosts", Items(Text(most=255, least=1), 64), [],
+              "names, or .suffixes, by which a daemon without a token may be called"),
+        Field("allowed_origins", Items(_origin, 64), [],
+              "other sites, such as https://example.org, whose pages may use the interface"),
         Field("max_connections", Integer(4, 10000), 256, "connections of clients at the same time"),
     ),
     "download": Table(
@@ -173,7 +194,7 @@ def from_environment(environ):
     return mapping, unknown
 
 
-OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_TOKEN")
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL")
 
 
 def _from_variable(table, name, variable, environ):

@@ -16,9 +16,10 @@ def note_path(environ, find_db_path):
 class Note:
     """The running daemon's note; a context manager that writes it and takes it away."""
 
-    def __init__(self, path, url):
+    def __init__(self, path, url, token_file=None):
         self._path = path
-        self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": None}) + "\n"
+        token_file = token_file and os.path.abspath(token_file)
+        self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": token_file}) + "\n"
 
     def __enter__(self):
         new = "%s.%d" % (self._path, os.getpid())

@@ -13,8 +13,8 @@ import socket
 import sys
 import zipimport
 
-from . import config, configfile
-from .api.listener import UNIX
+from . import config, configfile, tokens
+from .api.listener import UNIX, is_loopback
 from .errors import Error, LocalError, Unwritable
 from .note import Note, note_path
 
@@ -30,13 +30,20 @@ def add_arguments(parser):
     parser.add_argument("--port", metavar="P", help="port to listen on; 0 takes a free one")
     parser.add_argument("--download-dir", metavar="D", help="where files go")
     parser.add_argument("--db", metavar="FILE", help="the database")
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument("--token", metavar="T", help="what clients must send; other users may see it here, "
+                                                    "so rather set $DLSERV_TOKEN")
+    token.add_argument("--token-file", metavar="FILE", help="a file that holds it")
+    token.add_argument("--no-token", action="store_true", help="let anybody in who can reach the address")
     parser.add_argument("--log-level", metavar="L", help="debug, info, warning or error")
 
 
 # -- settings -----------------------------------------------------------------------------
 
 _FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
-          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level")}
+          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level"),
+          "token": ("server", "token"), "token_file": ("server", "token_file")}
+_TOKEN_KEYS = ("token", "token_file")
 
 
 def settings(options, environ):
@@ -51,7 +58,8 @@ def settings(options, environ):
     path = named or config.default_config_path(environ, _is_root())
     from_file = configfile.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    mapping = configfile.merge(from_file or {}, from_environment, _from_flags(flags))
+    sources = [from_file or {}, from_environment, _from_flags(flags)]
+    mapping = configfile.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
@@ -60,6 +68,15 @@ def settings(options, environ):
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else "configuration file %s" % path))
     return mapping, remarks, os.path.abspath(path)
+
+
+def _token_of(sources):
+    """The keys that tell the token, all from the same source."""
+    for source in reversed(sources):
+        given = source.get("server", {})
+        if any(given.get(key) for key in _TOKEN_KEYS):
+            return {key: given.get(key) for key in _TOKEN_KEYS}
+    return dict.fromkeys(_TOKEN_KEYS)
 
 
 def _is_root():
@@ -82,7 +99,7 @@ def serve(options):
     """Serve until SIGTERM or SIGINT; gives the exit code. Raises Error."""
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, path = settings(options, os.environ)
+    mapping, remarks, path = _guarded_settings(options)
 
     def keep(changes, changed):
         configfile.write_back(path, changes)
@@ -93,19 +110,44 @@ def serve(options):
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
-    signals = _Signals()
+    signals, token = _Signals(), _new_token(mapping)
     try:
         server = Server(daemon)
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url):
+        with daemon, server, _note(daemon.config, server.url):
             _load_the_rest(server)
+            if token:
+                print("dlserv: clients must send this token, kept in %s: %s" % (
+                    daemon.config.server.token_file, token), file=sys.stderr, flush=True)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
     finally:
         server.server_close()
     return 0
+
+
+def _guarded_settings(options):
+    """As `settings`; but where others than this machine can call and no token is named, one of our own is."""
+    mapping, remarks, path = settings(options, os.environ)
+    server = config.Config.parse(mapping).server
+    if not (options.no_token or server.token or server.token_file or is_loopback(server.host)):
+        mapping["server"]["token_file"] = tokens.path_beside(mapping["general"]["db_path"])
+    return mapping, remarks, path
+
+
+def _new_token(mapping):
+    """The token, if it is our own and has just been made; else None."""
+    path = mapping["server"]["token_file"]
+    own = path is not None and path == tokens.path_beside(mapping["general"]["db_path"])
+    return tokens.make(path) if own and not os.path.exists(path) else None
+
+
+def _note(settings, url):
+    server = settings.server
+    return Note(note_path(os.environ, lambda: settings.general.db_path), url,
+                None if server.token else server.token_file)
 
 
 def _load_the_rest(server):
@@ -127,7 +169,7 @@ def environment_proxies():
 def _reload(options, daemon, server, output):
     """What SIGHUP asks for: the settings, the certificate and the log file taken anew."""
     try:
-        mapping, _, path = settings(options, os.environ)
+        mapping, _, path = _guarded_settings(options)
         waiting = daemon.reload(mapping)
         server.reload_certificate()
         output.open(daemon.config.general)

@@ -26,8 +26,8 @@ _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", r
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SECRET_NAME = re.compile(r"token|passw|pwd|secret|signature|credential|"
-                          r"api.?key|access.?key|(?:^|[-_.])(?:key|sig|auth)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"token|passw|pwd|secret|signature|credential|session|jwt|(?:api|access|auth|pass).?key|"
+                          r"(?:^|[-_.])(?:key|sig|sign|auth|pass|sid)$", re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
@@ -173,16 +173,23 @@ def _encode(text):
 
 
 def shown(text):
-    """The URL as anyone may see it: no userinfo, secrets in the query masked."""
-    text = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@", r"\1", text)
-    head, mark, query = text.partition("?")
-    if not mark:
+    """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
+    text = re.sub(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)[^/\\?#]*@", r"\1", text.strip())
+    match = re.search("[?#]", text)
+    if match is None:
         return text
-    return head + mark + re.sub(r"([^&;=#]+)=([^&;#]+)", _mask_pair, query)
+    pairs = re.split("([&;#])", text[match.end():])
+    return text[:match.end()] + "".join(map(_mask_pair, pairs))
 
 
-def _mask_pair(match):
-    return "%s=%s" % (match.group(1), MASK) if _SECRET_NAME.search(match.group(1)) else match.group()
+def _mask_pair(text):
+    """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
+    words = re.split("([=?])", text)
+    for index in range(0, len(words) - 2, 2):
+        if words[index + 1] == "=" and _SECRET_NAME.search(unquote(words[index])):
+            value = "".join(words[index + 2:])
+            return "".join(words[:index + 2]) + (value and MASK)
+    return text
 
 
 def file_name(text):

@@ -154,7 +154,7 @@ def test_a_wrong_variable_is_refused_by_its_name(variable, text):
 
 def test_a_variable_that_is_none_of_ours_is_told():
     environ = {"DLSERV_PROT": "1", "DLSERV_port": "1", "DLSERV_": "", "DLSERV_CONFIG": "x", "DLSERV_URL": "x",
-               "DLSERV_TOKEN": "x", "PORT": "1", "XDLSERV_PORT": "1"}
+               "PORT": "1", "XDLSERV_PORT": "1"}
     assert from_environment(environ) == ({}, ["DLSERV_", "DLSERV_PROT", "DLSERV_port"])
 
 

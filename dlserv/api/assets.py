@@ -48,7 +48,7 @@ class Assets:
         zipped = _GZIP.search(request.headers.get("accept-encoding", "")) is not None
         tag = '"%s%s"' % (tag, "-gz" if zipped else "")
         headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
-                   ("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
+                   ("Content-Security-Policy", POLICY)]
         if _is_known(request.headers.get("if-none-match", ""), tag):
             return Reply(304, headers)
         headers.append(("Content-Type", MEDIA_TYPES[name]))

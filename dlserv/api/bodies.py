@@ -7,6 +7,8 @@ from .. import options
 from ..errors import InvalidValue
 from ..schema import parse_boolean, shown
 
+MOST = 20000            # tasks, or tids, in one request
+
 
 def read_task(body):
     """(url, options, notes) from {"url": …, "options": {…}}."""
@@ -22,7 +24,13 @@ def read_tasks(body):
     tasks = body.get("tasks")
     if not isinstance(tasks, list):
         raise InvalidValue("tasks", "%s is not a list of tasks" % shown(tasks))
+    _check_count("tasks", tasks)
     return [_read_listed({"url": each} if isinstance(each, str) else each) for each in tasks]
+
+
+def _check_count(key, listed):
+    if len(listed) > MOST:
+        raise InvalidValue(key, "there are %d; send at most %d at a time" % (len(listed), MOST))
 
 
 def _read_listed(body):
@@ -70,6 +78,7 @@ def read_batch(body):
     tids = body.get("tids")
     if not isinstance(tids, list):
         raise InvalidValue("tids", "%s is not a list of tids" % shown(tids))
+    _check_count("tids", tids)
     for tid in tids:
         if not isinstance(tid, str):
             raise InvalidValue("tids", "%s is not a tid" % shown(tid))

@@ -19,7 +19,7 @@ LONGEST_BODY = 2 ** 20
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
 class BadMessage(Error):
@@ -68,9 +68,9 @@ def read_head(reader):
     method, target, version = _parse_request_line(line)
     headers = _read_headers(reader)
     _check_framing(headers, version)
-    if version >= (1, 1) and "," in headers.get("host", ","):
+    if "," in headers.get("host", "," if version >= (1, 1) else ""):
         raise BadMessage(400, "there must be exactly one Host header")
-    return Head(method, target, version, headers)
+    return Head(method, _origin_form(target, headers), version, headers)
 
 
 def _parse_request_line(line):
@@ -82,13 +82,14 @@ def _parse_request_line(line):
     method, target, major, minor = match.groups()
     if major != b"1":
         raise BadMessage(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    return method.decode("ascii"), _origin_form(target.decode("ascii")), (1, int(minor))
+    return method.decode("ascii"), target.decode("ascii"), (1, int(minor))
 
 
-def _origin_form(target):
-    """The path and query of an absolute target; any other than those and "*" is refused."""
-    if _ABSOLUTE.match(target):
-        target = _ABSOLUTE.sub("", target, count=1)
+def _origin_form(target, headers):
+    """The path and query, or "*"; of an absolute target the host is the one that counts (RFC 9112, 3.2.2)."""
+    match = _ABSOLUTE.match(target)
+    if match is not None:
+        headers["host"], target = match.group(1), target[match.end():]
         return target if target.startswith("/") else "/" + target
     if not target.startswith("/") and target != "*":
         raise BadMessage(400, "the request target must be a path")

@@ -41,6 +41,17 @@ def _resolve(host, port):
     return found[0][0], found[0][4]
 
 
+def is_loopback(host):
+    """Whether only this machine can call there."""
+    if host.startswith(UNIX):
+        return True
+    try:
+        address = _resolve(host, 0)[1][0]
+    except OSError:
+        return True         # nobody can: listening will fail
+    return address == "::1" or address.startswith("127.")
+
+
 def _listen_unix(path):
     """A unix socket that its owner and group may use; one that a dead daemon left is replaced."""
     if not hasattr(socket, "AF_UNIX"):

@@ -17,13 +17,17 @@ from .files import file_reply
 from .replies import Reply, error_reply
 
 
-class Route(namedtuple("Route", "method path function query body media_type")):
-    """A row: `query` names the parameters, `body` the schema of openapi.py, if it has one."""
+class Route(namedtuple("Route", "method path function query body media_type public")):
+    """A row: `query` names the parameters, `body` the schema of openapi.py, if it has one.
+
+    `public` is what anybody may have without a token.
+    """
 
     __slots__ = ()
 
-    def __new__(cls, method, path, function, query=(), body=None, media_type="application/json"):
-        return super().__new__(cls, method, path, function, query, body, media_type)
+    def __new__(cls, method, path, function, query=(), body=None, media_type="application/json",
+                public=False):
+        return super().__new__(cls, method, path, function, query, body, media_type, public)
 
 
 # -- one task ---------------------------------------------------------------------------
@@ -215,22 +219,22 @@ ROUTES = (
     Route("POST", "/config", change_config, body="config"),
     Route("GET", "/stats", get_stats),
     Route("GET", "/events", get_events, media_type="text/event-stream"),
-    Route("GET", "/health", get_health),
+    Route("GET", "/health", get_health, public=True),
     Route("GET", "/metrics", get_metrics, media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi),
-) + tuple(Route("GET", "/" + name.replace("index.html", ""), get_asset, media_type=kind.partition(";")[0])
-          for name, kind in MEDIA_TYPES.items())
+) + tuple(Route("GET", "/" + name.replace("index.html", ""), get_asset, media_type=kind.partition(";")[0],
+                public=True) for name, kind in MEDIA_TYPES.items())
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", route.path)), route) for route in ROUTES]
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route) for route in ROUTES]
 
 
 def find(path):
-    """({method: function}, path arguments) of a path; the methods are empty where it is unknown."""
+    """({method: Route}, path arguments) of a path; the methods are empty where it is unknown."""
     methods, arguments = {}, ()
     for pattern, route in _PATTERNS:
         match = pattern.fullmatch(path)
         if match is not None:
-            methods[route.method], arguments = route.function, match.groups()
+            methods[route.method], arguments = route, match.groups()
     if "GET" in methods:
         methods["HEAD"] = methods["GET"]
     return methods, arguments

@@ -18,9 +18,11 @@ import time
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
                       RequestError, StoreBroken)
+from .. import tokens
 from . import framing, listener
 from .assets import Assets
 from .crowd import Crowd, shut
+from .guard import Guard
 from .requests import NoLength, Request, WrongType, parse_query
 from .feeds import Feed
 from .replies import FilePart, Reply, error_reply, json_reply
@@ -32,6 +34,10 @@ IDLE_SECONDS = 30       # between requests
 WRITE_SECONDS = 30      # without the client taking a byte
 LINGER_SECONDS = 2      # for a client to notice that it was refused
 LINGER_BYTES = 2 ** 24
+
+# Nothing here is to be guessed at, told about or embedded by the pages of others.
+SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+          ("Cross-Origin-Resource-Policy", "same-origin")]
 
 # The first class that matches decides.
 STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
@@ -55,6 +61,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.replies = collections.Counter()    # HTTP status: how many
         self.settings = settings = daemon.config.server
         self.crowd = Crowd(settings.max_connections)
+        self.guard = Guard(tokens.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self._lock = threading.Lock()
         self._wake, self._waker = socket.socketpair()
@@ -239,20 +246,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.do_handshake()
 
     def handle_one_request(self):
-        head = None
+        head, self._unread = None, True
         try:
             head = self._read_head()
             if head is None:
                 self.close_connection = True
                 return
-            self.close_connection = not head.keep_alive
+            self.close_connection, self._unread = not head.keep_alive, head.has_body
             reply = self._answer(head)
         except framing.BadMessage as error:
-            self.close_connection = True
-            self._send(error_reply(error.status, str(error)), head)
-            self._linger()
-            return
+            reply, self._unread = error_reply(error.status, str(error)), True
+        self.close_connection = self.close_connection or self._unread
         self._send(reply, head)
+        if self._unread:
+            self._linger()
 
     def _linger(self):
         """Let the client read the refusal: a close with bytes unread would reset it (RFC 9112, 9.6)."""
@@ -289,17 +296,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
         methods, arguments = find(path)
+        route = methods.get(head.method)
+        refusal = self.server.guard.refusal(head, self._address(), public=route is not None and route.public)
+        if refusal is not None:
+            return refusal
         body = self._read_body(head)
         if path == "*" and head.method == "OPTIONS":
             return json_reply({})
         if not methods:
             return error_reply(404, "there is no path %s here" % target[:80])
-        allow = [("Allow", ", ".join(sorted(methods) + ["OPTIONS"]))]
+        allow = ", ".join(sorted(methods) + ["OPTIONS"])
         if head.method == "OPTIONS":
-            return json_reply({}, headers=allow)
-        if head.method not in methods:
-            return error_reply(405, "%s is not possible on this path" % head.method[:20], allow)
-        return self._call(methods[head.method], head, path, query, body, arguments)
+            return json_reply({}, headers=[("Allow", allow)] + self.server.guard.preflight(head, allow))
+        if route is None:
+            return error_reply(405, "%s is not possible on this path" % head.method[:20], [("Allow", allow)])
+        return self._call(route.function, head, path, query, body, arguments)
+
+    def _address(self):
+        """Who calls; all on a unix socket are one."""
+        return self.client_address[0] if self.client_address else "the unix socket"
 
     def _below_prefix(self, path):
         """The path as the routes know it; "" for one that is not below server.prefix."""
@@ -315,9 +330,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._raw.deadline = time.monotonic() + BODY_SECONDS
         try:
-            return framing.read_body(self.rfile, head)
+            body = framing.read_body(self.rfile, head)
         except socket.timeout:
             raise framing.BadMessage(408, "the body took longer than %d s" % BODY_SECONDS) from None
+        self._unread = False
+        return body
 
     def _call(self, function, head, path, query, body, arguments):
         try:
@@ -361,7 +378,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True    # it was cut short meanwhile; the client must notice
 
     def _headers(self, reply, head):
-        headers = [("Date", self.date_time_string()), ("X-Content-Type-Options", "nosniff")] + reply.headers
+        headers = [("Date", self.date_time_string())] + SHIELD + reply.headers
+        if head is not None:
+            headers += self.server.guard.headers(head)
         if reply.length is not None and reply.status != 304:
             headers.append(("Content-Length", str(reply.length)))
         if self.close_connection:

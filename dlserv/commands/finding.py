@@ -1,8 +1,9 @@
 """Which daemon is meant, and the token it wants."""
 
+from .. import tokens
 from ..client import Client
 from ..config import TABLES
-from ..errors import InvalidValue, NoDaemon
+from ..errors import NoDaemon
 from ..note import note_path, read_note
 from ..serve import settings
 
@@ -13,12 +14,12 @@ def find(url, token_file, environ):
     Raises InvalidValue, or NoDaemon if the note is a dead one's.
     """
     url = url or environ.get("DLSERV_URL")
-    token = _read_token(token_file) if token_file else environ.get("DLSERV_TOKEN")
+    token = tokens.read(token_file, "token-file") if token_file else environ.get("DLSERV_TOKEN")
     if not url:
         note = _note(environ)
         url = note["url"]
         if not token and note["token_file"]:
-            token = _read_token(note["token_file"])
+            token = tokens.read(note["token_file"], "token-file")
     return Client(url, token)
 
 
@@ -30,13 +31,3 @@ def _note(environ):
         raise NoDaemon("no daemon: %s" % error) from None
     return note or {"url": "http://127.0.0.1:%d" % TABLES["server"].fields["port"].default,
                     "token_file": None}
-
-
-def _read_token(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.readline().strip()
-    except OSError as error:
-        raise InvalidValue("token-file", "%s cannot be read: %s" % (path, error.strerror)) from None
-    except UnicodeDecodeError:
-        raise InvalidValue("token-file", "%s is not text" % path) from None

@@ -124,7 +124,7 @@ def build_parser(add_daemon_arguments):
         "client. Without a command it runs the daemon.")
     add_daemon_arguments(parser)
     parser.add_argument("--version", action="version", version="dlserv " + __version__)
-    _add_arguments(parser, CONNECTION)
+    _add_arguments(parser, CONNECTION[:1])      # the daemon's have the other
     parsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     add_daemon_arguments(parsers.add_parser("serve", help="run the daemon"))
     for command in COMMANDS:

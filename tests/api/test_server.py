@@ -198,7 +198,7 @@ def test_http_1_0_closes_unless_it_is_asked_not_to(connect, quiet):
 
 
 @pytest.mark.parametrize("target, path", [
-    (b"http://localhost/config", "config"), (b"HTTP://other:1/config?x=y", "config"),
+    (b"http://localhost/config", "config"), (b"HTTP://LocalHost:1/config?x=y", "config"),
     (b"http://localhost/task/list?limit=0", "state_counter")])
 def test_a_target_may_be_a_whole_url(line, target, path):
     line.send(GET.replace(b"/config", target))
@@ -336,7 +336,7 @@ def test_a_client_that_waits_is_told_to_continue(wire):
 
 
 def test_a_client_that_waits_with_too_much_is_not_told_to_continue(line):
-    line.send(b"POST /task HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n")
+    line.send(b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n")
     assert line.reader.readline().split()[1] == b"413"
 
 
@@ -493,7 +493,7 @@ def test_what_a_stopped_daemon_cannot_do_is_a_503(settings, connect):
         tid = daemon.add(NOWHERE + "a", {"paused": True})
         daemon.stop()
         wire = connect(server.url)
-        wire.send(post(task("b")), b"PUT /task/tid/%s?act=resume HTTP/1.1\r\nHost: h\r\n\r\n" % tid.encode())
+        wire.send(post(task("b")), b"PUT /task/tid/%s?act=resume HTTP/1.1\r\nHost: localhost\r\n\r\n" % tid.encode())
         for _ in range(2):
             answer = wire.reply()
             assert answer.status == 503 and "shutting down" in answer.json["errmsg"]
