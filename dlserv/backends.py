@@ -78,6 +78,8 @@ class FileLock:
 class _Mapping(MutableMapping):
     """Changes are held back until `commit`, which writes them as one or not at all."""
 
+    torn = False        # whether its end is missing, as a crash leaves it
+
     def __init__(self):
         self._pending = {}
 
@@ -230,6 +232,7 @@ class FileMapping(_Mapping):
                 raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
             self._remember(changes)
             self._end = end
+        self.torn = self._end < len(data)
 
     @classmethod
     def frames(cls, data):

@@ -15,6 +15,7 @@ from .errors import MissingModule, StoreBroken
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
+_OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def _open_or_repair(kind, path, snapshot, damage):
     try:
         if damage is not None:
             raise damage
-        return _open(kind, path), None
+        return _open(kind, path, snapshot), None
     except backends.ERRORS as error:
         if not _is_damage(error):
             raise
@@ -59,10 +60,12 @@ def _open_or_repair(kind, path, snapshot, damage):
     return _repair(kind, path, snapshot, damage)
 
 
-def _open(kind, path):
+def _open(kind, path, snapshot):
     mapping = kind(path)
     try:
         mapping.check()
+        if mapping.torn and not snapshot.is_older_than(mapping):
+            raise DamagedFile("it ends before the snapshot was made")
         return mapping
     except BaseException:
         mapping.close()
@@ -131,7 +134,7 @@ def _repair(kind, path, snapshot, damage):
     if taken:
         told += " and %d taken from the snapshot of %s" % (len(taken), day_of(snapshot.made))
     log.error("the database %s is damaged (%s); it was set aside as %s, and %s", path, damage, aside, told)
-    return _open(kind, path), "the database was damaged; %s" % told
+    return kind(path), "the database was damaged; %s" % told
 
 
 def set_aside(path):
@@ -170,6 +173,7 @@ def _salvage_sqlite(path, asked):
     try:
         found, whole = _scan(db)
         keys, keys_whole = _scan_index(db)
+        found.update(_look_up(db, keys - set(found)))
     finally:
         db.close()
     # Table and index hold the same keys. One that is whole, and knows of all that the other
@@ -184,11 +188,12 @@ def _salvage_sqlite(path, asked):
 def _scan(db):
     """({key: value} of the rows, whether all could be read)."""
     found, position, stride, whole = {}, -1, 1, True
-    while stride < 2 ** 40:
+    while stride < 2 ** 32:
         try:
-            for position, key, value in db.execute(_FROM_ROW, (position,)):
+            for row, key, value in db.execute(_FROM_ROW, (position,)):
                 found[bytes(key)] = bytes(value)
-                stride = 1
+                if row > position:      # else the order is damaged too
+                    position, stride = row, 1
             break
         except (backends.sqlite3.Error, TypeError):
             position += stride      # over the damaged page, in growing steps
@@ -206,3 +211,14 @@ def _scan_index(db):
         return keys, True
     except (backends.sqlite3.Error, TypeError):
         return keys, False
+
+
+def _look_up(db, keys):
+    """(key, value) of the rows that only the index leads to."""
+    for key in keys:
+        try:
+            for there, value in db.execute(_OF_KEY, (key,)):
+                if there == key:
+                    yield key, bytes(value)
+        except (backends.sqlite3.Error, TypeError):
+            pass

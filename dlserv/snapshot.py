@@ -11,6 +11,7 @@ import time
 from .backends import FileMapping, write_journal
 
 DAY = 86400.0
+MARK = b"fact/snapshot"     # the record by which database and snapshot know each other
 AGAIN = 3600.0          # seconds after which one that failed is tried again
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,10 @@ class Snapshot:
             return False
         self.made, self._next = now, now + DAY
         return True
+
+    def is_older_than(self, mapping):
+        """Whether the database, as it is, has lived through the making of it."""
+        return self.made is None or mapping.get(MARK) == self.read().get(MARK)
 
     def read(self):
         """{key: value} of what is whole in it; empty if there is none."""

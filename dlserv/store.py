@@ -22,9 +22,10 @@ import zlib
 
 from . import backends, repair
 from .errors import StoreBroken
-from .snapshot import Snapshot
+from .snapshot import MARK, Snapshot
 
 SCHEMA = 1
+PROTOCOL = 4            # of pickle, which every Python has
 LAZY = 0.1              # seconds that a lazy write may wait for company
 RETRY = 5.0             # seconds after which a write that failed is tried again
 _SCHEMA_KEY = "schema"
@@ -46,14 +47,18 @@ class _Shelf(shelve.Shelf):
     """
 
     def __init__(self, mapping):
-        super().__init__(mapping, protocol=4)
+        super().__init__(mapping, protocol=PROTOCOL)
 
     def __getitem__(self, key):
         return _unpickle(self.dict[key.encode(self.keyencoding)])
 
     def __setitem__(self, key, record):
-        value = pickle.dumps(record, protocol=self._protocol)
-        self.dict[key.encode(self.keyencoding)] = value + _crc(value)
+        self.dict[key.encode(self.keyencoding)] = _pickle(record)
+
+
+def _pickle(record):
+    value = pickle.dumps(record, protocol=PROTOCOL)
+    return value + _crc(value)
 
 
 def _unpickle(value):
@@ -192,11 +197,11 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        self._keep_a_copy()
         try:
             self._mapping.commit(durable=True)
         except backends.ERRORS as error:
             log.error("the database cannot be written: %s", error)
-        self._keep_a_copy()
         self._shelf.close()
         self._lock.release()
 
@@ -240,16 +245,25 @@ class Store:
 
     def _keep_a_copy(self):
         """Make the snapshot if one is due."""
-        if self._changed and not self._owed and self._snapshot.due_in() == 0:
-            self._changed = not self._snapshot.make(self._whole_records())
+        if not self._changed or self._owed or self._snapshot.due_in() > 0:
+            return
+        mark = _pickle({"time": time.time()})
+        self._changed = not self._snapshot.make(self._whole_records(mark))
+        if not self._changed:
+            self._mapping[MARK] = mark
+            try:
+                self._mapping.commit(durable=False)
+            except backends.ERRORS as error:
+                log.warning("the database does not know of its snapshot: %s", error)
 
-    def _whole_records(self):
+    def _whole_records(self, mark):
         """The (key, value) of all; raises for one that is not whole."""
         for raw in list(self._mapping):
-            if not raw.startswith(_DAMAGED.encode()):
+            if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
                 _unpickle(value)
                 yield raw, value
+        yield MARK, mark
 
     def _next_group(self):
         """The tickets of the next commit; None as the last of them means the end.
