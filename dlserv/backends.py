@@ -11,14 +11,12 @@ neither rewrite a flash disk nor risk the file; appending a checked frame does n
 """
 
 import errno
-import logging
 import os
 import struct
-import time
 import zlib
 from collections.abc import MutableMapping
 
-from .errors import MissingModule, StoreBroken
+from .errors import StoreBroken
 
 try:
     import fcntl
@@ -32,84 +30,13 @@ except ImportError:     # OpenWrt without python3-sqlite3
     sqlite3 = None
     ERRORS = (OSError,)
 
-log = logging.getLogger(__name__)
 
-_SQLITE_MAGIC = b"SQLite format 3\0"
-
-
-def open_mapping(path, backend):
-    """The mapping at `path`, made if there is none; `backend` is auto, sqlite or file.
-
-    A damaged one is set aside and what it still holds is carried over, with an error in
-    the log. Raises MissingModule or StoreBroken rather than to take one format for another.
-    """
-    _make_folder(path)
-    found = _format_of(path)
-    if backend == "auto":
-        backend = found or ("sqlite" if sqlite3 else "file")
-    if found not in (None, backend):
-        raise StoreBroken("the database %s is of the kind %r, not %r as general.db_backend says"
-                          % (path, found, backend))
-    if backend == "sqlite" and sqlite3 is None:
-        raise MissingModule("the database " + path, "python3-sqlite3")
-    kind = {"sqlite": SqliteMapping, "file": FileMapping}[backend]
-    try:
-        return _open_or_repair(kind, path)
-    except ERRORS as error:
-        raise StoreBroken("the database %s cannot be opened: %s" % (path, error)) from error
-
-
-def _open_or_repair(kind, path):
-    try:
-        mapping = kind(path)
-        try:
-            mapping.check()
-            return mapping
-        except BaseException:
-            mapping.close()
-            raise
-    except ERRORS as damage:
-        if not _is_damage(damage):
-            raise
-        aside, found = set_aside(path)
-        log.error("the database %s is damaged (%s); it was set aside as %s, and %d of its records "
-                  "were carried over", path, damage, aside, len(found))
-    mapping = kind(path)
-    mapping.update(found)
-    mapping.commit(durable=True)
-    return mapping
-
-
-def _is_damage(error):
-    """Whether the bytes in the database are wrong, not merely out of reach."""
-    if isinstance(error, DamagedFile):
-        return True
-    return sqlite3 is not None and type(error) is sqlite3.DatabaseError
-
-
-def _make_folder(path):
+def make_folder(path):
+    """Make the folder that the database is to lie in. Raises StoreBroken."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
         raise StoreBroken("the database %s cannot be made: %s" % (path, error.strerror)) from error
-
-
-def _format_of(path):
-    """"sqlite", "file", or None where there is nothing yet; raises StoreBroken."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreBroken("the database %s cannot be read: %s" % (path, error.strerror)) from error
-    if not head:
-        return None
-    if head.startswith(FileMapping.MAGIC[:len(head)]):
-        return "file"
-    if head == _SQLITE_MAGIC:
-        return "sqlite"
-    raise StoreBroken("%s is not a dlserv database" % path)
 
 
 def _create_private(path):
@@ -122,7 +49,7 @@ class FileLock:
 
     def __init__(self, path):
         self._path = path
-        _make_folder(path)
+        make_folder(path)
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
@@ -150,6 +77,8 @@ class FileLock:
 
 class _Mapping(MutableMapping):
     """Changes are held back until `commit`, which writes them as one or not at all."""
+
+    torn = False        # whether its end is missing, as a crash leaves it
 
     def __init__(self):
         self._pending = {}
@@ -227,7 +156,7 @@ class SqliteMapping(_Mapping):
             self._synchronous = level
 
     def check(self):
-        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
 
@@ -303,6 +232,7 @@ class FileMapping(_Mapping):
                 raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
             self._remember(changes)
             self._end = end
+        self.torn = self._end < len(data)
 
     @classmethod
     def frames(cls, data):
@@ -346,7 +276,7 @@ class FileMapping(_Mapping):
         return list(self._memory)
 
     def _save(self, changes, durable):
-        frame = self._encode(changes)
+        frame = self.encode(changes)
         try:
             self._append(frame, durable)
         except OSError:
@@ -375,27 +305,20 @@ class FileMapping(_Mapping):
     def _weight(self, key, value):
         return 0 if value is None else self.ENTRY.size + len(key) + len(value)
 
-    def _encode(self, changes):
+    @classmethod
+    def encode(cls, changes):
+        """The frame of one commit."""
         payload = b"".join(
-            self.ENTRY.pack(len(key), self.DELETED if value is None else len(value)) + key + (value or b"")
+            cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
             for key, value in changes.items())
-        return self.FRAME.pack(self.MARK, len(payload), zlib.crc32(payload)) + payload
+        return cls.FRAME.pack(cls.MARK, len(payload), zlib.crc32(payload)) + payload
 
     def _rewrite(self):
         """Replace the journal by one that says the same in fewer bytes."""
-        new = self._path + ".new"
-        with open(new, "wb", opener=_private) as file:
-            file.write(self.MAGIC)
-            for item in self._memory.items():
-                file.write(self._encode(dict([item])))
-            file.flush()
-            os.fsync(file.fileno())
-            end = file.tell()
         self._file.close()
         try:
-            os.replace(new, self._path)
-            _sync_folder(self._path)
-            self._end, self._must_rewrite = end, False
+            self._end = write_journal(self._path, self._memory.items())
+            self._must_rewrite = False
         finally:
             self._file = open(self._path, "r+b", buffering=0)
 
@@ -407,11 +330,26 @@ class DamagedFile(OSError):
     """A journal with whole frames behind a damaged one."""
 
 
+def write_journal(path, items):
+    """Replace the file by a journal of these (key, value), atomically; gives its size. Raises OSError."""
+    new = path + ".new"
+    with open(new, "wb", opener=_private) as file:
+        file.write(FileMapping.MAGIC)
+        for item in items:
+            file.write(FileMapping.encode(dict([item])))
+        file.flush()
+        os.fsync(file.fileno())
+        end = file.tell()
+    os.replace(new, path)
+    sync_folder(path)
+    return end
+
+
 def _private(path, flags):
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
-def _sync_folder(path):
+def sync_folder(path):
     """Make the name durable, where the platform can."""
     if hasattr(os, "O_DIRECTORY"):
         fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
@@ -422,51 +360,3 @@ def _sync_folder(path):
                 raise
         finally:
             os.close(fd)
-
-
-# -- damage ---------------------------------------------------------------------------
-
-def set_aside(path):
-    """Rename a damaged database, date in its name, and read what is readable from it.
-
-    Gives (new name, {key: value}).
-    """
-    aside = "%s.damaged-%s" % (path, time.strftime("%Y%m%d-%H%M%S"))
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.exists(path + suffix):
-            os.replace(path + suffix, aside + suffix)
-    _sync_folder(path)
-    return aside, salvage(aside)
-
-
-def salvage(path):
-    """{key: value} of what can be read from a damaged database."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if data.startswith(FileMapping.MAGIC):
-        found = {}
-        for _, _, changes in FileMapping.frames(data):
-            found.update(changes)
-        return {key: value for key, value in found.items() if value is not None}
-    return _salvage_sqlite(path) if sqlite3 else {}
-
-
-def _salvage_sqlite(path):
-    found, position, stride = {}, -1, 1
-    db = sqlite3.connect(path)
-    try:
-        while stride < 2 ** 40:
-            try:
-                for position, key, value in db.execute(_FROM_ROW, (position,)):
-                    found[bytes(key)] = bytes(value)
-                    stride = 1
-                break
-            except (sqlite3.Error, TypeError):
-                position += stride      # over the damaged page, in growing steps
-                stride *= 2
-    finally:
-        db.close()
-    return found
-
-
-_FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"

@@ -267,6 +267,12 @@ class Daemon:
                 "free_bytes": room.free_bytes(self.config.general.download_dir),
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
 
+    def health(self):
+        """{"repaired": a sentence} if the database was found damaged at the start, else {}."""
+        store = self._board.store
+        repaired = store and store.repaired
+        return {"repaired": repaired} if repaired else {}
+
     def outcomes(self):
         """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""
         with self._board.lock:

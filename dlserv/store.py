@@ -20,10 +20,12 @@ import threading
 import time
 import zlib
 
-from . import backends
+from . import backends, repair
 from .errors import StoreBroken
+from .snapshot import MARK, Snapshot
 
 SCHEMA = 1
+PROTOCOL = 4            # of pickle, which every Python has
 LAZY = 0.1              # seconds that a lazy write may wait for company
 RETRY = 5.0             # seconds after which a write that failed is tried again
 _SCHEMA_KEY = "schema"
@@ -45,19 +47,29 @@ class _Shelf(shelve.Shelf):
     """
 
     def __init__(self, mapping):
-        super().__init__(mapping, protocol=4)
+        super().__init__(mapping, protocol=PROTOCOL)
 
     def __getitem__(self, key):
-        file = io.BytesIO(self.dict[key.encode(self.keyencoding)])
-        record = _PlainUnpickler(file).load()
-        end, checksum = file.tell(), file.read()
-        if checksum and checksum != _crc(file.getvalue()[:end]):
-            raise pickle.UnpicklingError("its checksum does not match")
-        return record
+        return _unpickle(self.dict[key.encode(self.keyencoding)])
 
     def __setitem__(self, key, record):
-        value = pickle.dumps(record, protocol=self._protocol)
-        self.dict[key.encode(self.keyencoding)] = value + _crc(value)
+        self.dict[key.encode(self.keyencoding)] = _pickle(record)
+
+
+def _pickle(record):
+    value = pickle.dumps(record, protocol=PROTOCOL)
+    return value + _crc(value)
+
+
+def _unpickle(value):
+    file = io.BytesIO(value)
+    record = _PlainUnpickler(file).load()
+    end, checksum = file.tell(), file.read()
+    if checksum and checksum != _crc(value[:end]):
+        raise pickle.UnpicklingError("its checksum does not match")
+    if not isinstance(record, dict):
+        raise pickle.UnpicklingError("it is not a record")
+    return record
 
 
 def _crc(value):
@@ -88,14 +100,16 @@ class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
     Raises StoreBroken if the database cannot be opened, is in use or is from a newer
-    dlserv, and MissingModule if this Python lacks what it is made of.
+    dlserv, and MissingModule if this Python lacks what it is made of. `clock` says when a
+    day is over, of which the state is copied (snapshot.py).
     """
 
-    def __init__(self, path, backend="auto"):
+    def __init__(self, path, backend="auto", clock=time.time):
         self.path = os.path.abspath(path)
         self._lock = backends.FileLock(self.path + ".lock")
         try:
-            self._mapping = backends.open_mapping(self.path, backend)
+            self._snapshot, self._changed = Snapshot(self.path, clock), False
+            self._mapping, self._repair = repair.open_mapping(self.path, backend, self._snapshot)
             self.backend = self._mapping.kind
             self._shelf = _Shelf(self._mapping)
             self._check_schema()
@@ -103,15 +117,26 @@ class Store:
             self._lock.release()
             raise
         self._closed, self._owed = False, {}
+        self._restored = self._lost = 0     # damaged records
         self._queue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 
+    @property
+    def repaired(self):
+        """What was mended since it was opened, as a sentence, or None."""
+        told = [self._repair] if self._repair else []
+        damaged = self._restored + self._lost
+        if damaged:
+            told.append("%d of its records were damaged, and %d of them taken from the snapshot"
+                        % (damaged, self._restored))
+        return "; ".join(told) or None
+
     def load(self, parse):
         """[parse(name, record), …] of all that can be read; the rest is set aside and logged.
 
-        `parse` raises for a record that is not what it should be. Call this before the
-        first write.
+        `parse` raises for a record that is not what it should be; the snapshot's takes its
+        place. Call this before the first write.
         """
         loaded = []
         for raw in list(self._mapping):
@@ -119,17 +144,35 @@ class Store:
             if name == _SCHEMA_KEY or name.startswith((_DAMAGED, FACT)):
                 continue
             try:
-                loaded.append(parse(name, self._read(name)))
+                loaded.append(parse(name, self._shelf[name]))
             except Exception as error:      # whatever a damaged record brings about
                 log.error("the record %s in %s is damaged and was set aside: %s",
                           name, self.path, error)
                 self._set_aside(raw)
+                loaded += self._restore(raw, name, parse)
         return loaded
+
+    def _restore(self, raw, name, parse):
+        """[what the snapshot has of a record that was set aside]"""
+        value = self._snapshot.read().get(raw)
+        try:
+            if value is None:
+                raise KeyError(name)
+            parsed = parse(name, _unpickle(value))
+        except Exception as error:          # likewise
+            log.error("the snapshot has no record %s either: %s", name, error)
+            self._lost += 1
+            return []
+        self._mapping[raw] = value
+        self._mapping.commit(durable=True)
+        self._restored += 1
+        log.error("the record %s was taken from the snapshot of %s", name, repair.day_of(self._snapshot.made))
+        return [parsed]
 
     def fact(self, name):
         """The record "fact/<name>", or None. Call this before the first write."""
         try:
-            return self._read(FACT + name)
+            return self._shelf[FACT + name]
         except KeyError:
             return None
         except Exception as error:
@@ -154,6 +197,7 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        self._keep_a_copy()
         try:
             self._mapping.commit(durable=True)
         except backends.ERRORS as error:
@@ -163,15 +207,9 @@ class Store:
 
     # -- inside ----------------------------------------------------------------------
 
-    def _read(self, name):
-        record = self._shelf[name]
-        if not isinstance(record, dict):
-            raise pickle.UnpicklingError("it is not a record")
-        return record
-
     def _check_schema(self):
         try:
-            found = self._read(_SCHEMA_KEY)["version"]
+            found = self._shelf[_SCHEMA_KEY]["version"]
         except KeyError:
             found = None
         except Exception as error:
@@ -197,19 +235,44 @@ class Store:
             try:
                 group = self._next_group()
             except queue.Empty:
-                group = [Ticket({}, False, True)]   # for the sake of what is owed
+                group = [Ticket({}, False, True)]   # for the sake of what is owed, or of the snapshot
             ended = group[-1] is None
             if ended:
                 group.pop()
             if group:
                 self._commit(group)
+                self._keep_a_copy()
+
+    def _keep_a_copy(self):
+        """Make the snapshot if one is due."""
+        if not self._changed or self._owed or self._snapshot.due_in() > 0:
+            return
+        mark = _pickle({"time": time.time()})
+        self._changed = not self._snapshot.make(self._whole_records(mark))
+        if not self._changed:
+            self._mapping[MARK] = mark
+            try:
+                self._mapping.commit(durable=False)
+            except backends.ERRORS as error:
+                log.warning("the database does not know of its snapshot: %s", error)
+
+    def _whole_records(self, mark):
+        """The (key, value) of all; raises for one that is not whole."""
+        for raw in list(self._mapping):
+            if raw != MARK and not raw.startswith(_DAMAGED.encode()):
+                value = self._mapping[raw]
+                _unpickle(value)
+                yield raw, value
+        yield MARK, mark
 
     def _next_group(self):
         """The tickets of the next commit; None as the last of them means the end.
 
-        Raises queue.Empty if there are none, and something is owed that may be tried again.
+        Raises queue.Empty if there are none, and something is owed that may be tried again,
+        or a snapshot is due.
         """
-        group, wait = [self._queue.get(timeout=RETRY if self._owed else None)], True
+        timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
+        group, wait = [self._queue.get(timeout=timeout)], True
         deadline = time.monotonic() + LAZY
         try:
             while group[-1] is not None:
@@ -232,6 +295,7 @@ class Store:
             if self._owed:
                 log.warning("the database can be written again")
             self._owed = {}
+            self._changed = self._changed or bool(changes)
         except Exception as problem:
             error = problem
             if not self._owed:

@@ -176,7 +176,7 @@ def get_events(daemon, request):
 
 def get_health(daemon, request):
     """whether it works; needs no token"""
-    return {}
+    return daemon.health()
 
 
 def get_metrics(daemon, request):
