@@ -18,8 +18,9 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 pyz: dlserv.pyz
 
-# The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings
-# and comments stay at home, but each line keeps its number, for tracebacks; routes.py needs its own.
+# The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings,
+# comments and indents stay at home, but each line keeps its number, for tracebacks; routes.py
+# needs its docstrings.
 define BUILD
 import ast, io, sys, tokenize, zipapp, zipfile
 
@@ -29,11 +30,19 @@ def bare(source):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and len(node.body) > 1 \
                 and ast.get_docstring(node) is not None:
             blank.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
+    strings = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        row, column = token.start
         if token.type == tokenize.COMMENT:
-            row, column = token.start
             lines[row - 1] = lines[row - 1][:column].rstrip()
-    return "\n".join("" if row in blank else line for row, line in enumerate(lines))
+        elif token.type == tokenize.STRING or "FSTRING" in tokenize.tok_name[token.type]:
+            strings.update(range(row, token.end[0]))
+    return "\n".join("" if row in blank else line if row in strings else dedented(line)
+                     for row, line in enumerate(lines))
+
+def dedented(line):
+    text = line.lstrip(" ")
+    return " " * -(-(len(line) - len(text)) // 4) + text
 
 target, *names = sys.argv[1:]
 stage = target + ".zip"

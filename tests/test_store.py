@@ -92,9 +92,10 @@ def test_lazy_writes_wait_for_company(make, monkeypatch):
     for number in range(50):
         store.write({"%d" % number: {}}, lazy=True)
     store.write({"last": {}}).wait()
-    assert commits == [True] and len(load(store)) == 51
+    assert commits[0] is True and len(commits) <= 2 and len(load(store)) == 51
+    before = len(commits)
     store.write({"later": {}}, lazy=True).wait()
-    assert commits == [True, False]
+    assert not any(commits[before:]), "nobody waits for it to be flushed"
 
 
 def test_order_is_kept(make):
