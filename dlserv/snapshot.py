@@ -12,6 +12,7 @@ from .backends import FileMapping, write_journal
 
 DAY = 86400.0
 MARK = b"fact/snapshot"     # the record by which database and snapshot know each other
+FIRST = 60.0            # seconds before the first one, so that there is something in it
 AGAIN = 3600.0          # seconds after which one that failed is tried again
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,15 @@ class Snapshot:
             self.made = os.stat(self.path).st_mtime
         except OSError:
             self.made = None        # epoch seconds
-        self._next = 0.0 if self.made is None else self.made + DAY
+        self._next = clock() + FIRST if self.made is None else self.made + DAY
 
     def due_in(self):
         """Seconds until the next is to be made; 0 where the last is from the future."""
         left = self._next - self._clock()
         return max(0.0, left) if left <= DAY else 0.0
+
+    def due_at_the_end(self):
+        return self.made is None or self.due_in() == 0
 
     def make(self, items):
         """Put these (key, value) in its place; gives whether that could be done, else it is logged."""

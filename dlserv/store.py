@@ -197,7 +197,7 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
-        self._keep_a_copy()
+        self._keep_a_copy(self._snapshot.due_at_the_end())
         try:
             self._mapping.commit(durable=True)
         except backends.ERRORS as error:
@@ -241,11 +241,11 @@ class Store:
                 group.pop()
             if group:
                 self._commit(group)
-                self._keep_a_copy()
+                self._keep_a_copy(self._snapshot.due_in() == 0)
 
-    def _keep_a_copy(self):
-        """Make the snapshot if one is due."""
-        if not self._changed or self._owed or self._snapshot.due_in() > 0:
+    def _keep_a_copy(self, due):
+        """Make the snapshot if it is due and would be another."""
+        if not due or not self._changed or self._owed:
             return
         mark = _pickle({"time": time.time()})
         self._changed = not self._snapshot.make(self._whole_records(mark))

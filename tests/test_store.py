@@ -253,10 +253,8 @@ def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
 
 
 def test_a_journal_that_was_cut_short_is_whole_up_to_there(path):
-    store = Store(path, "file")
     for number in range(10):
-        store.write({"%d" % number: {"n": number}}).wait()
-    store.close()
+        refill(lambda: Store(path, "file"), {"%d" % number: {"n": number}})
     size = os.path.getsize(path)
     with open(path, "r+b") as file:
         file.truncate(size - 3)
