@@ -1,6 +1,5 @@
 """The page in a real browser, against a real daemon: what a person can do with it."""
 
-import base64
 import json
 from urllib.parse import quote
 
@@ -10,8 +9,6 @@ from harness import noise, until
 from servers.origin import Gate, paced
 
 from dlserv import Daemon, Server
-from dlserv.api import server as server_module
-from dlserv.api.replies import error_reply
 
 NOWHERE = "http://127.0.0.1:1/"
 DATA = noise(300000)
@@ -319,23 +316,9 @@ def test_it_comes_back_after_a_restart(visit, process):
     assert page.run("document.querySelector('#offline').hidden")
 
 
-class Gatekeeper(server_module.Handler):
-    """Asks for a token on everything but the page itself, as the daemon's guard does."""
-
-    KEYS = ("Bearer s3cret", "Basic " + base64.b64encode(b"dlserv:s3cret").decode())
-
-    def _answer(self, head):
-        if not head.target.startswith(("/task", "/events", "/stats")) \
-                or head.headers.get("authorization") in self.KEYS:
-            return super()._answer(head)
-        scheme = "Bearer" if "x-requested-with" in head.headers else "Basic"
-        challenge = ("WWW-Authenticate", scheme + ' realm="dlserv"')
-        return error_reply(401, "the token is missing or wrong", [challenge])
-
-
 def test_a_token_is_asked_for(visit, settings):
+    settings["server"]["token"] = "s3cret"
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
-        server.RequestHandlerClass = Gatekeeper
         page = visit(server.url + "/")
         page.until("document.activeElement.id === 'token'")
         page.type("wrong")
