@@ -151,7 +151,7 @@ def test_a_drip_that_was_asked_for_is_not(origin, attempt, folder, monkeypatch):
 
 
 def test_a_stop_ends_every_connection_at_once(origin, attempt):
-    origin.put("/a", DATA, script=[paced(2 * MIB)] * 4)
+    origin.put("/a", DATA, script=[paced(MIB)] * 16)
     slow = attempt(origin.url("/a"), connections=4)
     caught = []
     thread = threading.Thread(target=lambda: caught.append(slow.fails(Stopped)))
