@@ -128,8 +128,8 @@ class _Download:
         finally:
             self._daemon.stop()
         if not self.is_kept:
-            _remove(self._database)
-            _remove(self._database + ".lock")
+            for suffix in ("", ".lock", ".snapshot"):
+                _remove(self._database + suffix)
 
 
 def _remove(path):
