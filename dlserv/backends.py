@@ -159,6 +159,10 @@ class SqliteMapping(_Mapping):
         verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        try:
+            self._stored(b"")
+        except sqlite3.OperationalError as error:   # "no such column"
+            raise sqlite3.DatabaseError(str(error)) from error
 
     def _stored(self, key):
         row = self._db.execute(self.LOOK_UP, (key,)).fetchone()

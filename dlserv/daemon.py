@@ -342,13 +342,9 @@ class Daemon:
         self._attempts.wake()
 
     def _make_task(self, url, posted, notes):
-        _check_url(url)
-        task = Task(url, options.parse(posted), self.config.download)
+        task = Task.new(url, posted, self.config.download)
         for note in notes:
             self._board.note(task, "warning", note)
-        task.create_time = time.time()
-        if task.options.paused:
-            task.state, task.pause_time = PAUSED, task.create_time
         return task
 
     def _check_files(self, settings):

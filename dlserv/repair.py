@@ -76,14 +76,7 @@ def _is_damage(error):
     """Whether the bytes in the database are wrong, not merely out of reach."""
     if isinstance(error, DamagedFile):
         return True
-    sqlite3 = backends.sqlite3
-    return sqlite3 is not None and (
-        type(error) is sqlite3.DatabaseError
-        or isinstance(error, sqlite3.OperationalError) and str(error).startswith(_DAMAGED_SCHEMA))
-
-
-_DAMAGED_SCHEMA = ("malformed", "unsupported file format", "no such column", "table ", "near ",
-                   "Could not decode")
+    return backends.sqlite3 is not None and type(error) is backends.sqlite3.DatabaseError
 
 
 def _format_of(path, expected):

@@ -36,6 +36,10 @@ def add_arguments(parser):
     token.add_argument("--token-file", metavar="FILE", help="a file that holds it")
     token.add_argument("--no-token", action="store_true", help="let anybody in who can reach the address")
     parser.add_argument("--log-level", metavar="L", help="debug, info, warning or error")
+    moving = parser.add_mutually_exclusive_group()
+    moving.add_argument("--export", metavar="FILE", help="write all tasks, secrets included, to FILE and end")
+    moving.add_argument("--import", metavar="FILE", dest="import_",
+                        help="take tasks from an export or a list of URLs and end")
 
 
 # -- settings -----------------------------------------------------------------------------
@@ -96,7 +100,9 @@ def _from_flags(flags):
 # -- serving ------------------------------------------------------------------------------
 
 def serve(options):
-    """Serve until SIGTERM or SIGINT; gives the exit code. Raises Error."""
+    """Serve until SIGTERM or SIGINT, or move tasks if that is asked; gives the exit code. Raises Error."""
+    if options.export or options.import_:
+        return _move(options)
     from .api.server import Server
     from .daemon import Daemon
     mapping, remarks, path = _guarded_settings(options)
@@ -126,6 +132,22 @@ def serve(options):
     finally:
         server.server_close()
     return 0
+
+
+def _move(options):
+    """What --export and --import ask for."""
+    from . import moving
+    from .terminal import clean
+    mapping, _, _ = settings(options, os.environ)
+    parsed = config.Config.parse(mapping)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="dlserv: %(message)s")
+    if options.export:
+        moving.export_tasks(options.export, parsed.general, parsed.download)
+        return 0
+    counts = moving.import_tasks(options.import_, parsed.general, parsed.download,
+                                 lambda sentence: print("dlserv: %s" % clean(sentence), file=sys.stderr))
+    print("%d imported, %d there already, %d left out" % counts)
+    return 1 if counts[2] else 0
 
 
 def _guarded_settings(options):

@@ -13,7 +13,7 @@ from .engine.download import Finished, Progress
 from .engine.meter import seconds_left
 from .engine.partfile import Identity
 from .engine.resource import Resource
-from .errors import Conflict
+from .errors import Conflict, InvalidValue
 
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
@@ -74,6 +74,19 @@ class Task:
         self.run = None             # the attempt that is under way
         for name, value in self.PLAIN.items():
             setattr(self, name, value)
+
+    @classmethod
+    def new(cls, url, posted, settings):
+        """One that nothing has happened to. Raises InvalidValue."""
+        try:
+            urls.check_url(url)
+        except ValueError as error:
+            raise InvalidValue("url", str(error)) from None
+        task = cls(url, options.parse(posted), settings)
+        task.create_time = time.time()
+        if task.options.paused:
+            task.state, task.pause_time = PAUSED, task.create_time
+        return task
 
     def configure(self, settings):
         """Work out the options anew from what was posted and `config.download`."""

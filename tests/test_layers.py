@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    errors units schema urls tokens config options
+    errors units schema urls tokens config options lists
     engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
     engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
@@ -23,7 +23,7 @@ ORDER = """
     backends snapshot repair store events task removal place scheduler run room board attempts daemon
     api.framing api.requests api.bodies api.replies api.views api.files api.assets api.feeds api.metrics
     api.openapi api.routes api.crowd api.guard api.listener api.server
-    note configfile client terminal serve
+    records moving note configfile client terminal serve
     commands.table commands.finding commands.choosing commands.act commands.rows commands.show
     commands.settings commands.posting commands.feed commands.watch commands.add commands.get
     commands.completion cli __main__
