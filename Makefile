@@ -10,7 +10,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV = build/venv-$(call VERSION_OF,$(PYTHON))
-SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' | LC_ALL=C sort)
+SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -name __main__.py | LC_ALL=C sort)
 
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -20,15 +20,15 @@ pyz: dlserv.pyz
 
 # The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings,
 # comments and indents stay at home, but each line keeps its number, for tracebacks; routes.py
-# needs its docstrings.
+# needs those of its functions, which the interface is described by.
 define BUILD
 import ast, io, sys, tokenize, zipapp, zipfile
 
-def bare(source):
+def bare(source, documented):
     lines, blank = source.split("\n"), set()
+    kinds = (ast.Module, ast.ClassDef) if documented else (ast.Module, ast.ClassDef, ast.FunctionDef)
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and len(node.body) > 1 \
-                and ast.get_docstring(node) is not None:
+        if isinstance(node, kinds) and len(node.body) > 1 and ast.get_docstring(node) is not None:
             blank.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
     strings = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -53,8 +53,11 @@ with zipfile.ZipFile(stage, "w") as archive:
         entry.compress_type = zipfile.ZIP_DEFLATED
         with open(name, "rb") as file:
             data = file.read()
-        if name.endswith(".py") and name != "dlserv/api/routes.py":
-            data = bare(data.decode()).encode()
+        if name.endswith(".py"):
+            data = bare(data.decode(), documented=name == "dlserv/api/routes.py").encode()
+        elif "/web/" in name:
+            lines = [line.strip() for line in data.split(b"\n")]
+            data = b"\n".join(line for line in lines if line and not line.startswith(b"//"))
         archive.writestr(entry, data, compresslevel=9)
 zipapp.create_archive(stage, target, interpreter="/usr/bin/env python3")
 endef

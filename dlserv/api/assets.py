@@ -8,6 +8,7 @@ import hashlib
 import pkgutil
 import re
 
+from .files import names_tag
 from .replies import Reply
 
 MEDIA_TYPES = {
@@ -49,7 +50,7 @@ class Assets:
         tag = '"%s%s"' % (tag, "-gz" if zipped else "")
         headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
                    ("Content-Security-Policy", POLICY)]
-        if _is_known(request.headers.get("if-none-match", ""), tag):
+        if names_tag(request.headers.get("if-none-match"), tag):
             return Reply(304, headers)
         headers.append(("Content-Type", MEDIA_TYPES[name]))
         if zipped:
@@ -61,7 +62,3 @@ def _read(name):
     import gzip
     plain = pkgutil.get_data(__name__.partition(".")[0], "web/" + name)
     return hashlib.sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)
-
-
-def _is_known(told, tag):
-    return told.strip() == "*" or tag in (each.strip().replace("W/", "", 1) for each in told.split(","))

@@ -33,9 +33,15 @@ def file_reply(request, task, file):
 def _is_known(headers, tag, modified):
     told = headers.get("if-none-match")
     if told is not None:
-        return told.strip() == "*" or tag in (each.strip().replace("W/", "", 1) for each in told.split(","))
+        return names_tag(told, tag)
     since = parse_http_date(headers.get("if-modified-since", ""))
     return since is not None and int(modified) <= since
+
+
+def names_tag(told, tag):
+    """Whether an If-None-Match names this entity tag; compared weakly (RFC 9110, 13.1.2)."""
+    return (told or "").strip() == "*" or tag in (each.strip().replace("W/", "", 1)
+                                                  for each in (told or "").split(","))
 
 
 def _ranged(headers, file, status, tag, fields):
