@@ -16,7 +16,7 @@ def parse_size(text):
     """Bytes from "512K", "2M", "1.5GiB" or "1000": powers of 1024. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError("%r is not a size such as 500000, \"512K\" or \"2M\"" % text)
+        raise ValueError("%.60r is not a size such as 500000, \"512K\" or \"2M\"" % text)
     if len(match.group(1)) > 20:
         raise ValueError("%.20s… is too large a size" % text)
     return int(float(match.group(1)) * 1024 ** _POWER[match.group(2).lower()])

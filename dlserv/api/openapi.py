@@ -45,6 +45,8 @@ def _operation(route):
                       "default": {"description": "it is not, and why",
                                   "content": {"application/json": {"schema": _ref("error")}}}},
     }
+    if route.public:
+        operation["security"] = []
     if route.body:
         operation["requestBody"] = {"required": True, "content": _body(route.body)}
     return operation
