@@ -257,7 +257,8 @@ def connection_error(error):
         hint = "; are the CA certificates installed (package ca-certificates)?" \
             if error.verify_code == 20 else ""
         return Permanent("certificate verify failed: %s%s" % (error.verify_message, hint))
-    if ssl is not None and isinstance(error, ssl.SSLEOFError):
+    if ssl is not None and (isinstance(error, ssl.SSLEOFError)
+                            or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
         return Temporary("the server ended the TLS connection without saying so")
     if ssl is not None and isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).replace("_", " ").lower()

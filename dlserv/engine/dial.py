@@ -16,6 +16,7 @@ import time
 from ..errors import MissingModule, Permanent, Temporary
 from .channel import Channel, Signal, connection_error, ssl, wait_any
 
+IGNORE_UNEXPECTED_EOF = 0x80    # of OpenSSL 3, and on in Python 3.8: a cut body would count as whole
 STAGGER = 0.25      # seconds until the next address is tried beside the last
 
 
@@ -173,6 +174,8 @@ class Tls:
     def _make(self, verify):
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
+        if ssl.OPENSSL_VERSION_INFO >= (3,):
+            context.options &= ~IGNORE_UNEXPECTED_EOF
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -103,7 +103,7 @@ def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder)
     refuse("403 Forbidden"), refuse("416 Range Not Satisfiable"),
     head(Content_Range="bytes 4194304-8388607/9999999"), head(Content_Length=77)])
 def test_a_connection_that_disagrees_is_dropped_and_the_file_goes_on(origin, attempt, folder, lie):
-    origin.put("/a", DATA, script=[paced(16 * MIB), lie, lie])
+    origin.put("/a", DATA, script=[paced(8 * MIB), lie, lie])
     done = attempt(origin.url("/a"), connections=4).run()
     assert whole(folder)
     assert len(done.notes) >= 1 and "starting over" not in "".join(done.notes)
