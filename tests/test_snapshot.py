@@ -278,6 +278,21 @@ def test_sqlite_s_index_knows_what_was_deleted(path):
     store.close()
 
 
+@pytest.mark.parametrize("old, new", [(b"(key BLOB", b"(kex BLOB"), (b"TABLE Dict", b"TABLE Dicu"),
+                                       (b"tableDict", b"tablfDict")])
+def test_a_flip_in_sqlite_s_schema_is_damage(path, old, new):
+    pytest.importorskip("sqlite3")
+    store = Store(path, "sqlite")
+    store.write(OLD).wait()
+    store.close()
+    data = open_and_read(path)
+    with open(path, "wb") as file:
+        file.write(data.replace(old, new))
+    store = Store(path, "sqlite")
+    assert load(store) == OLD
+    store.close()
+
+
 @pytest.mark.parametrize("head", [b"", bytes(4096)])
 def test_a_database_that_is_empty_or_begins_with_zeroes_is_damaged_if_there_is_a_snapshot(make, path, head):
     refill(make, OLD)
