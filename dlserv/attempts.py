@@ -232,8 +232,8 @@ class Attempts:
         task.run = None
         task.elapsed += run.seconds
         progress = run.download.progress()
-        if progress is not None:
-            task.progress, task.flushed, task.boot = progress, progress.done, self._boot
+        if progress is not None:        # its last bytes may not be on the disk yet
+            task.progress, task.boot = progress, self._boot
         if not run.cancelled:
             self._conclude(task, run, outcome)
         elif task.state == QUEUED:
