@@ -118,7 +118,7 @@ class Store:
             raise
         self._closed, self._owed = False, {}
         self._restored = self._lost = 0     # damaged records
-        self._queue = queue.SimpleQueue()
+        self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 

@@ -49,10 +49,13 @@ class _CannedReply(socketserver.StreamRequestHandler):
     def handle(self):
         self.server.connections += 1
         while True:
-            head = [line for line in iter(self.rfile.readline, b"\r\n") if line]
-            if not head:
-                return
-            self.server.requests.append(b"".join(head).decode())
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                line = self.rfile.readline()
+                if not line:
+                    return
+                head += line
+            self.server.requests.append(head.decode())
             self.wfile.write(self.server.reply)
 
 
