@@ -120,7 +120,7 @@ class Client:
             done = reply["status"]
         except (ValueError, TypeError, KeyError):
             reply, done = None, None
-        if response.status in (401, 403):
+        if response.status in (401, 403, 429):
             raise NotAllowed((reply or {}).get("errmsg") or "%s does not let you in" % self.url)
         if done not in ("success", "error"):
             raise NoDaemon("%s answers, but it is not a dlserv" % self.url)

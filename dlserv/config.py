@@ -36,6 +36,12 @@ def _token(value):
     return value
 
 
+def _host_name(value):
+    if re.fullmatch(r"[^\s:/\[\]]+", Text(most=255)(value)) is None:
+        raise ValueError("%s is not a name without scheme and port" % shown(value))
+    return value
+
+
 def _origin(value):
     origin = Text(most=255)(value).lower().rstrip("/")
     if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\\ ]+", origin) is None:
@@ -66,8 +72,8 @@ TABLES = {
         Field("tls_key", Optional(Text(least=1)), None, "its key, unless the same file has it"),
         Field("token", Optional(_token), None, "what clients must send to be let in", hide),
         Field("token_file", Optional(Text(least=1)), None,
-              "a file that holds it; made beside the database where others than this machine can call"),
-        Field("allowed_hosts", Items(Text(most=255, least=1), 64), [],
+              "a file whose first line it is; one is made beside the database where others can call"),
+        Field("allowed_hosts", Items(_host_name, 64), [],
               "names, or .suffixes, by which a daemon without a token may be called"),
         Field("allowed_origins", Items(_origin, 64), [],
               "other sites, such as https://example.org, whose pages may use the interface"),

@@ -146,7 +146,7 @@ class NoDaemon(ClientError):
 
 
 class NotAllowed(ClientError):
-    """401 or 403: a token is missing or wrong, or the daemon does not let this be done."""
+    """401, 403 or 429: a token is missing or wrong, or the daemon does not let this be done."""
 
 
 class Refused(ClientError):

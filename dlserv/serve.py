@@ -14,7 +14,7 @@ import sys
 import zipimport
 
 from . import config, configfile, tokens
-from .api.listener import UNIX, is_loopback
+from .api.listener import UNIX
 from .errors import Error, LocalError, Unwritable
 from .note import Note, note_path
 
@@ -105,7 +105,7 @@ def serve(options):
         return _move(options)
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, path = _guarded_settings(options)
+    mapping, remarks, path = settings(options, os.environ)
 
     def keep(changes, changed):
         configfile.write_back(path, changes)
@@ -116,17 +116,16 @@ def serve(options):
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
-    signals, token = _Signals(), _new_token(mapping)
+    signals = _Signals()
     try:
         server = Server(daemon)
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        with daemon, server, _note(daemon.config, server.url):
+        token_file = _token_file(options, daemon.config, server)
+        with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url,
+                                  token_file):
             _load_the_rest(server)
-            if token:
-                print("dlserv: clients must send this token, kept in %s: %s" % (
-                    daemon.config.server.token_file, token), file=sys.stderr, flush=True)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
     finally:
@@ -150,26 +149,22 @@ def _move(options):
     return 1 if counts[2] else 0
 
 
-def _guarded_settings(options):
-    """As `settings`; but where others than this machine can call and no token is named, one of our own is."""
-    mapping, remarks, path = settings(options, os.environ)
-    server = config.Config.parse(mapping).server
-    if not (options.no_token or server.token or server.token_file or is_loopback(server.host)):
-        mapping["server"]["token_file"] = tokens.path_beside(mapping["general"]["db_path"])
-    return mapping, remarks, path
+def _token_file(options, settings, server):
+    """The file with the server's token, or None; one of our own where others call and no token was named.
 
-
-def _new_token(mapping):
-    """The token, if it is our own and has just been made; else None."""
-    path = mapping["server"]["token_file"]
-    own = path is not None and path == tokens.path_beside(mapping["general"]["db_path"])
-    return tokens.make(path) if own and not os.path.exists(path) else None
-
-
-def _note(settings, url):
-    server = settings.server
-    return Note(note_path(os.environ, lambda: settings.general.db_path), url,
-                None if server.token else server.token_file)
+    That one is made at the first start, which is the only time it is told.
+    """
+    if options.no_token or server.is_local or server.guard.token:
+        return None if settings.server.token else settings.server.token_file
+    path = tokens.path_beside(settings.general.db_path)
+    if not os.path.exists(path):
+        print("dlserv: others can reach this address, so clients must send a token; it is kept in %s:\n"
+              "    %s\n"
+              "    The page asks for it; commands on this machine find it, elsewhere give them $DLSERV_TOKEN;\n"
+              "    curl takes -u :TOKEN, and others send \"Authorization: Bearer TOKEN\"."
+              % (path, tokens.make(path)), file=sys.stderr, flush=True)
+    server.guard.token = tokens.read(path)
+    return path
 
 
 def _load_the_rest(server):
@@ -191,7 +186,7 @@ def environment_proxies():
 def _reload(options, daemon, server, output):
     """What SIGHUP asks for: the settings, the certificate and the log file taken anew."""
     try:
-        mapping, _, path = _guarded_settings(options)
+        mapping, _, path = settings(options, os.environ)
         waiting = daemon.reload(mapping)
         server.reload_certificate()
         output.open(daemon.config.general)

@@ -37,15 +37,17 @@ def is_fit(token):
 
 
 def make(path):
-    """A new token, kept in a file for the owner's eyes. Raises Unwritable."""
+    """A new token, kept in a file for the owner's eyes: all of it or no file. Raises Unwritable."""
     import secrets
-    token = secrets.token_urlsafe(32)
+    token, new = secrets.token_urlsafe(32), "%s.%d" % (path, os.getpid())
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(token + "\n")
             file.flush()
             os.fsync(file.fileno())
+        os.replace(new, path)
     except OSError as error:
-        raise Unwritable("the token cannot be kept in %s: %s" % (path, error.strerror)) from error
+        raise Unwritable("the token cannot be kept in %s: %s; name one by --token-file, or let everybody in "
+                         "by --no-token" % (path, error.strerror)) from error
     return token

@@ -20,7 +20,6 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from urllib.parse import urlsplit
 
 from .replies import error_reply
 
@@ -29,7 +28,7 @@ MOST_FAILURES = 10      # wrong tokens of one address within the window
 MOST_ADDRESSES = 1024   # that are kept in mind
 
 HARMLESS = ("GET", "HEAD", "OPTIONS")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::([0-9]*))?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
 _CORS_HEADERS = "Authorization, Content-Type, Last-Event-ID, Range, If-Range"
 _CORS_EXPOSED = "Content-Disposition, Content-Range, ETag, Retry-After"
 
@@ -40,7 +39,7 @@ class Guard:
     """The doors of one server. `token` is None where none is needed."""
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
-        self._token = token and token.encode("ascii")
+        self.token = token
         self._hosts = {host.lower() for host in hosts} | own_names()
         self._origins = frozenset(origins)
         self._failures = _Failures(clock)
@@ -51,11 +50,11 @@ class Guard:
         What is public needs neither a token nor a name that is known.
         """
         refused = None
-        if not public and self._token is None:
+        if not public and self.token is None:
             refused = self._check_host(head.headers.get("host"))
         if refused is None and head.method not in HARMLESS:
             refused = self._check_origin(head.headers)
-        if refused is None and not public and self._token is not None and head.method != "OPTIONS":
+        if refused is None and not public and self.token is not None and head.method != "OPTIONS":
             refused = self._check_token(head.headers, address)
         return refused
 
@@ -88,17 +87,18 @@ class Guard:
 
     def _check_token(self, headers, address):
         given = _given(headers.get("authorization", ""))
-        if given is not None and hmac.compare_digest(given, self._token):
+        if given is not None and hmac.compare_digest(given, self.token.encode("ascii")):
             return None
         challenge = [("WWW-Authenticate", _challenge(headers))]
         if given is None:
             return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
                                     "password of any user", challenge)
-        wait = self._failures.wait(address)
+        peer = network_of(address)
+        wait = self._failures.wait(peer)
         if wait:
             return error_reply(429, "too many wrong tokens came from your address; try again in %d s" % wait,
                                [("Retry-After", "%d" % wait)])
-        self._failures.add(address)
+        self._failures.add(peer)
         return error_reply(401, "this is not the token; it is what server.token, DLSERV_TOKEN or the file "
                                 "server.token_file of the daemon says", challenge)
 
@@ -134,20 +134,20 @@ def is_same(origin, host):
 
     The scheme is not compared: a proxy may speak https for us.
     """
+    scheme, _, authority = origin.lower().partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme)
+    return port is not None and bool(host) and host.lower() in (authority, authority + port)
+
+
+def network_of(address):
+    """Who counts as one where guesses are counted: an IPv4 address, or an IPv6 network of 64 bits."""
+    if address.startswith("::ffff:"):
+        return address[len("::ffff:"):]
     try:
-        parts = urlsplit(origin)
-        port = parts.port or _default_port(parts.scheme)
-    except ValueError:
-        return False
-    match = _HOST.fullmatch(host.lower())
-    if match is None or not host or parts.scheme not in ("http", "https"):
-        return False
-    return (parts.hostname, port) == (match.group(1).strip("[]"),
-                                      int(match.group(2) or _default_port(parts.scheme)))
-
-
-def _default_port(scheme):
-    return 443 if scheme == "https" else 80
+        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    except OSError:
+        return address
+    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
 
 
 def _is_address(name):
@@ -175,8 +175,9 @@ def _given(authorization):
 
 def _challenge(headers):
     """Basic, so that a browser asks its user; not if a page asks, which does that itself."""
-    scheme = "Bearer" if "x-requested-with" in headers else "Basic"
-    return '%s realm="dlserv"' % scheme
+    if "x-requested-with" in headers:
+        return 'Bearer realm="dlserv"'
+    return 'Basic realm="dlserv", charset="UTF-8"'
 
 
 class _Failures:

@@ -41,17 +41,6 @@ def _resolve(host, port):
     return found[0][0], found[0][4]
 
 
-def is_loopback(host):
-    """Whether only this machine can call there."""
-    if host.startswith(UNIX):
-        return True
-    try:
-        address = _resolve(host, 0)[1][0]
-    except OSError:
-        return True         # nobody can: listening will fail
-    return address == "::1" or address.startswith("127.")
-
-
 def _listen_unix(path):
     """A unix socket that its owner and group may use; one that a dead daemon left is replaced."""
     if not hasattr(socket, "AF_UNIX"):
@@ -81,6 +70,14 @@ def _remove_stale(path):
             os.unlink(path)
             return
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def is_local(sock):
+    """Whether only this machine reaches a listening socket."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return True
+    address = sock.getsockname()[0]
+    return address == "::1" or address.startswith(("127.", "::ffff:127."))
 
 
 def forget(sock):

@@ -50,7 +50,7 @@ class Server(http.server.ThreadingHTTPServer):
     """The REST interface of `daemon`; a context manager.
 
     `host` and `port` stand in for those of the settings. Raises OSError when the address
-    cannot be had, InvalidValue or MissingModule where TLS cannot.
+    cannot be had, InvalidValue or MissingModule where TLS or the token cannot.
     """
 
     timeout = 0                             # handle_request is called when one is there
@@ -79,6 +79,11 @@ class Server(http.server.ThreadingHTTPServer):
         """Where it listens."""
         return listener.url_of(self.socket, self._tls is not None, self.settings.prefix)
 
+    @property
+    def is_local(self):
+        """Whether nobody but this machine reaches it."""
+        return listener.is_local(self.socket)
+
     def reload_certificate(self):
         """Take the certificate's files anew, for connections from now on. Raises InvalidValue."""
         if self._tls is not None:
@@ -86,6 +91,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def start(self):
         """Accept connections, in threads; gives the server itself."""
+        if self.guard.token is None and not self.is_local:
+            log.warning("there is no token: whoever reaches %s may do anything here", self.url)
         self._thread.start()
         return self
 
@@ -174,7 +181,8 @@ class Server(http.server.ThreadingHTTPServer):
         try:
             if self._tls is None:
                 request.setblocking(False)
-                request.send(_encode(reply, reply.headers + [("Content-Length", str(reply.length))]) + reply.body)
+                request.send(_encode(reply, SHIELD + reply.headers + [("Content-Length", str(reply.length))])
+                             + reply.body)
         except OSError:
             pass    # it would not have listened
         request.close()

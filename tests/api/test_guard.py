@@ -2,19 +2,16 @@
 
 import base64
 import http.client
-import os
 import re
 import socket
-import subprocess
-import sys
 
 import pytest
 
 from dlserv import Daemon, Server
 from dlserv.api.framing import Head
-from dlserv.api.guard import MOST_ADDRESSES, MOST_FAILURES, Guard, is_same
+from dlserv.api.guard import MOST_ADDRESSES, MOST_FAILURES, Guard, is_same, network_of
 from dlserv.errors import InvalidValue
-from harness import ROOT, Api, until
+from harness import Api
 
 TOKEN = "a-token_of~32.characters/or+so=="
 CHANGING = [("POST", "/task"), ("PUT", "/task/tid/x?act=pause"), ("PATCH", "/task/tid/x"),
@@ -91,7 +88,7 @@ def test_nothing_else_does(serve, headers):
                          ("GET", "/metrics"), ("GET", "/openapi.json"), ("BREW", "/task/list")]:
         answer = api.request(method, path, headers=headers)
         assert answer.status == 401, answer
-        assert answer.headers["www-authenticate"] == 'Basic realm="dlserv"'
+        assert answer.headers["www-authenticate"] == 'Basic realm="dlserv", charset="UTF-8"'
         if method != "HEAD":
             assert "token" in answer["errmsg"] and TOKEN not in answer["errmsg"]
     assert api.get("/task/list?token=" + TOKEN, **headers).status in (401, 429)
@@ -156,6 +153,25 @@ def test_the_memory_for_guesses_is_bounded():
     for number in range(3 * MOST_ADDRESSES):
         assert status(guard, head(authorization="Bearer x"), "address %d" % number) == 401
     assert len(guard._failures._times) == MOST_ADDRESSES
+
+
+@pytest.mark.parametrize("addresses, count", [
+    (["2001:db8::%x" % number for number in range(5)], 1), (["2001:db8:0:%x::1" % number for number in range(5)], 5),
+    (["192.0.2.%d" % number for number in range(5)], 5), (["192.0.2.1", "::ffff:192.0.2.1"], 1),
+    (["::ffff:192.0.2.%d" % number for number in range(5)], 5), (["fe80::1%eth0", "fe80::2%eth0"], 1),
+    (["the unix socket"], 1)])
+def test_whoever_has_a_whole_network_is_one(addresses, count):
+    assert len({network_of(address) for address in addresses}) == count
+    guard = Guard(TOKEN)
+    wrong = [status(guard, head(authorization="Bearer x"), address) for address in addresses * MOST_FAILURES]
+    assert wrong.count(401) == count * MOST_FAILURES
+
+
+@pytest.mark.parametrize("name", ["", "http://nas.lan", "nas.lan:80", "[::1]", "a b", 5])
+def test_a_host_that_is_no_name_is_refused(settings, name):
+    settings["server"]["allowed_hosts"] = [name]
+    with pytest.raises(InvalidValue, match="server.allowed_hosts"):
+        Daemon(settings)
 
 
 def test_guesses_of_one_do_not_lock_out_others(serve):
@@ -255,7 +271,9 @@ def test_an_own_page(origin, host):
     ("null", "localhost"), ("", "localhost"), ("http://localhost:6881", "localhost:6880"),
     ("http://localhost", "localhost:6880"), ("http://evil.example", "localhost"), ("file://", "localhost"),
     ("http://localhost.evil.example", "localhost"), ("http://localhost:x", "localhost"), ("http://", ""),
-    ("http://[::1", "[::1"), ("null", ""), ("file://localhost", "localhost"), ("https://nas.example", "nas.example:80")])
+    ("null", ""), ("file://localhost", "localhost"), ("https://nas.example", "nas.example:80"),
+    ("http://localhost", "localhost:" + "1" * 5000), ("http://localhost/", "localhost"),
+    ("http://localhost", "evil@localhost"), ("http://evil@localhost", "localhost"), ("localhost", "localhost")])
 def test_another_s_page(origin, host):
     assert not is_same(origin, host)
 
@@ -332,69 +350,3 @@ def test_every_reply_has_its_shield(serve):
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
         assert "server" not in answer.headers
-
-
-# -- the process --------------------------------------------------------------------------
-
-def token_path(tmp_path):
-    return tmp_path / "state" / "dlserv.token"
-
-
-def test_a_daemon_that_others_can_call_makes_itself_a_token(process, tmp_path):
-    daemon = process("--host", "0.0.0.0")
-    path = token_path(tmp_path)
-    token = path.read_text().strip()
-    assert len(token) >= 32 and path.stat().st_mode & 0o777 == 0o600
-    assert until(lambda: daemon.log.count(token)) == 1 and str(path) in daemon.log
-    assert daemon.api.get("/task/list").status == 401
-    assert daemon.api.get("/task/list", **bearer(token)).status == 200
-    assert daemon.stop() == 0
-    again = process("--host", "0.0.0.0")
-    assert again.api.get("/task/list", **bearer(token)).status == 200
-    assert token not in again.log and path.read_text().strip() == token
-
-
-def test_clients_of_the_same_user_find_it(process, tmp_path):
-    environ = dict(os.environ, XDG_RUNTIME_DIR=str(tmp_path))
-    process("--host", "0.0.0.0", environ=environ)
-    command = [sys.executable, os.path.join(ROOT, "dlserv.py")]
-    assert subprocess.run(command + ["stats"], env=environ, stdout=subprocess.DEVNULL).returncode == 0
-    wrong = tmp_path / "wrong"
-    wrong.write_text("x")
-    for arguments in (["--token-file", str(wrong), "stats"], ["--token-file=" + str(wrong), "stats"],
-                      ["stats", "--token-file", str(wrong)]):
-        done = subprocess.run(command + arguments, env=environ, stderr=subprocess.PIPE)
-        assert done.returncode == 4 and b"token" in done.stderr
-
-
-def test_unless_it_is_told_not_to(process, tmp_path):
-    daemon = process("--host", "0.0.0.0", "--no-token", environ=dict(os.environ, DLSERV_TOKEN=TOKEN))
-    assert daemon.api.get("/task/list").status == 200
-    assert daemon.api.get("/task/list", Host="evil.example").status == 403
-    assert not token_path(tmp_path).exists()
-
-
-def test_alone_it_needs_none(process, tmp_path):
-    assert process("--host", "localhost", environ=dict(os.environ, DLSERV_TOKEN="")).api.get("/task/list").status == 200
-    assert not token_path(tmp_path).exists()
-
-
-def test_ways_to_give_it_one(process, tmp_path):
-    path = tmp_path / "t"
-    path.write_text("from-the-file\n")
-    config = tmp_path / "c.json"
-    config.write_text('{"server": {"token": "from-the-configuration"}}')
-    arguments = ["-c", str(config)]
-    environ = dict(os.environ)
-    for more, variables, token in [
-            ([], {}, "from-the-configuration"), ([], {"DLSERV_TOKEN": TOKEN}, TOKEN),
-            ([], {"DLSERV_TOKEN_FILE": str(path)}, "from-the-file"),
-            (["--token-file", str(path)], {"DLSERV_TOKEN": TOKEN}, "from-the-file"),
-            (["--token", "from-the-line"], {"DLSERV_TOKEN": TOKEN}, "from-the-line")]:
-        daemon = process(*(arguments + more), environ=dict(environ, **variables))
-        assert daemon.api.get("/task/list", **bearer(token)).status == 200, token
-        assert daemon.api.get("/task/list").status == 401
-        assert token not in daemon.log
-        with open("/proc/%d/cmdline" % daemon.popen.pid, "rb") as file:
-            assert (token.encode() in file.read()) == ("--token" in more)
-        daemon.stop()
