@@ -19,8 +19,8 @@ export PYTHONDONTWRITEBYTECODE = 1
 pyz: dlserv.pyz
 
 # The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings,
-# comments and indents stay at home, but each line keeps its number, for tracebacks; routes.py
-# needs those of its functions, which the interface is described by.
+# comments, indents and empty lines stay at home; routes.py needs the docstrings of its functions,
+# which the interface is described by.
 define BUILD
 import ast, io, sys, tokenize, zipapp, zipfile
 
@@ -37,8 +37,8 @@ def bare(source, documented):
             lines[row - 1] = lines[row - 1][:column].rstrip()
         elif token.type == tokenize.STRING or "FSTRING" in tokenize.tok_name[token.type]:
             strings.update(range(row, token.end[0]))
-    return "\n".join("" if row in blank else line if row in strings else dedented(line)
-                     for row, line in enumerate(lines))
+    return "\n".join(line if row in strings else dedented(line) for row, line in enumerate(lines)
+                     if row not in blank and (row in strings or line.strip())) + "\n"
 
 def dedented(line):
     text = line.lstrip(" ")

@@ -97,6 +97,14 @@ class Attempts:
             task.run.cancel()
             self._scheduler.ended(task.tid)
 
+    def take_on(self, tasks):
+        """Tasks were off the board for a moment, where the end of an attempt passes unnoticed."""
+        for task in tasks:
+            if task.run is not None and self._running.get(task.tid) is not task.run:
+                self._settle(task, task.run, None)
+            elif task.state == QUEUED:
+                self.enqueue(task)
+
     def adjust(self, task, anew):
         """Heed the task's changed options; `anew` begins a new attempt if one is under way."""
         if task.state == DOWNLOADING and anew:
@@ -221,7 +229,10 @@ class Attempts:
                 del self._running[run.tid]
             task = self._task_of(run)
             if task is not None:
-                self._settle(task, run, outcome)
+                try:
+                    self._settle(task, run, outcome)
+                except Exception as bug:
+                    self._give_up(task, bug)
             if run.cancelled:       # then its slot was free at once
                 return None
             tid = self._scheduler.follow(run.tid)
@@ -258,6 +269,15 @@ class Attempts:
             self._fail(task, "error", str(outcome))
         else:
             self._internal_error(task, outcome)
+
+    def _give_up(self, task, bug):
+        """A bug of ours was in the way when the run's end was to be noted."""
+        task.run = None
+        if task.state == DOWNLOADING:
+            self._internal_error(task, bug)
+            self._board.events.publish("changed", task.tid)
+        else:
+            log.error("%s: its end could not be noted", task.tid[:8], exc_info=bug)
 
     def _internal_error(self, task, bug):
         log.error("%s: internal error", task.tid[:8], exc_info=bug)

@@ -291,6 +291,8 @@ class FileMapping(_Mapping):
             self._rewrite()
 
     def _append(self, frame, durable):
+        if self._file.closed:       # a rewrite could not open it again
+            self._file = open(self._path, "r+b", buffering=0)
         self._file.seek(self._end)
         view = memoryview(frame)
         while view:

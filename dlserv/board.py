@@ -90,6 +90,8 @@ class Board:
         """Call `act(task)`, lock held, on each, and store the {tid: record} it gives as one.
 
         Returns when they are on disk; gives [(tid, RequestError), …] of those that refused.
+        Raises StoreBroken; then they are what `act` made of them all the same, and the store
+        sees to it that the database follows.
         """
         failures, changes = [], {}
         with self.lock:
@@ -100,15 +102,17 @@ class Board:
                 except RequestError as error:
                     failures.append((tid, error))
             ticket = self.store.write(changes)
-        ticket.wait()
-        for tid in changes:
-            self.events.publish("changed" if tid in self.tasks else "removed", tid)
+        try:
+            ticket.wait()
+        finally:
+            for tid in changes:
+                self.events.publish("changed" if tid in self.tasks else "removed", tid)
         return failures
 
     def left(self, tids):
         """The files of these tasks are dealt with; their URLs may be added again."""
-        self.store.write(dict.fromkeys(tids), durable=False).wait()
         with self.lock:
+            self.store.write(dict.fromkeys(tids), lazy=True)    # they are known to be leaving
             self._leaving.difference_update(tids)
 
     # -- with the lock held ----------------------------------------------------------
@@ -167,6 +171,18 @@ class Board:
         self._take_out(task)
         task.leaving = del_file
         return {task.tid: task.to_record() if del_file else None}
+
+    def stay(self, tasks):
+        """Put tasks that were to leave back where they were."""
+        for task in tasks:
+            self._leaving.discard(task.tid)
+            task.leaving = False
+            self._put(task)
+            if task.state == DOWNLOADING:       # its attempt was stopped
+                self.move(task, REQUEUE)
+            self.events.publish("added", task.tid)
+        self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
+        self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
 
     # -- the whole -------------------------------------------------------------------
 

@@ -212,7 +212,10 @@ class Daemon:
         return self._board.act_on_all(tids, self._resume)
 
     def delete_all(self, tids, del_file=False):
-        """Delete each; gives ({tid: Removal}, [(tid, RequestError), …])."""
+        """Delete each; gives ({tid: Removal}, [(tid, RequestError), …]).
+
+        Raises StoreBroken; then all of them are still there.
+        """
         tasks = []
 
         def leave(task):
@@ -220,7 +223,13 @@ class Daemon:
             tasks.append(task)
             return self._board.leave(task, del_file)
 
-        failures = self._board.act_on_all(tids, leave)
+        try:
+            failures = self._board.act_on_all(tids, leave)
+        except StoreBroken:
+            with self._board.lock:
+                self._board.stay(tasks)
+                self._attempts.take_on(tasks)
+            raise
         join([task.run for task in tasks if task.run is not None])
         removals = {task.tid: self._clear_away(task) if del_file else Removal([], [], [])
                     for task in tasks}

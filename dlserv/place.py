@@ -22,15 +22,19 @@ class Place:
     def open(self, fact):
         """Begin with what was remembered of it; gives what is to be remembered, or None.
 
-        Makes the directory if it is missing. Raises Unwritable if that is impossible, but
-        not for a disk that is merely absent: then tasks wait.
+        Makes the directory if it is missing. Raises Unwritable if that is impossible at the
+        first start; later, tasks wait until it can be written again.
         """
-        if fact and fact.get("path") == self.path:
-            self.mount = fact.get("mount")
-        if self._is_absent():
-            log.warning("nothing is mounted at %s; downloads wait for their disk", self.mount)
+        known = bool(fact) and fact.get("path") == self.path
+        self.mount = fact.get("mount") if known else None
+        try:
+            self.check()
+            self._make()
+        except Unwritable as error:
+            if not known:
+                raise
+            log.warning("%s; downloads wait for their disk", error)
             return None
-        self._make()
         self.mount = mount_of(self.path)
         found = {"path": self.path, "mount": self.mount}
         return found if found != fact else None

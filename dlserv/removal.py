@@ -1,6 +1,5 @@
 """Deleting the files of a task: exactly those it made, and only while they are still its own."""
 
-import stat
 from collections import namedtuple
 
 from .engine.folder import Folder
@@ -23,31 +22,31 @@ def remove_files(task, root):
     names = _names(task)
     try:
         with Folder(root, task.options.dir, make=False) as folder:
-            for name, identity in names:
-                _remove(folder, name, identity, removal)
+            for name, is_ours in names:
+                _remove(folder, name, is_ours, removal)
     except LocalError:      # the folder itself is gone or out of reach
         removal.missing.extend(name for name, _ in names if name not in removal.deleted)
     return removal
 
 
 def _names(task):
-    """(name, Identity or None) of each file; a part file has no fixed identity yet."""
-    names = [(file.name, file.identity) for file in (task.file, task.previous) if file is not None]
+    """(name, a function that tells by its os.stat_result whether it is ours) of each file."""
+    names = [(file.name, file.identity.matches) for file in (task.file, task.previous) if file is not None]
     progress = task.progress
     if progress is not None:
-        names.append((progress.part, None))
+        names.append((progress.part, progress.may_be))
         if progress.publishing is not None:     # it may have its final name already
-            names.append((progress.target, progress.publishing))
+            names.append((progress.target, progress.publishing.matches))
     return names
 
 
-def _remove(folder, name, identity, removal):
+def _remove(folder, name, is_ours, removal):
     shown = folder.relative(name)
     try:
         status = folder.stat(name)
         if status is None:
             removal.missing.append(shown)
-        elif not stat.S_ISREG(status.st_mode) or (identity and not identity.matches(status)):
+        elif not is_ours(status):
             removal.kept.append((shown, "it is not the file that was downloaded"))
         else:
             folder.remove(name)

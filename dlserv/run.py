@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from .errors import Error, LocalError, Stopped
+from .errors import Error, LocalError, Stopped, StoreBroken
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class Checkpointer:
         self._wake = threading.Condition()
         self._awake = self._stopping = False
         self._pause = self.FIRST
+        self._flushed, self._count = time.monotonic(), 0    # when, and what was here then
         self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
 
     def start(self):
@@ -137,19 +138,26 @@ class Checkpointer:
         self._thread.join()
 
     def _main(self):
-        flushed, count = time.monotonic(), 0
         while self._sleep():
-            runs = self._runs()
-            here = sum(run.download.count for run in runs)
-            flush = (time.monotonic() - flushed >= self.FLUSH_EVERY
-                     or here - count >= self.FLUSH_BYTES)
-            if flush:
-                flushed = time.monotonic()
-            count = here if flush else min(here, count)
             try:
-                self._checkpoint(runs, flush)
+                runs = self._runs()
+                if runs:
+                    self.wake()
+                    self._guard(runs)
+                    self._checkpoint(runs, self._is_time_to_flush(runs))
+            except StoreBroken:
+                pass        # the store tells it, and tries again
             except Exception:
                 log.exception("a checkpoint failed; the next one may do better")
+                self.wake()
+
+    def _is_time_to_flush(self, runs):
+        here, now = sum(run.download.count for run in runs), time.monotonic()
+        flush = now - self._flushed >= self.FLUSH_EVERY or here - self._count >= self.FLUSH_BYTES
+        if flush:
+            self._flushed = now
+        self._count = here if flush else min(here, self._count)
+        return flush
 
     def _sleep(self):
         """False when it is time to end."""
@@ -163,10 +171,6 @@ class Checkpointer:
             return not self._stopping
 
     def _checkpoint(self, runs, flush):
-        if not runs:
-            return
-        self.wake()
-        self._guard(runs)
         progress = {run: _progress(run, flush) for run in runs}
         ticket = self._store(progress, flush)
         if ticket is not None:

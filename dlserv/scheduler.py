@@ -11,6 +11,8 @@ import logging
 import threading
 import time
 
+AFTER_A_BUG = 5.0       # seconds until the thread tries again
+
 log = logging.getLogger(__name__)
 
 
@@ -162,8 +164,13 @@ class Scheduler:
     def _run(self):
         with self._changed:
             while not self._stopping:
-                self._fill_slots()
-                self._changed.wait(self._seconds_to_sleep())
+                try:
+                    self._fill_slots()
+                    seconds = self._seconds_to_sleep()
+                except Exception:       # without this thread nothing would ever start again
+                    log.exception("the scheduler met a bug; it goes on")
+                    seconds = AFTER_A_BUG
+                self._changed.wait(seconds)
 
     def _fill_slots(self):
         while True:
@@ -174,6 +181,7 @@ class Scheduler:
                 self._start_task(tid)
             except Exception:
                 log.exception("%s could not be started", tid[:8])
+                self._slots.pop(tid, None)
 
     def _next(self):
         """Give a slot to the task that goes first; its tid, or None if none can start now."""

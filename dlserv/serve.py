@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import zipimport
 
 from . import config, configfile, tokens
@@ -20,6 +21,7 @@ from .note import Note, note_path
 
 log = logging.getLogger("dlserv")
 
+END_SECONDS = 2.8           # that the end may take, from the signal on
 LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
 
 
@@ -117,6 +119,9 @@ def serve(options):
     for level, remark in remarks:
         log.log(level, remark)
     signals = _Signals()
+    threading.excepthook = _tell_of_death
+    deadline = threading.Timer(END_SECONDS, _end_now)
+    deadline.daemon = True
     try:
         server = Server(daemon)
     except OSError as error:
@@ -128,9 +133,23 @@ def serve(options):
             _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
+            deadline.start()
     finally:
         server.server_close()
+        deadline.cancel()
     return 0
+
+
+def _end_now():
+    """For a disk that keeps a thread: what was acknowledged is in the database, and progress as well."""
+    log.warning("not everything has come to its end within %g s", END_SECONDS)
+    os._exit(0)
+
+
+def _tell_of_death(death):
+    """threading.excepthook: no thread is to die unheard, wherever standard error goes."""
+    log.critical("the thread %s has died of a bug", death.thread.name if death.thread else "?",
+                 exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
 
 
 def _move(options):
@@ -192,6 +211,9 @@ def _reload(options, daemon, server, output):
         output.open(daemon.config.general)
     except Error as error:
         log.error("the settings stay as they are: %s", error)
+        return
+    except Exception:
+        log.exception("the settings could not be taken anew")
         return
     log.info("the settings of %s count now", path)
     if waiting:

@@ -62,10 +62,13 @@ def _pickle(record):
 
 
 def _unpickle(value):
-    file = io.BytesIO(value)
+    # The checksum first: a damaged pickle may ask for gigabytes. shelve.open writes none.
+    whole = _crc(value[:-4]) == value[-4:]
+    file = io.BytesIO(value[:-4] if whole else value)
+    if not whole and not value.endswith(pickle.STOP):
+        raise pickle.UnpicklingError("its checksum does not match")
     record = _PlainUnpickler(file).load()
-    end, checksum = file.tell(), file.read()
-    if checksum and checksum != _crc(value[:end]):
+    if file.read():
         raise pickle.UnpicklingError("its checksum does not match")
     if not isinstance(record, dict):
         raise pickle.UnpicklingError("it is not a record")
@@ -241,7 +244,10 @@ class Store:
                 group.pop()
             if group:
                 self._commit(group)
-                self._keep_a_copy(self._snapshot.due_in() == 0)
+                try:
+                    self._keep_a_copy(self._snapshot.due_in() == 0)
+                except Exception:       # without this thread nothing would ever be stored again
+                    log.exception("the snapshot met a bug")
 
     def _keep_a_copy(self, due):
         """Make the snapshot if it is due and would be another."""
@@ -285,11 +291,10 @@ class Store:
 
     def _commit(self, group):
         """Write the group, and what earlier failures owe; those are told, but not forgotten."""
-        error = None
-        changes = dict(self._owed)
-        for ticket in group:
-            changes.update(ticket.changes)
+        error, changes = None, dict(self._owed)
         try:
+            for ticket in group:
+                changes.update(ticket.changes)
             self._apply(changes)
             self._mapping.commit(bool(self._owed) or any(ticket.durable for ticket in group))
             if self._owed:
@@ -298,12 +303,17 @@ class Store:
             self._changed = self._changed or bool(changes)
         except Exception as problem:
             error = problem
-            if not self._owed:
-                log.error("the database cannot be written: %s; it will be tried again", problem,
-                          exc_info=not isinstance(problem, backends.ERRORS))
             self._mapping.roll_back()
-            if isinstance(problem, backends.ERRORS):    # else it would fail for ever
+            if isinstance(problem, backends.ERRORS):
+                if not self._owed:
+                    log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes
+            elif len(group) > 1:        # a record that cannot be written takes no others along
+                for ticket in group:
+                    self._commit([ticket])
+                return
+            else:                       # it would fail for ever
+                log.error("a record cannot be written: %s", problem, exc_info=problem)
         for ticket in group:
             ticket._settle(error)
 

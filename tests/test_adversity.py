@@ -6,7 +6,7 @@ import pytest
 
 from dlserv import Daemon, Server, attempts, store
 from dlserv.place import Place, mount_of
-from dlserv.errors import StoreBroken, Unavailable
+from dlserv.errors import StoreBroken, Unavailable, Unwritable
 from harness import Api, noise, until
 from servers.origin import Gate, paced
 
@@ -67,6 +67,28 @@ def test_an_empty_mount_point_is_not_filled(tmp_path):
         place.check()
     assert Place(str(tmp_path / "other")).open(fact) == {
         "path": str(tmp_path / "other"), "mount": mount_of(str(tmp_path))}
+
+
+def test_a_folder_that_was_there_may_be_missing_at_a_later_start(settings, origin, folder, backend, tmp_path):
+    settings["general"]["db_backend"] = backend
+    origin.put("/a.iso", DATA)
+    with Daemon(settings) as daemon:
+        tid = daemon.add(origin.url("/a.iso"), {"paused": True})
+    os.rmdir(str(folder))
+    folder.symlink_to(tmp_path / "disk")        # to where nothing is, so it cannot be made either
+    with Daemon(settings) as daemon:
+        daemon.resume(tid)
+        until(lambda: "waiting for the disk" in (daemon.get(tid).error or ""))
+        assert daemon.get(tid).state == "queued"
+        (tmp_path / "disk").mkdir()
+        assert daemon.wait(tid, 10).state == "finished"
+
+
+def test_a_folder_that_never_was_stops_the_first_start(settings, folder):
+    os.rmdir(str(folder))
+    folder.write_bytes(b"")
+    with pytest.raises(Unwritable, match="general.download_dir: .* cannot be made"):
+        Daemon(settings).start()
 
 
 def test_the_mount_is_remembered(tmp_path):
@@ -137,7 +159,7 @@ def test_memory_and_disk_agree_again_in_the_end(settings, monkeypatch, origin):
         tids = [daemon.add(origin.url("/%d" % number), {"paused": True}) for number in range(4)]
         disk.full = True
         with pytest.raises(StoreBroken):
-            daemon.delete(tids[0])
+            daemon.delete(tids[0], del_file=True)
         with pytest.raises(StoreBroken):
             daemon.change(tids[1], posted={"priority": 7})
         with pytest.raises(StoreBroken):
@@ -146,7 +168,42 @@ def test_memory_and_disk_agree_again_in_the_end(settings, monkeypatch, origin):
         disk.full = False
     with Daemon(settings) as daemon:
         assert {task.tid: task.options.priority for task in daemon.list()} == here
-        assert here == {tids[1]: 7, tids[2]: 0, tids[3]: 0}
+        assert here == {tids[0]: 0, tids[1]: 7, tids[2]: 0, tids[3]: 0}
+
+
+def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, folder, api):
+    origin.put("/a.iso", DATA, script=[paced(400000)] * 9)
+    origin.put("/b.iso", DATA)
+    tids = [daemon.add(origin.url("/a.iso")), daemon.add(origin.url("/b.iso"), {"paused": True})]
+    until(lambda: daemon.get(tids[0]).downloaded)
+    with daemon.subscribe() as events:
+        disk.full = True
+        refused = api.post("/task/batch/delete", {"tids": tids, "del_file": True})
+        assert refused.status == 503 and "cannot be written" in refused["errmsg"]
+        assert [task.tid for task in daemon.list()] == tids
+        seen = {event.kind for event in iter(lambda: events.get(0.1), None) if event.tid == tids[1]}
+        assert seen == {"removed", "added"}
+    disk.full = False
+    assert daemon.wait(tids[0], 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
+    assert daemon.get(tids[1]).state == "paused"
+    assert daemon.delete(tids[0], del_file=True).deleted == ["a.iso"]
+    assert daemon.add(origin.url("/a.iso"), {"paused": True}) == tids[0]
+
+
+def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origin, folder):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    real = daemon._clear_away
+
+    def clear_away(task):
+        disk.full = True        # between the two records of a deletion
+        return real(task)
+
+    daemon._clear_away = clear_away
+    assert daemon.delete(tid, del_file=True).deleted == ["a.iso"]
+    disk.full = False
+    assert daemon.add(origin.url("/a.iso"), {"paused": True}) == tid
 
 
 def test_downloads_go_on_while_the_database_cannot(daemon, disk, origin, folder):

@@ -9,6 +9,7 @@ now and then that keeps proxies from closing the connection.
 
 import collections
 import json
+import logging
 import os
 import threading
 import time
@@ -22,6 +23,8 @@ LINGER = 30.0           # seconds that the ring is kept up for a reader who come
 RING = 2048             # events that a reader may be behind
 RETRY = 3000            # milliseconds after which a browser is to come back
 STATS_EVERY = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class Feed:
@@ -114,6 +117,18 @@ class Feed:
         self._thread.start()
 
     def _run(self):
+        try:
+            self._follow()
+        except Exception:
+            log.exception("the feed met a bug; its readers are to come back")
+            with self._news:
+                self._thread = None
+                self._ring.clear()
+                self._number += 1       # so everybody has fallen behind
+                self._news.notify_all()
+
+    def _follow(self):
+        """Tell what changes, until nobody has listened for a while."""
         with self._changes:
             told, untold = 0.0, False
             while self._wanted():

@@ -139,7 +139,11 @@ class Server(http.server.ThreadingHTTPServer):
             selector.register(self.socket, selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
             while self._wake not in [key.fileobj for key, _ in selector.select()]:
-                self.handle_request()
+                try:
+                    self.handle_request()
+                except Exception:       # without this thread nobody could come in any more
+                    log.exception("a connection could not be taken")
+                    time.sleep(0.1)
 
     def count(self, status):
         """A reply with this status goes out."""

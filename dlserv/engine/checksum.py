@@ -11,7 +11,7 @@ import re
 import threading
 from collections import namedtuple
 
-from ..errors import LocalError, Permanent, Unwritable
+from ..errors import Permanent, Unwritable
 
 _PIECE = 2 ** 20
 WORTH_A_THREAD = 2 ** 24    # bytes: less is hashed at once when all is here
@@ -77,7 +77,10 @@ class Verifier:
         if self._hashes and total is not None and total >= WORTH_A_THREAD:
             self._thread = threading.Thread(target=self._run, daemon=True,
                                             name=threading.current_thread().name + "-hash")
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:        # the system has none left; then all is hashed at the end
+                self._thread = None
 
     @property
     def algorithms(self):
@@ -108,7 +111,7 @@ class Verifier:
                 while self._position < here and not self._end.is_set():
                     self._advance(here)
                 pause = self.PAUSE if self._position - before > 4 * _PIECE else self.LONG_PAUSE
-        except LocalError as error:
+        except Exception as error:      # raised again where the task ends
             self._error = error
 
     def _advance(self, end):

@@ -38,9 +38,11 @@ def resolve(host, port, stop, timeout):
     answer = _in_thread(lambda: _getaddrinfo(host, port, 0), stop, timeout)
     if answer is None:
         raise Temporary("the name %s was not resolved within %g s" % (host, timeout))
-    if isinstance(answer, Exception):
+    if isinstance(answer, (OSError, UnicodeError)):
         reason = getattr(answer, "strerror", None) or answer
         raise Temporary("the name %s cannot be resolved: %s" % (host, reason))
+    if isinstance(answer, Exception):
+        raise answer
     return answer
 
 
@@ -54,13 +56,13 @@ def _getaddrinfo(host, port, flags):
 
 
 def _in_thread(work, stop, timeout):
-    """What `work` returns or raises, or None if that takes longer than `timeout`."""
+    """What `work` returns or raises, or None if that takes longer than `timeout`. Raises Temporary."""
     answers, ready = [], Signal()
 
     def run():
         try:
             answers.append(work())
-        except (OSError, UnicodeError) as error:
+        except Exception as error:
             answers.append(error)
         ready.set()
 
@@ -68,6 +70,8 @@ def _in_thread(work, stop, timeout):
         threading.Thread(target=run, name="dlserv-resolve", daemon=True).start()
         wait_any([(ready, selectors.EVENT_READ)], stop, timeout)
         return answers[0] if answers else None
+    except RuntimeError:
+        raise Temporary("the system has no thread left") from None
     finally:
         ready.close()
 

@@ -12,6 +12,7 @@ has to say goes to the observer it was given:
 What a later attempt needs is a `Progress`, plain enough to be stored.
 """
 
+import stat
 import threading
 from collections import namedtuple
 
@@ -43,6 +44,13 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
     """
 
     __slots__ = ()
+
+    def may_be(self, status):
+        """Whether the file of this os.stat_result, under the part's name, can be the part: its size fits."""
+        least = max((end for _, end in self.done), default=0)
+        most = self.resource.total
+        return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
+            most is None or status.st_size <= most)
 
     def to_record(self):
         """As plain data, for the database."""

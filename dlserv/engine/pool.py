@@ -67,13 +67,15 @@ class Pool:
 
     def _expire(self):
         with self._changed:
-            while self._idle:
-                left = self._idle[0][0] + self.IDLE - self._clock()
-                if left <= 0:
-                    self._idle.pop(0)[2].close()
-                else:
-                    self._changed.wait(left)
-            self._thread = None
+            try:
+                while self._idle:
+                    left = self._idle[0][0] + self.IDLE - self._clock()
+                    if left <= 0:
+                        self._idle.pop(0)[2].close()
+                    else:
+                        self._changed.wait(left)
+            finally:
+                self._thread = None
 
 
 def _is_readable(sock):

@@ -1,0 +1,202 @@
+"""Bugs of ours, put in on purpose: whichever thread meets one says so and goes on."""
+
+import json
+import os
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+from dlserv import Server
+from dlserv.engine.checksum import Verifier
+from dlserv.engine.download import Download
+from dlserv.errors import StoreBroken
+from harness import ROOT, noise, until
+from servers.origin import Gate, paced
+
+DATA = noise(300000)
+
+
+class Bug(Exception):
+    pass
+
+
+@pytest.fixture
+def stumble(monkeypatch):
+    """A function that makes the next call of a method raise, once."""
+    def plant(owner, name):
+        real, met = getattr(owner, name), threading.Event()
+
+        def broken(*arguments, **options):
+            if met.is_set():
+                return real(*arguments, **options)
+            met.set()
+            raise Bug("planted in " + name)
+
+        monkeypatch.setattr(owner, name, broken)
+        return met
+
+    return plant
+
+
+@pytest.fixture(autouse=True)
+def deaths(monkeypatch):
+    """No thread may die of it: what reaches threading.excepthook fails the test."""
+    died = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    yield
+    assert not died
+
+
+def finishes(daemon, origin, name="/after"):
+    origin.put(name, DATA)
+    return daemon.wait(daemon.add(origin.url(name)), 15).state == "finished"
+
+
+@pytest.mark.parametrize("name", ["_next", "_seconds_to_sleep", "_start_task"])
+def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, name):
+    from dlserv import scheduler
+    monkeypatch.setattr(scheduler, "AFTER_A_BUG", 0.05)
+    origin.put("/a.iso", DATA)
+    met = stumble(daemon._attempts._scheduler, name)
+    daemon.add(origin.url("/a.iso"))
+    until(met.is_set)
+    until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
+    assert finishes(daemon, origin)
+    assert not daemon._attempts._scheduler._slots, "no slot is lost"
+
+
+@pytest.mark.parametrize("name", ["_runs", "_guard", "_store", "_is_time_to_flush"])
+def test_checkpoints_go_on(daemon, origin, stumble, caplog, name):
+    origin.put("/a.iso", DATA, script=[Gate(after=100000)])
+    met = stumble(daemon._attempts._checkpointer, name)
+    tid = daemon.add(origin.url("/a.iso"))
+    until(met.is_set)
+    until(lambda: daemon.get(tid).progress and sum(end - start for start, end in daemon.get(tid).progress.done) == 100000)
+    assert "a checkpoint failed" in caplog.text and "planted in " + name in caplog.text
+
+
+def test_a_bug_at_the_end_of_an_attempt_ends_its_task(daemon, origin, stumble, caplog):
+    for place, (owner, name) in enumerate(((daemon._attempts, "_conclude"), (daemon._attempts, "_settle"),
+                                           (Download, "progress"))):
+        gate = Gate(after=100000)
+        origin.put("/%d" % place, DATA, script=[gate])
+        tid = daemon.add(origin.url("/%d" % place))
+        until(lambda: daemon.get(tid).downloaded == 100000)
+        daemon._attempts._checkpointer._pause = 60      # it asks for the progress too
+        met = stumble(owner, name)
+        gate.open()
+        task = daemon.wait(tid, 10)
+        assert met.is_set() and task.state == "invalid" and task.error == "internal error: Bug"
+        assert "planted in " + name in caplog.text
+    assert not daemon._attempts._scheduler._slots
+    assert finishes(daemon, origin)
+
+
+def test_the_store_goes_on(daemon, origin, stumble, caplog):
+    store = daemon._board.store
+    met = stumble(store, "_apply")
+    with pytest.raises(StoreBroken, match="planted in _apply"):
+        daemon.add(origin.url("/refused"))
+    assert met.is_set() and not daemon.list() and "Traceback" in caplog.text
+    met = stumble(store, "_keep_a_copy")
+    assert finishes(daemon, origin) and met.is_set()
+
+
+def test_a_record_that_cannot_be_written_takes_no_other_along(daemon, monkeypatch):
+    store, gate = daemon._board.store, threading.Event()
+    real = store._apply
+    monkeypatch.setattr(store, "_apply", lambda changes: (gate.wait(10), real(changes)))
+    tickets = [store.write({"fact/%d" % number: {"n": threading.Lock() if number == 2 else 1}})
+               for number in range(5)]
+    gate.set()
+    for number, ticket in enumerate(tickets):
+        if number == 2:
+            with pytest.raises(StoreBroken, match="pickle"):
+                ticket.wait()
+        else:
+            ticket.wait()
+            assert store.fact(str(number)) == {"n": 1}
+
+
+def test_whoever_listens_comes_back_after_a_bug_of_the_feed(daemon, origin, stumble, caplog):
+    def events(url):
+        """(kind, data) of each event until the daemon ends the reply."""
+        with urllib.request.urlopen(url + "/events", timeout=10) as reply:
+            kind = None
+            for line in reply:
+                name, _, value = line.decode().strip().partition(": ")
+                kind = value if name == "event" else kind
+                if name == "data":
+                    yield kind, json.loads(value)
+
+    with Server(daemon, "127.0.0.1", 0) as server:
+        listening = events(server.url)
+        assert next(listening)[0] == "snapshot"
+        stumble(server.feed, "_changed_rows")
+        tid = daemon.add(origin.url("/a.iso"), {"paused": True})
+        assert list(listening) == [], "it is cut off"
+        assert "the feed met a bug" in caplog.text
+        again = events(server.url)
+        assert [row["tid"] for row in next(again)[1]["detail"]] == [tid]
+        daemon.delete(tid)
+        assert "removed" in {next(again)[0] for _ in range(2)}
+
+
+@pytest.mark.parametrize("name", ["handle_request", "process_request", "get_request"])
+def test_the_server_lets_the_next_one_in(daemon, stumble, name, caplog):
+    from harness import Api
+    with Server(daemon, "127.0.0.1", 0) as server:
+        met = stumble(server, name)
+        with Api(server.url) as first:
+            try:
+                first.get("/health")
+            except OSError:
+                pass        # that one was dropped
+        assert met.is_set() and "planted in " + name in caplog.text
+        with Api(server.url) as second:
+            assert second.get("/health").status == 200
+
+
+def test_a_bug_while_hashing_ends_its_task_alone(daemon, origin, stumble, monkeypatch):
+    from dlserv.engine import checksum
+    monkeypatch.setattr(checksum, "WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(Verifier, "PAUSE", 0.01)
+    origin.put("/a.iso", DATA, script=[paced(600000)])
+    stumble(Verifier, "_advance")
+    assert daemon.wait(daemon.add(origin.url("/a.iso")), 10).error == "internal error: Bug"
+    assert finishes(daemon, origin)
+
+
+def test_a_bug_while_resolving_ends_its_task_alone(daemon, origin, monkeypatch):
+    from dlserv.engine import dial
+    real = dial._getaddrinfo
+
+    def broken(host, port, flags):
+        if not flags:       # the call that has a thread of its own
+            raise Bug("planted in getaddrinfo")
+        return real(host, port, flags)
+
+    monkeypatch.setattr(dial, "_getaddrinfo", broken)
+    tid = daemon.add("http://localhost:1/a.iso")
+    assert daemon.wait(tid, 10).error == "internal error: Bug"
+    assert finishes(daemon, origin)
+
+
+def test_a_thread_that_dies_all_the_same_is_in_the_log(process, tmp_path):
+    """Wherever standard error goes: the log has the traceback, and the daemon goes on."""
+    code = ("import sys, threading; sys.path.insert(0, %r)\n"
+            "from dlserv import cli, serve\n"
+            "wait = serve._Signals.wait\n"
+            "def bug(): raise ZeroDivisionError\n"
+            "def begin(*arguments):\n"
+            "    threading.Thread(target=bug, name='dlserv-victim').start()\n"
+            "    wait(*arguments)\n"
+            "serve._Signals.wait = begin\n"
+            "sys.exit(cli.main())" % ROOT)
+    log = tmp_path / "dlserv.log"
+    running = process(command=[sys.executable, "-c", code], environ=dict(os.environ, DLSERV_LOG_FILE=str(log)))
+    until(lambda: "the thread dlserv-victim has died of a bug" in log.read_text())
+    until(lambda: "ZeroDivisionError" in log.read_text())
+    assert running.api.get("/health").status == 200 and running.stop() == 0
