@@ -21,7 +21,7 @@ from .note import Note, note_path
 
 log = logging.getLogger("dlserv")
 
-END_SECONDS = 2.8           # that the end may take, from the signal on
+END_SECONDS = 2.5           # that the end may take, from the signal on
 LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
 
 
@@ -203,18 +203,22 @@ def environment_proxies():
 
 
 def _reload(options, daemon, server, output):
-    """What SIGHUP asks for: the settings, the certificate and the log file taken anew."""
-    try:
-        mapping, _, path = settings(options, os.environ)
-        waiting = daemon.reload(mapping)
-        server.reload_certificate()
-        output.open(daemon.config.general)
-    except Error as error:
-        log.error("the settings stay as they are: %s", error)
-        return
-    except Exception:
-        log.exception("the settings could not be taken anew")
-        return
+    """What SIGHUP asks for: the log file, the settings and the certificate taken anew, each by itself."""
+    for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
+                           (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
+                           (server.reload_certificate, "the certificate stays")):
+        try:
+            act()
+        except Error as error:
+            log.error("%s: %s", otherwise, error)
+        except Exception:
+            log.exception("%s, for a bug", otherwise)
+
+
+def _reload_settings(options, daemon):
+    mapping, _, path = settings(options, os.environ)
+    waiting = daemon.reload(mapping)
+    log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:
         log.warning("%s will count after a new start", ", ".join(waiting))

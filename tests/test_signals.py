@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import socket
 import stat
+import sys
 import time
 
 import pytest
 
-from harness import Process, noise, until
+from dlserv import Daemon
+from harness import ROOT, Process, noise, until
 from servers.origin import Gate, accept_and_sleep, paced
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of POSIX")
@@ -42,6 +45,55 @@ def test_it_ends_in_time_with_transfers_that_are_stuck(process, origin, folder, 
     assert again.api.status(half)["state"] == "paused"
 
 
+def test_a_reply_under_way_is_finished(process, folder, tmp_path):
+    general = {"download_dir": str(folder), "db_path": str(tmp_path / "state" / "dlserv.db"), "log_size": 1000}
+    with Daemon({"general": general}) as daemon:
+        for number in range(12):
+            daemon.add("http://127.0.0.1:1/%d" % number, {"paused": True}, ["x" * 1000] * 1000)
+    running = process()
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", int(running.url.rpartition(":")[2])))
+        sock.sendall(b"GET /task/list?exerpt=false HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        reply = sock.recv(1)
+        running.popen.terminate()
+        until(lambda: not listens(running.url))
+        with sock.makefile("rb") as rest:
+            head, _, body = (reply + rest.read()).partition(b"\r\n\r\n")
+    assert len(json.loads(body)["detail"]) == 12 and b"Content-Length: %d" % len(body) in head
+    assert running.popen.wait(10) == 0
+
+
+def listens(url):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
+def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
+    """Its flush never returns, as that of a dying USB disk; what was acknowledged is there all the same."""
+    code = ("import sys, time; sys.path.insert(0, %r)\n"
+            "from dlserv import cli, run\n"
+            "from dlserv.engine import partfile\n"
+            "def hang(fd):\n"
+            "    print('hanging', file=sys.stderr, flush=True)\n"
+            "    time.sleep(60)\n"
+            "partfile._fdatasync = hang\n"
+            "run.Checkpointer.FLUSH_EVERY = 0.3\n"
+            "sys.exit(cli.main())" % ROOT)
+    running = process(command=[sys.executable, "-c", code])
+    origin.put("/a.iso", noise(2000000), script=[Gate(after=1000000)])
+    tid = running.api.add(origin.url("/a.iso"), connections=1)
+    until(lambda: "hanging" in running.log)
+    other = running.api.add("http://127.0.0.1:1/", paused=True)
+    began = time.monotonic()
+    running.popen.terminate()
+    assert running.popen.wait(10) == 0 and time.monotonic() - began < 3
+    until(lambda: "not everything has come to its end" in running.log)
+    again = process()
+    assert again.api.status(other)["state"] == "paused"
+    assert again.api.reach(tid, "finished")["total_bytes"] == 2000000
+
+
 def test_sighup_takes_the_settings_anew(process, config):
     daemon = process("-c", str(config))
     config.write_text(json.dumps({"download": {"retries": 9, "ratelimit": "1M"}, "server": {"port": 1234},
@@ -62,7 +114,8 @@ def test_sighup_takes_the_settings_anew(process, config):
 
 
 def test_sighup_opens_the_log_anew(process, config, tmp_path):
-    log = tmp_path / "dlserv.log"
+    log = tmp_path / "logs" / "dlserv.log"
+    log.parent.mkdir()
     config.write_text(json.dumps({"general": {"log_file": str(log)}}))
     daemon = process("-c", str(config))
     assert "downloads to" in log.read_text() and stat.S_IMODE(log.stat().st_mode) == 0o600
@@ -72,6 +125,14 @@ def test_sighup_opens_the_log_anew(process, config, tmp_path):
     daemon.api.add("http://127.0.0.1:1/")
     until(lambda: "added" in log.read_text())
     assert "added" not in (tmp_path / "old.log").read_text() and daemon.log == ""
+    config.write_text("{")              # a wrong setting does not keep the log from being opened
+    os.rename(str(log), str(tmp_path / "old.log"))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: log.exists() and "the settings stay as they are" in log.read_text())
+    os.rename(str(log.parent), str(tmp_path / "away"))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: "the log goes where it went: general.log_file:" in (tmp_path / "away" / "dlserv.log").read_text())
+    assert daemon.api.get("/health").status == 200
 
 
 def test_a_log_that_cannot_be_written_is_told(config, tmp_path, folder):

@@ -1,0 +1,120 @@
+"""What the daemon does to files of others: nothing, whatever is in its way. Seen from outside."""
+
+import os
+import stat
+import threading
+
+
+import pytest
+
+from harness import noise, until
+from servers.origin import Gate, paced
+
+
+@pytest.fixture
+def api(process):
+    return process("--log-level", "warning").api
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no modes")
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_files_and_folders_get_the_umask_and_no_more(process, origin, folder, mask, tmp_path):
+    origin.put("/small", noise(100))
+    origin.put("/large", noise(2000000), script=[paced(8000000)])
+    before = os.umask(mask)
+    try:
+        api = process().api
+    finally:
+        os.umask(before)
+    for name in ("small", "large"):
+        api.reach(api.add(origin.url("/" + name), dir="new/deeper"), "finished")
+        assert mode(folder / "new" / "deeper" / name) == 0o666 & ~mask
+    for path in (folder / "new", folder / "new" / "deeper"):
+        assert mode(path) == 0o777 & ~mask
+    assert {mode(path) for path in (tmp_path / "state").iterdir()} == {0o600}
+
+
+def test_nobody_who_races_for_a_name_loses_a_byte(api, origin, folder):
+    """Twelve tasks and a person want the same name at the same time."""
+    gate = Gate(after=20000)
+    wanted = [noise(60000, seed) for seed in range(12)]
+    for number, data in enumerate(wanted):
+        origin.put("/%d/same.bin" % number, data, script=[gate] if number % 2 else [])
+    own, stop = {}, threading.Event()
+
+    def person():
+        for number in range(2000):
+            path = folder / ("same (%d).bin" % number if number else "same.bin")
+            try:
+                with open(str(path), "xb") as file:
+                    file.write(b"mine %d" % number)
+                own[path.name] = b"mine %d" % number
+            except FileExistsError:
+                pass
+            if stop.wait(0.005):
+                return
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    try:
+        tids = api.post("/task/batch/add", {"tasks": [
+            {"url": origin.url("/%d/same.bin" % number), "options": {"connections": 1}}
+            for number in range(12)]})["tids"]
+        until(lambda: len(origin.requests) >= 5)
+        gate.open()
+        names = [api.reach(tid, "finished")["filename"] for tid in tids]
+    finally:
+        stop.set()
+        thread.join()
+    assert len(set(names)) == 12 and not set(names) & set(own)
+    for name, data in list(zip(names, wanted)) + list(own.items()):
+        assert (folder / name).read_bytes() == data, name
+    assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+def test_a_folder_outside_is_refused(api, origin):
+    for where in ("..", "../x", "a/../../x", "/etc", "a//b", ".", "a/.", "a\\b", "c:", "a\0b"):
+        answer = api.post("/task", {"url": origin.url("/a"), "options": {"dir": where}})
+        assert answer.status == 400 and "dir" in answer["errmsg"], where
+
+
+@pytest.mark.parametrize("where", ["link", "link/deeper", "real/link"])
+def test_a_link_to_elsewhere_is_not_followed(api, origin, folder, tmp_path, where):
+    origin.put("/a.bin", noise(1000))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (folder / "real").mkdir()
+    for link in (folder / "link", folder / "real" / "link"):
+        link.symlink_to(outside)
+    tid = api.add(origin.url("/a.bin"), dir=where)
+    until(lambda: api.status(tid)["state"] == "invalid")
+    assert "symbolic link" in api.status(tid)["error"] and os.listdir(str(outside)) == []
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a.bin.part"])
+def test_a_link_in_the_way_is_left_alone(api, origin, folder, tmp_path, name):
+    data = noise(300000)
+    origin.put("/a.bin", data, script=[paced(3000000)])
+    (tmp_path / "precious").write_bytes(b"precious")
+    (folder / name).symlink_to(tmp_path / "precious")
+    found = api.reach(api.add(origin.url("/a.bin")), "finished")["filename"]
+    assert found == "a (1).bin" and (folder / found).read_bytes() == data
+    assert (tmp_path / "precious").read_bytes() == b"precious" and (folder / name).is_symlink()
+
+
+@pytest.mark.parametrize("size", [10, 400000])
+def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, folder, size):
+    origin.put("/a.bin", noise(300000), script=[Gate(after=100000)])
+    tid = api.add(origin.url("/a.bin"), connections=1)
+    until(lambda: api.status(tid)["downloaded_bytes"] == 100000)
+    api.put("/task/tid/%s?act=pause" % tid)
+    part = folder / "a.bin.part"
+    until(lambda: api.status(tid)["connections"] == 0)
+    part.unlink()
+    part.write_bytes(bytes(size))
+    detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
+    assert detail["deleted"] == [] and detail["kept"][0][0] == "a.bin.part" and part.stat().st_size == size
