@@ -16,6 +16,7 @@ import struct
 import zlib
 from collections.abc import MutableMapping
 
+from . import wal
 from .errors import StoreBroken
 
 try:
@@ -29,6 +30,9 @@ try:
 except ImportError:     # OpenWrt without python3-sqlite3
     sqlite3 = None
     ERRORS = (OSError,)
+
+
+REPLAYED = "-replayed"      # ends the name of a copy that has what a damaged log has kept
 
 
 def make_folder(path):
@@ -134,6 +138,7 @@ class SqliteMapping(_Mapping):
 
     def __init__(self, path):
         super().__init__()
+        self._path = path
         _create_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._synchronous = None
@@ -156,6 +161,11 @@ class SqliteMapping(_Mapping):
             self._synchronous = level
 
     def check(self):
+        known = self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        behind = wal.pages_behind(self._path + "-wal", known)
+        if behind:      # SQLite will remove that file
+            wal.replay(self._path, behind, self._path + REPLAYED)
+            raise DamagedFile("its log is damaged behind frame %d" % known)
         verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)

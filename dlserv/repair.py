@@ -10,7 +10,7 @@ import os
 import time
 
 from . import backends
-from .backends import DamagedFile, FileMapping, SqliteMapping
+from .backends import REPLAYED, DamagedFile, FileMapping, SqliteMapping
 from .errors import MissingModule, StoreBroken
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -61,6 +61,8 @@ def _open_or_repair(kind, path, snapshot, damage):
 
 
 def _open(kind, path, snapshot):
+    if os.path.exists(path + REPLAYED):
+        raise DamagedFile("its repair was cut short")
     mapping = kind(path)
     try:
         mapping.check()
@@ -145,7 +147,7 @@ def set_aside(path):
 
 def _files(path):
     """Those of the database that are there."""
-    return [path + suffix for suffix in ("", "-wal", "-shm") if os.path.exists(path + suffix)]
+    return [path + suffix for suffix in ("", "-wal", "-shm", REPLAYED) if os.path.exists(path + suffix)]
 
 
 def salvage(path, asked=()):
@@ -153,7 +155,12 @@ def salvage(path, asked=()):
     with open(path, "rb") as file:
         data = file.read()
     if data.startswith(_SQLITE_MAGIC) and backends.sqlite3:
-        return _salvage_sqlite(path, asked)
+        found, gone = _salvage_sqlite(path, asked)
+        if os.path.exists(path + REPLAYED):
+            later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
+            found = {key: value for key, value in found.items() if key not in gone}
+            found.update(later)
+        return found, gone
     last = {}
     for _, _, changes in FileMapping.frames(data):
         last.update(changes)

@@ -20,7 +20,7 @@ ORDER = """
     engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
     engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
     engine.sources engine.transfer engine.connections engine.landing engine.download
-    backends snapshot repair store events task removal place scheduler run room board attempts daemon
+    wal backends snapshot repair store events task removal place scheduler run room board attempts daemon
     api.framing api.requests api.bodies api.replies api.views api.files api.assets api.feeds api.metrics
     api.openapi api.routes api.crowd api.guard api.listener api.server
     records moving note configfile client terminal serve
@@ -35,6 +35,7 @@ BANS = {
                "daemon"},
     "store": {"engine", "task"},
     "backends": {"engine", "task"},
+    "wal": {"engine", "task"},
     "snapshot": {"engine", "task"},
     "repair": {"engine", "task"},
     "api": {"store", "scheduler", "daemon", "board", "attempts", "backends"},

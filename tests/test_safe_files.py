@@ -4,7 +4,6 @@ import os
 import stat
 import threading
 
-
 import pytest
 
 from harness import noise, until

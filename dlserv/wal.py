@@ -1,0 +1,66 @@
+"""SQLite's write-ahead log, where SQLite reads no further: behind a damaged frame.
+
+What lies there was committed and flushed like everything before it. The format is at
+https://sqlite.org/fileformat2.html#walformat.
+"""
+
+import shutil
+import struct
+import sys
+
+_HEADER = struct.Struct(">8I")      # magic, version, page size, number, two salts, two checksums
+_FRAME = struct.Struct(">6I")       # page, pages after a commit or 0, two salts, two checksums
+_ORDERS = {0x377f0682: "<", 0x377f0683: ">"}    # magic: of the checksums' words
+
+
+def pages_behind(path, known):
+    """{number: bytes} of the pages that whole commits behind the first `known` frames have left."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return {}
+    return _pages_behind(data, known) if len(data) > _HEADER.size + _FRAME.size else {}
+
+
+def replay(path, pages, target):
+    """Copy the database at `path` to `target`, with these pages in place of its own."""
+    shutil.copyfile(path, target)
+    with open(target, "r+b") as file:
+        for number, page in pages.items():
+            file.seek((number - 1) * len(page))
+            file.write(page)
+
+
+def _pages_behind(data, known):
+    magic, _, size, _, *salts, first, second = _HEADER.unpack_from(data)
+    order = _ORDERS.get(magic, "<" if sys.byteorder == "little" else ">")
+    if _checksum(data[:24], order, (0, 0)) != (first, second):      # then the first frame tells
+        size, salts = size if _is_page_size(size) else 4096, list(_FRAME.unpack_from(data, 32)[2:4])
+    pages, pending, seed = {}, {}, (first, second)
+    for index, at in enumerate(range(_HEADER.size, len(data) - size - _FRAME.size + 1, _FRAME.size + size)):
+        number, commits, *found, first, second = _FRAME.unpack_from(data, at)
+        before, seed = seed, (first, second)
+        if index < known or found != salts:
+            continue
+        page = data[at + _FRAME.size:at + _FRAME.size + size]
+        if _checksum(data[at:at + 8] + page, order, before) != seed:
+            continue        # damaged, or the torn end
+        pending[number] = page
+        if commits:
+            pages.update(pending)
+            pending = {}
+    return pages
+
+
+def _is_page_size(size):
+    return 512 <= size <= 65536 and not size & (size - 1)
+
+
+def _checksum(data, order, seed):
+    words = struct.unpack("%s%dI" % (order, len(data) // 4), data)
+    first, second = seed
+    for one, other in zip(words[::2], words[1::2]):
+        first = (first + one + second) & 0xffffffff
+        second = (second + other + first) & 0xffffffff
+    return first, second
