@@ -12,37 +12,41 @@ VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 VENV = build/venv-$(call VERSION_OF,$(PYTHON))
 SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -name __main__.py | LC_ALL=C sort)
 
-export PYTHONDONTWRITEBYTECODE = 1
+export PYTHONPYCACHEPREFIX = $(CURDIR)/build/pycache
 
 .PHONY: pyz test test-all crash-test bench install clean
 
 pyz: dlserv.pyz
 
 # The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings,
-# comments, indents and empty lines stay at home; routes.py needs the docstrings of its functions,
-# which the interface is described by.
+# comments and white space that Python does not need stay at home; routes.py needs the docstrings of
+# its functions, which the interface is described by.
 define BUILD
 import ast, io, sys, tokenize, zipapp, zipfile
 
-def bare(source, documented):
-    lines, blank = source.split("\n"), set()
-    kinds = (ast.Module, ast.ClassDef) if documented else (ast.Module, ast.ClassDef, ast.FunctionDef)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, kinds) and len(node.body) > 1 and ast.get_docstring(node) is not None:
-            blank.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
-    strings = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        row, column = token.start
-        if token.type == tokenize.COMMENT:
-            lines[row - 1] = lines[row - 1][:column].rstrip()
-        elif token.type == tokenize.STRING or "FSTRING" in tokenize.tok_name[token.type]:
-            strings.update(range(row, token.end[0]))
-    return "\n".join(line if row in strings else dedented(line) for row, line in enumerate(lines)
-                     if row not in blank and (row in strings or line.strip())) + "\n"
+WORDS = tokenize.NAME, tokenize.NUMBER, tokenize.STRING
+SILENT = tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER
+DEPTH = {tokenize.INDENT: 1, tokenize.DEDENT: -1}
 
-def dedented(line):
-    text = line.lstrip(" ")
-    return " " * -(-(len(line) - len(text)) // 4) + text
+def bare(source, documented):
+    kinds = (ast.Module, ast.ClassDef) if documented else (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {node.body[0].lineno for node in ast.walk(ast.parse(source))
+                  if isinstance(node, kinds) and len(node.body) > 1 and ast.get_docstring(node) is not None}
+    out, depth, before = [], 0, tokenize.NEWLINE
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = token.type
+        depth += DEPTH.get(kind, 0)
+        if kind in DEPTH or kind in SILENT or before == kind == tokenize.NEWLINE:
+            continue
+        if before == tokenize.NEWLINE:
+            if kind == tokenize.STRING and token.start[0] in docstrings:
+                continue
+            out.append(" " * depth)
+        elif before in WORDS and kind in WORDS:
+            out.append(" ")
+        out.append("\n" if kind == tokenize.NEWLINE else token.string)
+        before = kind
+    return "".join(out)
 
 target, *names = sys.argv[1:]
 stage = target + ".zip"

@@ -37,19 +37,19 @@ class Run:
         self._keep, self._note, self._admit, self._check_place = keep, note, admit, check_place
         self.cancelled = False      # the task has moved on; its end decides nothing
         self._reason = None         # what it is to end with, instead of with Stopped
-        self._began = time.monotonic()
+        self._began, self._until = time.monotonic(), None
         self.before = self.download.count
         self.thread = None          # the one that performs it
         self._over = threading.Event()
 
     @property
     def seconds(self):
-        """How long it has been going."""
-        return time.monotonic() - self._began
+        """How long it has been going, or was until it was cancelled."""
+        return (self._until or time.monotonic()) - self._began
 
     def cancel(self):
         """Stop it; what it ends with no longer matters."""
-        self.cancelled = True
+        self.cancelled, self._until = True, time.monotonic()
         self.download.stop()
 
     def interrupt(self, reason):

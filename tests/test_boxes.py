@@ -16,7 +16,7 @@ DATA = noise(300000)
 # What OpenWrt puts into packages of their own (names as in lib/python3.X), those we need left out.
 ELSEWHERE = """webbrowser.py _osx_support.py asyncio cgi.py cgitb.py ctypes dbm decimal.py distutils idlelib
     tkinter turtledemo turtle.py lib2to3 lzma.py multiprocessing curses doctest.py pydoc.py pydoc_data unittest
-    uuid.py venv ensurepip xml xmlrpc test site-packages __pycache__""".split()
+    uuid.py venv ensurepip xml xmlrpc test site-packages""".split()
 BINARY = """unicodedata _codecs_ _ctypes _dbm _gdbm _decimal _lzma _multiprocessing _curses readline _uuid
     _elementtree pyexpat""".split()
 PACKAGES = {"openssl": ["_ssl", "_hashlib"], "sqlite3": ["_sqlite3", "sqlite3"], "codecs": ["unicodedata"]}
@@ -52,7 +52,8 @@ def works(home):
 
 def environ(home):
     # PYTHONPLATLIBDIR: some builds look for lib64 first.
-    return dict(os.environ, PYTHONHOME=str(home), PYTHONDONTWRITEBYTECODE="1")
+    return dict({name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"},
+                PYTHONHOME=str(home), PYTHONDONTWRITEBYTECODE="1")
 
 
 @pytest.fixture(scope="session")

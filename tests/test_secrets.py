@@ -48,13 +48,10 @@ class Ear:
             self.ask("GET", path)
 
     def close(self):
+        """To be called when the server has stopped, which ends the events."""
         self.api.close()
-        self.events.settimeout(0.3)
-        try:
-            for data in iter(lambda: self.events.recv(65536), b""):
-                self.heard.append(data)
-        except socket.timeout:
-            pass
+        for data in iter(lambda: self.events.recv(65536), b""):
+            self.heard.append(data)
         self.events.close()
 
 
@@ -67,7 +64,7 @@ def ear(settings, tmp_path, caplog):
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
         listener = Ear(server.url)
         yield listener
-        listener.close()
+    listener.close()
     heard = b"".join(listener.heard) + caplog.text.encode()
     assert len(heard) > 1000 and b"event: snapshot" in heard
     for form in FORMS:

@@ -22,6 +22,7 @@ import tempfile
 import threading
 
 PATIENCE = 5
+STARTING = 60   # seconds that a browser may take on a cold disk
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
         "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Delete": 46, "Tab": 9}
@@ -123,7 +124,7 @@ class Browser:
         self.close()
 
     def _address(self):
-        watch = threading.Timer(PATIENCE * 2, self._process.kill)
+        watch = threading.Timer(STARTING, self._process.kill)
         watch.start()
         try:
             for line in self._process.stderr:
