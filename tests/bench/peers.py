@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import namedtuple
 
@@ -20,6 +21,11 @@ Cost = namedtuple("Cost", "wall cpu")       # seconds
 
 def found(name):
     return shutil.which(name)
+
+
+def fresh(folder):
+    """A new folder. It stays to the end: for seconds after a deletion ext4 is slow to make a file."""
+    return tempfile.mkdtemp(dir=folder)
 
 
 def run(command, target):
@@ -65,9 +71,7 @@ class Aria2:
     """aria2c as a daemon with its RPC; a context manager."""
 
     def __init__(self, folder, *arguments):
-        self.folder = os.path.join(folder, "aria2")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.makedirs(self.folder)
+        self.folder = fresh(folder)
         self._arguments = list(arguments)
 
     def __enter__(self):
@@ -83,7 +87,6 @@ class Aria2:
         self._connection.close()
         self.process.terminate()
         self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def cpu(self):
@@ -110,9 +113,7 @@ class Dlserv:
     """The daemon as a process of its own; a context manager."""
 
     def __init__(self, folder, *arguments, program=None):
-        self.folder = os.path.join(folder, "dlserv")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.makedirs(self.folder)
+        self.folder = fresh(folder)
         self._command = [sys.executable, program or os.path.join(ROOT, "dlserv.py"), "--port", "0",
                          "--download-dir", self.folder, "--log-level", "error",
                          "--db", os.path.join(self.folder, ".db")] + list(arguments)
@@ -128,7 +129,6 @@ class Dlserv:
         self.process.terminate()
         self.process.wait()
         self.process.stdout.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def cpu(self):
