@@ -12,8 +12,6 @@ VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 VENV = build/venv-$(call VERSION_OF,$(PYTHON))
 SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -name __main__.py | LC_ALL=C sort)
 
-export PYTHONPYCACHEPREFIX = $(CURDIR)/build/pycache
-
 .PHONY: pyz test test-all crash-test bench install clean
 
 pyz: dlserv.pyz

@@ -7,7 +7,7 @@ import random
 import re
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -116,27 +116,24 @@ class Process:
 
     def __init__(self, arguments, command=None, environ=None):
         command = command or [sys.executable, os.path.join(ROOT, "dlserv.py")]
+        self._errors, self._last_words = tempfile.TemporaryFile(), None
         self.popen = subprocess.Popen(
-            command + ["--port", "0"] + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command + ["--port", "0"] + arguments, stdout=subprocess.PIPE, stderr=self._errors,
             stdin=subprocess.DEVNULL, env=environ)
-        self.errors = []
-        self._reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._reader.start()
         self.ready = self.popen.stdout.readline().decode()
         match = re.fullmatch(r"dlserv: listening on (http://\S+)\n", self.ready)
         if match is None:
             self.stop()
-            raise AssertionError("no ready line: %r %s" % (self.ready, "".join(self.errors)))
+            raise AssertionError("no ready line: %r %s" % (self.ready, self.log))
         self.url = match.group(1)
         self.api = Api(self.url)
 
-    def _read_errors(self):
-        for line in self.popen.stderr:
-            self.errors.append(line.decode())
-
     @property
     def log(self):
-        return "".join(self.errors)
+        """What it has written to standard error by now."""
+        if self._errors.closed:
+            return self._last_words
+        return os.pread(self._errors.fileno(), 2 ** 24, 0).decode()
 
     def kill(self):
         """kill -9, as a crash would."""
@@ -153,8 +150,8 @@ class Process:
             if self.popen.poll() is None:
                 self.popen.kill()
                 self.popen.wait()
-            self._reader.join(PATIENCE)
             self.popen.stdout.close()
-            self.popen.stderr.close()
+            self._last_words = self.log
+            self._errors.close()
             if hasattr(self, "api"):
                 self.api.close()

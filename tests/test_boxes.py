@@ -52,8 +52,7 @@ def works(home):
 
 def environ(home):
     # PYTHONPLATLIBDIR: some builds look for lib64 first.
-    return dict({name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"},
-                PYTHONHOME=str(home), PYTHONDONTWRITEBYTECODE="1")
+    return dict(os.environ, PYTHONHOME=str(home), PYTHONDONTWRITEBYTECODE="1")
 
 
 @pytest.fixture(scope="session")

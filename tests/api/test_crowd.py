@@ -11,6 +11,7 @@ from dlserv import Daemon, Server
 from harness import Api, until
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
 
 
 @pytest.fixture
@@ -48,8 +49,9 @@ def receive(sock):
 
 def test_the_one_too_many_is_told_so(serve):
     server = serve(max_connections=4)
-    busy = [dial(server, data=GET[:-2]) for _ in range(4)]
-    until(lambda: len(server.crowd) == 4)
+    busy = [dial(server, data=POST) for _ in range(4)]
+    for each in busy:
+        assert receive(each).startswith(b"HTTP/1.1 100 ")
     with dial(server) as late:
         answer = receive(late)
     assert answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 5\r\n" in answer
