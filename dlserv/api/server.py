@@ -307,6 +307,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """The Reply to the request; its body is read or the connection given up."""
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
+        if path == "" and target == self.server.settings.prefix:
+            return Reply(308, [("Location", target + "/")])     # for the page's relative links
         methods, arguments = find(path)
         route = methods.get(head.method)
         refusal = self.server.guard.refusal(head, self._address(), public=route is not None and route.public)
@@ -329,11 +331,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.client_address[0] if self.client_address else "the unix socket"
 
     def _below_prefix(self, path):
-        """The path as the routes know it; "" for one that is not below server.prefix."""
+        """The path as the routes know it; "" for one that is not below server.prefix.
+
+        Who calls over the unix socket may leave the prefix out.
+        """
         prefix = self.server.settings.prefix
-        if path == "*" or not prefix:
-            return path
-        return path[len(prefix):] if path.startswith(prefix + "/") else ""
+        if path.startswith(prefix + "/"):
+            return path[len(prefix):]
+        return path if path == "*" or not self.client_address else ""
 
     def _read_body(self, head):
         if not head.has_body:

@@ -144,9 +144,12 @@ def test_a_prefix(serve):
     assert server.url.endswith("/a/dlserv")
     with Api(server.url.partition("/a/")[0]) as api:
         assert api.get("/a/dlserv/task/list").status == 200
-        for path in ("/task/list", "/a/dlserv", "/a/dlservtask/list", "/a"):
+        for path in ("/task/list", "/a/dlservtask/list", "/a"):
             assert api.get(path).status == 404
             assert "no path" in api.get(path)["errmsg"]
+        answer = api.get("/a/dlserv")
+        assert answer.status == 308 and answer.headers["location"] == "/a/dlserv/"
+        assert api.get("/a/dlserv/").status == 200
 
 
 @pytest.fixture
@@ -158,12 +161,13 @@ def short(tmp_path_factory):
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-def test_a_unix_socket(serve, short):
+@pytest.mark.parametrize("prefix", ["", "/for/the/proxy"])
+def test_a_unix_socket(serve, short, prefix):
     path = os.path.join(short, "s")
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(path)
     stale.close()
-    server = serve("unix:" + path)
+    server = serve("unix:" + path, prefix=prefix)
     assert server.url == "unix:" + path and os.stat(path).st_mode & 0o777 == 0o660
     for _ in range(2):
         with socket.socket(socket.AF_UNIX) as sock:
