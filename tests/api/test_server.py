@@ -130,9 +130,9 @@ def settings(settings):
     return settings
 
 
-def post(body, *headers, path="/task"):
-    """A POST request of these bytes, which says so itself."""
-    lines = ["POST %s HTTP/1.1" % path, "Host: localhost", "Content-Length: %d" % len(body)] + list(headers)
+def post(body, *headers, path="/task", method="POST"):
+    """A request of these bytes, which says so itself."""
+    lines = ["%s %s HTTP/1.1" % (method, path), "Host: localhost", "Content-Length: %d" % len(body)] + list(headers)
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
@@ -684,14 +684,19 @@ def random_value(rng, depth=0):
     return random_text(rng) if kind == 4 else rng.choice(WORST)
 
 
-def random_post(rng):
-    """(path, body) of a request that is nearly right."""
+def random_request(rng, tid):
+    """(method, path, body) of a request that is nearly right."""
     options = {rng.choice(OPTIONS): random_value(rng) for _ in range(rng.randrange(3))}
-    return rng.choice((
-        ("/task", {"url": NOWHERE + random_text(rng), "options": options}),
+    entry = {"url": NOWHERE + random_text(rng), "options": options}
+    if rng.random() < 0.3:
+        return "PATCH", "/task/tid/" + tid, rng.choice((entry, {"options": options}, random_value(rng)))
+    return ("POST",) + rng.choice((
+        ("/task/batch/add", {"tasks": [rng.choice((entry, random_value(rng))) for _ in range(rng.randrange(4))]}),
+        ("/task/batch/add", random_value(rng)),
+        ("/task", entry),
         ("/task", {"url": NOWHERE + "a", "ydl_opts": options}),
         ("/task", {"url": random_value(rng), "options": random_value(rng)}),
-        ("/task/batch/" + rng.choice(("pause", "resume", "delete")), random_value(rng)),
+        ("/task/batch/" + rng.choice(("pause", "resume", "restart", "delete")), random_value(rng)),
         ("/task/batch/delete", {"tids": random_value(rng), "del_file": random_value(rng)})))
 
 
@@ -699,9 +704,10 @@ def random_post(rng):
 def test_random_bodies_are_taken_or_refused_with_a_sentence(busy, connect, seed):
     rng = random.Random(seed)
     wire = connect(busy.url)
-    for _ in range(400):
-        path, body = random_post(rng)
-        answer = wire.send(post(json.dumps(body).encode(), path=path)).reply()
+    tid = busy.add(NOWHERE + "paused", paused=True)
+    for _ in range(500):
+        method, path, body = random_request(rng, tid)
+        answer = wire.send(post(json.dumps(body).encode(), path=path, method=method)).reply()
         assert answer.status in (200, 207, 400, 409), (seed, path, body, answer)
         assert answer.status == 200 or isinstance(answer.json["errmsg"], str)
     assert busy.get("/task/list?exerpt=false").status == 200
