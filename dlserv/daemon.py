@@ -384,7 +384,7 @@ class Daemon:
 
     def _restart(self, task):
         self._board.move(task, RESTART)
-        task.retries, task.reached, task.error, task.finish_time = 0, 0, None, 0.0
+        task.retries, task.reached, task.error = 0, 0, None
         task.previous, task.file, task.flushed = task.file or task.previous, None, []
         if task.progress is not None:
             task.progress = task.progress._replace(done=[], publishing=None, checksum=None)

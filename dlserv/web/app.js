@@ -777,7 +777,7 @@ async function filesOf(on) {
   const tids = new Set(on.map(task => task.tid));
   const full = on.length > 20 ? (await get("task/list?exerpt=false")).detail.filter(task => tids.has(task.tid))
     : await Promise.all(on.map(task => detail(task.tid, "status")));
-  return full.map(task => task.state === "finished" ? task.filename : task.tmpfilename).filter(Boolean);
+  return full.flatMap(task => [task.finish_time && task.filename, task.tmpfilename]).filter(Boolean);
 }
 
 /** A field for each setting that may change, as /openapi.json describes it. */

@@ -201,12 +201,31 @@ def test_the_part_file_is_named_before_it_is_deleted(page, api, origin):
     tid = api.add(origin.url("/big.bin"))
     until(lambda: api.status(tid)["downloaded_bytes"])
     page.until("view[0]?.downloaded_bytes")
+    assert files_that_go(page) == [api.status(tid)["tmpfilename"]]
+
+
+def test_so_is_the_file_that_a_restart_has_not_replaced_yet(page, api, origin, folder):
+    origin.put("/big.bin", DATA)
+    tid = api.add(origin.url("/big.bin"))
+    api.reach(tid, "finished")
+    origin.put("/big.bin", DATA, script=[Gate(100000)])
+    api.put("/task/tid/%s?act=restart" % tid)
+    until(lambda: api.status(tid)["downloaded_bytes"] == 100000)
+    page.until("view[0]?.state === 'downloading'")
+    assert files_that_go(page) == ["big.bin", "big.bin.part"]
+    removed = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
+    assert sorted(removed["deleted"]) == ["big.bin", "big.bin.part"] and not list(folder.iterdir())
+
+
+def files_that_go(page):
+    """What the dialog says would be deleted with the only task."""
     page.press("ArrowDown", "Delete")
     page.click("#delete-files")
     page.until("document.querySelector('.files li')")
-    assert texts(page, ".files li") == [api.status(tid)["tmpfilename"]]
+    names = texts(page, ".files li")
     page.press("Escape")
     page.until("!document.querySelector('dialog') && document.activeElement.dataset.tid")
+    return names
 
 
 def test_move_in_the_queue(page, api):
