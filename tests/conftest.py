@@ -17,6 +17,7 @@ from harness import ROOT, Api, Process, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
 from dlserv import Daemon, Server  # noqa: E402
+from dlserv.store import Store  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,29 @@ def api(daemon):
     with Server(daemon, "127.0.0.1", 0) as server:
         with Api(server.url) as client:
             yield client
+
+
+@pytest.fixture
+def open_store():
+    """A function that opens a Store; what is still open is closed in the end."""
+    opened = []
+
+    def open_store(*arguments):
+        opened.append(Store(*arguments))
+        return opened[-1]
+
+    yield open_store
+    for each in opened:
+        if not each._closed:
+            each.close()
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """An environment in which no file of this machine's user is found."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
+    return dict(kept, HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path))
 
 
 @pytest.fixture

@@ -30,6 +30,18 @@ def noise(size, seed=1):
     return random.Random(seed).getrandbits(8 * size).to_bytes(size, "big") if size else b""
 
 
+def load(store):
+    """{name: record} of everything in the store that is whole."""
+    return dict(store.load(lambda name, record: (name, record)))
+
+
+def refill(make, records):
+    """Open the store that `make` makes, write these records and close it."""
+    store = make()
+    store.write(records).wait()
+    store.close()
+
+
 class Answer:
     """A reply: status, headers (lower-case names), raw body, and its JSON by key."""
 

@@ -24,14 +24,6 @@ NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture
-def environ(tmp_path):
-    """An environment in which no file of this machine's user is found."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
-    return dict(kept, HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path))
-
-
-@pytest.fixture
 def process(process, environ):
     """The same in that environment; and its pipes are closed though it has ended by itself."""
     started = []

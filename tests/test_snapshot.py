@@ -13,7 +13,7 @@ from dlserv import Daemon, Server
 from dlserv.errors import StoreBroken
 from dlserv.snapshot import DAY
 from dlserv.store import Store
-from harness import Api, until
+from harness import Api, load, refill, until
 
 START = 1.7e9
 
@@ -36,28 +36,9 @@ def clock():
 
 
 @pytest.fixture
-def make(path, backend, clock):
-    """A function that opens the database; what is still open is closed in the end."""
-    made = []
-
-    def make():
-        made.append(Store(path, backend, clock))
-        return made[-1]
-
-    yield make
-    for each in made:
-        if not each._closed:
-            each.close()
-
-
-def load(store):
-    return dict(store.load(lambda name, record: (name, record)))
-
-
-def refill(make, records):
-    store = make()
-    store.write(records).wait()
-    store.close()
+def make(open_store, path, backend, clock):
+    """A function that opens the database."""
+    return lambda: open_store(path, backend, clock)
 
 
 def made(path):

@@ -14,7 +14,7 @@ import pytest
 from dlserv import backends, store as module
 from dlserv.errors import MissingModule, StoreBroken
 from dlserv.store import Store
-from harness import ROOT, until
+from harness import ROOT, load, refill, until
 
 RECORD = {"url": "http://a/b", "list": [1, 2.5, None, True], "deep": {"x": ["y"]}}
 
@@ -25,29 +25,9 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def make(path, backend):
-    """A function that opens the database; what is still open is closed in the end."""
-    made = []
-
-    def make():
-        made.append(Store(path, backend))
-        return made[-1]
-
-    yield make
-    for each in made:
-        if not each._closed:
-            each.close()
-
-
-def load(store):
-    """{name: record} of everything that is whole."""
-    return dict(store.load(lambda name, record: (name, record)))
-
-
-def refill(make, records):
-    store = make()
-    store.write(records).wait()
-    store.close()
+def make(open_store, path, backend):
+    """A function that opens the database."""
+    return lambda: open_store(path, backend)
 
 
 # -- what is written stays ------------------------------------------------------------------

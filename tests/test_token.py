@@ -20,14 +20,6 @@ TOLD = "clients must send a token"
 
 
 @pytest.fixture
-def environ(tmp_path):
-    """An environment in which no file of this machine's user is found."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
-    return dict(kept, HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path))
-
-
-@pytest.fixture
 def start(process, environ):
     """A function that starts a daemon there."""
     def start(*arguments, **variables):

@@ -8,6 +8,7 @@ import pytest
 
 from dlserv import repair, wal
 from dlserv.store import Store
+from harness import load
 
 pytest.importorskip("sqlite3")
 
@@ -47,10 +48,10 @@ def reopen(crashed, tmp_path):
         log = folder / "db-wal"
         log.write_bytes(bytes(change(bytearray(log.read_bytes()))))
         store = Store(str(folder / "db"), "sqlite")
-        found = dict(store.load(lambda name, record: (name, record)))
+        found = load(store)
         store.close()
         again = Store(str(folder / "db"), "sqlite")
-        assert dict(again.load(lambda name, record: (name, record))) == found and again.repaired is None
+        assert load(again) == found and again.repaired is None
         again.close()
         return found, store.repaired
 
