@@ -92,8 +92,9 @@ def test_digest_is_answered_over_https_too(attempt, folder):
 
 
 def test_a_nonce_that_is_stale_is_replaced(origin, attempt, folder):
-    old, fresh = (refuse("401 Unauthorized", WWW_Authenticate='Digest realm="the realm", qop="auth", nonce="%s", '
-                         'opaque="0paque", algorithm=MD5%s' % each) for each in (("old", ""), ("n0nce", ", stale=TRUE")))
+    challenge = 'Digest realm="the realm", qop="auth", opaque="0paque", algorithm=MD5, nonce='
+    old, fresh = (refuse("401 Unauthorized", WWW_Authenticate=challenge + nonce)
+                  for nonce in ('"old"', '"n0nce", stale=TRUE'))
     origin.put("/a", DATA, script=[old, fresh, digest_guard("MD5")])
     attempt(origin.url("/a"), user="me", password="p:w").run()
     assert (folder / "a").read_bytes() == DATA

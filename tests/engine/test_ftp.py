@@ -115,7 +115,8 @@ def test_a_date_that_is_none_is_no_date(attempt, folder):
     assert (folder / "a.iso").read_bytes() == DATA
 
 
-@pytest.mark.parametrize("command, reply", [("EPSV", "229 (|||abc|)"), ("PASV", "227 nonsense"), ("PASV", "200 what")])
+@pytest.mark.parametrize("command, reply", [
+    ("EPSV", "229 (|||abc|)"), ("PASV", "227 nonsense"), ("PASV", "200 what")])
 def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkeypatch, command, reply):
     monkeypatch.setattr(_Control, "do_" + command, lambda control, argument: control.reply(reply))
     with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
