@@ -182,6 +182,7 @@ class Attempts:
             task = self._task_of(run)
             if task is None:
                 return None
+            run.kept += 1
             task.progress, task.boot = progress, self._boot
             if durable and not progress.publishing:
                 task.flushed = []       # every byte on disk is about to be given up
@@ -191,10 +192,10 @@ class Attempts:
         """Store the progress of all runs in one transaction; its Ticket."""
         changes = {}
         with self._board.lock:
-            for run, progress in progress_by_run.items():
+            for run, (kept, progress) in progress_by_run.items():
                 task = self._task_of(run)
-                if progress is None or task is None:
-                    continue
+                if progress is None or task is None or kept != run.kept:
+                    continue        # a flush may take long, and what it saw may be given up by now
                 task.progress, task.boot = progress, self._boot
                 if flushed:
                     task.flushed = progress.done

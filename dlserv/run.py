@@ -39,6 +39,7 @@ class Run:
         self._reason = None         # what it is to end with, instead of with Stopped
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
+        self.kept = 0               # how often it has planned; changed with the board's lock held
         self.thread = None          # the one that performs it
         self._over = threading.Event()
 
@@ -104,8 +105,9 @@ class Checkpointer:
     """Stores the progress of all runs, every second; every few seconds, flushed first.
 
     `runs()` gives those under way; `store(progress_by_run, flushed)` writes the record of
-    each and gives a Ticket, or None if there was nothing to write; `guard(runs)` looks
-    after them besides. Sleeps while nothing runs.
+    each, unless it has planned anew since (`run.kept` is another), and gives a Ticket, or
+    None if there was nothing to write; `guard(runs)` looks after them besides. Sleeps while
+    nothing runs.
     """
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
@@ -171,7 +173,7 @@ class Checkpointer:
             return not self._stopping
 
     def _checkpoint(self, runs, flush):
-        progress = {run: _progress(run, flush) for run in runs}
+        progress = {run: (run.kept, _progress(run, flush)) for run in runs}
         ticket = self._store(progress, flush)
         if ticket is not None:
             ticket.wait()

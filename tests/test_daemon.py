@@ -9,7 +9,9 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.engine.download import Download
+from dlserv.engine.partfile import PartFile
 from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, NotFound
+from dlserv.run import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
 
@@ -427,3 +429,36 @@ def test_a_reload_tells_what_has_to_wait(daemon, settings):
     settings["general"]["db_path"] += "2"
     assert daemon.reload(settings) == ["general.db_path"]
     assert daemon.config.download.retries == 77
+
+
+def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkeypatch):
+    """The slow flush of bytes whose checksum is found to be wrong meanwhile."""
+    flushing, given_up = threading.Event(), threading.Event()
+    real = PartFile.flush
+
+    def slow(part):
+        flushing.set()
+        given_up.wait(10)
+        real(part)
+
+    monkeypatch.setattr(PartFile, "flush", slow)
+    monkeypatch.setattr(Checkpointer, "FLUSH_EVERY", 0)
+    first, second = Gate(after=100000), Gate(after=0)
+    origin.put("/a", DATA, script=[first, second])
+    tid = daemon.add(origin.url("/a"), {"checksum": "md5=" + 32 * "0"})
+    assert flushing.wait(10)
+    first.open()
+    assert second.reached.wait(10)
+    seen = []
+    store = daemon._board.store
+    write = store.write
+
+    def watched(changes, *how, **more):
+        seen.append(changes)
+        return write(changes, *how, **more)
+
+    monkeypatch.setattr(store, "write", watched)
+    given_up.set()
+    until(lambda: any(tid in changes for changes in seen))
+    assert not any(changes[tid]["flushed"] for changes in seen if tid in changes)
+    daemon.delete(tid)

@@ -22,7 +22,7 @@ OVERLAP = 2 ** 14       # bytes fetched again, to be compared with those that ar
 
 
 class _Leave(Error):
-    """Another task's first connection needs the place at the host."""
+    """Another task's first connection needs the place at the host, or there are to be fewer."""
 
 
 class Connection:
@@ -30,10 +30,10 @@ class Connection:
 
     MIN_SPEED_OVER = 20.0   # seconds
 
-    def __init__(self, source, stop, bucket, min_speed, answer=None):
+    def __init__(self, source, stop, bucket, min_speed, is_surplus, answer=None):
         self.source, self.stop, self.answer = source, stop, answer
         self.error = None
-        self._bucket, self._min_speed = bucket, min_speed
+        self._bucket, self._min_speed, self._is_surplus = bucket, min_speed, is_surplus
         self._slot = None
         self.pace = Pace()
 
@@ -44,15 +44,18 @@ class Connection:
         move(stream, part, segments, segment, self)
 
     def take(self, wanted):
-        if self._slot.asked_to_leave():
+        if self._is_surplus(self) or self._slot.asked_to_leave():
             raise _Leave("it made room for another task")
-        return self._bucket.take(wanted, self.stop)
+        began = time.monotonic()
+        count = self._bucket.take(wanted, self.stop)
+        self.pace.waited(time.monotonic() - began)
+        return count
 
     def moved(self, taken, count):
         if count < taken:
             self._bucket.give_back(taken - count)
         speed = self.pace.moved(count, self.MIN_SPEED_OVER)
-        if speed is not None and speed < self._min_speed and not self._bucket.limited:
+        if speed is not None and speed < self._min_speed:
             raise Temporary("the connection was too slow: less than %s/s for %g s"
                             % (format_size(self._min_speed), self.MIN_SPEED_OVER))
 
@@ -103,7 +106,7 @@ class Fetch:
             self._changed.notify_all()
 
     def _may_grow(self):
-        return (self.most > 1 and self._resource.resumable
+        return (self._resource.resumable
                 and self._resource.total - self._segments.count >= 2 * LEAST)
 
     # -- one -------------------------------------------------------------------------
@@ -121,7 +124,8 @@ class Fetch:
             self._sources.ended(source, connection.pace.speed)
 
     def _connection(self, source, stop, answer):
-        return Connection(source, stop, self._bucket, self._settings.min_speed, answer)
+        return Connection(source, stop, self._bucket, self._settings.min_speed,
+                          lambda connection: connection in self._alive[self.most:], answer)
 
     def _use(self, connection, answer, segment):
         """Move the answer's bytes into the segment, and give both back."""
@@ -250,6 +254,8 @@ class Fetch:
                 raise Permanent("it serves no ranges")
             if answer.resource.total != self._resource.total:
                 raise Permanent("its file has another size")
+            if answer.resource.other_digest(self._resource):
+                raise Permanent("its file has another checksum")
             compare(answer.stream, self._part, done[0], done[0] + OVERLAP)
         except Changed:
             raise Permanent("its file has other bytes") from None
@@ -292,7 +298,7 @@ class Fetch:
     def _refill(self, now):
         """Begin connections as long as there is something for them to do."""
         self._grow(now)
-        while (len(self._alive) < self._target and self._segments.has_work(_seconds_left)
+        while (len(self._alive) < min(self._target, self.most) and self._segments.has_work(_seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:

@@ -158,6 +158,8 @@ class Tls:
         session = channel.sock.session if channel.secure else None
         if session is not None:
             with self._lock:
+                if channel.sock.context is not self._contexts.get(verify):
+                    return      # configured anew meanwhile, and of no use any more
                 self._sessions.pop((host, verify), None)
                 self._sessions[host, verify] = session
                 if len(self._sessions) > self.MOST_SESSIONS:

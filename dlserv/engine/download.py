@@ -270,7 +270,9 @@ class Download:
             self._stop.check()
             try:
                 return self._ask(source), source
-            except (Temporary, Permanent) as refusal:
+            except (Temporary, Permanent, Changed) as refusal:
+                if isinstance(refusal, Changed) and self._is_main(source):
+                    raise
                 refusals.append(refusal)
                 self._sources.refused(source, refusal)
                 if len(self._sources.all) > 1:
@@ -317,6 +319,8 @@ class Download:
                              else "the file on the server has changed")
         elif found.total != known.total:
             self._disagree(source, "the file on the server has another size now")
+        elif found.other_digest(known):
+            self._disagree(source, "the server tells another checksum now")
         elif str(source.url) == self._source and contradicts(found, known):
             self._disagree(source, "the file on the server has changed")
         elif start:

@@ -77,7 +77,9 @@ class _Session:
             raise
 
     def login(self, credentials):
-        self._call(lambda: self._ftp.login(credentials.user, credentials.password or ""))
+        user, password = (text.encode("utf-8").decode("latin-1")
+                          for text in (credentials.user, credentials.password or ""))
+        self._call(lambda: self._ftp.login(user, password))
         if self._url.scheme == "ftps":
             self._command("PBSZ 0")
             self._command("PROT P")
@@ -94,6 +96,7 @@ class _Session:
             self._command("REST %d" % start)
         self._command("RETR " + path)
         if self._url.scheme == "ftps":
+            self._route.remember(self._control)     # servers want the same session on both
             self._route.secure(self.channel)
         last = resource.total if end is None else end
         stream = _Stream(self, None if last is None else max(0, last - start))
@@ -102,9 +105,10 @@ class _Session:
     def _describe(self, path):
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)
         total = int(size) if size and re.fullmatch("[0-9]{1,18}", size) else None
-        match = re.match("[0-9]{14}", modified or "")
-        date = formatdate(timegm(time.strptime(match.group(), "%Y%m%d%H%M%S")), usegmt=True) \
-            if match else None
+        try:
+            date = formatdate(timegm(time.strptime((modified or "")[:14], "%Y%m%d%H%M%S")), usegmt=True)
+        except ValueError:      # old servers call the year 2000 19100
+            date = None
         return Resource(url=str(self._url), total=total, etag=None, last_modified=date,
                         dated=date is not None, ranges=self._optional("REST 0") is not None,
                         media_type="", disposition=None, encoding="", digest=None)
@@ -113,8 +117,8 @@ class _Session:
         try:
             reply = self._call(lambda: self._ftp.sendcmd("EPSV"))
             port = ftplib.parse229(reply, ("", self._url.port))[1]
-        except (Permanent, ftplib.Error):
-            port = ftplib.parse227(self._command("PASV"))[1]
+        except (Permanent, ftplib.Error, ValueError):
+            port = self._call(lambda: ftplib.parse227(self._ftp.sendcmd("PASV")))[1]
         return self._route.carry(self._url.host, port, self._stop)
 
     def _command(self, line):
@@ -178,7 +182,7 @@ class _Ftp(ftplib.FTP):
 
     def __init__(self, channel, host):
         super().__init__()
-        self.encoding, self.host = "utf-8", host
+        self.encoding, self.host = "latin-1", host      # a path's bytes are the URL's own
         self.read_from(channel)
 
     def read_from(self, channel):
@@ -216,7 +220,7 @@ class _Raw(io.RawIOBase):
 def _path(url):
     """The path as commands take it: relative to where the login leads, unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
-    return unquote(path[1:])
+    return unquote(path[1:], "latin-1")
 
 
 def _one_line(error):

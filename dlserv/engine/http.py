@@ -74,8 +74,8 @@ class Client:
             exchange = self._exchange(here, headers)
             jar.keep(here, exchange.headers)
             try:
-                if exchange.status == 401 and "Authorization" not in headers:
-                    answered = self._answer_challenge(exchange, here, origin)
+                if exchange.status == 401:
+                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization", ""))
                 if answered is None and exchange.status not in REDIRECTS:
                     return _answer(exchange, here, start)
                 if answered is None:
@@ -90,10 +90,15 @@ class Client:
             exchange.finish()
         raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
 
-    def _answer_challenge(self, exchange, url, origin):
+    def _answer_challenge(self, exchange, url, origin, sent):
+        """Another Authorization than was `sent` in vain, or None."""
         credentials = self._credentials(url, origin)
         challenges = exchange.headers.get_all("WWW-Authenticate", ())
-        return credentials and credentials.answer(challenges, "GET", url.target)
+        answer = credentials and credentials.answer(challenges, "GET", url.target)
+        if sent and not (answer and answer.startswith("Digest") and (
+                sent.startswith("Basic") or re.search("stale *= *\"?true", str(challenges), re.IGNORECASE))):
+            return None
+        return answer
 
     # -- a request -------------------------------------------------------------------
 
@@ -196,6 +201,8 @@ class Exchange:
         except (http.client.HTTPException, ValueError) as error:
             raise Temporary("the server's answer is not HTTP: %s"
                             % (str(error) or type(error).__name__)) from error
+        if self._sock.raw.ended:        # http.client takes what it has for the whole head
+            raise Temporary("the server closed the connection in the middle of its answer")
         self.status, self.headers = self.response.status, self.response.headers
         route.remember(channel)
 
@@ -274,13 +281,17 @@ class _Raw(io.RawIOBase):
     def __init__(self, channel):
         super().__init__()
         self._channel = channel
-        self.muted = False
+        self.muted = self.ended = False
 
     def readable(self):
         return True
 
     def readinto(self, view):
-        return None if self.muted else self._channel.recv_into(view)
+        if self.muted:
+            return None
+        count = self._channel.recv_into(view)
+        self.ended = not count
+        return count
 
 
 # -- from the head to the stream -----------------------------------------------------
@@ -437,7 +448,7 @@ class Inflated:
     def __init__(self, stream, coding):
         self._stream = stream
         self._inflater = zlib.decompressobj(_CODINGS[coding])
-        self._input = memoryview(bytearray(65536))
+        self._input, self._pending = memoryview(bytearray(65536)), b""
         self.received = 0
 
     def read_into(self, view):
@@ -450,27 +461,30 @@ class Inflated:
         return len(data)
 
     def _more(self, most):
-        pending = self._inflater.unconsumed_tail
         while True:
-            if not pending:
+            if not self._pending:
                 count = self._stream.read_into(self._input)
-                pending = bytes(self._input[:count])
-            if not pending and not self._inflater.eof:
+                self._pending = bytes(self._input[:count])
+            if not self._pending and not self._inflater.eof:
                 raise Temporary("the server's compressed answer is cut short")
-            if not pending:
+            if not self._pending:
                 return b""
-            data = self._inflate(pending, most)
+            data = self._inflate(most)
             if data:
                 return data
-            pending = self._inflater.unconsumed_tail
 
-    def _inflate(self, pending, most):
+    def _inflate(self, most):
+        if self._inflater.eof and self._pending[:1] == b"\x1f":    # another member (RFC 1952, 2.2)
+            self._inflater = zlib.decompressobj(31)
         if self._inflater.eof:
-            return b""      # bytes behind the end of the compressed data mean nothing
+            self._pending = b""     # bytes behind the end of the compressed data mean nothing
+            return b""
         try:
-            return self._inflater.decompress(pending, most)
+            data = self._inflater.decompress(self._pending, most)
         except zlib.error as error:
             raise Permanent("the server's compressed answer is damaged: %s" % error) from error
+        self._pending = self._inflater.unconsumed_tail or self._inflater.unused_data
+        return data
 
     def close(self):
         self._stream.close()

@@ -53,6 +53,10 @@ class Pace:
         self._last = self._window = self._clock()
         self._window_count = 0
 
+    def waited(self, seconds):
+        """Leave out of the window what a limit made it wait."""
+        self._window += seconds
+
     def moved(self, count, over):
         """Note that `count` bytes have come; gives the speed over each window of `over` seconds.
 

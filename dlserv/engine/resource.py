@@ -66,6 +66,11 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
             return self.etag == other.etag
         return bool(self.last_modified and self.dated) and self.last_modified == other.last_modified
 
+    def other_digest(self, other):
+        """Whether the two tell different digests by the same algorithm."""
+        mine, theirs = ((each.digest or "").split("=") for each in (self, other))
+        return mine[0] == theirs[0] and mine != theirs
+
 
 def from_response(status, headers, url):
     """The Resource of a 200 or a 206; `headers` is an email.message.Message.
@@ -94,7 +99,7 @@ def check_is_file(found, name, before):
     """
     if found.media_type not in _PAGES or found.disposition:
         return
-    expected = before.media_type if before is not None else _type_of(name)
+    expected = before is not None and before.media_type or _type_of(name)
     if expected and expected not in _PAGES:
         raise Permanent("the server sent a web page (%s) where %s was expected; the link may have "
                         "run out or want a login" % (found.media_type, expected))

@@ -90,7 +90,7 @@ class Route:
 
     def remember(self, channel):
         """Keep the channel's TLS session for the next one."""
-        if self._url.scheme == "https":
+        if self._url.scheme in ("https", "ftps"):
             self._tls.remember(channel, self._url.host, self._options.verify_tls)
 
     def carry(self, host, port, stop):

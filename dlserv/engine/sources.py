@@ -80,6 +80,7 @@ class Sources:
         self._clock = clock
         self._lock = threading.Lock()
         self.all = [Source(url, urls[0]) for url in dict.fromkeys(urls)]
+        self._apart = False         # none is used beside another
 
     def in_order(self):
         """Those to be asked for a first answer: who rests comes last, else as they were named."""
@@ -96,7 +97,8 @@ class Sources:
         with self._lock:
             now = self._clock()
             ready = [source for source in self.all if not source.banned and source.rests_until <= now
-                     and not (source.single and source.active)]
+                     and not (source.single and source.active)
+                     and not (self._apart and not source.active)]
             best = max([source.speed or 0 for source in ready], default=0)
             return max(ready, default=None, key=lambda source: (
                 (best if source.speed is None else source.speed) + 1) / (1 + source.active))
@@ -137,6 +139,11 @@ class Sources:
         return sum(1 for source in self.all if not source.banned) < 2
 
     def demote(self, url):
-        """What came from this URL was wrong: let the others be asked first."""
+        """What came was wrong: let the others be asked before this URL, if it all came from there.
+
+        If several had a share in it, nobody knows whose was wrong; so no more sharing.
+        """
         with self._lock:
-            self.all.sort(key=lambda source: str(source.url) == url)
+            self._apart = True
+            if sum(source.speed is not None for source in self.all) < 2:
+                self.all.sort(key=lambda source: str(source.url) == url)

@@ -84,6 +84,22 @@ def test_https_sends_basic_unasked_and_http_does_not(origin, attempt):
     assert "authorization" not in origin.requests[0].headers
 
 
+def test_digest_is_answered_over_https_too(attempt, folder):
+    with Origin(context()) as secure:
+        secure.put("/a", DATA, script=[digest_guard("MD5")])
+        attempt(secure.url("/a"), user="me", password="p:w", settings={"ca_file": CA}).run()
+    assert (folder / "a").read_bytes() == DATA
+
+
+def test_a_nonce_that_is_stale_is_replaced(origin, attempt, folder):
+    challenge = 'Digest realm="the realm", qop="auth", opaque="0paque", algorithm=MD5, nonce='
+    old, fresh = (refuse("401 Unauthorized", WWW_Authenticate=challenge + nonce)
+                  for nonce in ('"old"', '"n0nce", stale=TRUE'))
+    origin.put("/a", DATA, script=[old, fresh, digest_guard("MD5")])
+    attempt(origin.url("/a"), user="me", password="p:w").run()
+    assert (folder / "a").read_bytes() == DATA
+
+
 # -- .netrc -----------------------------------------------------------------------------------
 
 BASIC = refuse("401 Unauthorized", WWW_Authenticate="Basic")

@@ -60,6 +60,29 @@ def test_another_mirror_is_asked_first(origin, attempt, folder):
         assert len(origin.asked("/a")) == len(other.asked("/a")) == 1
 
 
+def test_a_mirror_that_is_rotten_in_the_middle_spoils_one_try(origin, attempt, folder):
+    """Whose bytes were wrong cannot be told; so the second time, all are from one."""
+    data = noise(8 * 2 ** 20)
+    with Origin() as other:
+        origin.put("/a", data, script=[paced(2 ** 22)] * 30)
+        other.put("/a", data[:2 ** 20] + bytes(7 * 2 ** 20), script=[paced(2 ** 22)] * 30)
+        done = attempt(origin.url("/a"), checksum=hexed("sha-256", data), mirrors=[other.url("/a")],
+                       connections=4).run()
+        assert other.sent > 2 ** 20 and "checksum does not match" in "".join(done.notes)
+    assert (folder / "a").read_bytes() == data
+
+
+def test_a_mirror_that_tells_another_digest_is_left_out(origin, attempt, folder):
+    data = noise(8 * 2 ** 20)
+    with Origin() as other:
+        origin.put("/a", data, headers={"Digest": "sha-256=" + based("sha-256", data)},
+                   script=[paced(2 ** 22)] * 30)
+        other.put("/a", data, headers={"Digest": "sha-256=" + based("sha-256")})
+        done = attempt(origin.url("/a"), mirrors=[other.url("/a")], connections=4).run()
+        assert "another checksum" in "".join(done.notes) and len(other.asked("/a")) == 1
+    assert (folder / "a").read_bytes() == data
+
+
 def test_a_resumed_file_is_verified_as_a_whole(origin, attempt, folder):
     origin.put("/a", DATA, script=[drop(after=100000)])
     first = attempt(origin.url("/a"), checksum=hexed("sha-512"))
@@ -162,3 +185,12 @@ def test_a_page_on_resume_is_not_the_rest(origin, attempt, folder):
     second = attempt(origin.url("/a"), kept=first.progress)
     assert "web page" in second.fails(Permanent)
     assert second.progress.done, "what was here is kept for a fresh link"
+
+
+def test_a_page_is_not_the_rest_of_a_file_without_a_type(origin, attempt, folder):
+    origin.put("/a.mkv", DATA, script=[drop(after=100000)])
+    first = attempt(origin.url("/a.mkv"))
+    with pytest.raises(Exception, match="closed"):
+        first.run()
+    origin.put("/a.mkv", b"<html>", etag='"login"', headers=PAGE)
+    assert "web page" in attempt(origin.url("/a.mkv"), kept=first.progress).fails(Permanent)

@@ -92,6 +92,19 @@ def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder)
     until(lambda: slow.download.connections == 2)
     slow.download.adjust(slow.download._options._replace(connections=8))
     until(lambda: slow.download.connections > 2)
+    slow.download.adjust(slow.download._options._replace(connections=1))
+    until(lambda: slow.download.connections == 1, 1)
+    thread.join()
+    assert whole(folder)
+
+
+def test_one_connection_can_become_several(origin, attempt, folder):
+    origin.put("/a", DATA, script=[paced(2 * MIB)] * 10)
+    slow = attempt(origin.url("/a"), connections=1)
+    thread = run(slow)
+    until(lambda: slow.download.connections == 1)
+    slow.download.adjust(slow.download._options._replace(connections=4))
+    until(lambda: slow.download.connections > 1)
     thread.join()
     assert whole(folder)
 
@@ -142,6 +155,12 @@ def test_a_drip_is_replaced(origin, attempt, monkeypatch):
     origin.put("/a", DATA, script=[paced(10, piece=1)])
     sentence = attempt(origin.url("/a"), timeout=30).fails(Temporary)
     assert sentence == "the connection was too slow: less than 1.0 KiB/s for 0.5 s"
+
+
+def test_a_drip_far_below_the_limit_is_replaced_too(origin, attempt, monkeypatch):
+    monkeypatch.setattr(Connection, "MIN_SPEED_OVER", 0.5)
+    origin.put("/a", DATA[:200], script=[paced(10, piece=1)])
+    assert "too slow" in attempt(origin.url("/a"), timeout=30, ratelimit=10 * MIB).fails(Temporary)
 
 
 def test_a_drip_that_was_asked_for_is_not(origin, attempt, folder, monkeypatch):
@@ -222,6 +241,16 @@ def test_what_a_mirror_began_the_url_goes_on_with(origin, other, attempt, folder
     origin.put("/a", DATA)
     done = attempt(origin.url("/a"), kept=first.progress).run()
     assert done.finished.name == "m" and whole(folder, "m") and origin.sent < 4 * MIB
+
+
+def test_a_mirror_that_lacks_the_range_costs_no_bytes(origin, other, attempt, folder):
+    origin.put("/a", DATA, script=[drop(after=4 * MIB), refuse("503 Service Unavailable")])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    other.put("/m", DATA[:MIB])     # 416
+    second = attempt(origin.url("/a"), mirrors=[other.url("/m")], kept=first.progress)
+    assert "503" in second.fails(Temporary)
+    assert second.progress.done == [(0, 4 * MIB)]
 
 
 def test_secrets_do_not_go_to_mirrors(origin, other, attempt):

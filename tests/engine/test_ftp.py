@@ -4,7 +4,7 @@ import pytest
 
 from engine.test_tls import CA, context
 from harness import noise
-from servers.ftpd import Ftpd
+from servers.ftpd import Ftpd, _Control
 from dlserv.errors import Permanent, Temporary
 
 DATA = noise(300000)
@@ -92,3 +92,35 @@ def test_ftps_is_encrypted_on_both_connections(attempt, folder):
         assert {"AUTH TLS", "PBSZ 0", "PROT P"} <= set(ftpd.commands)
         assert "certificate verify failed" in attempt(ftpd.url("/pub/a.iso")).fails(Permanent)
     assert (folder / "a.iso").read_bytes() == DATA
+
+
+def test_the_data_connection_goes_on_with_the_session(attempt, folder):
+    """Most FTPS servers insist on it, so that nobody else can fetch the data."""
+    with Ftpd(FILES, context=context()) as ftpd:
+        attempt(ftpd.url("/pub/a.iso"), settings={"ca_file": CA}).run()
+        assert ftpd.reused == [True]
+    assert (folder / "a.iso").read_bytes() == DATA
+
+
+def test_a_path_need_not_be_utf_8(attempt, folder):
+    with Ftpd({"caf\udce9": DATA}) as ftpd:
+        attempt(ftpd.url("/caf%E9")).run()
+        assert len(list(folder.iterdir())) == 1
+
+
+def test_a_date_that_is_none_is_no_date(attempt, folder):
+    with Ftpd(FILES) as ftpd:
+        ftpd.modified = "19100010112000"    # what some servers called the year 2000
+        assert attempt(ftpd.url("/pub/a.iso")).run().finished.resource.last_modified is None
+    assert (folder / "a.iso").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("command, reply", [
+    ("EPSV", "229 (|||abc|)"), ("PASV", "227 nonsense"), ("PASV", "200 what")])
+def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkeypatch, command, reply):
+    monkeypatch.setattr(_Control, "do_" + command, lambda control, argument: control.reply(reply))
+    with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
+        if command == "EPSV":
+            attempt(ftpd.url("/pub/a.iso")).run()
+        else:
+            assert reply in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)

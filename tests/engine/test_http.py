@@ -121,6 +121,14 @@ def test_compressed_text_is_whole_or_refused(origin, attempt, folder):
     assert "damaged" in attempt(origin.url("/b.txt")).fails(Permanent)
 
 
+def test_compressed_text_may_have_several_members(origin, attempt, folder):
+    """RFC 1952, 2.2; zeros behind the last are padding."""
+    origin.put("/a.txt", gzip.compress(TEXT) + gzip.compress(b"more") + bytes(9),
+               headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
+    attempt(origin.url("/a.txt")).run()
+    assert (folder / "a.txt").read_bytes() == TEXT + b"more"
+
+
 def test_a_bomb_is_not_unpacked(origin, attempt, folder):
     from dlserv.engine import http
     bomb = gzip.compress(bytes(http.Inflated.GRACE + 20 * 2 ** 20), 9)

@@ -8,6 +8,8 @@ import threading
 import pytest
 
 from harness import noise, until
+from dlserv.engine.channel import Signal
+from dlserv.engine.dial import Tls, connect
 from dlserv.errors import Permanent, Stopped, Temporary
 from servers.origin import Gate, Origin, drop, raw
 
@@ -119,3 +121,25 @@ def test_slow_records_are_written_as_they_come(secure, attempt):
     gate.open()
     thread.join()
     assert slow.finished.identity.size == len(DATA)
+
+
+def test_a_session_from_before_a_change_of_settings_is_not_kept(secure):
+    """The new context would refuse it, for every connection to this host from then on."""
+    tls, stop = Tls(CA), Signal()
+
+    def shake_hands():
+        channel = connect("127.0.0.1", secure.server_address[1], stop, 5, lambda host, port, found: found)
+        tls.start(channel, "127.0.0.1", True)
+        return channel
+
+    old = shake_hands()
+    tls.configure(CA, os.path.join(HERE, "server.pem"))
+    shake_hands().close()
+    secure.put("/a", b"x")
+    old.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    old.recv(1)     # TLS 1.3 tells the session with the first bytes
+    assert old.sock.session is not None
+    tls.remember(old, "127.0.0.1", True)
+    old.close()
+    shake_hands().close()
+    stop.close()

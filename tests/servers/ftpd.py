@@ -12,6 +12,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
     without   commands that it does not know, such as "EPSV" or "REST"
     users     {user: password}; anonymous by default
     context   an ssl.SSLContext for AUTH TLS, or for everything with `implicit`
+    reused    for each data connection under TLS, whether it went on with a session
     """
 
     allow_reuse_address = daemon_threads = True
@@ -21,6 +22,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.files, self.without, self.users = files, set(without), users or {"anonymous": None}
         self.context, self.implicit = context, implicit
         self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
+        self.reused = []
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="ftpd", daemon=True).start()
@@ -71,10 +73,10 @@ class _Control(socketserver.BaseRequestHandler):
             if not byte:
                 return ""
             line += byte
-        return line.decode().rstrip("\r\n")
+        return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def reply(self, text):
-        self.request.sendall(text.encode() + b"\r\n")
+        self.request.sendall(text.encode("utf-8", "surrogateescape") + b"\r\n")
 
     def unknown(self, argument):
         self.reply("502 not known")
@@ -140,6 +142,7 @@ class _Control(socketserver.BaseRequestHandler):
         if self.protected:
             connection.settimeout(10)
             connection = self.server.context.wrap_socket(connection, server_side=True)
+            self.server.reused.append(connection.session_reused)
         cut, self.server.cut = self.server.cut, None
         body = data[start:][:cut]
         try:
