@@ -3,6 +3,7 @@
 Between the board, which knows what the tasks are, and the engine, which knows none.
 """
 
+import errno
 import logging
 import threading
 import time
@@ -11,7 +12,7 @@ from collections import Counter
 from . import room, urls
 from .engine.download import Download, Finished
 from .engine.retry import Policy
-from .errors import Error, NoSpace, StoreBroken, Temporary, Unavailable
+from .errors import Error, Exhausted, NoSpace, StoreBroken, Temporary, Unavailable
 from .run import Checkpointer, Run
 from .scheduler import Scheduler
 from .task import DOWNLOADING, FAIL, FINISH, QUEUED, REQUEUE, START
@@ -22,7 +23,8 @@ WAIT_FOR_RUNS = 1.5         # seconds that a stop gives the attempts to end
 
 # What ends an attempt without being the task's fault or the remote's.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
-          StoreBroken: "waiting for the database"}
+          StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks"}
+_EXHAUSTION = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +146,11 @@ class Attempts:
             task.run = Run(tid, lambda run: self._make_download(task, run), self._keep, self._note,
                            self._admit, self._place.check)
         except Exception as bug:
-            self._internal_error(task, bug)
             self._scheduler.ended(tid)
+            if _is_exhaustion(bug):
+                self._wait_out(task, Exhausted())
+            else:
+                self._internal_error(task, bug)
             self._board.save(task, lazy=True)
             return None
         self._running[tid] = task.run
@@ -255,6 +260,8 @@ class Attempts:
 
     def _conclude(self, task, run, outcome):
         """Move the task to where the attempt's outcome leads."""
+        if _is_exhaustion(outcome):
+            outcome = Exhausted()
         if isinstance(outcome, Finished):
             task.file, task.progress, task.flushed, task.previous = outcome, None, [], None
             self._board.move(task, FINISH)
@@ -320,6 +327,15 @@ class Attempts:
         task.error = sentence
         self._board.note(task, level, sentence)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
+
+
+def _is_exhaustion(outcome):
+    """Whether it was the system's limits, wherever they were met and whatever that was taken for."""
+    while isinstance(outcome, Exception):
+        if isinstance(outcome, OSError) and outcome.errno in _EXHAUSTION:
+            return True
+        outcome = outcome.__cause__
+    return False
 
 
 def join(runs):

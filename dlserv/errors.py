@@ -118,6 +118,13 @@ class Unavailable(Unwritable):
     """A folder or disk is out of reach for now; it may come back by itself."""
 
 
+class Exhausted(LocalError):
+    """The system lets this program have no more files and connections open."""
+
+    def __init__(self):
+        super().__init__("the system lets this program have no more files and connections open")
+
+
 class NameTaken(LocalError):
     """A file of that name is there and is not ours to replace."""
 

@@ -22,6 +22,7 @@ from .note import Note, note_path
 log = logging.getLogger("dlserv")
 
 END_SECONDS = 2.5           # that the end may take, from the signal on
+MOST_FILES = 2 ** 16
 LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
 
 
@@ -113,6 +114,7 @@ def serve(options):
         configfile.write_back(path, changes)
         log.setLevel(changed.general.log_level.upper())
 
+    _allow_many_files()
     daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
                     os.path.dirname(path), keep)
     output = _Output(daemon.config.general)
@@ -138,6 +140,18 @@ def serve(options):
         server.server_close()
         deadline.cancel()
     return 0
+
+
+def _allow_many_files():
+    """A download has some six descriptors open; what a shell allows is often 256 or 1,024."""
+    try:
+        import resource
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY:
+            most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    except (ImportError, ValueError, OSError):
+        pass        # Windows, or the system knows better
 
 
 def _end_now():

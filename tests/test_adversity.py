@@ -1,13 +1,15 @@
-"""Full disks, disks that vanish, databases that cannot be written: tasks wait, nothing is lost."""
+"""Limits of the system, disks full or gone, a database that cannot be written: tasks wait, nothing is lost."""
 
 import os
+import sys
+import tempfile
 
 import pytest
 
 from dlserv import Daemon, Server, attempts, store
 from dlserv.place import Place, mount_of
 from dlserv.errors import StoreBroken, Unavailable, Unwritable
-from harness import Api, noise, until
+from harness import ROOT, Api, noise, until
 from servers.origin import Gate, paced
 
 DATA = noise(300000)
@@ -17,6 +19,49 @@ DATA = noise(300000)
 def impatient(monkeypatch):
     monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
     monkeypatch.setattr(store, "RETRY", 0.1)
+
+
+# -- the system's limits ----------------------------------------------------------------------
+
+@pytest.fixture
+def few_files():
+    """A function that lets this process open only so many files more."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def allow(more):
+        with tempfile.TemporaryFile() as file:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + more, limits[1]))
+
+    yield allow
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_task_that_may_open_no_more_files_waits(settings, origin, folder, few_files):
+    settings["download"].update(retries=0, timeout=30)
+    waited = 0
+    with Daemon(settings) as daemon:
+        for more in range(1, 16):
+            origin.put("/%d" % more, DATA)
+            few_files(more)
+            tid = daemon.add(origin.url("/%d" % more), {"connections": 1})
+            until(lambda: daemon.get(tid).state == "finished" or daemon.get(tid).connections or daemon.get(tid).error)
+            waited += "waiting for other tasks" in str(daemon.get(tid).error)
+            few_files(1000)
+            assert daemon.wait(tid, 10).state == "finished"
+            assert (folder / str(more)).read_bytes() == DATA
+    assert waited >= 3
+
+
+def test_it_may_open_as_many_files_as_the_system_lets_it(process):
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("the limits of others cannot be seen here")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    few = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, %d)); " % min(hard, 2000)
+    daemon = process(command=[sys.executable, "-c", few + "os.execv(sys.executable, [sys.executable] + sys.argv[1:])",
+                              os.path.join(ROOT, "dlserv.py")])
+    assert resource.prlimit(daemon.popen.pid, resource.RLIMIT_NOFILE)[0] == min(hard, 2000)
 
 
 # -- the downloads' disk ----------------------------------------------------------------------

@@ -118,7 +118,10 @@ class PartFile:
         with self._lock:
             if self._fd is None:
                 return
-            copy = os.dup(self._fd)     # its owner may close ours meanwhile
+            try:
+                copy = os.dup(self._fd)     # its owner may close ours meanwhile
+            except OSError as error:
+                raise self.local_error(error) from error
         try:
             self._sync(_fdatasync, copy)
         finally:
