@@ -12,17 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AT_ONCE = 4
-SLOW_ONES = (["tests/engine"], ["tests/web"], ["tests/api"],
-             ["tests/test_crash.py", "tests/test_snapshot.py", "tests/test_boxes.py"],
-             ["tests/test_daemon.py", "tests/test_client.py", "tests/test_commands.py"])
-OTHERS = 3      # shards of what is not named above
+SLOW_ONES = (["tests/web"], ["tests/engine/test_connections.py"], ["tests/test_crash.py"],
+             ["tests/test_daemon.py", "tests/test_boxes.py"])
+OTHERS = 6      # shards of what is not named above
 
 
 def shards():
     """Lists of paths, the slowest first."""
     named = {path for shard in SLOW_ONES for path in shard}
-    found = sorted(glob.glob(os.path.join(ROOT, "tests", "test_*.py")))
-    rest = [path for path in (os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found) if path not in named]
+    found = sorted(glob.glob(os.path.join(ROOT, "tests", "**", "test_*.py"), recursive=True))
+    rest = [path for path in (os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found)
+            if path not in named and os.path.dirname(path) not in named]
     return list(SLOW_ONES) + [rest[start::OTHERS] for start in range(OTHERS)]
 
 

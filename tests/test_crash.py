@@ -25,7 +25,7 @@ class Crash:
     def __init__(self, process, backend, origin, doomed, seed):
         self.random = random.Random(seed)
         self._start = lambda: process("--log-level", "warning", environ=dict(
-            os.environ, DLSERV_DB_BACKEND=backend, DLSERV_RETRY_WAIT="0.05"))
+            os.environ, DLSERV_DB_BACKEND=backend, DLSERV_RETRY_WAIT="0.05", DLSERV_MAX_CONCURRENT="3"))
         self.origin, self.doomed = origin, doomed
         self.files = {}         # url -> bytes of the tasks that are to be finished in the end
         self.paused = set()     # tids of which a pause was the last thing acknowledged
