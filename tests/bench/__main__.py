@@ -6,6 +6,7 @@ lets every program do the same work in turn, and a ratio is the median over the 
     python3 tests/bench [name of a scenario …]
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -18,8 +19,14 @@ import scenarios  # noqa: E402
 from peers import PROGRAMS, found  # noqa: E402
 
 
-def main(names):
-    wanted = names or list(scenarios.ALL)
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("scenario", nargs="*", metavar="scenario", help=", ".join(scenarios.ALL))
+    wanted = parser.parse_args(arguments).scenario or list(scenarios.ALL)
+    unknown = [name for name in wanted if name not in scenarios.ALL]
+    if unknown:
+        parser.error("no scenario is called %s; there are %s"
+                     % (unknown[0], ", ".join(scenarios.ALL)))
     missing = [name for name in PROGRAMS if not found(name)]
     print("%d processors, Python %s%s" % (os.cpu_count(), sys.version.split()[0],
                                           "; not here: " + ", ".join(missing) if missing else ""))
