@@ -99,5 +99,6 @@ def test_takers_share_fairly():
     for thread in threads:
         thread.join()
     stop.close()
-    assert max(shares) < 1.3 * min(shares)
+    portion = 400000 * TokenBucket.QUANTUM / len(counts)
+    assert max(shares) - min(shares) < 3 * portion      # one at either end may fall in or out
     assert sum(shares) == pytest.approx(600000, rel=0.15)
