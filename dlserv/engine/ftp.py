@@ -28,7 +28,7 @@ class Client:
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
-    def open(self, url, start=0, end=None, if_range=None, origin=None):
+    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
         """The Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
 
         Where the file is not the one of the `if_range` date, or cannot be entered in the
@@ -100,7 +100,7 @@ class _Session:
             self._route.secure(self.channel)
         last = resource.total if end is None else end
         stream = _Stream(self, None if last is None else max(0, last - start))
-        return Answer(206 if start or end is not None else 200, resource, stream, start, self._url)
+        return Answer(206 if start or end is not None else 200, resource, stream, start, self._url, None)
 
     def _describe(self, path):
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)

@@ -27,10 +27,11 @@ MOST_REDIRECTS = 10
 EXPIRED = (401, 403, 410)
 
 
-class Answer(namedtuple("Answer", "status resource stream start located")):
+class Answer(namedtuple("Answer", "status resource stream start located jar")):
     """A 200 or 206 whose body has not been read.
 
-    `stream` begins at byte `start`; `located` is the URL that answered in the end.
+    `stream` begins at byte `start`; `located` is the URL that answered in the end,
+    `jar` holds the cookies that were set on the way there.
     """
 
     __slots__ = ()
@@ -46,25 +47,27 @@ class Client:
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
-    def open(self, url, start=0, end=None, if_range=None, origin=None):
+    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
         """The Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
 
         `if_range` is the validator to send. `origin` is what the task's credentials belong
-        to, the URL's own unless said. Raises Changed if the server cannot or will not give
-        that range.
+        to, the URL's own unless said; `jar` is that of an earlier Answer. Raises Changed if
+        the server cannot or will not give that range.
         """
         ask = _range_headers(start, end, if_range)
         try:
-            return self._chase(url, origin or url.origin, ask, start)
+            return self._chase(url, origin or url.origin, ask, start, jar or self._new_jar())
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
             # Where it led to may have run out; the original leads to a fresh one.
-            return self._chase(url, origin or url.origin, ask, start)
+            return self._chase(url, origin or url.origin, ask, start, self._new_jar())
 
-    def _chase(self, url, origin, ask, start):
+    def _new_jar(self):
+        return Jar(self._network.cookies())
+
+    def _chase(self, url, origin, ask, start, jar):
         """Follow redirects to the Answer."""
-        jar = Jar(self._network.cookies())
         here, answered = url, None
         for hop in range(MOST_REDIRECTS + 1):
             headers = self._headers(here, origin, jar)
@@ -77,7 +80,7 @@ class Client:
                 if exchange.status == 401:
                     answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization", ""))
                 if answered is None and exchange.status not in REDIRECTS:
-                    return _answer(exchange, here, start)
+                    return _answer(exchange, here, start, jar)
                 if answered is None:
                     here = _follow(here, exchange)
             except TransferError as error:
@@ -296,7 +299,7 @@ class _Raw(io.RawIOBase):
 
 # -- from the head to the stream -----------------------------------------------------
 
-def _answer(exchange, url, asked):
+def _answer(exchange, url, asked, jar):
     """The Answer of a success; raises what any other status means."""
     if exchange.status not in (200, 206):
         raise _refusal(exchange)
@@ -311,7 +314,7 @@ def _answer(exchange, url, asked):
     if resource.encoding in _CODINGS and _is_text(resource, url):
         resource = resource._replace(total=None, digest=None)
         stream = Inflated(stream, resource.encoding)
-    return Answer(exchange.status, resource, stream, start, url)
+    return Answer(exchange.status, resource, stream, start, url, jar)
 
 
 def _refusal(exchange):

@@ -40,12 +40,12 @@ class Source:
     """One URL of the file.
 
     `resource` is what it said of the file, once it was asked; `located` where its last
-    redirect led to. Credentials belong to the origin of the `main` one.
+    redirect led to, with the cookies of the way there. Credentials belong to the origin of the `main` one.
     """
 
     def __init__(self, url, main):
         self.url, self.is_main, self._origin = url, url == main, main.origin
-        self.located, self.resource = None, None
+        self.located, self._jar, self.resource = None, None, None
         self.introduced = False     # its bytes are known to be those of the others
         self.banned = None          # why it is not asked again
         self.single = False         # its answers differ: one connection at a time
@@ -60,13 +60,13 @@ class Source:
         """client.open at where it was found last; the original URL is asked again if that ran out."""
         if self.located is not None:
             try:
-                return client.open(self.located, origin=self._origin, **ask)
+                return client.open(self.located, origin=self._origin, jar=self._jar, **ask)
             except Permanent as refusal:
                 if refusal.status not in _EXPIRED:
                     raise
                 self.located = None
         answer = client.open(self.url, origin=self._origin, **ask)
-        self.located = answer.located
+        self.located, self._jar = answer.located, answer.jar
         return answer
 
 

@@ -284,10 +284,11 @@ def test_a_refusal_without_a_redirect_is_final(origin, attempt):
 
 
 def test_segments_go_straight_to_where_the_redirect_led(origin, attempt, folder):
-    origin.put("/a", script=[redirect("/b")])
+    origin.put("/a", script=[refuse("302 Found", Location="/b", Set_Cookie="sid=1; Path=/")])
     origin.put("/b", DATA, script=[paced(8 * MIB)] * 4)
     attempt(origin.url("/a"), connections=4).run()
     assert whole(folder, "b") and len(origin.asked("/a")) == 1 and len(origin.asked("/b")) > 1
+    assert {request.headers.get("cookie") for request in origin.asked("/b")} == {"sid=1"}
 
 
 # -- connections that are used again ----------------------------------------------------------
