@@ -29,6 +29,8 @@ from .ratelimit import TokenBucket
 from .resource import Resource, check_is_file
 from .segments import Segments, clip
 from .sources import Opener, Sources
+
+_CANNOT = "the server cannot resume this file"
 RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt begins again from zero
 
 
@@ -224,8 +226,8 @@ class Download:
             self._resource, self._source = kept.resource, kept.source
             self._segments = Segments(kept.resource.total, clip(kept.done, part.size))
             self._old = self._segments.count
-        if self._segments.count and not kept.resource.resumable and not self._segments.complete:
-            self._note("warning", "the server cannot resume this file; starting over from zero")
+        if self._segments.count and not kept.resource.may_resume and not self._segments.complete:
+            self._note("warning", "%s; starting over from zero" % _CANNOT)
             self._start_over()
 
     def _start_over(self):
@@ -287,7 +289,8 @@ class Download:
         client = Opener(self._options, self._network, self._stop)
         answer = source.open(client, start=first, end=end,
                              if_range=self._resource.validator if start and own else None)
-        if own and first and answer.status == 200 and answer.resource.same_validator(self._resource):
+        if (own and first and answer.status == 200 and self._resource.ranges
+                and answer.resource.same_validator(self._resource)):
             answer = self._ask_plainly(source, client, answer, first, end)
         try:
             check_is_file(answer.resource, self._options.filename or urls.file_name(str(source.url)),
@@ -315,8 +318,8 @@ class Download:
             self._plan(source, found, answer.stream.at_hand)
         elif first and answer.status == 200:
             same = found.same_validator(known)
-            self._begin_anew(source, found, "the server no longer resumes" if same
-                             else "the file on the server has changed")
+            self._begin_anew(source, found, "the file on the server has changed" if not same else
+                             "the server no longer resumes" if known.ranges else _CANNOT)
         elif found.total != known.total:
             self._disagree(source, "the file on the server has another size now")
         elif found.other_digest(known):
@@ -336,6 +339,8 @@ class Download:
             self._disagree(source, str(change))
         if str(source.url) != self._source:
             self._adopt(source, answer.resource)
+        elif answer.status == 206 and not self._resource.ranges:
+            self._adopt(source, self._resource._replace(ranges=True))
 
     def _begin_anew(self, source, resource, reason):
         """Use a whole answer from zero."""

@@ -17,6 +17,7 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
     pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
     xlsx xpi xz zip zst""".split())
 
+_RANGES = {"bytes": True, "none": False}
 _CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
 
 
@@ -29,7 +30,8 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     etag           str as sent, weak ones with their W/, or None
     last_modified  str as sent, or None
     dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
-    ranges         bool: the server said or showed that it serves ranges
+    ranges         bool: the server said or showed that it serves ranges, or that it does not;
+                   None while neither is known: the header is optional (RFC 9110, 14.3)
     media_type     str without parameters, lower case; "" if not told
     disposition    str, the Content-Disposition header, or None
     encoding       str, a Content-Encoding that we did not ask for, or ""
@@ -53,7 +55,12 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     @property
     def resumable(self):
         """Whether a part of it can be fetched later and proven to belong to the rest."""
-        return bool(self.ranges and self.validator and self.total and not self.encoding)
+        return bool(self.ranges) and self.may_resume
+
+    @property
+    def may_resume(self):
+        """The same, but for a server that has not been asked for a range yet."""
+        return self.ranges is not False and bool(self.validator and self.total and not self.encoding)
 
     @property
     def modified(self):
@@ -85,7 +92,7 @@ def from_response(status, headers, url):
     return Resource(
         url=str(url), total=total, etag=_etag(headers.get("ETag")), last_modified=modified,
         dated=_is_dated(modified, date),
-        ranges=status == 206 or (headers.get("Accept-Ranges") or "").strip().lower() == "bytes",
+        ranges=status == 206 or _RANGES.get((headers.get("Accept-Ranges") or "").strip().lower()),
         media_type=(headers.get("Content-Type") or "").partition(";")[0].strip().lower(),
         disposition=headers.get("Content-Disposition"),
         encoding="" if encoding == "identity" else encoding,

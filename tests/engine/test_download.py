@@ -212,6 +212,18 @@ def test_a_server_without_ranges_starts_from_zero(origin, attempt, folder):
     second = resumed(origin, attempt, folder, progress)
     assert not progress.resource.resumable
     assert second.notes == ["the server cannot resume this file; starting over from zero"]
+    assert len(origin.requests) == 1
+
+
+def test_a_server_that_kept_its_ranges_to_itself_resumes(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt, headers={"Accept-Ranges": None})
+    assert not progress.resource.resumable
+    file.headers["Last-Modified"] = None    # what a 206 need not repeat is not forgotten
+    second = resumed(origin, attempt, folder, progress)
+    assert [request.headers["if-range"] for request in origin.requests] == ['"v1"']
+    assert second.notes == [] and origin.sent < 100000 + 2 ** 14 + 500
+    assert os.stat(folder / "a.iso").st_mtime == 1704067200
+    assert second.finished.resource.resumable
 
 
 def test_if_range_that_a_server_does_not_know_is_left_out_once(origin, attempt, folder):

@@ -49,6 +49,12 @@ def test_resumable_needs_ranges_a_validator_and_a_size(status, fields, expected)
     assert resource(status, **fields).resumable is expected
 
 
+@pytest.mark.parametrize("fields, expected", [
+    (dict(ETag='"a"'), True), (dict(Accept_Ranges="none", ETag='"a"'), False), ({}, False)])
+def test_a_server_that_says_nothing_of_ranges_may_have_them(fields, expected):
+    assert resource(200, Content_Length="5", **fields).may_resume is expected
+
+
 @pytest.mark.parametrize("value, expected", [
     ("bytes 0-9/10", (0, 10, 10)), ("bytes 5-9/*", (5, 10, None)), ("BYTES  5-5/6", (5, 6, 6))])
 def test_a_content_range_is_read(value, expected):
