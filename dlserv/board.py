@@ -196,6 +196,7 @@ class Board:
         with self.lock:
             self._open = True
             for task in sorted(tasks, key=lambda task: task.order):
+                task.log = task.log[:self.log_size]
                 if not task.leaving:
                     self._take_up(task, boot)
         return [task for task in tasks if task.leaving]

@@ -35,11 +35,14 @@ def merge(*mappings):
 
 
 def write_back(path, changes):
-    """Put the changes into the file, if there is one. Raises InvalidValue or Unwritable.
+    """Put the changes into the file, if there is one. Raises Unwritable.
 
     By a new file that takes the name, so that a crash leaves the old one or the new.
     """
-    mapping = read(path)
+    try:
+        mapping = read(path)
+    except InvalidValue as error:       # not the fault of who asks for the changes
+        raise Unwritable("the settings cannot be written: the file there is in disorder: %s" % error) from error
     if mapping is None:
         return
     path = os.path.realpath(path)

@@ -34,7 +34,7 @@ from .run import boot_id
 from .store import FACT, Store
 from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, tid_of
 
-LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum", "paused"}
+LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
@@ -182,6 +182,8 @@ class Daemon:
         if url is not None:
             _check_url(url)
         posted = posted or {}
+        if "paused" in posted:
+            raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
         _raise_first(self._board.act_on_all([tid], lambda task: self._change(task, url, checked)))
 
@@ -290,14 +292,15 @@ class Daemon:
     def open_file(self, tid):
         """(the task, a binary file object) of a finished task's file, if it is still that file.
 
-        Raises NotFound or Conflict.
+        Raises NotFound, Conflict, or Unavailable where its disk is away.
         """
         task = self.get(tid)
         file = task.file
         if file is None:
             raise Conflict("the task is %s; it has no file yet" % task.state)
+        self._place.check()
         try:
-            with Folder(self.config.general.download_dir, task.options.dir, make=False) as folder:
+            with Folder(self._place.path, task.options.dir, make=False) as folder:
                 opened = os.fdopen(folder.open(file.name), "rb")
         except LocalError as error:
             raise NotFound("the file is not there any more: %s" % error) from error
@@ -345,6 +348,7 @@ class Daemon:
             self._board.log_size = config.general.log_size
             for task in self._board.tasks.values():
                 task.configure(config.download)
+                task.log = task.log[:config.general.log_size]
         self._bucket.rate = config.download.ratelimit
         self._network.pool.clear()
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
@@ -373,6 +377,7 @@ class Daemon:
 
     def _pause(self, task):
         self._board.move(task, PAUSE)
+        task.error = None
         self._attempts.take_back(task)
         return {task.tid: task.to_record()}
 
@@ -410,7 +415,7 @@ class Daemon:
         run = task.run
         if run is not None and run.download.progress() is not None:
             task.progress = run.download.progress()
-        return remove_files(task, self.config.general.download_dir)
+        return remove_files(task, self._place)
 
 
 def _open_store(path, backend):

@@ -127,7 +127,7 @@ Options = namedtuple("Options", TABLE.fields)
 def parse(mapping, text=False):
     """The posted options, checked; null means not given. Raises InvalidValue."""
     if isinstance(mapping, dict):
-        mapping = {key: value for key, value in mapping.items() if value is not None}
+        mapping = {key: value for key, value in mapping.items() if value is not None or key not in TABLE.fields}
     return TABLE.parse(mapping, text)
 
 

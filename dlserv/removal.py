@@ -1,5 +1,6 @@
 """Deleting the files of a task: exactly those it made, and only while they are still its own."""
 
+import os
 from collections import namedtuple
 
 from .engine.folder import Folder
@@ -16,16 +17,22 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
                 "kept": [list(each) for each in self.kept]}
 
 
-def remove_files(task, root):
+def remove_files(task, place):
     """Delete the task's part file, and its finished file if nobody has changed it."""
-    removal = Removal([], [], [])
-    names = _names(task)
+    removal, names, below = Removal([], [], []), _names(task), task.options.dir
     try:
-        with Folder(root, task.options.dir, make=False) as folder:
-            for name, is_ours in names:
-                _remove(folder, name, is_ours, removal)
-    except LocalError:      # the folder itself is gone or out of reach
-        removal.missing.extend(name for name, _ in names if name not in removal.deleted)
+        place.check()
+        folder = Folder(place.path, below, make=False)
+    except LocalError as error:
+        shown = [os.path.join(below, name) for name, _ in names]
+        if isinstance(error.__cause__, FileNotFoundError) and os.path.isdir(place.path):
+            removal.missing.extend(shown)
+        else:                   # they may come back with their disk
+            removal.kept.extend((name, str(error)) for name in shown)
+        return removal
+    with folder:
+        for name, is_ours in names:
+            _remove(folder, name, is_ours, removal)
     return removal
 
 

@@ -17,15 +17,16 @@ from .errors import InvalidValue
 from .units import parse_size
 
 MASK = "***"
-_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_FORM_WORDS = dict(_WORDS, on=True, off=False)
 
 
-def parse_boolean(text):
+def parse_boolean(text, words=_WORDS):
     """True or False from the words people use, any case. Raises ValueError."""
-    word = text.strip().lower()
-    if word not in _TRUE + _FALSE:
-        raise ValueError("%s is neither true nor false" % shown(text))
-    return word in _TRUE
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError("%s is neither true nor false" % shown(text)) from None
 
 
 def check_text(value):
@@ -97,7 +98,7 @@ class Boolean:
         return value
 
     def from_text(self, text):
-        return parse_boolean(text)
+        return parse_boolean(text, _FORM_WORDS)
 
 
 class Integer:
@@ -237,6 +238,8 @@ class Table:
         field = self.fields.get(key)
         if field is None:
             raise InvalidValue(self._name(key), "there is no such key%s" % self._hint(key))
+        if field.mask and value == MASK:
+            raise InvalidValue(self._name(key), "%s only stands for what is not shown" % MASK)
         try:
             return _from_text(field.parse, value) if text else field.parse(value)
         except ValueError as error:

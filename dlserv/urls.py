@@ -10,7 +10,6 @@ import socket
 from collections import namedtuple
 from urllib.parse import quote, unquote, urljoin
 
-from .errors import MissingModule
 from .schema import MASK
 from .schema import shown as json_text
 
@@ -64,7 +63,7 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 
 def parse(text, schemes=SCHEMES):
-    """The URL a person gave. Raises ValueError with the reason, or MissingModule."""
+    """The URL a person gave. Raises ValueError with the reason."""
     if text is None or text == "":
         raise ValueError("is missing; give an absolute URL")
     if not isinstance(text, str):
@@ -163,7 +162,7 @@ def _idna(host):
     try:
         return host.encode("idna").decode("ascii")
     except LookupError:
-        raise MissingModule("a host name outside ASCII", "python3-codecs") from None
+        raise ValueError("has a host name outside ASCII; for that, install python3-codecs here") from None
     except UnicodeError:
         raise ValueError("has a host that is not a valid international name") from None
 

@@ -67,3 +67,12 @@ def test_a_broken_file_is_told(path):
     path.write_text("{")
     with pytest.raises(InvalidValue, match="is not JSON"):
         configfile.read(str(path))
+
+
+def test_a_file_that_broke_meanwhile_is_not_the_callers_fault(process, path):
+    daemon = process("-c", str(path))
+    path.write_text('{"download": {"nosuch": 1}}')
+    answer = daemon.api.post("/config", {"download": {"retries": 3}})
+    assert answer.status == 500 and "in disorder" in answer["errmsg"] and "nosuch" in answer["errmsg"]
+    assert path.read_text() == '{"download": {"nosuch": 1}}'
+    assert daemon.api.get("/config")["config"]["download"]["retries"] == 7

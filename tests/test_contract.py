@@ -681,3 +681,32 @@ class TestSecrets:
         tid = api.add(origin.url("/a.iso", user="me:" + SECRET), proxy="")
         api.reach(tid, "finished")
         assert origin.requests[1].headers["authorization"] == "Basic bWU6Z2VoZWlt"
+
+
+# -- what is not to be taken for done --------------------------------------------------------
+
+def test_paused_is_for_adding_and_not_for_changing(api, one):
+    for value in (True, False, None):
+        refused(api.request("PATCH", "/task/tid/" + one, {"options": {"paused": value}}), 400, "options.paused")
+
+
+def test_a_key_that_is_unknown_is_refused_with_null_too(quiet):
+    refused(quiet.post("/task", {"url": NOWHERE, "options": {"pausd": None}}), 400, "pausd", "paused")
+
+
+def test_the_mask_is_not_taken_for_a_secret(api, one):
+    refused(api.request("PATCH", "/task/tid/" + one, {"options": {"password": "***"}}), 400, "options.password")
+    refused(api.post("/config", {"download": {"proxy": "***"}}), 400, "download.proxy")
+
+
+def test_what_was_no_url_is_not_sent_back(quiet):
+    for url in (5, {"x": "http://u:%s@h" % SECRET}):
+        answer = quiet.post("/task/batch/add", {"tasks": [{"url": url}]})
+        assert answer.status == 207 and answer["detail"][0][0] is None
+
+
+def test_a_shorter_log_counts_at_once(api, daemon, one):
+    for number in range(5):
+        daemon._board.note(daemon.get(one), "warning", "%d" % number)
+    worked(api.post("/config", {"general": {"log_size": 2}}))
+    assert [line["msg"] for line in api.status(one)["log"]] == ["4", "3"]

@@ -1,6 +1,7 @@
 """Deleting with the file: exactly those that the task made, and only while they are its own."""
 
 import os
+import shutil
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_the_file_goes_and_nothing_else(daemon, finished, folder):
     (folder / "sub" / "a (1).iso").write_bytes(b"mine")
     assert daemon.delete(finished, del_file=True) == (["sub/a.iso"], [], [])
     assert names(folder) == ["sub/a (1).iso", "sub/a.iso.part"]
+
+
+def test_a_folder_that_is_gone_is_told_with_its_name(daemon, finished, folder):
+    shutil.rmtree(str(folder / "sub"))
+    assert daemon.delete(finished, del_file=True).missing == ["sub/a.iso"]
+
+
+def test_what_is_out_of_reach_is_not_called_missing(daemon, finished, folder, tmp_path):
+    folder.rename(tmp_path / "away")
+    removal = daemon.delete(finished, del_file=True)
+    assert removal.missing == [] and removal.kept[0][0] == "sub/a.iso"
 
 
 def test_without_asking_the_file_stays(daemon, finished, folder):

@@ -5,6 +5,7 @@ longest between two requests is sent away for the newcomer; if nobody is idle, t
 newcomer is.
 """
 
+import select
 import socket
 import threading
 import time
@@ -78,6 +79,15 @@ class Crowd:
         """(socket, thread) of each."""
         with self._lock:
             return iter([(sock, guest.thread) for sock, guest in self._guests.items()])
+
+
+def has_hung_up(sock):
+    """Whether the peer has gone, where the system can tell; else it shows at the next sending."""
+    if not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def shut(sock, how):

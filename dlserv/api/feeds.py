@@ -3,14 +3,15 @@
 A thread, there only while somebody listens, looks at what changed at most four times a
 second, encodes each event once and appends it to a ring. A reader is a position in that
 ring, so many cost no more encoding than one; whoever falls off its end is cut off, and
-comes back for a new snapshot. With nothing changing nobody wakes up, but for a comment
-now and then that keeps proxies from closing the connection.
+comes back for a new snapshot. With nothing changing nobody wakes up, but to see whether
+the reader is still there, and for a comment that keeps proxies from closing the connection.
 """
 
 import collections
 import json
 import logging
 import os
+import re
 import threading
 import time
 
@@ -19,6 +20,7 @@ from . import views
 
 EVERY = 0.25            # seconds between two looks
 KEEP_ALIVE = 15.0       # seconds until a comment is sent
+LOOK = 2.0              # seconds until a reader is asked whether it is still there
 LINGER = 30.0           # seconds that the ring is kept up for a reader who comes back
 RING = 2048             # events that a reader may be behind
 RETRY = 3000            # milliseconds after which a browser is to come back
@@ -80,7 +82,7 @@ class Feed:
 
     def _resume_position(self, last_id):
         epoch, _, number = last_id.partition("-")
-        if epoch != self._epoch or not (number.isascii() and number.isdigit()):
+        if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
             return None
         oldest = self._ring[0][0] if self._ring else self._number + 1
         return int(number) if oldest - 1 <= int(number) <= self._number else None
@@ -205,19 +207,23 @@ class _Reader:
 
     def __init__(self, feed, last_id):
         self._feed, self._last_id = feed, last_id
-        self._position, self._open = None, True
+        self._position, self._open, self._told = None, True, time.monotonic()
 
     def __iter__(self):
         return self
 
     def __next__(self):
+        """What to send next; b"" every LOOK seconds while that is nothing."""
         if self._position is None:
             self._position, first = self._feed.enter(self._last_id)
             return first
-        found = self._feed.after(self._position, KEEP_ALIVE)
+        found = self._feed.after(self._position, LOOK)
         if found is None:
             raise StopIteration
         self._position, events = found
+        if not events and time.monotonic() - self._told < KEEP_ALIVE:
+            return b""
+        self._told = time.monotonic()
         return b"".join(events) or b": still here\n\n"
 
     def close(self):

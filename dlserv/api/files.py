@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ..units import format_http_date, parse_http_date
 from .replies import FilePart, Reply, error_reply
 
-_RANGE = re.compile(r"bytes=\s*([0-9]{1,18})?-([0-9]{1,18})?\s*")
+_RANGE = re.compile(r"bytes=\s*([0-9]{1,40})?-([0-9]{1,40})?\s*", re.IGNORECASE)
 _HARMLESS = re.compile(r"(?:audio|video)/[a-z0-9.+-]+|image/(?!svg)[a-z0-9.+-]+|text/plain|application/pdf")
 
 
@@ -22,12 +22,26 @@ def file_reply(request, task, file):
     tag = '"%s"' % (task.file.checksum or "%x-%x" % (status.st_size, status.st_mtime_ns)).replace("=", "-")
     headers = [("ETag", tag), ("Last-Modified", format_http_date(status.st_mtime)),
                ("Accept-Ranges", "bytes"), ("Cache-Control", "private, no-cache")]
+    if _is_past(request.headers, tag, status.st_mtime):
+        file.close()
+        return error_reply(412, "the file is not the one that was asked for")
     if _is_known(request.headers, tag, status.st_mtime):
         file.close()
         return Reply(304, headers)
     headers += [("Content-Type", _media_type(task)), ("Content-Disposition", _disposition(task.filename)),
                 ("Content-Security-Policy", "default-src 'none'; sandbox")]
+    if request.method == "HEAD":        # ranges are GET's alone (RFC 9110, 14.2)
+        return Reply(200, headers, FilePart(file, 0, status.st_size))
     return _ranged(request.headers, file, status, tag, headers)
+
+
+def _is_past(headers, tag, modified):
+    """Whether If-Match or If-Unmodified-Since ask for another file (RFC 9110, 13.1.1 and 13.1.4)."""
+    told = headers.get("if-match")
+    if told is not None:
+        return told.strip() != "*" and tag not in [each.strip() for each in told.split(",")]
+    since = parse_http_date(headers.get("if-unmodified-since", ""))
+    return since is not None and int(modified) > since
 
 
 def _is_known(headers, tag, modified):
@@ -50,9 +64,9 @@ def _ranged(headers, file, status, tag, fields):
     if wanted is None or not _range_counts(headers.get("if-range"), tag, status.st_mtime):
         return Reply(200, fields, FilePart(file, 0, size))
     match = _RANGE.fullmatch(wanted)
-    if match is None or match.groups() == (None, None):
-        return Reply(200, fields, FilePart(file, 0, size))      # several ranges, or another unit
-    start, end = _bounds(match, size)
+    start, end = _bounds(match, size) if match else (None, None)
+    if start is None:
+        return Reply(200, fields, FilePart(file, 0, size))      # several ranges, or none that makes sense
     if start >= end:
         file.close()
         return error_reply(416, "the file has %d bytes; this range is beyond them" % size,
@@ -71,11 +85,13 @@ def _range_counts(condition, tag, modified):
 
 
 def _bounds(match, size):
-    """[start, end) of what was asked for."""
-    first, last = match.groups()
+    """[start, end) of what was asked for; (None, None) if that makes no sense (RFC 9110, 14.1.2)."""
+    first, last = (part and int(part) for part in match.groups())
     if first is None:
-        return max(0, size - int(last)), size if int(last) else 0
-    return int(first), size if last is None else min(size, int(last) + 1)
+        return (None, None) if last is None else (max(0, size - last), size if last else 0)
+    if last is not None and last < first:
+        return None, None
+    return first, size if last is None else min(size, last + 1)
 
 
 def _media_type(task):

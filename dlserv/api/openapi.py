@@ -17,8 +17,8 @@ _STRING = {"type": "string"}
 _TIDS = {"type": "array", "items": _STRING}
 
 
-def document(routes):
-    """The description as a dict."""
+def document(routes, prefix):
+    """The description as a dict; `prefix` is server.prefix."""
     paths = {}
     for route in routes:
         paths.setdefault(route.path.replace("<", "{").replace(">", "}"), {})[route.method.lower()] = \
@@ -26,6 +26,7 @@ def document(routes):
     return {
         "openapi": "3.1.0",
         "info": {"title": "dlserv", "version": __version__, "description": "A download daemon."},
+        "servers": [{"url": prefix or "/"}],
         "paths": paths,
         "components": {"schemas": _schemas(), "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}},
@@ -41,9 +42,8 @@ def _operation(route):
                        for name in re.findall("<(.*?)>", route.path)]
         + [{"name": name, "in": "query", "required": name == "act", "schema": _PARAMETERS[name]}
            for name in route.query],
-        "responses": {"200": _response("it is done", route.media_type),
-                      "default": {"description": "it is not, and why",
-                                  "content": {"application/json": {"schema": _ref("error")}}}},
+        "responses": dict(_successes(route), default={
+            "description": "it is not, and why", "content": {"application/json": {"schema": _ref("error")}}}),
     }
     if route.public:
         operation["security"] = []
@@ -52,10 +52,14 @@ def _operation(route):
     return operation
 
 
-def _response(sentence, media_type):
+def _successes(route):
+    """{status: response}; all JSON but this document has its envelope."""
     schema = {"type": "object", "properties": {"status": {"const": "success"}}, "required": ["status"]} \
-        if media_type == "application/json" else {}
-    return {"description": sentence, "content": {media_type: {"schema": schema}}}
+        if route.media_type == "application/json" and route.path != "/openapi.json" else {}
+    whole = {"description": "it is done", "content": {route.media_type: {"schema": schema}}}
+    if not route.path.endswith("/file"):
+        return {"200": whole}
+    return {"200": whole, "206": dict(whole, description="the range"), "304": {"description": "it is known"}}
 
 
 def _body(name):
@@ -78,7 +82,7 @@ def _object(required=(), **properties):
 
 def _schemas():
     return {
-        "options": options.TABLE.json_schema(),
+        "options": _nullable(options.TABLE.json_schema()),
         "task": _object(["url"], url=_STRING, options=_ref("options"), ydl_opts={"type": "object"}),
         "change": _object(url=_STRING, options=_ref("options")),
         "tasks": _object(["tasks"], tasks={"type": "array", "items": {
@@ -88,6 +92,14 @@ def _schemas():
         "error": {"type": "object", "required": ["status", "errmsg"],
                   "properties": {"status": {"const": "error"}, "errmsg": _STRING}},
     }
+
+
+def _nullable(schema):
+    """The same, but that null stands for what is not said."""
+    for name, field in schema["properties"].items():
+        doc = field.pop("description")
+        schema["properties"][name] = {"anyOf": [field, {"type": "null"}], "description": doc}
+    return schema
 
 
 def _settings(table):

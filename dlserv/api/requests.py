@@ -87,10 +87,12 @@ class Request(namedtuple("Request", "method path query headers body server")):
         if self.body.lstrip()[:1] in (b"{", b"["):
             self.json()
         try:
-            pairs = parse_qsl(self.body.decode("ascii"), keep_blank_values=True,
+            pairs = parse_qsl(self.body.decode("utf-8").strip("&"), keep_blank_values=True,
                               strict_parsing=bool(self.body), errors="strict", max_num_fields=200)
+        except UnicodeDecodeError:
+            raise InvalidValue("body", "it is not UTF-8") from None
         except ValueError:
-            raise InvalidValue("body", "it is not a form in UTF-8") from None
+            raise InvalidValue("body", "it is not a form: name=value&…, at most 200 of them") from None
         fields = {}
         for name, value in pairs:
             fields[name] = fields[name] + "\n" + value if name in fields else value

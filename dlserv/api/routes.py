@@ -95,7 +95,7 @@ def add_batch(daemon, request):
 
 
 def _shown(url):
-    return urls.shown(url) if isinstance(url, str) else url
+    return urls.shown(url) if isinstance(url, str) else None
 
 
 def pause_batch(daemon, request):
@@ -170,7 +170,7 @@ def get_events(daemon, request):
     headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store"),
                ("X-Accel-Buffering", "no")]
     if request.method == "HEAD":
-        return Reply(200, headers)
+        return Reply(200, headers, iter(()))
     return Reply(200, headers, request.server.feed.listen(request.headers.get("last-event-id", "")))
 
 
@@ -188,8 +188,9 @@ def get_metrics(daemon, request):
 
 def get_openapi(daemon, request):
     """this interface, described for machines"""
-    return Reply(200, [("Content-Type", "application/json; charset=utf-8")],
-                 json.dumps(openapi.document(ROUTES), indent=1).encode() + b"\n")
+    document = openapi.document(ROUTES, request.server.settings.prefix)
+    return Reply(200, [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")],
+                 json.dumps(document, indent=1).encode() + b"\n")
 
 
 def get_asset(daemon, request):

@@ -21,7 +21,7 @@ from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, Lo
 from .. import tokens
 from . import framing, listener
 from .assets import Assets
-from .crowd import Crowd, shut
+from .crowd import Crowd, has_hung_up, shut
 from .guard import Guard
 from .requests import NoLength, Request, WrongType, parse_query
 from .feeds import Feed
@@ -308,7 +308,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
         if path == "" and target == self.server.settings.prefix:
-            return Reply(308, [("Location", target + "/")])     # for the page's relative links
+            whole = head.target.replace(target, target + "/", 1)
+            return Reply(308, [("Location", whole)])     # for the page's relative links
         methods, arguments = find(path)
         route = methods.get(head.method)
         refusal = self.server.guard.refusal(head, self._address(), public=route is not None and route.public)
@@ -388,6 +389,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._send_file(reply.body)
         elif with_body:
             for data in reply.body:
+                if not data and has_hung_up(self.connection):
+                    break
                 self._write(data)
 
     def _send_file(self, part):

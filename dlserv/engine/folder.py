@@ -136,6 +136,8 @@ class Folder:
         try:
             return os.open(self._at(name), flags | _FILE, 0o666, **self._dir())
         except OSError as error:
+            if error.errno == errno.ENOENT and not flags & os.O_CREAT:
+                raise Unavailable("%s is gone" % self.relative(name)) from error
             raise local_error(error, self.relative(name)) from error
 
     def names(self):

@@ -149,6 +149,7 @@ def test_a_prefix(serve):
             assert "no path" in api.get(path)["errmsg"]
         answer = api.get("/a/dlserv")
         assert answer.status == 308 and answer.headers["location"] == "/a/dlserv/"
+        assert api.get("/a/dlserv?add=http://h/dl").headers["location"] == "/a/dlserv/?add=http://h/dl"
         assert api.get("/a/dlserv/").status == 200
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import socket
 import time
 
@@ -137,7 +138,8 @@ def test_whoever_comes_back_gets_what_was_missed_and_nothing_twice(daemon, liste
         == [row["tid"] for _, kind, row in steady.events if kind == "task"][2:]
 
 
-@pytest.mark.parametrize("last_id", ["x-1", "1", "-", "", "abc-99999999999999999999999", "%s-99999"])
+@pytest.mark.parametrize("last_id", ["x-1", "1", "-", "", "abc-99999999999999999999999", "%s-99999",
+                                     "%s-" + "9" * 5000, "%s-²"])
 def test_an_id_that_is_not_known_gets_it_all(daemon, listen, server, last_id):
     add(daemon, "a")
     epoch = listen().next()[0].partition("-")[0]
@@ -195,6 +197,18 @@ def test_a_reader_who_has_gone_is_noticed(daemon, server, listen):
         add(daemon, "%d" % number)
         time.sleep(0.3)
     until(lambda: server.feed.readers == 0)
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells")
+def test_a_reader_who_has_gone_is_noticed_with_nothing_to_tell(server, listen, monkeypatch):
+    monkeypatch.setattr(feeds, "LOOK", 0.05)
+    leaving, staying = listen(), listen()
+    for each in (leaving, staying):
+        each.next()
+    leaving.close()
+    until(lambda: server.feed.readers == 1)
+    monkeypatch.setattr(feeds, "KEEP_ALIVE", 0.1)
+    assert staying.reader.readline() == b": still here\n"
 
 
 def test_more_changes_than_the_ring_holds_are_one_snapshot(daemon, monkeypatch):

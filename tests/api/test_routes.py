@@ -233,3 +233,10 @@ def test_every_path_answers_as_told(api, origin, document):
                                   "/manifestXwebmanifest", "/%2e%2e/", "/../task/list", "/task\nlist", ""])
 def test_what_only_looks_like_a_path_is_none(path):
     assert find(path) == ({}, ())
+
+
+def test_what_null_and_the_prefix_come_to_is_described(document):
+    assert document["servers"] == [{"url": "/"}]
+    retries = document["components"]["schemas"]["options"]["properties"]["retries"]
+    assert {"type": "null"} in retries["anyOf"] and retries["description"]
+    assert {"200", "206", "304", "default"} == set(document["paths"]["/task/tid/{tid}/file"]["get"]["responses"])
