@@ -12,7 +12,7 @@ from collections import Counter
 from . import room, urls
 from .engine.download import Download, Finished
 from .engine.retry import Policy
-from .errors import Error, Exhausted, NoSpace, StoreBroken, Temporary, Unavailable
+from .errors import Error, Exhausted, NameTaken, NoSpace, StoreBroken, Temporary, Unavailable
 from .run import Checkpointer, Run
 from .scheduler import Scheduler
 from .task import DOWNLOADING, FAIL, FINISH, QUEUED, REQUEUE, START
@@ -187,11 +187,18 @@ class Attempts:
             task = self._task_of(run)
             if task is None:
                 return None
+            if progress is not None and progress.publishing is None and self._is_anothers(task, progress.part):
+                raise NameTaken("%s is another task's" % progress.part)
             run.kept += 1
             task.progress, task.boot = progress, self._boot
             if durable and not progress.publishing:
                 task.flushed = []       # every byte on disk is about to be given up
             return self._board.save(task, durable)
+
+    def _is_anothers(self, task, part):
+        """Whether another task is to go on with that part file, be it there or not."""
+        return any(each.progress is not None and each.progress.part == part and each is not task
+                   and each.options.dir == task.options.dir for each in self._board.tasks.values())
 
     def _store_progress(self, progress_by_run, flushed):
         """Store the progress of all runs in one transaction; its Ticket."""

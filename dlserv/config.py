@@ -10,6 +10,7 @@ from collections import namedtuple
 
 from . import __version__, tokens, urls
 from .errors import InvalidValue
+from .mounts import file_system
 from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
                      hide, shown)
 
@@ -260,18 +261,3 @@ def _nearest(path):
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return path
-
-
-def file_system(path):
-    """The type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
-    path, found, longest = os.path.realpath(path), None, -1
-    try:
-        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
-            for line in mounts:
-                point, kind = line.split(" ")[1:3]
-                inside = path == point or path.startswith(point.rstrip("/") + "/")
-                if inside and len(point) >= longest:
-                    found, longest = kind, len(point)
-    except OSError:
-        pass
-    return found

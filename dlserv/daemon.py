@@ -17,7 +17,7 @@ import time
 from . import __version__, options, room, urls
 from .attempts import Attempts, join
 from .board import Board
-from .config import Config, file_system, is_live
+from .config import Config, is_live
 from .engine.border import Border
 from .engine.cookies import read_file
 from .engine.dial import Tls
@@ -28,6 +28,7 @@ from .engine.ratelimit import TokenBucket
 from .engine.route import Network
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
                      StoreBroken)
+from .mounts import file_system
 from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id

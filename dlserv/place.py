@@ -8,6 +8,7 @@ import logging
 import os
 
 from .errors import Unavailable, Unwritable
+from .mounts import mount_of
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,3 @@ class Place:
                              % (self.path, error.strerror)) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Unwritable("general.download_dir: %s cannot be written" % self.path)
-
-
-def mount_of(path):
-    """The mount point that holds `path`, or None where that is the root or cannot be told."""
-    path = os.path.realpath(path)
-    while not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path if os.path.dirname(path) != path else None

@@ -90,11 +90,16 @@ def _prose(value):
     value.encode("utf-8")
 
 
-def _identity(value):
-    if len(_items(value)) != 4:
-        raise ValueError("%s does not tell a file" % shown(value))
-    for each in value:
-        _of_a_system(each)
+def _numbers(count):
+    def check(value):
+        if len(_items(value)) != count:
+            raise ValueError("%s does not tell a file" % shown(value))
+        for each in value:
+            _of_a_system(each)
+    return check
+
+
+_identity, _node = _numbers(4), _numbers(2)
 
 
 def _posted(value):
@@ -111,15 +116,25 @@ def _made_of(parts):
 
 
 _RESOURCE = {"url": check_text, "total": _or_none(_whole), "etag": _or_none(check_text),
-             "last_modified": _or_none(check_text), "dated": _flag, "ranges": _flag, "media_type": check_text,
-             "disposition": _or_none(check_text), "encoding": check_text, "digest": _or_none(check_text)}
+             "last_modified": _or_none(check_text), "dated": _flag, "ranges": _or_none(_flag),
+             "media_type": check_text, "disposition": _or_none(check_text), "encoding": check_text,
+             "digest": _or_none(check_text)}
 _PROGRESS = {"part": _name, "target": _name, "source": check_text, "resource": _made_of(_RESOURCE),
-             "done": _ranges, "publishing": _or_none(_identity), "checksum": _or_none(check_text)}
+             "done": _ranges, "publishing": _or_none(_identity), "checksum": _or_none(check_text),
+             "node": _or_none(_node)}
 _FILE = {"name": _name, "identity": _identity, "checksum": _or_none(check_text),
          "resource": _made_of(_RESOURCE)}
+
+
+def _progress(value):
+    if isinstance(value, dict):         # the first versions knew of no node
+        value = dict({"node": None}, **value)
+    _object(value, _PROGRESS)
+
+
 _RECORD = {"state": _state, "order": _whole, "place": _signed, "create_time": _time, "start_time": _time,
            "pause_time": _time, "finish_time": _time, "elapsed": _time, "retries": _whole,
            "reached": _whole, "error": _or_none(_prose), "boot": _or_none(check_text), "leaving": _flag,
            "added": check_text, "url": check_text, "options": _posted, "log": _log,
-           "progress": _or_none(_made_of(_PROGRESS)), "flushed": _ranges,
+           "progress": _or_none(_progress), "flushed": _ranges,
            "file": _or_none(_made_of(_FILE)), "previous": _or_none(_made_of(_FILE))}

@@ -117,3 +117,39 @@ def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, folder, siz
     part.write_bytes(bytes(size))
     detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
     assert detail["deleted"] == [] and detail["kept"][0][0] == "a.bin.part" and part.stat().st_size == size
+
+
+def paused_halfway(api, origin, path, data):
+    """A paused task whose part holds the first 100,000 bytes."""
+    origin.put(path, data, script=[Gate(after=100000)])
+    tid = api.add(origin.url(path), connections=1)
+    until(lambda: api.status(tid)["downloaded_bytes"] == 100000)
+    api.put("/task/tid/%s?act=pause" % tid)
+    until(lambda: api.status(tid)["connections"] == 0)
+    return tid
+
+
+def test_a_part_that_was_cleared_away_is_not_taken_from_the_next_task(api, origin, folder):
+    """Two tasks of one name; somebody removes the first one's part."""
+    first, second = noise(300000, 1), noise(300000, 2)
+    one = paused_halfway(api, origin, "/1/x.bin", first)
+    (folder / "x.bin.part").unlink()
+    other = paused_halfway(api, origin, "/2/x.bin", second)
+    for tid in (one, other):
+        api.put("/task/tid/%s?act=resume" % tid)
+    names = [api.reach(tid, "finished")["filename"] for tid in (one, other)]
+    assert len(set(names)) == 2
+    assert [(folder / name).read_bytes() for name in names] == [first, second]
+
+
+def test_a_file_of_the_same_name_and_time_is_not_deleted_for_another(api, origin, folder):
+    one, other = noise(1000, 1), noise(1000, 2)
+    tids = []
+    for number, data in enumerate((one, other)):
+        origin.put("/%d/x.bin" % number, data)
+        tids.append(api.add(origin.url("/%d/x.bin" % number)))
+        assert api.reach(tids[-1], "finished")["filename"] == "x.bin"
+        (folder / "x.bin").rename(folder / "kept.bin") if data is one else None
+    detail = api.delete("/task/tid/%s?del_file=true" % tids[0])["detail"]
+    assert detail["deleted"] == [] and (folder / "x.bin").read_bytes() == other
+    assert api.delete("/task/tid/%s?del_file=true" % tids[1])["detail"]["deleted"] == ["x.bin"]

@@ -34,7 +34,8 @@ _CANNOT = "the server cannot resume this file"
 RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt begins again from zero
 
 
-class Progress(namedtuple("Progress", "part target source resource done publishing checksum")):
+class Progress(namedtuple("Progress", "part target source resource done publishing checksum node",
+                          defaults=(None,))):
     """What is known about an unfinished file.
 
     part, target   str, names within the folder: now, and when it is whole
@@ -43,6 +44,7 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
     done           [(start, end), …] bytes that are here
     publishing     Identity of the part while it takes the name `target`, else None
     checksum       str, what it was verified to hash to by then, else None
+    node           (device, inode) of the part, None before it is made
     """
 
     __slots__ = ()
@@ -58,14 +60,15 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
         """As plain data, for the database."""
         return dict(self._asdict(), resource=self.resource._asdict(),
                     done=[list(each) for each in self.done],
-                    publishing=self.publishing and list(self.publishing))
+                    publishing=self.publishing and list(self.publishing), node=self.node and list(self.node))
 
     @classmethod
     def from_record(cls, record):
         """The reverse; raises TypeError, KeyError or ValueError if it is none."""
         return cls(**dict(record, resource=Resource.from_record(record["resource"]),
                           done=[(start, end) for start, end in record["done"]],
-                          publishing=record["publishing"] and Identity(*record["publishing"])))
+                          publishing=record["publishing"] and Identity(*record["publishing"]),
+                          node=record.get("node") and tuple(record["node"])))
 
 
 Finished = namedtuple("Finished", "name identity checksum resource")
@@ -90,6 +93,7 @@ class Download:
         self._lock = threading.Lock()
         self._folder = self._part = self._target = self._fetch = self._verifier = None
         self._resource = self._source = self._publishing = self._checksum = None
+        self._doubtful = False      # the part is not known to be ours before its bytes were compared
         self._segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._old = self._segments.count    # bytes that this attempt did not bring
         self._meter = Meter()
@@ -221,17 +225,23 @@ class Download:
             if kept.done:
                 self._note("warning", "%s is gone; starting over from zero" % kept.part)
             return
+        self._doubtful = kept.node is not None and part.node != kept.node
+        size = part.size
+        if self._doubtful and kept.resource.total:      # so that there is something left to compare
+            size = min(size, kept.resource.total - 1)
         with self._lock:
             self._part, self._target = part, kept.target
             self._resource, self._source = kept.resource, kept.source
-            self._segments = Segments(kept.resource.total, clip(kept.done, part.size))
+            self._segments = Segments(kept.resource.total, clip(kept.done, size))
             self._old = self._segments.count
         if self._segments.count and not kept.resource.may_resume and not self._segments.complete:
             self._note("warning", "%s; starting over from zero" % _CANNOT)
             self._start_over()
+        elif self._doubtful and not self._segments.count:
+            self._start_over()
 
     def _start_over(self):
-        """Forget every byte: in the database before on the disk."""
+        """Forget every byte: in the database before on the disk. What may not be ours is left alone."""
         self._drop_verifier()
         with self._lock:
             self._old -= self._segments.count
@@ -239,9 +249,9 @@ class Download:
             self._publishing = self._checksum = None
         if self._part is None:
             return
-        if not self._part.named:
+        if self._doubtful or not self._part.named:
             self._part.close()
-            self._part = None
+            self._part, self._doubtful = None, False
             return
         self._observer.planned(self._progress(), durable=True)
         self._part.truncate()
@@ -330,6 +340,8 @@ class Download:
             self._compare(source, answer, first, start)
         elif not found.same_validator(known):
             self._begin_anew(source, found, "the server does not say that the file is still the same")
+        elif self._doubtful:
+            self._begin_anew(source, found, "%s is another file now" % self._part.name)
 
     def _compare(self, source, answer, first, start):
         """Hold the overlap against the disk; what agrees is what later attempts ask for."""
@@ -337,6 +349,7 @@ class Download:
             compare(answer.stream, self._part, first, start)
         except Changed as change:
             self._disagree(source, str(change))
+        self._doubtful = False
         if str(source.url) != self._source:
             self._adopt(source, answer.resource)
         elif answer.status == 206 and not self._resource.ranges:
@@ -450,4 +463,4 @@ class Download:
     def _progress(self):
         done = self._segments.done() if self._part.named else []
         return Progress(self._part.name, self._target, self._source, self._resource, done,
-                        self._publishing, self._checksum)
+                        self._publishing, self._checksum, self._part.node)

@@ -12,6 +12,7 @@ import os
 import stat
 
 from ..errors import NameTaken, NoSpace, Unavailable, Unwritable
+from ..mounts import file_system
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 _HAS_UNNAMED = _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
@@ -30,6 +31,9 @@ _REASONS = {
     errno.ENOENT: "the folder is gone",
     errno.EIO: "the disk reports an input/output error",
 }
+
+# These give a file the same inode number at every mount.
+_KEEP_INODES = frozenset("ext2 ext3 ext4 xfs btrfs f2fs tmpfs zfs ubifs jffs2 overlay ntfs3".split())
 
 # What an unplugged disk, a remount or an administrator's hand brings about, and takes back.
 _PASSING = frozenset(getattr(errno, name, None) for name in (
@@ -157,6 +161,11 @@ class Folder:
         except OSError as error:
             raise local_error(error, self.relative(name)) from error
 
+    def is_another(self, status, device, inode):
+        """Whether the file of this os.stat_result is surely not the one with that inode."""
+        return (status.st_dev == device and status.st_ino != inode
+                and file_system(self.path) in _KEEP_INODES)
+
     def remove(self, name):
         """Unlink the name; False if there was none."""
         try:
@@ -221,6 +230,8 @@ class Folder:
                     raise local_error(error, self.path) from error
 
     def _at(self, name):
+        if name in ("", ".", "..") or "/" in name:      # no record may lead out of here
+            raise OSError(errno.EINVAL, "not a plain name")
         return name if _HAS_DIR_FD else os.path.join(self.path, name)
 
     def _both(self):

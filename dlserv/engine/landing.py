@@ -49,8 +49,9 @@ def make_part(folder, names, announce, at_hand):
     """(a new PartFile, the target it is for) under the first names that are free.
 
     `announce(part, target)` is called before the file is made, `announce(None, None)` if
-    it could not be. One whose bytes are all `at_hand` needs no name of its own, and so
-    nothing to be announced, where the file system can do without.
+    it could not be; it raises NameTaken for a part of another task. One whose bytes are all
+    `at_hand` needs no name of its own, and so nothing to be announced, where the file
+    system can do without.
     """
     for target in names:
         name = filename.part_name(target)
@@ -59,8 +60,8 @@ def make_part(folder, names, announce, at_hand):
             return part, target
         if folder.stat(name) is not None:
             continue
-        announce(name, target)
         try:
+            announce(name, target)
             return PartFile.create(folder, name), target
         except NameTaken:
             continue

@@ -41,6 +41,8 @@ class PartFile:
     def __init__(self, folder, name, fd, named=True):
         self.folder, self.name, self._fd, self.named = folder, name, fd, named
         self._lock = threading.Lock()   # held while a descriptor is closed, copied or sought
+        status = os.fstat(fd)
+        self.node = status.st_dev, status.st_ino
 
     @classmethod
     def create(cls, folder, name):

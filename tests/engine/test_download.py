@@ -308,6 +308,28 @@ def test_a_part_file_that_is_gone_or_shorter_is_not_believed(origin, attempt, fo
     assert (folder / "a.iso").read_bytes() == DATA
 
 
+def test_a_part_that_was_copied_is_proven_by_its_bytes(origin, attempt, folder):
+    _, progress = broken_off(origin, attempt)
+    copy = (folder / "a.iso.part").read_bytes()
+    (folder / "a.iso.part").rename(folder / "old")
+    (folder / "a.iso.part").write_bytes(copy)
+    (folder / "old").unlink()
+    second = resumed(origin, attempt, folder, progress)
+    assert second.notes == [] and len(origin.requests) == 1
+
+
+@pytest.mark.parametrize("done", [200000, 300000, 0])
+def test_a_file_of_the_part_s_name_that_is_not_the_part_is_left_alone(origin, attempt, folder, done):
+    """Somebody else's, in a folder that came in place of the one with the part."""
+    _, progress = broken_off(origin, attempt)
+    mine = noise(len(DATA), seed=7)
+    (folder / "a.iso.part").rename(folder / "elsewhere")        # so that its inode is not free
+    (folder / "a.iso.part").write_bytes(mine)
+    again = attempt(origin.url("/a.iso"), kept=progress._replace(done=[(0, done)] if done else [])).run()
+    assert (folder / "a.iso.part").read_bytes() == mine
+    assert again.finished.name == "a (1).iso" and (folder / "a (1).iso").read_bytes() == DATA
+
+
 def test_a_file_that_changes_again_and_again_is_given_up(origin, attempt):
     file, progress = broken_off(origin, attempt)
     file.script = [refuse("416 Range Not Satisfiable")] + [refuse("416 x")] * 9
