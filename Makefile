@@ -20,7 +20,7 @@ pyz: dlserv.pyz
 # comments and white space that Python does not need stay at home; routes.py needs the docstrings of
 # its functions, which the interface is described by.
 define BUILD
-import ast, io, sys, tokenize, zipapp, zipfile
+import ast, io, re, sys, tokenize, zipapp, zipfile
 
 WORDS = tokenize.NAME, tokenize.NUMBER, tokenize.STRING
 SILENT = tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER
@@ -28,8 +28,8 @@ DEPTH = {tokenize.INDENT: 1, tokenize.DEDENT: -1}
 
 def bare(source, documented):
     kinds = (ast.Module, ast.ClassDef) if documented else (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docstrings = {node.body[0].lineno for node in ast.walk(ast.parse(source))
-                  if isinstance(node, kinds) and len(node.body) > 1 and ast.get_docstring(node) is not None}
+    docstrings = {node.body[0].lineno: len(node.body) == 1 for node in ast.walk(ast.parse(source))
+                  if isinstance(node, kinds) and ast.get_docstring(node) is not None}
     out, depth, before = [], 0, tokenize.NEWLINE
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = token.type
@@ -38,6 +38,7 @@ def bare(source, documented):
             continue
         if before == tokenize.NEWLINE:
             if kind == tokenize.STRING and token.start[0] in docstrings:
+                out.append(docstrings[token.start[0]] * (" " * depth + "0\n"))
                 continue
             out.append(" " * depth)
         elif before in WORDS and kind in WORDS:
@@ -58,8 +59,8 @@ with zipfile.ZipFile(stage, "w") as archive:
         if name.endswith(".py"):
             data = bare(data.decode(), documented=name == "dlserv/api/routes.py").encode()
         elif "/web/" in name:
-            lines = [line.strip() for line in data.split(b"\n")]
-            data = b"\n".join(line for line in lines if line and not line.startswith(b"//"))
+            lines = [re.sub(rb"(^|  +)// .*", b"", line.strip()) for line in data.split(b"\n")]
+            data = b"\n".join(filter(None, lines))
         archive.writestr(entry, data, compresslevel=9)
 zipapp.create_archive(stage, target, interpreter="/usr/bin/env python3")
 endef

@@ -10,6 +10,7 @@ The journal is there because a relaxed commit, one a second while tasks download
 neither rewrite a flash disk nor risk the file; appending a checked frame does neither.
 """
 
+import contextlib
 import errno
 import os
 import struct
@@ -17,6 +18,7 @@ import zlib
 from collections.abc import MutableMapping
 
 from . import wal
+from .disk import sync_folder
 from .errors import StoreBroken
 
 try:
@@ -45,7 +47,9 @@ def make_folder(path):
 
 def _create_private(path):
     """Make the file with mode 0600 if there is none."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+    if not os.path.exists(path):
+        os.close(_private(path, os.O_RDWR | os.O_CREAT))
+        sync_folder(path)
 
 
 class FileLock:
@@ -81,8 +85,6 @@ class FileLock:
 
 class _Mapping(MutableMapping):
     """Changes are held back until `commit`, which writes them as one or not at all."""
-
-    torn = False        # whether its end is missing, as a crash leaves it
 
     def __init__(self):
         self._pending = {}
@@ -120,6 +122,9 @@ class _Mapping(MutableMapping):
     def check(self):
         """Raise if the stored bytes are damaged."""
 
+    def is_in_place(self):
+        """Whether what is written still comes under the path it was opened by."""
+
 
 # -- sqlite ---------------------------------------------------------------------------
 
@@ -140,6 +145,7 @@ class SqliteMapping(_Mapping):
         super().__init__()
         self._path = path
         _create_private(path)
+        self._status = os.stat(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._synchronous = None
         self._store, self._again = self.STORE, self.AGAIN
@@ -201,6 +207,9 @@ class SqliteMapping(_Mapping):
                 self._db.execute("ROLLBACK")
             raise
 
+    def is_in_place(self):
+        return _is_at(self._path, self._status)
+
     def close(self):
         self._db.close()
 
@@ -246,7 +255,6 @@ class FileMapping(_Mapping):
                 raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
             self._remember(changes)
             self._end = end
-        self.torn = self._end < len(data)
 
     @classmethod
     def frames(cls, data):
@@ -267,7 +275,10 @@ class FileMapping(_Mapping):
         payload = data[begin:begin + length]
         if len(payload) < length or zlib.crc32(payload) != checksum:
             return None, position + 1
-        return dict(cls._entries(payload)), begin + length
+        try:
+            return dict(cls._entries(payload)), begin + length
+        except struct.error:
+            return None, position + 1
 
     @classmethod
     def _entries(cls, payload):
@@ -290,15 +301,25 @@ class FileMapping(_Mapping):
         return list(self._memory)
 
     def _save(self, changes, durable):
-        frame = self.encode(changes)
+        if self._must_rewrite:
+            self._rewrite()
         try:
-            self._append(frame, durable)
+            self._append(self.encode(changes), durable)
         except OSError:
-            self._must_rewrite = True   # what the failed flush left on disk is anyone's guess
+            self._cut()
             raise
         self._remember(changes)
-        if self._must_rewrite or self._end > 2 * self._live + self.SLACK:
-            self._rewrite()
+        if self._end > 2 * self._live + self.SLACK:
+            with contextlib.suppress(OSError):      # as it is, it holds all as well
+                self._rewrite()
+
+    def _cut(self):
+        """Take a frame back that was not written for sure: what was refused is not to happen later."""
+        try:
+            os.ftruncate(self._file.fileno(), self._end)
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._must_rewrite = True
 
     def _append(self, frame, durable):
         if self._file.closed:       # a rewrite could not open it again
@@ -308,7 +329,11 @@ class FileMapping(_Mapping):
         while view:
             view = view[self._file.write(view):]
         if durable:
-            os.fsync(self._file.fileno())
+            try:
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._must_rewrite = True   # what it left of all on the disk is anyone's guess
+                raise
         self._end += len(frame)
 
     def _remember(self, changes):
@@ -331,12 +356,18 @@ class FileMapping(_Mapping):
 
     def _rewrite(self):
         """Replace the journal by one that says the same in fewer bytes."""
+        end = _write_new(self._path, self._memory.items())
         self._file.close()
         try:
-            self._end = write_journal(self._path, self._memory.items())
+            os.replace(self._path + ".new", self._path)
+            self._end = end
+            sync_folder(self._path)
             self._must_rewrite = False
         finally:
             self._file = open(self._path, "r+b", buffering=0)
+
+    def is_in_place(self):
+        return self._file.closed or _is_at(self._path, os.fstat(self._file.fileno()))
 
     def close(self):
         self._file.close()
@@ -347,32 +378,29 @@ class DamagedFile(OSError):
 
 
 def write_journal(path, items):
-    """Replace the file by a journal of these (key, value), atomically; gives its size. Raises OSError."""
-    new = path + ".new"
-    with open(new, "wb", opener=_private) as file:
+    """Replace the file by a journal of these (key, value), atomically. Raises OSError."""
+    _write_new(path, items)
+    os.replace(path + ".new", path)
+    sync_folder(path)
+
+
+def _write_new(path, items):
+    """Write the journal beside the file, as path.new; gives its size."""
+    with open(path + ".new", "wb", opener=_private) as file:
         file.write(FileMapping.MAGIC)
         for item in items:
             file.write(FileMapping.encode(dict([item])))
         file.flush()
         os.fsync(file.fileno())
-        end = file.tell()
-    os.replace(new, path)
-    sync_folder(path)
-    return end
+        return file.tell()
+
+
+def _is_at(path, status):
+    try:
+        return os.path.samestat(os.stat(path), status)
+    except OSError:
+        return False
 
 
 def _private(path, flags):
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
-
-
-def sync_folder(path):
-    """Make the name durable, where the platform can."""
-    if hasattr(os, "O_DIRECTORY"):
-        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-        finally:
-            os.close(fd)

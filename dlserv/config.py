@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from . import __version__, tokens, urls
 from .errors import InvalidValue
-from .mounts import file_system
+from .disk import file_system
 from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
                      hide, shown)
 

@@ -2,9 +2,9 @@
 
 import json
 import os
-import shutil
 
 from .config import Config
+from .disk import replace_file
 from .errors import InvalidValue, Unwritable
 
 
@@ -46,14 +46,7 @@ def write_back(path, changes):
     if mapping is None:
         return
     path = os.path.realpath(path)
-    new = "%s.%d" % (path, os.getpid())
     try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            shutil.copymode(path, new)
-            json.dump(merge(mapping, changes), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
+        replace_file(path, json.dumps(merge(mapping, changes), indent=2) + "\n", like=path)
     except OSError as error:
         raise Unwritable("the settings cannot be written to %s: %s" % (path, error.strerror)) from error

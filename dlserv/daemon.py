@@ -28,7 +28,7 @@ from .engine.ratelimit import TokenBucket
 from .engine.route import Network
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
                      StoreBroken)
-from .mounts import file_system
+from .disk import file_system
 from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id
@@ -101,10 +101,10 @@ class Daemon:
         """Begin with what the store holds; gives the tasks that a crash caught leaving."""
         try:
             fact = self._place.open(store.fact("place"))
+            interrupted = self._board.open(store, self.config.download, self._boot)
         except BaseException:
             store.close()
             raise
-        interrupted = self._board.open(store, self.config.download, self._boot)
         if fact is not None:
             store.write({FACT + "place": fact})
         return interrupted

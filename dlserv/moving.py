@@ -11,6 +11,7 @@ import sys
 from functools import partial
 
 from . import __version__, lists, records
+from .disk import replace_file
 from .errors import InvalidValue, NotFound, StoreBroken, Unwritable
 from .store import Store
 from .task import Task
@@ -21,9 +22,11 @@ SCHEMA = 1
 def export_tasks(path, general, settings):
     """Write all tasks to the file `path`, "-" for standard output; gives how many.
 
-    `general` and `settings` are config.general and config.download. Raises NotFound,
-    StoreBroken or Unwritable.
+    `general` and `settings` are config.general and config.download. Raises InvalidValue,
+    NotFound, StoreBroken or Unwritable.
     """
+    if os.path.realpath(path) == os.path.realpath(general.db_path):
+        raise InvalidValue("--export", "%s is the database itself" % path)
     if not os.path.exists(general.db_path):
         raise NotFound("there is no database %s" % general.db_path)
     with _open_store(general) as store:
@@ -138,15 +141,7 @@ def _read(path):
 
 def _write(path, text):
     """By a new file that takes the name, for its owner only."""
-    path = os.path.realpath(path)
-    new = "%s.%d" % (path, os.getpid())
     try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
+        replace_file(os.path.realpath(path), text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.remove(new)
         raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error

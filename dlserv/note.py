@@ -4,6 +4,8 @@ import json
 import logging
 import os
 
+from .disk import replace_file
+
 
 def note_path(environ, find_db_path):
     """In the user's run-time folder; where there is none, beside the database that is then asked for."""
@@ -22,11 +24,8 @@ class Note:
         self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": token_file}) + "\n"
 
     def __enter__(self):
-        new = "%s.%d" % (self._path, os.getpid())
         try:
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(self._text)
-            os.replace(new, self._path)
+            replace_file(self._path, self._text)
         except OSError as error:
             logging.getLogger("dlserv").warning("%s cannot be written: %s", self._path, error.strerror)
 

@@ -8,7 +8,7 @@ import logging
 import os
 
 from .errors import Unavailable, Unwritable
-from .mounts import mount_of
+from .disk import mount_of
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@
 opens below the download directory, headers it sends.
 """
 
+from .errors import MissingModule
 from .schema import check_text, shown
 from .task import STATES, Task
 
@@ -13,7 +14,7 @@ def check(record, settings):
     try:
         _object(record, _RECORD)
         task = Task.from_record(record, settings)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, MissingModule) as error:
         raise ValueError("it is not a task: %s" % error) from None
     if task.leaving:
         raise ValueError("it was being deleted")

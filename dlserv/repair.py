@@ -11,12 +11,15 @@ import time
 
 from . import backends
 from .backends import REPLAYED, DamagedFile, FileMapping, SqliteMapping
+from .disk import sync_folder
 from .errors import MissingModule, StoreBroken
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
+
+_REPAIRED = ".repaired"      # ends the name of a database that is whole and waits for its place
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,10 @@ def open_mapping(path, backend, snapshot):
     format for another.
     """
     backends.make_folder(path)
+    _finish_repair(path)
+    if snapshot.made is not None and not os.path.exists(path):
+        log.warning("there is no database %s; a new one is begun, and the snapshot of the old one kept as %s",
+                    path, snapshot.set_aside())
     found, damage = _format_of(path, snapshot.made is not None)
     if backend == "auto":
         backend = found or ("sqlite" if backends.sqlite3 else "file")
@@ -66,7 +73,7 @@ def _open(kind, path, snapshot):
     mapping = kind(path)
     try:
         mapping.check()
-        if mapping.torn and not snapshot.is_older_than(mapping):
+        if mapping.kind == "file" and not snapshot.is_older_than(mapping):
             raise DamagedFile("it ends before the snapshot was made")
         return mapping
     except BaseException:
@@ -89,12 +96,15 @@ def _format_of(path, expected):
     """
     try:
         with open(path, "rb") as file:
-            head = file.read(len(_SQLITE_MAGIC))
+            page = file.read(4096)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         raise StoreBroken("the database %s cannot be read: %s" % (path, error.strerror)) from error
+    head = page[:len(_SQLITE_MAGIC)]
     if head == _SQLITE_MAGIC:
+        if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
+            raise StoreBroken("%s is not a dlserv database" % path)
         return "sqlite", None
     if head == FileMapping.MAGIC:
         return "file", None
@@ -112,7 +122,7 @@ def _repair(kind, path, snapshot, damage):
     spare = snapshot.read()
     found, gone = salvage(path, spare)
     taken = {key: value for key, value in spare.items() if key not in found and key not in gone}
-    new = path + ".repaired"
+    new = path + ".repairing"
     for each in _files(new):
         os.remove(each)
     mapping = kind(new)
@@ -122,14 +132,23 @@ def _repair(kind, path, snapshot, damage):
         mapping.commit(durable=True)
     finally:
         mapping.close()
+    os.replace(new, path + _REPAIRED)
     aside = set_aside(path)
-    os.replace(new, path)
-    backends.sync_folder(path)
+    _finish_repair(path)
     told = "%d of its records were carried over" % len(found)
     if taken:
         told += " and %d taken from the snapshot of %s" % (len(taken), day_of(snapshot.made))
     log.error("the database %s is damaged (%s); it was set aside as %s, and %s", path, damage, aside, told)
     return kind(path), "the database was damaged; %s" % told
+
+
+def _finish_repair(path):
+    """Give the repaired database its name, if the damaged one has lost it already."""
+    if os.path.exists(path + _REPAIRED) and not os.path.exists(path):
+        if _files(path):        # a log that would be taken for the new one's
+            set_aside(path)
+        os.replace(path + _REPAIRED, path)
+        sync_folder(path)
 
 
 def set_aside(path):
@@ -141,7 +160,7 @@ def set_aside(path):
         aside = "%s-%d" % (name, number)
     for each in _files(path):
         os.replace(each, aside + each[len(path):])
-    backends.sync_folder(path)
+    sync_folder(path)
     return aside
 
 
@@ -169,6 +188,7 @@ def salvage(path, asked=()):
 
 
 def _salvage_sqlite(path, asked):
+    _pad(path)
     db = backends.sqlite3.connect(path)
     try:
         found, whole = _scan(db)
@@ -183,6 +203,15 @@ def _salvage_sqlite(path, asked):
     if whole and keys <= set(found):
         return found, set(asked) - set(found)
     return found, set()
+
+
+def _pad(path):
+    """Give a file that was cut short the length it tells; SQLite reads nothing of it otherwise."""
+    with open(path, "r+b") as file:
+        head = file.read(32)
+        length = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
+        if file.seek(0, 2) < length < 2 ** 32:
+            file.truncate(length)
 
 
 def _scan(db):

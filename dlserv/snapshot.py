@@ -50,9 +50,17 @@ class Snapshot:
         self.made, self._next = now, now + DAY
         return True
 
+    def set_aside(self):
+        """Keep it under a name with its date, which is given: the database it is of is gone."""
+        aside = "%s-%s" % (self.path, time.strftime("%Y%m%d-%H%M%S", time.localtime(self.made)))
+        os.replace(self.path, aside)
+        self.made = None
+        return aside
+
     def is_older_than(self, mapping):
         """Whether the database, as it is, has lived through the making of it."""
-        return self.made is None or mapping.get(MARK) == self.read().get(MARK)
+        mark = self.read().get(MARK)
+        return mark is None or mapping.get(MARK) == mark
 
     def read(self):
         """{key: value} of what is whole in it; empty if there is none."""

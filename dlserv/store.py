@@ -21,7 +21,7 @@ import time
 import zlib
 
 from . import backends, repair
-from .errors import StoreBroken
+from .errors import MissingModule, StoreBroken
 from .snapshot import MARK, Snapshot
 
 SCHEMA = 1
@@ -108,7 +108,7 @@ class Store:
     """
 
     def __init__(self, path, backend="auto", clock=time.time):
-        self.path = os.path.abspath(path)
+        self.path = os.path.realpath(path)      # a link to it has the same lock
         self._lock = backends.FileLock(self.path + ".lock")
         try:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
@@ -148,6 +148,8 @@ class Store:
                 continue
             try:
                 loaded.append(parse(name, self._shelf[name]))
+            except MissingModule:           # another Python knows what to make of it
+                raise
             except Exception as error:      # whatever a damaged record brings about
                 log.error("the record %s in %s is damaged and was set aside: %s",
                           name, self.path, error)
@@ -258,7 +260,7 @@ class Store:
         if not self._changed:
             self._mapping[MARK] = mark
             try:
-                self._mapping.commit(durable=False)
+                self._mapping.commit(durable=True)
             except backends.ERRORS as error:
                 log.warning("the database does not know of its snapshot: %s", error)
 
@@ -296,6 +298,8 @@ class Store:
             for ticket in group:
                 changes.update(ticket.changes)
             self._apply(changes)
+            if not self._mapping.is_in_place():
+                raise OSError("it was moved or deleted")
             self._mapping.commit(bool(self._owed) or any(ticket.durable for ticket in group))
             if self._owed:
                 log.warning("the database can be written again")

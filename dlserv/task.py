@@ -13,7 +13,7 @@ from .engine.download import Finished, Progress
 from .engine.meter import seconds_left
 from .engine.partfile import Identity
 from .engine.resource import Resource
-from .errors import Conflict, InvalidValue
+from .errors import Conflict, InvalidValue, MissingModule
 
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
@@ -190,10 +190,10 @@ class Task:
     def from_record(cls, record, settings):
         """The stored task; raises KeyError, TypeError or ValueError if the record is not one."""
         task = cls(record["url"], options.parse(record["options"]), settings, record["added"])
-        urls.parse(task.url)
+        _check_url(task.url)
         for name, default in cls.PLAIN.items():
             value = record[name]
-            if isinstance(default, float) and not isinstance(value, (int, float)):
+            if isinstance(default, (int, float)) and not _is_number(value):
                 raise TypeError("%s is not a number" % name)
             setattr(task, name, value)
         if task.state not in STATES:
@@ -205,6 +205,17 @@ class Task:
         task.file = record["file"] and _file_from_record(record["file"])
         task.previous = record["previous"] and _file_from_record(record["previous"])
         return task
+
+
+def _check_url(url):
+    try:
+        urls.parse(url)
+    except urls.NeedsCodec:
+        raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and value - value == 0      # neither infinite nor NaN
 
 
 def _file_to_record(file):

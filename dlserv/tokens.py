@@ -2,6 +2,7 @@
 
 import os
 
+from .disk import replace_file
 from .errors import InvalidValue, Unwritable
 
 
@@ -39,14 +40,10 @@ def is_fit(token):
 def make(path):
     """A new token, kept in a file for the owner's eyes: all of it or no file. Raises Unwritable."""
     import secrets
-    token, new = secrets.token_urlsafe(32), "%s.%d" % (path, os.getpid())
+    token = secrets.token_urlsafe(32)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(token + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
+        replace_file(path, token + "\n")
     except OSError as error:
         raise Unwritable("the token cannot be kept in %s: %s; name one by --token-file, or let everybody in "
                          "by --no-token" % (path, error.strerror)) from error

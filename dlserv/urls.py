@@ -158,11 +158,15 @@ def _ipv6(text):
     return address.lower() + (percent + zone[2 * zone.startswith("25"):] if percent else "")
 
 
+class NeedsCodec(ValueError):
+    """This Python lacks what a host name outside ASCII takes."""
+
+
 def _idna(host):
     try:
         return host.encode("idna").decode("ascii")
     except LookupError:
-        raise ValueError("has a host name outside ASCII; for that, install python3-codecs here") from None
+        raise NeedsCodec("has a host name outside ASCII; for that, install python3-codecs here") from None
     except UnicodeError:
         raise ValueError("has a host that is not a valid international name") from None
 

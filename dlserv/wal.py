@@ -4,6 +4,7 @@ What lies there was committed and flushed like everything before it. The format 
 https://sqlite.org/fileformat2.html#walformat.
 """
 
+import os
 import shutil
 import struct
 import sys
@@ -25,6 +26,7 @@ def pages_behind(path, known):
 
 def replay(path, pages, target):
     """Copy the database at `path` to `target`, with these pages in place of its own."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))      # it holds passwords
     shutil.copyfile(path, target)
     with open(target, "r+b") as file:
         for number, page in pages.items():

@@ -128,7 +128,7 @@ def test_a_second_signal_ends_it_at_once(process, folder, tmp_path):
     with Daemon({"general": general}) as daemon:
         for number in range(12):
             daemon.add("%s%d" % (NOWHERE, number), {"paused": True}, ["x" * 1000] * 1000)
-    running = process()
+    running = process(DLSERV_LOG_SIZE="1000")
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(("127.0.0.1", int(running.url.rpartition(":")[2])))

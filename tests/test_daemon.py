@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from dlserv import Daemon
+from dlserv import Daemon, urls
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
-from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, NotFound
+from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, MissingModule, NotFound
 from dlserv.run import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
@@ -462,3 +462,18 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     until(lambda: any(tid in changes for changes in seen))
     assert not any(changes[tid]["flushed"] for changes in seen if tid in changes)
     daemon.delete(tid)
+
+
+def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
+    with Daemon(settings) as daemon:
+        tid = daemon.add("http://b\u00fccher.example/x", {"paused": True})
+
+    def lack(host):
+        raise urls.NeedsCodec("has a host name outside ASCII")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(urls, "_idna", lack)
+        with pytest.raises(MissingModule, match="python3-codecs"):
+            Daemon(settings).start()
+    with Daemon(settings) as daemon:
+        assert [task.tid for task in daemon.list()] == [tid] and daemon.health() == {}

@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    errors units mounts schema urls tokens config options lists
+    errors units disk schema urls tokens config options lists
     engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
     engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp

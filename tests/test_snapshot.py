@@ -326,3 +326,58 @@ def test_health_tells_of_a_repair_and_no_path(settings, backend):
         reply = json.loads(api.get("/health").body)
         assert reply == {"status": "success", "repaired": daemon.health()["repaired"]}
         assert "was damaged" in reply["repaired"] and "/" not in reply["repaired"]
+
+
+# -- what a crash or a hand has left ----------------------------------------------------------
+
+def test_a_database_that_was_deleted_leaves_its_snapshot(make, path):
+    refill(make, OLD)
+    os.remove(path)
+    refill(make, {"other": {}})
+    kept = [name for name in os.listdir(os.path.dirname(path)) if ".snapshot-" in name]
+    assert load(make()) == {"other": {}} and len(kept) == 1
+    store = Store(os.path.join(os.path.dirname(path), kept[0]), "file")     # it can be opened as it is
+    assert load(store) == OLD
+    store.close()
+
+
+def test_a_repair_that_a_crash_caught_between_two_names_is_finished(make, path):
+    refill(make, OLD)
+    os.rename(path, path + ".repaired")
+    with open(path + "-wal", "wb") as file:
+        file.write(b"of the damaged one")
+    store = make()
+    assert load(store) == OLD
+    store.close()
+    assert not os.path.exists(path + ".repaired")
+    with open(next(os.path.join(os.path.dirname(path), name) for name in os.listdir(os.path.dirname(path))
+                   if ".damaged-" in name), "rb") as file:
+        assert file.read() == b"of the damaged one"
+
+
+def test_a_journal_that_was_cut_at_a_frame_is_not_taken_for_whole(path):
+    refill(lambda: Store(path, "file"), OLD)
+    os.truncate(path, 16)
+    store = Store(path, "file")
+    assert load(store) == OLD and "taken from the snapshot" in store.repaired
+    store.close()
+
+
+def test_a_damaged_snapshot_harms_no_database(path):
+    refill(lambda: Store(path, "file"), OLD)
+    os.truncate(path + ".snapshot", os.path.getsize(path + ".snapshot") // 2)
+    store = Store(path, "file")
+    assert load(store) == OLD and store.repaired is None
+    store.close()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_sqlite_database_that_was_cut_short_gives_what_it_has(path, share):
+    pytest.importorskip("sqlite3")
+    refill(lambda: Store(path, "sqlite"), {"%d" % number: {"text": "x" * 700} for number in range(60)})
+    os.remove(path + ".snapshot")
+    os.truncate(path, int(os.path.getsize(path) * share))
+    store = Store(path, "sqlite")
+    found = load(store)
+    assert len(found) > 60 * (share - 0.3) and all(record == {"text": "x" * 700} for record in found.values())
+    store.close()

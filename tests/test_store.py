@@ -305,3 +305,113 @@ def test_a_write_that_cannot_be_is_not_tried_for_ever(make):
         store.write({"a": {"bad": threading.Lock()}}).wait()
     store.write({"b": {}}).wait()
     assert sorted(load(store)) == ["b"]
+
+
+# -- what is refused does not happen -----------------------------------------------------------
+
+def limited(size, action):
+    """Call the action while no file may grow beyond so many bytes, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return action()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_delete_that_was_refused_on_a_full_disk_has_not_happened(path):
+    mapping = backends.FileMapping(make_folder(path))
+    for key in (b"a", b"b"):
+        mapping[key] = b"x" * 500
+        mapping.commit(True)
+    size = os.path.getsize(path)
+    mapping[b"big"] = b"x" * 5000
+
+    def fill():
+        with pytest.raises(OSError):
+            mapping.commit(True)
+        mapping.roll_back()
+        assert os.path.getsize(path) == size, "nothing torn is left"
+        del mapping[b"a"]
+        mapping.commit(True)        # so small that it fits
+
+    limited(size + 100, fill)
+    assert dict(mapping) == {b"b": b"x" * 500}
+    mapping.close()
+    again = backends.FileMapping(path)
+    assert dict(again) == {b"b": b"x" * 500}
+    again.close()
+
+
+def make_folder(path):
+    os.makedirs(os.path.dirname(path))
+    return path
+
+
+def test_a_journal_that_cannot_be_made_smaller_goes_on_as_it_is(path, monkeypatch):
+    monkeypatch.setattr(backends.FileMapping, "SLACK", 100)
+    mapping = backends.FileMapping(make_folder(path))
+    os.mkdir(path + ".new")
+    for number in range(10):
+        mapping[b"a"] = b"%d" % number * 100
+        mapping.commit(True)
+    mapping.close()
+    again = backends.FileMapping(path)
+    assert dict(again) == {b"a": b"9" * 100}
+    again.close()
+
+
+def test_a_link_to_a_database_in_use_is_that_database(make, path, backend):
+    make()
+    os.symlink(path, path + ".link")
+    with pytest.raises(StoreBroken, match="in use by another dlserv"):
+        Store(path + ".link", backend)
+
+
+def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path):
+    store = make()
+    store.write({"a": RECORD}).wait()
+    os.rename(path, path + ".old")
+    with pytest.raises(StoreBroken, match="moved or deleted"):
+        store.write({"b": RECORD}).wait()
+    os.rename(path + ".old", path)
+    store.write({"c": RECORD}).wait()
+    store.close()
+    assert sorted(load(make())) == ["a", "b", "c"], "what failed is made up for"
+
+
+def test_an_sqlite_database_of_someone_else_is_left_alone(path):
+    sqlite3 = pytest.importorskip("sqlite3")
+    db = sqlite3.connect(make_folder(path))
+    db.execute("CREATE TABLE notes (text)")
+    db.commit()
+    db.close()
+    with open(path, "rb") as file:
+        before = file.read()
+    with pytest.raises(StoreBroken, match="is not a dlserv database"):
+        Store(path, "auto")
+    with open(path, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_record_that_this_python_cannot_read_is_not_set_aside(make):
+    refill(make, {"a": RECORD})
+    store = make()
+
+    def parse(name, record):
+        raise MissingModule("a host name outside ASCII", "python3-codecs")
+
+    with pytest.raises(MissingModule):
+        store.load(parse)
+    store.close()
+    assert load(make()) == {"a": RECORD}
+
+
+def test_a_frame_that_says_nothing_is_none(path):
+    import struct
+    import zlib
+    payload = b"abc"
+    frame = struct.pack(">4sII", backends.FileMapping.MARK, 3, zlib.crc32(payload)) + payload
+    good = backends.FileMapping.encode({b"k": b"v"})
+    assert [changes for _, _, changes in backends.FileMapping.frames(frame + good)] == [{b"k": b"v"}]

@@ -133,3 +133,9 @@ def test_there_may_be_no_log_or_nonsense(tmp_path):
         with open(path, "wb") as file:
             file.write(data)
         assert wal.pages_behind(path, 0) == {}
+
+
+def test_what_is_replayed_is_for_its_owner_alone(tmp_path):
+    (tmp_path / "db").write_bytes(b"x" * 4096)
+    wal.replay(str(tmp_path / "db"), {1: b"y" * 4096}, str(tmp_path / "new"))
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600 and (tmp_path / "new").read_bytes() == b"y" * 4096

@@ -44,9 +44,8 @@ def without_docstrings(source):
     """What the source says to Python, docstrings aside."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and len(node.body) > 1 \
-                and ast.get_docstring(node) is not None:
-            del node.body[0]
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body[0:1] = [] if len(node.body) > 1 else ast.parse("0").body
     return ast.dump(tree)
 
 

@@ -94,5 +94,6 @@ def from_netrc(path, host):
     try:
         found = netrc.netrc(path).authenticators(host)
     except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
-        raise Permanent("%s cannot be read: %s" % (path, error)) from error
+        line = getattr(error, "lineno", None)       # the error's words may be a password
+        raise Permanent("%s cannot be read%s" % (path, "; see its line %d" % line if line else "")) from error
     return Credentials(found[0], found[2]) if found else None

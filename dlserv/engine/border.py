@@ -10,7 +10,7 @@ from ..errors import Permanent
 
 # What ipaddress does not call private on every Python, and what wraps an IPv4 address.
 _SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
-_NAT64 = ("64:ff9b::/96", "64:ff9b:1::/48")
+_LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, documentation, segment routing
 
 
 class Border:
@@ -44,7 +44,7 @@ def is_public(text):
         inner = _embedded(address)
         if inner is not None:
             return is_public(str(inner))
-        if address.is_site_local:
+        if address.is_site_local or any(address in ipaddress.ip_network(network) for network in _LOCAL6):
             return False
     elif any(address in ipaddress.ip_network(network) for network in _SHARED):
         return False
@@ -55,7 +55,7 @@ def is_public(text):
 def _embedded(address):
     """The IPv4 address that packets to this IPv6 address end at, or None."""
     import ipaddress
-    if any(address in ipaddress.ip_network(network) for network in _NAT64):
+    if address in ipaddress.ip_network("64:ff9b::/96"):
         return ipaddress.IPv4Address(address.packed[-4:])
     compatible = ipaddress.ip_network("::/96")
     if address in compatible and int(address) > 1:

@@ -458,7 +458,12 @@ class Download:
     def _announce_publishing(self, target, identity):
         with self._lock:
             self._target, self._publishing = target, identity
-        return self._observer.publishing(self._progress())
+        wait = self._observer.publishing(self._progress())
+
+        def settled():
+            wait()
+            self._stop.check()      # who stops it need not wait for a slow disk
+        return settled
 
     def _progress(self):
         done = self._segments.done() if self._part.named else []

@@ -12,7 +12,7 @@ import os
 import stat
 
 from ..errors import NameTaken, NoSpace, Unavailable, Unwritable
-from ..mounts import file_system
+from ..disk import file_system
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 _HAS_UNNAMED = _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
@@ -87,7 +87,8 @@ class Folder:
         try:
             os.mkdir(part, dir_fd=self._fd)
         except FileExistsError:
-            pass
+            return
+        self.sync()
 
     def close(self):
         if self._fd is not None:
@@ -185,14 +186,15 @@ class Folder:
         """
         try:
             self._link(old, new)
-        except FileExistsError as error:
-            if not (spare_empty and self._is_empty(new)):
-                raise local_error(error, self.relative(new)) from error
-            self.replace(old, new)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOSPC, errno.EROFS, errno.EIO):
                 raise local_error(error, self.relative(new)) from error
-            self._rename_without_links(old, new)
+            if error.errno == errno.EEXIST and (not spare_empty or self._has_links(old)):
+                raise local_error(error, self.relative(new)) from error
+            if spare_empty and self._is_empty(new):
+                self.replace(old, new)
+            else:
+                self._rename_without_links(old, new)
         self.sync()
 
     def replace(self, old, new):
@@ -204,6 +206,15 @@ class Folder:
         options = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
         os.link(self._at(old), self._at(new), **self._both(), **options)
         os.unlink(self._at(old), **self._dir())
+
+    def _has_links(self, name):
+        probe = name + ".link"
+        try:
+            os.link(self._at(name), self._at(probe), **self._both())
+        except OSError as error:
+            return error.errno == errno.EEXIST
+        self.remove(probe)
+        return True
 
     def _rename_without_links(self, old, new):
         if os.name != "nt":     # there, a rename never replaces

@@ -10,7 +10,10 @@ import time
 
 
 class Pool:
-    """Idle sockets by key; a key says everything that makes one as good as another."""
+    """Idle sockets by key; a key says everything that makes one as good as another.
+
+    `generation` belongs to it: the count of how often what counts for all has changed.
+    """
 
     IDLE = 10.0         # seconds; below what servers commonly allow
     MOST = 32           # sockets in all
@@ -21,6 +24,7 @@ class Pool:
         self._idle = []             # (since, key, socket), oldest first
         self._thread = None
         self._closed = False
+        self.generation = 0
 
     def take(self, key):
         """The socket of this key that was used last, or None."""
@@ -49,8 +53,9 @@ class Pool:
                 self._thread.start()
 
     def clear(self):
-        """Close all that wait: what they were opened under counts no longer."""
+        """Close all that wait: what they, and those in use, were opened under counts no longer."""
         with self._changed:
+            self.generation += 1
             for _, _, sock in self._idle:
                 sock.close()
             self._idle.clear()

@@ -42,7 +42,7 @@ class Route:
 
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
-        self._tls, self._border = network.tls, network.border
+        self._tls, self._border, self._generation = network.tls, network.border, network.pool.generation
 
     @classmethod
     def to(cls, url, options, network):
@@ -52,7 +52,7 @@ class Route:
     @property
     def key(self):
         """What makes one open connection as good as another."""
-        return self._url.origin, self._proxy, self._options.verify_tls
+        return self._url.origin, self._proxy, self._options.verify_tls, self._generation
 
     @property
     def _is_forwarded(self):

@@ -1,5 +1,8 @@
 """One attempt at a time: the engine without a daemon around it."""
 
+import errno
+import os
+
 import pytest
 
 from dlserv import config, options, urls
@@ -73,3 +76,11 @@ def attempt(folder):
     yield make
     for pool in pools.values():
         pool.close()
+
+
+@pytest.fixture
+def without_links(monkeypatch):
+    """The file system has no hard links."""
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+    monkeypatch.setattr(os, "link", refuse)

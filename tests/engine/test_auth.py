@@ -132,6 +132,15 @@ def test_a_netrc_that_makes_no_sense_is_told(origin, attempt, tmp_path):
     assert "cannot be read" in attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
 
 
+def test_what_stands_in_a_netrc_is_not_shown(origin, attempt, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine x login me password correct horse battery\n")
+    netrc.chmod(0o600)
+    origin.put("/a", DATA, script=[BASIC])
+    sentence = attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
+    assert "its line 1" in sentence and not {"correct", "horse", "battery"} & set(sentence.split())
+
+
 # -- cookies ----------------------------------------------------------------------------------
 
 def cookie_of(request):

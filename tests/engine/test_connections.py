@@ -300,6 +300,21 @@ def test_small_files_share_a_connection(origin, attempt):
     assert origin.connections == 1
 
 
+def test_a_connection_from_before_the_settings_changed_is_not_used_again(origin, attempt):
+    gate = Gate(500)
+    origin.put("/a", DATA[:1000], script=[gate])
+    first = attempt(origin.url("/a"))
+    thread = run(first)
+    gate.reached.wait(10)
+    first.network.pool.clear()
+    gate.open()
+    thread.join()
+    for number in range(2):
+        origin.put("/%d" % number, DATA[:1000])
+        attempt(origin.url("/%d" % number)).run()
+    assert origin.connections == 2
+
+
 def test_a_connection_that_the_server_closed_is_replaced_silently(origin, attempt):
     def answer_and_close(exchange):
         exchange.answer()

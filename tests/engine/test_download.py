@@ -368,12 +368,28 @@ def test_a_crash_before_the_rename_is_made_up_for(origin, attempt, folder):
     assert listing(folder) == ["a.iso"] and origin.requests == []
 
 
-def test_a_crash_on_a_disk_without_links_leaves_no_empty_file(origin, attempt, folder):
+def test_a_crash_on_a_disk_without_links_leaves_no_empty_file(origin, attempt, folder, without_links):
     progress = about_to_publish(origin, attempt)
     os.rename(folder / "a.iso", folder / "a.iso.part")
     (folder / "a.iso").touch()
     attempt(origin.url("/a.iso"), kept=progress).run()
     assert listing(folder) == ["a.iso"] and (folder / "a.iso").read_bytes() == DATA
+
+
+def test_an_empty_file_that_came_after_a_crash_is_somebody_s_where_there_are_links(origin, attempt, folder):
+    progress = about_to_publish(origin, attempt)
+    os.rename(folder / "a.iso", folder / "a.iso.part")
+    (folder / "a.iso").touch()
+    attempt(origin.url("/a.iso"), kept=progress).run()
+    assert listing(folder) == ["a (1).iso", "a.iso"] and (folder / "a.iso").stat().st_size == 0
+
+
+def test_a_stop_while_a_slow_disk_notes_the_name_leaves_no_file(origin, attempt, folder):
+    origin.put("/a.iso", DATA)
+    late = attempt(origin.url("/a.iso"))
+    late.publishing = lambda progress: late.download.stop
+    late.fails(Stopped)
+    assert "a.iso" not in listing(folder)
 
 
 def test_a_record_survives_the_database(origin, attempt):

@@ -70,7 +70,7 @@ def test_a_rename_never_overwrites(held, folder):
     assert sorted(os.listdir(folder)) == ["new", "newer"]
 
 
-def test_an_empty_file_of_ours_may_be_replaced(held, folder):
+def test_an_empty_file_of_ours_may_be_replaced(held, folder, without_links):
     (folder / "old").write_text("old")
     (folder / "new").touch()
     with pytest.raises(NameTaken):

@@ -1,0 +1,64 @@
+"""What the disk is asked besides bytes: what lies under a path, and that names last."""
+
+import contextlib
+import errno
+import os
+import shutil
+
+
+def file_system(path):
+    """The type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
+    path, found, longest = os.path.realpath(path), None, -1
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+            for line in mounts:
+                point, kind = line.split(" ")[1:3]
+                inside = path == point or path.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= longest:
+                    found, longest = kind, len(point)
+    except OSError:
+        pass
+    return found
+
+
+def mount_of(path):
+    """The mount point that holds `path`, or None where that is the root or cannot be told."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path if os.path.dirname(path) != path else None
+
+
+def sync_folder(path):
+    """Make the name durable, where the platform can."""
+    if hasattr(os, "O_DIRECTORY"):
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(fd)
+
+
+def replace_file(path, text, like=None):
+    """Put the text in the file's place: a crash leaves the old one or the new. Raises OSError.
+
+    It is for its owner only, unless it is to have the mode of the file `like`.
+    """
+    new = "%s.%d" % (path, os.getpid())
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+            if like is not None:
+                shutil.copymode(like, new)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.remove(new)
+        raise
+    sync_folder(path)
