@@ -83,7 +83,17 @@ class Attempts:
     def wake(self):
         """The limits have changed."""
         with self._board.lock:
+            self._send_back(len(self._running) - self._config().download.max_concurrent)
             self._scheduler.wake()
+
+    def _send_back(self, count):
+        """Queue so many of those that run again: the last in the order, and only who can go on later."""
+        tasks = [self._board.tasks[tid] for tid in self._running if tid in self._board.tasks]
+        able = [task for task in tasks if task.state == DOWNLOADING and task.resource and task.resource.resumable]
+        able.sort(key=lambda task: (task.options.priority, -task.place))
+        for task in able[:max(0, count)]:
+            self._board.move(task, REQUEUE)
+            self.take_back(task)
 
     # -- with the board's lock held ----------------------------------------------------
 

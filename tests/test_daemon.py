@@ -231,6 +231,23 @@ def test_the_limits_hold(start, origin):
         assert any(seen[:len(seen) // 2]), "the other host was held up"
 
 
+def test_a_lower_limit_sends_back_who_can_go_on_later(start, origin, folder):
+    daemon, gates = start(max_concurrent=4), []
+    for number in range(4):
+        gates.append(Gate(100000))
+        origin.put("/%d" % number, DATA, script=[gates[-1]], ranges=number > 0)
+    tids, _ = daemon.add_all([(origin.url("/%d" % number), {"connections": 1, "priority": number // 3}, ())
+                              for number in range(4)])
+    until(lambda: all(daemon.get(tid).downloaded == 100000 for tid in tids))
+    daemon.configure({"download": {"max_concurrent": 2}})
+    assert [daemon.get(tid).state for tid in tids] == ["downloading", "queued", "queued", "downloading"]
+    for gate in gates:
+        gate.open()
+    assert all(daemon.wait(tid, 10).state == "finished" for tid in tids)
+    assert [len(origin.asked("/%d" % number)) for number in range(4)] == [1, 2, 2, 1], "no byte was fetched twice"
+    assert all((folder / str(number)).read_bytes() == DATA for number in range(4))
+
+
 def test_many_at_once_up_to_the_bound(settings, origin):
     settings["general"]["max_tasks"] = 3
     with Daemon(settings) as daemon:

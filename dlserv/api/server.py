@@ -17,7 +17,7 @@ import threading
 import time
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
-                      RequestError, StoreBroken)
+                      RequestError, StoreBroken, Unavailable)
 from .. import tokens
 from . import framing, listener
 from .assets import Assets
@@ -41,7 +41,8 @@ SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referre
 
 # The first class that matches decides.
 STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
-            (Forbidden, 403), (Full, 503), (RequestError, 400), (StoreBroken, 503), (LocalError, 500))
+            (Forbidden, 403), (Full, 503), (RequestError, 400), (StoreBroken, 503), (Unavailable, 503),
+            (LocalError, 500))
 
 log = logging.getLogger(__name__)
 

@@ -156,6 +156,15 @@ def test_a_file_that_is_gone_is_a_404(api, fetch, folder):
     assert answer.status == 404 and "not there any more" in answer["errmsg"]
 
 
+def test_a_file_whose_disk_is_away_is_a_503(api, fetch, daemon, tmp_path):
+    path = fetch()
+    daemon._place.mount = str(tmp_path)         # where a disk was mounted, and none is
+    assert api.get(path).status == 503 and "nothing is mounted" in api.get(path)["errmsg"]
+    tid = path.split("/")[3]
+    detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
+    assert detail["missing"] == [] and "nothing is mounted" in detail["kept"][0][1]
+
+
 def test_a_link_in_its_place_is_not_followed(api, fetch, folder, tmp_path):
     path = fetch()
     (tmp_path / "secret").write_bytes(DATA)
