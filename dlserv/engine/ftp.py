@@ -156,11 +156,11 @@ class _Session:
     def close(self, reusable=False):
         if self.slot is None:
             return
-        self.slot.release()
-        self.slot = None
         for channel in (self.channel, self._control):
             if channel is not None:
                 channel.close()
+        self.slot.release()
+        self.slot = None
 
 
 class _Stream(Plain):

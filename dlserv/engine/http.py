@@ -224,12 +224,14 @@ class Exchange:
         """Give the place at the host back; with `reusable`, keep the connection for the next."""
         if self.slot is None:
             return
-        self.slot.release()
-        self.slot = None
-        if reusable and not self.response.will_close:
-            self._pool.put(self._route.key, self.channel.detach())
-        else:
-            self.channel.close()
+        slot, self.slot = self.slot, None
+        try:
+            if reusable and not self.response.will_close:
+                self._pool.put(self._route.key, self.channel.detach())
+            else:
+                self.channel.close()
+        finally:
+            slot.release()      # last: who has the place next finds the connection in the pool
 
 
 class _Connection(http.client.HTTPConnection):

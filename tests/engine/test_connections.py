@@ -421,7 +421,7 @@ def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
     thread = run(slow)
     until(lambda: slow.download.connections == 3)
     thread.join()
-    assert whole(folder) and origin.connections <= 3
+    assert whole(folder) and origin.most_at_once == 3
 
 
 def test_too_many_connections_are_taken_as_a_hint(origin, attempt, folder):

@@ -102,7 +102,8 @@ class Origin(socketserver.ThreadingTCPServer):
         self.host, self.context = host, context
         self.files, self.requests, self.sent = {}, [], 0
         self.closing = threading.Event()
-        self.connections = 0
+        self.connections = self.most_at_once = 0
+        self._open = set()
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -128,6 +129,13 @@ class Origin(socketserver.ThreadingTCPServer):
         with self._lock:
             self.sent += number
 
+    def opened(self, sock):
+        """A client has connected: how many has it connected now, without those it closed?"""
+        with self._lock:
+            self.connections += 1
+            self._open = {each for each in self._open if not _is_over(each)} | {sock}
+            self.most_at_once = max(self.most_at_once, len(self._open))
+
     def asked(self, path):
         """The requests for this path so far."""
         return [request for request in list(self.requests) if request.path == path]
@@ -140,10 +148,10 @@ class _Connection(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def setup(self):
+        self.server.opened(self.request)
         if self.server.context is not None:
             self.request.settimeout(10)
             self.request = self.server.context.wrap_socket(self.request, server_side=True)
-        self.server.connections += 1
         super().setup()
 
     def finish(self):
@@ -281,6 +289,16 @@ class Gate:
 
     def open(self):
         self._open.set()
+
+
+def _is_over(sock):
+    """Whether the client has closed this connection, or we have."""
+    try:
+        return sock.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _has_hung_up(sock):
