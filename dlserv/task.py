@@ -1,6 +1,6 @@
 """A task: what was asked for, how far it is, and the table of what may happen to it.
 
-`TRANSITIONS` is the whole state machine; `Daemon._move` is the only one that fires it.
+`TRANSITIONS` is the whole state machine; `Board.move` is the only one that fires it.
 A Task is changed under the daemon's lock and may be read without it.
 """
 

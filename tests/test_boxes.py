@@ -16,7 +16,7 @@ DATA = noise(300000)
 # What OpenWrt puts into packages of their own (names as in lib/python3.X), those we need left out.
 ELSEWHERE = """webbrowser.py _osx_support.py asyncio cgi.py cgitb.py ctypes dbm decimal.py distutils idlelib
     tkinter turtledemo turtle.py lib2to3 lzma.py multiprocessing curses doctest.py pydoc.py pydoc_data unittest
-    uuid.py venv ensurepip xml xmlrpc test site-packages""".split()
+    uuid.py venv ensurepip xml xmlrpc test site-packages sitecustomize.py""".split()
 BINARY = """unicodedata _codecs_ _ctypes _dbm _gdbm _decimal _lzma _multiprocessing _curses readline _uuid
     _elementtree pyexpat""".split()
 PACKAGES = {"openssl": ["_ssl", "_hashlib"], "sqlite3": ["_sqlite3", "sqlite3"], "codecs": ["unicodedata"]}
@@ -39,15 +39,18 @@ def make_box(folder, kept):
         for name in os.listdir(os.path.join(source, where)):
             if name != "lib-dynload" and not lacks(name, kept):
                 os.symlink(os.path.join(source, where, name), str(target / where / name))
+    built_in = [name for name in sys.builtin_module_names if lacks(name, kept)]
+    (target / "sitecustomize.py").write_text(
+        "import sys\nsys.modules.update(dict.fromkeys(%r))\n" % built_in)     # importing them fails
     return folder
 
 
 def works(home):
     """Whether this interpreter starts with that library, and really lacks what was left out."""
-    code = "import sys, json, urllib.request, logging; print(sys.prefix)"
-    done = subprocess.run([sys.executable, "-S", "-s", "-c", code], env=environ(home), stdout=subprocess.PIPE,
+    code = "import os, json, urllib.request, logging; print(os.__file__)"
+    done = subprocess.run([sys.executable, "-s", "-c", code], env=environ(home), stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
-    return done.returncode == 0 and done.stdout.decode().strip() == str(home)
+    return done.returncode == 0 and done.stdout.decode().startswith(str(home))
 
 
 def environ(home):
@@ -73,7 +76,7 @@ def box(tmp_path_factory):
 
 
 def can_import(home, name):
-    return subprocess.run([sys.executable, "-S", "-s", "-c", "import " + name], env=environ(home),
+    return subprocess.run([sys.executable, "-s", "-c", "import " + name], env=environ(home),
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
@@ -81,14 +84,14 @@ def can_import(home, name):
 def start(process, pyz, box):
     """A function that starts the .pyz on a box."""
     def start(*kept, arguments=()):
-        return process(*arguments, command=[sys.executable, "-S", "-s", pyz], environ=environ(box(*kept)))
+        return process(*arguments, command=[sys.executable, "-s", pyz], environ=environ(box(*kept)))
     return start
 
 
 @pytest.mark.parametrize("name, package", [
     ("ssl", "openssl"), ("sqlite3", "sqlite3"), ("unicodedata", "codecs")])
 def test_the_box_is_as_poor_as_it_should_be(box, name, package):
-    assert not can_import(box(), name), "this part is built into the interpreter"
+    assert not can_import(box(), name)
 
 
 @pytest.mark.parametrize("kept", [(), ("openssl",), ("sqlite3",), ("codecs",)])
@@ -120,7 +123,7 @@ def test_each_lack_is_one_sentence(start, process, box, pyz, tmp_path):
     daemon.stop()
     with pytest.raises(AssertionError, match="python3-sqlite3"):
         Process(["--download-dir", str(tmp_path / "d"), "--db", str(tmp_path / "db")],
-                [sys.executable, "-S", "-s", pyz], dict(environ(box()), DLSERV_DB_BACKEND="sqlite"))
+                [sys.executable, "-s", pyz], dict(environ(box()), DLSERV_DB_BACKEND="sqlite"))
 
 
 def test_a_database_of_the_other_kind_names_the_package(start, process, folder):
@@ -134,7 +137,7 @@ def test_a_database_of_the_other_kind_names_the_package(start, process, folder):
 def test_the_command_line_works_there(start, box, pyz):
     daemon = start()
     daemon.api.add("http://127.0.0.1:1/x.iso", paused=True)
-    listed = subprocess.run([sys.executable, "-S", "-s", pyz, "--url", daemon.url, "list"], env=environ(box()),
+    listed = subprocess.run([sys.executable, "-s", pyz, "--url", daemon.url, "list"], env=environ(box()),
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert listed.returncode == 0 and b"paused" in listed.stdout, listed.stderr
 
