@@ -299,6 +299,11 @@ def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
 
 # -- rates ------------------------------------------------------------------------------------------
 
+def took(began, seconds):
+    """Whether that long has passed: not less, by what the kernels hold, and more only as a busy machine does."""
+    return 0.8 * seconds < time.monotonic() - began < 3 * seconds
+
+
 def test_a_limit_for_all_is_kept_and_shared(start, origin):
     """By the time that whole files take: what the kernels hold on the way counts for little."""
     daemon = start(ratelimit=2 * MIB)
@@ -311,7 +316,7 @@ def test_a_limit_for_all_is_kept_and_shared(start, origin):
         share = daemon.get(tids[0]).downloaded / (3 * MIB)
         for tid in tids:
             assert daemon.wait(tid, 20).state == "finished"
-        assert time.monotonic() - began == pytest.approx(3, rel=0.15)
+        assert took(began, 3)
         assert 0.2 < share < 0.85
 
 
@@ -321,13 +326,13 @@ def test_limits_can_be_changed_meanwhile(start, origin):
     began = time.monotonic()
     tid = daemon.add(origin.url("/a"), {"ratelimit": "1M", "connections": 2})
     until(lambda: daemon.get(tid).downloaded >= MIB)
-    assert time.monotonic() - began == pytest.approx(1, rel=0.2)
+    assert took(began, 1)
     daemon.change(tid, posted={"ratelimit": "4M"})
     until(lambda: daemon.get(tid).downloaded >= 3 * MIB)
-    assert time.monotonic() - began == pytest.approx(1.5, rel=0.2)
+    assert took(began, 1.5)
     daemon.configure({"download": {"ratelimit": "1M"}})
     assert daemon.wait(tid, 20).state == "finished"
-    assert time.monotonic() - began == pytest.approx(2.5, rel=0.2)
+    assert took(began, 2.5)
 
 
 # -- storms -----------------------------------------------------------------------------------------

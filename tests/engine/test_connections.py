@@ -86,25 +86,29 @@ def test_more_connections_come_only_while_they_pay(origin, attempt, folder):
 
 
 def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(2 * MIB)] * 10)
+    pace = paced(MIB // 4, piece=1024)
+    origin.put("/a", DATA, script=[pace] * 40)
     slow = attempt(origin.url("/a"), connections=2)
     thread = run(slow)
     until(lambda: slow.download.connections == 2)
     slow.download.adjust(slow.download._options._replace(connections=8))
     until(lambda: slow.download.connections > 2)
     slow.download.adjust(slow.download._options._replace(connections=1))
-    until(lambda: slow.download.connections == 1, 1)
+    until(lambda: slow.download.connections == 1)
+    pace.rate = float("inf")
     thread.join()
     assert whole(folder)
 
 
 def test_one_connection_can_become_several(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(2 * MIB)] * 10)
+    pace = paced(MIB // 4, piece=1024)
+    origin.put("/a", DATA, script=[pace] * 40)
     slow = attempt(origin.url("/a"), connections=1)
     thread = run(slow)
     until(lambda: slow.download.connections == 1)
     slow.download.adjust(slow.download._options._replace(connections=4))
     until(lambda: slow.download.connections > 1)
+    pace.rate = float("inf")
     thread.join()
     assert whole(folder)
 

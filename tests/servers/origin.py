@@ -313,14 +313,18 @@ def _has_hung_up(sock):
         sock.setblocking(True)
 
 
-def paced(rate, piece=4096):
-    """Answer properly at about `rate` bytes a second."""
-    def fault(exchange):
+class paced:
+    """Answer properly at about `rate` bytes a second, which may be changed meanwhile."""
+
+    def __init__(self, rate, piece=4096):
+        self.rate, self._piece = rate, piece
+
+    def __call__(self, exchange):
         body = exchange.begin()
-        started = time.monotonic()
-        for position in range(0, len(body), piece):
-            exchange.send(body[position:position + piece])
-            ahead = position / rate - (time.monotonic() - started)
+        due = time.monotonic()
+        for position in range(0, len(body), self._piece):
+            exchange.send(body[position:position + self._piece])
+            due += self._piece / self.rate
+            ahead = due - time.monotonic()
             if ahead > 0 and exchange.origin.closing.wait(ahead):
                 return
-    return fault
