@@ -16,7 +16,7 @@ from servers.origin import Origin, paced
 
 MIB = 2 ** 20
 PACE = paced(6 * MIB, piece=16384)
-SIZES = (20000, 60000, 150000, 300000)
+SIZES = (60000, 90000, 130000)
 
 
 class Crash:
@@ -25,7 +25,7 @@ class Crash:
     def __init__(self, process, backend, origin, doomed, seed):
         self.random = random.Random(seed)
         self._start = lambda: process("--log-level", "warning", environ=dict(
-            os.environ, DLSERV_DB_BACKEND=backend, DLSERV_RETRY_WAIT="0.05", DLSERV_MAX_CONCURRENT="3"))
+            os.environ, DLSERV_DB_BACKEND=backend, DLSERV_RETRY_WAIT="0.05", DLSERV_MAX_CONCURRENT="2"))
         self.origin, self.doomed = origin, doomed
         self.files = {}         # url -> bytes of the tasks that are to be finished in the end
         self.paused = set()     # tids of which a pause was the last thing acknowledged
