@@ -89,18 +89,15 @@ function make(tag, ...parts) {
 }
 
 function icon(name) {
-  const [svg, path] = ["svg", "path"].map(tag => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
+  const svg = $("#icon").content.firstChild.cloneNode(true);
+  svg.firstChild.setAttribute("d", ICONS[name]);
   return svg;
 }
 
 const button = (text, onclick, ...more) => make("button", {type: "button", onclick}, ...more, text);
 
 const iconButton = (text, name, onclick) =>
-  make("button.icon", {type: "button", onclick, title: text, "aria-label": text}, icon(name));
+  button("", onclick, {className: "icon", title: text, ariaLabel: text}, icon(name));
 
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -133,8 +130,6 @@ function remember(changes) {
   Object.assign(prefs, changes);
   try { localStorage.dlserv = JSON.stringify(prefs); } catch { /* not allowed */ }
 }
-
-const say = text => $("#said").replaceChildren(text);
 
 function toast(text, bad = false) {
   const note = make("div.toast", make("span", text), iconButton(TEXT.dismiss, "close", () => note.remove()));
@@ -291,11 +286,11 @@ function paint() {
 
 function paintFrame() {
   table.hidden = !view.length;
-  table.setAttribute("aria-rowcount", view.length + 1);
+  table.ariaRowCount = view.length + 1;
   for (const each of $(".filters").children) {
     const name = each.dataset.filter;
     put(each.lastChild, String(inState(name).length));
-    each.setAttribute("aria-pressed", name === filter);
+    each.ariaPressed = name === filter;
   }
   for (const th of $$("th[data-sort]")) {
     th.ariaSort = th.dataset.sort !== prefs.sort ? null : prefs.way === "↑" ? "ascending" : "descending";
@@ -311,7 +306,7 @@ function paintFrame() {
 function makeRow(task) {
   const tr = $("#row").content.firstElementChild.cloneNode(true), parts = {};
   for (const each of $$("[class]", tr)) parts[each.classList[0]] = each;
-  parts.bar.setAttribute("aria-label", TEXT.columns.percent);
+  parts.bar.ariaLabel = TEXT.columns.percent;
   parts.open.append(icon("open"));
   tr.dataset.tid = task.tid;
   return {tr, parts, task: {}, index: 0};
@@ -539,10 +534,9 @@ function fillBox(text) {
 function readFields(root) {
   const options = {};
   for (const input of $$("[name]:enabled", root)) {
-    const text = input.value.trim();
-    if (input.type === "checkbox" ? !input.checked : !text) continue;
-    options[input.name] = input.type === "checkbox" ? true : input.name === "headers" ? readHeaders(text)
-      : input.inputMode === "numeric" && /^-?\d+$/.test(text) ? +text : text;
+    const value = shownValue(input);
+    if (value) options[input.name] = input.name === "headers" ? readHeaders(value)
+      : input.inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value;
   }
   return options;
 }
@@ -567,14 +561,14 @@ function optionField(name, prefix) {
 /** Show the server's sentence at the field that it names, "section.key: …"; false if there is none. */
 function blame(root, sentence) {
   for (const each of $$("[aria-invalid]", root)) {
-    each.removeAttribute("aria-invalid");
+    each.ariaInvalid = null;
     put($(`#${each.id}-error`), "");
   }
   const [, key, reason] = /^(?:\w+\.)?(\w+): (.*)/s.exec(sentence) || [];
   const control = $$("[name]", root).find(each => each.name.split(".").pop() === key);
   if (!control) return false;
   put($(`#${control.id}-error`), reason);
-  control.setAttribute("aria-invalid", true);
+  control.ariaInvalid = true;
   control.setAttribute("aria-describedby", control.id + "-error");
   if (control.closest("details")) control.closest("details").open = true;
   control.focus();
@@ -728,7 +722,7 @@ function showFacts(list, names, facts) {
 }
 
 function showLog(list, log) {
-  list.replaceChildren(...log.map(line => make("li." + line.type, make("time", date(line.time)), " ",
+  list.replaceChildren(...log.map(line => make("li", make("time", date(line.time)), " ",
     make("b", line.type), " ", line.msg)));
   if (!log.length) list.append(make("li", TEXT.noLog));
 }
@@ -917,7 +911,7 @@ function tellEnd(state) {
     const text = TEXT.ended(ended);
     ended.finished = ended.invalid = telling = 0;
     told = Date.now();
-    say(text);
+    $("#said").replaceChildren(text);
     if (!prefs.notify || !document.hidden) return;
     try { new Notification("dlserv", {body: text}); } catch { /* phones have none */ }
   }, Math.max(300, told + 5000 - Date.now()));
@@ -964,7 +958,7 @@ async function listen() {
     watchdog = setTimeout(() => stream.abort(), QUIET);
   };
   guard();
-  const reply = await reach("events", {signal: stream.signal, headers: lastId ? {"Last-Event-ID": lastId} : {}});
+  const reply = await reach("events", {signal: stream.signal, headers: lastId && {"Last-Event-ID": lastId}});
   if (!reply.ok) throw new Trouble(TEXT.strange(reply.status));
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -1059,6 +1053,7 @@ function setUpList() {
     return th;
   });
   $("thead th").after(...heads);
+  for (const td of $$("td", $("#row").content)) td.role = "gridcell";
   $("#select-all").onchange = event => selectAll(event.target.checked);
   $("#sort").onchange = event => sortBy(...event.target.value.split(" "));
   $("#empty button").onclick = () => {
