@@ -806,14 +806,15 @@ function settingField(name, schema, value) {
   control.checked = value;
   control.value = value === "" ? TEXT.none : value ?? "";
   control.was = shownValue(control);
-  control.isNumber = typeof value === "number";
+  control.old = value;
   return field(control, name.replace(".", "-"), name.split(".")[1].replace(/_/g, " "), schema.description);
 }
 
 /** A control's value as the server takes it: null for nothing, "" for none. */
 function readSetting(control) {
-  const value = shownValue(control);
-  return value === TEXT.none ? "" : value === "" ? null : control.isNumber && isFinite(value) ? +value : value;
+  const value = shownValue(control), {old} = control;
+  if (Array.isArray(old)) return value.split(/[\s,]+/).filter(Boolean);
+  return value === TEXT.none ? "" : value === "" ? null : typeof old === "number" && isFinite(value) ? +value : value;
 }
 
 function pageSettings() {

@@ -282,10 +282,12 @@ def test_settings_and_their_errors(page, daemon):
     page.run("document.querySelector('#download-max_concurrent').value = '2'")
     page.run("document.querySelector('#download-ratelimit').value = '2M'")
     page.run("document.querySelector('#download-hash').checked = false")
+    page.run("document.querySelector('#download-allow_hosts').value = 'a.example, .b.example'")
     page.click("dialog .primary")
     page.until("!document.querySelector('dialog')")
     download = daemon.config.download
     assert (download.max_concurrent, download.ratelimit, download.hash) == (2, 2 ** 21, False)
+    assert list(download.allow_hosts) == ["a.example", ".b.example"]
 
 
 # -- the keyboard alone -----------------------------------------------------------------
