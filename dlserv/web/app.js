@@ -435,6 +435,7 @@ function paintActs() {
   put($(".chosen"), TEXT.selected(on.length));
   for (const each of $$("#acts button")) {
     const act = each.dataset.act, off = act === "none" ? !on.length : !on.some(task => can(act, task));
+    if (off && each === document.activeElement) focusRow();
     if (each.disabled !== off) each.disabled = off;
   }
   $("#select-all").checked = on.length > 0 && on.length === view.length;
@@ -598,7 +599,7 @@ async function addLinks() {
 
 function listOf(kind, parts) {
   const more = parts.length > 20 ? [make("li", TEXT.more(parts.length - 20))] : [];
-  return make("ul." + kind, ...parts.slice(0, 20).map(part => make("li", part)), ...more);
+  return make("ul." + kind, {tabIndex: 0}, ...parts.slice(0, 20).map(part => make("li", part)), ...more);
 }
 
 function setUpAdding() {
@@ -750,19 +751,27 @@ function askChange([{tid}]) {
 }
 
 async function askDelete(on) {
+  let names;
   const dialog = openDialog(TEXT.deleteTitle(on.length), "delete", async () => {
     const del_file = box.checked;
+    if (del_file && !names) return;     // they are to be read first
     dialog.close();
     await batch("delete", on, {del_file});
   });
-  const box = make("input", {type: "checkbox"}), files = make("ul.files"), about = make("p.note", {role: "status"});
+  const box = make("input", {type: "checkbox"}), files = make("ul.files", {tabIndex: 0}), about = make("p.note", {role: "status"});
   box.onchange = () => {
-    put(about, TEXT[!box.checked ? "deleteKeep" : files.children.length ? "deleteList" : "deleteNone"]);
-    files.hidden = !box.checked;
+    put(about, TEXT[!box.checked ? "deleteKeep" : !names ? "connecting" : names.length ? "deleteList" : "deleteNone"]);
+    files.hidden = !box.checked || !names?.length;
   };
   dialog.fill(listOf("names", on.map(task => task.title)), field(box, "delete-files", TEXT.deleteFiles), about, files, endOf(dialog, TEXT.act.delete, "danger"));
   box.onchange();
-  await attempt(async () => files.append(...(await filesOf(on)).map(name => make("li", name))));
+  try {
+    names = await filesOf(on);
+  } catch (error) {
+    dialog.close();
+    throw error;
+  }
+  files.append(...names.map(name => make("li", name)));
   box.onchange();
 }
 

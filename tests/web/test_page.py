@@ -193,7 +193,24 @@ def test_select_a_range_and_delete_with_files(page, api, origin, folder):
     assert sorted(texts(page, ".files li")) == sorted(chosen)
     page.click(".danger")
     wait_for_rows(page, 1)
+    page.until("document.activeElement.dataset.tid === view[0].tid")
     until(lambda: [path.name for path in folder.iterdir()] == [name for name in names if name not in chosen])
+
+
+def test_nothing_is_deleted_before_its_files_are_named(page, api):
+    add_paused(api, "one.zip")
+    wait_for_rows(page, 1)
+    page.run("filesOf = () => new Promise((resolve, reject) => Object.assign(window, {resolve, reject})), 0")
+    page.press("ArrowDown", "Delete")
+    page.click("#delete-files")
+    page.click(".danger")
+    assert texts(page, ".delete .note") == ["Connecting…"]
+    page.run("resolve(['one.zip.part'])")
+    page.until("document.querySelector('.files li')?.textContent === 'one.zip.part'")
+    page.press("Escape", "Delete")
+    page.run("reject(new Trouble('it is gone'))")
+    page.until("!document.querySelector('dialog') && document.querySelector('.toast.bad')")
+    assert page.run("tasks.size") == 1
 
 
 def test_the_part_file_is_named_before_it_is_deleted(page, api, origin):
@@ -372,11 +389,11 @@ def test_axe_finds_nothing(visit, api, origin, axe, scheme, width):
     origin.put("/done.bin", DATA)
     done = api.add(origin.url("/done.bin"))
     api.reach(done, "finished")
-    add_paused(api, "paused.zip")
+    add_paused(api, *["disk%d.zip" % number for number in range(9)])
     api.add(origin.url("/gone.bin"))
     api.add(origin.url("/film.bin"))
     page = visit(api.url + "/", width=width, scheme=scheme)
-    page.until("body.children.length === 4 && inState('invalid').length")
+    page.until("body.children.length === 12 && inState('invalid').length")
     page.run(axe + ";0")
 
     def check():
