@@ -49,7 +49,7 @@ const TEXT = {
   thisPage: "This page",
   notify: "Notify me when downloads end while this page is hidden", singleKeys: "Keys of one letter",
   notifyDenied: "The browser does not allow it; it takes https and your consent.",
-  token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on", wrongToken: "This is not the token.",
+  token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on",
   tokenHint: "It was shown when the daemon started for the first time.",
   noToken: "Without its token the daemon tells this page nothing.",
   elsewhere: "From other pages", bookmarklet: "Download with dlserv",
@@ -154,9 +154,11 @@ class Trouble extends Error {}
 
 let token = "", asking = null;
 
+const bearer = token => ({Authorization: "Bearer " + token});
+
 /** fetch; the first header is to keep the browser from asking for the token itself. */
 function ask(path, options = {}) {
-  const headers = {"X-Requested-With": "fetch", ...options.headers, ...token && {Authorization: "Bearer " + token}};
+  const headers = {"X-Requested-With": "fetch", ...token && bearer(token), ...options.headers};
   return fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
     .catch(() => { throw new Trouble(TEXT.unreachable); });
 }
@@ -170,9 +172,13 @@ async function reach(path, options) {
 }
 
 async function call(method, path, body) {
-  const reply = await reach(path, {method, body: JSON.stringify(body), headers: body && {"Content-Type": "application/json"}});
+  const headers = body && {"Content-Type": "application/json"};
+  return read(await reach(path, {method, body: JSON.stringify(body), headers}));
+}
+
+async function read(reply, field = "") {
   const answer = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Trouble(answer.errmsg || TEXT.strange(reply.status));
+  if (!reply.ok) throw new Trouble(field + (answer.errmsg || TEXT.strange(reply.status)));
   return answer;
 }
 
@@ -855,8 +861,9 @@ function askToken() {
   return new Promise((resolve, reject) => {
     const control = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true});
     const dialog = openDialog(TEXT.token, "token", async () => {
-      token = control.value;
-      if ((await ask("stats")).status === 401) throw new Trouble("token: " + TEXT.wrongToken);
+      const given = control.value;
+      await read(await ask("stats", {headers: bearer(given)}), "token: ");
+      token = given;
       const seed = new XMLHttpRequest();      // tells the browser, for links and films
       seed.open("GET", "stats", true, "dlserv", token);
       seed.send();

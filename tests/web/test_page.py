@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import noise, until
+from harness import Api, noise, until
 from servers.origin import Gate, paced
 
 from dlserv import Daemon, Server
@@ -361,7 +361,11 @@ def test_a_token_is_asked_for(visit, settings):
         page.until("document.activeElement.id === 'token'")
         page.type("wrong")
         page.press("Enter")
-        page.until("document.querySelector('#token-error').textContent")
+        page.until("document.querySelector('#token-error').textContent.startsWith('this is not the token')")
+        with Api(server.url) as stranger:
+            until(lambda: stranger.get("/stats", Authorization="Bearer guess").status == 429)
+        page.press("Enter")
+        page.until("document.querySelector('#token-error').textContent.startsWith('too many wrong tokens')")
         page.run("document.activeElement.select()")
         page.type("s3cret")
         page.press("Enter")
