@@ -679,14 +679,15 @@ function openDetails(tid) {
   const section = (title, part) => make("section", make("h3", title), part);
   dialog.fill(acts, section(TEXT.status, status), section(TEXT.info, info), section(TEXT.log, log));
   dialog.dataset.tid = tid;
-  let timer = 0, state;
+  let timer = 0, before;
   const show = () => attempt(async () => {
     timer = 0;
     const now = await detail(tid, "status");
     put($("h2", dialog), now.title);
     showFacts(status, TEXT.ofStatus, now);
-    if (state !== now.state) {
-      state = now.state;
+    const known = now.state + now.tmpfilename;
+    if (before !== known) {
+      before = known;
       showActs(acts, now);
       showFacts(info, TEXT.ofInfo, await detail(tid, "info"));
     }
@@ -697,10 +698,7 @@ function openDetails(tid) {
   return show();
 }
 
-function withDetails(tid, act) {
-  const dialog = $("dialog.details");
-  if (dialog?.dataset.tid === tid) act(dialog);
-}
+const detailsOf = tid => $(`dialog.details[data-tid="${tid}"]`);
 
 function showActs(bar, task) {
   const had = bar.contains(document.activeElement);
@@ -942,22 +940,23 @@ let lastId = "", stream, wake, failures = 0, watchdog, hiddenSince = 0;
 
 const HEAR = {
   snapshot({detail, stats}) {
-    const gone = new Set(tasks.keys());
+    const gone = new Map(tasks);
     for (const row of detail) {
       gone.delete(row.tid);
       take(row);
     }
-    gone.forEach(forget);
+    gone.forEach(HEAR.removed);
+    $("dialog.details")?.update();
     known = stale = true;
     showStats(stats);
   },
   task(row) {
     take(row);
-    withDetails(row.tid, dialog => dialog.update?.());
+    detailsOf(row.tid)?.update();
   },
   removed({tid}) {
     forget(tid);
-    withDetails(tid, dialog => dialog.close());
+    detailsOf(tid)?.close();
   },
   stats: showStats,
 };

@@ -277,6 +277,18 @@ def test_details_change_and_log(page, api, origin):
     assert api.status(tid)["state"] == "finished"
 
 
+def test_details_tell_of_the_file_as_soon_as_it_is_known(page, api, origin):
+    origin.put("/film.bin", DATA, script=[Gate(100000)])
+    tid = api.add(origin.url("/film.bin"), paused=True)
+    wait_for_rows(page, 1)
+    page.click(".open")
+    page.until("document.querySelector('[data-key=url]')")
+    assert not page.run("document.querySelector('[data-key=etag]')")
+    api.put("/task/tid/%s?act=resume" % tid)
+    page.until("document.querySelector('[data-key=etag]')?.textContent === '\"v1\"'")
+    assert texts(page, ".details [data-key=state]") == ["Downloading"]
+
+
 def test_a_picture_is_shown(page, api, origin):
     origin.put("/dot.svg.png", bytes.fromhex(
         "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -342,15 +354,19 @@ def test_keyboard_only(page, api):
 def test_it_comes_back_after_a_restart(visit, process):
     first = process()
     port = first.url.rpartition(":")[2]
-    first.api.add(NOWHERE + "kept.zip", paused=True)
+    tid = first.api.add(NOWHERE + "kept.zip", paused=True)
     page = visit(first.url + "/")
     wait_for_rows(page, 1)
+    page.click(".open")
+    page.until("document.querySelector('[data-key=url]')")
     first.kill()
     page.until("!document.querySelector('#offline').hidden")
     second = process("--port", port)
     second.api.add(NOWHERE + "more.zip", paused=True)
-    page.click("#offline button")
+    second.api.request("PATCH", "/task/tid/" + tid, {"options": {"filename": "better.zip"}})
+    page.run("wake()")
     wait_for_rows(page, 2)
+    page.until("document.querySelector('.details h2').textContent === 'better'")
     assert page.run("document.querySelector('#offline').hidden")
 
 
