@@ -549,7 +549,7 @@ function readFields(root) {
 }
 
 const readHeaders = text => Object.fromEntries(text.split("\n").filter(Boolean)
-  .map(line => [line.split(":")[0].trim(), line.slice(line.indexOf(":") + 1).trim()]));
+  .map(line => /^([^:]*(?=:)|):?(.*)/.exec(line).slice(1).map(part => part.trim())));
 
 function field(control, id, text, hint = "") {
   const check = control.type === "checkbox", label = make("label", {htmlFor: id}, text, hint && make("small", hint));

@@ -92,6 +92,11 @@ def test_a_wrong_option_is_told_at_its_field(page):
     page.click(".primary")
     page.until("document.activeElement.matches('#option-checksum[aria-invalid=true]')")
     assert "64 hexadecimal digits" in texts(page, "#option-checksum-error")[0]
+    page.run("document.querySelector('#option-checksum').value = ''")
+    page.click("#option-headers")
+    page.type("X-One 1")
+    page.click(".primary")
+    page.until("document.activeElement.matches('#option-headers[aria-invalid=true]')")
     assert page.run("tasks.size") == 0
 
 
