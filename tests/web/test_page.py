@@ -1,11 +1,12 @@
 """The page in a real browser, against a real daemon: what a person can do with it."""
 
 import json
+import threading
 from urllib.parse import quote
 
 import pytest
 
-from harness import Api, noise, until
+from harness import PATIENCE, Api, noise, until
 from servers.origin import Gate, paced
 
 from dlserv import Daemon, Server
@@ -283,13 +284,16 @@ def test_details_change_and_log(page, api, origin):
 
 
 def test_details_tell_of_the_file_as_soon_as_it_is_known(page, api, origin):
-    origin.put("/film.bin", DATA, script=[Gate(100000)])
-    tid = api.add(origin.url("/film.bin"), paused=True)
+    answered = threading.Event()
+    origin.put("/film.bin", DATA, script=[lambda exchange: (answered.wait(PATIENCE), exchange.answer())])
+    tid = api.add(origin.url("/film.bin"), ratelimit=100000, paused=True)
     wait_for_rows(page, 1)
     page.click(".open")
     page.until("document.querySelector('[data-key=url]')")
-    assert not page.run("document.querySelector('[data-key=etag]')")
     api.put("/task/tid/%s?act=resume" % tid)
+    page.until("document.querySelector('.details [data-key=state]').textContent === 'Downloading'")
+    assert not page.run("document.querySelector('[data-key=etag]')")
+    answered.set()
     page.until("document.querySelector('[data-key=etag]')?.textContent === '\"v1\"'")
     assert texts(page, ".details [data-key=state]") == ["Downloading"]
 
