@@ -318,7 +318,6 @@ function makeRow(task) {
   return {tr, parts, task: {}, index: 0};
 }
 
-/** Make a row say what the task says. */
 function fill(row, task, index) {
   const {tr, parts, task: old} = row, chosen = String(selected.has(task.tid)), stop = task.tid === active ? 0 : -1;
   if (row.index !== index) tr.ariaRowIndex = row.index = index;
@@ -388,8 +387,8 @@ function toggle(tid) {
 }
 
 function selectAll(on) {
-  selected.clear();
-  if (on) view.forEach(task => selected.add(task.tid));
+  if (on) selectRange(0, view.length);
+  else selected.clear();
   repaint();
 }
 
@@ -664,6 +663,7 @@ function openDialog(title, kind, submit) {
     inner.append(...parts);
     if (submit) $("input, select", inner).focus();
   };
+  $("dialog." + kind)?.close();     // of a double click
   document.body.append(dialog);
   dialog.showModal();
   dialog.append($("#toasts"));      // the rest of the page cannot be reached meanwhile
