@@ -312,6 +312,7 @@ def test_a_picture_is_shown(page, api, origin):
 def test_settings_and_their_errors(page, daemon):
     page.run("Promise.all([openSettings(), openSettings()]).then(() => 0)")     # as a double click does
     page.until("document.querySelectorAll('dialog').length === 1")
+    page.run("toast('in nobody\\'s way')")
     assert not page.run("document.querySelector('#server-port, #general-db_path')")
     page.run("document.querySelector('#download-max_concurrent').value = '0'")
     page.click("dialog .primary")
