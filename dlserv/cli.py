@@ -5,6 +5,7 @@
 """
 
 import argparse
+import os
 import sys
 
 from . import __version__
@@ -20,6 +21,8 @@ EXIT_CODES = ((InvalidValue, EXIT_USAGE), (NoDaemon, EXIT_NO_DAEMON), (NotAllowe
 def main(arguments=None):
     """Run the command; gives the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for name in ("stdout", "stderr"):       # None where whoever started us has closed them
+        setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))
     try:
         if arguments[:1] == ["serve"]:
             return _serve(arguments[1:])

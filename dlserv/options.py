@@ -50,7 +50,7 @@ class Headers:
             except (ValueError, RecursionError):
                 raise Refusal("this is not a JSON object") from None
         pairs = [line.partition(":") for line in text.splitlines() if line.strip()]
-        return self({name.strip(): value.strip() for name, _, value in pairs})
+        return self({name.strip() if colon else "": value.strip() for name, colon, value in pairs})
 
 
 def _header_value(name, value):

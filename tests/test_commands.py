@@ -298,6 +298,9 @@ def test_config_is_read_and_changed(here, run):
     assert run("config", "proxy=")[0] == 0 and here.config.download.proxy == ""
     assert run("config", "proxy=null")[0] == 0 and here.config.download.proxy is None
     assert json.loads(run("config", "download", "--json")[1])["download"]["retries"] == 7
+    assert run("config", "allow_hosts=a.example .b.example")[0] == 0
+    assert run("config", "allow_hosts") == (0, "a.example .b.example\n", "")     # as it is taken
+    assert here.config.download.allow_hosts == ["a.example", ".b.example"]
     for word, code in (("frob", 2), ("retries=many", 2), ("timeout=", 2), ("server.port=80", 4)):
         found, out, err = run("config", word)
         assert (found, out, err.count("\n")) == (code, "", 1), err
@@ -371,6 +374,22 @@ def test_a_reader_that_has_had_enough_ends_it_silently(three, start):
         command.stdout.close()
         command.stdout = open(os.devnull, "rb")
         assert command.wait(10) == 0 and command.stderr.read() == b""
+
+
+def test_an_output_that_takes_nothing_more_is_told(three):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(DLSERV + ["list"], stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"dlserv: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_an_output_that_was_closed_is_done_without(three, closed):
+    done = subprocess.run(["sh", "-c", 'exec "$@" ' + closed, "sh"] + DLSERV + ["list"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == (0 if closed == ">&-" else 3)
 
 
 # -- get ------------------------------------------------------------------------------------
@@ -498,6 +517,13 @@ def test_bash_completes(run):
         for words, _ in COMPLETIONS)
     found = subprocess.check_output([shell("bash"), "-c", script]).decode()
     assert found.splitlines() == [completed for _, completed in COMPLETIONS]
+
+
+def test_bash_leaves_the_names_of_files_to_readline_which_quotes_them(run, away):
+    (away / "my list.txt").touch()
+    script = run("completion", "bash")[1] + '\nCOMP_WORDS=(dlserv add -i my); COMP_CWORD=3; COMPREPLY=(x)' \
+        '; _dlserv; echo "${#COMPREPLY[@]}"'
+    assert subprocess.check_output([shell("bash"), "-c", script]) == b"0\n"
 
 
 def test_fish_completes(run):

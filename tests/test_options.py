@@ -106,7 +106,8 @@ def test_text_from_a_form_means_the_same(name, text, value):
 
 @pytest.mark.parametrize("name, text", [
     ("paused", "maybe"), ("paused", ""), ("connections", "four"), ("connections", "17"), ("timeout", "nan"),
-    ("timeout", "9" * 400), ("ratelimit", "9" * 400), ("mirrors", "http://h/a h/b"), ("headers", "no colon"),
+    ("timeout", "9" * 400), ("ratelimit", "9" * 400), ("mirrors", "http://h/a h/b"),
+    ("headers", "no colon"), ("headers", "colonless"),
     ("headers", "{"), ("headers", "{1}"), ("headers", '{"a":' * 5000), ("headers", "Host: h"),
     ("priority", "9" * 5000)],
     ids=lambda value: value[:20])

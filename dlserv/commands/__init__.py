@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from .. import serve
+from ..errors import LocalError
 from ..terminal import standard_terminals
 from .finding import find
 from .table import build_parser
@@ -23,9 +24,11 @@ def main(arguments):
         code = _run(options)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:     # whoever reads has had enough; nor is the rest to be flushed at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # the rest is not to be flushed
+        if isinstance(error, BrokenPipeError):      # whoever reads has had enough
+            return 0
+        raise LocalError(error.strerror or str(error)) from None
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

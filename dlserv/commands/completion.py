@@ -73,10 +73,8 @@ def _bash():
 def _bash_values(argument):
     if argument.values == "tasks":
         return 'COMPREPLY=($(_dlserv_tasks "$current"))'
-    if argument.values in ("files", "folders"):
-        return 'COMPREPLY=($(compgen -%s -- "$current"))' % {"files": "f", "folders": "d"}[argument.values]
-    if not argument.values:
-        return "COMPREPLY=()"
+    if not argument.values or argument.values in ("files", "folders"):
+        return "COMPREPLY=()"       # readline's own, which quotes blanks
     return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % " ".join(argument.values)
 
 

@@ -58,4 +58,5 @@ def _print(out, shown, asked, as_json):
 
 def _text(value):
     """As `config KEY=VALUE` takes it."""
+    value = " ".join(value) if isinstance(value, list) else value
     return clean(value) if isinstance(value, str) else json.dumps(value)

@@ -49,7 +49,7 @@ const TEXT = {
   thisPage: "This page",
   notify: "Notify me when downloads end while this page is hidden", singleKeys: "Keys of one letter",
   notifyDenied: "The browser does not allow it; it takes https and your consent.",
-  token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on", wrongToken: "This is not the token.",
+  token: "The daemon asks for its token", tokenField: "Token", goOn: "Go on",
   tokenHint: "It was shown when the daemon started for the first time.",
   noToken: "Without its token the daemon tells this page nothing.",
   elsewhere: "From other pages", bookmarklet: "Download with dlserv",
@@ -89,18 +89,15 @@ function make(tag, ...parts) {
 }
 
 function icon(name) {
-  const [svg, path] = ["svg", "path"].map(tag => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
+  const svg = $("#icon").content.firstChild.cloneNode(true);
+  svg.firstChild.setAttribute("d", ICONS[name]);
   return svg;
 }
 
 const button = (text, onclick, ...more) => make("button", {type: "button", onclick}, ...more, text);
 
 const iconButton = (text, name, onclick) =>
-  make("button.icon", {type: "button", onclick, title: text, "aria-label": text}, icon(name));
+  button("", onclick, {className: "icon", title: text, ariaLabel: text}, icon(name));
 
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -134,8 +131,6 @@ function remember(changes) {
   try { localStorage.dlserv = JSON.stringify(prefs); } catch { /* not allowed */ }
 }
 
-const say = text => $("#said").replaceChildren(text);
-
 function toast(text, bad = false) {
   const note = make("div.toast", make("span", text), iconButton(TEXT.dismiss, "close", () => note.remove()));
   if (bad) note.classList.add("bad");
@@ -159,9 +154,11 @@ class Trouble extends Error {}
 
 let token = "", asking = null;
 
+const bearer = token => ({Authorization: "Bearer " + token});
+
 /** fetch; the first header is to keep the browser from asking for the token itself. */
 function ask(path, options = {}) {
-  const headers = {"X-Requested-With": "fetch", ...options.headers, ...token && {Authorization: "Bearer " + token}};
+  const headers = {"X-Requested-With": "fetch", ...token && bearer(token), ...options.headers};
   return fetch(path, {cache: "no-store", credentials: token ? "omit" : "same-origin", ...options, headers})
     .catch(() => { throw new Trouble(TEXT.unreachable); });
 }
@@ -175,9 +172,13 @@ async function reach(path, options) {
 }
 
 async function call(method, path, body) {
-  const reply = await reach(path, {method, body: JSON.stringify(body), headers: body && {"Content-Type": "application/json"}});
+  const headers = body && {"Content-Type": "application/json"};
+  return read(await reach(path, {method, body: JSON.stringify(body), headers}));
+}
+
+async function read(reply, field = "") {
   const answer = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Trouble(answer.errmsg || TEXT.strange(reply.status));
+  if (!reply.ok) throw new Trouble(field + (answer.errmsg || TEXT.strange(reply.status)));
   return answer;
 }
 
@@ -291,11 +292,11 @@ function paint() {
 
 function paintFrame() {
   table.hidden = !view.length;
-  table.setAttribute("aria-rowcount", view.length + 1);
+  table.ariaRowCount = view.length + 1;
   for (const each of $(".filters").children) {
     const name = each.dataset.filter;
     put(each.lastChild, String(inState(name).length));
-    each.setAttribute("aria-pressed", name === filter);
+    each.ariaPressed = name === filter;
   }
   for (const th of $$("th[data-sort]")) {
     th.ariaSort = th.dataset.sort !== prefs.sort ? null : prefs.way === "↑" ? "ascending" : "descending";
@@ -311,13 +312,12 @@ function paintFrame() {
 function makeRow(task) {
   const tr = $("#row").content.firstElementChild.cloneNode(true), parts = {};
   for (const each of $$("[class]", tr)) parts[each.classList[0]] = each;
-  parts.bar.setAttribute("aria-label", TEXT.columns.percent);
+  parts.bar.ariaLabel = TEXT.columns.percent;
   parts.open.append(icon("open"));
   tr.dataset.tid = task.tid;
   return {tr, parts, task: {}, index: 0};
 }
 
-/** Make a row say what the task says. */
 function fill(row, task, index) {
   const {tr, parts, task: old} = row, chosen = String(selected.has(task.tid)), stop = task.tid === active ? 0 : -1;
   if (row.index !== index) tr.ariaRowIndex = row.index = index;
@@ -387,8 +387,8 @@ function toggle(tid) {
 }
 
 function selectAll(on) {
-  selected.clear();
-  if (on) view.forEach(task => selected.add(task.tid));
+  if (on) selectRange(0, view.length);
+  else selected.clear();
   repaint();
 }
 
@@ -440,6 +440,7 @@ function paintActs() {
   put($(".chosen"), TEXT.selected(on.length));
   for (const each of $$("#acts button")) {
     const act = each.dataset.act, off = act === "none" ? !on.length : !on.some(task => can(act, task));
+    if (off && each === document.activeElement) focusRow();
     if (each.disabled !== off) each.disabled = off;
   }
   $("#select-all").checked = on.length > 0 && on.length === view.length;
@@ -539,16 +540,15 @@ function fillBox(text) {
 function readFields(root) {
   const options = {};
   for (const input of $$("[name]:enabled", root)) {
-    const text = input.value.trim();
-    if (input.type === "checkbox" ? !input.checked : !text) continue;
-    options[input.name] = input.type === "checkbox" ? true : input.name === "headers" ? readHeaders(text)
-      : input.inputMode === "numeric" && /^-?\d+$/.test(text) ? +text : text;
+    const value = shownValue(input);
+    if (value) options[input.name] = input.name === "headers" ? readHeaders(value)
+      : input.inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value;
   }
   return options;
 }
 
 const readHeaders = text => Object.fromEntries(text.split("\n").filter(Boolean)
-  .map(line => [line.split(":")[0].trim(), line.slice(line.indexOf(":") + 1).trim()]));
+  .map(line => /^([^:]*(?=:)|):?(.*)/.exec(line).slice(1).map(part => part.trim())));
 
 function field(control, id, text, hint = "") {
   const check = control.type === "checkbox", label = make("label", {htmlFor: id}, text, hint && make("small", hint));
@@ -567,14 +567,14 @@ function optionField(name, prefix) {
 /** Show the server's sentence at the field that it names, "section.key: …"; false if there is none. */
 function blame(root, sentence) {
   for (const each of $$("[aria-invalid]", root)) {
-    each.removeAttribute("aria-invalid");
+    each.ariaInvalid = null;
     put($(`#${each.id}-error`), "");
   }
   const [, key, reason] = /^(?:\w+\.)?(\w+): (.*)/s.exec(sentence) || [];
   const control = $$("[name]", root).find(each => each.name.split(".").pop() === key);
   if (!control) return false;
   put($(`#${control.id}-error`), reason);
-  control.setAttribute("aria-invalid", true);
+  control.ariaInvalid = true;
   control.setAttribute("aria-describedby", control.id + "-error");
   if (control.closest("details")) control.closest("details").open = true;
   control.focus();
@@ -604,7 +604,7 @@ async function addLinks() {
 
 function listOf(kind, parts) {
   const more = parts.length > 20 ? [make("li", TEXT.more(parts.length - 20))] : [];
-  return make("ul." + kind, ...parts.slice(0, 20).map(part => make("li", part)), ...more);
+  return make("ul." + kind, {tabIndex: 0}, ...parts.slice(0, 20).map(part => make("li", part)), ...more);
 }
 
 function setUpAdding() {
@@ -663,6 +663,7 @@ function openDialog(title, kind, submit) {
     inner.append(...parts);
     if (submit) $("input, select", inner).focus();
   };
+  $("dialog." + kind)?.close();     // of a double click
   document.body.append(dialog);
   dialog.showModal();
   dialog.append($("#toasts"));      // the rest of the page cannot be reached meanwhile
@@ -678,14 +679,15 @@ function openDetails(tid) {
   const section = (title, part) => make("section", make("h3", title), part);
   dialog.fill(acts, section(TEXT.status, status), section(TEXT.info, info), section(TEXT.log, log));
   dialog.dataset.tid = tid;
-  let timer = 0, state;
+  let timer = 0, before;
   const show = () => attempt(async () => {
     timer = 0;
     const now = await detail(tid, "status");
     put($("h2", dialog), now.title);
     showFacts(status, TEXT.ofStatus, now);
-    if (state !== now.state) {
-      state = now.state;
+    const known = now.state + now.tmpfilename;
+    if (before !== known) {
+      before = known;
       showActs(acts, now);
       showFacts(info, TEXT.ofInfo, await detail(tid, "info"));
     }
@@ -696,10 +698,7 @@ function openDetails(tid) {
   return show();
 }
 
-function withDetails(tid, act) {
-  const dialog = $("dialog.details");
-  if (dialog?.dataset.tid === tid) act(dialog);
-}
+const detailsOf = tid => $(`dialog.details[data-tid="${tid}"]`);
 
 function showActs(bar, task) {
   const had = bar.contains(document.activeElement);
@@ -728,7 +727,7 @@ function showFacts(list, names, facts) {
 }
 
 function showLog(list, log) {
-  list.replaceChildren(...log.map(line => make("li." + line.type, make("time", date(line.time)), " ",
+  list.replaceChildren(...log.map(line => make("li", make("time", date(line.time)), " ",
     make("b", line.type), " ", line.msg)));
   if (!log.length) list.append(make("li", TEXT.noLog));
 }
@@ -756,19 +755,27 @@ function askChange([{tid}]) {
 }
 
 async function askDelete(on) {
+  let names;
   const dialog = openDialog(TEXT.deleteTitle(on.length), "delete", async () => {
     const del_file = box.checked;
+    if (del_file && !names) return;     // they are to be read first
     dialog.close();
     await batch("delete", on, {del_file});
   });
-  const box = make("input", {type: "checkbox"}), files = make("ul.files"), about = make("p.note", {role: "status"});
+  const box = make("input", {type: "checkbox"}), files = make("ul.files", {tabIndex: 0}), about = make("p.note", {role: "status"});
   box.onchange = () => {
-    put(about, TEXT[!box.checked ? "deleteKeep" : files.children.length ? "deleteList" : "deleteNone"]);
-    files.hidden = !box.checked;
+    put(about, TEXT[!box.checked ? "deleteKeep" : !names ? "connecting" : names.length ? "deleteList" : "deleteNone"]);
+    files.hidden = !box.checked || !names?.length;
   };
   dialog.fill(listOf("names", on.map(task => task.title)), field(box, "delete-files", TEXT.deleteFiles), about, files, endOf(dialog, TEXT.act.delete, "danger"));
   box.onchange();
-  await attempt(async () => files.append(...(await filesOf(on)).map(name => make("li", name))));
+  try {
+    names = await filesOf(on);
+  } catch (error) {
+    dialog.close();
+    throw error;
+  }
+  files.append(...names.map(name => make("li", name)));
   box.onchange();
 }
 
@@ -812,14 +819,15 @@ function settingField(name, schema, value) {
   control.checked = value;
   control.value = value === "" ? TEXT.none : value ?? "";
   control.was = shownValue(control);
-  control.isNumber = typeof value === "number";
+  control.old = value;
   return field(control, name.replace(".", "-"), name.split(".")[1].replace(/_/g, " "), schema.description);
 }
 
 /** A control's value as the server takes it: null for nothing, "" for none. */
 function readSetting(control) {
-  const value = shownValue(control);
-  return value === TEXT.none ? "" : value === "" ? null : control.isNumber && isFinite(value) ? +value : value;
+  const value = shownValue(control), {old} = control;
+  if (Array.isArray(old)) return value.split(/[\s,]+/).filter(Boolean);
+  return value === TEXT.none ? "" : value === "" ? null : typeof old === "number" && isFinite(value) ? +value : value;
 }
 
 function pageSettings() {
@@ -851,8 +859,9 @@ function askToken() {
   return new Promise((resolve, reject) => {
     const control = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true});
     const dialog = openDialog(TEXT.token, "token", async () => {
-      token = control.value;
-      if ((await ask("stats")).status === 401) throw new Trouble("token: " + TEXT.wrongToken);
+      const given = control.value;
+      await read(await ask("stats", {headers: bearer(given)}), "token: ");
+      token = given;
       const seed = new XMLHttpRequest();      // tells the browser, for links and films
       seed.open("GET", "stats", true, "dlserv", token);
       seed.send();
@@ -917,7 +926,7 @@ function tellEnd(state) {
     const text = TEXT.ended(ended);
     ended.finished = ended.invalid = telling = 0;
     told = Date.now();
-    say(text);
+    $("#said").replaceChildren(text);
     if (!prefs.notify || !document.hidden) return;
     try { new Notification("dlserv", {body: text}); } catch { /* phones have none */ }
   }, Math.max(300, told + 5000 - Date.now()));
@@ -931,22 +940,23 @@ let lastId = "", stream, wake, failures = 0, watchdog, hiddenSince = 0;
 
 const HEAR = {
   snapshot({detail, stats}) {
-    const gone = new Set(tasks.keys());
+    const gone = new Map(tasks);
     for (const row of detail) {
       gone.delete(row.tid);
       take(row);
     }
-    gone.forEach(forget);
+    gone.forEach(HEAR.removed);
+    $("dialog.details")?.update();
     known = stale = true;
     showStats(stats);
   },
   task(row) {
     take(row);
-    withDetails(row.tid, dialog => dialog.update?.());
+    detailsOf(row.tid)?.update();
   },
   removed({tid}) {
     forget(tid);
-    withDetails(tid, dialog => dialog.close());
+    detailsOf(tid)?.close();
   },
   stats: showStats,
 };
@@ -964,7 +974,7 @@ async function listen() {
     watchdog = setTimeout(() => stream.abort(), QUIET);
   };
   guard();
-  const reply = await reach("events", {signal: stream.signal, headers: lastId ? {"Last-Event-ID": lastId} : {}});
+  const reply = await reach("events", {signal: stream.signal, headers: lastId && {"Last-Event-ID": lastId}});
   if (!reply.ok) throw new Trouble(TEXT.strange(reply.status));
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -1059,6 +1069,7 @@ function setUpList() {
     return th;
   });
   $("thead th").after(...heads);
+  for (const td of $$("td", $("#row").content)) td.role = "gridcell";
   $("#select-all").onchange = event => selectAll(event.target.checked);
   $("#sort").onchange = event => sortBy(...event.target.value.split(" "));
   $("#empty button").onclick = () => {

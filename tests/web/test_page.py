@@ -1,11 +1,12 @@
 """The page in a real browser, against a real daemon: what a person can do with it."""
 
 import json
+import threading
 from urllib.parse import quote
 
 import pytest
 
-from harness import noise, until
+from harness import PATIENCE, Api, noise, until
 from servers.origin import Gate, paced
 
 from dlserv import Daemon, Server
@@ -92,6 +93,11 @@ def test_a_wrong_option_is_told_at_its_field(page):
     page.click(".primary")
     page.until("document.activeElement.matches('#option-checksum[aria-invalid=true]')")
     assert "64 hexadecimal digits" in texts(page, "#option-checksum-error")[0]
+    page.run("document.querySelector('#option-checksum').value = ''")
+    page.click("#option-headers")
+    page.type("X-One 1")
+    page.click(".primary")
+    page.until("document.activeElement.matches('#option-headers[aria-invalid=true]')")
     assert page.run("tasks.size") == 0
 
 
@@ -193,7 +199,24 @@ def test_select_a_range_and_delete_with_files(page, api, origin, folder):
     assert sorted(texts(page, ".files li")) == sorted(chosen)
     page.click(".danger")
     wait_for_rows(page, 1)
+    page.until("document.activeElement.dataset.tid === view[0].tid")
     until(lambda: [path.name for path in folder.iterdir()] == [name for name in names if name not in chosen])
+
+
+def test_nothing_is_deleted_before_its_files_are_named(page, api):
+    add_paused(api, "one.zip")
+    wait_for_rows(page, 1)
+    page.run("filesOf = () => new Promise((resolve, reject) => Object.assign(window, {resolve, reject})), 0")
+    page.press("ArrowDown", "Delete")
+    page.click("#delete-files")
+    page.click(".danger")
+    assert texts(page, ".delete .note") == ["Connecting…"]
+    page.run("resolve(['one.zip.part'])")
+    page.until("document.querySelector('.files li')?.textContent === 'one.zip.part'")
+    page.press("Escape", "Delete")
+    page.run("reject(new Trouble('it is gone'))")
+    page.until("!document.querySelector('dialog') && document.querySelector('.toast.bad')")
+    assert page.run("tasks.size") == 1
 
 
 def test_the_part_file_is_named_before_it_is_deleted(page, api, origin):
@@ -260,6 +283,21 @@ def test_details_change_and_log(page, api, origin):
     assert api.status(tid)["state"] == "finished"
 
 
+def test_details_tell_of_the_file_as_soon_as_it_is_known(page, api, origin):
+    answered = threading.Event()
+    origin.put("/film.bin", DATA, script=[lambda exchange: (answered.wait(PATIENCE), exchange.answer())])
+    tid = api.add(origin.url("/film.bin"), ratelimit=100000, paused=True)
+    wait_for_rows(page, 1)
+    page.click(".open")
+    page.until("document.querySelector('[data-key=url]')")
+    api.put("/task/tid/%s?act=resume" % tid)
+    page.until("document.querySelector('.details [data-key=state]').textContent === 'Downloading'")
+    assert not page.run("document.querySelector('[data-key=etag]')")
+    answered.set()
+    page.until("document.querySelector('[data-key=etag]')?.textContent === '\"v1\"'")
+    assert texts(page, ".details [data-key=state]") == ["Downloading"]
+
+
 def test_a_picture_is_shown(page, api, origin):
     origin.put("/dot.svg.png", bytes.fromhex(
         "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -272,8 +310,9 @@ def test_a_picture_is_shown(page, api, origin):
 
 
 def test_settings_and_their_errors(page, daemon):
-    page.press("s")
-    page.until("document.querySelector('#download-ratelimit')")
+    page.run("Promise.all([openSettings(), openSettings()]).then(() => 0)")     # as a double click does
+    page.until("document.querySelectorAll('dialog').length === 1")
+    page.run("toast('in nobody\\'s way')")
     assert not page.run("document.querySelector('#server-port, #general-db_path')")
     page.run("document.querySelector('#download-max_concurrent').value = '0'")
     page.click("dialog .primary")
@@ -282,10 +321,12 @@ def test_settings_and_their_errors(page, daemon):
     page.run("document.querySelector('#download-max_concurrent').value = '2'")
     page.run("document.querySelector('#download-ratelimit').value = '2M'")
     page.run("document.querySelector('#download-hash').checked = false")
+    page.run("document.querySelector('#download-allow_hosts').value = 'a.example, .b.example'")
     page.click("dialog .primary")
     page.until("!document.querySelector('dialog')")
     download = daemon.config.download
     assert (download.max_concurrent, download.ratelimit, download.hash) == (2, 2 ** 21, False)
+    assert list(download.allow_hosts) == ["a.example", ".b.example"]
 
 
 # -- the keyboard alone -----------------------------------------------------------------
@@ -323,15 +364,19 @@ def test_keyboard_only(page, api):
 def test_it_comes_back_after_a_restart(visit, process):
     first = process()
     port = first.url.rpartition(":")[2]
-    first.api.add(NOWHERE + "kept.zip", paused=True)
+    tid = first.api.add(NOWHERE + "kept.zip", paused=True)
     page = visit(first.url + "/")
     wait_for_rows(page, 1)
+    page.click(".open")
+    page.until("document.querySelector('[data-key=url]')")
     first.kill()
     page.until("!document.querySelector('#offline').hidden")
     second = process("--port", port)
     second.api.add(NOWHERE + "more.zip", paused=True)
-    page.click("#offline button")
+    second.api.request("PATCH", "/task/tid/" + tid, {"options": {"filename": "better.zip"}})
+    page.run("wake()")
     wait_for_rows(page, 2)
+    page.until("document.querySelector('.details h2').textContent === 'better'")
     assert page.run("document.querySelector('#offline').hidden")
 
 
@@ -342,7 +387,11 @@ def test_a_token_is_asked_for(visit, settings):
         page.until("document.activeElement.id === 'token'")
         page.type("wrong")
         page.press("Enter")
-        page.until("document.querySelector('#token-error').textContent")
+        page.until("document.querySelector('#token-error').textContent.startsWith('this is not the token')")
+        with Api(server.url) as stranger:
+            until(lambda: stranger.get("/stats", Authorization="Bearer guess").status == 429)
+        page.press("Enter")
+        page.until("document.querySelector('#token-error').textContent.startsWith('too many wrong tokens')")
         page.run("document.activeElement.select()")
         page.type("s3cret")
         page.press("Enter")
@@ -370,11 +419,11 @@ def test_axe_finds_nothing(visit, api, origin, axe, scheme, width):
     origin.put("/done.bin", DATA)
     done = api.add(origin.url("/done.bin"))
     api.reach(done, "finished")
-    add_paused(api, "paused.zip")
+    add_paused(api, *["disk%d.zip" % number for number in range(9)])
     api.add(origin.url("/gone.bin"))
     api.add(origin.url("/film.bin"))
     page = visit(api.url + "/", width=width, scheme=scheme)
-    page.until("body.children.length === 4 && inState('invalid').length")
+    page.until("body.children.length === 12 && inState('invalid').length")
     page.run(axe + ";0")
 
     def check():
@@ -386,7 +435,7 @@ def test_axe_finds_nothing(visit, api, origin, axe, scheme, width):
     page.run("selectAll(true)")
     page.run("fillBox('http://a.example/[1-9]'); document.querySelector('#options').open = true")
     check()
-    assert page.run("document.documentElement.scrollWidth") <= width
+    assert page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     for opened in ("openDetails('%s')" % done, "perform('delete', view)", "openSettings()", "openHelp()",
                    "askChange(view)"):
         page.run(opened)
