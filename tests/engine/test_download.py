@@ -131,6 +131,14 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten(origin, attempt, fold
     assert (folder / "x.iso").read_text() == "mine"
 
 
+def test_a_number_that_is_taken_meanwhile_is_followed_by_the_next(origin, attempt, folder):
+    origin.put("/x.tar.gz", b"small")
+    (folder / "x.tar.gz").touch()
+    second = attempt(origin.url("/x.tar.gz"))
+    second.publishing = lambda progress: (folder / "x (1).tar.gz").touch    # another task's, as small
+    assert second.run().finished.name == "x (2).tar.gz"
+
+
 def test_overwrite_never_gives_up_instead(origin, attempt, folder):
     origin.put("/x.iso", DATA)
     (folder / "x.iso").write_text("mine")
