@@ -329,6 +329,8 @@ class Download:
             self._plan(source, found, answer.stream.at_hand)
         elif first and answer.status == 200:
             same = found.same_validator(known)
+            if same and found.total not in (None, known.total):
+                self._disagree(source, "the server answered a range as if it were the whole file")
             self._begin_anew(source, found, "the file on the server has changed" if not same else
                              "the server no longer resumes" if known.ranges else _CANNOT)
         elif found.total != known.total:

@@ -268,6 +268,13 @@ def test_a_file_that_changed_behind_the_same_validator_shows_in_the_overlap(orig
     assert second.notes == ["the server's bytes differ from those on disk; starting over from zero"]
 
 
+def rest_as_200(exchange):
+    """What scripts send that know Range but not the status that goes with it."""
+    body = exchange.file.data[exchange.wanted()[0]:]
+    exchange.head("200 OK", dict(exchange.validators(), **{"Content-Length": len(body)}))
+    exchange.send(body)
+
+
 @pytest.mark.parametrize("lie, reason", [
     (head(Content_Range="bytes 0-99999/300000"), "another range"),
     (head(Content_Range="bytes 183616-299999/300001"), "another size"),
@@ -277,10 +284,11 @@ def test_a_file_that_changed_behind_the_same_validator_shows_in_the_overlap(orig
     (head(Content_Length=5), "another range"),
     (refuse("416 Range Not Satisfiable"), "416"),
     (ignore_range, "no longer resumes"),
+    (rest_as_200, "as if it were the whole"),
 ])
 def test_a_range_that_lies_starts_over(origin, attempt, folder, lie, reason):
     file, progress = broken_off(origin, attempt)
-    file.script = [lie] * (2 if lie is ignore_range else 1)
+    file.script = [lie] * (2 if lie in (ignore_range, rest_as_200) else 1)
     second = resumed(origin, attempt, folder, progress)
     assert reason in second.notes[0] and second.notes[0].endswith("starting over from zero")
 
