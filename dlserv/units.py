@@ -12,6 +12,11 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
+def one_line(told):
+    """What a remote said, fit to stand in a sentence."""
+    return re.sub(r"[^ -~]+", " ", str(told)).strip()[:200]
+
+
 def parse_size(text):
     """Bytes from "512K", "2M", "1.5GiB" or "1000": powers of 1024. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())

@@ -84,7 +84,11 @@ def follow(base, location, schemes=SCHEMES):
     except UnicodeError:
         pass
     location = re.sub(r"[\x00-\x1f\x7f]", "", location.strip())
-    return _split(urljoin(str(base), location)[:LONGEST], schemes)
+    try:
+        there = urljoin(str(base), location)
+    except ValueError:      # not in words that end our sentence
+        raise ValueError("has a host that cannot be understood") from None
+    return _split(there[:LONGEST], schemes)
 
 
 def check_url(text, schemes=SCHEMES):
