@@ -61,7 +61,7 @@ class Daemon:
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._boot = boot_id()
-        self._started, self._began = False, 0.0
+        self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
         self._board = Board(self.config.general.log_size)
         self._folder = folder
@@ -256,7 +256,8 @@ class Daemon:
     def wait(self, tid, timeout=None):
         """The Task once nothing more happens to it by itself: finished, invalid or paused.
 
-        Raises NotFound, also when it is deleted meanwhile, and TimeoutError.
+        Raises NotFound, also when it is deleted meanwhile, TimeoutError, and StoreBroken
+        when the daemon is stopped.
         """
         return self._board.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
