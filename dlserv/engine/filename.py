@@ -135,5 +135,5 @@ def numbered(name, number):
 
 
 def part_name(name):
-    """What the file is called until it is whole."""
-    return cut(name, LONGEST - len(PART)) + PART
+    """What the file is called until it is whole: cut at its front, for the number is at its end."""
+    return name.encode("utf-8")[len(PART) - LONGEST:].decode("utf-8", "ignore") + PART
