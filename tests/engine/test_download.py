@@ -9,7 +9,8 @@ import time
 import pytest
 
 from harness import noise, until
-from dlserv.errors import Permanent, Stopped, Temporary, Unwritable
+from dlserv.engine.folder import Folder
+from dlserv.errors import Permanent, Stopped, Temporary, Unavailable, Unwritable
 from servers.origin import OLD, Gate, accept_and_sleep, chunked, drop, head, ignore_if_range, ignore_range, raw, refuse
 
 DATA = noise(300000)
@@ -390,6 +391,30 @@ def test_a_crash_on_a_disk_without_links_leaves_no_empty_file(origin, attempt, f
     (folder / "a.iso").touch()
     attempt(origin.url("/a.iso"), kept=progress).run()
     assert listing(folder) == ["a.iso"] and (folder / "a.iso").read_bytes() == DATA
+
+
+def test_a_small_file_gets_its_name_where_nothing_can_be_linked(origin, attempt, folder, without_links):
+    """As on Android, which has unnamed files, but lets nobody name them."""
+    at_once = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: %s\r\n\r\nsmall" % OLD.encode()
+    origin.put("/a.txt", script=[raw(at_once)])
+    (folder / "a.txt").touch()
+    (folder / "a (1).txt.part").touch()
+    small = attempt(origin.url("/a.txt")).run()
+    assert small.finished.name == "a (2).txt" and (folder / "a (2).txt").read_bytes() == b"small"
+    assert small.finished.identity.matches(os.stat(folder / "a (2).txt"))
+    assert os.stat(folder / "a (2).txt").st_mtime == 1704067200
+    assert listing(folder) == ["a (1).txt.part", "a (2).txt", "a.txt"]
+    plan = small.plans[-1][0]
+    assert plan.part == "a (2).txt.part" and plan.node == plan.publishing[:2] == small.finished.identity[:2]
+
+
+def test_a_small_file_that_can_have_no_name_at_all_is_told(origin, attempt, folder, without_links, monkeypatch):
+    origin.put("/a.txt", script=[raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall")])
+
+    def refuse(self, name):
+        raise Unavailable("%s: the file system is read-only" % name)
+    monkeypatch.setattr(Folder, "create", refuse)
+    assert "read-only" in attempt(origin.url("/a.txt")).fails(Unavailable)
 
 
 def test_an_empty_file_that_came_after_a_crash_is_somebody_s_where_there_are_links(origin, attempt, folder):
