@@ -30,8 +30,6 @@ TRANSITIONS = {
     FINISHED: {RESTART: QUEUED},
 }
 
-LOG_TYPES = ("debug", "warning", "error", "fatal")
-
 
 def tid_of(url):
     """The task's id: SHA-1 of the URL as it was posted, in lower-case hex."""
