@@ -14,7 +14,7 @@ import os
 import threading
 import time
 
-from . import __version__, options, room, urls
+from . import __version__, options, room
 from .attempts import Attempts, join
 from .board import Board
 from .config import Config, is_live
@@ -33,7 +33,7 @@ from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id
 from .store import FACT, Store
-from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, tid_of
+from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, check_url, tid_of
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -181,7 +181,7 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            _check_url(url)
+            check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
@@ -425,13 +425,6 @@ def _open_store(path, backend):
         return Store(path, backend)
     except StoreBroken as error:
         raise StoreBroken("general.db_path: %s" % error) from error
-
-
-def _check_url(url):
-    try:
-        urls.check_url(url)
-    except ValueError as error:
-        raise InvalidValue("url", str(error)) from None
 
 
 def _raise_first(failures):
