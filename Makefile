@@ -97,8 +97,8 @@ bench: dlserv.pyz
 	$(PYTHON) tests/bench
 
 install: dlserv.pyz
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 dlserv.pyz $(DESTDIR)$(PREFIX)/bin/dlserv
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 dlserv.pyz "$(DESTDIR)$(PREFIX)/bin/dlserv"
 
 clean:
 	rm -rf build dlserv.pyz .pytest_cache

@@ -37,14 +37,6 @@ except ImportError:     # OpenWrt without python3-sqlite3
 REPLAYED = "-replayed"      # ends the name of a copy that has what a damaged log has kept
 
 
-def make_folder(path):
-    """Make the folder that the database is to lie in. Raises StoreBroken."""
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    except OSError as error:
-        raise StoreBroken("the database %s cannot be made: %s" % (path, error.strerror)) from error
-
-
 def _create_private(path):
     """Make the file with mode 0600 if there is none."""
     if not os.path.exists(path):
@@ -53,24 +45,24 @@ def _create_private(path):
 
 
 class FileLock:
-    """A lock that ends with the process however it ends. Raises StoreBroken if it is held."""
+    """A lock on a database, whose folder it makes; it ends with the process however that ends.
+
+    Raises StoreBroken if it is held.
+    """
 
     def __init__(self, path):
-        self._path = path
-        make_folder(path)
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._fd = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise StoreBroken("the database %s cannot be made: %s"
-                              % (path[:-len(".lock")], error.strerror)) from error
+            raise StoreBroken("the database %s cannot be made: %s" % (path, error.strerror)) from error
         try:
             self._take()
         except OSError as error:
             if error.errno in (errno.ENOLCK, getattr(errno, "EOPNOTSUPP", 0), errno.ENOSYS):
                 return      # a file system without locks; the log says so elsewhere
             os.close(self._fd)
-            raise StoreBroken("the database %s is in use by another dlserv"
-                              % path[:-len(".lock")]) from error
+            raise StoreBroken("the database %s is in use by another dlserv" % path) from error
 
     def _take(self):
         if fcntl is not None:

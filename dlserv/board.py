@@ -51,11 +51,15 @@ class Board:
             return {state: self._counts[state] for state in STATES}
 
     def wait(self, tid, states, timeout):
-        """The Task once it is in one of the states. Raises NotFound or TimeoutError."""
+        """The Task once it is in one of the states. Raises NotFound, TimeoutError or StoreBroken."""
+        def there():
+            return tid not in self.tasks or self.tasks[tid].state in states
+
         with self._moved:
-            if not self._moved.wait_for(
-                    lambda: tid not in self.tasks or self.tasks[tid].state in states, timeout):
+            if not self._moved.wait_for(lambda: there() or not self._open, timeout):
                 raise TimeoutError("the task is still %s" % self.tasks[tid].state)
+            if not there():
+                self.check_open()
         return self.get(tid)
 
     def add_all(self, tasks, most):
@@ -181,8 +185,9 @@ class Board:
             if task.state == DOWNLOADING:       # its attempt was stopped
                 self.move(task, REQUEUE)
             self.events.publish("added", task.tid)
-        self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
-        self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
+        if tasks:
+            self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
+            self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
 
     # -- the whole -------------------------------------------------------------------
 
@@ -210,6 +215,7 @@ class Board:
                     self.move(task, REQUEUE)
                     changes[task.tid] = task.to_record()
             store, self._open = self.store, False
+            self._moved.notify_all()
         store.write(changes)
         store.close()
 

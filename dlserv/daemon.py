@@ -14,7 +14,7 @@ import os
 import threading
 import time
 
-from . import __version__, options, room, urls
+from . import __version__, options, room
 from .attempts import Attempts, join
 from .board import Board
 from .config import Config, is_live
@@ -33,7 +33,7 @@ from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id
 from .store import FACT, Store
-from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, tid_of
+from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, check_url, tid_of
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -61,7 +61,7 @@ class Daemon:
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._boot = boot_id()
-        self._started, self._began = False, 0.0
+        self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
         self._board = Board(self.config.general.log_size)
         self._folder = folder
@@ -181,7 +181,7 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            _check_url(url)
+            check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
@@ -256,7 +256,8 @@ class Daemon:
     def wait(self, tid, timeout=None):
         """The Task once nothing more happens to it by itself: finished, invalid or paused.
 
-        Raises NotFound, also when it is deleted meanwhile, and TimeoutError.
+        Raises NotFound, also when it is deleted meanwhile, TimeoutError, and StoreBroken
+        when the daemon is stopped.
         """
         return self._board.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
@@ -424,13 +425,6 @@ def _open_store(path, backend):
         return Store(path, backend)
     except StoreBroken as error:
         raise StoreBroken("general.db_path: %s" % error) from error
-
-
-def _check_url(url):
-    try:
-        urls.check_url(url)
-    except ValueError as error:
-        raise InvalidValue("url", str(error)) from None
 
 
 def _raise_first(failures):

@@ -1,12 +1,11 @@
 """What happens to tasks, for whoever listens: publish and subscribe, nothing kept.
 
-A publisher never waits. A subscriber that does not keep up is cut off, and its next
-`get` says so.
+A publisher never waits. A subscriber that does not keep up is cut off, and its `get`
+says so once it has caught up with what came before.
 """
 
-import queue
 import threading
-from collections import namedtuple
+from collections import deque, namedtuple
 
 Event = namedtuple("Event", "number kind tid")
 
@@ -46,17 +45,36 @@ class Events:
                                         if each is not subscription)
 
 
-class Changes:
-    """Which tasks have changed since the last look, however often; a context manager.
+class _Listener:
+    """What the switchboard tells; a context manager."""
+
+    def __init__(self, events):
+        self._events, self._news, self._closed = events, threading.Condition(), False
+
+    def close(self):
+        """Listen no more, and end a wait."""
+        self._events.unsubscribe(self)
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+
+class Changes(_Listener):
+    """Which tasks have changed since the last look, however often.
 
     For a listener that wants the state of things and not their history: it never falls
     behind, and costs no more than the tasks there are.
     """
 
     def __init__(self, events):
-        self._events = events
-        self._tids, self._news = set(), threading.Condition()
-        self._closed = False
+        super().__init__(events)
+        self._tids = set()
 
     def offer(self, event):
         """Called by the switchboard."""
@@ -71,49 +89,29 @@ class Changes:
             tids, self._tids = self._tids, set()
             return tids
 
-    def close(self):
-        """Listen no more, and end a wait."""
-        self._events.unsubscribe(self)
-        with self._news:
-            self._closed = True
-            self._news.notify()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc_info):
-        self.close()
-
-
-class Subscription:
-    """One listener's queue; a context manager."""
+class Subscription(_Listener):
+    """Every event, in order, `most` behind at the most."""
 
     def __init__(self, events, most):
-        self._events = events
-        self._queue = queue.Queue(most)
+        super().__init__(events)
+        self._most, self._ahead = most, deque()
         self.lost = False
 
     def offer(self, event):
         """Called by the switchboard."""
-        try:
-            self._queue.put_nowait(event)
-        except queue.Full:
-            self.lost = True
+        with self._news:
+            self.lost = self.lost or len(self._ahead) == self._most
+            if not self.lost:
+                self._ahead.append(event)
+            self._news.notify()
 
     def get(self, timeout=None):
-        """The next Event, or None after `timeout` seconds; EOFError if some were lost."""
-        try:
-            return self._queue.get(timeout=timeout)
-        except queue.Empty:
+        """The next Event; None after `timeout` seconds, or once closed; EOFError if some were lost."""
+        with self._news:
+            self._news.wait_for(lambda: self._ahead or self.lost or self._closed, timeout)
+            if self._ahead:
+                return self._ahead.popleft()
             if self.lost:
-                raise EOFError("this listener was too slow and has missed events") from None
+                raise EOFError("this listener was too slow and has missed events")
             return None
-
-    def close(self):
-        self._events.unsubscribe(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc_info):
-        self.close()

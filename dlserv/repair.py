@@ -30,7 +30,6 @@ def open_mapping(path, backend, snapshot):
     Made if there is none. Raises MissingModule or StoreBroken rather than to take one
     format for another.
     """
-    backends.make_folder(path)
     _finish_repair(path)
     if snapshot.made is not None and not os.path.exists(path):
         log.warning("there is no database %s; a new one is begun, and the snapshot of the old one kept as %s",

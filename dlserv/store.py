@@ -109,7 +109,7 @@ class Store:
 
     def __init__(self, path, backend="auto", clock=time.time):
         self.path = os.path.realpath(path)      # a link to it has the same lock
-        self._lock = backends.FileLock(self.path + ".lock")
+        self._lock = backends.FileLock(self.path)
         try:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
             self._mapping, self._repair = repair.open_mapping(self.path, backend, self._snapshot)

@@ -30,8 +30,6 @@ TRANSITIONS = {
     FINISHED: {RESTART: QUEUED},
 }
 
-LOG_TYPES = ("debug", "warning", "error", "fatal")
-
 
 def tid_of(url):
     """The task's id: SHA-1 of the URL as it was posted, in lower-case hex."""
@@ -78,10 +76,7 @@ class Task:
     @classmethod
     def new(cls, url, posted, settings):
         """One that nothing has happened to. Raises InvalidValue."""
-        try:
-            urls.check_url(url)
-        except ValueError as error:
-            raise InvalidValue("url", str(error)) from None
+        check_url(url)
         task = cls(url, options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
@@ -190,7 +185,7 @@ class Task:
     def from_record(cls, record, settings):
         """The stored task; raises KeyError, TypeError or ValueError if the record is not one."""
         task = cls(record["url"], options.parse(record["options"]), settings, record["added"])
-        _check_url(task.url)
+        _check_codec(task.url)
         for name, default in cls.PLAIN.items():
             value = record[name]
             if isinstance(default, (int, float)) and not _is_number(value):
@@ -207,7 +202,15 @@ class Task:
         return task
 
 
-def _check_url(url):
+def check_url(url):
+    """Raises InvalidValue unless it can be fetched."""
+    try:
+        urls.check_url(url)
+    except ValueError as error:
+        raise InvalidValue("url", str(error)) from None
+
+
+def _check_codec(url):
     try:
         urls.parse(url)
     except urls.NeedsCodec:

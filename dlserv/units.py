@@ -1,4 +1,4 @@
-"""Numbers and times between machines and people.
+"""Numbers, times and words between machines and people.
 
 The only place that turns bytes, seconds and percents into text, and the texts that
 people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
@@ -10,6 +10,19 @@ import time
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def one_line(told):
+    """What a remote said, fit to stand in a sentence."""
+    return re.sub(r"[^ -~]+", " ", str(told)).strip()[:200]
+
+
+def utf8_of(header):
+    """What a header's bytes, read as Latin-1, say in UTF-8 if they can be that."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def parse_size(text):

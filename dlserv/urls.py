@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urljoin
 
 from .schema import MASK
 from .schema import shown as json_text
+from .units import utf8_of
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 21, "socks5": 1080, "socks5h": 1080}
 SCHEMES = ("http", "https", "ftp", "ftps")              # what can be fetched
@@ -79,12 +80,12 @@ def parse(text, schemes=SCHEMES):
 
 def follow(base, location, schemes=SCHEMES):
     """Where a Location header leads from `base`. Raises ValueError with the reason."""
+    location = re.sub(r"[\x00-\x1f\x7f]", "", utf8_of(location).strip())
     try:
-        location = location.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        pass
-    location = re.sub(r"[\x00-\x1f\x7f]", "", location.strip())
-    return _split(urljoin(str(base), location)[:LONGEST], schemes)
+        there = urljoin(str(base), location)
+    except ValueError:      # not in words that end our sentence
+        raise ValueError("has a host that cannot be understood") from None
+    return _split(there[:LONGEST], schemes)
 
 
 def check_url(text, schemes=SCHEMES):

@@ -145,7 +145,7 @@ def test_the_command_line_works_there(start, box, pyz):
 # -- poor disks -------------------------------------------------------------------------------
 
 FAT = """
-import errno, os, runpy, sys
+import errno, os
 def refuse(*arguments, **options):
     raise OSError(errno.EPERM, "Operation not permitted")
 os.link = refuse
@@ -153,25 +153,44 @@ os.supports_dir_fd.discard(os.link)
 os.chmod = os.fchmod = lambda *arguments, **options: None
 if hasattr(os, "O_TMPFILE"):
     del os.O_TMPFILE
+"""
+
+ANDROID = """
+import os
+os.supports_dir_fd.discard(os.link)
+del os.link
+"""
+
+LINKAT = """
+import errno, os
+def link(old, new, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True):
+    if src_dir_fd is not None or dst_dir_fd is not None:
+        raise NotImplementedError("link: src_dir_fd and dst_dir_fd unavailable on this platform")
+    raise OSError(errno.EACCES, "Permission denied")
+os.link = link
+"""
+
+RUN = """
+import runpy, sys
 sys.argv = sys.argv[1:]
 sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.fixture
-def fat(process, pyz, tmp_path):
-    """The daemon where there are no hard links, no modes and no nameless files, as on a USB stick."""
-    path = tmp_path / "fat.py"
-    path.write_text(FAT)
+@pytest.fixture(params=[FAT, ANDROID, LINKAT], ids=["fat", "android", "android without linkat"])
+def poor(request, process, pyz, tmp_path):
+    """The daemon where there are no hard links: a USB stick, which has no modes either, and Pythons for Android."""
+    path = tmp_path / "poor.py"
+    path.write_text(request.param + RUN)
     return process(command=[sys.executable, str(path), os.path.join(os.path.dirname(pyz), "dlserv.py")])
 
 
-def test_a_disk_without_links_and_modes_gets_whole_files(fat, origin, folder):
+def test_a_disk_without_links_and_modes_gets_whole_files(poor, origin, folder):
     (folder / "a.iso").write_bytes(b"mine")
     for name, size in (("/a.iso", len(DATA)), ("/b.iso", 100)):
         origin.put(name, DATA[:size])
-        fat.api.reach(fat.api.add(origin.url(name)), "finished")
+        poor.api.reach(poor.api.add(origin.url(name)), "finished")
     assert (folder / "a.iso").read_bytes() == b"mine"
     assert (folder / "a (1).iso").read_bytes() == DATA and (folder / "b.iso").read_bytes() == DATA[:100]
     assert sorted(each.name for each in folder.iterdir()) == ["a (1).iso", "a.iso", "b.iso"]

@@ -106,6 +106,24 @@ def test_who_subscribes_is_told_what_happens(make, origin):
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_waiting_ends_with_the_daemon(make, origin):
+    origin.put("/a.iso", DATA, script=[accept_and_sleep])
+    ends = []
+
+    def wait():
+        try:
+            daemon.wait(tid)
+        except StoreBroken as error:
+            ends.append(str(error))
+
+    with Daemon(make("one")) as daemon:
+        tid = daemon.add(origin.url("/a.iso"))
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+    thread.join(10)
+    assert ends == ["the daemon is shutting down"]
+
+
 def test_waiting_ends_by_time_or_because_the_task_is_gone(make, origin):
     origin.put("/a.iso", DATA, script=[accept_and_sleep])
     with Daemon(make("one")) as daemon:
@@ -178,6 +196,14 @@ def test_a_daemon_that_was_never_started_can_be_dropped(make):
     server.server_close()
     del server
     assert (descriptors(), threading.active_count()) == before
+
+
+def test_a_daemon_that_was_not_started_changes_nothing(make):
+    daemon = Daemon(make("one"))
+    for act in (daemon.pause, daemon.resume, daemon.delete):
+        with pytest.raises(StoreBroken):
+            act("0" * 40)
+    assert daemon.list() == [] and daemon.stats()["uptime"] < 10
 
 
 def descriptors():

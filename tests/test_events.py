@@ -35,9 +35,20 @@ def test_who_falls_behind_is_told():
     with events.subscribe(most=2) as listener:
         for _ in range(3):
             events.publish("changed", "a")
-        assert listener.get(1) and listener.get(1)
+        assert listener.get(1)
+        events.publish("changed", "after a gap")
+        assert listener.get(1).tid == "a"
         with pytest.raises(EOFError, match="too slow"):
-            listener.get(0.01)
+            listener.get()
+
+
+def test_a_wait_for_an_event_ends_with_the_close():
+    listener, heard = Events().subscribe(), []
+    thread = threading.Thread(target=lambda: heard.append(listener.get()), daemon=True)
+    thread.start()
+    listener.close()
+    thread.join(5)
+    assert heard == [None]
 
 
 def test_changes_are_gathered():

@@ -172,7 +172,7 @@ def test_a_file_of_someone_else_is_left_alone(path, backend, data):
 
 @pytest.mark.parametrize("where", ["/proc/nothing/dlserv.db", "/dev/null/x/dlserv.db"])
 def test_a_place_that_cannot_be_is_told(where, backend):
-    with pytest.raises(StoreBroken, match="cannot be made"):
+    with pytest.raises(StoreBroken, match=where + " cannot be made"):
         Store(where, backend)
 
 

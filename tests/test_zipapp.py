@@ -40,6 +40,20 @@ def test_it_is_built_the_same_everywhere(tmp_path, pyz):
     assert os.stat(str(tmp_path / "one" / "dlserv.pyz")).st_mode & stat.S_IXUSR
 
 
+@pytest.mark.skipif(not shutil.which("make") or not shutil.which("install"), reason="there is no make here")
+def test_make_puts_it_in_place_and_removes_what_it_made(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "a place"
+    source.mkdir()
+    build(source)
+    for goal in (["install", "PREFIX=%s" % target], ["clean"]):
+        subprocess.run(["make", "-s", "PYTHON=" + sys.executable] + goal, cwd=str(source), check=True,
+                       stdout=subprocess.DEVNULL)
+    printed = subprocess.check_output([sys.executable, str(target / "bin" / "dlserv"), "--version"])
+    assert printed.startswith(b"dlserv ") and os.access(str(target / "bin" / "dlserv"), os.X_OK)
+    assert sorted(each.name for each in source.iterdir()) == ["Makefile", "dlserv", "dlserv.py"]
+    assert not list(source.rglob("__pycache__"))
+
+
 def without_docstrings(source):
     """What the source says to Python, docstrings aside."""
     tree = ast.parse(source)

@@ -52,7 +52,7 @@ class Request(namedtuple("Request", "method path query headers body server")):
         if text is None:
             return default
         if re.fullmatch("[0-9]{1,15}", text) is None:
-            raise InvalidValue(name, "%s is not a whole number" % shown(text))
+            raise InvalidValue(name, "%s is not a whole number from 0 to 999999999999999" % shown(text))
         return int(text)
 
     def choice(self, name, words, default=None):

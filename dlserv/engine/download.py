@@ -92,6 +92,7 @@ class Download:
         self._stop = Signal()
         self._lock = threading.Lock()
         self._folder = self._part = self._target = self._fetch = self._verifier = None
+        self._name = None           # what the target is, or a number was put to
         self._resource = self._source = self._publishing = self._checksum = None
         self._doubtful = False      # the part is not known to be ours before its bytes were compared
         self._segments = Segments(kept.resource.total, kept.done) if kept else Segments()
@@ -230,7 +231,7 @@ class Download:
         if self._doubtful and kept.resource.total:      # so that there is something left to compare
             size = min(size, kept.resource.total - 1)
         with self._lock:
-            self._part, self._target = part, kept.target
+            self._part, self._target, self._name = part, kept.target, kept.target
             self._resource, self._source = kept.resource, kept.source
             self._segments = Segments(kept.resource.total, clip(kept.done, size))
             self._old = self._segments.count
@@ -328,6 +329,8 @@ class Download:
             self._plan(source, found, answer.stream.at_hand)
         elif first and answer.status == 200:
             same = found.same_validator(known)
+            if same and found.total not in (None, known.total):
+                self._disagree(source, "the server answered a range as if it were the whole file")
             self._begin_anew(source, found, "the file on the server has changed" if not same else
                              "the server no longer resumes" if known.ranges else _CANNOT)
         elif found.total != known.total:
@@ -380,8 +383,9 @@ class Download:
         if self._part is not None:
             self._adopt(source, resource)
         else:
+            self._name = self._choose_name(resource)
             part, target = landing.make_part(
-                self._folder, self._free_names(self._choose_name(resource)),
+                self._folder, self._free_names(),
                 lambda part, target: self._announce(part, target, source, resource),
                 at_hand and self._previous is None)
             with self._lock:
@@ -404,8 +408,8 @@ class Download:
             self._resource, self._source = resource, str(source.url)
         self._observer.planned(self._progress(), durable=False)
 
-    def _free_names(self, name):
-        return landing.free_names(self._folder, name, self._settings.overwrite, self._previous)
+    def _free_names(self):
+        return landing.free_names(self._folder, self._name, self._settings.overwrite, self._previous)
 
     # -- digests ---------------------------------------------------------------------
 
@@ -451,7 +455,7 @@ class Download:
         self._part.stamp(self._resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
         self._stop.check()
-        name = landing.publish(self._part, self._target, self._free_names(self._target),
+        name = landing.publish(self._part, self._target, self._free_names(),
                                self._announce_publishing, interrupted, self._previous)
         return Finished(name, self._publishing, self._checksum, self._resource)
 

@@ -7,6 +7,8 @@ part file's business.
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
+from ..units import utf8_of
+
 LONGEST = 255           # bytes of a name, on every file system that matters
 PART = ".part"
 
@@ -62,7 +64,7 @@ def _extended(value):
 
 def _plain(value):
     """A `filename`, in whichever of the encodings seen in the wild it comes."""
-    text = _from_latin1(_unquoted(value))
+    text = utf8_of(_unquoted(value))
     if "=?" in text:
         return _rfc2047(text)
     if re.search("%[0-9A-Fa-f]{2}", text):
@@ -77,13 +79,6 @@ def _unquoted(value):
     if value[:1] != '"':
         return value
     return re.sub(r'\\(["\\])', r"\1", value[1:-1] if value[-1:] == '"' else value[1:])
-
-
-def _from_latin1(text):
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
 
 
 def _rfc2047(text):
@@ -135,5 +130,5 @@ def numbered(name, number):
 
 
 def part_name(name):
-    """What the file is called until it is whole."""
-    return cut(name, LONGEST - len(PART)) + PART
+    """What the file is called until it is whole: cut at its front, for the number is at its end."""
+    return name.encode("utf-8")[len(PART) - LONGEST:].decode("utf-8", "ignore") + PART

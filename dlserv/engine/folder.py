@@ -15,7 +15,9 @@ from ..errors import NameTaken, NoSpace, Unavailable, Unwritable
 from ..disk import file_system
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
-_HAS_UNNAMED = _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
+# Python for Android is built without link or linkat.
+_HAS_LINKS = hasattr(os, "link") and (os.link in os.supports_dir_fd or not _HAS_DIR_FD)
+_HAS_UNNAMED = _HAS_LINKS and _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
     | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 _FULL = {errno.ENOSPC: "no space left on device",
@@ -203,6 +205,8 @@ class Folder:
         self.sync()
 
     def _link(self, old, new):
+        if not _HAS_LINKS:
+            raise OSError(errno.EPERM, "not permitted")
         options = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
         os.link(self._at(old), self._at(new), **self._both(), **options)
         os.unlink(self._at(old), **self._dir())

@@ -7,7 +7,7 @@ point leaves nothing behind that the next attempt does not recognise.
 import itertools
 
 from .. import urls
-from ..errors import LocalError, NameTaken, Permanent
+from ..errors import LocalError, NameTaken, Permanent, Unwritable
 from . import filename
 from .partfile import Identity, PartFile
 
@@ -75,18 +75,26 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
 
     `announce(target, identity)` stores what is about to happen and gives a function that
     waits until that is durable. `interrupted` says that a crash came in an earlier try, so
-    an empty file under the name is ours.
+    an empty file under the name is ours. Where a part without a name can be given none, it
+    takes that of a part file first.
     """
+    linkless = False
     while True:
-        wait = announce(target, part.identity())
-        part.sync()
-        wait()
         try:
+            if linkless and not part.named:
+                part.take_name(filename.part_name(target))
+            wait = announce(target, part.identity())
+            part.sync()
+            wait()
             found = part.folder.stat(target) if previous is not None else None
             part.publish(target, interrupted, found is not None and is_previous(previous, target, found))
             return target
         except NameTaken:
             target, interrupted = next(names), False
+        except Unwritable:
+            if linkless or part.named:
+                raise
+            linkless = True
 
 
 def recover(folder, part, target, identity):

@@ -162,6 +162,16 @@ class PartFile:
         else:
             self.folder.rename(self.name, name, spare_empty)
 
+    def take_name(self, name):
+        """Become a part file that can be seen, for where the unnamed can be given no name (Android)."""
+        status, data = os.fstat(self._fd), self.read(self.size, 0)
+        fd = self.folder.create(name)
+        self.close()
+        self.name, self._fd, self.named = name, fd, True
+        self.node = self.identity()[:2]
+        self.write(data, 0)
+        self.stamp(status.st_mtime)
+
     def discard(self):
         """Close and remove the file."""
         self.close()

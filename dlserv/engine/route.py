@@ -11,6 +11,7 @@ from collections import namedtuple
 
 from .. import urls
 from ..errors import Permanent, Temporary
+from ..units import one_line
 from .auth import Credentials
 from .border import bypassed
 from .dial import connect, resolve
@@ -156,7 +157,7 @@ def _tunnel(channel, proxy, host, port):
     status = int(match.group(1))
     if not 200 <= status < 300:
         family = Temporary if status in (408, 429, 502, 503, 504) else Permanent
-        reason = re.sub(r"[^ -~]+", " ", match.group(2).decode("latin-1")).strip()
+        reason = one_line(match.group(2).decode("latin-1"))
         raise family(("the proxy answered %d %s" % (status, reason)).strip())
 
 

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from harness import noise, until
-from dlserv.errors import Permanent, Stopped, Temporary, Unwritable
+from dlserv.engine.folder import Folder
+from dlserv.errors import Permanent, Stopped, Temporary, Unavailable, Unwritable
 from servers.origin import OLD, Gate, accept_and_sleep, chunked, drop, head, ignore_if_range, ignore_range, raw, refuse
 
 DATA = noise(300000)
@@ -129,6 +130,14 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten(origin, attempt, fold
     thread.join()
     assert slow.finished.name == "x (1).iso"
     assert (folder / "x.iso").read_text() == "mine"
+
+
+def test_a_number_that_is_taken_meanwhile_is_followed_by_the_next(origin, attempt, folder):
+    origin.put("/x.tar.gz", b"small")
+    (folder / "x.tar.gz").touch()
+    second = attempt(origin.url("/x.tar.gz"))
+    second.publishing = lambda progress: (folder / "x (1).tar.gz").touch    # another task's, as small
+    assert second.run().finished.name == "x (2).tar.gz"
 
 
 def test_overwrite_never_gives_up_instead(origin, attempt, folder):
@@ -260,6 +269,13 @@ def test_a_file_that_changed_behind_the_same_validator_shows_in_the_overlap(orig
     assert second.notes == ["the server's bytes differ from those on disk; starting over from zero"]
 
 
+def rest_as_200(exchange):
+    """What scripts send that know Range but not the status that goes with it."""
+    body = exchange.file.data[exchange.wanted()[0]:]
+    exchange.head("200 OK", dict(exchange.validators(), **{"Content-Length": len(body)}))
+    exchange.send(body)
+
+
 @pytest.mark.parametrize("lie, reason", [
     (head(Content_Range="bytes 0-99999/300000"), "another range"),
     (head(Content_Range="bytes 183616-299999/300001"), "another size"),
@@ -269,10 +285,11 @@ def test_a_file_that_changed_behind_the_same_validator_shows_in_the_overlap(orig
     (head(Content_Length=5), "another range"),
     (refuse("416 Range Not Satisfiable"), "416"),
     (ignore_range, "no longer resumes"),
+    (rest_as_200, "as if it were the whole"),
 ])
 def test_a_range_that_lies_starts_over(origin, attempt, folder, lie, reason):
     file, progress = broken_off(origin, attempt)
-    file.script = [lie] * (2 if lie is ignore_range else 1)
+    file.script = [lie] * (2 if lie in (ignore_range, rest_as_200) else 1)
     second = resumed(origin, attempt, folder, progress)
     assert reason in second.notes[0] and second.notes[0].endswith("starting over from zero")
 
@@ -374,6 +391,30 @@ def test_a_crash_on_a_disk_without_links_leaves_no_empty_file(origin, attempt, f
     (folder / "a.iso").touch()
     attempt(origin.url("/a.iso"), kept=progress).run()
     assert listing(folder) == ["a.iso"] and (folder / "a.iso").read_bytes() == DATA
+
+
+def test_a_small_file_gets_its_name_where_nothing_can_be_linked(origin, attempt, folder, without_links):
+    """As on Android, which has unnamed files, but lets nobody name them."""
+    at_once = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: %s\r\n\r\nsmall" % OLD.encode()
+    origin.put("/a.txt", script=[raw(at_once)])
+    (folder / "a.txt").touch()
+    (folder / "a (1).txt.part").touch()
+    small = attempt(origin.url("/a.txt")).run()
+    assert small.finished.name == "a (2).txt" and (folder / "a (2).txt").read_bytes() == b"small"
+    assert small.finished.identity.matches(os.stat(folder / "a (2).txt"))
+    assert os.stat(folder / "a (2).txt").st_mtime == 1704067200
+    assert listing(folder) == ["a (1).txt.part", "a (2).txt", "a.txt"]
+    plan = small.plans[-1][0]
+    assert plan.part == "a (2).txt.part" and plan.node == plan.publishing[:2] == small.finished.identity[:2]
+
+
+def test_a_small_file_that_can_have_no_name_at_all_is_told(origin, attempt, folder, without_links, monkeypatch):
+    origin.put("/a.txt", script=[raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall")])
+
+    def refuse(self, name):
+        raise Unavailable("%s: the file system is read-only" % name)
+    monkeypatch.setattr(Folder, "create", refuse)
+    assert "read-only" in attempt(origin.url("/a.txt")).fails(Unavailable)
 
 
 def test_an_empty_file_that_came_after_a_crash_is_somebody_s_where_there_are_links(origin, attempt, folder):

@@ -51,8 +51,10 @@ def test_a_long_name_is_cut_at_a_character_before_its_extension(given):
     name = sanitise(given)
     assert 240 < len(name.encode()) <= 255 and split(name)[1] == split(given)[1]
     assert given.startswith(split(name)[0])
-    for other in (numbered(name, 1), numbered(name, 999999), part_name(name)):
-        assert len(other.encode()) <= 255
+    others = [numbered(name, 1), numbered(name, 2), numbered(name, 999999)]
+    parts = [part_name(each) for each in [name] + others]
+    assert max(len(other.encode()) for other in others + parts) <= 255
+    assert len(set(others + parts)) == 7, "each number has a part file of its own"
 
 
 @pytest.mark.parametrize("name, stem, extension", [

@@ -8,7 +8,7 @@ import pytest
 
 from harness import noise
 from dlserv.errors import Permanent, Temporary
-from servers.origin import Origin, redirect, refuse
+from servers.origin import Origin, raw, redirect, refuse
 
 DATA = noise(100000)
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20000))
@@ -40,10 +40,20 @@ def test_ten_redirects_are_followed_and_eleven_are_not(origin, attempt):
 
 @pytest.mark.parametrize("location, reason", [
     ("file:///etc/passwd", "scheme 'file'"), ("gopher://x/", "scheme"), ("http:///nohost", "no host"),
-    ("http://host:99999/", "port"), ("", "without saying where")])
+    ("http://host:99999/", "port"), ("", "without saying where"),
+    ("http://[::1/x", "to a URL that has a host that cannot")])
 def test_a_redirect_to_nowhere_is_final(origin, attempt, location, reason):
     origin.put("/a", script=[redirect(location)])
     assert reason in attempt(origin.url("/a")).fails(Permanent) or location == "http:///nohost"
+
+
+@pytest.mark.parametrize("answer, sentence", [
+    (b"\x1b[2JHi\r\n\r\n", "the server's answer is not HTTP: [2JHi"),
+    (b"HTTP/1.1 399 \x1b[2JNo\xff\r\n\r\n", "the server answered 399 [2JNo"),
+    (b"x" * 9000 + b"\r\n\r\n", "the server's answer is not HTTP: " + "x" * 200)])
+def test_what_a_server_says_is_told_in_one_short_line(origin, attempt, answer, sentence):
+    origin.put("/a", script=[raw(answer)] * 2)
+    assert attempt(origin.url("/a")).fails((Permanent, Temporary)) == sentence
 
 
 def test_a_redirect_with_raw_bytes_is_encoded(origin, attempt):
