@@ -109,13 +109,8 @@ def tls_context(certificate, key):
     except ImportError:
         raise MissingModule("server.tls_cert", "python3-openssl") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load_certificate(context, certificate, key)
-    return context
-
-
-def load_certificate(context, certificate, key):
-    """Take the certificate for handshakes from now on. Raises InvalidValue."""
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
         raise InvalidValue("server.tls_cert", "%s cannot be used: %s" % (certificate, error)) from None
+    return context

@@ -87,8 +87,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def reload_certificate(self):
         """Take the certificate's files anew, for connections from now on. Raises InvalidValue."""
-        if self._tls is not None:
-            listener.load_certificate(self._tls, self.settings.tls_cert, self.settings.tls_key)
+        self._tls = listener.tls_context(self.settings.tls_cert, self.settings.tls_key)
 
     def start(self):
         """Accept connections, in threads; gives the server itself."""
