@@ -9,7 +9,7 @@ import logging
 import os
 import time
 
-from . import backends
+from . import backends, wal
 from .backends import REPLAYED, DamagedFile, FileMapping, SqliteMapping
 from .disk import sync_folder
 from .errors import MissingModule, StoreBroken
@@ -173,18 +173,32 @@ def salvage(path, asked=()):
     """({key: value} that can be read from a damaged database, those of `asked` that it has deleted)."""
     with open(path, "rb") as file:
         data = file.read()
-    if data.startswith(_SQLITE_MAGIC) and backends.sqlite3:
-        found, gone = _salvage_sqlite(path, asked)
-        if os.path.exists(path + REPLAYED):
-            later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
-            found = {key: value for key, value in found.items() if key not in gone}
-            found.update(later)
-        return found, gone
     last = {}
     for _, _, changes in FileMapping.frames(data):
         last.update(changes)
+    if not last and backends.sqlite3:
+        if not os.path.exists(path + REPLAYED):
+            _renew_head(path)
+        found, _ = _salvage_sqlite(path, ())
+        later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
+        found = {key: value for key, value in found.items() if key not in gone}
+        found.update(later)
+        return found, gone
     found = {key: value for key, value in last.items() if value is not None}
     return found, set(last) - set(found)
+
+
+def _renew_head(path):
+    """Copy the database, and what its log holds, with the first page that every one of ours begins with."""
+    import tempfile
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
+        new = os.path.join(folder, "db")
+        SqliteMapping(new).close()
+        with open(new, "rb") as file:
+            page = file.read(4096)
+    pages = {1: page[:28] + bytes(4) + page[32:]}       # no length: that of the file counts
+    pages.update(wal.pages_behind(path + "-wal", 0))
+    wal.replay(path, pages, path + REPLAYED)
 
 
 def _salvage_sqlite(path, asked):

@@ -226,6 +226,21 @@ def test_what_was_readable_or_in_the_snapshot_is_there_after_any_damage(tmp_path
             assert len(aside) == 1, where
 
 
+@pytest.mark.parametrize("start, size", [(0, 1), (16, 2), (21, 1), (28, 4), (31, 1), (0, 100), (0, 4096)])
+def test_the_first_page_of_sqlite_is_no_loss(path, start, size):
+    pytest.importorskip("sqlite3")
+    clock = Clock()
+    for records in (OLD, dict(NEW, **dict.fromkeys(DELETED))):
+        refill(lambda: Store(path, "sqlite", clock), records)
+    with open(path, "r+b") as file:
+        file.seek(start)
+        file.write(b"\2" * size)
+    store = Store(path)
+    assert set(load(store)) == set(OLD) - set(DELETED) | set(NEW)
+    assert store.repaired == "the database was damaged; %d of its records were carried over" % (len(load(store)) + 2)
+    store.close()
+
+
 def test_a_journal_whose_end_a_crash_tore_brings_back_nothing(path):
     def make():
         return Store(path, "file")
