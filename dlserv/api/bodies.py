@@ -5,7 +5,7 @@ Every wrong value is an InvalidValue that names the key.
 
 from .. import options
 from ..errors import InvalidValue
-from ..schema import parse_boolean, shown
+from ..schema import Boolean, parse_boolean, shown
 
 MOST = 20000            # tasks, or tids, in one request
 
@@ -86,11 +86,7 @@ def read_batch(body):
 
 
 def _read_flag(value):
-    if isinstance(value, str):
-        try:
-            return parse_boolean(value)
-        except ValueError as error:
-            raise InvalidValue("del_file", str(error)) from None
-    if not isinstance(value, bool):
-        raise InvalidValue("del_file", "%s is neither true nor false" % shown(value))
-    return value
+    try:
+        return parse_boolean(value) if isinstance(value, str) else Boolean()(value)
+    except ValueError as error:
+        raise InvalidValue("del_file", str(error)) from None
