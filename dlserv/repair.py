@@ -202,7 +202,6 @@ def _renew_head(path):
 
 
 def _salvage_sqlite(path, asked):
-    _pad(path)
     db = backends.sqlite3.connect(path)
     try:
         found, whole = _scan(db)
@@ -217,15 +216,6 @@ def _salvage_sqlite(path, asked):
     if whole and keys <= set(found):
         return found, set(asked) - set(found)
     return found, set()
-
-
-def _pad(path):
-    """Give a file that was cut short the length it tells; SQLite reads nothing of it otherwise."""
-    with open(path, "r+b") as file:
-        head = file.read(32)
-        length = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
-        if file.seek(0, 2) < length < 2 ** 32:
-            file.truncate(length)
 
 
 def _scan(db):
