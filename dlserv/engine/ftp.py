@@ -20,6 +20,7 @@ from .resource import Resource
 from .route import Route
 
 IMPLICIT_TLS = 990
+MOST_WORDS = 2 ** 20      # bytes of all replies on one connection
 
 
 class Client:
@@ -206,15 +207,21 @@ class _Socket:
 
 
 class _Raw(io.RawIOBase):
+    """The channel's bytes; ftplib would keep a reply of any length."""
+
     def __init__(self, channel):
         super().__init__()
-        self._channel = channel
+        self._channel, self._left = channel, MOST_WORDS
 
     def readable(self):
         return True
 
     def readinto(self, view):
-        return self._channel.recv_into(view)
+        count = self._channel.recv_into(view)
+        self._left -= count
+        if self._left < 0:
+            raise Permanent("the server's replies are without end")
+        return count
 
 
 def _path(url):
