@@ -81,14 +81,13 @@ def is_local(sock):
 
 
 def forget(sock):
-    """Close a listening socket; a unix socket's name goes as well, if it is still its own."""
-    path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) else None
-    sock.close()
-    if path:
+    """Close a listening socket; a unix socket's name goes first, while it cannot be another's."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
         try:
-            os.unlink(path)
+            os.unlink(sock.getsockname())
         except OSError:
             pass    # somebody else has tidied up
+    sock.close()
 
 
 def url_of(sock, secure, prefix):
