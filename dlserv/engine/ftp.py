@@ -137,9 +137,9 @@ class _Session:
         try:
             return action()
         except ftplib.error_perm as error:
-            raise Permanent("the server answered %s" % _one_line(error)) from error
+            raise Permanent("the server answered %s" % error) from error
         except ftplib.Error as error:
-            raise Temporary("the server answered %s" % _one_line(error)) from error
+            raise Temporary("the server answered %s" % error) from error
         except EOFError as error:
             raise Temporary("the server closed the connection") from error
         except ValueError as error:
@@ -228,7 +228,3 @@ def _path(url):
     """The path as commands take it: relative to where the login leads, unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
     return unquote(path[1:], "latin-1")
-
-
-def _one_line(error):
-    return re.sub(r"[^ -~]+", " ", str(error)).strip()[:200]

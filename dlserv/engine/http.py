@@ -321,9 +321,8 @@ def _answer(exchange, url, asked, jar):
 
 def _refusal(exchange):
     status, headers = exchange.status, exchange.headers
-    reason = http.client.responses.get(status) \
-        or re.sub(r"[^ -~]+", " ", exchange.response.reason).strip()[:80]
-    sentence = ("the server answered %d %s" % (status, reason)).strip()
+    sentence = "the server answered %d %s" % (status, http.client.responses.get(status)
+                                              or exchange.response.reason)
     if status == 416:
         return Changed(sentence, status)
     if status not in TEMPORARY:

@@ -156,8 +156,7 @@ def _tunnel(channel, proxy, host, port):
     status = int(match.group(1))
     if not 200 <= status < 300:
         family = Temporary if status in (408, 429, 502, 503, 504) else Permanent
-        reason = re.sub(r"[^ -~]+", " ", match.group(2).decode("latin-1")).strip()
-        raise family(("the proxy answered %d %s" % (status, reason)).strip())
+        raise family("the proxy answered %d%s" % (status, match.group(2).decode("latin-1")))
 
 
 def _read_head(channel):

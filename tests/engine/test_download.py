@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import noise, until
-from dlserv.errors import Permanent, Stopped, Temporary, Unwritable
+from dlserv.errors import Permanent, Stopped, Temporary, TransferError, Unwritable
 from servers.origin import OLD, Gate, accept_and_sleep, chunked, drop, head, ignore_if_range, ignore_range, raw, refuse
 
 DATA = noise(300000)
@@ -54,6 +54,14 @@ def test_a_short_body_is_not_a_finish(origin, attempt, folder):
 def test_a_reset_is_temporary(origin, attempt):
     origin.put("/a.iso", DATA, script=[drop(after=1000, reset=True)])
     attempt(origin.url("/a.iso")).fails(Temporary)
+
+
+@pytest.mark.parametrize("answer", [
+    b"\x1b[2J" + b"x" * 60000 + b"\r\n", b"HTTP/1.1 499 \x1b[2J" + b"x" * 60000 + b"\r\n\r\n"])
+def test_the_other_side_s_words_are_short_and_move_no_cursor(origin, attempt, answer):
+    origin.put("/a.iso", script=[raw(answer)])
+    sentence = attempt(origin.url("/a.iso")).fails(TransferError)
+    assert "[2J" in sentence and "\x1b" not in sentence and len(sentence) <= 300
 
 
 @pytest.mark.parametrize("answer, reason", [
