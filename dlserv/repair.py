@@ -15,6 +15,7 @@ from .disk import sync_folder
 from .errors import MissingModule, StoreBroken
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_OF_A_TASK = b"\x8c\x0bcreate_time"      # as pickle writes it
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
@@ -92,16 +93,16 @@ def _format_of(path, expected):
     """("sqlite", "file", or None where there is nothing yet; DamagedFile or None).
 
     Raises StoreBroken for a file of someone else, which one is not if a database is
-    `expected` there.
+    `expected` there, or a task's record is in it.
     """
     try:
         with open(path, "rb") as file:
-            page = file.read(4096)
+            page = file.read(2 ** 16)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         raise StoreBroken("the database %s cannot be read: %s" % (path, error.strerror)) from error
-    head = page[:len(_SQLITE_MAGIC)]
+    head, expected = page[:len(_SQLITE_MAGIC)], expected or _OF_A_TASK in page
     if head == _SQLITE_MAGIC:
         if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
             raise StoreBroken("%s is not a dlserv database" % path)

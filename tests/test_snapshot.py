@@ -299,6 +299,20 @@ def test_a_database_that_is_empty_or_begins_with_zeroes_is_damaged_if_there_is_a
     assert load(store) == OLD and "from the snapshot of 2023-11-1" in store.repaired
 
 
+@pytest.mark.parametrize("harm", [lambda data: bytes(16) + data[16:], lambda data: data.replace(b"E Dict", b"E Dicu"),
+                                  lambda data: bytes(4096) + data[4096:] if b"Dict" in data else b"\0" + data[1:]])
+def test_one_with_a_damaged_head_is_known_by_its_tasks_where_there_is_no_snapshot(path, backend, harm):
+    records = {"%040x" % number: {"create_time": 1.0, "n": number} for number in range(50)}
+    refill(lambda: Store(path, backend), records)
+    os.remove(path + ".snapshot")
+    data = open_and_read(path)
+    with open(path, "wb") as file:
+        file.write(harm(data))
+    store = Store(path, "auto")
+    assert load(store) == records and bool(store.repaired) == (harm(data) != data)
+    store.close()
+
+
 def test_a_database_that_was_deleted_stays_so(make, path):
     refill(make, OLD)
     os.remove(path)
