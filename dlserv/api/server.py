@@ -254,6 +254,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _shake_hands(self):
         """Begin TLS, in the connection's own thread, so that a silent client holds up nobody."""
         if hasattr(self.connection, "do_handshake"):
+            self.server.crowd.idle(self.connection)     # whoever takes longest goes first
             self.connection.settimeout(HEAD_SECONDS)
             self.connection.do_handshake()
 

@@ -40,6 +40,13 @@ def ask(server, context=None):
         return sock.recv(65536)
 
 
+def answers(server):
+    try:
+        return ask(server).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
+
+
 def test_it_speaks_https(server):
     assert server.url.startswith("https://127.0.0.1:")
     assert ask(server).startswith(b"HTTP/1.1 200 ")
@@ -65,6 +72,16 @@ def test_a_silent_client_holds_up_nobody(server):
     for sock in silent:
         sock.close()
     until(lambda: not len(server.crowd))
+
+
+def test_silent_clients_make_room(settings, certificate):
+    settings["server"].update(tls_cert=str(certificate), max_connections=4)
+    with Daemon(settings) as daemon, Server(daemon) as server:
+        silent = [socket.create_connection(server.server_address[:2], 5) for _ in range(4)]
+        until(lambda: len(server.crowd) == 4)
+        until(lambda: answers(server), 5)       # before their time of 10 s is over
+        for sock in silent:
+            sock.close()
 
 
 def test_plain_http_is_no_traceback(server, caplog):
