@@ -84,9 +84,8 @@ def _open(kind, path, snapshot):
 
 def _is_damage(error):
     """Whether the bytes in the database are wrong, not merely out of reach."""
-    if isinstance(error, DamagedFile):
-        return True
-    return backends.sqlite3 is not None and type(error) is backends.sqlite3.DatabaseError
+    return isinstance(error, DamagedFile) or (
+        backends.sqlite3 is not None and type(error) is backends.sqlite3.DatabaseError)
 
 
 def _format_of(path, expected):
@@ -182,9 +181,7 @@ def salvage(path, asked=()):
             _renew_head(path)
         found, _ = _salvage_sqlite(path, ())
         later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
-        found = {key: value for key, value in found.items() if key not in gone}
-        found.update(later)
-        return found, gone
+        return {**{key: found[key] for key in set(found) - gone}, **later}, gone
     found = {key: value for key, value in last.items() if value is not None}
     return found, set(last) - set(found)
 

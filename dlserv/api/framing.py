@@ -20,7 +20,7 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
 
 
 class BadMessage(Error):
@@ -69,12 +69,9 @@ def read_head(reader):
     method, target, version = _parse_request_line(line)
     headers = _read_headers(reader)
     _check_framing(headers, version)
-    if version >= (1, 1) and "host" not in headers:
-        raise BadMessage(400, "there must be a Host header")
-    target = _origin_form(target, headers)
-    if _HOST.fullmatch(headers.get("host", "")) is None:
-        raise BadMessage(400, "the host must be one name or address")
-    return Head(method, target, version, headers)
+    if _HOST.fullmatch(headers.get("host", "," if version >= (1, 1) else "")) is None:
+        raise BadMessage(400, "there must be exactly one Host header, of one host")
+    return Head(method, _origin_form(target, headers), version, headers)
 
 
 def _parse_request_line(line):

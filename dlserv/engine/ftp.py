@@ -20,7 +20,6 @@ from .resource import Resource
 from .route import Route
 
 IMPLICIT_TLS = 990
-MOST_WORDS = 2 ** 20      # bytes of all replies on one connection
 
 
 class Client:
@@ -211,7 +210,7 @@ class _Raw(io.RawIOBase):
 
     def __init__(self, channel):
         super().__init__()
-        self._channel, self._left = channel, MOST_WORDS
+        self._channel, self._left = channel, 2 ** 20    # bytes of all replies together
 
     def readable(self):
         return True
