@@ -5,7 +5,7 @@ import os
 
 from .config import Config
 from .disk import replace_file
-from .errors import InvalidValue, Unwritable
+from .errors import InvalidValue, Unavailable, Unwritable
 
 
 def read(path, required=False):
@@ -49,4 +49,4 @@ def write_back(path, changes):
     try:
         replace_file(path, json.dumps(merge(mapping, changes), indent=2) + "\n", like=path)
     except OSError as error:
-        raise Unwritable("the settings cannot be written to %s: %s" % (path, error.strerror)) from error
+        raise Unavailable("the settings cannot be written to %s: %s" % (path, error.strerror)) from error

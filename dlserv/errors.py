@@ -13,6 +13,8 @@ operating system, of ssl and of http.client are translated where they are caught
 first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
 """
 
+import re
+
 
 class Error(Exception):
     """The root of them all; never raised itself."""
@@ -70,13 +72,14 @@ class TransferError(Error):
     """The transfer failed for a reason outside this machine.
 
     `status` is HTTP's, if that told one; `redirected` whether it came from elsewhere than
-    the URL that was asked.
+    the URL that was asked. The reason may hold words of the other side: what would move a
+    terminal's cursor, or fill a log, is left out.
     """
 
     redirected = False
 
     def __init__(self, reason, status=None):
-        super().__init__(reason)
+        super().__init__(re.sub("[\0- \x7f-\x9f\ud800-\udfff]+", " ", reason).strip()[:300])
         self.status = status
 
 

@@ -9,12 +9,13 @@ import logging
 import os
 import time
 
-from . import backends
+from . import backends, wal
 from .backends import REPLAYED, DamagedFile, FileMapping, SqliteMapping
 from .disk import sync_folder
 from .errors import MissingModule, StoreBroken
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_OF_A_TASK = b"\x8c\x0bcreate_time"      # as pickle writes it
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
@@ -82,25 +83,24 @@ def _open(kind, path, snapshot):
 
 def _is_damage(error):
     """Whether the bytes in the database are wrong, not merely out of reach."""
-    if isinstance(error, DamagedFile):
-        return True
-    return backends.sqlite3 is not None and type(error) is backends.sqlite3.DatabaseError
+    return isinstance(error, DamagedFile) or (
+        backends.sqlite3 is not None and type(error) is backends.sqlite3.DatabaseError)
 
 
 def _format_of(path, expected):
     """("sqlite", "file", or None where there is nothing yet; DamagedFile or None).
 
     Raises StoreBroken for a file of someone else, which one is not if a database is
-    `expected` there.
+    `expected` there, or a task's record is in it.
     """
     try:
         with open(path, "rb") as file:
-            page = file.read(4096)
+            page = file.read(2 ** 16)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         raise StoreBroken("the database %s cannot be read: %s" % (path, error.strerror)) from error
-    head = page[:len(_SQLITE_MAGIC)]
+    head, expected = page[:len(_SQLITE_MAGIC)], expected or _OF_A_TASK in page
     if head == _SQLITE_MAGIC:
         if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
             raise StoreBroken("%s is not a dlserv database" % path)
@@ -172,22 +172,33 @@ def salvage(path, asked=()):
     """({key: value} that can be read from a damaged database, those of `asked` that it has deleted)."""
     with open(path, "rb") as file:
         data = file.read()
-    if data.startswith(_SQLITE_MAGIC) and backends.sqlite3:
-        found, gone = _salvage_sqlite(path, asked)
-        if os.path.exists(path + REPLAYED):
-            later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
-            found = {key: value for key, value in found.items() if key not in gone}
-            found.update(later)
-        return found, gone
     last = {}
     for _, _, changes in FileMapping.frames(data):
         last.update(changes)
+    if not last and backends.sqlite3:
+        if not os.path.exists(path + REPLAYED):
+            _renew_head(path)
+        found, _ = _salvage_sqlite(path, ())
+        later, gone = _salvage_sqlite(path + REPLAYED, set(asked) | set(found))
+        return {**{key: found[key] for key in set(found) - gone}, **later}, gone
     found = {key: value for key, value in last.items() if value is not None}
     return found, set(last) - set(found)
 
 
+def _renew_head(path):
+    """Copy the database, and what its log holds, with the first page that every one of ours begins with."""
+    import tempfile
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
+        new = os.path.join(folder, "db")
+        SqliteMapping(new).close()
+        with open(new, "rb") as file:
+            page = file.read(4096)
+    pages = {1: page[:28] + bytes(4) + page[32:]}       # no length: that of the file counts
+    pages.update(wal.pages_behind(path + "-wal", 0))
+    wal.replay(path, pages, path + REPLAYED)
+
+
 def _salvage_sqlite(path, asked):
-    _pad(path)
     db = backends.sqlite3.connect(path)
     try:
         found, whole = _scan(db)
@@ -202,15 +213,6 @@ def _salvage_sqlite(path, asked):
     if whole and keys <= set(found):
         return found, set(asked) - set(found)
     return found, set()
-
-
-def _pad(path):
-    """Give a file that was cut short the length it tells; SQLite reads nothing of it otherwise."""
-    with open(path, "r+b") as file:
-        head = file.read(32)
-        length = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
-        if file.seek(0, 2) < length < 2 ** 32:
-            file.truncate(length)
 
 
 def _scan(db):

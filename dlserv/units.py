@@ -12,11 +12,6 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
-def one_line(told):
-    """What a remote said, fit to stand in a sentence."""
-    return re.sub(r"[^ -~]+", " ", str(told)).strip()[:200]
-
-
 def utf8_of(header):
     """What a header's bytes, read as Latin-1, say in UTF-8 if they can be that."""
     try:

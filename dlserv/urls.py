@@ -26,8 +26,9 @@ _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", r
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SECRET_NAME = re.compile(r"token|passw|pwd|secret|signature|credential|session|jwt|(?:api|access|auth|pass).?key|"
-                          r"(?:^|[-_.])(?:key|sig|sign|auth|pass|sid)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"token|pass(?:w|phr)|pwd|secret|signature|credential|session|jwt|bearer|authoriz|"
+                          r"(?:api|access|auth|pass).?key|"
+                          r"(?:^|[\W_]|(?-i:[a-z](?=[A-Z])))(?:key|sig|sign|auth|pass|sid)[\W\d]*$", re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
@@ -178,7 +179,14 @@ def _encode(text):
 
 def shown(text):
     """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
-    text = re.sub(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)[^/\\?#]*@", r"\1", text.strip())
+    text = text.strip()
+    before, rest = re.match(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)(?:[^/\\?#]*@)?(.*)", text, re.DOTALL).groups()
+    if "@" in rest:
+        try:
+            parse(text)
+        except ValueError:      # a password may have had a / or ? in it
+            rest = rest.rpartition("@")[2]
+    text = before + rest
     match = re.search("[?#]", text)
     if match is None:
         return text

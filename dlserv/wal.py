@@ -25,13 +25,15 @@ def pages_behind(path, known):
 
 
 def replay(path, pages, target):
-    """Copy the database at `path` to `target`, with these pages in place of its own."""
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))      # it holds passwords
-    shutil.copyfile(path, target)
-    with open(target, "r+b") as file:
+    """Copy the database at `path` to `target`, with these pages in place of its own: all of it or no file."""
+    new = target + ".new"
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600))     # it holds passwords
+    shutil.copyfile(path, new)
+    with open(new, "r+b") as file:
         for number, page in pages.items():
             file.seek((number - 1) * len(page))
             file.write(page)
+    os.replace(new, target)
 
 
 def _pages_behind(data, known):

@@ -63,6 +63,14 @@ def test_a_file_that_cannot_be_written_is_told(path):
     assert json.loads(path.read_text()) == {"download": {"retries": 7}}
 
 
+def test_what_cannot_be_kept_does_not_count(process, path):
+    daemon = process("-c", str(path))
+    (path.parent / ("config.json.%d" % daemon.popen.pid)).mkdir()       # as good as a full disk
+    answer = daemon.api.post("/config", {"download": {"retries": 3}})
+    assert answer.status == 503 and "cannot be written" in answer["errmsg"]
+    assert daemon.api.get("/config")["config"]["download"]["retries"] == 7
+
+
 def test_a_broken_file_is_told(path):
     path.write_text("{")
     with pytest.raises(InvalidValue, match="is not JSON"):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from dlserv import Daemon, attempts
 from harness import noise, until
 from servers.origin import Gate, paced
 
@@ -117,6 +118,24 @@ def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, folder, siz
     part.write_bytes(bytes(size))
     detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
     assert detail["deleted"] == [] and detail["kept"][0][0] == "a.bin.part" and part.stat().st_size == size
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_file_in_the_place_of_the_part_is_not_published(settings, origin, folder, tmp_path, monkeypatch, is_link):
+    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.01)
+    data, gate, part = noise(300000), Gate(after=100000), folder / "a.bin.part"
+    origin.put("/a.bin", data, script=[gate])
+    (tmp_path / "precious").write_bytes(b"precious")
+    with Daemon(settings) as daemon:
+        tid = daemon.add(origin.url("/a.bin"), {"connections": 1})
+        until(lambda: daemon.get(tid).downloaded == 100000)
+        part.unlink()
+        part.symlink_to(tmp_path / "precious") if is_link else part.write_bytes(b"precious")
+        gate.open()
+        task = daemon.wait(tid, 15)
+        assert part.read_bytes() == b"precious" and part.is_symlink() == is_link
+        assert is_link or (folder / task.filename).read_bytes() == data
+        assert task.state == ("invalid" if is_link else "finished") and not (folder / "a.bin").exists()
 
 
 def paused_halfway(api, origin, path, data):

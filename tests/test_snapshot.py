@@ -226,6 +226,21 @@ def test_what_was_readable_or_in_the_snapshot_is_there_after_any_damage(tmp_path
             assert len(aside) == 1, where
 
 
+@pytest.mark.parametrize("start, size", [(0, 1), (16, 2), (21, 1), (28, 4), (31, 1), (0, 100), (0, 4096)])
+def test_the_first_page_of_sqlite_is_no_loss(path, start, size):
+    pytest.importorskip("sqlite3")
+    clock = Clock()
+    for records in (OLD, dict(NEW, **dict.fromkeys(DELETED))):
+        refill(lambda: Store(path, "sqlite", clock), records)
+    with open(path, "r+b") as file:
+        file.seek(start)
+        file.write(b"\2" * size)
+    store = Store(path)
+    assert set(load(store)) == set(OLD) - set(DELETED) | set(NEW)
+    assert store.repaired == "the database was damaged; %d of its records were carried over" % (len(load(store)) + 2)
+    store.close()
+
+
 def test_a_journal_whose_end_a_crash_tore_brings_back_nothing(path):
     def make():
         return Store(path, "file")
@@ -282,6 +297,20 @@ def test_a_database_that_is_empty_or_begins_with_zeroes_is_damaged_if_there_is_a
         file.truncate(max(len(head), 20000 if head else 0))
     store = make()
     assert load(store) == OLD and "from the snapshot of 2023-11-1" in store.repaired
+
+
+@pytest.mark.parametrize("harm", [lambda data: bytes(16) + data[16:], lambda data: data.replace(b"E Dict", b"E Dicu"),
+                                  lambda data: bytes(4096) + data[4096:] if b"Dict" in data else b"\0" + data[1:]])
+def test_one_with_a_damaged_head_is_known_by_its_tasks_where_there_is_no_snapshot(path, backend, harm):
+    records = {"%040x" % number: {"create_time": 1.0, "n": number} for number in range(50)}
+    refill(lambda: Store(path, backend), records)
+    os.remove(path + ".snapshot")
+    data = open_and_read(path)
+    with open(path, "wb") as file:
+        file.write(harm(data))
+    store = Store(path, "auto")
+    assert load(store) == records and bool(store.repaired) == (harm(data) != data)
+    store.close()
 
 
 def test_a_database_that_was_deleted_stays_so(make, path):

@@ -112,6 +112,9 @@ def test_credentials_are_bound_to_scheme_host_and_port():
     ("http://h/?passkey=x", "http://h/?passkey=***"), ("http://h/#access_token=x", "http://h/#access_token=***"),
     ("http://h/?a=http://g/?sig=x", "http://h/?a=http://g/?sig=***"),
     ("me:pw@h/a", "me:h/a"), ("//me:pw@h/a", "//h/a"), ("http:/me:pw@h", "http:/h"), ("http:\\\\me:pw@h", "http:\\\\h"),
+    ("http://h/?licenseKey=x", "http://h/?licenseKey=***"), ("http://h/?sig[]=x&key2=y", "http://h/?sig[]=***&key2=***"),
+    ("http://h/?authorization=x", "http://h/?authorization=***"), ("http://me:p/w@h/a", "http://h/a"),
+    ("http://me:p?w@h/a", "http://h/a"), ("http://me:p#w@h/a", "http://h/a"), ("me:p/w@h/a", "me:h/a"),
     ("http://h/?author=x&design=y", "http://h/?author=x&design=y"),
     ("http://h/?key=", "http://h/?key="), ("", ""), ("not a url", "not a url")])
 def test_secrets_in_a_url_are_not_shown(text, visible):

@@ -139,3 +139,12 @@ def test_what_is_replayed_is_for_its_owner_alone(tmp_path):
     (tmp_path / "db").write_bytes(b"x" * 4096)
     wal.replay(str(tmp_path / "db"), {1: b"y" * 4096}, str(tmp_path / "new"))
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600 and (tmp_path / "new").read_bytes() == b"y" * 4096
+
+
+def test_a_copy_that_was_not_finished_is_none(tmp_path):
+    (tmp_path / "db").write_bytes(b"x" * 4096)
+    with pytest.raises(TypeError):
+        wal.replay(str(tmp_path / "db"), {1: b"y" * 4096, 2: None}, str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+    wal.replay(str(tmp_path / "db"), {1: b"y" * 4096}, str(tmp_path / "new"))
+    assert (tmp_path / "new").read_bytes() == b"y" * 4096

@@ -21,16 +21,16 @@ def read_task(body):
 def read_tasks(body):
     """[(url, options, notes) or (url, InvalidValue), …] from {"tasks": [{…} or "url", …]}."""
     check_keys(body, ("tasks",))
-    tasks = body.get("tasks")
-    if not isinstance(tasks, list):
-        raise InvalidValue("tasks", "%s is not a list of tasks" % shown(tasks))
-    _check_count("tasks", tasks)
-    return [_read_listed({"url": each} if isinstance(each, str) else each) for each in tasks]
+    return [_read_listed({"url": each} if isinstance(each, str) else each) for each in _listed(body, "tasks")]
 
 
-def _check_count(key, listed):
+def _listed(body, key):
+    listed = body.get(key)
+    if not isinstance(listed, list):
+        raise InvalidValue(key, "%s is not a list of %s" % (shown(listed), key))
     if len(listed) > MOST:
         raise InvalidValue(key, "there are %d; send at most %d at a time" % (len(listed), MOST))
+    return listed
 
 
 def _read_listed(body):
@@ -75,10 +75,7 @@ def read_batch(body):
     if isinstance(body, list):
         body = {"tids": body}
     check_keys(body, ("tids", "del_file"))
-    tids = body.get("tids")
-    if not isinstance(tids, list):
-        raise InvalidValue("tids", "%s is not a list of tids" % shown(tids))
-    _check_count("tids", tids)
+    tids = _listed(body, "tids")
     for tid in tids:
         if not isinstance(tid, str):
             raise InvalidValue("tids", "%s is not a tid" % shown(tid))

@@ -18,8 +18,9 @@ LONGEST_BODY = 2 ** 20
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
+_ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
 
 
 class BadMessage(Error):
@@ -68,8 +69,8 @@ def read_head(reader):
     method, target, version = _parse_request_line(line)
     headers = _read_headers(reader)
     _check_framing(headers, version)
-    if "," in headers.get("host", "," if version >= (1, 1) else ""):
-        raise BadMessage(400, "there must be exactly one Host header")
+    if _HOST.fullmatch(headers.get("host", "," if version >= (1, 1) else "")) is None:
+        raise BadMessage(400, "there must be exactly one Host header, of one host")
     return Head(method, _origin_form(target, headers), version, headers)
 
 
@@ -146,7 +147,7 @@ def _read_exactly(reader, count):
 
 
 def _read_chunks(reader):
-    body = b""
+    body = bytearray()
     while True:
         match = _CHUNK.fullmatch(reader.readline(1024))
         if match is None:
@@ -156,7 +157,7 @@ def _read_chunks(reader):
             raise _too_large()
         if not size:
             _read_headers(reader)       # trailers, which say nothing here
-            return body
+            return bytes(body)
         body += _read_exactly(reader, size)
         if _read_exactly(reader, 2) != b"\r\n":
             raise BadMessage(400, "the body's chunks are malformed")

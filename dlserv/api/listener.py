@@ -81,14 +81,13 @@ def is_local(sock):
 
 
 def forget(sock):
-    """Close a listening socket; a unix socket's name goes as well, if it is still its own."""
-    path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) else None
-    sock.close()
-    if path:
+    """Close a listening socket; a unix socket's name goes first, while it cannot be another's."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
         try:
-            os.unlink(path)
+            os.unlink(sock.getsockname())
         except OSError:
             pass    # somebody else has tidied up
+    sock.close()
 
 
 def url_of(sock, secure, prefix):
@@ -109,13 +108,8 @@ def tls_context(certificate, key):
     except ImportError:
         raise MissingModule("server.tls_cert", "python3-openssl") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load_certificate(context, certificate, key)
-    return context
-
-
-def load_certificate(context, certificate, key):
-    """Take the certificate for handshakes from now on. Raises InvalidValue."""
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
         raise InvalidValue("server.tls_cert", "%s cannot be used: %s" % (certificate, error)) from None
+    return context

@@ -16,8 +16,8 @@ import socketserver
 import threading
 import time
 
-from ..errors import (Conflict, Error, Exists, Forbidden, Full, InvalidValue, LocalError, NotFound,
-                      RequestError, StoreBroken, Unavailable)
+from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
+                      Unavailable)
 from .. import tokens
 from . import framing, listener
 from .assets import Assets
@@ -40,9 +40,8 @@ SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referre
           ("Cross-Origin-Resource-Policy", "same-origin")]
 
 # The first class that matches decides.
-STATUSES = ((InvalidValue, 400), (NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411),
-            (Forbidden, 403), (Full, 503), (RequestError, 400), (StoreBroken, 503), (Unavailable, 503),
-            (LocalError, 500))
+STATUSES = ((NotFound, 404), (Conflict, 409), (WrongType, 415), (NoLength, 411), (Forbidden, 403), (Full, 503),
+            (RequestError, 400), (StoreBroken, 503), (Unavailable, 503), (Error, 500))
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +86,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def reload_certificate(self):
         """Take the certificate's files anew, for connections from now on. Raises InvalidValue."""
-        if self._tls is not None:
-            listener.load_certificate(self._tls, self.settings.tls_cert, self.settings.tls_key)
+        self._tls = listener.tls_context(self.settings.tls_cert, self.settings.tls_key)
 
     def start(self):
         """Accept connections, in threads; gives the server itself."""
@@ -255,6 +253,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _shake_hands(self):
         """Begin TLS, in the connection's own thread, so that a silent client holds up nobody."""
         if hasattr(self.connection, "do_handshake"):
+            self.server.crowd.idle(self.connection)     # whoever takes longest goes first
             self.connection.settimeout(HEAD_SECONDS)
             self.connection.do_handshake()
 
@@ -362,7 +361,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Exists as error:
             return error_reply(409, str(error), tid=error.tid)
         except Error as error:
-            status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+            status = next(code for kind, code in STATUSES if isinstance(error, kind))
             return error_reply(status, str(error))
         except Exception:
             log.exception("%s %s failed", head.method, path)

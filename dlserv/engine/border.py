@@ -25,7 +25,7 @@ class Border:
         if not settings.deny_private:
             return addresses
         permitted = [each for each in addresses if is_public(each[4][0])
-                     or any(_names(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
+                     or any(_names(entry.lower(), host, port, each[4][0]) for entry in settings.allow_hosts)]
         if not permitted:
             raise Permanent("%s is not an address of the public network, and download.deny_private keeps "
                             "downloads to that; download.allow_hosts makes exceptions" % host)
@@ -80,7 +80,7 @@ def _names(entry, host, port, address):
     if name == "*":
         return True
     name = name.lstrip("*").lstrip(".")
-    return bool(name) and (host == name or host.endswith("." + name))
+    return bool(name) and (name in (host, address) or host.endswith("." + name))
 
 
 def _in_network(entry, address):

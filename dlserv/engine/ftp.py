@@ -14,7 +14,6 @@ from email.utils import formatdate
 from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
-from ..units import one_line
 from .auth import Credentials, from_netrc
 from .http import Answer, Plain
 from .resource import Resource
@@ -137,9 +136,9 @@ class _Session:
         try:
             return action()
         except ftplib.error_perm as error:
-            raise Permanent("the server answered %s" % one_line(error)) from error
+            raise Permanent("the server answered %s" % error) from error
         except ftplib.Error as error:
-            raise Temporary("the server answered %s" % one_line(error)) from error
+            raise Temporary("the server answered %s" % error) from error
         except EOFError as error:
             raise Temporary("the server closed the connection") from error
         except ValueError as error:
@@ -207,15 +206,21 @@ class _Socket:
 
 
 class _Raw(io.RawIOBase):
+    """The channel's bytes; ftplib would keep a reply of any length."""
+
     def __init__(self, channel):
         super().__init__()
-        self._channel = channel
+        self._channel, self._left = channel, 2 ** 20    # bytes of all replies together
 
     def readable(self):
         return True
 
     def readinto(self, view):
-        return self._channel.recv_into(view)
+        count = self._channel.recv_into(view)
+        self._left -= count
+        if self._left < 0:
+            raise Permanent("the server's replies are without end")
+        return count
 
 
 def _path(url):

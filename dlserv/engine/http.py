@@ -14,7 +14,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError
 from ..options import is_sensitive
-from ..units import format_size, one_line, parse_retry_after
+from ..units import format_size, parse_retry_after
 from . import resource as resources
 from .auth import Credentials, from_netrc
 from .channel import Channel
@@ -203,7 +203,7 @@ class Exchange:
             raise Temporary("the server closed the connection without an answer") from error
         except (http.client.HTTPException, ValueError) as error:
             raise Temporary("the server's answer is not HTTP: %s"
-                            % (one_line(error) or type(error).__name__)) from error
+                            % (str(error) or type(error).__name__)) from error
         if self._sock.raw.ended:        # http.client takes what it has for the whole head
             raise Temporary("the server closed the connection in the middle of its answer")
         self.status, self.headers = self.response.status, self.response.headers
@@ -321,8 +321,8 @@ def _answer(exchange, url, asked, jar):
 
 def _refusal(exchange):
     status, headers = exchange.status, exchange.headers
-    reason = http.client.responses.get(status) or one_line(exchange.response.reason)
-    sentence = ("the server answered %d %s" % (status, reason)).strip()
+    sentence = "the server answered %d %s" % (status, http.client.responses.get(status)
+                                              or exchange.response.reason)
     if status == 416:
         return Changed(sentence, status)
     if status not in TEMPORARY:
@@ -338,7 +338,7 @@ def _stream(exchange, expected):
     if coding == "chunked":
         return Chunked(exchange)
     if coding:
-        raise Permanent("the server used a transfer coding that was not asked for: %s" % one_line(coding))
+        raise Permanent("the server used a transfer coding that was not asked for: %s" % coding[:40])
     return Plain(exchange, expected)
 
 

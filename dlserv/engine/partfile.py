@@ -10,6 +10,7 @@ import stat
 import threading
 from collections import namedtuple
 
+from ..errors import Unavailable
 from .folder import local_error
 
 
@@ -152,12 +153,16 @@ class PartFile:
         return Identity.of(os.fstat(self._fd))
 
     def publish(self, name, spare_empty=False, replace=False):
-        """Give the file its final name, durably. Raises NameTaken if it is in use."""
+        """Give the file its final name, durably. Raises NameTaken if it is in use, Unavailable if it is gone."""
         if os.name == "nt":     # an open file cannot be renamed there
             self.close()
         if not self.named:
             self.folder.name(self._fd, name)
-        elif replace:
+            return
+        found = self.folder.stat(self.name)
+        if found is not None and self.folder.is_another(found, *self.node):
+            raise Unavailable(self.name + " is another file now")
+        if replace:
             self.folder.replace(self.name, name)
         else:
             self.folder.rename(self.name, name, spare_empty)

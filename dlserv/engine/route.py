@@ -11,7 +11,6 @@ from collections import namedtuple
 
 from .. import urls
 from ..errors import Permanent, Temporary
-from ..units import one_line
 from .auth import Credentials
 from .border import bypassed
 from .dial import connect, resolve
@@ -157,8 +156,7 @@ def _tunnel(channel, proxy, host, port):
     status = int(match.group(1))
     if not 200 <= status < 300:
         family = Temporary if status in (408, 429, 502, 503, 504) else Permanent
-        reason = one_line(match.group(2).decode("latin-1"))
-        raise family(("the proxy answered %d %s" % (status, reason)).strip())
+        raise family("the proxy answered %d%s" % (status, match.group(2).decode("latin-1")))
 
 
 def _read_head(channel):

@@ -182,6 +182,19 @@ def test_a_unix_socket(serve, short, prefix):
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
+def test_a_socket_s_name_is_given_up_before_the_next_daemon_may_take_it(daemon, short, monkeypatch):
+    def unlink(path):
+        with socket.socket(socket.AF_UNIX) as probe:
+            answers.append(probe.connect_ex(path))
+
+    answers, server = [], Server(daemon, "unix:" + os.path.join(short, "s"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        server.server_close()
+    assert answers == [0], "one that nobody listens at would be taken for stale"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
 def test_a_file_in_the_socket_s_place_is_left_alone(daemon, short):
     path = os.path.join(short, "s")
     with open(path, "w") as file:

@@ -40,6 +40,13 @@ def ask(server, context=None):
         return sock.recv(65536)
 
 
+def answers(server):
+    try:
+        return ask(server).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
+
+
 def test_it_speaks_https(server):
     assert server.url.startswith("https://127.0.0.1:")
     assert ask(server).startswith(b"HTTP/1.1 200 ")
@@ -67,6 +74,16 @@ def test_a_silent_client_holds_up_nobody(server):
     until(lambda: not len(server.crowd))
 
 
+def test_silent_clients_make_room(settings, certificate):
+    settings["server"].update(tls_cert=str(certificate), max_connections=4)
+    with Daemon(settings) as daemon, Server(daemon) as server:
+        silent = [socket.create_connection(server.server_address[:2], 5) for _ in range(4)]
+        until(lambda: len(server.crowd) == 4)
+        until(lambda: answers(server), 5)       # before their time of 10 s is over
+        for sock in silent:
+            sock.close()
+
+
 def test_plain_http_is_no_traceback(server, caplog):
     with socket.create_connection(server.server_address[:2], 5) as sock:
         sock.sendall(GET)
@@ -88,10 +105,14 @@ def test_a_new_certificate_is_taken_without_a_new_start(server, certificate):
     careless = ssl.create_default_context()
     careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
     assert ask(server, careless).startswith(b"HTTP/1.1 200 ")
-    certificate.write_text("nonsense")
-    with pytest.raises(InvalidValue, match="server.tls_cert"):
-        server.reload_certificate()
-    assert ask(server, careless), "the old one still counts"
+    with open(os.path.join(CERTS, "server.pem"), encoding="ascii") as file:
+        key, mark, _ = file.read().partition("-----BEGIN CERT")
+    of_another = key + mark + certificate.read_text().partition(mark)[2]
+    for data in ("nonsense", of_another):
+        certificate.write_text(data)
+        with pytest.raises(InvalidValue, match="server.tls_cert"):
+            server.reload_certificate()
+        assert ask(server, careless).startswith(b"HTTP/1.1 200 "), "the old one still counts"
 
 
 @pytest.mark.parametrize("data", [None, "nonsense"])

@@ -124,3 +124,13 @@ def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkey
             attempt(ftpd.url("/pub/a.iso")).run()
         else:
             assert reply in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
+
+
+def test_a_reply_without_end_is_given_up(attempt, monkeypatch):
+    def flood(control, argument):
+        while True:
+            control.reply("331-" + "x" * 8000)
+
+    monkeypatch.setattr(_Control, "do_USER", flood)
+    with Ftpd(FILES) as ftpd:
+        assert "without end" in attempt(ftpd.url("/pub/a.iso")).fails(Permanent)
