@@ -343,18 +343,29 @@ def _stream(exchange, expected):
     return Plain(exchange, expected)
 
 
-class Plain:
-    """A body of known length, or one that ends with the connection."""
+class _Body:
+    """What all have in common: `received` counts their bytes."""
 
-    def __init__(self, exchange, expected):
-        self._exchange = exchange
-        self.leftover = memoryview(exchange.leftover())
+    def __init__(self, exchange):
+        self._exchange, self.received = exchange, 0
         self.channel = exchange.channel
-        self.expected, self.received = expected, 0
 
     @property
     def slot(self):
         return self._exchange.slot
+
+    def adopt(self, stop):
+        """Another thread reads on, which `stop` can stop."""
+        self.channel.adopt(stop)
+
+
+class Plain(_Body):
+    """A body of known length, or one that ends with the connection."""
+
+    def __init__(self, exchange, expected):
+        super().__init__(exchange)
+        self.leftover = memoryview(exchange.leftover())
+        self.expected = expected
 
     @property
     def at_hand(self):
@@ -370,10 +381,6 @@ class Plain:
         """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
         wanted = self._limit(wanted)
         return self._counted(self.channel.splice_into(pipe, wanted) if wanted else 0)
-
-    def adopt(self, stop):
-        """Another thread reads on, which `stop` can stop."""
-        self.channel.adopt(stop)
 
     def _limit(self, wanted):
         return wanted if self.expected is None else min(wanted, self.expected - self.received)
@@ -397,19 +404,10 @@ class Plain:
         self._exchange.close(reusable=self.received == self.expected and not self.leftover)
 
 
-class Chunked:
+class Chunked(_Body):
     """A chunked body (RFC 9112, 7.1), decoded by http.client."""
 
-    expected, at_hand = None, False
-
-    def __init__(self, exchange):
-        self._exchange = exchange
-        self._ended = False
-        self.received = 0
-
-    @property
-    def slot(self):
-        return self._exchange.slot
+    expected, at_hand, _ended = None, False, False
 
     def read_into(self, view):
         """Bytes read into the buffer, 0 at the true end. Raises Temporary at any other."""

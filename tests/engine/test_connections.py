@@ -199,6 +199,19 @@ def test_all_that_the_connections_got_is_kept(origin, attempt, folder):
     assert whole(folder) and origin.sent < len(DATA) - count + MIB
 
 
+def test_a_chunked_range_is_the_first_of_several_too(origin, attempt, folder):
+    origin.put("/a", DATA, script=[drop(after=MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+
+    def in_chunks(exchange):
+        body = exchange.begin(Content_Length=None, Transfer_Encoding="chunked")
+        exchange.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    origin.put("/a", DATA, script=[in_chunks])
+    attempt(origin.url("/a"), connections=4, kept=first.progress).run()
+    assert whole(folder)
+
+
 # -- mirrors --------------------------------------------------------------------------------
 
 def test_mirrors_are_used_beside_the_url(origin, other, attempt, folder):
