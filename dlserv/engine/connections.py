@@ -3,7 +3,8 @@
 The first answer is always used. More connections join while the server gives ranges,
 the file is large enough and the speed still grows: 1, 2, 4, 8. Each takes a hole, or
 half of what the slowest still has. One that fails, stalls or disagrees with the others
-is dropped, and the file goes on with the rest; only when none is left does `run` raise.
+is dropped, and the file goes on with the rest; only when none is left, and every source
+has failed, does `run` raise.
 """
 
 import threading
@@ -90,8 +91,8 @@ class Fetch:
     def run(self, answer, source):
         """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
 
-        Returns when all is here, or when the answer has ended and nothing else could be
-        begun. Raises the first error when no connection is left.
+        Returns when all is here, or when no connection is left and another source, or the
+        same, is to be asked anew. Raises the last error when there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)
@@ -117,11 +118,13 @@ class Fetch:
         self._sources.began(source)
         try:
             self._use(connection, answer, self._segments.claim(connection))
-        except _Leave:
-            pass
+        except TransferError as error:
+            connection.error = error
         finally:
             self._alive.remove(connection)
             self._sources.ended(source, connection.pace.speed)
+        if connection.error is not None:
+            self._lost(source, connection.error)
 
     def _connection(self, source, stop, answer):
         return Connection(source, stop, self._bucket, self._settings.min_speed,
@@ -275,21 +278,31 @@ class Fetch:
             self._sources.failed(source)
             return
         if isinstance(error, (_Leave, HostFull)):
-            self._target = max(1, len(self._alive))
-            self._rest(self.REVIEW)
+            self._shrink(self.REVIEW)
             return
-        if not isinstance(error, TransferError) or (not self._alive and self._sources.alone):
+        if not isinstance(error, TransferError):
+            raise error
+        self._lost(source, error)
+
+    def _lost(self, source, error):
+        """A connection has failed; raises if it was the last and no other source is worth a try."""
+        if not self._alive and self._sources.alone:
             raise error
         self._note("warning", "%s: %s" % (source.name, error))
-        if isinstance(error, Changed) and source.is_main:
+        is_news = isinstance(error, Changed) and source.is_main
+        if is_news:
             source.single = True
         elif isinstance(error, Temporary) or not self._sources.alone:
             self._sources.refused(source, error)
-        self._target = max(1, len(self._alive))
         self._losses += 1
-        self._rest(min(60.0, self.REST * 2.0 ** self._losses))
-        if not self._alive:
-            raise error
+        self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
+        if not self._alive and not self._sources.fresh:
+            raise error if is_news or isinstance(error, Temporary) else Temporary(str(error))
+
+    def _shrink(self, seconds):
+        """Go on with those that are left, without another for so long."""
+        self._target = min(max(1, self._target - 1), len(self._alive))
+        self._rest(seconds)
 
     def _rest(self, seconds):
         self._not_before = time.monotonic() + seconds

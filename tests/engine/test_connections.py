@@ -241,10 +241,28 @@ def test_a_mirror_steps_in_where_the_url_fails(origin, other, attempt, folder):
 def test_a_mirror_goes_on_where_the_url_broke_off(origin, other, attempt, folder):
     origin.put("/a", DATA, script=[drop(after=5 * MIB), refuse("503 Busy")])
     other.put("/m", DATA, etag='"mirror"')
-    first = attempt(origin.url("/a"), mirrors=[other.url("/m")])
+    first = attempt(origin.url("/a"))
     first.fails(Temporary)
     done = attempt(origin.url("/a"), mirrors=[other.url("/m")], kept=first.progress).run()
     assert whole(folder) and other.sent < 4 * MIB and len(done.notes) == 1
+
+
+@pytest.mark.parametrize("size", [MIB, len(DATA)])
+@pytest.mark.parametrize("after", [0, 100000])
+def test_a_mirror_goes_on_where_the_url_falls_silent(origin, other, attempt, folder, size, after):
+    origin.put("/a", DATA[:size], script=[Gate(after)])
+    other.put("/m", DATA[:size], etag='"mirror"')
+    done = attempt(origin.url("/a"), mirrors=[other.url("/m")], timeout=0.2, connections=4).run()
+    assert (folder / "a").read_bytes() == DATA[:size]
+    assert len(origin.requests) == 1 and "no data came" in done.notes[0]
+
+
+def test_a_mirror_of_another_file_is_not_the_last_word_on_a_url_that_broke_off(origin, other, attempt):
+    origin.put("/a", DATA, script=[drop(after=4 * MIB)] + [refuse("503 Busy")] * 9)
+    other.put("/m", DATA[:-1])
+    broken = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4)
+    broken.fails(Temporary)
+    assert broken.progress.done == [(0, 4 * MIB)]
 
 
 def test_what_a_mirror_began_the_url_goes_on_with(origin, other, attempt, folder):
@@ -426,6 +444,31 @@ def test_waiting_for_a_place_can_be_stopped(stop):
     threading.Timer(0.05, stop.set).start()
     with pytest.raises(Stopped):
         hosts.acquire("h", stop, extra=False)
+
+
+def test_who_has_lost_its_place_waits_for_one(origin, attempt, folder, stop):
+    """Between two segments of a file another task's first connection takes the only place."""
+    origin.put("/a", DATA, script=[drop(after=MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
+    hosts, slots = second.network.hosts, []
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire("127.0.0.1", stop, extra=False)))
+
+    def a_little(exchange):
+        start, _ = exchange.wanted()
+        rival.start()
+        until(lambda: hosts._states["127.0.0.1"].waiting)
+        exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
+                      "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
+        exchange.send(DATA[start:start + MIB])
+    origin.put("/a", DATA, script=[a_little])
+    thread = run(second)
+    until(lambda: slots)
+    until(lambda: hosts._states["127.0.0.1"].waiting or not thread.is_alive())     # whoever was quicker
+    slots[0].release()
+    thread.join()
+    assert whole(folder)
 
 
 def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
