@@ -286,18 +286,18 @@ class Fetch:
 
     def _lost(self, source, error):
         """A connection has failed; raises if it was the last and no other source is worth a try."""
-        if not self._alive and self._sources.alone:
+        is_news = isinstance(error, Changed) and source.is_main     # what to do is seen when it is asked again
+        if not (self._alive or is_news) and self._sources.alone:
             raise error
         self._note("warning", "%s: %s" % (source.name, error))
-        is_news = isinstance(error, Changed) and source.is_main
         if is_news:
             source.single = True
         elif isinstance(error, Temporary) or not self._sources.alone:
             self._sources.refused(source, error)
         self._losses += 1
         self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
-        if not self._alive and not self._sources.fresh:
-            raise error if is_news or isinstance(error, Temporary) else Temporary(str(error))
+        if not (self._alive or is_news or self._sources.fresh):
+            raise error if isinstance(error, Temporary) else Temporary(str(error))
 
     def _shrink(self, seconds):
         """Go on with those that are left, without another for so long."""

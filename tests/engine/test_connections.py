@@ -38,6 +38,14 @@ def ranges(server, path="/a"):
     return [request.headers.get("range") for request in server.asked(path)]
 
 
+def a_little(exchange):
+    """Answer with less of the range than was asked for."""
+    start, _ = exchange.wanted()
+    exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
+                                          "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
+    exchange.send(DATA[start:start + MIB])
+
+
 # -- how many -----------------------------------------------------------------------------
 
 def test_the_first_answer_is_used_and_others_join(origin, attempt, folder):
@@ -120,6 +128,18 @@ def test_a_connection_that_disagrees_is_dropped_and_the_file_goes_on(origin, att
     done = attempt(origin.url("/a"), connections=4).run()
     assert whole(folder)
     assert len(done.notes) >= 1 and "starting over" not in "".join(done.notes)
+
+
+def test_the_last_connection_that_disagrees_costs_no_bytes(origin, attempt, folder):
+    """The first answer ends early, and what is asked for next is answered from another file."""
+    origin.put("/a", DATA, script=[drop(after=4 * MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+
+    file = origin.put("/a", DATA, script=[a_little, head(ETag='"v2"')])
+    done = attempt(origin.url("/a"), connections=4, kept=first.progress).run()
+    assert whole(folder) and not file.script and "starting over" not in "".join(done.notes)
+    assert done.download.received == 4 * MIB
 
 
 def test_a_connection_that_breaks_off_is_dropped_too(origin, attempt, folder):
@@ -455,14 +475,11 @@ def test_who_has_lost_its_place_waits_for_one(origin, attempt, folder, stop):
     hosts, slots = second.network.hosts, []
     rival = threading.Thread(target=lambda: slots.append(hosts.acquire("127.0.0.1", stop, extra=False)))
 
-    def a_little(exchange):
-        start, _ = exchange.wanted()
+    def with_a_rival(exchange):
         rival.start()
         until(lambda: hosts._states["127.0.0.1"].waiting)
-        exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
-                      "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
-        exchange.send(DATA[start:start + MIB])
-    origin.put("/a", DATA, script=[a_little])
+        a_little(exchange)
+    origin.put("/a", DATA, script=[with_a_rival])
     thread = run(second)
     until(lambda: slots)
     until(lambda: hosts._states["127.0.0.1"].waiting or not thread.is_alive())     # whoever was quicker
