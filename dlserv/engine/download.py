@@ -108,7 +108,8 @@ class Download:
             fetch.wake()
 
     def adjust(self, options):
-        """Heed another rate limit and number of connections from now on."""
+        """Heed another rate limit, number of connections and checksum from now on."""
+        self._options = options
         self._bucket.rate = options.ratelimit
         fetch = self._fetch
         if fetch is not None:
@@ -438,7 +439,10 @@ class Download:
         self._follow()
         found = self._verifier.finish(self._segments.total, self._stop)
         self._verifier = None
-        for promise in self._promises():
+        promises = self._promises()
+        if not {each.algorithm for each in promises} <= set(found):     # one has come meanwhile
+            return self._verify()
+        for promise in promises:
             if found[promise.algorithm] != promise:
                 raise WrongBytes("the checksum does not match: expected %s, found %s"
                                  % (promise, found[promise.algorithm]))
