@@ -69,12 +69,14 @@ class Hosts:
             return Slot(self, host, extra)
 
     def _wait_for_place(self, host, state, stop):
-        closed = self.closed_for(host)
-        if closed:
-            raise Temporary("%s asked to be left alone" % host, closed)
         state.waiting += 1
         try:
-            while state.active >= self._limit(state):
+            while True:
+                closed = self.closed_for(host)
+                if closed:
+                    raise Temporary("%s asked to be left alone" % host, closed)
+                if state.active < self._limit(state):
+                    break
                 stop.check()
                 self._changed.wait(self.LOOK)
         finally:

@@ -441,6 +441,23 @@ def test_a_host_that_asked_for_rest_gets_it(stop):
     hosts.acquire("h", stop, extra=False).release()
 
 
+def test_who_waits_for_a_place_heeds_what_the_host_asks_meanwhile(stop):
+    hosts, refusals = Hosts(lambda: 1), []
+    slot = hosts.acquire("h", stop, extra=False)
+
+    def wait():
+        with pytest.raises(Temporary) as caught:
+            hosts.acquire("h", stop, extra=False)
+        refusals.append(caught.value)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: hosts._states["h"].waiting)
+    slot.refused(30)
+    slot.release()
+    thread.join()
+    assert 29 < refusals[0].retry_after <= 30
+
+
 def test_extra_connections_make_room_for_first_ones(stop):
     hosts = Hosts(lambda: 3)
     first = hosts.acquire("h", stop, extra=False)
