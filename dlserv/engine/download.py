@@ -6,7 +6,7 @@ has to say goes to the observer it was given:
     planned(progress, durable)  names and resource are chosen (None: dropped); return when kept
     publishing(progress)        about to take the final name; returns a function that
                                 waits until this is durable
-    beginning()                 the size is known and bytes will follow; may raise NoSpace
+    beginning()                 bytes will follow, `missing` of them; may raise NoSpace
     note(level, text)           a line for the task's log
 
 What a later attempt needs is a `Progress`, plain enough to be stored.
@@ -262,6 +262,8 @@ class Download:
     def _fetch_all(self):
         """Bring in every missing byte."""
         while not self._segments.complete:
+            if self._source == str(self._sources.all[0].url):       # else the size may be another
+                self._observer.beginning()
             answer, source = self._ask_any()
             try:
                 self._observer.beginning()

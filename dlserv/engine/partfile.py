@@ -162,11 +162,6 @@ class PartFile:
         else:
             self.folder.rename(self.name, name, spare_empty)
 
-    def discard(self):
-        """Close and remove the file."""
-        self.close()
-        self.folder.remove(self.name)
-
     def close(self):
         with self._lock:
             if self._fd is not None:
