@@ -14,8 +14,8 @@ from email.utils import formatdate
 from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
-from .auth import Credentials, from_netrc
-from .http import Answer, Plain
+from .auth import Credentials, choose
+from .http import Answer, Plain, Raw
 from .resource import Resource
 from .route import Route
 
@@ -41,19 +41,12 @@ class Client:
             slot.release()
             raise
         try:
-            session.login(self._credentials(url, origin))
+            session.login(choose(url, origin, self._options, self._network.netrc)
+                          or Credentials("anonymous", "anonymous@"))
             return session.retrieve(start, end, if_range)
         except BaseException:
             session.close()
             raise
-
-    def _credentials(self, url, origin):
-        if url.user is not None:
-            return Credentials(url.user, url.password)
-        if url.origin == origin and self._options.user is not None:
-            return Credentials(self._options.user, self._options.password)
-        found = from_netrc(self._network.netrc, url.host) if self._network.netrc else None
-        return found or Credentials("anonymous", "anonymous@")
 
 
 class _Session:
@@ -188,7 +181,7 @@ class _Ftp(ftplib.FTP):
     def read_from(self, channel):
         """Speak over this channel from now on."""
         self.sock = _Socket(channel)
-        self.file = io.TextIOWrapper(io.BufferedReader(_Raw(channel)), "utf-8", "surrogateescape",
+        self.file = io.TextIOWrapper(io.BufferedReader(Raw(channel)), "utf-8", "surrogateescape",
                                      newline=None)
 
     def greet(self):
@@ -203,18 +196,6 @@ class _Socket:
 
     def close(self):
         pass
-
-
-class _Raw(io.RawIOBase):
-    def __init__(self, channel):
-        super().__init__()
-        self._channel = channel
-
-    def readable(self):
-        return True
-
-    def readinto(self, view):
-        return self._channel.recv_into(view)
 
 
 def _path(url):

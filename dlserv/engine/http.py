@@ -15,8 +15,8 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError
 from ..options import is_sensitive
 from ..units import format_size, parse_retry_after
+from . import auth
 from . import resource as resources
-from .auth import Credentials, from_netrc
 from .channel import Channel
 from .cookies import Jar
 from .retry import TEMPORARY
@@ -147,12 +147,7 @@ class Client:
         return headers
 
     def _credentials(self, url, origin):
-        """Who to be towards this URL, or None."""
-        if url.user is not None:
-            return Credentials(url.user, url.password)
-        if url.origin == origin and self._options.user is not None:
-            return Credentials(self._options.user, self._options.password)
-        return from_netrc(self._network.netrc, url.host) if self._network.netrc else None
+        return auth.choose(url, origin, self._options, self._network.netrc)
 
 
 def _range_headers(start, end, if_range):
@@ -260,7 +255,7 @@ class _Socket:
 
     def __init__(self, channel):
         self.sendall = channel.sendall
-        self.raw = _Raw(channel)
+        self.raw = Raw(channel)
         self.buffered = _Unclosing(self.raw, 65536)
 
     def makefile(self, mode):
@@ -280,7 +275,7 @@ class _Unclosing(io.BufferedReader):
         """A reader has nothing to flush; a dropped response would, in 3.13, when the raw one is closed."""
 
 
-class _Raw(io.RawIOBase):
+class Raw(io.RawIOBase):
     """The channel's bytes, until muted: then a reader sees no more than it has buffered."""
 
     def __init__(self, channel):
