@@ -112,7 +112,7 @@ class _Session:
             port = ftplib.parse229(reply, ("", self._url.port))[1]
         except (Permanent, ftplib.Error, ValueError):
             port = self._call(lambda: ftplib.parse227(self._ftp.sendcmd("PASV")))[1]
-        return self._route.carry(self._url.host, port, self._stop)
+        return self._route.carry(self._url.host, port, self._stop, beside=self._control)
 
     def _command(self, line):
         return self._call(lambda: self._ftp.sendcmd(line))
