@@ -365,10 +365,12 @@ def compare(stream, part, first, end):
     """Read the bytes [first, end) off the stream and hold them against the disk."""
     buffer = memoryview(bytearray(end - first))
     filled = 0
+    stream.channel.hurry()
     while filled < len(buffer):
         count = stream.read_into(buffer[filled:])
         if not count:
             raise Changed("the server sent less than it said")
         filled += count
+    stream.channel.relax()
     if part.read(len(buffer), first) != bytes(buffer):
         raise Changed("the server's bytes differ from those on disk")

@@ -60,7 +60,7 @@ class _Session:
             if url.scheme == "ftps" and url.port == IMPLICIT_TLS:
                 route.secure(self._control)
             self._ftp = _Ftp(self._control, url.host)
-            self._call(self._ftp.greet)
+            self._call(self._ftp.getresp)
             if url.scheme == "ftps" and url.port != IMPLICIT_TLS:
                 self._command("AUTH TLS")
                 route.secure(self._control)
@@ -183,9 +183,6 @@ class _Ftp(ftplib.FTP):
         self.sock = _Socket(channel)
         self.file = io.TextIOWrapper(io.BufferedReader(Raw(channel)), "utf-8", "surrogateescape",
                                      newline=None)
-
-    def greet(self):
-        self.welcome = self.getresp()
 
 
 class _Socket:

@@ -193,7 +193,9 @@ class Exchange:
                 connection.putheader(name, value.encode("utf-8"))
             connection.endheaders()
             channel.wait_readable()
+            channel.hurry()
             self.response = connection.getresponse()
+            channel.relax()
         except http.client.RemoteDisconnected as error:
             raise Temporary("the server closed the connection without an answer") from error
         except (http.client.HTTPException, ValueError) as error:

@@ -119,13 +119,14 @@ class Route:
             return channel
         if proxy.scheme == "socks5":        # socks5h leaves the name to the proxy
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
-        if proxy.scheme.startswith("socks"):
-            _socks(channel, proxy, host, port)
-            return channel
         if proxy.scheme == "https":
             self._tls.start(channel, proxy.host, True)
-        if not self._is_forwarded:
+        channel.hurry()
+        if proxy.scheme.startswith("socks"):
+            _socks(channel, proxy, host, port)
+        elif not self._is_forwarded:
             _tunnel(channel, proxy, host, port)
+        channel.relax()
         return channel
 
 

@@ -177,6 +177,26 @@ def test_a_drip_is_replaced(origin, attempt, monkeypatch):
     assert sentence == "the connection was too slow: less than 1.0 KiB/s for 0.5 s"
 
 
+def drip(data):
+    """Send the data a byte at a time, for ever slow."""
+    def fault(exchange):
+        body = data or exchange.begin()
+        for position in range(len(body)):
+            exchange.send(body[position:position + 1])
+            if exchange.origin.closing.wait(0.02):
+                break
+    return fault
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: " + bytes(9999), None], ids=["head", "overlap"])
+def test_what_must_come_before_the_bytes_may_not_drip(origin, attempt, data):
+    origin.put("/a", DATA, script=[drop(after=MIB), drip(data)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    sentence = attempt(origin.url("/a"), kept=first.progress, timeout=0.3).fails(Temporary)
+    assert sentence == "no whole answer came within 0.3 s"
+
+
 def test_a_drip_far_below_the_limit_is_replaced_too(origin, attempt, monkeypatch):
     monkeypatch.setattr(Connection, "MIN_SPEED_OVER", 0.5)
     origin.put("/a", DATA[:200], script=[paced(10, piece=1)])
