@@ -46,7 +46,7 @@ class Connection:
 
     def take(self, wanted):
         if self._is_surplus(self) or self._slot.asked_to_leave():
-            raise _Leave("it made room for another task")
+            raise _Leave()
         began = time.monotonic()
         count = self._bucket.take(wanted, self.stop)
         self.pace.waited(time.monotonic() - began)
@@ -55,6 +55,7 @@ class Connection:
     def moved(self, taken, count):
         if count < taken:
             self._bucket.give_back(taken - count)
+        self.pace.held = count == taken and self._bucket.limited    # the server has more
         speed = self.pace.moved(count, self.MIN_SPEED_OVER)
         if speed is not None and speed < self._min_speed:
             raise Temporary("the connection was too slow: less than %s/s for %g s"
@@ -70,7 +71,7 @@ class Fetch:
     GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
     JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
     PAYS = 1.1              # what a doubling must bring at the least, as a factor
-    REVIEW = 5.0            # seconds until growth is tried again after it did not pay
+    REVIEW = 5.0            # seconds until it is seen again whether the last doubling has paid
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, options, settings, network, stop, bucket, sources, part, segments, resource, note):
@@ -272,17 +273,14 @@ class Fetch:
         """Draw the conclusion from a connection's end; raises if nothing can go on."""
         self._close(connection)
         error, source = connection.error, connection.source
-        if error is None:
-            return
         if isinstance(error, Stopped):      # it stood still, and another took over
             self._sources.failed(source)
-            return
-        if isinstance(error, (_Leave, HostFull)):
+        elif isinstance(error, (_Leave, HostFull)):
             self._shrink(self.REVIEW)
-            return
-        if not isinstance(error, TransferError):
+        elif isinstance(error, TransferError):
+            self._lost(source, error)
+        elif error is not None:
             raise error
-        self._lost(source, error)
 
     def _lost(self, source, error):
         """A connection has failed; raises if it was the last and no other source is worth a try."""
@@ -322,8 +320,8 @@ class Fetch:
         """Double the number while each doubling pays."""
         if now < self._not_before or self._target >= self.most or not self._alive:
             return
-        if any(not connection.pace.count for connection in self._alive):
-            return      # the last ones are still on their way
+        if any(not connection.pace.count or connection.pace.held for connection in self._alive):
+            return      # the last ones are still on their way, or a limit is what holds them back
         count = self._segments.count
         if self._mark is None:
             self._mark = (now, count)
@@ -336,8 +334,10 @@ class Fetch:
             self._speed, self._mark = speed, None
             self._target = min(self.most, 2 * max(self._target, len(self._alive)))
         elif elapsed >= self.JUDGE_AFTER:
-            self._speed = 0.0
+            if speed * self.PAYS < self._speed:
+                self._speed = 0.0       # the line is another one now: see what a doubling brings
             self._rest(self.REVIEW)
+            self._mark = now, count     # what the last one brought is seen better after a while
 
 
 def _seconds_left(segment):

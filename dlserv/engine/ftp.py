@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
 from .auth import Credentials, choose
-from .http import Answer, Plain, Raw
+from .http import Answer, Plain, Socket
 from .resource import Resource
 from .route import Route
 
@@ -180,19 +180,8 @@ class _Ftp(ftplib.FTP):
 
     def read_from(self, channel):
         """Speak over this channel from now on."""
-        self.sock = _Socket(channel)
-        self.file = io.TextIOWrapper(io.BufferedReader(Raw(channel)), "utf-8", "surrogateescape",
-                                     newline=None)
-
-
-class _Socket:
-    """What ftplib takes for a socket."""
-
-    def __init__(self, channel):
-        self.sendall = channel.sendall
-
-    def close(self):
-        pass
+        self.sock = Socket(channel)
+        self.file = io.TextIOWrapper(self.sock.buffered, "utf-8", "surrogateescape", newline=None)
 
 
 def _path(url):

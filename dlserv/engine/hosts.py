@@ -62,7 +62,7 @@ class Hosts:
             state = self._states.setdefault(host, _State())
             if extra:
                 if self.closed_for(host) or state.active + state.waiting >= self._limit(state):
-                    raise HostFull("there are enough connections to %s" % host)
+                    raise HostFull("%s is full" % host)
             else:
                 self._wait_for_place(host, state, stop)
             state.active += 1

@@ -185,7 +185,7 @@ class Exchange:
 
     def __init__(self, channel, route, headers, slot, pool):
         self.channel, self._route, self.slot, self._pool = channel, route, slot, pool
-        self._sock = _Socket(channel)
+        self._sock = Socket(channel)
         connection = _Connection(self._sock)
         try:
             connection.putrequest("GET", route.target, skip_host=True, skip_accept_encoding=True)
@@ -252,12 +252,12 @@ class _Response(http.client.HTTPResponse):
             super().begin()
 
 
-class _Socket:
-    """What http.client takes for a socket; closing it leaves the channel open."""
+class Socket:
+    """What http.client and ftplib take for a socket; closing it leaves the channel open."""
 
     def __init__(self, channel):
         self.sendall = channel.sendall
-        self.raw = Raw(channel)
+        self.raw = _Raw(channel)
         self.buffered = _Unclosing(self.raw, 65536)
 
     def makefile(self, mode):
@@ -277,7 +277,7 @@ class _Unclosing(io.BufferedReader):
         """A reader has nothing to flush; a dropped response would, in 3.13, when the raw one is closed."""
 
 
-class Raw(io.RawIOBase):
+class _Raw(io.RawIOBase):
     """The channel's bytes, until muted: then a reader sees no more than it has buffered."""
 
     def __init__(self, channel):

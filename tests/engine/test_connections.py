@@ -2,13 +2,14 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, head, ignore_range, paced, redirect, refuse
 from dlserv.engine.channel import Signal
-from dlserv.engine.connections import Connection
+from dlserv.engine.connections import Connection, Fetch
 from dlserv.engine.hosts import HostFull, Hosts
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Stopped, Temporary
@@ -91,6 +92,36 @@ def test_more_connections_come_only_while_they_pay(origin, attempt, folder):
     origin.put("/a", DATA, script=[shared] * 16)
     attempt(origin.url("/a"), connections=16).run()
     assert whole(folder) and origin.connections <= 4
+
+
+@pytest.mark.parametrize("speed, held, expected", [
+    (lambda second, count: 10 ** 6 * count, False, 16),
+    (lambda second, count: 10 ** 6, False, 2),
+    (lambda second, count: 10 ** 6 * (1 + second % 2 / 20), False, 2),
+    (lambda second, count: 10 ** 7 if second < 2 else 10 ** 5 * count, False, 16),
+    (lambda second, count: 10 ** 6 * count, True, 1)],
+    ids=["each pays", "none pays", "none pays, the line wavers", "slower after a burst", "a limit holds them"])
+def test_connections_of_a_long_download(monkeypatch, speed, held, expected):
+    """What ten minutes come to, of which a look is taken each second."""
+    monkeypatch.setattr(Fetch, "REVIEW", 0)
+    options, segments = SimpleNamespace(connections=16), SimpleNamespace(count=0)
+    fetch = Fetch(options, None, None, None, None, None, None, segments, None, None)
+    one, begin = SimpleNamespace(pace=SimpleNamespace(count=1, held=held)), time.monotonic()
+    for second in range(600):
+        fetch._alive = [one] * fetch._target
+        segments.count += speed(second, fetch._target)
+        fetch._grow(begin + 1 + second)
+    assert fetch._target == expected
+
+
+def test_who_waits_for_a_limit_does_not_stand_still():
+    clock = Clock()
+    pace = Pace(clock)
+    pace.moved(1000, 20)
+    clock.now += Pace.STANDSTILL + 1
+    assert pace.seconds_for(1000) == float("inf")
+    pace.held = True
+    assert pace.seconds_for(1000) < float("inf")
 
 
 def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder):
