@@ -79,6 +79,15 @@ def _is_known(offer):
     return "nonce" in offer and "auth" in qops and _algorithm(offer).replace("-SESS", "") in _HASHES
 
 
+def choose(url, origin, options, netrc):
+    """Who to be towards this URL, or None; the task's own credentials belong to `origin`."""
+    if url.user is not None:
+        return Credentials(url.user, url.password)
+    if url.origin == origin and options.user is not None:
+        return Credentials(options.user, options.password)
+    return from_netrc(netrc, url.host) if netrc else None
+
+
 def from_netrc(path, host):
     """Credentials for the host from a .netrc that is ours and private, or None.
 

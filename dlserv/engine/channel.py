@@ -76,13 +76,15 @@ class Channel:
     """A connected stream socket, plain or TLS, with one owner at a time.
 
     `timeout` is how many seconds a single wait may last without a byte moving. Raises
-    Temporary when that is over or the connection breaks, Stopped when `stop` is set.
+    Temporary when that is over or the connection breaks, Stopped when `stop` is set. What
+    comes between `hurry` and `relax` may wait no longer in all.
     """
 
     def __init__(self, sock, stop, timeout):
         self.sock = sock
         self.timeout = timeout
         self._selector = None
+        self.relax()
         self.adopt(stop)
 
     def adopt(self, stop):
@@ -93,6 +95,14 @@ class Channel:
         self._selector = _Selector()
         self._selector.register(stop, selectors.EVENT_READ)
         self._watched = None
+
+    def hurry(self):
+        """Whatever a peer lets drip must be complete within `timeout` from now on."""
+        self._deadline = time.monotonic() + self.timeout
+
+    def relax(self):
+        """It need be no longer."""
+        self._deadline = None
 
     @property
     def secure(self):
@@ -154,12 +164,14 @@ class Channel:
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary("TLS cannot be started: %s" % error) from error
-        self._retry(self.sock.do_handshake, deadline=time.monotonic() + self.timeout)
+        self.hurry()
+        self._retry(self.sock.do_handshake)
+        self.relax()
 
     def wait_readable(self):
         """Return when there may be something to read; TLS may have read it already."""
         if not self.secure:
-            self._wait(selectors.EVENT_READ, self.timeout)
+            self._wait(selectors.EVENT_READ)
 
     def detach(self):
         """The socket, for another Channel; this one is no longer usable."""
@@ -170,7 +182,7 @@ class Channel:
         self._selector.close()
         self.sock.close()
 
-    def _retry(self, action, writing=False, deadline=None, refusals=False):
+    def _retry(self, action, writing=False, refusals=False):
         while True:
             self._stop.check()
             try:
@@ -183,10 +195,10 @@ class Channel:
                 if refusals and error.errno in REFUSALS:
                     raise
                 raise connection_error(error) from error
-            left = self.timeout if deadline is None else deadline - time.monotonic()
-            self._wait(event, left)
+            self._wait(event)
 
-    def _wait(self, event, seconds):
+    def _wait(self, event):
+        seconds = self._deadline - time.monotonic() if self._deadline else self.timeout
         if self._watched is None:
             self._selector.register(self.sock, event)
         elif self._watched != event:
@@ -195,7 +207,8 @@ class Channel:
         ready = self._selector.select(max(0, seconds))
         self._stop.check()
         if not ready:
-            raise Temporary("no data came for %g s" % self.timeout)
+            raise Temporary("no %s %g s" % ("whole answer came within" if self._deadline else "data came for",
+                                            self.timeout))
 
     def _forget(self):
         if self._watched is not None:

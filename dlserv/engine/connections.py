@@ -3,7 +3,8 @@
 The first answer is always used. More connections join while the server gives ranges,
 the file is large enough and the speed still grows: 1, 2, 4, 8. Each takes a hole, or
 half of what the slowest still has. One that fails, stalls or disagrees with the others
-is dropped, and the file goes on with the rest; only when none is left does `run` raise.
+is dropped, and the file goes on with the rest; only when none is left, and every source
+has failed, does `run` raise.
 """
 
 import threading
@@ -45,7 +46,7 @@ class Connection:
 
     def take(self, wanted):
         if self._is_surplus(self) or self._slot.asked_to_leave():
-            raise _Leave("it made room for another task")
+            raise _Leave()
         began = time.monotonic()
         count = self._bucket.take(wanted, self.stop)
         self.pace.waited(time.monotonic() - began)
@@ -54,6 +55,7 @@ class Connection:
     def moved(self, taken, count):
         if count < taken:
             self._bucket.give_back(taken - count)
+        self.pace.held = count == taken and self._bucket.limited    # the server has more
         speed = self.pace.moved(count, self.MIN_SPEED_OVER)
         if speed is not None and speed < self._min_speed:
             raise Temporary("the connection was too slow: less than %s/s for %g s"
@@ -69,7 +71,7 @@ class Fetch:
     GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
     JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
     PAYS = 1.1              # what a doubling must bring at the least, as a factor
-    REVIEW = 5.0            # seconds until growth is tried again after it did not pay
+    REVIEW = 5.0            # seconds until it is seen again whether the last doubling has paid
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, options, settings, network, stop, bucket, sources, part, segments, resource, note):
@@ -90,8 +92,8 @@ class Fetch:
     def run(self, answer, source):
         """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
 
-        Returns when all is here, or when the answer has ended and nothing else could be
-        begun. Raises the first error when no connection is left.
+        Returns when all is here, or when no connection is left and another source, or the
+        same, is to be asked anew. Raises the last error when there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)
@@ -117,11 +119,13 @@ class Fetch:
         self._sources.began(source)
         try:
             self._use(connection, answer, self._segments.claim(connection))
-        except _Leave:
-            pass
+        except TransferError as error:
+            connection.error = error
         finally:
             self._alive.remove(connection)
             self._sources.ended(source, connection.pace.speed)
+        if connection.error is not None:
+            self._lost(source, connection.error)
 
     def _connection(self, source, stop, answer):
         return Connection(source, stop, self._bucket, self._settings.min_speed,
@@ -269,27 +273,34 @@ class Fetch:
         """Draw the conclusion from a connection's end; raises if nothing can go on."""
         self._close(connection)
         error, source = connection.error, connection.source
-        if error is None:
-            return
         if isinstance(error, Stopped):      # it stood still, and another took over
             self._sources.failed(source)
-            return
-        if isinstance(error, (_Leave, HostFull)):
-            self._target = max(1, len(self._alive))
-            self._rest(self.REVIEW)
-            return
-        if not isinstance(error, TransferError) or (not self._alive and self._sources.alone):
+        elif isinstance(error, (_Leave, HostFull)):
+            self._shrink(self.REVIEW)
+        elif isinstance(error, TransferError):
+            self._lost(source, error)
+        elif error is not None:
+            raise error
+
+    def _lost(self, source, error):
+        """A connection has failed; raises if it was the last and no other source is worth a try."""
+        is_news = isinstance(error, Changed) and source.is_main     # what to do is seen when it is asked again
+        if not (self._alive or is_news) and self._sources.alone:
             raise error
         self._note("warning", "%s: %s" % (source.name, error))
-        if isinstance(error, Changed) and source.is_main:
+        if is_news:
             source.single = True
         elif isinstance(error, Temporary) or not self._sources.alone:
             self._sources.refused(source, error)
-        self._target = max(1, len(self._alive))
         self._losses += 1
-        self._rest(min(60.0, self.REST * 2.0 ** self._losses))
-        if not self._alive:
-            raise error
+        self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
+        if not (self._alive or is_news or self._sources.fresh):
+            raise error if isinstance(error, Temporary) else Temporary(str(error))
+
+    def _shrink(self, seconds):
+        """Go on with those that are left, without another for so long."""
+        self._target = min(max(1, self._target - 1), len(self._alive))
+        self._rest(seconds)
 
     def _rest(self, seconds):
         self._not_before = time.monotonic() + seconds
@@ -309,8 +320,8 @@ class Fetch:
         """Double the number while each doubling pays."""
         if now < self._not_before or self._target >= self.most or not self._alive:
             return
-        if any(not connection.pace.count for connection in self._alive):
-            return      # the last ones are still on their way
+        if any(not connection.pace.count or connection.pace.held for connection in self._alive):
+            return      # the last ones are still on their way, or a limit is what holds them back
         count = self._segments.count
         if self._mark is None:
             self._mark = (now, count)
@@ -323,8 +334,10 @@ class Fetch:
             self._speed, self._mark = speed, None
             self._target = min(self.most, 2 * max(self._target, len(self._alive)))
         elif elapsed >= self.JUDGE_AFTER:
-            self._speed = 0.0
+            if speed * self.PAYS < self._speed:
+                self._speed = 0.0       # the line is another one now: see what a doubling brings
             self._rest(self.REVIEW)
+            self._mark = now, count     # what the last one brought is seen better after a while
 
 
 def _seconds_left(segment):
@@ -352,10 +365,12 @@ def compare(stream, part, first, end):
     """Read the bytes [first, end) off the stream and hold them against the disk."""
     buffer = memoryview(bytearray(end - first))
     filled = 0
+    stream.channel.hurry()
     while filled < len(buffer):
         count = stream.read_into(buffer[filled:])
         if not count:
             raise Changed("the server sent less than it said")
         filled += count
+    stream.channel.relax()
     if part.read(len(buffer), first) != bytes(buffer):
         raise Changed("the server's bytes differ from those on disk")

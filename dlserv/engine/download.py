@@ -6,7 +6,7 @@ has to say goes to the observer it was given:
     planned(progress, durable)  names and resource are chosen (None: dropped); return when kept
     publishing(progress)        about to take the final name; returns a function that
                                 waits until this is durable
-    beginning()                 the size is known and bytes will follow; may raise NoSpace
+    beginning()                 bytes will follow, `missing` of them; may raise NoSpace
     note(level, text)           a line for the task's log
 
 What a later attempt needs is a `Progress`, plain enough to be stored.
@@ -109,7 +109,8 @@ class Download:
             fetch.wake()
 
     def adjust(self, options):
-        """Heed another rate limit and number of connections from now on."""
+        """Heed another rate limit, number of connections and checksum from now on."""
+        self._options = options
         self._bucket.rate = options.ratelimit
         fetch = self._fetch
         if fetch is not None:
@@ -262,6 +263,8 @@ class Download:
     def _fetch_all(self):
         """Bring in every missing byte."""
         while not self._segments.complete:
+            if self._source == str(self._sources.all[0].url):       # else the size may be another
+                self._observer.beginning()
             answer, source = self._ask_any()
             try:
                 self._observer.beginning()
@@ -442,7 +445,10 @@ class Download:
         self._follow()
         found = self._verifier.finish(self._segments.total, self._stop)
         self._verifier = None
-        for promise in self._promises():
+        promises = self._promises()
+        if not {each.algorithm for each in promises} <= set(found):     # one has come meanwhile
+            return self._verify()
+        for promise in promises:
             if found[promise.algorithm] != promise:
                 raise WrongBytes("the checksum does not match: expected %s, found %s"
                                  % (promise, found[promise.algorithm]))

@@ -14,12 +14,13 @@ from email.utils import formatdate
 from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
-from .auth import Credentials, from_netrc
-from .http import Answer, Plain
+from .auth import Credentials, choose
+from .http import Answer, Plain, Socket
 from .resource import Resource
 from .route import Route
 
 IMPLICIT_TLS = 990
+LONGEST_REPLIES = 2 ** 20       # bytes, of all replies together
 
 
 class Client:
@@ -41,19 +42,12 @@ class Client:
             slot.release()
             raise
         try:
-            session.login(self._credentials(url, origin))
+            session.login(choose(url, origin, self._options, self._network.netrc)
+                          or Credentials("anonymous", "anonymous@"))
             return session.retrieve(start, end, if_range)
         except BaseException:
             session.close()
             raise
-
-    def _credentials(self, url, origin):
-        if url.user is not None:
-            return Credentials(url.user, url.password)
-        if url.origin == origin and self._options.user is not None:
-            return Credentials(self._options.user, self._options.password)
-        found = from_netrc(self._network.netrc, url.host) if self._network.netrc else None
-        return found or Credentials("anonymous", "anonymous@")
 
 
 class _Session:
@@ -67,7 +61,7 @@ class _Session:
             if url.scheme == "ftps" and url.port == IMPLICIT_TLS:
                 route.secure(self._control)
             self._ftp = _Ftp(self._control, url.host)
-            self._call(self._ftp.greet)
+            self._call(self._ftp.getresp)
             if url.scheme == "ftps" and url.port != IMPLICIT_TLS:
                 self._command("AUTH TLS")
                 route.secure(self._control)
@@ -119,7 +113,7 @@ class _Session:
             port = ftplib.parse229(reply, ("", self._url.port))[1]
         except (Permanent, ftplib.Error, ValueError):
             port = self._call(lambda: ftplib.parse227(self._ftp.sendcmd("PASV")))[1]
-        return self._route.carry(self._url.host, port, self._stop)
+        return self._route.carry(self._url.host, port, self._stop, beside=self._control)
 
     def _command(self, line):
         return self._call(lambda: self._ftp.sendcmd(line))
@@ -183,44 +177,21 @@ class _Ftp(ftplib.FTP):
     def __init__(self, channel, host):
         super().__init__()
         self.encoding, self.host = "latin-1", host      # a path's bytes are the URL's own
+        self._left = LONGEST_REPLIES
         self.read_from(channel)
 
     def read_from(self, channel):
         """Speak over this channel from now on."""
-        self.sock = _Socket(channel)
-        self.file = io.TextIOWrapper(io.BufferedReader(_Raw(channel)), "utf-8", "surrogateescape",
-                                     newline=None)
+        self.sock = Socket(channel)
+        self.file = io.TextIOWrapper(self.sock.buffered, "utf-8", "surrogateescape", newline=None)
 
-    def greet(self):
-        self.welcome = self.getresp()
-
-
-class _Socket:
-    """What ftplib takes for a socket."""
-
-    def __init__(self, channel):
-        self.sendall = channel.sendall
-
-    def close(self):
-        pass
-
-
-class _Raw(io.RawIOBase):
-    """The channel's bytes; ftplib would keep a reply of any length."""
-
-    def __init__(self, channel):
-        super().__init__()
-        self._channel, self._left = channel, 2 ** 20    # bytes of all replies together
-
-    def readable(self):
-        return True
-
-    def readinto(self, view):
-        count = self._channel.recv_into(view)
-        self._left -= count
+    def getline(self):
+        """As ftplib's, which would keep a reply of any length."""
+        line = super().getline()
+        self._left -= len(line) + 1
         if self._left < 0:
             raise Permanent("the server's replies are without end")
-        return count
+        return line
 
 
 def _path(url):

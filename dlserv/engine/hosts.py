@@ -62,19 +62,21 @@ class Hosts:
             state = self._states.setdefault(host, _State())
             if extra:
                 if self.closed_for(host) or state.active + state.waiting >= self._limit(state):
-                    raise HostFull("there are enough connections to %s" % host)
+                    raise HostFull("%s is full" % host)
             else:
                 self._wait_for_place(host, state, stop)
             state.active += 1
             return Slot(self, host, extra)
 
     def _wait_for_place(self, host, state, stop):
-        closed = self.closed_for(host)
-        if closed:
-            raise Temporary("%s asked to be left alone" % host, closed)
         state.waiting += 1
         try:
-            while state.active >= self._limit(state):
+            while True:
+                closed = self.closed_for(host)
+                if closed:
+                    raise Temporary("%s asked to be left alone" % host, closed)
+                if state.active < self._limit(state):
+                    break
                 stop.check()
                 self._changed.wait(self.LOOK)
         finally:

@@ -15,8 +15,8 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError
 from ..options import is_sensitive
 from ..units import format_size, parse_retry_after
+from . import auth
 from . import resource as resources
-from .auth import Credentials, from_netrc
 from .channel import Channel
 from .cookies import Jar
 from .retry import TEMPORARY
@@ -147,12 +147,7 @@ class Client:
         return headers
 
     def _credentials(self, url, origin):
-        """Who to be towards this URL, or None."""
-        if url.user is not None:
-            return Credentials(url.user, url.password)
-        if url.origin == origin and self._options.user is not None:
-            return Credentials(self._options.user, self._options.password)
-        return from_netrc(self._network.netrc, url.host) if self._network.netrc else None
+        return auth.choose(url, origin, self._options, self._network.netrc)
 
 
 def _range_headers(start, end, if_range):
@@ -190,7 +185,7 @@ class Exchange:
 
     def __init__(self, channel, route, headers, slot, pool):
         self.channel, self._route, self.slot, self._pool = channel, route, slot, pool
-        self._sock = _Socket(channel)
+        self._sock = Socket(channel)
         connection = _Connection(self._sock)
         try:
             connection.putrequest("GET", route.target, skip_host=True, skip_accept_encoding=True)
@@ -198,7 +193,9 @@ class Exchange:
                 connection.putheader(name, value.encode("utf-8"))
             connection.endheaders()
             channel.wait_readable()
+            channel.hurry()
             self.response = connection.getresponse()
+            channel.relax()
         except http.client.RemoteDisconnected as error:
             raise Temporary("the server closed the connection without an answer") from error
         except (http.client.HTTPException, ValueError) as error:
@@ -255,8 +252,8 @@ class _Response(http.client.HTTPResponse):
             super().begin()
 
 
-class _Socket:
-    """What http.client takes for a socket; closing it leaves the channel open."""
+class Socket:
+    """What http.client and ftplib take for a socket; closing it leaves the channel open."""
 
     def __init__(self, channel):
         self.sendall = channel.sendall
@@ -342,18 +339,29 @@ def _stream(exchange, expected):
     return Plain(exchange, expected)
 
 
-class Plain:
-    """A body of known length, or one that ends with the connection."""
+class _Body:
+    """What all have in common: `received` counts their bytes."""
 
-    def __init__(self, exchange, expected):
-        self._exchange = exchange
-        self.leftover = memoryview(exchange.leftover())
+    def __init__(self, exchange):
+        self._exchange, self.received = exchange, 0
         self.channel = exchange.channel
-        self.expected, self.received = expected, 0
 
     @property
     def slot(self):
         return self._exchange.slot
+
+    def adopt(self, stop):
+        """Another thread reads on, which `stop` can stop."""
+        self.channel.adopt(stop)
+
+
+class Plain(_Body):
+    """A body of known length, or one that ends with the connection."""
+
+    def __init__(self, exchange, expected):
+        super().__init__(exchange)
+        self.leftover = memoryview(exchange.leftover())
+        self.expected = expected
 
     @property
     def at_hand(self):
@@ -369,10 +377,6 @@ class Plain:
         """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
         wanted = self._limit(wanted)
         return self._counted(self.channel.splice_into(pipe, wanted) if wanted else 0)
-
-    def adopt(self, stop):
-        """Another thread reads on, which `stop` can stop."""
-        self.channel.adopt(stop)
 
     def _limit(self, wanted):
         return wanted if self.expected is None else min(wanted, self.expected - self.received)
@@ -396,19 +400,10 @@ class Plain:
         self._exchange.close(reusable=self.received == self.expected and not self.leftover)
 
 
-class Chunked:
+class Chunked(_Body):
     """A chunked body (RFC 9112, 7.1), decoded by http.client."""
 
-    expected, at_hand = None, False
-
-    def __init__(self, exchange):
-        self._exchange = exchange
-        self._ended = False
-        self.received = 0
-
-    @property
-    def slot(self):
-        return self._exchange.slot
+    expected, at_hand, _ended = None, False, False
 
     def read_into(self, view):
         """Bytes read into the buffer, 0 at the true end. Raises Temporary at any other."""

@@ -46,6 +46,7 @@ class Pace:
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self.count, self._busy = 0, 0.0
+        self.held = False       # it is a limit that it waits for
         self.rest()
 
     def rest(self):
@@ -56,6 +57,7 @@ class Pace:
     def waited(self, seconds):
         """Leave out of the window what a limit made it wait."""
         self._window += seconds
+        self.held = False
 
     def moved(self, count, over):
         """Note that `count` bytes have come; gives the speed over each window of `over` seconds.
@@ -82,7 +84,7 @@ class Pace:
         """How long `count` more bytes take; infinite if it stands still."""
         if not count:
             return 0.0
-        if self._clock() - self._last > self.STANDSTILL:
+        if not self.held and self._clock() - self._last > self.STANDSTILL:
             return float("inf")
         return count / self.speed if self.speed else 1.0
 

@@ -177,11 +177,6 @@ class PartFile:
         self.write(data, 0)
         self.stamp(status.st_mtime)
 
-    def discard(self):
-        """Close and remove the file."""
-        self.close()
-        self.folder.remove(self.name)
-
     def close(self):
         with self._lock:
             if self._fd is not None:

@@ -42,19 +42,27 @@ class TokenBucket:
 
     def take(self, wanted, stop):
         """How many bytes may be read now, 1 to `wanted`, after waiting; Stopped from `stop`."""
-        if not self.limited:
-            return wanted
-        count = self._portion(wanted)
-        for bucket in self._chain():
-            bucket._wait_for(count, stop)
-        return count
+        while self.limited:
+            count, passed = self._portion(wanted), []
+            for bucket in self._chain():
+                if not bucket._wait_for(count, stop):
+                    break
+                passed.append(bucket)
+            else:
+                return count
+            for bucket in passed:
+                bucket._return(count)
+        return wanted
 
     def give_back(self, count):
         """Return what was taken and not used."""
         for bucket in self._chain():
-            with bucket._lock:
-                if bucket._rate:
-                    bucket._free -= count / bucket._rate
+            bucket._return(count)
+
+    def _return(self, count):
+        with self._lock:
+            if self._rate:
+                self._free -= count / self._rate
 
     def _chain(self):
         bucket = self
@@ -70,26 +78,24 @@ class TokenBucket:
         return wanted
 
     def _wait_for(self, count, stop):
+        """Wait for so many bytes; False if the rate was changed meanwhile, for then another count is due."""
         with self._lock:
+            if not self._rate:
+                return True
+            if count > max(self.LEAST, self._rate * self.QUANTUM):
+                return False
             self._waiting += 1
+            changes = self._changes
+            begin = max(self._free, self._clock() - self.BURST)
+            self._free = begin + count / self._rate
+            when = (begin + self._free) / 2
         try:
-            changes, when = self._reserve(count)
-            while True:
+            while changes == self._changes:
                 left = when - self._clock()
                 if left <= 0:
-                    return
+                    return True
                 stop.sleep(min(left, self.SLICE))
-                if changes != self._changes:
-                    changes, when = self._reserve(count)
+            return False
         finally:
             with self._lock:
                 self._waiting -= 1
-
-    def _reserve(self, count):
-        """(the count of rate changes so far, the middle of the reserved stretch)."""
-        with self._lock:
-            if not self._rate:
-                return self._changes, 0
-            begin = max(self._free, self._clock() - self.BURST)
-            self._free = begin + count / self._rate
-            return self._changes, (begin + self._free) / 2

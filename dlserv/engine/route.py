@@ -93,10 +93,15 @@ class Route:
         if self._url.scheme in ("https", "ftps"):
             self._tls.remember(channel, self._url.host, self._options.verify_tls)
 
-    def carry(self, host, port, stop):
-        """A Channel whose bytes end at host:port, or at the proxy that reads the requests."""
-        near = self._proxy or self._url._replace(host=host, port=port)
-        channel = connect(near.host, near.port, stop, self._options.timeout, self._permit)
+    def carry(self, host, port, stop, beside=None):
+        """A Channel whose bytes end at host:port, or at the proxy that reads the requests.
+
+        `beside` is one to the same host: of the host's addresses the one that it has is taken.
+        """
+        near, permit = self._proxy or self._url._replace(host=host, port=port), self._permit
+        if beside is not None and self._proxy is None:
+            near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
+        channel = connect(near.host, near.port, stop, self._options.timeout, permit)
         try:
             return self._through_proxy(channel, host, port, stop)
         except BaseException:
@@ -114,13 +119,14 @@ class Route:
             return channel
         if proxy.scheme == "socks5":        # socks5h leaves the name to the proxy
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
-        if proxy.scheme.startswith("socks"):
-            _socks(channel, proxy, host, port)
-            return channel
         if proxy.scheme == "https":
             self._tls.start(channel, proxy.host, True)
-        if not self._is_forwarded:
+        channel.hurry()
+        if proxy.scheme.startswith("socks"):
+            _socks(channel, proxy, host, port)
+        elif not self._is_forwarded:
             _tunnel(channel, proxy, host, port)
+        channel.relax()
         return channel
 
 

@@ -138,6 +138,11 @@ class Sources:
         """Whether there is no other source left."""
         return sum(1 for source in self.all if not source.banned) < 2
 
+    @property
+    def fresh(self):
+        """Whether there is one that has not failed since it delivered."""
+        return any(not source.banned and not source.failures for source in self.all)
+
     def demote(self, url):
         """What came was wrong: let the others be asked before this URL, if it all came from there.
 

@@ -11,7 +11,7 @@ from dlserv.engine import checksum
 from dlserv.engine.checksum import WORTH_A_THREAD, from_headers
 from dlserv.errors import Permanent
 from harness import noise, until
-from servers.origin import Origin, chunked, drop, paced
+from servers.origin import Gate, Origin, chunked, drop, paced
 
 DATA = noise(300000)
 OTHER = noise(300000, seed=2)
@@ -42,6 +42,34 @@ def test_the_wrong_file_is_fetched_once_more_and_then_refused(origin, attempt, f
     assert hexed(name) in sentence and hexed(name, OTHER) in sentence
     assert len(origin.asked("/a")) == 2
     assert not (folder / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["md5", "sha-256"])
+def test_a_checksum_that_is_given_meanwhile_counts(origin, attempt, folder, name):
+    gate = Gate(after=1000)
+    origin.put("/a", OTHER, script=[gate])
+    late, sentences = attempt(origin.url("/a")), []
+    thread = threading.Thread(target=lambda: sentences.append(late.fails(Permanent)))
+    thread.start()
+    gate.reached.wait()
+    late.download.adjust(late.download._options._replace(checksum=hexed(name)))
+    gate.open()
+    thread.join()
+    assert hexed(name) in sentences[0] and not (folder / "a").exists()
+
+
+def test_a_checksum_that_is_given_while_another_is_computed_counts(origin, attempt, folder, monkeypatch):
+    finish = checksum.Verifier.finish
+
+    def finish_late(self, *arguments):
+        monkeypatch.undo()
+        found = finish(self, *arguments)
+        late.download.adjust(late.download._options._replace(checksum=hexed("md5")))
+        return found
+    monkeypatch.setattr(checksum.Verifier, "finish", finish_late)
+    origin.put("/a", OTHER)
+    late = attempt(origin.url("/a"))
+    assert hexed("md5") in late.fails(Permanent)
 
 
 def test_the_second_time_may_be_right(origin, attempt, folder):

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, head, ignore_range, paced, redirect, refuse
 from dlserv.engine.channel import Signal
-from dlserv.engine.connections import Connection
+from dlserv.engine.connections import Connection, Fetch
 from dlserv.engine.hosts import HostFull, Hosts
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Stopped, Temporary
@@ -36,6 +37,14 @@ def whole(folder, name="a"):
 
 def ranges(server, path="/a"):
     return [request.headers.get("range") for request in server.asked(path)]
+
+
+def a_little(exchange):
+    """Answer with less of the range than was asked for."""
+    start, _ = exchange.wanted()
+    exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
+                                          "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
+    exchange.send(DATA[start:start + MIB])
 
 
 # -- how many -----------------------------------------------------------------------------
@@ -85,6 +94,36 @@ def test_more_connections_come_only_while_they_pay(origin, attempt, folder):
     assert whole(folder) and origin.connections <= 4
 
 
+@pytest.mark.parametrize("speed, held, expected", [
+    (lambda second, count: 10 ** 6 * count, False, 16),
+    (lambda second, count: 10 ** 6, False, 2),
+    (lambda second, count: 10 ** 6 * (1 + second % 2 / 20), False, 2),
+    (lambda second, count: 10 ** 7 if second < 2 else 10 ** 5 * count, False, 16),
+    (lambda second, count: 10 ** 6 * count, True, 1)],
+    ids=["each pays", "none pays", "none pays, the line wavers", "slower after a burst", "a limit holds them"])
+def test_connections_of_a_long_download(monkeypatch, speed, held, expected):
+    """What ten minutes come to, of which a look is taken each second."""
+    monkeypatch.setattr(Fetch, "REVIEW", 0)
+    options, segments = SimpleNamespace(connections=16), SimpleNamespace(count=0)
+    fetch = Fetch(options, None, None, None, None, None, None, segments, None, None)
+    one, begin = SimpleNamespace(pace=SimpleNamespace(count=1, held=held)), time.monotonic()
+    for second in range(600):
+        fetch._alive = [one] * fetch._target
+        segments.count += speed(second, fetch._target)
+        fetch._grow(begin + 1 + second)
+    assert fetch._target == expected
+
+
+def test_who_waits_for_a_limit_does_not_stand_still():
+    clock = Clock()
+    pace = Pace(clock)
+    pace.moved(1000, 20)
+    clock.now += Pace.STANDSTILL + 1
+    assert pace.seconds_for(1000) == float("inf")
+    pace.held = True
+    assert pace.seconds_for(1000) < float("inf")
+
+
 def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder):
     pace = paced(MIB // 4, piece=1024)
     origin.put("/a", DATA, script=[pace] * 40)
@@ -126,6 +165,18 @@ def test_a_connection_that_disagrees_is_dropped_and_the_file_goes_on(origin, att
     assert len(done.notes) >= 1 and "starting over" not in "".join(done.notes)
 
 
+def test_the_last_connection_that_disagrees_costs_no_bytes(origin, attempt, folder):
+    """The first answer ends early, and what is asked for next is answered from another file."""
+    origin.put("/a", DATA, script=[drop(after=4 * MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+
+    file = origin.put("/a", DATA, script=[a_little, head(ETag='"v2"')])
+    done = attempt(origin.url("/a"), connections=4, kept=first.progress).run()
+    assert whole(folder) and not file.script and "starting over" not in "".join(done.notes)
+    assert done.download.received == 4 * MIB
+
+
 def test_a_connection_that_breaks_off_is_dropped_too(origin, attempt, folder):
     origin.put("/a", DATA, script=[paced(16 * MIB), drop(after=1000)])
     done = attempt(origin.url("/a"), connections=4).run()
@@ -159,6 +210,26 @@ def test_a_drip_is_replaced(origin, attempt, monkeypatch):
     origin.put("/a", DATA, script=[paced(10, piece=1)])
     sentence = attempt(origin.url("/a"), timeout=30).fails(Temporary)
     assert sentence == "the connection was too slow: less than 1.0 KiB/s for 0.5 s"
+
+
+def drip(data):
+    """Send the data a byte at a time, for ever slow."""
+    def fault(exchange):
+        body = data or exchange.begin()
+        for position in range(len(body)):
+            exchange.send(body[position:position + 1])
+            if exchange.origin.closing.wait(0.02):
+                break
+    return fault
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: " + bytes(9999), None], ids=["head", "overlap"])
+def test_what_must_come_before_the_bytes_may_not_drip(origin, attempt, data):
+    origin.put("/a", DATA, script=[drop(after=MIB), drip(data)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    sentence = attempt(origin.url("/a"), kept=first.progress, timeout=0.3).fails(Temporary)
+    assert sentence == "no whole answer came within 0.3 s"
 
 
 def test_a_drip_far_below_the_limit_is_replaced_too(origin, attempt, monkeypatch):
@@ -203,6 +274,19 @@ def test_all_that_the_connections_got_is_kept(origin, attempt, folder):
     assert whole(folder) and origin.sent < len(DATA) - count + MIB
 
 
+def test_a_chunked_range_is_the_first_of_several_too(origin, attempt, folder):
+    origin.put("/a", DATA, script=[drop(after=MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+
+    def in_chunks(exchange):
+        body = exchange.begin(Content_Length=None, Transfer_Encoding="chunked")
+        exchange.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    origin.put("/a", DATA, script=[in_chunks])
+    attempt(origin.url("/a"), connections=4, kept=first.progress).run()
+    assert whole(folder)
+
+
 # -- mirrors --------------------------------------------------------------------------------
 
 def test_mirrors_are_used_beside_the_url(origin, other, attempt, folder):
@@ -232,10 +316,28 @@ def test_a_mirror_steps_in_where_the_url_fails(origin, other, attempt, folder):
 def test_a_mirror_goes_on_where_the_url_broke_off(origin, other, attempt, folder):
     origin.put("/a", DATA, script=[drop(after=5 * MIB), refuse("503 Busy")])
     other.put("/m", DATA, etag='"mirror"')
-    first = attempt(origin.url("/a"), mirrors=[other.url("/m")])
+    first = attempt(origin.url("/a"))
     first.fails(Temporary)
     done = attempt(origin.url("/a"), mirrors=[other.url("/m")], kept=first.progress).run()
     assert whole(folder) and other.sent < 4 * MIB and len(done.notes) == 1
+
+
+@pytest.mark.parametrize("size", [MIB, len(DATA)])
+@pytest.mark.parametrize("after", [0, 100000])
+def test_a_mirror_goes_on_where_the_url_falls_silent(origin, other, attempt, folder, size, after):
+    origin.put("/a", DATA[:size], script=[Gate(after)])
+    other.put("/m", DATA[:size], etag='"mirror"')
+    done = attempt(origin.url("/a"), mirrors=[other.url("/m")], timeout=0.2, connections=4).run()
+    assert (folder / "a").read_bytes() == DATA[:size]
+    assert len(origin.requests) == 1 and "no data came" in done.notes[0]
+
+
+def test_a_mirror_of_another_file_is_not_the_last_word_on_a_url_that_broke_off(origin, other, attempt):
+    origin.put("/a", DATA, script=[drop(after=4 * MIB)] + [refuse("503 Busy")] * 9)
+    other.put("/m", DATA[:-1])
+    broken = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4)
+    broken.fails(Temporary)
+    assert broken.progress.done == [(0, 4 * MIB)]
 
 
 def test_what_a_mirror_began_the_url_goes_on_with(origin, other, attempt, folder):
@@ -394,6 +496,23 @@ def test_a_host_that_asked_for_rest_gets_it(stop):
     hosts.acquire("h", stop, extra=False).release()
 
 
+def test_who_waits_for_a_place_heeds_what_the_host_asks_meanwhile(stop):
+    hosts, refusals = Hosts(lambda: 1), []
+    slot = hosts.acquire("h", stop, extra=False)
+
+    def wait():
+        with pytest.raises(Temporary) as caught:
+            hosts.acquire("h", stop, extra=False)
+        refusals.append(caught.value)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: hosts._states["h"].waiting)
+    slot.refused(30)
+    slot.release()
+    thread.join()
+    assert 29 < refusals[0].retry_after <= 30
+
+
 def test_extra_connections_make_room_for_first_ones(stop):
     hosts = Hosts(lambda: 3)
     first = hosts.acquire("h", stop, extra=False)
@@ -417,6 +536,28 @@ def test_waiting_for_a_place_can_be_stopped(stop):
     threading.Timer(0.05, stop.set).start()
     with pytest.raises(Stopped):
         hosts.acquire("h", stop, extra=False)
+
+
+def test_who_has_lost_its_place_waits_for_one(origin, attempt, folder, stop):
+    """Between two segments of a file another task's first connection takes the only place."""
+    origin.put("/a", DATA, script=[drop(after=MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
+    hosts, slots = second.network.hosts, []
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire("127.0.0.1", stop, extra=False)))
+
+    def with_a_rival(exchange):
+        rival.start()
+        until(lambda: hosts._states["127.0.0.1"].waiting)
+        a_little(exchange)
+    origin.put("/a", DATA, script=[with_a_rival])
+    thread = run(second)
+    until(lambda: slots)
+    until(lambda: hosts._states["127.0.0.1"].waiting or not thread.is_alive())     # whoever was quicker
+    slots[0].release()
+    thread.join()
+    assert whole(folder)
 
 
 def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):

@@ -86,6 +86,14 @@ def test_several_connections_fetch_one_file(attempt, folder, connections):
     assert (folder / "big").read_bytes() == data
 
 
+def test_the_data_connection_goes_where_the_control_connection_does(attempt, folder):
+    """A name may have several addresses, and an exception from deny_private a port."""
+    with Ftpd(FILES) as ftpd:
+        exception = "127.0.0.1:%d" % ftpd.server_address[1]
+        attempt(ftpd.url("/pub/a.iso"), settings={"deny_private": True, "allow_hosts": [exception]}).run()
+    assert (folder / "a.iso").read_bytes() == DATA
+
+
 def test_ftps_is_encrypted_on_both_connections(attempt, folder):
     with Ftpd(FILES, context=context()) as ftpd:
         attempt(ftpd.url("/pub/a.iso"), settings={"ca_file": CA}).run()

@@ -78,6 +78,22 @@ def test_a_new_rate_is_felt_at_once():
     assert not bucket.limited
 
 
+def test_who_waits_while_the_rate_is_lowered_waits_for_no_more_than_that_gives():
+    class Turn(Time):
+        def sleep(self, seconds):
+            super().sleep(seconds)
+            if self.naps == 1:
+                parent.rate = 10 ** 5
+
+    time = Turn()
+    parent = TokenBucket(10 ** 8, clock=time.clock)
+    child = TokenBucket(10 ** 9, parent, clock=time.clock)
+    while not time.naps:
+        count = child.take(2 ** 20, time)
+    assert count <= 10 ** 5 * TokenBucket.QUANTUM and time.now < 1
+    assert taken(child, time, 10) == pytest.approx(10 ** 6, rel=0.03)
+
+
 def test_takers_share_fairly():
     from dlserv.engine.channel import Signal
     parent, stop, counts = TokenBucket(400000), Signal(), [0] * 4
