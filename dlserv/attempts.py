@@ -5,18 +5,20 @@ Between the board, which knows what the tasks are, and the engine, which knows n
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections import Counter
 
-from . import room, urls
+from . import urls
+from .disk import free_bytes
 from .engine.download import Download, Finished
 from .engine.retry import Policy
 from .errors import Error, Exhausted, NameTaken, NoSpace, StoreBroken, Temporary, Unavailable
 from .run import Checkpointer, Run
 from .scheduler import Scheduler
 from .task import DOWNLOADING, FAIL, FINISH, QUEUED, REQUEUE, START
-from .units import format_seconds
+from .units import format_seconds, format_size
 
 WAIT_FOR_DISK = 5.0         # seconds until a task that found no room or no folder looks again
 WAIT_FOR_RUNS = 1.5         # seconds that a stop gives the attempts to end
@@ -227,15 +229,24 @@ class Attempts:
     def _admit(self, run):
         """Raises NoSpace if the disk has no room for this run beside the others."""
         config = self._config()
-        others = [each for each in self.runs() if each is not run]
-        room.check(config.general.download_dir, others + [run], config.download.reserve)
+        short = self._lacking([each for each in self.runs() if each is not run] + [run])
+        if short:
+            raise NoSpace("there is not enough room: %s more must be free in %s (the reserve is %s)"
+                          % (format_size(short), os.path.abspath(config.general.download_dir),
+                             format_size(config.download.reserve)))
 
     def _guard(self, runs):
         """Interrupt the youngest runs when the disk fills up from elsewhere."""
-        config = self._config()
-        while runs and room.lacking(config.general.download_dir, runs, config.download.reserve):
+        while runs and self._lacking(runs):
             runs[-1].interrupt(NoSpace("the disk has filled up"))
             runs = runs[:-1]
+
+    def _lacking(self, runs):
+        """Bytes that are missing on the disk for these runs to end well, 0 if there is enough."""
+        config = self._config()
+        free = free_bytes(config.general.download_dir)
+        needed = sum(run.download.missing for run in runs) + config.download.reserve
+        return 0 if free is None else max(0, needed - free)
 
     def _note(self, run, level, text):
         with self._board.lock:

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 
-from . import __version__, options, room
+from . import __version__, options
 from .attempts import Attempts, join
 from .board import Board
 from .config import Config, is_live
@@ -28,7 +28,7 @@ from .engine.ratelimit import TokenBucket
 from .engine.route import Network
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
                      StoreBroken)
-from .disk import file_system
+from .disk import file_system, free_bytes
 from .place import Place
 from .removal import Removal, remove_files
 from .run import boot_id
@@ -277,7 +277,7 @@ class Daemon:
         """How it goes as a whole: bytes a second now, bytes since the start, and so on."""
         received, speed, connections = self._attempts.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
-                "free_bytes": room.free_bytes(self.config.general.download_dir),
+                "free_bytes": free_bytes(self.config.general.download_dir),
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
 
     def health(self):

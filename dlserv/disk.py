@@ -1,4 +1,4 @@
-"""What the disk is asked besides bytes: what lies under a path, and that names last."""
+"""What the disk is asked besides bytes: what lies under a path, what is free, and that names last."""
 
 import contextlib
 import errno
@@ -27,6 +27,14 @@ def mount_of(path):
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path if os.path.dirname(path) != path else None
+
+
+def free_bytes(path):
+    """Bytes free on the file system that holds `path`, or None where that cannot be told."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None
 
 
 def sync_folder(path):

@@ -111,6 +111,11 @@ class Terminal:
         """A sentence about what went wrong, as all of them look."""
         self.write("dlserv: " + clean(sentence))
 
+    def complain_of(self, failures):
+        """The same for each (what, reason)."""
+        for failure in failures:
+            self.complain("%s: %s" % tuple(failure))
+
 
 def _is_in_foreground(stream):
     """Whether the shell has not put us into the background, where keys would stop the process."""

@@ -20,12 +20,12 @@ ORDER = """
     engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
     engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
     engine.sources engine.transfer engine.connections engine.landing engine.download
-    wal backends snapshot repair store events task removal place scheduler run room board attempts daemon
+    wal backends snapshot repair store events task removal place scheduler run board attempts daemon
     api.framing api.requests api.bodies api.replies api.views api.files api.assets api.feeds api.metrics
     api.openapi api.routes api.crowd api.guard api.listener api.server
     records moving note configfile client terminal serve
-    commands.table commands.finding commands.choosing commands.act commands.rows commands.show
-    commands.settings commands.posting commands.feed commands.watch commands.add commands.get
+    commands.table commands.words commands.rows commands.show commands.settings commands.feed
+    commands.watch commands.act commands.get
     commands.completion cli __main__
 """.split()
 

@@ -5,10 +5,12 @@ import signal
 import sys
 from importlib import import_module
 
-from .. import serve
-from ..errors import LocalError
+from .. import serve, tokens
+from ..client import Client
+from ..config import TABLES
+from ..errors import LocalError, NoDaemon
+from ..note import note_path, read_note
 from ..terminal import standard_terminals
-from .finding import find
 from .table import build_parser
 
 EXIT_INTERRUPTED = 130
@@ -41,6 +43,31 @@ def _run(options):
         return function(options, terminals)
     with find(getattr(options, "url", None), getattr(options, "token_file", None), os.environ) as client:
         return function(client, options, terminals)
+
+
+def find(url, token_file, environ):
+    """A Client of the daemon at `url`, else at $DLSERV_URL, else of the one whose note is found.
+
+    Raises InvalidValue, or NoDaemon if the note is a dead one's.
+    """
+    url = url or environ.get("DLSERV_URL")
+    token = tokens.read(token_file, "token-file") if token_file else environ.get("DLSERV_TOKEN")
+    if not url:
+        note = _note(environ)
+        url = note["url"]
+        if not token and note["token_file"]:
+            token = tokens.read(note["token_file"], "token-file")
+    return Client(url, token)
+
+
+def _note(environ):
+    path = note_path(environ, lambda: serve.settings(None, environ)[0]["general"]["db_path"])
+    try:
+        note = read_note(path)
+    except ProcessLookupError as error:
+        raise NoDaemon("no daemon: %s" % error) from None
+    return note or {"url": "http://127.0.0.1:%d" % TABLES["server"].fields["port"].default,
+                    "token_file": None}
 
 
 def _end(number, frame):

@@ -12,8 +12,8 @@ from ..daemon import Daemon
 from ..errors import Error, Exists, InvalidValue
 from ..task import FINISHED, INVALID, PAUSED, tid_of
 from ..terminal import Screen, clean
-from .posting import read_tasks
 from .rows import watch_table
+from .words import read_tasks
 
 EVERY = 0.2     # seconds between two drawings
 

@@ -6,8 +6,8 @@ import time
 from ..client import task_path
 from ..terminal import clean
 from ..units import format_seconds, format_size
-from .choosing import choose
 from .rows import list_table, plain
+from .words import choose
 
 _BYTES = ("total_bytes", "downloaded_bytes", "total_bytes_estmt", "free_bytes")
 

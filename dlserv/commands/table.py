@@ -64,7 +64,7 @@ COMMANDS = (
         Argument("--priority", metavar="N", help="higher goes first"),
         Argument("--paused", action="store_true", help="add it without starting it"),
         Argument("--wait", action="store_true", help="return when it is finished; the exit code tells"),
-        _QUIET), "add:add", True, (
+        _QUIET), "act:add", True, (
         "add https://example.org/debian.iso",
         "add https://example.org/a.iso -o b.iso -d isos --limit 2M --wait",
         "add -i list.txt --paused",

@@ -10,10 +10,9 @@ from ..client import task_path
 from ..errors import Refused
 from ..terminal import Screen
 from ..units import format_size
-from .act import tell_failures
-from .choosing import choose
 from .feed import Feed, Tasks
 from .rows import ENDED, name_of, plain, watch_table
+from .words import choose
 
 _LOST = "the connection is lost; trying again"
 EVERY = 0.1         # seconds between two drawings, at the least
@@ -57,7 +56,7 @@ def await_all(client, tids, errors, quiet=False):
                     tasks.take(event)
     finished = {row["tid"] for row in _ask(client, wanted) if row["state"] == "finished"}
     failures = [_why(client, tid) for tid in tids if tid not in finished]
-    tell_failures(failures, errors)
+    errors.complain_of(failures)
     return 1 if failures else 0
 
 
