@@ -15,6 +15,8 @@ AT_ONCE = 4
 SLOW_ONES = (["tests/web"], ["tests/engine/test_connections.py"], ["tests/test_crash.py"],
              ["tests/test_daemon.py", "tests/test_boxes.py"])
 OTHERS = 6      # shards of what is not named above
+# Hundreds of daemons are started, each of which would compile itself anew without.
+ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def shards():
@@ -28,14 +30,14 @@ def shards():
 
 def run(paths):
     """(exit code, what pytest printed)."""
-    done = subprocess.run([sys.executable, "-m", "pytest"] + paths, cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    done = subprocess.run([sys.executable, "-m", "pytest"] + paths, cwd=ROOT, env=ENVIRON,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
 def main(arguments):
     if arguments:
-        return subprocess.call([sys.executable, "-m", "pytest"] + arguments, cwd=ROOT)
+        return subprocess.call([sys.executable, "-m", "pytest"] + arguments, cwd=ROOT, env=ENVIRON)
     worst = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for paths, (code, printed) in zip(shards(), pool.map(run, shards())):

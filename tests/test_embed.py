@@ -219,13 +219,14 @@ def test_no_thread_descriptor_or_handler_is_left(make, origin, capfd):
         origin.put("/a.iso", DATA)
         origin.put("/half.iso", DATA, script=[Gate(after=100)])
         origin.put("/stuck.iso", DATA, script=[accept_and_sleep])
+        origin.put("/late.iso", DATA, script=[Gate(after=100)])
         with Daemon(make(name)) as daemon, Server(daemon, port=0) as server, Api(server.url) as api:
             tids = [api.add(origin.url(path)) for path in ("/a.iso", "/half.iso", "/stuck.iso", "/none.iso")]
             daemon.wait(tids[0], 10)
             daemon.wait(tids[3], 10)
             until(lambda: daemon.get(tids[1]).downloaded == 100 and len(origin.asked("/stuck.iso")))
             api.post("/task/batch/delete", {"tids": tids, "del_file": True})
-            daemon.add(origin.url("/half.iso"))
+            daemon.add(origin.url("/late.iso"))
         origin.requests.clear()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     until(lambda: {each for each in threading.enumerate() if each.name.startswith("dlserv")} <= before[1])
