@@ -30,6 +30,7 @@ def few_files():
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def allow(more):
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         with tempfile.TemporaryFile() as file:
             resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + more, limits[1]))
 

@@ -50,7 +50,7 @@ def a_little(exchange):
 # -- how many -----------------------------------------------------------------------------
 
 def test_the_first_answer_is_used_and_others_join(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(8 * MIB)] * 4)
+    origin.put("/a", DATA, script=[paced(3 * MIB)] * 4)     # slow enough to wait in no kernel
     attempt(origin.url("/a"), connections=4).run()
     assert whole(folder)
     asked = ranges(origin)
