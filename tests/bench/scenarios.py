@@ -67,9 +67,13 @@ def _one_connection(folder, certificate=None, **options):
         contestants = dict(fetchers(url + "/gib", target, insecure=bool(certificate)),
                            dlserv=lambda: daemon.fetch(url + "/gib", connections=1, **options))
         compare(3, contestants)
-        print("  without the SHA-256 that only dlserv makes (download.hash: false)")
-        daemon.call("POST", "/config", {"download": {"hash": False}})
+        leave_out_the_hash(daemon)
         compare(3, contestants)
+
+
+def leave_out_the_hash(daemon):
+    print("  without the SHA-256 that only dlserv makes (download.hash: false)")
+    daemon.call("POST", "/config", {"download": {"hash": False}})
 
 
 def tls(folder):
@@ -82,10 +86,16 @@ def slow(folder):
     root, target = make_file(folder, "gib", GIB), os.path.join(folder, "out")
     with serving(root, os.path.join(folder, "nginx")) as url, Dlserv(folder) as daemon:
         daemon.call("POST", "/config", {"download": {"max_per_host": 16}})
-        for count in (8, 16):
+
+        def compare_with(count):
             print("  %d connections" % count)
             compare(2, dict(fetchers(url + "/slow/gib", target, connections=count),
                             dlserv=lambda: daemon.fetch(url + "/slow/gib", connections=count)))
+
+        compare_with(8)
+        compare_with(16)
+        leave_out_the_hash(daemon)
+        compare_with(16)
 
 
 def small(folder):
