@@ -14,6 +14,7 @@ from ..errors import Unavailable
 from .folder import local_error
 
 
+_HAS_PWRITE = hasattr(os, "pwrite")
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -41,7 +42,9 @@ class PartFile:
 
     def __init__(self, folder, name, fd, named=True):
         self.folder, self.name, self._fd, self.named = folder, name, fd, named
-        self._lock = threading.Lock()   # held while a descriptor is closed, copied or sought
+        # Held while the descriptor is closed, copied, sought or written: the kernel writes to a
+        # file for one thread at a time, and the others would spin meanwhile.
+        self.lock = threading.Lock()
         status = os.fstat(fd)
         self.node = status.st_dev, status.st_ino
 
@@ -79,9 +82,10 @@ class PartFile:
         """All of the buffer at the offset."""
         view = memoryview(view)
         try:
-            while view:
-                count = self._pwrite(view, offset)
-                view, offset = view[count:], offset + count
+            with self.lock:
+                while view:
+                    count = self._pwrite(view, offset)
+                    view, offset = view[count:], offset + count
         except OSError as error:
             raise self.local_error(error) from error
 
@@ -92,22 +96,18 @@ class PartFile:
         except OSError as error:
             raise self.local_error(error) from error
 
-    if hasattr(os, "pwrite"):
-        def _pwrite(self, view, offset):
+    def _pwrite(self, view, offset):
+        if _HAS_PWRITE:
             return os.pwrite(self._fd, view, offset)
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        return os.write(self._fd, view)
 
-        def _pread(self, count, offset):
+    def _pread(self, count, offset):
+        if _HAS_PWRITE:
             return os.pread(self._fd, count, offset)
-    else:
-        def _pwrite(self, view, offset):
-            with self._lock:
-                os.lseek(self._fd, offset, os.SEEK_SET)
-                return os.write(self._fd, view)
-
-        def _pread(self, count, offset):
-            with self._lock:
-                os.lseek(self._fd, offset, os.SEEK_SET)
-                return os.read(self._fd, count)
+        with self.lock:
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            return os.read(self._fd, count)
 
     def truncate(self, size=0):
         """Cut or extend the file; an extension takes no room yet."""
@@ -118,7 +118,7 @@ class PartFile:
 
     def flush(self):
         """Return when the bytes written so far survive a power cut; for any thread."""
-        with self._lock:
+        with self.lock:
             if self._fd is None:
                 return
             try:
@@ -178,7 +178,7 @@ class PartFile:
         self.stamp(status.st_mtime)
 
     def close(self):
-        with self._lock:
+        with self.lock:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None

@@ -107,7 +107,8 @@ class _Pipe:
         moved = 0
         while moved < count:
             try:
-                moved += os.splice(self._source, part.fileno(), count - moved, offset_dst=offset + moved)
+                with part.lock:
+                    moved += os.splice(self._source, part.fileno(), count - moved, offset_dst=offset + moved)
             except OSError as error:
                 if error.errno not in REFUSALS:
                     raise part.local_error(error) from error
