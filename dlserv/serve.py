@@ -70,6 +70,9 @@ def settings(options, environ):
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    for key in ("download_dir", "db_path"):
+        if isinstance(general[key], str):
+            general[key] = os.path.expanduser(general[key])
     remarks = [(logging.WARNING, "there is no setting for the environment variable %s" % name)
                for name in unknown]
     remarks.append((logging.INFO, "no configuration file" if from_file is None

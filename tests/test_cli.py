@@ -235,6 +235,13 @@ def test_a_file_is_found_without_being_named(tmp_path):
     assert "download" not in serve.settings(options(), {"XDG_CONFIG_HOME": str(tmp_path / "none")})[0]
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = write(tmp_path / "c.json", {"general": {"download_dir": "~/films", "db_path": "~/state.db"}})
+    general = serve.settings(options(config=path), {})[0]["general"]
+    assert general == {"download_dir": str(tmp_path / "films"), "db_path": str(tmp_path / "state.db")}
+
+
 @pytest.mark.parametrize("text, words", [
     ({"server": {"port": "eighty"}}, ["server.port", '"eighty"']),
     ({"server": {"prot": 1}}, ["server.prot", "port"]),
