@@ -10,59 +10,24 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV = build/venv-$(call VERSION_OF,$(PYTHON))
-SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -name __main__.py | LC_ALL=C sort)
+SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -path dlserv/__main__.py | LC_ALL=C sort)
 
 .PHONY: pyz test test-all crash-test bench install clean
 
 pyz: dlserv.pyz
 
-# The same bytes wherever and whenever it is built: sorted names, one time, one mode. Docstrings,
-# comments and white space that Python does not need stay at home; routes.py needs the docstrings of
-# its functions, which the interface is described by.
+# The same bytes wherever and whenever it is built: sorted names, one date, one mode.
 define BUILD
-import ast, io, re, sys, tokenize, zipapp, zipfile
-
-WORDS = tokenize.NAME, tokenize.NUMBER, tokenize.STRING
-SILENT = tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER
-DEPTH = {tokenize.INDENT: 1, tokenize.DEDENT: -1}
-
-def bare(source, documented):
-    kinds = (ast.Module, ast.ClassDef) if documented else (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docstrings = {node.body[0].lineno: len(node.body) == 1 for node in ast.walk(ast.parse(source))
-                  if isinstance(node, kinds) and ast.get_docstring(node) is not None}
-    out, depth, before = [], 0, tokenize.NEWLINE
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        kind = token.type
-        depth += DEPTH.get(kind, 0)
-        if kind in DEPTH or kind in SILENT or before == kind == tokenize.NEWLINE:
-            continue
-        if before == tokenize.NEWLINE:
-            if kind == tokenize.STRING and token.start[0] in docstrings:
-                out.append(docstrings[token.start[0]] * (" " * depth + "0\n"))
-                continue
-            out.append(" " * depth)
-        elif before in WORDS and kind in WORDS:
-            out.append(" ")
-        out.append("\n" if kind == tokenize.NEWLINE else token.string)
-        before = kind
-    return "".join(out)
-
+import sys, zipapp, zipfile
 target, *names = sys.argv[1:]
-stage = target + ".zip"
-with zipfile.ZipFile(stage, "w") as archive:
+with zipfile.ZipFile(target + ".zip", "w") as archive:
     for name in names:
         entry = zipfile.ZipInfo("__main__.py" if name == "dlserv.py" else name)
         entry.external_attr, entry.create_system = 0o644 << 16, 3
         entry.compress_type = zipfile.ZIP_DEFLATED
         with open(name, "rb") as file:
-            data = file.read()
-        if name.endswith(".py"):
-            data = bare(data.decode(), documented=name == "dlserv/api/routes.py").encode()
-        elif "/web/" in name:
-            lines = [re.sub(rb"(^|  +)// .*", b"", line.strip()) for line in data.split(b"\n")]
-            data = b"\n".join(filter(None, lines))
-        archive.writestr(entry, data, compresslevel=9)
-zipapp.create_archive(stage, target, interpreter="/usr/bin/env python3")
+            archive.writestr(entry, file.read(), compresslevel=9)
+zipapp.create_archive(target + ".zip", target, interpreter="/usr/bin/env python3")
 endef
 export BUILD
 

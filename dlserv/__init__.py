@@ -7,7 +7,8 @@
         daemon.wait(tid)
 """
 
-__version__ = "1.0"
+from .version import __version__
+
 __all__ = ["Daemon", "Server", "__version__"]
 
 

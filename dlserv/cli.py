@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from . import __version__
+from .version import __version__
 from .errors import Error, InvalidValue, NoDaemon, NotAllowed
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_NOT_ALLOWED = range(5)
@@ -28,7 +28,7 @@ def main(arguments=None):
             return _serve(arguments[1:])
         return (_command if _is_a_client_s(arguments) else _serve)(arguments)
     except Error as error:
-        from .terminal import clean
+        from .units import clean
         print("dlserv: %s" % clean(str(error)), file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 

@@ -14,26 +14,26 @@ import os
 import threading
 import time
 
-from . import __version__, options
-from .attempts import Attempts, join
-from .board import Board
-from .config import Config, is_live
-from .engine.border import Border
-from .engine.cookies import read_file
-from .engine.dial import Tls
+from .version import __version__
+from .settings import options
+from .tasks.runner import Attempts, join
+from .tasks.registry import Board
+from .settings.config import Config, is_live
+from .net.address_policy import Border
+from .net.cookies import read_file
+from .net.connect import Tls
 from .engine.folder import Folder
-from .engine.hosts import Hosts
-from .engine.pool import Pool
+from .net.host_limits import Hosts
+from .net.pool import Pool
 from .engine.ratelimit import TokenBucket
-from .engine.route import Network
-from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError,
-                     StoreBroken)
-from .disk import file_system, free_bytes
-from .place import Place
-from .removal import Removal, remove_files
-from .run import boot_id
-from .store import FACT, Store
-from .task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, check_url, tid_of
+from .net.proxy import Network
+from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
+from .fs import file_system, free_bytes
+from .tasks.download_dir import Place
+from .tasks.removal import Removal, remove_files
+from .tasks.attempt import boot_id
+from .state.store import FACT, Store
+from .tasks.task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, check_url, tid_of
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")

@@ -14,16 +14,17 @@ import sys
 import threading
 import zipimport
 
-from . import config, configfile, tokens
+from .settings import config, config_file
+from .settings import token as tokens
 from .api.listener import UNIX
 from .errors import Error, LocalError, Unwritable
-from .note import Note, note_path
+from .client.discovery import Note, note_path
 
 log = logging.getLogger("dlserv")
 
 END_SECONDS = 2.5           # that the end may take, from the signal on
 MOST_FILES = 2 ** 16
-LATE = (".engine.ftp",)     # modules of ours that are imported when they are needed
+LATE = (".net.ftp",)     # modules of ours that are imported when they are needed
 
 
 def add_arguments(parser):
@@ -63,10 +64,10 @@ def settings(options, environ):
     flags = vars(options) if options else {}
     named = flags.get("config")
     path = named or config.default_config_path(environ, _is_root())
-    from_file = configfile.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+    from_file = config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
     sources = [from_file or {}, from_environment, _from_flags(flags)]
-    mapping = configfile.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
+    mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
     general = mapping.setdefault("general", {})
     general.setdefault("download_dir", config.default_download_dir(environ))
     general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
@@ -114,7 +115,7 @@ def serve(options):
     mapping, remarks, path = settings(options, os.environ)
 
     def keep(changes, changed):
-        configfile.write_back(path, changes)
+        config_file.write_back(path, changes)
         log.setLevel(changed.general.log_level.upper())
 
     _allow_many_files()
@@ -171,15 +172,15 @@ def _tell_of_death(death):
 
 def _move(options):
     """What --export and --import ask for."""
-    from . import moving
-    from .terminal import clean
+    from .tasks import export
+    from .units import clean
     mapping, _, _ = settings(options, os.environ)
     parsed = config.Config.parse(mapping)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="dlserv: %(message)s")
     if options.export:
-        moving.export_tasks(options.export, parsed.general, parsed.download)
+        export.export_tasks(options.export, parsed.general, parsed.download)
         return 0
-    counts = moving.import_tasks(options.import_, parsed.general, parsed.download,
+    counts = export.import_tasks(options.import_, parsed.general, parsed.download,
                                  lambda sentence: print("dlserv: %s" % clean(sentence), file=sys.stderr))
     print("%d imported, %d there already, %d left out" % counts)
     return 1 if counts[2] else 0

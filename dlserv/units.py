@@ -83,3 +83,12 @@ def parse_retry_after(text, now=None):
     if date is None:
         return None
     return max(0, date - (time.time() if now is None else now))
+
+
+_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+                        "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+
+
+def clean(text):
+    """The text without anything that moves the cursor, breaks the line or turns it around."""
+    return _DANGEROUS.sub("\ufffd", text)

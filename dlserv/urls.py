@@ -10,8 +10,8 @@ import socket
 from collections import namedtuple
 from urllib.parse import quote, unquote, urljoin
 
-from .schema import MASK
-from .schema import shown as json_text
+from .masking import MASK, is_secret
+from .masking import shown as json_text
 from .units import utf8_of
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 21, "socks5": 1080, "socks5h": 1080}
@@ -26,9 +26,6 @@ _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", r
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SECRET_NAME = re.compile(r"token|pass(?:w|phr)|pwd|secret|signature|credential|session|jwt|bearer|authoriz|"
-                          r"(?:api|access|auth|pass).?key|"
-                          r"(?:^|[\W_]|(?-i:[a-z](?=[A-Z])))(?:key|sig|sign|auth|pass|sid)[\W\d]*$", re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
@@ -198,7 +195,7 @@ def _mask_pair(text):
     """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
     words = re.split("([=?])", text)
     for index in range(0, len(words) - 2, 2):
-        if words[index + 1] == "=" and _SECRET_NAME.search(unquote(words[index])):
+        if words[index + 1] == "=" and is_secret(unquote(words[index])):
             value = "".join(words[index + 2:])
             return "".join(words[:index + 2]) + (value and MASK)
     return text

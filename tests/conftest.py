@@ -13,11 +13,12 @@ for path in (HERE, os.path.dirname(HERE)):
     if path not in sys.path:
         sys.path.insert(0, path)
 
+from attempt import attempt, without_links  # noqa: E402, F401
 from harness import ROOT, Api, Process, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
 from dlserv import Daemon, Server  # noqa: E402
-from dlserv.store import Store  # noqa: E402
+from dlserv.state.store import Store  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

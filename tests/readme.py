@@ -11,7 +11,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from dlserv import config, options  # noqa: E402
+from dlserv.settings import config, options  # noqa: E402
 from dlserv.api.routes import ROUTES  # noqa: E402
 from dlserv.commands.table import COMMANDS  # noqa: E402
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AT_ONCE = 4
-SLOW_ONES = (["tests/web"], ["tests/engine/test_connections.py"], ["tests/test_crash.py"],
+SLOW_ONES = (["tests/web"], ["tests/engine/test_fetch.py"], ["tests/test_crash.py"],
              ["tests/test_daemon.py", "tests/test_boxes.py"])
 OTHERS = 6      # shards of what is not named above
 # Hundreds of daemons are started, each of which would compile itself anew without.

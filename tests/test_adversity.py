@@ -6,8 +6,10 @@ import tempfile
 
 import pytest
 
-from dlserv import Daemon, Server, attempts, store
-from dlserv.place import Place, mount_of
+from dlserv import Daemon, Server
+from dlserv.tasks import runner
+from dlserv.state import store
+from dlserv.tasks.download_dir import Place, mount_of
 from dlserv.errors import StoreBroken, Unavailable, Unwritable
 from harness import ROOT, Api, noise, until
 from servers.origin import Gate, paced
@@ -17,7 +19,7 @@ DATA = noise(300000)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
     monkeypatch.setattr(store, "RETRY", 0.1)
 
 

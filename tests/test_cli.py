@@ -15,7 +15,8 @@ import pytest
 from harness import ROOT, noise, until
 from servers.origin import Gate, accept_and_sleep, drop, redirect, refuse
 
-from dlserv import Daemon, __version__, serve
+from dlserv import Daemon, serve
+from dlserv.version import __version__
 from dlserv.errors import InvalidValue
 
 DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]

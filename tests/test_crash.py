@@ -9,8 +9,8 @@ import time
 import pytest
 
 from dlserv import Daemon
-from dlserv.store import Store
-from dlserv.task import tid_of
+from dlserv.state.store import Store
+from dlserv.tasks.task import tid_of
 from harness import noise, until
 from servers.origin import Origin, paced
 

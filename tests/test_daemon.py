@@ -11,7 +11,7 @@ from dlserv import Daemon, urls
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
 from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, MissingModule, NotFound
-from dlserv.run import Checkpointer
+from dlserv.tasks.attempt import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
 
@@ -273,8 +273,8 @@ def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
 # -- room -----------------------------------------------------------------------------------------
 
 def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
-    from dlserv import attempts
-    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks import runner
+    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
     daemon = start(reserve=2 ** 50)
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
@@ -289,8 +289,8 @@ def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monk
 
 
 def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
-    from dlserv import attempts
-    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks import runner
+    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
     daemon = start()
     origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
     tid = daemon.add(origin.url("/a.iso"))

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from dlserv import Daemon, attempts
+from dlserv import Daemon
+from dlserv.tasks import runner
 from harness import noise, until
 from servers.origin import Gate, chunked
 
@@ -103,7 +104,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(attempts, "WAIT_FOR_DISK", 0.1)
+    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
     paths = [str(tmp_path / name) for name in ("usb", "kept")]
     for path in paths:
         os.mkdir(path)

@@ -15,33 +15,37 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    errors units disk schema urls tokens config options lists
-    engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.folder engine.partfile engine.resource engine.channel engine.dial engine.hosts
-    engine.pool engine.border engine.auth engine.cookies engine.route engine.http engine.ftp
-    engine.sources engine.transfer engine.connections engine.landing engine.download
-    wal backends snapshot repair store events task removal place scheduler run board attempts daemon
-    api.framing api.requests api.bodies api.replies api.views api.files api.assets api.feeds api.metrics
-    api.openapi api.routes api.crowd api.guard api.listener api.server
-    records moving note configfile client terminal serve
-    commands.table commands.words commands.rows commands.show commands.settings commands.feed
-    commands.watch commands.act commands.get
-    commands.completion cli __main__
+    version errors digests units masking fs urls
+    settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
+    net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
+    net.auth net.cookies net.proxy net.http net.ftp
+    engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
+    engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
+    state state.wal state.backends state.snapshot state.recovery state.store
+    tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
+    tasks.runner tasks.record_check tasks.export
+    daemon
+    api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
+    api.openapi api.routes api.connection_limit api.access api.listener api.server
+    client client.rest client.discovery
+    serve
+    commands.terminal commands.table commands.words commands.rows commands.show commands.settings commands.feed
+    commands.watch commands.act commands.get commands.completion commands
+    cli __main__ dlserv
 """.split()
 
-# The rooms know nothing of these, whatever the order would allow.
+# A room knows nothing of these rooms and modules, whatever the order would allow.
 BANS = {
-    "engine": {"backends", "store", "events", "task", "removal", "scheduler", "run", "board", "attempts",
-               "daemon"},
-    "store": {"engine", "task"},
-    "backends": {"engine", "task"},
-    "wal": {"engine", "task"},
-    "snapshot": {"engine", "task"},
-    "repair": {"engine", "task"},
-    "api": {"store", "scheduler", "daemon", "board", "attempts", "backends"},
+    "settings": {"net", "engine", "state", "tasks"},
+    "net": {"engine", "state", "tasks"},
+    "engine": {"state", "tasks", "daemon"},
+    "state": {"settings", "net", "engine", "tasks"},
+    "tasks": {"daemon", "api"},
+    "api": {"state", "daemon"},
+    "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
-LAZY_BUT = {"backends": {"sqlite3"}, "engine.ftp": {"ftplib"}, "engine.channel": {"ssl"}}
+LAZY_BUT = {"state.backends": {"sqlite3"}, "net.ftp": {"ftplib"}, "net.channel": {"ssl"}}
 LONGEST_FUNCTION = 60
 
 
@@ -51,8 +55,17 @@ def modules():
         for name in names:
             if name.endswith(".py"):
                 path = os.path.join(folder, name)
-                found[os.path.relpath(path, PACKAGE)[:-3].replace(os.sep, ".")] = path
-    return {name: path for name, path in found.items() if not name.endswith("__init__")}
+                dotted = os.path.relpath(path, ROOT)[:-3].replace(os.sep, ".")
+                found[_without(dotted, ".__init__")] = path
+    return {_after(name, "dlserv."): path for name, path in found.items()}
+
+
+def _without(text, ending):
+    return text[:-len(ending)] if text.endswith(ending) else text
+
+
+def _after(text, beginning):
+    return text[len(beginning):] if text.startswith(beginning) else text
 
 
 MODULES = modules()
@@ -68,19 +81,21 @@ def imports(name, everywhere=True):
     nodes = ast.walk(tree) if everywhere else _module_level(tree)
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = name.split(".")[:-node.level] + (node.module.split(".") if node.module else [])
-            if ".".join(base) in MODULES:
-                yield ".".join(base)
-            else:
-                for alias in node.names:
-                    whole = ".".join(base + [alias.name])
-                    if whole in MODULES:
-                        yield whole
+            base = _package(name, node.level) + (node.module.split(".") if node.module else [])
+            wholes = [".".join(base + [alias.name]) for alias in node.names]
+            yield from {whole if whole in MODULES else ".".join(base) for whole in wholes} - {""}
         elif isinstance(node, ast.ImportFrom):
             yield "." + node.module.split(".")[0]
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield "." + alias.name.split(".")[0]
+
+
+def _package(name, level):
+    """The parts of the package that a relative import of this level starts from, dlserv's own left out."""
+    parts = [] if name == "dlserv" else name.split(".")
+    is_package = MODULES[name].endswith("__init__.py")
+    return parts[:len(parts) - level + is_package]
 
 
 def _module_level(tree):

@@ -72,13 +72,14 @@ def listens(url):
 def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     """Its flush never returns, as that of a dying USB disk; what was acknowledged is there all the same."""
     code = ("import sys, time; sys.path.insert(0, %r)\n"
-            "from dlserv import cli, run\n"
+            "from dlserv import cli\n"
             "from dlserv.engine import partfile\n"
+            "from dlserv.tasks import attempt\n"
             "def hang(fd):\n"
             "    print('hanging', file=sys.stderr, flush=True)\n"
             "    time.sleep(60)\n"
             "partfile._fdatasync = hang\n"
-            "run.Checkpointer.FLUSH_EVERY = 0.3\n"
+            "attempt.Checkpointer.FLUSH_EVERY = 0.3\n"
             "sys.exit(cli.main())" % ROOT)
     running = process(command=[sys.executable, "-c", code])
     origin.put("/a.iso", noise(2000000), script=[Gate(after=1000000)])

@@ -56,7 +56,7 @@ def finishes(daemon, origin, name="/after"):
 
 @pytest.mark.parametrize("name", ["_next", "_seconds_to_sleep", "_start_task"])
 def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, name):
-    from dlserv import scheduler
+    from dlserv.tasks import scheduler
     monkeypatch.setattr(scheduler, "AFTER_A_BUG", 0.05)
     origin.put("/a.iso", DATA)
     met = stumble(daemon._attempts._scheduler, name)
@@ -170,15 +170,15 @@ def test_a_bug_while_hashing_ends_its_task_alone(daemon, origin, stumble, monkey
 
 
 def test_a_bug_while_resolving_ends_its_task_alone(daemon, origin, monkeypatch):
-    from dlserv.engine import dial
-    real = dial._getaddrinfo
+    from dlserv.net import connect
+    real = connect._getaddrinfo
 
     def broken(host, port, flags):
         if not flags:       # the call that has a thread of its own
             raise Bug("planted in getaddrinfo")
         return real(host, port, flags)
 
-    monkeypatch.setattr(dial, "_getaddrinfo", broken)
+    monkeypatch.setattr(connect, "_getaddrinfo", broken)
     tid = daemon.add("http://localhost:1/a.iso")
     assert daemon.wait(tid, 10).error == "internal error: Bug"
     assert finishes(daemon, origin)

@@ -3,9 +3,10 @@
 Every wrong value is an InvalidValue that names the key.
 """
 
-from .. import options
+from ..settings import options
 from ..errors import InvalidValue
-from ..schema import Boolean, parse_boolean, shown
+from ..masking import shown
+from ..settings.schema import Boolean, parse_boolean
 
 MOST = 20000            # tasks, or tids, in one request
 

@@ -2,8 +2,9 @@
 
 import re
 
-from .. import __version__, config, options
-from ..task import STATES
+from ..version import __version__
+from ..settings import config, options
+from ..tasks.task import STATES
 
 _BOOLEAN = {"enum": ["true", "false", "1", "0", "yes", "no"]}
 _PARAMETERS = {

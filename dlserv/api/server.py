@@ -18,13 +18,13 @@ import time
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
                       Unavailable)
-from .. import tokens
-from . import framing, listener
+from ..settings import token
+from . import http1, listener
 from .assets import Assets
-from .crowd import Crowd, has_hung_up, shut
-from .guard import Guard
+from .connection_limit import Crowd, has_hung_up, shut
+from .access import Guard
 from .requests import NoLength, Request, WrongType, parse_query
-from .feeds import Feed
+from .sse import Feed
 from .replies import FilePart, Reply, error_reply, json_reply
 from .routes import find
 
@@ -61,7 +61,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.replies = collections.Counter()    # HTTP status: how many
         self.settings = settings = daemon.config.server
         self.crowd = Crowd(settings.max_connections)
-        self.guard = Guard(tokens.of(settings), settings.allowed_hosts, settings.allowed_origins)
+        self.guard = Guard(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self._lock = threading.Lock()
         self._wake, self._waker = socket.socketpair()
@@ -219,7 +219,7 @@ class _Reader(io.RawIOBase):
 
 
 def _encode(reply, headers):
-    return framing.encode_reply(reply.status, http.HTTPStatus(reply.status).phrase, headers)
+    return http1.encode_reply(reply.status, http.HTTPStatus(reply.status).phrase, headers)
 
 
 def set_timeout(sock, seconds):
@@ -266,7 +266,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             self.close_connection, self._unread = not head.keep_alive, head.has_body
             reply = self._answer(head)
-        except framing.BadMessage as error:
+        except http1.BadMessage as error:
             reply, self._unread = error_reply(error.status, str(error)), True
         self.close_connection = self.close_connection or self._unread
         self._send(reply, head)
@@ -297,9 +297,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.crowd.busy(self.connection)
         self._raw.deadline = time.monotonic() + HEAD_SECONDS
         try:
-            return framing.read_head(self.rfile)
+            return http1.read_head(self.rfile)
         except socket.timeout:
-            raise framing.BadMessage(408, "the request took longer than %d s" % HEAD_SECONDS) from None
+            raise http1.BadMessage(408, "the request took longer than %d s" % HEAD_SECONDS) from None
 
     # -- from a head to a reply ------------------------------------------------------
 
@@ -348,9 +348,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._raw.deadline = time.monotonic() + BODY_SECONDS
         try:
-            body = framing.read_body(self.rfile, head)
+            body = http1.read_body(self.rfile, head)
         except socket.timeout:
-            raise framing.BadMessage(408, "the body took longer than %d s" % BODY_SECONDS) from None
+            raise http1.BadMessage(408, "the body took longer than %d s" % BODY_SECONDS) from None
         self._unread = False
         return body
 

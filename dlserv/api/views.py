@@ -1,8 +1,9 @@
 """Tasks as the wire spells them: excerpt, status, info. See the wire contract for each field."""
 
-from .. import options, urls
+from ..settings import options
+from .. import urls
 from ..engine import filename
-from ..task import FINISHED
+from ..tasks.task import FINISHED
 from ..units import percent
 
 

@@ -5,12 +5,13 @@ import signal
 import sys
 from importlib import import_module
 
-from .. import serve, tokens
-from ..client import Client
-from ..config import TABLES
+from .. import serve
+from ..settings import token as tokens
+from ..client.rest import Client
+from ..settings.config import TABLES
 from ..errors import LocalError, NoDaemon
-from ..note import note_path, read_note
-from ..terminal import standard_terminals
+from ..client.discovery import note_path, read_note
+from .terminal import standard_terminals
 from .table import build_parser
 
 EXIT_INTERRUPTED = 130

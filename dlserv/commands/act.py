@@ -2,8 +2,8 @@
 
 import json
 
-from ..client import STATES, task_path, tid_of
-from ..terminal import clean
+from ..client.rest import STATES, task_path, tid_of
+from ..units import clean
 from .words import choose, read_tasks
 
 LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many

@@ -1,6 +1,6 @@
 """completion: the commands' table, as bash, zsh and fish want it."""
 
-from ..client import STATES
+from ..client.rest import STATES
 from .table import COMMANDS, CONNECTION
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"

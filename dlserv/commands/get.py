@@ -10,8 +10,9 @@ from .. import serve, urls
 from ..api.views import row
 from ..daemon import Daemon
 from ..errors import Error, Exists, InvalidValue
-from ..task import FINISHED, INVALID, PAUSED, tid_of
-from ..terminal import Screen, clean
+from ..tasks.task import FINISHED, INVALID, PAUSED, tid_of
+from ..units import clean
+from .terminal import Screen
 from .rows import watch_table
 from .words import read_tasks
 

@@ -1,7 +1,7 @@
 """A task as one line: tab-separated for scripts, in columns that fit the terminal for people."""
 
-from ..terminal import Column, Table, clean
-from ..units import format_seconds, format_size
+from .terminal import Column, Table
+from ..units import clean, format_seconds, format_size
 
 COLOURS = {"downloading": "cyan", "queued": None, "paused": "yellow", "finished": "green", "invalid": "red"}
 ENDED = ("finished", "invalid", "paused")

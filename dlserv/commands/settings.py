@@ -2,9 +2,9 @@
 
 import json
 
-from ..config import TABLES
+from ..settings.config import TABLES
 from ..errors import InvalidValue
-from ..terminal import clean
+from ..units import clean
 
 
 def config(client, options, terminals):

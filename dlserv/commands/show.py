@@ -3,9 +3,8 @@
 import json
 import time
 
-from ..client import task_path
-from ..terminal import clean
-from ..units import format_seconds, format_size
+from ..client.rest import task_path
+from ..units import clean, format_seconds, format_size
 from .rows import list_table, plain
 from .words import choose
 

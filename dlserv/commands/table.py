@@ -8,8 +8,8 @@ client where no daemon is needed, and gives the exit code.
 import argparse
 from collections import namedtuple
 
-from .. import __version__
-from ..client import STATES
+from ..version import __version__
+from ..client.rest import STATES
 
 Command = namedtuple("Command", "name help arguments run needs_daemon examples")
 

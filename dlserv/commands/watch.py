@@ -6,9 +6,9 @@ import sys
 import time
 from collections import Counter
 
-from ..client import task_path
+from ..client.rest import task_path
 from ..errors import Refused
-from ..terminal import Screen
+from .terminal import Screen
 from ..units import format_size
 from .feed import Feed, Tasks
 from .rows import ENDED, name_of, plain, watch_table

@@ -3,8 +3,8 @@
 import re
 import sys
 
-from .. import lists
-from ..client import STATES, tid_of
+from ..settings import inputfile
+from ..client.rest import STATES, tid_of
 from ..errors import InvalidValue, Refused
 
 LEAST_DIGITS = 4
@@ -62,7 +62,7 @@ def read_tasks(given, folder):
     common = _common(given)
     if folder:
         common["dir"] = folder
-    entries = [lists.Entry(url) for url in given.urls if url != "-"]
+    entries = [inputfile.Entry(url) for url in given.urls if url != "-"]
     for path in given.lists + ["-"] * ("-" in given.urls):
         entries += _read_list(path)
     if not entries:
@@ -87,15 +87,15 @@ def _common(given):
              "paused": "true" if getattr(given, "paused", False) else None}
     texts = {name: text for name, text in texts.items() if text}
     for each in given.option:
-        lists.put(texts, each)
+        inputfile.put(texts, each)
     return texts
 
 
 def _read_list(path):
     try:
         if path == "-":
-            return lists.read(sys.stdin.buffer.read(), "standard input", "--input")
+            return inputfile.read(sys.stdin.buffer.read(), "standard input", "--input")
         with open(path, "rb") as file:
-            return lists.read(file.read(), path, "--input")
+            return inputfile.read(file.read(), path, "--input")
     except OSError as error:
         raise InvalidValue("--input", "%s cannot be read: %s" % (path, error.strerror)) from None

@@ -4,10 +4,7 @@ A `Verifier` hashes beside the download, in a thread of its own, as far as the b
 here in order; what is left when the last byte has come is hashed then.
 """
 
-import base64
-import binascii
 import hashlib
-import re
 import threading
 from collections import namedtuple
 
@@ -15,9 +12,6 @@ from ..errors import Permanent, Unwritable
 
 _PIECE = 2 ** 20
 WORTH_A_THREAD = 2 ** 24    # bytes: less is hashed at once when all is here
-_STRONGEST_FIRST = ("sha-512", "sha-256", "sha-1", "md5")
-_LENGTHS = {"md5": 16, "sha-1": 20, "sha-256": 32, "sha-512": 64}
-_MEMBER = re.compile(r"\s*([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?\s*(?:,|$)")
 
 
 class Checksum(namedtuple("Checksum", "algorithm digest")):
@@ -32,32 +26,6 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 
     def __str__(self):
         return "%s=%s" % self
-
-
-def from_headers(headers, whole):
-    """The strongest digest of the file that a response's head tells, as "sha-256=<hex>", or None.
-
-    Repr-Digest and Digest are of the file even if the answer is a part of it; Content-Digest
-    and Content-MD5 only if it is the `whole` (RFC 9530, RFC 3230, RFC 1864).
-    """
-    members = _MEMBER.findall(headers.get("Repr-Digest") or "") + _MEMBER.findall(headers.get("Digest") or "")
-    if whole:
-        members += _MEMBER.findall(headers.get("Content-Digest") or "")
-        members += [("md5", (headers.get("Content-MD5") or "").strip())]
-    told = {}
-    for name, value in members:
-        name = {"sha": "sha-1"}.get(name.lower(), name.lower())
-        digest = _decoded(value)
-        if len(digest) == _LENGTHS.get(name):
-            told.setdefault(name, digest.hex())
-    return next(("%s=%s" % (name, told[name]) for name in _STRONGEST_FIRST if name in told), None)
-
-
-def _decoded(value):
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 class Verifier:

@@ -18,15 +18,15 @@ from collections import namedtuple
 
 from .. import urls
 from ..errors import Changed, Permanent, Temporary, WrongBytes
-from . import landing
-from .channel import Signal
+from . import publish
+from ..net.channel import Signal
 from .checksum import Checksum, Verifier
-from .connections import OVERLAP, Fetch, compare, contradicts
+from .fetch import OVERLAP, Fetch, compare, contradicts
 from .folder import Folder
 from .meter import Meter
 from .partfile import Identity, PartFile
 from .ratelimit import TokenBucket
-from .resource import Resource, check_is_file
+from ..net.remote_file import Resource, check_is_file
 from .segments import Segments, clip
 from .sources import Opener, Sources
 
@@ -212,7 +212,7 @@ class Download:
         kept = self._kept
         if kept is None or kept.publishing is None:
             return None
-        identity = landing.recover(self._folder, kept.part, kept.target, kept.publishing)
+        identity = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
 
     def _reopen(self):
@@ -387,7 +387,7 @@ class Download:
             self._adopt(source, resource)
         else:
             self._name = self._choose_name(resource)
-            part, target = landing.make_part(
+            part, target = publish.make_part(
                 self._folder, self._free_names(),
                 lambda part, target: self._announce(part, target, source, resource),
                 at_hand and self._previous is None)
@@ -400,7 +400,7 @@ class Download:
     def _choose_name(self, resource):
         if self._previous is not None:
             return self._previous.name
-        return landing.choose_name(self._options.filename, resource)
+        return publish.choose_name(self._options.filename, resource)
 
     def _announce(self, part, target, source, resource):
         plan = part and Progress(part, target, str(source.url), resource, [], None, None)
@@ -412,7 +412,7 @@ class Download:
         self._observer.planned(self._progress(), durable=False)
 
     def _free_names(self):
-        return landing.free_names(self._folder, self._name, self._settings.overwrite, self._previous)
+        return publish.free_names(self._folder, self._name, self._settings.overwrite, self._previous)
 
     # -- digests ---------------------------------------------------------------------
 
@@ -461,7 +461,7 @@ class Download:
         self._part.stamp(self._resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
         self._stop.check()
-        name = landing.publish(self._part, self._target, self._free_names(),
+        name = publish.publish(self._part, self._target, self._free_names(),
                                self._announce_publishing, interrupted, self._previous)
         return Finished(name, self._publishing, self._checksum, self._resource)
 

@@ -12,7 +12,7 @@ import os
 import stat
 
 from ..errors import NameTaken, NoSpace, Unavailable, Unwritable
-from ..disk import file_system
+from ..fs import file_system
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 # Python for Android is built without link or linkat.

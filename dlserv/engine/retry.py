@@ -3,10 +3,9 @@
 import random
 from collections import namedtuple
 
-LONGEST_WAIT = 600.0            # seconds of backoff at most
-LONGEST_RETRY_AFTER = 3600.0    # of what a server may ask for
+from ..net.host_limits import LONGEST_RETRY_AFTER
 
-TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
+LONGEST_WAIT = 600.0            # seconds of backoff at most
 
 
 class Policy(namedtuple("Policy", "retries wait")):

@@ -4,8 +4,8 @@ import threading
 import time
 
 from ..errors import Permanent
-from . import http
-from .route import choose as choose_proxy
+from ..net import http
+from ..net.proxy import choose as choose_proxy
 
 # A link that ran out, where it was found behind a redirect.
 _EXPIRED = (401, 403, 404, 410)
@@ -32,7 +32,7 @@ class Opener:
         proxy = choose_proxy(url, options.proxy, network.proxies)
         if url.scheme == "ftp" and proxy is not None and proxy.scheme in ("http", "https"):
             return http.Client      # such a proxy speaks FTP itself
-        from . import ftp
+        from ..net import ftp
         return ftp.Client
 
 

@@ -10,7 +10,7 @@ If the kernel refuses to splice, even in mid-file, copy goes on where it stood.
 
 import os
 
-from .channel import REFUSALS
+from ..net.channel import REFUSALS
 
 try:
     import fcntl

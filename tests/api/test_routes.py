@@ -12,7 +12,7 @@ from servers.origin import Gate, paced
 
 from dlserv.api import bodies
 from dlserv.api.routes import ROUTES, find
-from dlserv.config import TABLES, is_live
+from dlserv.settings.config import TABLES, is_live
 
 NOWHERE = "http://127.0.0.1:1/"
 

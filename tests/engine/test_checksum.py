@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from dlserv.engine import checksum
-from dlserv.engine.checksum import WORTH_A_THREAD, from_headers
+from dlserv.engine.checksum import WORTH_A_THREAD
 from dlserv.errors import Permanent
+from dlserv.net.digest_fields import from_headers
 from harness import noise, until
 from servers.origin import Gate, Origin, chunked, drop, paced
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from dlserv.engine.filename import (choose, cut, from_disposition, numbered, part_name, sanitise,
-                                    split)
+from dlserv.engine.filename import choose, cut, from_disposition, numbered, part_name, sanitise, split
 
 
 @pytest.mark.parametrize("header, name", [

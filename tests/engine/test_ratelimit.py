@@ -95,7 +95,7 @@ def test_who_waits_while_the_rate_is_lowered_waits_for_no_more_than_that_gives()
 
 
 def test_takers_share_fairly():
-    from dlserv.engine.channel import Signal
+    from dlserv.net.channel import Signal
     parent, stop, counts = TokenBucket(400000), Signal(), [0] * 4
 
     def take(index):

@@ -1,0 +1,243 @@
+"""What is written for people to see: widths, colours, progress bars, a region redrawn in place.
+
+A `Terminal` knows what its stream can do; where that is no terminal there are no colours,
+no bars and no limit of width. Text from elsewhere (titles, errors) passes through `clean`.
+"""
+
+import os
+import re
+import signal
+import sys
+
+from ..units import clean
+
+try:
+    from unicodedata import category, east_asian_width
+except ImportError:     # OpenWrt without python3-codecs
+    category = east_asian_width = None
+
+try:
+    import termios
+    import tty
+except ImportError:     # Windows
+    termios = tty = None
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2", "bold": "1"}
+
+def width_of(text):
+    """The columns that a terminal gives the text."""
+    if text.isascii() or east_asian_width is None:
+        return len(text)
+    return sum(map(_width, text))
+
+
+def _width(char):
+    if category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if east_asian_width(char) in "WF" else 1
+
+
+def fit(text, columns, right=False, more="…"):
+    """The text in exactly so many columns: cut with `more`, or filled with blanks."""
+    if width_of(text) > columns:
+        text = _cut(text, columns - len(more)) + more[:columns]
+    blanks = " " * (columns - width_of(text))
+    return blanks + text if right else text + blanks
+
+
+def _cut(text, columns):
+    used = 0
+    for index, char in enumerate(text):
+        used += width_of(char)
+        if used > columns:
+            return text[:index]
+    return text
+
+
+class Terminal:
+    """What is known about where `stream` goes.
+
+    coloured  whether it takes colours and no $NO_COLOR forbids them (no-color.org)
+    live      whether it can be drawn on again, and is ours to draw on now
+    """
+
+    def __init__(self, stream, environ):
+        self.stream = stream
+        self.is_terminal = stream.isatty()
+        able = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
+        self.coloured = able and not environ.get("NO_COLOR")
+        self.live = able and _is_in_foreground(stream)
+        self._full, self._empty, self.more = "█", "░", "…"
+        try:
+            "█░…".encode(stream.encoding or "ascii")
+        except (UnicodeError, LookupError):
+            self._full, self._empty, self.more = "#", "-", "~"
+
+    @property
+    def size(self):
+        """(columns, lines) of now."""
+        try:
+            columns, lines = os.get_terminal_size(self.stream.fileno())
+        except (OSError, ValueError):
+            columns = lines = 0
+        return columns or 80, lines or 24
+
+    def paint(self, text, colour):
+        """The text in a colour of COLOURS, or as it is."""
+        if not self.coloured or not colour:
+            return text
+        return "\x1b[%sm%s\x1b[0m" % (COLOURS[colour], text)
+
+    def bar(self, done, columns):
+        """A progress bar; `done` from 0 to 1."""
+        full = int(columns * min(1.0, max(0.0, done)))
+        return self._full * full + self._empty * (columns - full)
+
+    def fit(self, text, columns, right=False):
+        return fit(text, columns, right, self.more)
+
+    def write(self, *lines):
+        self.stream.write("".join(line + "\n" for line in lines))
+        self.stream.flush()
+
+    def complain(self, sentence):
+        """A sentence about what went wrong, as all of them look."""
+        self.write("dlserv: " + clean(sentence))
+
+    def complain_of(self, failures):
+        """The same for each (what, reason)."""
+        for failure in failures:
+            self.complain("%s: %s" % tuple(failure))
+
+
+def _is_in_foreground(stream):
+    """Whether the shell has not put us into the background, where keys would stop the process."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (OSError, AttributeError):       # it is nobody's terminal, or Windows'
+        return True
+
+
+class Column:
+    """One column of a table: its heading, width (0: what is left), and functions of a row that
+    give the cell's text and its colour.
+    """
+
+    def __init__(self, heading, width, cell, right=False, colour=lambda row: None):
+        self.heading, self.width, self.cell = heading, width, cell
+        self.right, self.colour = right, colour
+
+
+class Table:
+    """Rows in as many of the columns as fit into the terminal of now, its last column left free.
+
+    The headings in `optional` are given up from the last on, until the column without a
+    width has `least`.
+    """
+
+    def __init__(self, terminal, columns, optional, least):
+        self._terminal = terminal
+        optional = list(optional)
+        while True:
+            left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
+            if left >= least or not optional:
+                break
+            given_up = optional.pop()
+            columns = [column for column in columns if column.heading != given_up]
+        self._columns, self._left = columns, max(1, left)
+
+    def heading(self):
+        cells = [self._fit(column, column.heading) for column in self._columns]
+        return self._terminal.paint(" ".join(cells).rstrip(), "bold")
+
+    def line(self, row):
+        return " ".join(self._terminal.paint(self._fit(column, column.cell(row)), column.colour(row))
+                        for column in self._columns).rstrip()
+
+    def _fit(self, column, text):
+        return self._terminal.fit(text, column.width or self._left, column.right)
+
+
+_SGR = re.compile("\x1b\\[[0-9]*m")
+
+
+class Screen:
+    """Lines at the bottom of a live terminal that are drawn again and again; a context manager.
+
+    While it is open, `keys` are not echoed and come one by one, and the cursor is hidden. At
+    the end, also by a signal, all is as it was, and the last lines stay where they are.
+    `outdated()` is called when the size has changed: it is time to draw again.
+    """
+
+    def __init__(self, terminal, keys=None, outdated=lambda: None):
+        self._terminal, self._outdated = terminal, outdated
+        self._keys = keys if keys is not None and keys.isatty() and termios else None
+        self._lines, self._saved = [], None
+        self._handlers = {}
+
+    def __enter__(self):
+        self._take_over()
+        for name, handler in (("SIGTSTP", self._suspend), ("SIGWINCH", self._resized)):
+            if hasattr(signal, name):       # not on Windows
+                number = getattr(signal, name)
+                self._handlers[number] = signal.signal(number, handler)
+        return self
+
+    def __exit__(self, *exc_info):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._give_back()
+
+    def fileno(self):
+        """Where keys come from, for select; -1 where there are none."""
+        return self._keys.fileno() if self._keys else -1
+
+    def key(self):
+        """The keys that were typed, once select has told that there are some."""
+        return os.read(self._keys.fileno(), 64).decode("ascii", "replace")
+
+    def draw(self, lines):
+        """Put these lines where the last ones are. None may be as wide as the terminal."""
+        write = self._terminal.stream.write
+        write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
+        self._terminal.stream.flush()
+        self._lines = [width_of(_SGR.sub("", line)) for line in lines]
+
+    def _to_the_top(self):
+        columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
+        up = sum(max(1, -(-width // columns)) for width in self._lines)
+        return "\r\x1b[%dA" % up if up else "\r"
+
+    def _take_over(self):
+        if self._keys is not None:
+            self._saved = termios.tcgetattr(self._keys.fileno())
+            tty.setcbreak(self._keys.fileno(), termios.TCSANOW)
+        self._show_cursor(False)
+
+    def _give_back(self):
+        self._show_cursor(True)
+        if self._saved is not None:
+            termios.tcsetattr(self._keys.fileno(), termios.TCSANOW, self._saved)
+
+    def _show_cursor(self, shown):
+        """Past the stream's buffer, which a signal may have come in the middle of."""
+        os.write(self._terminal.stream.fileno(), b"\x1b[?25h" if shown else b"\x1b[?25l")
+
+    def _suspend(self, number, frame):
+        """Ctrl-Z: leave in order, stop, and go on below whatever was written meanwhile."""
+        self._give_back()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._lines = []
+        self._take_over()
+        self._outdated()
+
+    def _resized(self, number, frame):
+        self._outdated()
+
+
+def standard_terminals(environ):
+    """(Terminal of standard output, of standard error); what cannot be encoded is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    return Terminal(sys.stdout, environ), Terminal(sys.stderr, environ)

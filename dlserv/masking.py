@@ -1,0 +1,40 @@
+"""Which values are secret, and how a value is shown to people.
+
+MASK stands for a secret wherever settings, options and URLs are shown.
+"""
+
+import json
+import re
+
+MASK = "***"
+
+_SENSITIVE = re.compile(r"auth|cookie|token|key|secret|passw|session|signature", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"token|pass(?:w|phr)|pwd|secret|signature|credential|session|jwt|bearer|authoriz|"
+                          r"(?:api|access|auth|pass).?key|"
+                          r"(?:^|[\W_]|(?-i:[a-z](?=[A-Z])))(?:key|sig|sign|auth|pass|sid)[\W\d]*$", re.IGNORECASE)
+
+
+def is_sensitive(header):
+    """Return whether a header of this name may carry a credential."""
+    return _SENSITIVE.search(header) is not None
+
+
+def is_secret(name):
+    """Return whether a URL's query parameter of this name may carry a credential."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def hide(value):
+    """Return the mask for a value that is secret as a whole; an empty value stays as it is."""
+    return MASK if value else value
+
+
+def mask_headers(headers):
+    """Return the headers with the mask for each sensitive value."""
+    return {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
+
+
+def shown(value, most=80):
+    """Return the value as JSON, at most `most` characters of it."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= most else text[:most - 1] + "…"

@@ -1,0 +1,218 @@
+"""The way to a server: straight, through an HTTP proxy, or through SOCKS.
+
+A `Route` knows which, opens a channel along it, and says how a request must be written
+that takes it.
+"""
+
+import re
+import socket
+import struct
+from collections import namedtuple
+
+from .. import urls
+from ..errors import Permanent, Temporary
+from .auth import Credentials
+from .address_policy import bypassed
+from .connect import connect, resolve
+
+_LONGEST_REPLY = 16384
+_SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "network unreachable",
+                  4: "host unreachable", 5: "connection refused", 6: "time to live expired",
+                  7: "command not supported", 8: "address type not supported"}
+_SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
+
+
+class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border")):
+    """What the connections of one daemon share.
+
+    tls      dial.Tls
+    proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
+    hosts    hosts.Hosts
+    pool     pool.Pool
+    netrc    path of a .netrc, or None
+    cookies  a function that gives the http.cookiejar.Cookies to send along
+    border   border.Border
+    """
+
+    __slots__ = ()
+
+
+class Route:
+    """To the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
+
+    def __init__(self, url, proxy, options, network):
+        self._url, self._proxy, self._options = url, proxy, options
+        self._tls, self._border, self._generation = network.tls, network.border, network.pool.generation
+
+    @classmethod
+    def to(cls, url, options, network):
+        """The way for this URL under these options."""
+        return cls(url, choose(url, options.proxy, network.proxies), options, network)
+
+    @property
+    def key(self):
+        """What makes one open connection as good as another."""
+        return self._url.origin, self._proxy, self._options.verify_tls, self._generation
+
+    @property
+    def _is_forwarded(self):
+        """Whether a proxy reads the requests, rather than to carry the bytes."""
+        return (self._proxy is not None and self._proxy.scheme in ("http", "https")
+                and self._url.scheme in ("http", "ftp"))
+
+    @property
+    def target(self):
+        """What stands in the request line."""
+        return str(self._url) if self._is_forwarded else self._url.target
+
+    @property
+    def headers(self):
+        """What the proxy wants to see in a request that it reads."""
+        return _proxy_headers(self._proxy) if self._is_forwarded else {}
+
+    def open(self, stop):
+        """A new Channel to where the request is to be written."""
+        if self._url.scheme == "https":
+            self._tls.require()
+        channel = self.carry(self._url.host, self._url.port, stop)
+        if self._url.scheme != "https":
+            return channel
+        try:
+            self.secure(channel)
+            return channel
+        except BaseException:
+            channel.close()
+            raise
+
+    def secure(self, channel):
+        """Start TLS with the server."""
+        self._tls.start(channel, self._url.host, self._options.verify_tls)
+
+    def remember(self, channel):
+        """Keep the channel's TLS session for the next one."""
+        if self._url.scheme in ("https", "ftps"):
+            self._tls.remember(channel, self._url.host, self._options.verify_tls)
+
+    def carry(self, host, port, stop, beside=None):
+        """A Channel whose bytes end at host:port, or at the proxy that reads the requests.
+
+        `beside` is one to the same host: of the host's addresses the one that it has is taken.
+        """
+        near, permit = self._proxy or self._url._replace(host=host, port=port), self._permit
+        if beside is not None and self._proxy is None:
+            near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
+        channel = connect(near.host, near.port, stop, self._options.timeout, permit)
+        try:
+            return self._through_proxy(channel, host, port, stop)
+        except BaseException:
+            channel.close()
+            raise
+
+    def _permit(self, host, port, addresses):
+        if self._proxy is not None and self._border.exempts(self._options.proxy):
+            return addresses
+        return self._border.permit(host, port, addresses)
+
+    def _through_proxy(self, channel, host, port, stop):
+        proxy = self._proxy
+        if proxy is None:
+            return channel
+        if proxy.scheme == "socks5":        # socks5h leaves the name to the proxy
+            host = resolve(host, port, stop, self._options.timeout)[0][4][0]
+        if proxy.scheme == "https":
+            self._tls.start(channel, proxy.host, True)
+        channel.hurry()
+        if proxy.scheme.startswith("socks"):
+            _socks(channel, proxy, host, port)
+        elif not self._is_forwarded:
+            _tunnel(channel, proxy, host, port)
+        channel.relax()
+        return channel
+
+
+def choose(url, proxy, environment):
+    """The URL of the proxy to use, or None. `proxy` is the setting: "" for none, None unset."""
+    if proxy is None and not bypassed(url, environment.get("no", "")):
+        proxy = environment.get(url.scheme) or environment.get("all")
+    if not proxy:
+        return None
+    try:
+        return urls.parse(proxy if "://" in proxy else "http://" + proxy, urls.PROXY_SCHEMES)
+    except ValueError as error:
+        raise Permanent("the proxy %s" % error) from error
+
+
+# -- HTTP proxies -----------------------------------------------------------------------
+
+def _proxy_headers(proxy):
+    if proxy.user is None:
+        return {}
+    return {"Proxy-Authorization": Credentials(proxy.user, proxy.password).basic()}
+
+
+def _tunnel(channel, proxy, host, port):
+    """Ask an HTTP proxy to carry bytes to host:port (RFC 9110, 9.3.6)."""
+    place = "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)
+    lines = ["CONNECT %s HTTP/1.1" % place, "Host: %s" % place]
+    lines += ["%s: %s" % pair for pair in _proxy_headers(proxy).items()]
+    channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
+    match = re.match(rb"HTTP/1\.[01] ([0-9]{3})([^\r\n]*)", _read_head(channel))
+    if match is None:
+        raise Permanent("the proxy's answer is not HTTP")
+    status = int(match.group(1))
+    if not 200 <= status < 300:
+        family = Temporary if status in (408, 429, 502, 503, 504) else Permanent
+        raise family("the proxy answered %d%s" % (status, match.group(2).decode("latin-1")))
+
+
+def _read_head(channel):
+    """The proxy's reply, byte by byte: what comes behind it belongs to the server."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = channel.recv(1)
+        if not byte or len(head) > _LONGEST_REPLY:
+            raise Temporary("the proxy closed the connection without an answer")
+        head += byte
+    return head
+
+
+# -- SOCKS5 -----------------------------------------------------------------------------
+
+def _socks(channel, proxy, host, port):
+    """Ask a SOCKS5 proxy for a connection (RFC 1928)."""
+    methods = b"\x00" if proxy.user is None else b"\x00\x02"
+    channel.sendall(b"\x05" + bytes([len(methods)]) + methods)
+    version, method = channel.recv_exactly(2)
+    if version != 5:
+        raise Permanent("the proxy does not speak SOCKS5")
+    if method == 2 and proxy.user is not None:
+        _socks_login(channel, proxy)
+    elif method != 0:
+        raise Permanent("the SOCKS proxy asks for a password")
+    channel.sendall(b"\x05\x01\x00" + _socks_address(host) + struct.pack(">H", port))
+    version, reply, _, kind = channel.recv_exactly(4)
+    if reply:
+        family = Temporary if reply in _SOCKS_TEMPORARY else Permanent
+        raise family("the SOCKS proxy refused: %s" % _SOCKS_REASONS.get(reply, "code %d" % reply))
+    length = {1: 4, 4: 16}.get(kind) or channel.recv_exactly(1)[0]
+    channel.recv_exactly(length + 2)
+
+
+def _socks_login(channel, proxy):
+    """User and password (RFC 1929)."""
+    user, password = proxy.user.encode("utf-8"), (proxy.password or "").encode("utf-8")
+    if not 0 < len(user) < 256 or len(password) > 255:
+        raise Permanent("the SOCKS proxy takes a user and a password of at most 255 bytes")
+    channel.sendall(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
+    if channel.recv_exactly(2)[1]:
+        raise Permanent("the SOCKS proxy refused the user or the password")
+
+
+def _socks_address(host):
+    for family, kind in ((socket.AF_INET, b"\x01"), (socket.AF_INET6, b"\x04")):
+        try:
+            return kind + socket.inet_pton(family, host.partition("%")[0])
+        except OSError:
+            pass
+    name = host.encode("ascii")
+    return b"\x03" + bytes([len(name)]) + name

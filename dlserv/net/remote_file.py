@@ -1,0 +1,161 @@
+"""What one response's head says about the file behind it. Pure.
+
+A `Resource` is kept in the task's record, so that a later attempt can tell whether the
+server still has the very bytes that are on disk.
+"""
+
+import re
+from collections import namedtuple
+
+from ..errors import Changed, Permanent, Temporary
+from ..units import parse_http_date
+from .digest_fields import from_headers
+
+_PAGES = ("text/html", "application/xhtml+xml")
+_FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
+    gz img iso jar jpeg jpg lz lzma m4a m4v mkv mobi mov mp3 mp4 mpg msi odp ods odt ogg opus ova
+    pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
+    xlsx xpi xz zip zst""".split())
+
+_RANGES = {"bytes": True, "none": False}
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
+
+
+class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
+                                      " disposition encoding digest")):
+    """A file as its server described it.
+
+    url            str, where it was found after redirects, without userinfo
+    total          int bytes, or None where the server did not tell
+    etag           str as sent, weak ones with their W/, or None
+    last_modified  str as sent, or None
+    dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
+    ranges         bool: the server said or showed that it serves ranges, or that it does not;
+                   None while neither is known: the header is optional (RFC 9110, 14.3)
+    media_type     str without parameters, lower case; "" if not told
+    disposition    str, the Content-Disposition header, or None
+    encoding       str, a Content-Encoding that we did not ask for, or ""
+    digest         str, the digest the server told, as "sha-256=<hex>", or None
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_record(cls, record):
+        """The Resource that `_asdict` made plain; raises TypeError if it is none."""
+        return cls(**record)
+
+    @property
+    def validator(self):
+        """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""
+        if self.etag and not self.etag.startswith("W/"):
+            return self.etag
+        return self.last_modified if self.last_modified and self.dated else None
+
+    @property
+    def resumable(self):
+        """Whether a part of it can be fetched later and proven to belong to the rest."""
+        return bool(self.ranges) and self.may_resume
+
+    @property
+    def may_resume(self):
+        """The same, but for a server that has not been asked for a range yet."""
+        return self.ranges is not False and bool(self.validator and self.total and not self.encoding)
+
+    @property
+    def modified(self):
+        """Last-Modified in epoch seconds, or None."""
+        return parse_http_date(self.last_modified)
+
+    def same_validator(self, other):
+        """Whether the other response vouches for the same bytes."""
+        if self.etag and other.etag and not self.etag.startswith("W/"):
+            return self.etag == other.etag
+        return bool(self.last_modified and self.dated) and self.last_modified == other.last_modified
+
+    def other_digest(self, other):
+        """Whether the two tell different digests by the same algorithm."""
+        mine, theirs = ((each.digest or "").split("=") for each in (self, other))
+        return mine[0] == theirs[0] and mine != theirs
+
+
+def from_response(status, headers, url):
+    """The Resource of a 200 or a 206; `headers` is an email.message.Message.
+
+    Raises Temporary where the head contradicts itself.
+    """
+    total = content_length(headers)
+    if status == 206:
+        total = content_range(headers)[2]
+    encoding = (headers.get("Content-Encoding") or "").strip().lower()
+    modified, date = headers.get("Last-Modified"), headers.get("Date")
+    return Resource(
+        url=str(url), total=total, etag=_etag(headers.get("ETag")), last_modified=modified,
+        dated=_is_dated(modified, date),
+        ranges=status == 206 or _RANGES.get((headers.get("Accept-Ranges") or "").strip().lower()),
+        media_type=(headers.get("Content-Type") or "").partition(";")[0].strip().lower(),
+        disposition=headers.get("Content-Disposition"),
+        encoding="" if encoding == "identity" else encoding,
+        digest=from_headers(headers, whole=status == 200))
+
+
+def check_is_file(found, name, before):
+    """Raises Permanent if the answer is a web page where a file was to come.
+
+    `name` is what the file is called, `before` the Resource of an earlier answer or None.
+    """
+    if found.media_type not in _PAGES or found.disposition:
+        return
+    expected = before is not None and before.media_type or _type_of(name)
+    if expected and expected not in _PAGES:
+        raise Permanent("the server sent a web page (%s) where %s was expected; the link may have "
+                        "run out or want a login" % (found.media_type, expected))
+
+
+def _type_of(name):
+    """What a name promises; "" if it promises nothing in particular."""
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    return "a .%s file" % extension if extension in _FILES else ""
+
+
+def content_length(headers):
+    """Bytes of the body as declared, or None; a chunked body has no declared length."""
+    if headers.get("Transfer-Encoding"):
+        return None
+    values = {value.strip() for line in headers.get_all("Content-Length", ())
+              for value in line.split(",")}
+    if not values:
+        return None
+    text = values.pop()
+    if values or re.fullmatch("[0-9]{1,18}", text) is None:
+        raise Temporary("the server sent a Content-Length that makes no sense")
+    return int(text)
+
+
+def content_range(headers):
+    """(start, end, total) of a 206, end exclusive, total None if "*" (RFC 9110, 14.4).
+
+    Raises Changed: a 206 without a usable one proves nothing about its bytes.
+    """
+    match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
+    if match is None:
+        raise Changed("the server answered 206 without a usable Content-Range")
+    first, last, total = match.groups()
+    start, end = int(first), int(last) + 1
+    total = None if total == "*" else int(total)
+    if start >= end or (total is not None and end > total):
+        raise Changed("the server's Content-Range contradicts itself")
+    return start, end, total
+
+
+def _etag(value):
+    """The ETag, if it is one a request may carry back (RFC 9110, 8.8.3)."""
+    value = (value or "").strip()
+    return value if re.fullmatch(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"', value) else None
+
+
+def _is_dated(modified, date):
+    changed = parse_http_date(modified) if modified else None
+    if changed is None:
+        return False
+    return not date or (parse_http_date(date) or 0) - changed >= 1

@@ -1,0 +1,265 @@
+"""The daemon's settings: three tables, the ways to fill them, and where files go.
+
+A `Config` is immutable; live changes make a new one. The mapping that `Config.parse`
+takes is the shape of the `-c` file and of `GET /config`.
+"""
+
+import os
+import re
+from collections import namedtuple
+
+from ..version import __version__
+from . import token
+from .. import urls
+from ..errors import InvalidValue
+from ..fs import file_system
+from ..masking import hide, shown
+from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text
+
+
+def _shown_url(url):
+    return url and urls.shown(url)
+
+
+def _plain_name(value):
+    if Text(least=1)(value) in (".", "..") or "/" in value or "\\" in value:
+        raise ValueError("%s is not the plain name of a file" % shown(value))
+    return value
+
+
+def _prefix(value):
+    if Text(most=255)(value) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is None:
+        raise ValueError("%s is not a path such as /dlserv" % shown(value))
+    return value
+
+
+def _token(value):
+    if value != "" and not (isinstance(value, str) and token.is_fit(value)):
+        raise Refusal("it is not made of visible ASCII characters")
+    return value
+
+
+def _host_name(value):
+    if re.fullmatch(r"[^\s:/\[\]]+", Text(most=255)(value)) is None:
+        raise ValueError("%s is not a name without scheme and port" % shown(value))
+    return value
+
+
+def _origin(value):
+    origin = Text(most=255)(value).lower().rstrip("/")
+    if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\\ ]+", origin) is None:
+        raise ValueError("%s is not an origin such as https://example.org" % shown(value))
+    return origin
+
+
+TABLES = {
+    "general": Table(
+        "general",
+        Field("download_dir", Text(least=1), None, "where files go; every task's folder is below it"),
+        Field("db_path", Text(least=1), None, "the database file; keep it on a local disk"),
+        Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
+              "what the database is made of; auto takes sqlite where Python has it"),
+        Field("max_tasks", Integer(1, 10000000), 100000, "tasks that the database may hold"),
+        Field("log_size", Integer(1, 1000), 50, "entries kept in each task's log"),
+        Field("log_file", Optional(Text(least=1)), None, "where the log goes instead of standard error"),
+        Field("log_level", Choice("debug", "info", "warning", "error"), "info",
+              "what the daemon writes to standard error"),
+    ),
+    "server": Table(
+        "server",
+        Field("host", Text(most=255, least=1), "127.0.0.1",
+              "the address to listen on; \"::\" for IPv6 and IPv4, \"unix:/path\""),
+        Field("port", Integer(0, 65535), 6880, "the port to listen on; 0 takes a free one"),
+        Field("prefix", _prefix, "", "path that a reverse proxy puts in front, such as /dlserv"),
+        Field("tls_cert", Optional(Text(least=1)), None, "certificate for https, in PEM"),
+        Field("tls_key", Optional(Text(least=1)), None, "its key, unless the same file has it"),
+        Field("token", Optional(_token), None, "what clients must send to be let in", hide),
+        Field("token_file", Optional(Text(least=1)), None,
+              "a file whose first line it is; one is made beside the database where others can call"),
+        Field("allowed_hosts", Items(_host_name, 64), [],
+              "names, or .suffixes, by which a daemon without a token may be called"),
+        Field("allowed_origins", Items(_origin, 64), [],
+              "other sites, such as https://example.org, whose pages may use the interface"),
+        Field("max_connections", Integer(4, 10000), 256, "connections of clients at the same time"),
+    ),
+    "download": Table(
+        "download",
+        Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
+        Field("max_per_host", Integer(1, 1000), 8, "connections to one host, over all tasks"),
+        Field("retries", Integer(0, 1000), 5, "tries after a failure; progress starts the count anew"),
+        Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
+        Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),
+        Field("min_speed", Size(), 1024, "bytes/s below which, over 20 s, a connection is replaced; 0 is off"),
+        Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
+        Field("proxy", Optional(urls.check_proxy), None,
+              "proxy URL for all tasks; \"\" for none; null for the environment's", _shown_url),
+        Field("ca_file", Optional(Text(least=1)), None,
+              "certificates to trust besides the system's, in PEM"),
+        Field("client_cert", Optional(Text(least=1)), None,
+              "certificate and key to show to servers that ask for one, in PEM"),
+        Field("cookies_file", Optional(_plain_name), None,
+              "a Netscape cookies.txt in the folder of the configuration file"),
+        Field("deny_private", Boolean(), False,
+              "connect to addresses of the public network only; a proxy named here is exempt"),
+        Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
+              "exceptions from that: names, .suffixes, addresses, CIDR networks"),
+        Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
+        Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
+        Field("reserve", Size(), 64 * 2 ** 20, "bytes of the disk to leave free, also \"64M\""),
+        Field("overwrite", Choice("rename", "never"), "rename",
+              "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),
+    ),
+}
+
+# These and the whole section `download`; the others are bound to open files and sockets.
+LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
+
+General = namedtuple("General", TABLES["general"].fields)
+Server = namedtuple("Server", TABLES["server"].fields)
+Download = namedtuple("Download", TABLES["download"].fields)
+
+
+class Config(namedtuple("Config", "general server download")):
+    """All settings, checked and complete: `config.download.timeout`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, *mappings):
+        """A Config from nested mappings, later ones winning. Raises InvalidValue."""
+        values = {section: table.defaults() for section, table in TABLES.items()}
+        for mapping in mappings:
+            for section, given in _sections(mapping).items():
+                values[section].update(TABLES[section].parse(given))
+        return cls(General(**values["general"]), Server(**values["server"]),
+                   Download(**values["download"]))
+
+    def changed(self, mapping):
+        """This with what the mapping says. Raises InvalidValue."""
+        return self.parse(self._as_mapping(), mapping)
+
+    def with_live_of(self, other):
+        """This, with the other's settings where they may change while the daemon runs."""
+        values = self._as_mapping()
+        for section, given in other._as_mapping().items():
+            values[section].update((key, value) for key, value in given.items()
+                                   if is_live("%s.%s" % (section, key)))
+        return self.parse(values)
+
+    def differences(self, other):
+        """The names, "section.key", of the settings that are not the same."""
+        mine, others = self._as_mapping(), other._as_mapping()
+        return [name for name in self.names(mine)
+                if _value(mine, name) != _value(others, name)]
+
+    @staticmethod
+    def names(mapping):
+        """"section.key" of all that a mapping holds."""
+        return ["%s.%s" % (section, key) for section, given in mapping.items() for key in given]
+
+    def _as_mapping(self):
+        return {section: dict(getattr(self, section)._asdict()) for section in TABLES}
+
+    def masked(self):
+        """The shape of `GET /config`, secrets hidden."""
+        return {section: TABLES[section].masked(getattr(self, section)._asdict())
+                for section in TABLES}
+
+
+def is_live(name):
+    """Whether the setting "section.key" may change while the daemon runs."""
+    return name.startswith("download.") or name in LIVE
+
+
+def _value(mapping, name):
+    section, _, key = name.partition(".")
+    return mapping[section][key]
+
+
+def _sections(mapping):
+    if not isinstance(mapping, dict):
+        raise InvalidValue("configuration", "is not an object with the sections %s"
+                           % ", ".join(TABLES))
+    for section in mapping:
+        if section not in TABLES:
+            raise InvalidValue(section, "there is no such section; there are %s" % ", ".join(TABLES))
+    return mapping
+
+
+def from_environment(environ):
+    """(the mapping that `DLSERV_<KEY>` variables make, names of those that match no key).
+
+    Raises InvalidValue, naming the variable.
+    """
+    owner = {"DLSERV_" + name.upper(): (table, name)
+             for table in TABLES.values() for name in table.fields}
+    mapping, unknown = {}, []
+    for variable in sorted(environ):
+        if variable in owner:
+            table, name = owner[variable]
+            mapping.setdefault(table.where, {}).update(_from_variable(table, name, variable, environ))
+        elif variable.startswith("DLSERV_") and variable not in OTHER_VARIABLES:
+            unknown.append(variable)
+    return mapping, unknown
+
+
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL")
+
+
+def _from_variable(table, name, variable, environ):
+    try:
+        return table.parse({name: environ[variable]}, text=True)
+    except InvalidValue as error:
+        raise InvalidValue("%s (from $%s)" % (error.key, variable), error.reason) from None
+
+
+# -- paths when nothing is said ---------------------------------------------------
+
+def default_config_path(environ, root):
+    """The configuration file that is read when there is one."""
+    if environ.get("DLSERV_CONFIG"):
+        return environ["DLSERV_CONFIG"]
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
+    return "/etc/dlserv.json" if root and not os.path.exists(path) else path
+
+
+def default_download_dir(environ):
+    """$XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs; else ~/Downloads."""
+    home = os.path.expanduser("~")
+    return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
+        or os.path.join(home, "Downloads")
+
+
+def _user_dir(environ, home):
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "user-dirs.dirs")
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.strip().partition("=")
+                if key == "XDG_DOWNLOAD_DIR":
+                    return value.strip('"').replace("$HOME", home)
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def default_db_path(environ, root, download_dir):
+    """Where the database goes: never into memory, which a power cut empties."""
+    if environ.get("STATE_DIRECTORY"):
+        return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
+    if root and not environ.get("XDG_STATE_HOME"):
+        if file_system(_nearest("/var/lib/dlserv")) not in ("tmpfs", "ramfs"):
+            return "/var/lib/dlserv/dlserv.db"
+        return os.path.join(download_dir, ".dlserv.db")
+    state = _home(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
+    return os.path.join(state, "dlserv", "dlserv.db")
+
+
+def _home(environ, variable, below):
+    return environ.get(variable) or os.path.join(os.path.expanduser("~"), below)
+
+
+def _nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path

@@ -1,0 +1,67 @@
+"""Lists of URLs, as `add -i` and `--import` read them.
+
+A list has a URL a line; lines that begin with # are comments; indented lines below a URL
+are options of it, `name=value`, by our names or aria2's. Several URLs on one line, with
+tabs between them, are mirrors of one file, as aria2 has it.
+"""
+
+from . import options
+from ..errors import InvalidValue
+
+# aria2's names for what we have, as they stand in its lists.
+_ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",
+          "max_connection_per_server": "connections", "max_tries": "retries", "pause": "paused",
+          "http_user": "user", "http_passwd": "password", "ftp_user": "user", "ftp_passwd": "password",
+          "all_proxy": "proxy", "check_certificate": "verify_tls"}
+_BETWEEN = {"headers": "\n", "mirrors": " "}        # what may be said more than once
+
+
+class Entry:
+    """A URL, the lines of its options, and `where` it stands, as a sentence begins."""
+
+    def __init__(self, url, where="", mirrors=()):
+        self.url, self.where = url, where
+        self._lines = ["mirrors=" + each for each in mirrors]
+
+    def put(self, line):
+        """Take one more line, `name=value`."""
+        self._lines.append(line)
+
+    def options(self, common=None):
+        """The options, checked; those of `common`, as text, are for all. Raises InvalidValue."""
+        own = {}
+        for line in self._lines:
+            put(own, line)
+        return options.parse(dict(common or {}, **own), text=True)
+
+
+def put(texts, line):
+    """Add `name=value` to the {option: text}. Raises InvalidValue."""
+    name, mark, value = line.partition("=")
+    name = name.strip().replace("-", "_")
+    if not mark:
+        raise InvalidValue("option", "%r is not name=value" % line)
+    name = _ARIA2.get(name, name)
+    texts[name] = _BETWEEN[name].join([texts[name], value.strip()]) if name in _BETWEEN and name in texts \
+        else value.strip()
+
+
+def read(data, name, key):
+    """The entries of a list, which are its bytes and its name. Raises InvalidValue, of `key` for no text."""
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InvalidValue(key, "%s is not text in UTF-8" % name) from None
+    entries = []
+    for number, line in enumerate(lines, 1):
+        where = "%s, line %d: " % (name, number)
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0] not in " \t":
+            url, *mirrors = line.split("\t")
+            entries.append(Entry(url.strip(), where, [each.strip() for each in mirrors if each.strip()]))
+        elif not entries:
+            raise InvalidValue(where + "option", "there is no URL above it")
+        else:
+            entries[-1].put(line.strip())
+    return entries

@@ -1,0 +1,149 @@
+"""--export and --import: the tasks as one JSON file, from and to a database that no daemon has open.
+
+The file has a number that says how it is made, and every task with its log, its progress
+and its options, secrets among them. Import also reads lists of URLs (inputfile.py).
+"""
+
+import contextlib
+import json
+import os
+import sys
+from functools import partial
+
+from ..version import __version__
+from ..settings import inputfile
+from . import record_check
+from ..fs import replace_file
+from ..errors import InvalidValue, NotFound, StoreBroken, Unwritable
+from ..state.store import Store
+from .task import Task
+
+SCHEMA = 1
+
+
+def export_tasks(path, general, settings):
+    """Write all tasks to the file `path`, "-" for standard output; gives how many.
+
+    `general` and `settings` are config.general and config.download. Raises InvalidValue,
+    NotFound, StoreBroken or Unwritable.
+    """
+    if os.path.realpath(path) == os.path.realpath(general.db_path):
+        raise InvalidValue("--export", "%s is the database itself" % path)
+    if not os.path.exists(general.db_path):
+        raise NotFound("there is no database %s" % general.db_path)
+    with _open_store(general) as store:
+        tasks = sorted(_load(store, settings), key=lambda task: task.order)
+    found = [task.to_record() for task in tasks if not task.leaving]
+    text = json.dumps({"schema": SCHEMA, "dlserv": __version__, "tasks": found}, indent=1) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        _write(path, text)
+    return len(found)
+
+
+def import_tasks(path, general, settings, complain):
+    """Take the tasks of the file `path` in; gives (how many, how many were there, how many left out).
+
+    `complain` is called with a sentence for each that is left out. Raises InvalidValue for
+    a file that is neither an export nor a list, and StoreBroken.
+    """
+    data, name = _read(path)
+    wanted = _from_json(data, name, settings) if data.lstrip()[:1] == b"{" else _from_list(data, name, settings)
+    with _open_store(general) as store:
+        there = {task.tid: task for task in _load(store, settings)}
+        new, present, left_out = _choose(wanted, there, general.max_tasks - len(there), complain)
+        _queue_behind(there.values(), new.values())
+        store.write({tid: task.to_record() for tid, task in new.items()}).wait()
+    return len(new), present, left_out
+
+
+def _choose(wanted, there, room, complain):
+    """({tid: Task} of those to take, how many are there, how many are left out)."""
+    new, present, left_out = {}, 0, 0
+    for where, make in wanted:
+        try:
+            task = make()
+            if task.tid in there or task.tid in new:
+                present += 1
+            elif len(new) < room:
+                new[task.tid] = task
+            else:
+                raise ValueError("there are as many tasks as general.max_tasks allows")
+        except (ValueError, InvalidValue) as error:
+            complain(where + str(error))
+            left_out += 1
+    return new, present, left_out
+
+
+# -- what is wanted: (where it stands, a function that makes the Task) ---------------------
+
+def _from_json(data, name, settings):
+    try:
+        given = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue("--import", "%s is not JSON: %s" % (name, error)) from None
+    schema, tasks = given.get("schema"), given.get("tasks")
+    if isinstance(schema, bool) or not isinstance(schema, int) or not isinstance(tasks, list):
+        raise InvalidValue("--import", "%s is not an export of dlserv" % name)
+    if schema > SCHEMA:
+        raise InvalidValue("--import", "%s was written by a newer dlserv (schema %d, this one knows %d)"
+                           % (name, schema, SCHEMA))
+    return [("task %d: " % index, partial(record_check.check, record, settings))
+            for index, record in enumerate(tasks)]
+
+
+def _from_list(data, name, settings):
+    return [(entry.where, partial(_listed, entry, settings))
+            for entry in inputfile.read(data, name, "--import")]
+
+
+def _listed(entry, settings):
+    return Task.new(entry.url, entry.options(), settings)
+
+
+def _queue_behind(there, new):
+    """Give the new ones places behind those that are there, in the order they have."""
+    for name in ("order", "place"):
+        last = max([getattr(task, name) for task in there], default=0)
+        new = sorted(new, key=lambda task: getattr(task, name))
+        if there or any(getattr(task, name) == 0 for task in new):
+            for number, task in enumerate(new, last + 1):
+                setattr(task, name, number)
+
+
+# -- files ----------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def _open_store(general):
+    try:
+        store = Store(general.db_path, general.db_backend)
+    except StoreBroken as error:
+        raise StoreBroken("general.db_path: %s" % error) from error
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _load(store, settings):
+    return store.load(lambda tid, record: Task.from_record(record, settings))
+
+
+def _read(path):
+    """(the bytes, the name for sentences)"""
+    if path == "-":
+        return sys.stdin.buffer.read(), "standard input"
+    try:
+        with open(path, "rb") as file:
+            return file.read(), path
+    except OSError as error:
+        raise InvalidValue("--import", "%s cannot be read: %s" % (path, error.strerror)) from None
+
+
+def _write(path, text):
+    """By a new file that takes the name, for its owner only."""
+    try:
+        replace_file(os.path.realpath(path), text)
+    except OSError as error:
+        raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error

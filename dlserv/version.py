@@ -1,0 +1,3 @@
+"""The version, in a leaf that every module may import."""
+
+__version__ = "1.0"

@@ -1,0 +1,352 @@
+"""Who may come in: tokens, the names of the daemon, pages of other sites."""
+
+import base64
+import http.client
+import re
+import socket
+
+import pytest
+
+from dlserv import Daemon, Server
+from dlserv.api.http1 import Head
+from dlserv.api.access import MOST_ADDRESSES, MOST_FAILURES, Guard, is_same, network_of
+from dlserv.errors import InvalidValue
+from harness import Api
+
+TOKEN = "a-token_of~32.characters/or+so=="
+CHANGING = [("POST", "/task"), ("PUT", "/task/tid/x?act=pause"), ("PATCH", "/task/tid/x"),
+            ("DELETE", "/task/tid/x"), ("POST", "/task/batch/delete"), ("POST", "/config")]
+
+
+def basic(password, user="anyone"):
+    return {"Authorization": "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()}
+
+
+def bearer(token):
+    return {"Authorization": "Bearer " + token}
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def head(method="GET", **headers):
+    """A request's head; header names with underscores."""
+    fields = {"host": "localhost:6880"}
+    fields.update((name.lower().replace("_", "-"), value) for name, value in headers.items())
+    return Head(method, "/task/list", (1, 1), {name: value for name, value in fields.items() if value is not None})
+
+
+def status(guard, head, address="1.2.3.4", **options):
+    reply = guard.refusal(head, address, **options)
+    return reply and reply.status
+
+
+@pytest.fixture
+def serve(settings):
+    """A function that starts a server with these settings and gives a client of it."""
+    opened = []
+
+    def start(**server):
+        settings["server"].update(server)
+        opened.append(Daemon(settings).start())
+        opened.append(Server(opened[-1], "127.0.0.1", 0).start())
+        opened.append(Api(opened[-1].url))
+        return opened[-1]
+
+    yield start
+    for each in reversed(opened):
+        (each.close if isinstance(each, Api) else each.stop)()
+
+
+# -- the token --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("headers", [
+    bearer(TOKEN), {"Authorization": "bearer  " + TOKEN}, basic(TOKEN), basic(TOKEN, ""),
+    {"Authorization": basic(TOKEN)["Authorization"].replace("Basic", "BASIC")}])
+def test_the_token_opens_all_doors(serve, headers):
+    api = serve(token=TOKEN)
+    assert api.get("/task/list", **headers).status == 200
+    assert api.get("/nowhere", **headers).status == 404
+    assert api.request("POST", "/task", {"url": "http://127.0.0.1:1/", "options": {"paused": True}},
+                       headers).status == 200
+    assert api.get("/task/list", Host="any.name.example", **headers).status == 200
+
+
+@pytest.mark.parametrize("headers", [
+    {}, bearer(""), bearer("x"), bearer(TOKEN + "x"), bearer(TOKEN[:-1]), bearer("Bearer " + TOKEN), basic("x"),
+    basic(""), basic("x", TOKEN), {"Authorization": "Basic %%%"}, {"Authorization": "Basic"},
+    {"Authorization": "Basic " + base64.b64encode(TOKEN.encode()).decode()},
+    {"Authorization": "Digest username=x"}, {"Authorization": TOKEN}, {"Authorization": "Bearer \xe9"},
+    {"Cookie": "token=" + TOKEN}])
+def test_nothing_else_does(serve, headers):
+    api = serve(token=TOKEN)
+    for method, path in [("GET", "/task/list"), ("HEAD", "/config"), ("GET", "/nowhere"), ("GET", "/events"),
+                         ("GET", "/metrics"), ("GET", "/openapi.json"), ("BREW", "/task/list")]:
+        answer = api.request(method, path, headers=headers)
+        assert answer.status == 401, answer
+        assert answer.headers["www-authenticate"] == 'Basic realm="dlserv", charset="UTF-8"'
+        if method != "HEAD":
+            assert "token" in answer["errmsg"] and TOKEN not in answer["errmsg"]
+    assert api.get("/task/list?token=" + TOKEN, **headers).status in (401, 429)
+
+
+def test_changes_need_it_too(serve):
+    api = serve(token=TOKEN)
+    for method, path in CHANGING:
+        assert api.request(method, path, {"tids": []}).status == 401
+    assert api.get("/task/list", **bearer(TOKEN))["detail"] == []
+
+
+def test_a_body_without_a_token_is_not_even_asked_for(serve):
+    api = serve(token=TOKEN)
+    host, _, port = api.url.partition("//")[2].partition(":")
+    with socket.create_connection((host, int(port)), 5) as sock:
+        sock.sendall(b"POST /task HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\nExpect: 100-continue\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 401 ")
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+
+
+def test_health_the_page_and_options_need_none(serve):
+    api = serve(token=TOKEN)
+    assert api.get("/health").json == {"status": "success"}
+    assert api.request("HEAD", "/health").status == 200
+    for path in ("/", "/app.js", "/style.css", "/icon.svg", "/manifest.webmanifest"):
+        assert api.get(path).status == 200
+        assert api.request("PUT", path).status == 401
+    assert api.get("/styleXcss").status == 401
+    assert api.request("POST", "/health", {}).status == 401
+    assert "GET" in api.request("OPTIONS", "/task/list").headers["allow"]
+
+
+def test_a_page_that_asks_its_user_itself_is_not_interrupted_by_the_browser():
+    reply = Guard(TOKEN).refusal(head(x_requested_with="fetch"), "1.2.3.4")
+    assert reply.status == 401 and ("WWW-Authenticate", 'Bearer realm="dlserv"') in reply.headers
+
+
+def test_who_guesses_has_to_wait():
+    clock = Clock()
+    guard = Guard(TOKEN, clock=clock)
+    wrong = head(authorization="Bearer x")
+    for number in range(MOST_FAILURES):
+        assert status(guard, wrong) == 401
+        clock.now += 1
+    reply = guard.refusal(wrong, "1.2.3.4")
+    assert reply.status == 429 and ("Retry-After", "50") in reply.headers and b"50 s" in reply.body
+    assert status(guard, wrong, "1.2.3.5") == 401, "others are not concerned"
+    assert status(guard, head()) == 401, "no token is no guess"
+    assert status(guard, head(authorization="Bearer " + TOKEN)) is None, "the right one always passes"
+    clock.now += 50
+    assert status(guard, wrong) == 401
+    assert status(guard, wrong) == 429
+    clock.now += 61
+    assert status(guard, wrong) == 401
+
+
+def test_the_memory_for_guesses_is_bounded():
+    guard = Guard(TOKEN)
+    for number in range(3 * MOST_ADDRESSES):
+        assert status(guard, head(authorization="Bearer x"), "address %d" % number) == 401
+    assert len(guard._failures._times) == MOST_ADDRESSES
+
+
+@pytest.mark.parametrize("addresses, count", [
+    (["2001:db8::%x" % number for number in range(5)], 1), (["2001:db8:0:%x::1" % number for number in range(5)], 5),
+    (["192.0.2.%d" % number for number in range(5)], 5), (["192.0.2.1", "::ffff:192.0.2.1"], 1),
+    (["::ffff:192.0.2.%d" % number for number in range(5)], 5), (["fe80::1%eth0", "fe80::2%eth0"], 1),
+    (["the unix socket"], 1)])
+def test_whoever_has_a_whole_network_is_one(addresses, count):
+    assert len({network_of(address) for address in addresses}) == count
+    guard = Guard(TOKEN)
+    wrong = [status(guard, head(authorization="Bearer x"), address) for address in addresses * MOST_FAILURES]
+    assert wrong.count(401) == count * MOST_FAILURES
+
+
+@pytest.mark.parametrize("name", ["", "http://nas.lan", "nas.lan:80", "[::1]", "a b", 5])
+def test_a_host_that_is_no_name_is_refused(settings, name):
+    settings["server"]["allowed_hosts"] = [name]
+    with pytest.raises(InvalidValue, match="server.allowed_hosts"):
+        Daemon(settings)
+
+
+def test_guesses_of_one_do_not_lock_out_others(serve):
+    api = serve(token=TOKEN)
+    answers = [api.get("/task/list", **bearer("%d" % number)) for number in range(12)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429] * 2
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert "www-authenticate" not in answers[-1].headers
+    assert api.get("/task/list", **bearer(TOKEN)).status == 200
+    elsewhere = http.client.HTTPConnection(api.url.partition("//")[2], source_address=("127.0.0.2", 0))
+    elsewhere.request("GET", "/task/list", headers=basic("wrong"))
+    assert elsewhere.getresponse().status == 401
+    elsewhere.close()
+
+
+def test_the_token_is_told_to_nobody(serve, caplog):
+    caplog.set_level(0)
+    api = serve(token=TOKEN)
+    for number in range(12):
+        api.get("/task/list", **bearer(TOKEN + "x"))
+    texts = [api.get(path, **bearer(TOKEN)).body.decode() for path in
+             ("/config", "/stats", "/metrics", "/openapi.json", "/task/list", "/nowhere")]
+    assert api.get("/config", **bearer(TOKEN))["config"]["server"]["token"] == "***"
+    assert not any(TOKEN in text for text in texts + [caplog.text])
+    assert "wrong tokens came from 127.0.0.1" in caplog.text
+
+
+@pytest.mark.parametrize("token", ["a b", "\xe9", "x" * 1025, 5, "a\n"])
+def test_a_token_that_cannot_be_sent_is_refused_without_repeating_it(settings, token):
+    settings["server"]["token"] = token
+    with pytest.raises(InvalidValue, match="^server.token: it is not made of visible ASCII characters$"):
+        Daemon(settings)
+
+
+def test_it_may_come_from_a_file(serve, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\nwhatever\n")
+    api = serve(token_file=str(path))
+    assert api.get("/task/list").status == 401
+    assert api.get("/task/list", **bearer(TOKEN)).status == 200
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\n", b"two words\n", b"\xff\xfe"])
+def test_a_file_without_one_is_a_sentence(settings, tmp_path, data):
+    path = tmp_path / "token"
+    if data is not None:
+        path.write_bytes(data)
+    settings["server"]["token_file"] = str(path)
+    with Daemon(settings) as daemon:
+        with pytest.raises(InvalidValue, match="^server.token_file: .*%s" % re.escape(str(path))):
+            Server(daemon)
+
+
+# -- names ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("host", [
+    "localhost", "LOCALHOST:6880", "localhost.", "127.0.0.1", "192.168.1.5:6880", "[::1]:6880", "[fe80::1]",
+    "0.0.0.0:1", socket.gethostname(), socket.gethostname().split(".")[0] + ".local:80", "nas.example:9",
+    "NAS.example", "a.lan", "b.a.lan:1", None])
+def test_names_that_are_known(host):
+    assert status(Guard(hosts=["nas.example", ".lan"]), head(host=host)) is None
+
+
+@pytest.mark.parametrize("host", [
+    "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil", "", ":80", "lan", "nas.example.org",
+    "localhost:80:80", "[localhost]", "2130706433", "0x7f.1", "127.1", "localhost/", "user@localhost",
+    "127.0.0.1, evil.example", "[::1", "\xe9"])
+def test_names_that_are_not(host):
+    guard = Guard(hosts=["nas.example", ".lan"])
+    assert status(guard, head(host=host)) == 403
+    assert status(guard, head("OPTIONS", host=host)) == 403
+    assert status(guard, head(host=host), public=True) is None
+    assert status(Guard(TOKEN), head(host=host, authorization="Bearer " + TOKEN)) is None
+
+
+def test_a_name_that_leads_here_is_refused_with_advice(serve):
+    api = serve(allowed_hosts=["box.example"])
+    for method, path in [("GET", "/task/list"), ("GET", "/nowhere"), ("POST", "/task"), ("GET", "/events")]:
+        answer = api.request(method, path, headers={"Host": "rebound.example:6880"})
+        assert answer.status == 403
+        assert "rebound.example" in answer["errmsg"] and "server.allowed_hosts" in answer["errmsg"]
+    assert api.get("/health", Host="rebound.example").status == 200
+    assert api.get("/task/list", Host="box.example:99").status == 200
+
+
+# -- origins ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("origin, host", [
+    ("http://localhost:6880", "localhost:6880"), ("http://LOCALHOST:6880", "localhost:6880"),
+    ("https://nas.example", "nas.example"), ("https://nas.example", "nas.example:443"),
+    ("http://nas.example", "nas.example:80"), ("http://[::1]:6880", "[::1]:6880")])
+def test_an_own_page(origin, host):
+    assert is_same(origin, host)
+
+
+@pytest.mark.parametrize("origin, host", [
+    ("null", "localhost"), ("", "localhost"), ("http://localhost:6881", "localhost:6880"),
+    ("http://localhost", "localhost:6880"), ("http://evil.example", "localhost"), ("file://", "localhost"),
+    ("http://localhost.evil.example", "localhost"), ("http://localhost:x", "localhost"), ("http://", ""),
+    ("null", ""), ("file://localhost", "localhost"), ("https://nas.example", "nas.example:80"),
+    ("http://localhost", "localhost:" + "1" * 5000), ("http://localhost/", "localhost"),
+    ("http://localhost", "evil@localhost"), ("http://evil@localhost", "localhost"), ("localhost", "localhost")])
+def test_another_s_page(origin, host):
+    assert not is_same(origin, host)
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize("headers", [
+    {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}])
+def test_pages_of_others_change_nothing(serve, token, headers):
+    api = serve(token=token)
+    known = bearer(TOKEN) if token else {}
+    forms = ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x",
+             "application/json", None]
+    for method, path in CHANGING:
+        for kind in forms:
+            sent = dict(headers, **known)
+            if kind:
+                sent["Content-Type"] = kind
+            answer = api.request(method, path, b"url=http://127.0.0.1:1/", sent)
+            assert answer.status == 403 and "server.allowed_origins" in answer["errmsg"], (method, path, kind)
+            assert "access-control-allow-origin" not in answer.headers
+    assert api.get("/task/list", **dict(headers, **known))["detail"] == []
+
+
+def test_pages_of_our_own_and_tools_do(serve):
+    api = serve()
+    own = {"Origin": api.url, "Sec-Fetch-Site": "same-origin"}
+    for number, headers in enumerate([own, {"Origin": api.url}, {"Sec-Fetch-Site": "none"}, {}]):
+        url = "http://127.0.0.1:1/%d" % number
+        answer = api.request("POST", "/task", {"url": url, "options": {"paused": True}}, headers)
+        assert answer.status == 200, answer
+
+
+def test_a_form_of_plain_text_is_no_request(serve):
+    answer = serve().request("POST", "/task", b'{"url": "http://127.0.0.1:1/"}', {"Content-Type": "text/plain"})
+    assert answer.status == 415
+
+
+def test_a_site_that_is_welcome(serve):
+    api = serve(allowed_origins=["https://Panel.example/"], token=TOKEN)
+    origin = {"Origin": "https://panel.example", "Sec-Fetch-Site": "cross-site"}
+    asked = api.request("OPTIONS", "/task", headers=dict(
+        origin, **{"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}))
+    assert asked.status == 200
+    assert asked.headers["access-control-allow-origin"] == "https://panel.example"
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    assert "authorization" in asked.headers["access-control-allow-headers"].lower()
+    assert asked.headers["vary"] == "Origin"
+    answer = api.request("POST", "/task", {"url": "http://127.0.0.1:1/", "options": {"paused": True}},
+                         dict(origin, **bearer(TOKEN)))
+    assert answer.status == 200 and answer.headers["access-control-allow-origin"] == "https://panel.example"
+    refused = api.get("/task/list", **origin)
+    assert refused.status == 401 and refused.headers["access-control-allow-origin"] == "https://panel.example"
+    other = api.get("/task/list", Origin="https://other.example", **bearer(TOKEN))
+    assert other.headers["vary"] == "Origin" and "access-control-allow-origin" not in other.headers
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "panel.example", "https://", "https://a/b", "https://a b", 5])
+def test_an_origin_that_is_none_is_refused(settings, origin):
+    settings["server"]["allowed_origins"] = [origin]
+    with pytest.raises(InvalidValue, match="server.allowed_origins"):
+        Daemon(settings)
+
+
+def test_every_reply_has_its_shield(serve):
+    api = serve()
+    for method, path, headers in [("GET", "/task/list", {}), ("GET", "/nowhere", {}), ("GET", "/metrics", {}),
+                                  ("GET", "/task/list", {"Host": "evil.example"}), ("BREW", "/task", {})]:
+        answer = api.request(method, path, headers=headers)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers

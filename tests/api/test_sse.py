@@ -1,0 +1,270 @@
+"""Server-Sent Events: the snapshot, what changes, order, replay, slow readers, and sleep."""
+
+import json
+import os
+import re
+import select
+import socket
+import time
+
+import pytest
+
+from dlserv import Daemon, Server
+from dlserv.api import sse
+from harness import PATIENCE, noise, until
+from servers.origin import Gate
+
+NOWHERE = "http://127.0.0.1:1/"
+
+
+class Listener:
+    """One reader of /events: the events as they come, [(id, kind, data), …]."""
+
+    def __init__(self, url, last_id=None, buffer=None):
+        host, _, port = url.partition("//")[2].partition(":")
+        self.sock = socket.socket()
+        if buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect((host, int(port)))
+        condition = "Last-Event-ID: %s\r\n" % last_id if last_id else ""
+        self.sock.sendall(("GET /events HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % condition).encode())
+        self.reader = self.sock.makefile("rb")
+        self.events = []
+
+    def head(self):
+        """(status, headers) of the reply."""
+        status = int(self.reader.readline().split()[1])
+        pairs = (line.decode().rstrip().partition(": ") for line in iter(self.reader.readline, b"\r\n"))
+        return status, {name.lower(): value for name, _, value in pairs}
+
+    def next(self):
+        """The next event; None at the end."""
+        fields = {}
+        for line in self.reader:
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name == "" and "event" in fields:
+                self.events.append((fields["id"], fields["event"], json.loads(fields["data"])))
+                return self.events[-1]
+            if name:
+                fields[name] = value
+        return None
+
+    def wait_for(self, kind, condition=lambda data: True):
+        """The first event of the kind that fits, from now on."""
+        while True:
+            event = self.next()
+            assert event is not None, "the stream ended"
+            if event[1] == kind and condition(event[2]):
+                return event
+
+    def close(self):
+        self.reader.close()
+        self.sock.close()
+
+
+@pytest.fixture
+def server(daemon):
+    with Server(daemon, "127.0.0.1", 0) as running:
+        yield running
+
+
+@pytest.fixture
+def listen(server):
+    """A function that opens a Listener, its head read; all are closed afterwards."""
+    opened = []
+
+    def start(last_id=None, buffer=None):
+        opened.append(Listener(server.url, last_id, buffer))
+        status, headers = opened[-1].head()
+        assert status == 200 and headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert headers["cache-control"] == "no-store" and headers["x-accel-buffering"] == "no"
+        assert "content-length" not in headers and headers["connection"] == "close"
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+
+
+def add(daemon, name, **options):
+    return daemon.add(NOWHERE + name, dict({"paused": True}, **options))
+
+
+def test_first_comes_all_there_is(daemon, listen):
+    tids = [add(daemon, "%d" % number) for number in range(3)]
+    _, kind, data = listen().next()
+    assert kind == "snapshot" and [row["tid"] for row in data["detail"]] == tids
+    assert data["state_counter"]["paused"] == 3 and data["stats"]["connections"] == 0
+
+
+def test_then_what_happens(daemon, listen):
+    listener = listen()
+    listener.next()
+    tid = add(daemon, "a")
+    assert listener.wait_for("task")[2]["state"] == "paused"
+    daemon.delete(tid)
+    assert listener.wait_for("removed")[2] == {"tid": tid}
+    assert listener.wait_for("stats")[2]["state_counter"]["all"] == 0
+
+
+def test_a_download_is_told_to_its_end(daemon, origin, listen):
+    gate = Gate(30000)
+    origin.put("/a.bin", noise(100000), script=[gate])
+    listener = listen()
+    tid = daemon.add(origin.url("/a.bin"))
+    listener.wait_for("task", lambda row: row["tid"] == tid and row["downloaded_bytes"] >= 30000)
+    gate.open()
+    row = listener.wait_for("task", lambda row: row["state"] == "finished")[2]
+    assert row["percent"] == "100.0%" and row["filename"] == "a.bin" and row["error"] is None
+
+
+def test_whoever_comes_back_gets_what_was_missed_and_nothing_twice(daemon, listen):
+    steady, first = listen(), listen()
+    steady.next()
+    first.next()
+    for number in range(5):
+        add(daemon, "%d" % number)
+        steady.wait_for("task")
+        if number == 1:
+            until(lambda: first.next()[0] == steady.events[-1][0])
+            first.close()
+    again = listen(first.events[-1][0])
+    while not again.events or again.events[-1][0] != steady.events[-1][0]:
+        again.next()
+    missed = [event for event in steady.events if event not in first.events]
+    assert again.events == missed[-len(again.events):]
+    assert [row["tid"] for _, kind, row in again.events if kind == "task"] \
+        == [row["tid"] for _, kind, row in steady.events if kind == "task"][2:]
+
+
+@pytest.mark.parametrize("last_id", ["x-1", "1", "-", "", "abc-99999999999999999999999", "%s-99999",
+                                     "%s-" + "9" * 5000, "%s-²"])
+def test_an_id_that_is_not_known_gets_it_all(daemon, listen, server, last_id):
+    add(daemon, "a")
+    epoch = listen().next()[0].partition("-")[0]
+    assert listen(last_id.replace("%s", epoch)).next()[1] == "snapshot"
+
+
+def test_many_readers_get_the_same_and_it_is_encoded_once(daemon, server, listen, monkeypatch):
+    encoded = []
+    encode = sse.Feed._encode
+    monkeypatch.setattr(sse.Feed, "_encode", lambda feed, kind, data: encoded.append(kind) or encode(feed, kind, data))
+    listeners = [listen() for _ in range(50)]
+    for each in listeners:
+        assert each.next()[1] == "snapshot"
+    assert server.feed.readers == 50 and encoded.count("snapshot") == 1
+    for number in range(20):
+        add(daemon, "%d" % number)
+    for each in listeners:
+        while sum(kind == "task" for _, kind, _ in each.events) < 20:
+            each.next()
+    assert encoded.count("task") == 20
+    tasks = [[event for event in each.events if event[1] == "task"] for each in listeners]
+    assert all(each == tasks[0] for each in tasks)
+    numbers = [int(number.partition("-")[2]) for number, _, _ in listeners[0].events]
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_reader_who_does_not_keep_up_is_dropped_and_holds_up_nobody(daemon, monkeypatch):
+    monkeypatch.setattr(sse, "RING", 64)
+    monkeypatch.setattr(sse, "EVERY", 0.001)
+    with Server(daemon, "127.0.0.1", 0) as server:
+        slow, quick = Listener(server.url, buffer=4096), Listener(server.url)
+        quick.head()
+        quick.next()
+        for batch in range(30):     # 7 MB, which no socket takes in advance
+            names = ["%d-%d-%s" % (batch, number, "a" * 8000) for number in range(30)]
+            daemon.add_all([(NOWHERE + name, {"paused": True}, ()) for name in names])
+            while sum(kind == "task" for _, kind, _ in quick.events) < (batch + 1) * 30:
+                assert quick.next() is not None
+        slow.head()
+        while slow.next() is not None:
+            pass
+        assert 0 < len(slow.events) < len(quick.events), "it has missed some, and the end tells it"
+        until(lambda: server.feed.readers == 1)
+        slow.close()
+        quick.close()
+
+
+def test_a_reader_who_has_gone_is_noticed(daemon, server, listen):
+    listeners = [listen() for _ in range(3)]
+    for each in listeners:
+        each.next()
+    for each in listeners:
+        each.close()
+    for number in range(2):     # a socket tells of its end at the second write
+        add(daemon, "%d" % number)
+        time.sleep(0.3)
+    until(lambda: server.feed.readers == 0)
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells")
+def test_a_reader_who_has_gone_is_noticed_with_nothing_to_tell(server, listen, monkeypatch):
+    monkeypatch.setattr(sse, "LOOK", 0.05)
+    leaving, staying = listen(), listen()
+    for each in (leaving, staying):
+        each.next()
+    leaving.close()
+    until(lambda: server.feed.readers == 1)
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.1)
+    assert staying.reader.readline() == b": still here\n"
+
+
+def test_more_changes_than_the_ring_holds_are_one_snapshot(daemon, monkeypatch):
+    monkeypatch.setattr(sse, "RING", 64)
+    with Server(daemon, "127.0.0.1", 0) as server:
+        listener = Listener(server.url)
+        listener.head()
+        listener.next()
+        tids, _ = daemon.add_all([(NOWHERE + "%d" % number, {"paused": True}, ()) for number in range(1000)])
+        known = set()
+        while known != set(tids):
+            event = listener.next()
+            assert event is not None, "it was cut off though it kept up"
+            known.update(row["tid"] for row in event[2].get("detail", [event[2]]) if "tid" in row)
+        assert "snapshot" in [kind for _, kind, _ in listener.events[1:]]
+        listener.close()
+
+
+def test_the_end_of_the_server_is_the_end_of_the_stream(settings):
+    with Daemon(settings) as daemon:
+        server = Server(daemon, "127.0.0.1", 0).start()
+        listener = Listener(server.url)
+        listener.head()
+        listener.next()
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 1
+        assert listener.next() is None
+        listener.close()
+
+
+def test_head_opens_no_stream(server, api):
+    answer = api.request("HEAD", "/events")
+    assert answer.status == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    assert server.feed.readers == 0
+
+
+def wake_ups(pid):
+    """Voluntary context switches of all threads of the process so far."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, thread)) as file:
+            total += int(re.search(r"(?m)^voluntary_ctxt_switches:\s*(\d+)", file.read()).group(1))
+    return total
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc")
+def test_with_nothing_to_tell_nobody_wakes_up(process):
+    daemon = process()
+    daemon.api.post("/task", {"url": NOWHERE, "options": {"paused": True}})
+    listener = Listener(daemon.url)
+    listener.head()
+    listener.next()
+    time.sleep(1)
+    before = wake_ups(daemon.popen.pid)
+    time.sleep(2)
+    woken = wake_ups(daemon.popen.pid) - before
+    listener.close()
+    assert woken <= 4, "%d times in 2 s" % woken

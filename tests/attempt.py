@@ -1,0 +1,87 @@
+"""One attempt at a time: the engine without a daemon around it, as fixtures."""
+
+import errno
+import os
+
+import pytest
+
+from dlserv.settings import config, options
+from dlserv import urls
+from dlserv.net.address_policy import Border
+from dlserv.net.connect import Tls
+from dlserv.engine.download import Download
+from dlserv.net.host_limits import Hosts
+from dlserv.net.pool import Pool
+from dlserv.net.proxy import Network
+
+
+class Attempt:
+    """A Download, the observer it reports to, and what it ended with.
+
+    `settings` are those of config.download; other options are the task's.
+    """
+
+    def __init__(self, url, root, pool, kept=None, proxies=None, netrc=None, jar=(), settings=None,
+                 **posted):
+        posted = dict({"timeout": 2, "connections": 1}, **posted)
+        self.notes, self.plans = [], []
+        settings = config.Config.parse({"download": settings or {}}).download
+        self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
+                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
+                               Border(lambda: settings))
+        self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
+                                 settings, str(root), self.network, self, kept)
+
+    def run(self):
+        self.finished = self.download.run()
+        return self
+
+    def fails(self, kind):
+        """Run into an error of this kind; gives its sentence."""
+        with pytest.raises(kind) as caught:
+            self.download.run()
+        return str(caught.value)
+
+    @property
+    def progress(self):
+        return self.download.progress()
+
+    # the observer
+
+    def planned(self, progress, durable):
+        self.plans.append((progress, durable))
+
+    def publishing(self, progress):
+        self.plans.append((progress, True))
+        return lambda: None
+
+    def beginning(self):
+        pass
+
+    def note(self, level, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def attempt(folder):
+    """Make an Attempt to fetch a URL into the download directory.
+
+    Attempts of the same settings share their idle connections, as those of a daemon do.
+    """
+    pools = {}
+
+    def make(url, settings=None, **options):
+        pool = pools.setdefault(repr(settings), Pool())
+        return Attempt(url, folder, pool, settings=settings, **options)
+
+    yield make
+    for pool in pools.values():
+        pool.close()
+
+
+@pytest.fixture
+def without_links(monkeypatch):
+    """The file system has no hard links."""
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+    monkeypatch.setattr(os, "link", refuse)

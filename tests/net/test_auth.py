@@ -1,0 +1,197 @@
+"""Who the downloader says it is: Digest, .netrc, cookies and client certificates."""
+
+import hashlib
+import os
+import re
+import ssl
+
+import pytest
+
+from net.test_connect import CA, HERE, context
+from harness import noise
+from servers.origin import Origin, redirect, refuse
+from dlserv.net.auth import Credentials
+from dlserv.net.cookies import read_file
+from dlserv.errors import Permanent, Temporary
+
+DATA = noise(100000)
+
+
+def digest_guard(algorithm, qop='qop="auth,auth-int", ', user="me", password="p:w"):
+    """A fault that lets only a right Digest answer through."""
+    hashed = hashlib.sha256 if algorithm.startswith("SHA-256") else hashlib.md5
+
+    def h(*parts):
+        return hashed(":".join(parts).encode()).hexdigest()
+
+    def guard(exchange):
+        exchange.file.script.insert(0, guard)
+        given = dict(re.findall(r'(\w+)="?([^",]*)"?', exchange.request.headers.get("authorization", "")))
+        secret = h(user, "the realm", password)
+        if algorithm.endswith("-sess"):
+            secret = h(secret, "n0nce", given.get("cnonce", ""))
+        last = h("GET", exchange.request.path)
+        right = h(secret, "n0nce", given.get("nc", ""), given.get("cnonce", ""), "auth", last) if qop \
+            else h(secret, "n0nce", last)
+        if given.get("response") == right and given.get("opaque") == "0paque":
+            return exchange.answer()
+        exchange.head("401 Unauthorized", {
+            "Content-Length": 0, "WWW-Authenticate":
+            'Basic realm="x", Digest realm="the realm", %snonce="n0nce", opaque="0paque", algorithm=%s'
+            % (qop, algorithm)})
+    return guard
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "MD5-sess", "SHA-256-sess"])
+def test_digest_is_answered(origin, attempt, folder, algorithm):
+    origin.put("/a?x=1", DATA, script=[digest_guard(algorithm)])
+    attempt(origin.url("/a?x=1"), user="me", password="p:w").run()
+    assert (folder / "a").read_bytes() == DATA
+    assert "p:w" not in repr(origin.requests) and "Basic" not in repr(origin.requests)
+
+
+def test_digest_without_qop_is_answered_too(origin, attempt):
+    origin.put("/a", DATA, script=[digest_guard("MD5", qop="")])
+    attempt(origin.url("/a"), user="me", password="p:w").run()
+
+
+def test_a_wrong_password_is_final_after_one_try(origin, attempt):
+    origin.put("/a", DATA, script=[digest_guard("MD5")])
+    assert "401" in attempt(origin.url("/a"), user="me", password="no").fails(Permanent)
+    assert len(origin.requests) == 2
+
+
+def test_the_strongest_digest_is_taken():
+    offers = ['Digest realm="r", nonce="n", algorithm=MD5, qop="auth"',
+              'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"', 'Basic realm="r"']
+    answer = Credentials('m"e', "pw").answer(offers, "GET", "/")
+    assert "algorithm=SHA-256" in answer and 'username="m\\"e"' in answer
+
+
+@pytest.mark.parametrize("challenge", ["", "Negotiate", 'Digest realm="r"', "Digest nonce=n, qop=auth-int",
+                                       "Digest nonce=n, algorithm=SHA-512"])
+def test_what_cannot_be_answered_is_not(challenge):
+    assert Credentials("me", "pw").answer([challenge], "GET", "/") is None
+
+
+def test_https_sends_basic_unasked_and_http_does_not(origin, attempt):
+    with Origin(context()) as secure:
+        secure.put("/a", DATA)
+        attempt(secure.url("/a"), user="me", password="pw", settings={"ca_file": CA}).run()
+        assert "authorization" in secure.requests[0].headers
+    origin.put("/a", DATA)
+    attempt(origin.url("/a"), user="me", password="pw").run()
+    assert "authorization" not in origin.requests[0].headers
+
+
+def test_digest_is_answered_over_https_too(attempt, folder):
+    with Origin(context()) as secure:
+        secure.put("/a", DATA, script=[digest_guard("MD5")])
+        attempt(secure.url("/a"), user="me", password="p:w", settings={"ca_file": CA}).run()
+    assert (folder / "a").read_bytes() == DATA
+
+
+def test_a_nonce_that_is_stale_is_replaced(origin, attempt, folder):
+    challenge = 'Digest realm="the realm", qop="auth", opaque="0paque", algorithm=MD5, nonce='
+    old, fresh = (refuse("401 Unauthorized", WWW_Authenticate=challenge + nonce)
+                  for nonce in ('"old"', '"n0nce", stale=TRUE'))
+    origin.put("/a", DATA, script=[old, fresh, digest_guard("MD5")])
+    attempt(origin.url("/a"), user="me", password="p:w").run()
+    assert (folder / "a").read_bytes() == DATA
+
+
+# -- .netrc -----------------------------------------------------------------------------------
+
+BASIC = refuse("401 Unauthorized", WWW_Authenticate="Basic")
+
+
+def test_a_private_netrc_knows_the_password(origin, attempt, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password pw\n")
+    netrc.chmod(0o600)
+    origin.put("/a", DATA, script=[BASIC])
+    attempt(origin.url("/a"), netrc=str(netrc)).run()
+    assert origin.requests[1].headers["authorization"] == Credentials("me", "pw").basic()
+
+
+def test_a_netrc_that_others_can_read_or_that_is_missing_counts_for_nothing(origin, attempt, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password pw\n")
+    netrc.chmod(0o644)
+    origin.put("/a", DATA, script=[BASIC, BASIC])
+    for path in (netrc, tmp_path / "none"):
+        attempt(origin.url("/a"), netrc=str(path)).fails(Permanent)
+    assert len(origin.requests) == 2
+
+
+def test_a_netrc_that_makes_no_sense_is_told(origin, attempt, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine\nmachine x login\n nonsense here\n")
+    netrc.chmod(0o600)
+    origin.put("/a", DATA, script=[BASIC])
+    assert "cannot be read" in attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
+
+
+def test_what_stands_in_a_netrc_is_not_shown(origin, attempt, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine x login me password correct horse battery\n")
+    netrc.chmod(0o600)
+    origin.put("/a", DATA, script=[BASIC])
+    sentence = attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
+    assert "its line 1" in sentence and not {"correct", "horse", "battery"} & set(sentence.split())
+
+
+# -- cookies ----------------------------------------------------------------------------------
+
+def cookie_of(request):
+    return request.headers.get("cookie")
+
+
+def test_cookies_set_on_the_way_are_kept_for_their_host(origin, attempt):
+    with Origin() as other:
+        origin.put("/a", script=[refuse("302 Found", Location="/b", Set_Cookie="sid=1; Path=/")])
+        origin.put("/b", script=[redirect(other.url("/c", host="localhost"))])
+        other.put("/c", script=[redirect(origin.url("/d"))])
+        origin.put("/d", DATA)
+        attempt(origin.url("/a"), cookies="mine=2").run()
+        assert [cookie_of(each) for each in origin.requests] == ["mine=2", "mine=2; sid=1", "mine=2; sid=1"]
+        assert cookie_of(other.requests[0]) is None
+
+
+def test_a_cookies_txt_is_heeded_by_domain_path_and_time(origin, attempt, tmp_path):
+    path = tmp_path / "cookies.txt"
+    lines = [("127.0.0.1", "FALSE", "/", "FALSE", "0", "session", "a"),
+             ("#HttpOnly_127.0.0.1", "FALSE", "/sub", "FALSE", "9999999999", "http", "b"),
+             ("127.0.0.1", "FALSE", "/other", "FALSE", "0", "path", "c"),
+             ("127.0.0.1", "FALSE", "/", "TRUE", "0", "secure", "d"),
+             ("127.0.0.1", "FALSE", "/", "FALSE", "1000", "old", "e"),
+             ("example.org", "TRUE", "/", "FALSE", "0", "foreign", "f")]
+    path.write_text("# comment\n\n" + "".join("\t".join(line) + "\n" for line in lines))
+    origin.put("/sub/a", DATA)
+    attempt(origin.url("/sub/a"), jar=read_file(str(path))).run()
+    assert sorted(cookie_of(origin.requests[0]).split("; ")) == ["http=b", "session=a"]
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "a\tb\n", "h\tFALSE\t/\tFALSE\tsoon\tn\tv\n"])
+def test_a_cookies_txt_that_makes_no_sense_is_told(tmp_path, text):
+    path = tmp_path / "cookies.txt"
+    path.write_text(text)
+    with pytest.raises(Permanent, match="line 1 of .* is not a cookie"):
+        read_file(str(path))
+    with pytest.raises(Permanent, match="cannot be read"):
+        read_file(str(tmp_path / "none"))
+
+
+# -- client certificates ------------------------------------------------------------------------
+
+def test_a_client_certificate_is_shown(attempt, folder):
+    demanding = context()
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    demanding.load_verify_locations(CA)
+    with Origin(demanding) as secure:
+        secure.put("/a", DATA)
+        own = os.path.join(HERE, "server.pem")
+        attempt(secure.url("/a"), settings={"ca_file": CA, "client_cert": own}).run()
+        with pytest.raises((Permanent, Temporary)):
+            attempt(secure.url("/a"), settings={"ca_file": CA}).run()
+    assert (folder / "a").read_bytes() == DATA

@@ -1,0 +1,158 @@
+"""The token of a daemon that others can reach: made, told, kept, found."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from dlserv.settings import token
+from dlserv.errors import Unwritable
+from harness import ROOT, Process, until
+
+DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
+EVERYWHERE = ("--host", "0.0.0.0")
+TOLD = "clients must send a token"
+
+
+@pytest.fixture
+def start(process, environ):
+    """A function that starts a daemon there."""
+    def start(*arguments, **variables):
+        return process(*arguments, environ=dict(environ, **variables))
+    return start
+
+
+@pytest.fixture
+def run(environ):
+    """Run a command there; gives (exit code, standard output, standard error)."""
+    def run(*arguments, **variables):
+        done = subprocess.run(DLSERV + list(arguments), env=dict(environ, **variables), timeout=15,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        return done.returncode, done.stdout, done.stderr
+    return run
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Where the token is kept."""
+    return tmp_path / "state" / "dlserv.token"
+
+
+def opens(daemon, token):
+    """Whether the token lets one in, and none does not."""
+    assert daemon.api.get("/health").status == 200
+    without = daemon.api.get("/task/list").status
+    with_it = daemon.api.get("/task/list", Authorization="Bearer " + token).status
+    assert (without, with_it) in ((401, 200), (401, 401), (200, 200))
+    return (without, with_it) == (401, 200)
+
+
+def note(tmp_path):
+    return json.loads((tmp_path / "dlserv.json").read_text())
+
+
+def test_one_is_made_at_the_first_start_and_told_once(start, run, kept, tmp_path):
+    first = start(*EVERYWHERE)
+    token = kept.read_text().strip()
+    assert len(token) >= 40 and stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in kept.parent.iterdir() if "token" in path.name] == [kept.name]
+    assert first.log.count(token) == 1 and TOLD in first.log and str(kept) in first.log
+    assert opens(first, token) and note(tmp_path)["token_file"] == str(kept)
+    assert run("list")[0] == 0 and run("list", "--url", first.url)[0] == 4
+    assert first.stop() == 0
+    second = start(*EVERYWHERE)
+    assert kept.read_text().strip() == token and opens(second, token)
+    assert token not in second.log and TOLD not in second.log
+
+
+def test_an_address_that_cannot_be_had_makes_none(start, kept):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen(1)
+        with pytest.raises(AssertionError, match="cannot be listened on"):
+            start(*EVERYWHERE, "--port", str(taken.getsockname()[1]))
+    assert not kept.exists(), "who starts it again is to be told"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of POSIX")
+def test_sighup_leaves_it(start, kept, tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    daemon = start("-c", str(config), *EVERYWHERE)
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: "count now" in daemon.log)
+    assert opens(daemon, kept.read_text().strip()) and "after a new start" not in daemon.log
+
+
+def test_none_is_needed_where_nobody_else_comes(start, kept, tmp_path):
+    for host in ("127.0.0.1", "localhost", "127.0.0.2"):
+        daemon = start("--host", host, DLSERV_TOKEN="")
+        assert daemon.api.get("/task/list").status == 200 and "token" not in daemon.log
+        assert note(tmp_path)["token_file"] is None
+        daemon.stop()
+    assert not kept.exists()
+
+
+def test_no_token_lets_everybody_in(start, kept):
+    daemon = start("--no-token", *EVERYWHERE, DLSERV_TOKEN="s3cret")
+    assert daemon.api.get("/task/list").status == 200 and not kept.exists()
+    until(lambda: "whoever reaches" in daemon.log)
+    assert daemon.api.get("/task/list", Host="evil.example").status == 403
+
+
+@pytest.mark.parametrize("arguments, variables", [
+    ([], {"DLSERV_TOKEN": "s3cret"}),
+    (["--token", "s3cret"], {}), (["--token", "s3cret"], {"DLSERV_TOKEN": "x"}),
+    (["--token-file", "FILE"], {}), (["--token-file", "FILE"], {"DLSERV_TOKEN": "x"}),
+    ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {}), (["-c", "CONFIG", "--token", "s3cret"], {"DLSERV_TOKEN_FILE": "/nonexistent"})])
+def test_one_that_is_said_counts_wherever_it_listens(start, kept, tmp_path, arguments, variables):
+    (tmp_path / "FILE").write_text("s3cret\nnot this\n")
+    (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": "s3cret"}}))
+    arguments = [str(tmp_path / each) if each.isupper() else each for each in arguments]
+    variables = {name: str(tmp_path / each) if each == "FILE" else each for name, each in variables.items()}
+    daemon = start(*arguments, **variables)
+    assert opens(daemon, "s3cret") and not kept.exists() and "s3cret" not in daemon.log
+    from_file = "--token-file" in arguments or variables.get("DLSERV_TOKEN_FILE") == str(tmp_path / "FILE")
+    expected = str(tmp_path / "FILE") if from_file else None
+    assert note(tmp_path)["token_file"] == expected
+
+
+def test_the_command_line_brings_its_token(start, run, tmp_path):
+    daemon = start(DLSERV_TOKEN="s3cret")
+    (tmp_path / "right").write_text("s3cret\n")
+    (tmp_path / "wrong").write_text("secret\n")
+    assert run("list", DLSERV_TOKEN="s3cret")[0] == 0
+    assert run("--token-file", str(tmp_path / "right"), "list")[0] == 0
+    assert run("list", "--token-file=" + str(tmp_path / "right"), "--url", daemon.url)[0] == 0
+    assert run("list")[0] == 4
+    code, out, err = run("list", "--token-file", str(tmp_path / "wrong"))
+    assert (code, out, err) == (4, "", err) and "this is not the token" in err
+    for _ in range(10):
+        daemon.api.get("/stats", Authorization="Bearer secret")
+    code, out, err = run("list", "--token-file", str(tmp_path / "wrong"))
+    assert (code, out) == (4, "") and "too many" in err
+    assert run("list", DLSERV_TOKEN="s3cret")[0] == 0
+
+
+@pytest.mark.parametrize("arguments, variables, words", [
+    (["--token-file", "/nonexistent"], {}, "server.token_file: /nonexistent cannot be read"),
+    (["--token-file", os.devnull], {}, "server.token_file: the first line of %s is not a token" % os.devnull),
+    ([], {"DLSERV_TOKEN": "two words"}, r"server.token \(from \$DLSERV_TOKEN\): it is not made of visible ASCII"),
+    (["--token", "a", "--no-token"], {}, "not allowed with"),
+    (["--token", "a", "--token-file", "b"], {}, "not allowed with")])
+def test_one_that_cannot_be_is_a_wrong_usage(environ, tmp_path, folder, arguments, variables, words):
+    base = ["--download-dir", str(folder), "--db", str(tmp_path / "state" / "x.db")]
+    with pytest.raises(AssertionError, match=words) as caught:
+        Process(base + arguments, environ=dict(environ, **variables))
+    assert "two words" not in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def test_a_place_where_none_can_be_kept_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unwritable, match="the token cannot be kept in .*--token-file.*--no-token"):
+        token.make(str(tmp_path / "file" / "token"))

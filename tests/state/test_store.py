@@ -1,0 +1,417 @@
+"""The database, of either kind: what is written stays, what is damaged harms nothing else."""
+
+import logging
+import os
+import pickle
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dlserv.state import backends, store as module
+from dlserv.errors import MissingModule, StoreBroken
+from dlserv.state.store import Store
+from harness import ROOT, load, refill, until
+
+RECORD = {"url": "http://a/b", "list": [1, 2.5, None, True], "deep": {"x": ["y"]}}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "state" / "dlserv.db")
+
+
+@pytest.fixture
+def make(open_store, path, backend):
+    """A function that opens the database."""
+    return lambda: open_store(path, backend)
+
+
+# -- what is written stays ------------------------------------------------------------------
+
+def test_records_survive(make):
+    refill(make, {"a": RECORD, "b": {}, "c": {"n": 1}})
+    refill(make, {"b": None, "c": {"n": 2}, "none": None})
+    assert load(make()) == {"a": RECORD, "c": {"n": 2}}
+
+
+@pytest.mark.parametrize("durable, lazy", [(True, False), (False, False), (False, True)])
+def test_what_was_waited_for_survives_a_kill(path, backend, durable, lazy):
+    code = ("import os, sys\nfrom dlserv.state.store import Store\nstore = Store(%r, %r)\n"
+            "store.write({'a': {'n': 1}}, %r, %r).wait()\nos.kill(os.getpid(), 9)" % (path, backend, durable, lazy))
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -9
+    store = Store(path, backend)
+    assert load(store) == {"a": {"n": 1}}
+    store.close()
+
+
+def test_many_writers_share_a_commit(make, monkeypatch):
+    store = make()
+    commits, gate, real = [], threading.Event(), store._mapping.commit
+
+    def commit(durable):
+        gate.wait(10)
+        commits.append(durable)
+        real(durable)
+
+    monkeypatch.setattr(store._mapping, "commit", commit)
+    tickets = [store.write({"%d" % number: {}}) for number in range(100)]
+    gate.set()
+    for ticket in tickets:
+        ticket.wait()
+    assert len(commits) <= 2 and len(load(store)) == 100
+
+
+def test_lazy_writes_wait_for_company(make, monkeypatch):
+    store = make()
+    commits, real = [], store._mapping.commit
+    monkeypatch.setattr(store._mapping, "commit", lambda durable: (commits.append(durable), real(durable)))
+    for number in range(50):
+        store.write({"%d" % number: {}}, lazy=True)
+    store.write({"last": {}}).wait()
+    assert commits[0] is True and len(commits) <= 2 and len(load(store)) == 51
+    before = len(commits)
+    store.write({"later": {}}, lazy=True).wait()
+    assert not any(commits[before:]), "nobody waits for it to be flushed"
+
+
+def test_order_is_kept(make):
+    store = make()
+    for number in range(200):
+        store.write({"a": {"n": number}}, durable=bool(number % 3), lazy=number % 3 == 1)
+    store.close()
+    assert load(make()) == {"a": {"n": 199}}
+
+
+def test_a_closed_store_takes_nothing(make):
+    store = make()
+    store.close()
+    with pytest.raises(StoreBroken, match="closed"):
+        store.write({"a": {}}).wait()
+
+
+def test_the_file_is_private(make, path):
+    refill(make, {"a": RECORD})
+    for name in os.listdir(os.path.dirname(path)):
+        mode = os.stat(os.path.join(os.path.dirname(path), name)).st_mode
+        assert stat.S_IMODE(mode) == 0o600, name
+
+
+def test_the_journal_does_not_grow_forever(path):
+    store = Store(path, "file")
+    for number in range(300):
+        store.write({"a": {"n": number, "text": "x" * 3000}}, durable=False).wait()
+    assert os.path.getsize(path) < 2 * backends.FileMapping.SLACK
+    store.close()
+    store = Store(path, "file")
+    assert load(store)["a"]["n"] == 299
+    store.close()
+
+
+# -- one at a time ----------------------------------------------------------------------------
+
+def test_a_second_one_is_refused_until_the_first_ends(make, path, backend):
+    first = make()
+    with pytest.raises(StoreBroken, match="in use by another dlserv"):
+        Store(path, backend)
+    code = "import sys; sys.path.insert(0, %r)\nfrom dlserv.state.store import Store\nStore(%r, %r)" % (ROOT, path, backend)
+    refused = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    assert b"in use by another dlserv" in refused.stderr
+    first.close()
+    make()
+
+
+# -- foreign and future files -------------------------------------------------------------------
+
+def test_a_newer_schema_is_refused(make, monkeypatch):
+    monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
+    refill(make, {"a": RECORD})
+    monkeypatch.undo()
+    with pytest.raises(StoreBroken, match="written by a newer dlserv"):
+        make()
+    monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
+    assert load(make()) == {"a": RECORD}
+
+
+def test_another_kind_of_database_is_never_replaced(make, path, backend):
+    refill(make, {"a": RECORD})
+    other = {"sqlite": "file", "file": "sqlite"}[backend]
+    with pytest.raises(StoreBroken, match="is of the kind '%s'" % backend):
+        Store(path, other)
+    store = Store(path, "auto")
+    assert store.backend == backend and load(store) == {"a": RECORD}
+    store.close()
+
+
+def test_a_python_without_sqlite_names_the_package(path, monkeypatch):
+    pytest.importorskip("sqlite3")
+    Store(path, "sqlite").close()
+    monkeypatch.setattr(backends, "sqlite3", None)
+    with pytest.raises(MissingModule, match="python3-sqlite3"):
+        Store(path, "auto")
+    with pytest.raises(MissingModule, match="python3-sqlite3"):
+        Store(path, "sqlite")
+    new = Store(path + "2", "auto")
+    assert new.backend == "file"
+    new.close()
+
+
+@pytest.mark.parametrize("data", [b"#!/bin/sh\n", b"\0" * 4096, b"dbm"])
+def test_a_file_of_someone_else_is_left_alone(path, backend, data):
+    os.makedirs(os.path.dirname(path))
+    with open(path, "wb") as file:
+        file.write(data)
+    with pytest.raises(StoreBroken, match="is not a dlserv database"):
+        Store(path, backend)
+    with open(path, "rb") as file:
+        assert file.read() == data
+
+
+@pytest.mark.parametrize("where", ["/proc/nothing/dlserv.db", "/dev/null/x/dlserv.db"])
+def test_a_place_that_cannot_be_is_told(where, backend):
+    with pytest.raises(StoreBroken, match=where + " cannot be made"):
+        Store(where, backend)
+
+
+def test_the_shelve_of_a_newer_python_reads_it(path):
+    python = shutil.which("python3.13") or sys.version_info >= (3, 13) and sys.executable
+    if not python or subprocess.run([python, "-c", "import dbm.sqlite3"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("there is no Python with dbm.sqlite3 here")
+    store = Store(path, "sqlite")
+    store.write({"a": RECORD}).wait()
+    store.close()
+    code = "import shelve\nwith shelve.open(%r, 'r') as shelf: print(shelf['a'])" % path
+    assert eval(subprocess.check_output([python, "-c", code])) == RECORD
+
+
+# -- damage -----------------------------------------------------------------------------------
+
+class Trap:
+    def __reduce__(self):
+        return os.system, ("touch trapped",)
+
+
+def test_a_planted_record_executes_nothing(make, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    refill(make, {"a": RECORD})
+    store = make()
+    for name, value in ((b"evil", pickle.dumps(Trap())), (b"evil2", pickle.dumps({"x": Trap()}, 0))):
+        store._mapping[name] = value
+    store._mapping.commit(True)
+    assert load(store) == {"a": RECORD}
+    assert not (tmp_path / "trapped").exists()
+    assert caplog.text.count("is damaged and was set aside") == 2
+
+
+@pytest.mark.parametrize("value", [b"", b"\x80\x04", b"garbage", pickle.dumps([1], 4), pickle.dumps({"a": 1}, 4) + b"crc!"])
+def test_a_damaged_record_is_set_aside_and_kept(make, value, caplog):
+    refill(make, {"a": RECORD})
+    store = make()
+    store._mapping[b"bad"] = value
+    store._mapping.commit(True)
+    assert load(store) == {"a": RECORD}
+    assert "the record bad" in caplog.text
+    store.close()
+    store = make()
+    assert load(store) == {"a": RECORD}, "it is told once"
+    kept = [key for key in store._mapping if key.startswith(b"damaged/")]
+    assert len(kept) == 1 and store._mapping[kept[0]] == value
+
+
+def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
+    refill(make, {"a": RECORD, "b": {}})
+
+    def parse(name, record):
+        return record["url"]
+
+    store = make()
+    assert store.load(parse) == ["http://a/b"]
+    assert "the record b" in caplog.text
+
+
+def test_a_journal_that_was_cut_short_is_whole_up_to_there(path):
+    for number in range(10):
+        refill(lambda: Store(path, "file"), {"%d" % number: {"n": number}})
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.truncate(size - 3)
+    store = Store(path, "file")
+    assert sorted(load(store)) == ["%d" % number for number in range(9)]
+    store.write({"new": {}}).wait()
+    store.close()
+    store = Store(path, "file")
+    assert "new" in load(store)
+    store.close()
+
+
+def test_a_database_damaged_in_its_middle_is_set_aside(make, path, backend, caplog):
+    for number in range(60):
+        refill(make, {"%d" % (number * 5 + each): {"text": "x" * 300} for each in range(5)})
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        file.write(os.urandom(600))
+    with caplog.at_level(logging.ERROR):
+        store = make()
+        rest = load(store)
+    assert 200 < len(rest) <= 300 and all(record == {"text": "x" * 300} for record in rest.values())
+    aside = [name for name in os.listdir(os.path.dirname(path)) if ".damaged-" in name]
+    if len(rest) < 300:
+        assert aside and "was set aside" in caplog.text
+    store.close()
+    assert load(make()) == rest
+
+
+def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplog):
+    refill(make, {"a": RECORD})
+    store = make()
+
+    def fail(changes, durable):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._mapping, "_save", fail)
+        with pytest.raises(StoreBroken, match="No space left"):
+            store.write({"b": {}}).wait()
+        with pytest.raises(StoreBroken, match="No space left"):
+            store.write({"b": None, "d": {}}).wait()
+    assert sorted(load(store)) == ["a"]
+    store.write({"c": {}}).wait()
+    assert sorted(load(store)) == ["a", "c", "d"], "what failed is made up for"
+    assert caplog.text.count("it will be tried again") == 1 and "can be written again" in caplog.text
+
+
+def test_a_write_that_failed_is_tried_again_by_itself(make, monkeypatch):
+    monkeypatch.setattr(module, "RETRY", 0.05)
+    store = make()
+    failures, real = [1, 2, 3], store._mapping._save
+
+    def save(changes, durable):
+        if failures:
+            raise OSError(failures.pop(), "broken")
+        real(changes, durable)
+
+    monkeypatch.setattr(store._mapping, "_save", save)
+    with pytest.raises(StoreBroken):
+        store.write({"a": RECORD}).wait()
+    until(lambda: not failures and "a" in load(store))
+
+
+def test_a_write_that_cannot_be_is_not_tried_for_ever(make):
+    store = make()
+    with pytest.raises(StoreBroken):
+        store.write({"a": {"bad": threading.Lock()}}).wait()
+    store.write({"b": {}}).wait()
+    assert sorted(load(store)) == ["b"]
+
+
+# -- what is refused does not happen -----------------------------------------------------------
+
+def limited(size, action):
+    """Call the action while no file may grow beyond so many bytes, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return action()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_delete_that_was_refused_on_a_full_disk_has_not_happened(path):
+    mapping = backends.FileMapping(make_folder(path))
+    for key in (b"a", b"b"):
+        mapping[key] = b"x" * 500
+        mapping.commit(True)
+    size = os.path.getsize(path)
+    mapping[b"big"] = b"x" * 5000
+
+    def fill():
+        with pytest.raises(OSError):
+            mapping.commit(True)
+        mapping.roll_back()
+        assert os.path.getsize(path) == size, "nothing torn is left"
+        del mapping[b"a"]
+        mapping.commit(True)        # so small that it fits
+
+    limited(size + 100, fill)
+    assert dict(mapping) == {b"b": b"x" * 500}
+    mapping.close()
+    again = backends.FileMapping(path)
+    assert dict(again) == {b"b": b"x" * 500}
+    again.close()
+
+
+def make_folder(path):
+    os.makedirs(os.path.dirname(path))
+    return path
+
+
+def test_a_journal_that_cannot_be_made_smaller_goes_on_as_it_is(path, monkeypatch):
+    monkeypatch.setattr(backends.FileMapping, "SLACK", 100)
+    mapping = backends.FileMapping(make_folder(path))
+    os.mkdir(path + ".new")
+    for number in range(10):
+        mapping[b"a"] = b"%d" % number * 100
+        mapping.commit(True)
+    mapping.close()
+    again = backends.FileMapping(path)
+    assert dict(again) == {b"a": b"9" * 100}
+    again.close()
+
+
+def test_a_link_to_a_database_in_use_is_that_database(make, path, backend):
+    make()
+    os.symlink(path, path + ".link")
+    with pytest.raises(StoreBroken, match="in use by another dlserv"):
+        Store(path + ".link", backend)
+
+
+def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path):
+    store = make()
+    store.write({"a": RECORD}).wait()
+    os.rename(path, path + ".old")
+    with pytest.raises(StoreBroken, match="moved or deleted"):
+        store.write({"b": RECORD}).wait()
+    os.rename(path + ".old", path)
+    store.write({"c": RECORD}).wait()
+    store.close()
+    assert sorted(load(make())) == ["a", "b", "c"], "what failed is made up for"
+
+
+def test_an_sqlite_database_of_someone_else_is_left_alone(path):
+    sqlite3 = pytest.importorskip("sqlite3")
+    db = sqlite3.connect(make_folder(path))
+    db.execute("CREATE TABLE notes (text)")
+    db.commit()
+    db.close()
+    with open(path, "rb") as file:
+        before = file.read()
+    with pytest.raises(StoreBroken, match="is not a dlserv database"):
+        Store(path, "auto")
+    with open(path, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_record_that_this_python_cannot_read_is_not_set_aside(make):
+    refill(make, {"a": RECORD})
+    store = make()
+
+    def parse(name, record):
+        raise MissingModule("a host name outside ASCII", "python3-codecs")
+
+    with pytest.raises(MissingModule):
+        store.load(parse)
+    store.close()
+    assert load(make()) == {"a": RECORD}
+
+
+def test_a_frame_that_says_nothing_is_none(path):
+    import struct
+    import zlib
+    payload = b"abc"
+    frame = struct.pack(">4sII", backends.FileMapping.MARK, 3, zlib.crc32(payload)) + payload
+    good = backends.FileMapping.encode({b"k": b"v"})
+    assert [changes for _, _, changes in backends.FileMapping.frames(frame + good)] == [{b"k": b"v"}]

@@ -1,0 +1,81 @@
+"""A task: its states, its record, its log."""
+
+import hashlib
+
+import pytest
+
+from dlserv.settings import config
+from dlserv.errors import Conflict
+from dlserv.tasks.task import STATES, TRANSITIONS, Task, next_state, tid_of
+
+SETTINGS = config.Config.parse({}).download
+EVENTS = sorted({event for row in TRANSITIONS.values() for event in row})
+
+
+def make(url="http://host/a.tar.gz", **posted):
+    return Task(url, posted, SETTINGS)
+
+
+def test_the_tid_is_the_sha_1_of_the_url_as_posted():
+    url = "http://host/ü?x=1#y"
+    assert tid_of(url) == hashlib.sha1(url.encode("utf-8")).hexdigest() == make(url).tid
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_transition_leads_to_a_state_or_is_refused_by_name(state, event):
+    if event in TRANSITIONS[state]:
+        assert next_state(state, event) in STATES
+    else:
+        with pytest.raises(Conflict, match="the task is " + state):
+            next_state(state, event)
+
+
+def test_every_state_has_a_row_and_can_be_left_and_reached():
+    assert set(TRANSITIONS) == set(STATES)
+    reached = {state for row in TRANSITIONS.values() for state in row.values()}
+    assert reached == set(STATES) and all(TRANSITIONS.values())
+
+
+def test_a_record_makes_the_same_task():
+    task = make(dir="x", priority=3)
+    task.state, task.retries, task.error, task.elapsed = "paused", 2, "why", 1.5
+    task.note("warning", "careful", 50)
+    task.flushed = [(0, 10)]
+    again = Task.from_record(task.to_record(), SETTINGS)
+    assert again.to_record() == task.to_record()
+    assert (again.tid, again.options, again.log) == (task.tid, task.options, task.log)
+
+
+def test_a_fresh_url_keeps_the_tid():
+    task = make()
+    task.url = "http://elsewhere/b"
+    assert Task.from_record(task.to_record(), SETTINGS).tid == tid_of("http://host/a.tar.gz")
+
+
+@pytest.mark.parametrize("change", [
+    {"state": "lost"}, {"url": None}, {"url": "ftp//x"}, {"create_time": "now"}, {"log": [{}]}, {"log": None},
+    {"flushed": 7}, {"progress": {"part": "x"}}, {"file": {"name": "x"}}, {"options": {"filename": 7}}])
+def test_a_record_that_makes_no_task_is_refused(change):
+    record = dict(make().to_record(), **change)
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError, Exception)):
+        Task.from_record(record, SETTINGS)
+    missing = make().to_record()
+    del missing[next(iter(change))]
+    with pytest.raises(KeyError):
+        Task.from_record(missing, SETTINGS)
+
+
+def test_the_log_is_bounded_and_newest_first():
+    task = make()
+    for number in range(10):
+        task.note("warning", "%d" % number * 2000, 3)
+    assert [entry["msg"][0] for entry in task.log] == ["9", "8", "7"]
+    assert all(len(entry["msg"]) <= 1000 and isinstance(entry["time"], int) for entry in task.log)
+
+
+@pytest.mark.parametrize("url, posted, title", [
+    ("http://host/a.tar.gz", {}, "a"), ("http://host/", {}, "host"), ("http://host/x%20y.iso", {}, "x y"),
+    ("http://host/x", {"filename": "My File.mp4"}, "My File")])
+def test_the_title_is_the_best_guess(url, posted, title):
+    assert make(url, **posted).title == title
