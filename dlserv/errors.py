@@ -99,6 +99,10 @@ class Changed(TransferError):
     """What the server has now is not what the bytes on disk came from."""
 
 
+class Longer(Changed):
+    """More bytes came than the server had said, on another channel than theirs, that there are."""
+
+
 class WrongBytes(TransferError):
     """The file is whole, but not the one its checksum promised."""
 

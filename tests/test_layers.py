@@ -18,7 +18,7 @@ ORDER = """
     version errors digests units masking fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
-    net.auth net.cookies net.proxy net.http net.ftp
+    net.auth net.cookies net.proxy net.http net.ftp_control net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
     state state.wal state.backends state.snapshot state.recovery state.store
@@ -45,7 +45,7 @@ BANS = {
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
-LAZY_BUT = {"state.backends": {"sqlite3"}, "net.ftp": {"ftplib"}, "net.channel": {"ssl"}}
+LAZY_BUT = {"state.backends": {"sqlite3"}, "net.channel": {"ssl"}}
 LONGEST_FUNCTION = 60
 
 

@@ -145,7 +145,7 @@ class Download:
     @property
     def resource(self):
         """The Resource, or None until a server has answered."""
-        return self._resource or (self._kept and self._kept.resource)
+        return self._told() or (self._kept and self._kept.resource)
 
     def progress(self):
         """The Progress of now, or what was kept before there is any."""
@@ -463,7 +463,7 @@ class Download:
         self._stop.check()
         name = publish.publish(self._part, self._target, self._free_names(),
                                self._announce_publishing, interrupted, self._previous)
-        return Finished(name, self._publishing, self._checksum, self._resource)
+        return Finished(name, self._publishing, self._checksum, self._told())
 
     def _announce_publishing(self, target, identity):
         with self._lock:
@@ -477,5 +477,12 @@ class Download:
 
     def _progress(self):
         done = self._segments.done() if self._part.named else []
-        return Progress(self._part.name, self._target, self._source, self._resource, done,
+        return Progress(self._part.name, self._target, self._source, self._told(), done,
                         self._publishing, self._checksum, self._part.node)
+
+    def _told(self):
+        """Return the resource, with the true size or None where the server had told too small a one."""
+        resource, segments = self._resource, self._segments
+        if resource is None or resource.total in (None, segments.total) or not segments.count:
+            return resource
+        return resource._replace(total=segments.total)

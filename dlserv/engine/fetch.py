@@ -10,7 +10,7 @@ has failed, does `run` raise.
 import threading
 import time
 
-from ..errors import Changed, Error, Permanent, Stopped, Temporary, TransferError
+from ..errors import Changed, Error, Longer, Permanent, Stopped, Temporary, TransferError
 from ..units import format_size
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
@@ -136,8 +136,8 @@ class Fetch:
         try:
             if segment is None:
                 return
-            connection.move(answer.stream, self._part, self._segments, segment)
-            if self._segments.total is None:
+            self._move(connection, answer.stream, segment)
+            if segment.is_endless:
                 self._segments.finish(segment.position)
             elif segment.position == segment.start and segment.left:
                 raise Temporary("the server sent nothing new")
@@ -145,6 +145,16 @@ class Fetch:
             if segment is not None:
                 self._segments.release(segment)
             answer.stream.close()
+
+    def _move(self, connection, stream, segment):
+        """Move the stream's bytes, behind the size that the main source told as well."""
+        try:
+            connection.move(stream, self._part, self._segments, segment)
+        except Longer as change:
+            if not (connection.source.is_main and self._segments.unbound(segment)):
+                raise
+            self._note("warning", f"{change}; the file is taken to its end")
+            connection.move(stream, self._part, self._segments, segment)
 
     # -- several ---------------------------------------------------------------------
 
@@ -238,7 +248,7 @@ class Fetch:
         """An Answer for the segment that agrees with what is known of the file."""
         if not source.introduced:
             self._introduce(client, source)
-        answer = source.open(client, start=segment.start, end=segment.end,
+        answer = source.open(client, start=segment.start, end=None if segment.is_endless else segment.end,
                              if_range=source.resource.validator)
         try:
             check_agrees(answer, self._resource.total, source.resource)

@@ -34,6 +34,10 @@ class Slot:
         """The host has answered 429 or 503."""
         self._hosts.refused(self, retry_after)
 
+    def crowded(self):
+        """The host admits no more clients than it has, this connection not counted."""
+        self._hosts.crowded(self)
+
     def release(self):
         self._hosts.release(self)
 
@@ -112,6 +116,13 @@ class Hosts:
                 state.halved = now
             if retry_after:
                 state.closed_until = max(state.closed_until, now + min(retry_after, LONGEST_RETRY_AFTER))
+
+    def crowded(self, slot):
+        """Lower the host's ceiling to the connections that it has besides this one. Called by the Slot."""
+        with self._changed:
+            state = self._states[slot.host]
+            state.ceiling = max(1, min(self._limit(state), state.active - 1))
+            state.halved = self.clock()
 
     def closed_for(self, host):
         """Seconds for which the host is to be left alone."""

@@ -62,8 +62,11 @@ class Route:
 
     @property
     def target(self):
-        """What stands in the request line."""
-        return str(self._url) if self._is_forwarded else self._url.target
+        """What stands in the request line; of ftp URLs the bytes, not the lines, are wanted (RFC 1738, 3.2.2)."""
+        if not self._is_forwarded:
+            return self._url.target
+        typed = self._url.scheme != "ftp" or re.search(";type=[aid]$", self._url.target, re.IGNORECASE)
+        return str(self._url) + ("" if typed else ";type=i")
 
     @property
     def headers(self):

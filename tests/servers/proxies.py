@@ -12,15 +12,17 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     """A context manager. `seen` lists the request lines it got.
 
     refuse    a status line to answer CONNECT with, instead of making the tunnel
+    stand_in  bytes that every other request is answered with, instead of being forwarded
     password  "user:password" that a client must show
     context   an ssl.SSLContext, for a proxy that is spoken to over TLS
     """
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None):
+    def __init__(self, refuse=None, password=None, context=None, stand_in=None):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
+        self.stand_in = stand_in
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="proxy", daemon=True).start()
@@ -63,6 +65,9 @@ class _Proxied(socketserver.BaseRequestHandler):
         method, target, _ = line.split()
         if method == "CONNECT":
             self._tunnel(*target.rsplit(":", 1))
+        elif self.server.stand_in is not None:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+                                 % (len(self.server.stand_in), self.server.stand_in))
         else:
             self._forward(head, target)
 
