@@ -21,7 +21,7 @@ ORDER = """
     net.auth net.cookies net.proxy net.http net.ftp_control net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
-    state state.wal state.backends state.snapshot state.recovery state.store
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.recovery state.store
     tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
     tasks.runner tasks.record_check tasks.export
     daemon
@@ -45,7 +45,7 @@ BANS = {
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
-LAZY_BUT = {"state.backends": {"sqlite3"}, "net.channel": {"ssl"}}
+LAZY_BUT = {"state.sqlite": {"sqlite3"}, "net.channel": {"ssl"}}
 LONGEST_FUNCTION = 60
 
 
