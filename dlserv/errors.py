@@ -125,6 +125,10 @@ class Unavailable(Unwritable):
     """A folder or disk is out of reach for now; it may come back by itself."""
 
 
+class NameTooLong(Unwritable):
+    """The file system has no names of that length."""
+
+
 class Exhausted(LocalError):
     """The system lets this program have no more files and connections open."""
 

@@ -205,6 +205,11 @@ class Download:
     def _note(self, level, text):
         self._observer.note(level, text)
 
+    def _remark(self, sentence):
+        """Log what could not be done once the file had its name."""
+        if sentence is not None:
+            self._note("warning", sentence)
+
     # -- what is here already --------------------------------------------------------
 
     def _recover(self):
@@ -212,7 +217,8 @@ class Download:
         kept = self._kept
         if kept is None or kept.publishing is None:
             return None
-        identity = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
+        identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
+        self._remark(remark)
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
 
     def _reopen(self):
@@ -388,7 +394,7 @@ class Download:
         else:
             self._name = self._choose_name(resource)
             part, target = publish.make_part(
-                self._folder, self._free_names(),
+                self._folder, self._free_names,
                 lambda part, target: self._announce(part, target, source, resource),
                 at_hand and self._previous is None)
             with self._lock:
@@ -461,8 +467,9 @@ class Download:
         self._part.stamp(self._resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
         self._stop.check()
-        name = publish.publish(self._part, self._target, self._free_names(),
-                               self._announce_publishing, interrupted, self._previous)
+        name, remark = publish.publish(self._part, self._target, self._free_names(),
+                                       self._announce_publishing, interrupted, self._previous)
+        self._remark(remark)
         return Finished(name, self._publishing, self._checksum, self._told())
 
     def _announce_publishing(self, target, identity):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from disks import SmallDisk, faulty_disk, faulty_disk_library  # noqa: F401
+from disks import SmallDisk
 from dlserv.state.store import Store
 from harness import ROOT, load
 
