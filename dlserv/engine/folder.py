@@ -3,8 +3,6 @@
 No symlink is followed below the root, not for a folder and not for a file, so a link
 planted in the download directory leads nowhere. Where the platform has no directory
 descriptors (Windows), names are joined to a path that was resolved and checked once.
-
-Here, and in partfile.py, the operating system's errors become ours.
 """
 
 import contextlib
@@ -12,8 +10,9 @@ import errno
 import os
 import stat
 
-from ..errors import LocalError, NameTaken, NameTooLong, NoSpace, Unavailable, Unwritable
+from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import file_system
+from .disk_errors import LOSSES, local_error
 from .filename import LONGEST
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
@@ -22,46 +21,14 @@ _HAS_LINKS = hasattr(os, "link") and (os.link in os.supports_dir_fd or not _HAS_
 _HAS_UNNAMED = _HAS_LINKS and _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
     | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
-_FULL = {errno.ENOSPC: "no space left on device",
-         getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up"}
-_REASONS = {
-    errno.EFBIG: "the file is too large for this file system (FAT32 ends at 4 GiB)",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "not permitted",
-    errno.ELOOP: "there is a symbolic link where a file or folder should be",
-    errno.ENOTDIR: "a part of its path is a symbolic link or no folder",
-    errno.ENAMETOOLONG: "the name is too long for this file system",
-    errno.ENOENT: "the folder is gone",
-    errno.EIO: "the disk reports an input/output error",
-}
-
 # These give a file the same inode number at every mount.
 _KEEP_INODES = frozenset("ext2 ext3 ext4 xfs btrfs f2fs tmpfs zfs ubifs jffs2 overlay ntfs3".split())
-
-# What an unplugged disk, a remount or an administrator's hand brings about, and takes back.
-_PASSING = frozenset(getattr(errno, name, None) for name in (
-    "EROFS", "EACCES", "EPERM", "EBUSY", "ENOENT", "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "EHOSTDOWN"))
 
 # Names of any length that a file system told of or was found to have, for one that does not tell.
 _SHORTER = (191, 143, 107, 80, 60, 30)      # bytes; 143 is eCryptfs
 
 # Where a link is refused for these, so is every other way to the name.
-_NO_WAY = frozenset(getattr(errno, name, None) for name in (
-    "ENOENT", "ENOSPC", "EDQUOT", "EROFS", "EIO", "ENAMETOOLONG"))
-
-
-def local_error(error, name=""):
-    """Our exception for an OSError; `name` is what could not be made or written."""
-    if error.errno in _FULL:
-        return NoSpace(_FULL[error.errno])
-    if error.errno == errno.EEXIST:
-        return NameTaken("a file named %s is there already" % name)
-    if error.errno == errno.ENAMETOOLONG:
-        return NameTooLong("%s: %s" % (name, _REASONS[error.errno]))
-    reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
-    family = Unavailable if error.errno in _PASSING else Unwritable
-    return family("%s: %s" % (name, reason) if name else reason)
+_NO_WAY = LOSSES | {errno.ENOENT, errno.ENOSPC, errno.ENAMETOOLONG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Folder:

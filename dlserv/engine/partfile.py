@@ -11,16 +11,10 @@ import threading
 from collections import namedtuple
 
 from ..errors import Unavailable
-from .folder import local_error
-
+from .disk_errors import LOSSES, local_error
 
 _HAS_PWRITE = hasattr(os, "pwrite")
 _fdatasync = getattr(os, "fdatasync", os.fsync)
-
-# A disk that says so may not have what it took before.
-_LOSSES = frozenset(getattr(errno, name, None) for name in (
-    "EIO", "EROFS", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "ESHUTDOWN", "EHOSTDOWN", "ETIMEDOUT",
-    "EREMOTEIO", "ENOMEDIUM", "ENOLINK", "EUCLEAN", "EBADMSG"))
 
 
 class Identity(namedtuple("Identity", "device inode size mtime_ns")):
@@ -80,7 +74,7 @@ class PartFile:
 
     def local_error(self, error):
         """Return our exception for an OSError that hit this file."""
-        self.is_doubtful = self.is_doubtful or error.errno in _LOSSES
+        self.is_doubtful = self.is_doubtful or error.errno in LOSSES
         return local_error(error, self.folder.relative(self.name))
 
     def fileno(self):
@@ -170,7 +164,7 @@ class PartFile:
         return Identity.of(os.fstat(self._fd))
 
     def publish(self, name, spare_empty=False, replace=False):
-        """Give the file its final name, durably. Return a sentence about what could not be done behind that, or None.
+        """Give the file its final name, durably. Return a sentence about what failed behind that, or None.
 
         Raise NameTaken if the name is in use, Unavailable if the file is gone.
         """
