@@ -32,6 +32,8 @@ class Signal:
     def __init__(self):
         self._reader, self._writer = socket.socketpair()
         self._lock = threading.Lock()   # a descriptor closed while it is written is another's
+        self._gate = threading.Lock()   # held until the signal is set: waiting for it takes no descriptor
+        self._gate.acquire()
         self.is_set = False
 
     def set(self):
@@ -39,6 +41,7 @@ class Signal:
             if self.is_set or self._writer.fileno() < 0:
                 return
             self.is_set = True      # before anyone can wake up and look
+            self._gate.release()
             self._writer.send(b"!")
 
     def fileno(self):
@@ -51,7 +54,9 @@ class Signal:
 
     def sleep(self, seconds):
         """Wait that long. Raises Stopped as soon as the signal is set."""
-        wait_any([], self, seconds)
+        if self._gate.acquire(timeout=seconds):
+            self._gate.release()        # for the next thread that waits
+            raise Stopped()
 
     def close(self):
         with self._lock:
