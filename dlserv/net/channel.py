@@ -160,7 +160,7 @@ class Channel:
 
     def _await_body(self, certain):
         """Wait until enough of the `certain` bytes is there, for LONGEST_WAIT seconds at most."""
-        if not self._drained or self.secure and (not hasattr(self.sock, "pending") or self.sock.pending()):
+        if not self._drained or self._may_hold_bytes():
             return
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
         if mark <= 1:
@@ -171,6 +171,10 @@ class Channel:
         began = time.monotonic()
         if not self._select(selectors.EVENT_READ, min(LONGEST_WAIT, self.timeout)):
             self._waited = time.monotonic() - began
+
+    def _may_hold_bytes(self):
+        """Return whether TLS may hand out bytes that it has taken from the socket already."""
+        return self.secure and (isinstance(self.sock, _Nested) or self.sock.pending() > 0)
 
     def _set_mark(self, mark):
         """Set the socket's low-water mark; return False where that cannot be done."""
