@@ -9,7 +9,7 @@ from dlserv.errors import Permanent, Temporary, TransferError
 from dlserv.net.ftp_control import LONGEST_REPLY
 from dlserv.net.host_limits import HostFull
 from harness import noise
-from net.test_connect import CA, context
+from net.test_tls import CA, context
 from servers.ftpd import Ftpd, _Control
 from servers.origin import paced
 from servers.proxies import HttpProxy
