@@ -14,14 +14,14 @@ _LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, docum
 
 
 class Border:
-    """`settings()` gives config.download of now."""
+    """The policy of one daemon, as `settings.download` has it."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
         """Those of getaddrinfo's addresses that may be connected to. Raises Permanent if none may."""
-        settings = self._settings()
+        settings = self._settings.download
         if not settings.deny_private:
             return addresses
         permitted = [each for each in addresses if is_public(each[4][0])
@@ -33,7 +33,7 @@ class Border:
 
     def exempts(self, proxy):
         """Whether a task's proxy is the one that the settings name, which may be anywhere."""
-        return proxy is None or proxy == self._settings().proxy
+        return proxy is None or proxy == self._settings.download.proxy
 
 
 def is_public(text):
