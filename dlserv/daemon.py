@@ -18,12 +18,12 @@ from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
 from .fs import file_system, free_bytes
-from .net.address_policy import Border
-from .net.connect import Tls
+from .net.address_policy import AddressPolicy
 from .net.cookies import read_file
 from .net.host_limits import HostLimits
 from .net.pool import Pool
 from .net.proxy import Network
+from .net.tls import Tls
 from .settings import options
 from .settings.config import Config, is_live
 from .settings.current import Settings
@@ -68,7 +68,7 @@ class Daemon:
         self._bucket = TokenBucket(current.download.ratelimit)
         self._network = Network(
             Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
-            HostLimits(current), Pool(), netrc, self._cookies, Border(current))
+            HostLimits(current), Pool(), netrc, self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
 

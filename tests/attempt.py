@@ -8,8 +8,8 @@ import pytest
 from dlserv.settings import config, options
 from dlserv.settings.current import Settings
 from dlserv import urls
-from dlserv.net.address_policy import Border
-from dlserv.net.connect import Tls
+from dlserv.net.address_policy import AddressPolicy
+from dlserv.net.tls import Tls
 from dlserv.engine.download import Download
 from dlserv.net.host_limits import HostLimits
 from dlserv.net.pool import Pool
@@ -30,7 +30,7 @@ class Attempt:
         settings = current.download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
                                HostLimits(current), pool, netrc, lambda: jar,
-                               Border(current))
+                               AddressPolicy(current))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  settings, str(root), self.network, self, kept)
 
