@@ -17,13 +17,15 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 ORDER = """
     version errors digests units masking fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
-    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
-    net.auth net.cookies net.proxy net.http net.ftp_control net.ftp
+    settings.current
+    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy net.digest_fields
+    net.remote_file net.auth net.cookies net.proxy net.http net.ftp_control net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.recovery state.store
-    tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
-    tasks.runner tasks.record_check tasks.export
+    tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
+    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.outcomes tasks.runner
+    tasks.export
     daemon
     api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
     api.openapi api.routes api.connection_limit api.access api.listener api.server

@@ -10,7 +10,8 @@ from .. import serve, urls
 from ..api.views import row
 from ..daemon import Daemon
 from ..errors import Error, Exists, InvalidValue
-from ..tasks.task import FINISHED, INVALID, PAUSED, tid_of
+from ..tasks.states import FINISHED, INVALID, PAUSED
+from ..tasks.task import tid_of
 from ..units import clean
 from .terminal import Screen
 from .rows import watch_table

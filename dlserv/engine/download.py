@@ -24,9 +24,9 @@ from .checksum import Checksum, Verifier
 from .fetch import OVERLAP, Fetch, compare, contradicts
 from .folder import Folder
 from .meter import Meter
-from .partfile import Identity, PartFile
+from .partfile import PartFile
 from .ratelimit import TokenBucket
-from ..net.remote_file import Resource, check_is_file
+from ..net.remote_file import check_is_file
 from .segments import Segments, clip
 from .sources import Opener, Sources
 
@@ -55,20 +55,6 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
         most = self.resource.total
         return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
             most is None or status.st_size <= most)
-
-    def to_record(self):
-        """As plain data, for the database."""
-        return dict(self._asdict(), resource=self.resource._asdict(),
-                    done=[list(each) for each in self.done],
-                    publishing=self.publishing and list(self.publishing), node=self.node and list(self.node))
-
-    @classmethod
-    def from_record(cls, record):
-        """The reverse; raises TypeError, KeyError or ValueError if it is none."""
-        return cls(**dict(record, resource=Resource.from_record(record["resource"]),
-                          done=[(start, end) for start, end in record["done"]],
-                          publishing=record["publishing"] and Identity(*record["publishing"]),
-                          node=record.get("node") and tuple(record["node"])))
 
 
 Finished = namedtuple("Finished", "name identity checksum resource")

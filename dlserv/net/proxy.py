@@ -27,7 +27,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border
 
     tls      dial.Tls
     proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
-    hosts    hosts.Hosts
+    hosts    host_limits.HostLimits
     pool     pool.Pool
     netrc    path of a .netrc, or None
     cookies  a function that gives the http.cookiejar.Cookies to send along

@@ -7,13 +7,14 @@ flash, most often. What once lay on a mounted disk waits until one is mounted th
 import logging
 import os
 
-from ..errors import Unavailable, Unwritable
-from ..fs import mount_of
+from ..errors import NoSpace, Unavailable, Unwritable
+from ..fs import free_bytes, mount_of
+from ..units import format_size
 
 log = logging.getLogger(__name__)
 
 
-class Place:
+class DownloadDir:
     """The download directory `path`. `mount` is where its disk was mounted, None if nowhere."""
 
     def __init__(self, path):
@@ -44,6 +45,18 @@ class Place:
         """Raises Unavailable while the disk is not there."""
         if self._is_absent():
             raise Unavailable("nothing is mounted at %s, where the downloads' disk was" % self.mount)
+
+    def check_room(self, missing, reserve):
+        """Raise NoSpace unless `missing` bytes fit on the disk and leave `reserve` bytes free."""
+        short = self.lacking(missing, reserve)
+        if short:
+            raise NoSpace(f"there is not enough room: {format_size(short)} more must be free in {self.path} "
+                          f"(the reserve is {format_size(reserve)})")
+
+    def lacking(self, missing, reserve):
+        """Return the bytes by which the disk is too full for that, 0 if it is not or does not tell."""
+        free = free_bytes(self.path)
+        return 0 if free is None else max(0, missing + reserve - free)
 
     def _is_absent(self):
         return self.mount is not None and not os.path.ismount(self.mount)
