@@ -14,6 +14,7 @@ import os
 import threading
 import time
 
+from .engine.download import Finished
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
@@ -93,7 +94,7 @@ class Daemon:
                         "name a local one with general.db_path")
         interrupted = self._restore(store)
         for task in interrupted:
-            remove_files(task, self._download_dir)
+            remove_files(task, self._download_dir, self._registry.claims())
         self._registry.deletion_done([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
         self._runner.start()
@@ -243,7 +244,7 @@ class Daemon:
 
         def delete(task):
             attempts[task] = task.attempt
-            self._runner.take_back(task)
+            self._runner.take_back(task, keep=not del_file)
             return self._registry.begin_delete(task, del_file)
 
         try:
@@ -254,10 +255,7 @@ class Daemon:
                 self._runner.reconcile(attempts)
             raise
         wait_for_all(filter(None, attempts.values()))
-        removals = {task.tid: self._clear_away(task, attempt) if del_file else Removal([], [], [])
-                    for task, attempt in attempts.items()}
-        self._registry.deletion_done(removals)
-        return removals, failures
+        return self._clear_away_all(attempts, del_file), failures
 
     # -- what users see --------------------------------------------------------------
 
@@ -394,12 +392,39 @@ class Daemon:
         path = self._cookies_path(self.config.download)
         return read_file(path) if path else ()
 
-    def _clear_away(self, task, attempt):
+    def _clear_away_all(self, attempts, del_file):
+        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}."""
+        if not del_file:
+            self._registry.deletion_done([task.tid for task in attempts])
+            return {task.tid: Removal([], [], []) for task in attempts}
+        removals, claims, done = {}, self._registry.claims(), []
+        for task, attempt in attempts.items():
+            late = attempt is not None and attempt.call_afterwards(
+                lambda task=task, attempt=attempt: self._clear_away_late(task, attempt))
+            removals[task.tid] = self._clear_away(task, attempt, claims)
+            if late:
+                removals[task.tid].kept.append((
+                    task.filename, "its download is not over yet; what that leaves is deleted then"))
+            else:
+                done.append(task.tid)
+        self._registry.deletion_done(done)
+        return removals
+
+    def _clear_away_late(self, task, attempt):
+        """Delete what the attempt has left that was not over when its task was deleted."""
+        removal = self._clear_away(task, attempt, self._registry.claims())
+        for name, reason in removal.kept:
+            log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
+        self._registry.deletion_done([task.tid])
+
+    def _clear_away(self, task, attempt, claims):
         """Delete the files of a task that has left, and of its last attempt; return the Removal."""
-        progress = attempt and attempt.download.progress()
+        progress, finished = attempt and attempt.download.progress(), None
         if progress is not None:
-            task.advance(progress, self._registry.boot, flushed=False)
-        return remove_files(task, self._download_dir)
+            task.advance(progress, attempt.session, flushed=False)
+        if attempt is not None and isinstance(attempt.outcome, Finished):
+            finished = attempt.outcome
+        return remove_files(task, self._download_dir, claims, finished)
 
 
 def _open_store(path, backend):

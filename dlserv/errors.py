@@ -122,7 +122,14 @@ class Unwritable(LocalError):
 
 
 class Unavailable(Unwritable):
-    """A folder or disk is out of reach for now; it may come back by itself."""
+    """A folder or disk is out of reach for now; it may come back by itself.
+
+    `is_loss` says that the disk may not have what it took before and was not asked to flush.
+    """
+
+    def __init__(self, reason, is_loss=False):
+        super().__init__(reason)
+        self.is_loss = is_loss
 
 
 class NameTooLong(Unwritable):

@@ -27,7 +27,7 @@ def file_system(path):
 
 
 def mounting(path):
-    """Return a text that is another after the disk that holds `path` was unmounted or plugged out, or None.
+    """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
 
     Linux numbers mounts and devices with the lowest number that is free, so those come again.
     What belongs to a mount or a device in /sys is made with it and has its own inode.
@@ -38,7 +38,8 @@ def mounting(path):
         return None
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    places = [block, "/sys/class/bdi/" + number] + glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
+    in_use = glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
+    places = [block, "/sys/class/bdi/" + number] + in_use
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
     return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
 

@@ -40,5 +40,7 @@ def local_error(error, name=""):
     if error.errno == errno.ENAMETOOLONG:
         return NameTooLong("%s: %s" % (name, _REASONS[error.errno]))
     reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
-    family = Unavailable if error.errno in _PASSING else Unwritable
-    return family("%s: %s" % (name, reason) if name else reason)
+    sentence = "%s: %s" % (name, reason) if name else reason
+    if error.errno in _PASSING:
+        return Unavailable(sentence, is_loss=error.errno in LOSSES)
+    return Unwritable(sentence)

@@ -17,7 +17,7 @@ import threading
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, Permanent, Temporary, WrongBytes
+from ..errors import Changed, LocalError, Permanent, Stopped, Temporary, WrongBytes
 from . import publish
 from ..net.channel import Signal
 from .checksum import Checksum, Verifier
@@ -80,6 +80,8 @@ class Download:
         self._folder = self._part = self._target = self._fetch = self._verifier = None
         self._name = None           # what the target is, or a number was put to
         self._resource = self._source = self._publishing = self._checksum = None
+        self._reason, self._keep = None, True   # what to raise instead of Stopped; see `stop`
+        self._flushed = None        # bytes here at the last flush of this attempt
         self._doubtful = False      # the part is not known to be ours before its bytes were compared
         self._segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._old = self._segments.count    # bytes that this attempt did not bring
@@ -87,8 +89,19 @@ class Download:
 
     # -- for other threads -----------------------------------------------------------
 
-    def stop(self):
-        """Make `run` raise Stopped, soon, whatever it is waiting for."""
+    def trust(self, ranges):
+        """Believe no other bytes to be here than these; call it before `run`."""
+        if self._kept is not None:
+            self._kept = self._kept._replace(done=ranges)
+            self._segments = Segments(self._kept.resource.total, ranges)
+            self._old = self._segments.count
+
+    def stop(self, reason=None, keep=True):
+        """Make `run` raise the reason or Stopped, soon, whatever it is waiting for.
+
+        Bytes that nobody is to `keep` need not be flushed.
+        """
+        self._reason, self._keep = reason, keep
         self._stop.set()
         fetch = self._fetch
         if fetch is not None:
@@ -133,6 +146,16 @@ class Download:
         """The Resource, or None until a server has answered."""
         return self._told() or (self._kept and self._kept.resource)
 
+    @property
+    def is_doubtful(self):
+        """True if bytes may be lost that were written since the last good flush."""
+        return self._part is not None and self._part.is_doubtful
+
+    @property
+    def is_flushed(self):
+        """True if a flush has succeeded since the last byte came."""
+        return not self.is_doubtful and self._flushed == self._segments.count
+
     def progress(self):
         """The Progress of now, or what was kept before there is any."""
         with self._lock:
@@ -145,6 +168,7 @@ class Download:
         progress, part = self.progress(), self._part
         if part is not None:
             part.flush()
+            self._flushed = sum(end - start for start, end in progress.done) if progress else 0
         return progress
 
     # -- the attempt -----------------------------------------------------------------
@@ -158,8 +182,25 @@ class Download:
             self._stop.check()
             self._folder = Folder(self._root, self._options.dir)
             return self._recover() or self._attempt()
+        except Stopped:
+            self._leave()
+            if self._reason is not None:
+                raise self._reason from None
+            raise
+        except Exception:
+            self._leave()
+            raise
         finally:
             self.close()
+
+    def _leave(self):
+        """Flush what this attempt has brought, so that it is believed whatever becomes of the disk."""
+        if self._part is None or not self._keep or self.is_doubtful or not self.received:
+            return
+        try:
+            self.flush()
+        except LocalError as error:
+            self._note("warning", str(error))
 
     def close(self):
         """Give up what it holds; for one that is not run, else `run` does so."""
@@ -474,7 +515,7 @@ class Download:
                         self._publishing, self._checksum, self._part.node)
 
     def _told(self):
-        """Return the resource, with the true size or None where the server had told too small a one."""
+        """Return the resource, with the true size, or None, where the server had told too small a one."""
         resource, segments = self._resource, self._segments
         if resource is None or resource.total in (None, segments.total) or not segments.count:
             return resource

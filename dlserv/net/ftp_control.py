@@ -34,7 +34,7 @@ class Reply(namedtuple("Reply", "code text")):
 
 
 class Control:
-    """Commands and replies over a Channel. Raises Stopped, Temporary, or Permanent for an endless reply."""
+    """Commands and replies over a Channel. Raises Stopped, Temporary, Permanent for an endless reply."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -90,7 +90,7 @@ class Control:
 
 
 def passive_port(reply):
-    """Return the port that a reply to PASV names, or None (RFC 1123, 4.1.2.6: its digits alone are certain)."""
+    """Return the port that a reply to PASV names, or None (RFC 1123, 4.1.2.6)."""
     match = _PASSIVE.search(reply.text) if reply.code == 227 else None
     high, low = map(int, match.groups()) if match else (0, 0)
     return _port(256 * high + low) if low < 256 else None

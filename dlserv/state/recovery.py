@@ -172,7 +172,7 @@ def _files(path):
 # -- salvage --------------------------------------------------------------------------
 
 def salvage(path, asked=()):
-    """Return ({key: value} that can be read from a damaged database, those of `asked` that it has deleted).
+    """Return ({key: value} that a damaged database still has, those of `asked` that it has deleted).
 
     This is the one way to the readers of damaged files: a journal's frames wherever they lie,
     SQLite's rows around damaged pages, by table and by index, and what its log holds behind a

@@ -51,7 +51,7 @@ def replay(path, pages, target):
 
 
 def _frames(path, begin):
-    """Yield (index, page number, is it a commit, page or None if damaged, are all before whole) of each frame.
+    """Yield (index, page number, is a commit, page or None if damaged, are all before whole) of frames.
 
     Begin with frame `begin`. Pass over those that an older log has left.
     """

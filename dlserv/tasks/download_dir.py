@@ -8,7 +8,7 @@ import logging
 import os
 
 from ..errors import NoSpace, Unavailable, Unwritable
-from ..fs import free_bytes, mount_of
+from ..fs import free_bytes, mount_of, mounting
 from ..units import format_size
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,14 @@ class DownloadDir:
         return found if found != fact else None
 
     def check(self):
-        """Raises Unavailable while the disk is not there."""
+        """Raise Unavailable while the disk is not there."""
         if self._is_absent():
-            raise Unavailable("nothing is mounted at %s, where the downloads' disk was" % self.mount)
+            raise Unavailable(f"nothing is mounted at {self.mount}, where the downloads' disk was",
+                              is_loss=True)
+
+    def session(self, boot, below):
+        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
+        return f"{boot} {mounting(os.path.join(self.path, below)) or mounting(self.path)}"
 
     def check_room(self, missing, reserve):
         """Raise NoSpace unless `missing` bytes fit on the disk and leave `reserve` bytes free."""

@@ -5,11 +5,13 @@ tickets are waited for without it, so that many share one commit.
 """
 
 import logging
+import os
 import threading
 from collections import Counter
 
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from .events import Events
+from .removal import Claims
 from .states import DOWNLOADING, PAUSED, QUEUED, STATES
 from .task import Task
 
@@ -17,19 +19,19 @@ log = logging.getLogger(__name__)
 
 
 def boot_id():
-    """Return what tells this boot of the machine from another, or None where nothing does."""
+    """Return what tells this boot of the machine from another; where nothing does, this process."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
     except (OSError, UnicodeDecodeError):
-        return None
+        return os.urandom(16).hex()
 
 
 class TaskRegistry:
     """Tasks by tid, oldest first.
 
     settings  the settings.current.Settings
-    boot      the id of this boot of the machine, or None where nothing tells
+    boot      the id of this boot of the machine
     running   {tid: Attempt}, the runner's table: only the runner changes it, and a task is
               running if it is here
     """
@@ -127,6 +129,11 @@ class TaskRegistry:
                 self.events.publish("changed" if tid in self.tasks else "removed", tid)
         return failures
 
+    def claims(self):
+        """Return the Claims of all tasks."""
+        with self.lock:
+            return Claims(self.tasks.values())
+
     def deletion_done(self, tids):
         """Let the URLs of these tasks be added again: their files are dealt with."""
         with self.lock:
@@ -157,6 +164,14 @@ class TaskRegistry:
         if any(each.progress is not None and each.progress.part == part and each is not task
                and each.options.dir == task.options.dir for each in self.tasks.values()):
             raise NameTaken(f"{part} is another task's")
+
+    def check_previous(self, task, target):
+        """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
+        previous = task.previous
+        if previous is not None and previous.name == target and any(
+                each.file is not None and each.file.name == target and each.options.dir == task.options.dir
+                and each.finish_time > task.finish_time and each is not task for each in self.tasks.values()):
+            raise NameTaken(f"{target} is another task's")
 
     def note(self, task, level, text):
         """Put a line on top of the task's log."""

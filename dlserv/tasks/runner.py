@@ -108,11 +108,14 @@ class Runner:
             if delay or self._scheduler.has_room(self._slots()):
                 self._changed.notify_all()
 
-    def take_back(self, task):
-        """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue."""
+    def take_back(self, task, keep=True):
+        """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
+
+        `keep` says that the bytes of the attempt are still wanted.
+        """
         self._scheduler.remove(task.tid)
         if task.attempt is not None:
-            task.attempt.cancel()
+            task.attempt.cancel(keep)
             self._changed.notify_all()
 
     def reconcile(self, attempts):
@@ -238,7 +241,8 @@ class Runner:
         """Change the task as the attempt's end demands, and store it."""
         task, delay = attempt.task, 0
         try:
-            task.end_attempt(attempt.seconds, attempt.download.progress(), self.registry.boot)
+            task.end_attempt(attempt.seconds)
+            self._take_progress(attempt, outcome)
             if not attempt.cancelled:
                 delay = self.outcomes.conclude(attempt, outcome)
         except Exception as bug:
@@ -248,6 +252,14 @@ class Runner:
             else:
                 log.error("%s: its end could not be recorded", attempt.tid[:8], exc_info=bug)
         self._release(task, delay)
+
+    def _take_progress(self, attempt, outcome):
+        """Take over how far the attempt has come, or only what was flushed if the disk may have lost more."""
+        progress, download = attempt.download.progress(), attempt.download
+        if progress is not None and attempt.session is not None and not download.is_doubtful:
+            attempt.task.advance(progress, attempt.session, download.is_flushed)
+        if download.is_doubtful or getattr(outcome, "is_loss", False):
+            attempt.task.fall_back()
 
     def _release(self, task, delay):
         """Store and announce the task, and let it wait if it is queued."""

@@ -30,8 +30,8 @@ class Task(Figures):
     posted    the options as they were posted; `options` are those that count
     log       [{"time", "type", "msg"}, …], newest first
     progress  engine.download.Progress while unfinished, else None
-    flushed   the ranges of it that survive a power cut
-    boot      the id of the boot in which `progress` was written
+    flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
+    session   the boot and the mounting of the disk in which `progress` was written
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
     position  the place in the queue, of tasks of one priority; `order` is the order of age
@@ -41,7 +41,7 @@ class Task(Figures):
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
                "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "reached": 0,
-               "error": None, "boot": None, "deleting": False, "progress": None, "file": None,
+               "error": None, "session": None, "deleting": False, "progress": None, "file": None,
                "previous": None}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
@@ -107,26 +107,32 @@ class Task(Figures):
         self._go(START)
         self.start_time, self.error = self.start_time or time.time(), None
 
-    def plan(self, progress, boot, anew):
-        """Go on with what an attempt has planned; None if it dropped its plan.
-
-        `anew` means that every byte on the disk is about to be given up.
-        """
-        self.progress, self.boot = progress, boot
-        if anew:
+    def plan(self, progress, session):
+        """Go on with what an attempt has planned; None if it dropped its plan."""
+        self.progress, self.session = progress, session
+        if progress is None or not progress.done:       # every byte is given up, or the part is a new one
             self.flushed = []
 
-    def advance(self, progress, boot, flushed):
+    def advance(self, progress, session, flushed):
         """Take over how far an attempt has come; `flushed` if that survives a power cut."""
-        self.progress, self.boot = progress, boot
+        self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
 
-    def end_attempt(self, seconds, progress, boot):
-        """Take over what an attempt leaves: the time it took and its Progress, None if it had none."""
+    def fall_back(self):
+        """Believe only what was flushed: the disk may have lost the rest."""
+        if self.progress is not None:
+            self.progress = self.progress._replace(done=self.flushed)
+
+    def settle_in(self, session):
+        """Begin an attempt in this session; in another one than the last, only what was flushed is here."""
+        if self.session != session:
+            self.fall_back()
+        self.session = session
+
+    def end_attempt(self, seconds):
+        """Count the time that an attempt took."""
         self.elapsed += seconds
-        if progress is not None:        # its last bytes may not be on the disk yet
-            self.progress, self.boot = progress, boot
 
     def reach(self, count, before):
         """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
@@ -184,8 +190,8 @@ class Task(Figures):
 
     def wake_up(self, boot):
         """Believe after another boot only what was flushed: a power cut may have taken the rest."""
-        if self.progress is not None and (self.boot is None or self.boot != boot):
-            self.progress = self.progress._replace(done=self.flushed)
+        if not (self.session or "").startswith(boot):
+            self.fall_back()
 
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
@@ -221,7 +227,7 @@ SHAPE = record.Shape(Task, {
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
-    attributes={"place": "position", "leaving": "deleting", "options": "posted"})
+    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted"})
 
 
 def check_url(url):
