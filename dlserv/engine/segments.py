@@ -123,6 +123,10 @@ class Segments:
         done = self.done()
         return done[0][1] if done and done[0][0] == 0 else 0
 
+    def here(self, position):
+        """Return how many bytes are here from `position` on without a gap."""
+        return next((end - position for start, end in self.done() if start <= position < end), 0)
+
     @property
     def first_hole(self):
         """(start, end) of the first bytes that are missing; end is None if that is the file's."""
