@@ -86,7 +86,8 @@ def other_digest(found, known):
 def told_same(found, known):
     """Return whether two servers tell the same digest, or the same strong ETag or date and no other date."""
     same_etag = bool(found.validator) and found.validator == known.validator
-    return same_digest(found, known) or not told_other(found, known) and (same_etag or _same_date(found, known))
+    return same_digest(found, known) or (
+        not told_other(found, known) and (same_etag or _same_date(found, known)))
 
 
 def told_other(found, known):

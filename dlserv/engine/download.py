@@ -111,7 +111,7 @@ class Download:
         return self._file.describe()
 
     def progress(self):
-        """Return the Progress of now, or what was kept before there is any."""
+        """Return the current Progress, or what was kept before there is any."""
         return self._file.progress()
 
     def flush(self):

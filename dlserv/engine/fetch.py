@@ -50,7 +50,7 @@ class Fetch:
         """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
 
         Returns when all is here, or when no connection is left and another source, or the
-        same, is to be asked anew. Raises the last error when there is no such source.
+        same, is to be asked again. Raise the last error when there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)

@@ -83,7 +83,7 @@ class Segments:
         return segment
 
     def advance(self, segment, count):
-        """Note `count` more bytes of the segment as written; gives how many of them counted."""
+        """Note `count` more bytes of the segment as written; return how many of them counted."""
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count

@@ -33,7 +33,7 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
     __slots__ = ()
 
     def may_be(self, status):
-        """Return whether the file of this os.stat_result, under the part's name, can be the part by its size."""
+        """Return whether the file of this os.stat_result can be the part, by its size."""
         least = max((end for _, end in self.done), default=0)
         most = self.resource.total
         return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
@@ -94,7 +94,7 @@ class Unfinished:
         return self.resource or (self._kept and self._kept.resource)
 
     def progress(self):
-        """Return the Progress of now, or what was kept before there is any."""
+        """Return the current Progress, or what was kept before there is any."""
         with self._lock:
             if self.part is None or self.resource is None or not self.part.named:
                 return self._kept
