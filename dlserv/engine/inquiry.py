@@ -128,9 +128,10 @@ class Inquiry:
 
     def _use(self, source, answer, first, start, length):
         """See that the answer to a range of this length continues the bytes at `start`, or begin with it."""
-        if answer.status == 200:
+        begins = not self._file.segments.count
+        if begins or answer.status == 200:
             self._check_is_file(source, answer)
-        if not self._file.segments.count:
+        if begins:
             self._file.begin(source, answer.resource, answer.stream.at_hand)
         elif answer.status == 200 and first:
             self._take_whole(source, answer, length)
