@@ -23,6 +23,7 @@ from .proxy import Route
 TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 10
+MOST_CHALLENGES = 3     # that one URL gets an answer to: more are a server's way to say no
 EXPIRED = (401, 403, 410)
 
 
@@ -67,21 +68,24 @@ class Client:
 
     def _chase(self, url, origin, ask, start, jar):
         """Follow redirects to the Answer."""
-        here, answered = url, None
-        for hop in range(MOST_REDIRECTS + 1):
+        here, answered, redirects, challenges = url, None, 0, 0
+        while True:
             headers = self._headers(here, origin, jar)
             headers.update(ask)
             if answered:
                 headers["Authorization"], answered = answered, None
             exchange = self._exchange(here, headers)
-            jar.keep(here, exchange.headers)
             try:
-                if exchange.status == 401:
-                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization", ""))
+                jar.keep(here, exchange.headers)
+                if exchange.status == 401 and challenges < MOST_CHALLENGES:
+                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization"))
                 if answered is None and exchange.status not in REDIRECTS:
                     return _answer(exchange, here, start, jar)
                 if answered is None:
-                    here = _follow(here, exchange)
+                    here, redirects, challenges = _follow(here, exchange), redirects + 1, 0
+                    _check_redirects(redirects)
+                else:
+                    challenges += 1
             except TransferError as error:
                 exchange.close()
                 error.redirected = here != url
@@ -90,17 +94,16 @@ class Client:
                 exchange.close()
                 raise
             exchange.finish()
-        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Another Authorization than was `sent` in vain, or None."""
+        """Return another Authorization than was `sent` in vain, or None."""
         credentials = self._credentials(url, origin)
         challenges = exchange.headers.get_all("WWW-Authenticate", ())
         answer = credentials and credentials.answer(challenges, "GET", url.target)
-        if sent and not (answer and answer.startswith("Digest") and (
-                sent.startswith("Basic") or re.search("stale *= *\"?true", str(challenges), re.IGNORECASE))):
-            return None
-        return answer
+        if not answer or not sent:
+            return answer
+        is_news = sent.startswith("Basic") or any(each.is_stale for each in auth.parse_challenges(challenges))
+        return answer if answer.startswith("Digest") and is_news else None
 
     # -- a request -------------------------------------------------------------------
 
@@ -162,6 +165,11 @@ def _set(headers, name, value):
     for known in [known for known in headers if known.lower() == name.lower()]:
         del headers[known]
     headers[name] = value
+
+
+def _check_redirects(count):
+    if count > MOST_REDIRECTS:
+        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
 
 
 def _follow(url, exchange):

@@ -18,7 +18,7 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
     xlsx xpi xz zip zst""".split())
 
 _RANGES = {"bytes": True, "none": False}
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
