@@ -120,7 +120,7 @@ def _type_of(name):
 
 def content_length(headers):
     """Bytes of the body as declared, or None; a chunked body has no declared length."""
-    if headers.get("Transfer-Encoding"):
+    if headers.transfer_codings:
         return None
     values = {value.strip() for line in headers.get_all("Content-Length", ())
               for value in line.split(",")}
