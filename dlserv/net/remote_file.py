@@ -20,7 +20,7 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
@@ -66,7 +66,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
 
 def from_response(status, headers, url):
-    """The Resource of a 200 or a 206; `headers` is an email.message.Message.
+    """The Resource of a 200 or a 206; `headers` is a head.Fields.
 
     Raises Temporary where the head contradicts itself.
     """
@@ -106,7 +106,7 @@ def _type_of(name):
 
 def content_length(headers):
     """Bytes of the body as declared, or None; a chunked body has no declared length."""
-    if headers.get("Transfer-Encoding"):
+    if headers.transfer_codings:
         return None
     values = {value.strip() for line in headers.get_all("Content-Length", ())
               for value in line.split(",")}
