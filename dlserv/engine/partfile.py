@@ -39,14 +39,14 @@ class Identity(namedtuple("Identity", "device inode size mtime_ns")):
 class PartFile:
     """An open part file in a Folder. Every method may raise NoSpace or Unwritable.
 
-    `is_doubtful` says that bytes may be lost that were written since the last good flush: the
+    `has_failed` says that bytes may be lost that were written since the last good flush: the
     disk failed, or a flush did, after which the kernel takes the pages that it could not
     write for clean. No later flush succeeds then; what was flushed before counts.
     """
 
     def __init__(self, folder, name, fd, named=True):
         self.folder, self.name, self._fd, self.named = folder, name, fd, named
-        self.is_doubtful, self._flushing = False, threading.Lock()
+        self.has_failed, self._flushing = False, threading.Lock()
         # Held while the descriptor is closed, copied, sought or written: the kernel writes to a
         # file for one thread at a time, and the others would spin meanwhile.
         self.lock = threading.Lock()
@@ -74,7 +74,7 @@ class PartFile:
 
     def local_error(self, error):
         """Return our exception for an OSError that hit this file."""
-        self.is_doubtful = self.is_doubtful or error.errno in LOSSES
+        self.has_failed = self.has_failed or error.errno in LOSSES
         return local_error(error, self.folder.relative(self.name))
 
     def fileno(self):
@@ -142,14 +142,14 @@ class PartFile:
 
     def _sync(self, call, fd):
         with self._flushing:    # the kernel tells of a failure once, whichever thread asks first
-            if self.is_doubtful:
+            if self.has_failed:
                 raise Unavailable("%s: the disk failed; bytes that it took may be lost"
                                   % self.folder.relative(self.name))
             try:
                 call(fd)
             except OSError as error:
                 if error.errno != errno.EINVAL:
-                    self.is_doubtful = True
+                    self.has_failed = True
                     raise self.local_error(error) from error
 
     def stamp(self, modified):
@@ -196,7 +196,7 @@ class PartFile:
                 try:
                     os.close(fd)
                 except OSError:     # NFS, of bytes that were not flushed
-                    self.is_doubtful = True
+                    self.has_failed = True
 
     def _path(self):
         return os.path.join(self.folder.path, self.name)

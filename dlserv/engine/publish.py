@@ -109,7 +109,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
                 raise
             target, interrupted = next(names), False
         except Unwritable:
-            if linkless or part.named or part.is_doubtful:
+            if linkless or part.named or part.has_failed:
                 raise
             linkless = True
 

@@ -18,9 +18,10 @@ from urllib.parse import unquote
 
 from ..errors import Longer, Permanent, Temporary
 from .auth import Credentials, choose
+from .bodies import Plain
 from .ftp_control import Control, NoReply, extended_port, passive_port
 from .host_limits import HostFull
-from .http import Answer, Plain
+from .http import Answer
 from .remote_file import Resource
 from .proxy import Route
 

@@ -22,6 +22,7 @@ class Attempt:
         self.task, self.tid, self.host = task, task.tid, task.host
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
+        self.room = None            # bytes that were free for it when its bytes began, if known
         self.session = None         # the boot and the mounting of its disk, once it performs
         self.outcome = None         # the Finished or the exception that it ended with
         self._began, self._until = time.monotonic(), None
@@ -51,6 +52,7 @@ class Attempt:
         try:
             self._runner.download_dir.check()
             self._open_session()
+            self._runner.check_shortage(self)
         except Error as error:
             self.download.close()
             self.outcome = error
@@ -59,6 +61,8 @@ class Attempt:
             self.outcome = self.download.run()
         except Exception as error:
             self.outcome = error
+        if self.download.discarded is not None:
+            self._runner.note_shortage(self)
         return self.outcome
 
     def _open_session(self):

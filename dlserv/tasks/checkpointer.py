@@ -97,7 +97,7 @@ class Checkpointer:
             for attempt, (plans, reached) in progress.items():
                 if not registry.is_current(attempt):
                     continue
-                if attempt.download.is_doubtful:
+                if attempt.download.disk_failed:
                     attempt.task.fall_back()
                 elif reached is not None and plans == attempt.plans:
                     attempt.task.advance(reached, attempt.session, flushed)

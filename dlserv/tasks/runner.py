@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 
 from .. import urls
-from ..engine.download import Download
+from ..engine.download import Download, Environment
 from ..errors import Exhausted, NoSpace
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
@@ -90,12 +90,36 @@ class Runner:
 
     def check_room(self, attempt):
         """Raise NoSpace if the disk has no room for this attempt beside the others."""
+        attempt.room = self._room(attempt)
+        self.download_dir.check_room(attempt.download.missing, attempt.room, self._settings.download.reserve)
+
+    def check_shortage(self, attempt):
+        """Raise NoSpace until there is more room than was too little for the task's file of unknown size."""
+        shortage = attempt.task.shortage
+        if shortage is not None:
+            self.download_dir.check_shortage(shortage, self._room(attempt))
+
+    def note_shortage(self, attempt):
+        """Take note that the disk was too small for the attempt's file, whose size is not known.
+
+        What was free at its beginning counts only if the file has taken most of that: else
+        something else has filled the disk.
+        """
+        written = attempt.download.discarded
+        rooms = [written, self._room(attempt) or 0]
+        if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
+            rooms.append(attempt.room)
+        with self.registry.lock:
+            attempt.task.fall_short(max(rooms))
+
+    def _room(self, attempt):
+        """Return the bytes that are free for this attempt beside the others, or None if that is not known."""
         others = [each for each in self.attempts() if each is not attempt]
-        self.download_dir.check_room(_missing(others + [attempt]), self._settings.download.reserve)
+        return self.download_dir.room(_missing(others), self._settings.download.reserve)
 
     def watch_disk(self, attempts):
         """Interrupt the youngest attempts while the disk fills up from elsewhere."""
-        while attempts and self.download_dir.lacking(_missing(attempts), self._settings.download.reserve):
+        while attempts and (self.download_dir.room(_missing(attempts), self._settings.download.reserve) or 0) < 0:
             attempts[-1].interrupt(NoSpace("the disk has filled up"))
             attempts = attempts[:-1]
 
@@ -142,8 +166,8 @@ class Runner:
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""
         task, settings = attempt.task, self._settings
-        return Download(urls.parse(task.url), task.options, settings.download, settings.general.download_dir,
-                        self._network, attempt, task.progress, self._bucket, task.previous)
+        environment = Environment(settings.download, settings.general.download_dir, self._network, self._bucket)
+        return Download(urls.parse(task.url), task.options, environment, attempt, task.progress, task.previous)
 
     def _send_back(self, count):
         """Requeue `count` running tasks that can be resumed, lowest priority first."""
@@ -256,9 +280,9 @@ class Runner:
     def _take_progress(self, attempt, outcome):
         """Take over how far the attempt has come, or only what was flushed if the disk may have lost more."""
         progress, download = attempt.download.progress(), attempt.download
-        if progress is not None and attempt.session is not None and not download.is_doubtful:
+        if progress is not None and attempt.session is not None and not download.disk_failed:
             attempt.task.advance(progress, attempt.session, download.is_flushed)
-        if download.is_doubtful or getattr(outcome, "is_loss", False):
+        if download.disk_failed or getattr(outcome, "is_loss", False):
             attempt.task.fall_back()
 
     def _release(self, task, delay):

@@ -36,13 +36,14 @@ class Task(Figures):
               until the new file is whole
     position  the place in the queue, of tasks of one priority; `order` is the order of age
     retries   failures in a row; `reached` is the farthest byte, which starts that count again
+    shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
     deleting  whether its files are being deleted
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
                "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "reached": 0,
                "error": None, "session": None, "deleting": False, "progress": None, "file": None,
-               "previous": None}
+               "previous": None, "shortage": None}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -74,12 +75,12 @@ class Task(Figures):
     def resume(self):
         """Go on from where it was, with all tries before it. Raise Conflict."""
         self._go(RESUME)
-        self.retries, self.error = 0, None
+        self.retries, self.error, self.shortage = 0, None, None
 
     def restart(self):
         """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
         self._go(RESTART)
-        self.retries, self.reached, self.error = 0, 0, None
+        self.retries, self.reached, self.error, self.shortage = 0, 0, None, None
         self.previous, self.file, self.flushed = self.file or self.previous, None, []
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
@@ -140,6 +141,10 @@ class Task(Figures):
             self.retries = 0
         self.reached = max(self.reached, count)
 
+    def fall_short(self, room):
+        """Wait until more bytes are free than these, for a file of unknown size."""
+        self.shortage = max(room, self.shortage or 0)
+
     def count_failure(self):
         """Return how many attempts in a row have failed, this one included."""
         self.retries += 1
@@ -153,7 +158,7 @@ class Task(Figures):
     def finish(self, file):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
-        self.file, self.progress, self.flushed, self.previous = file, None, [], None
+        self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
         self.finish_time = time.time()
 
     def fail(self, error):

@@ -148,14 +148,14 @@ def test_a_flush_that_failed_once_is_the_last(held, monkeypatch):
     for flush in (part.flush, part.sync):
         with pytest.raises(Unavailable, match="may be lost"):
             flush()
-    assert part.is_doubtful
+    assert part.has_failed
     part.close()
 
 
-@pytest.mark.parametrize("error, is_doubtful", [
+@pytest.mark.parametrize("error, has_failed", [
     (errno.EIO, True), (errno.EROFS, True), (errno.ENODEV, True), (errno.ENOSPC, False), (errno.EDQUOT, False),
     (errno.EFBIG, False), (errno.EACCES, False)])
-def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, error, is_doubtful):
+def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, error, has_failed):
     def fail(*arguments):
         raise OSError(error, os.strerror(error))
 
@@ -163,7 +163,7 @@ def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, err
     monkeypatch.setattr(os, "pwrite", fail)
     with pytest.raises(LocalError):
         part.write(b"x", 0)
-    assert part.is_doubtful == is_doubtful
+    assert part.has_failed == has_failed
     part.close()
 
 

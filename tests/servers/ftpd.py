@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+import time
 
 
 class Ftpd(socketserver.ThreadingTCPServer):
@@ -16,6 +17,8 @@ class Ftpd(socketserver.ThreadingTCPServer):
     logins    how many may be logged in at once, None for any number
     closed    commands, EPSV or PASV, that name a port where nobody listens
     without   commands that it does not know, such as "EPSV" or "REST"
+    deaf      whether it answers 350 to REST and sends from byte 0 all the same
+    rate      bytes a second at which it sends, about; None for as fast as it can
     users     {user: password}; anonymous by default
     context   an ssl.SSLContext for AUTH TLS, or for everything with `implicit`
     early     a reply that comes before TLS does, where nobody can have vouched for it
@@ -30,7 +33,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.files, self.without, self.users = files, set(without), users or {"anonymous": None}
         self.context, self.implicit = context, implicit
         self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
-        self.reused = []
+        self.reused, self.deaf, self.rate = [], False, None
         self.sizes, self.folders, self.replies = {}, set(), {}
         self.early, self.polite = None, False
         self.logins, self.closed, self.most_logins = None, set(), 0
@@ -179,6 +182,7 @@ class _Control(socketserver.BaseRequestHandler):
 
     def do_RETR(self, argument):
         data, start, self.rest = self.server.files.get(argument), self.rest, 0
+        start = 0 if self.server.deaf else start
         if data is None:
             return self.reply("550 No such file.")
         self.reply("150 here it comes")
@@ -190,8 +194,7 @@ class _Control(socketserver.BaseRequestHandler):
         cut, self.server.cut = self.server.cut, None
         body = data[start:][:cut]
         try:
-            connection.sendall(body)
-            self.server.sent += len(body)
+            self._send(connection, body)
             if self.protected and self.server.polite:
                 connection.settimeout(0)        # nobody waits for the other's word
                 connection.unwrap()
@@ -203,6 +206,14 @@ class _Control(socketserver.BaseRequestHandler):
         if end:
             self.reply(end)
         return bool(end) and cut is None
+
+    def _send(self, connection, body):
+        piece = len(body) if self.server.rate is None else 16384
+        for position in range(0, len(body), piece or 1):
+            connection.sendall(body[position:position + piece])
+            self.server.sent += len(body[position:position + piece])
+            if self.server.rate is not None:
+                time.sleep(piece / self.server.rate)
 
     def do_QUIT(self, argument):
         self.reply("221 bye")
