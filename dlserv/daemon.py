@@ -402,10 +402,10 @@ class Daemon:
             late = attempt is not None and attempt.call_afterwards(
                 lambda task=task, attempt=attempt: self._clear_away_late(task, attempt))
             removals[task.tid] = self._clear_away(task, attempt, claims)
-            if late:
+            if late and task.filename:
                 removals[task.tid].kept.append((
                     task.filename, "its download is not over yet; what that leaves is deleted then"))
-            else:
+            if not late:
                 done.append(task.tid)
         self._registry.deletion_done(done)
         return removals

@@ -73,8 +73,13 @@ static int fault(const char *call, const char *path, int *drop)
         snprintf(name, sizeof name, "%s/%s", getenv("FAULTY_DISK"), call);
         REAL(int, unlink, const char *)(name);
     }
-    if (number == 0)
+    if (number == 0) {
+        char busy[PATH_MAX];
+        snprintf(busy, sizeof busy, "%s/busy", getenv("FAULTY_DISK"));
+        close(REAL(int, open, const char *, int, ...)(busy, O_WRONLY | O_CREAT, 0600));
         usleep(1000 * atoi(rest));
+        REAL(int, unlink, const char *)(busy);
+    }
     *drop = strstr(rest, "drop") != NULL;
     errno = saved;
     return number;

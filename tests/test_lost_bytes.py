@@ -37,12 +37,12 @@ def slow(origin):
     return origin.url("/a.iso")
 
 
-def assert_whole(folder, names=("a.iso",)):
-    assert sorted(os.listdir(str(folder))) == sorted(names)
+def assert_whole(folder, wanted=DATA):
+    assert os.listdir(str(folder)) == ["a.iso"]
     data = (folder / "a.iso").read_bytes()
-    assert len(data) == len(DATA)
-    wrong = [start for start in range(0, len(DATA), 4096) if data[start:start + 4096] != DATA[start:start + 4096]]
-    assert not wrong, "%d of %d blocks are wrong" % (len(wrong), len(DATA) // 4096)
+    assert len(data) == len(wanted)
+    wrong = [start for start in range(0, len(data), 4096) if data[start:start + 4096] != wanted[start:start + 4096]]
+    assert not wrong, "%d of %d blocks are wrong" % (len(wrong), len(data) // 4096)
 
 
 # -- flushes and writes that fail --------------------------------------------------------------
@@ -141,17 +141,21 @@ def start_on(start, stick):
     return lambda: (start("--download-dir", str(downloads), DLSERV_RESERVE="0"), downloads)
 
 
-@pytest.mark.parametrize("connections", [1, 4])
-def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, slow, connections):
+def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin):
+    """Its file has its whole size, for connections write all over it, and holes."""
+    data = noise(24 * MIB)
+    origin.put("/a.iso", data, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
     daemon, downloads = start_on()
-    tid = daemon.api.add(slow, connections=connections)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 2 * MIB)
+    tid = daemon.api.add(origin.url("/a.iso"), connections=8)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 12 * MIB)
     daemon.kill()
     stick.pull_out()
     stick.plug_in()
+    origin.put("/a.iso", data)
     daemon, _ = start_on()
-    assert daemon.api.reach(tid, "finished")
-    assert_whole(downloads)
+    status = daemon.api.reach(tid, "finished")
+    assert_whole(downloads, data)
+    assert not status["log"], "nothing was believed that had to be found wrong"
 
 
 @pytest.mark.parametrize("ending", ["pause", "error"])
