@@ -9,11 +9,14 @@
 
 from .version import __version__
 
-__all__ = ["Daemon", "Server", "__version__"]
+__all__ = ["Client", "Daemon", "Server", "__version__"]
 
 
 def __getattr__(name):
-    """The public classes, loaded when they are first asked for (PEP 562)."""
+    """Return a public class, loaded when it is first asked for (PEP 562)."""
+    if name == "Client":
+        from .client.rest import Client
+        return Client
     if name == "Daemon":
         from .daemon import Daemon
         return Daemon
