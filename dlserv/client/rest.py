@@ -65,7 +65,7 @@ class Client:
         return self.get(task_path(tid, "info"))["detail"]
 
     def tasks(self, state: str | None = None) -> list[dict]:
-        """Return all tasks, or those in one state, oldest first: as the events show them, without their logs."""
+        """Return all tasks, or those in one state, oldest first, each as the events show it."""
         return self.get("/task/list", rows="true", state=state or "all")["detail"]
 
     def pause(self, tid: str) -> None:
@@ -85,12 +85,12 @@ class Client:
         self.put(task_path(tid), act="move", to=to)
 
     def change(self, tid: str, url: str | None = None, **options: object) -> None:
-        """Give the task a fresh URL of the same file, or other options; None sends one back to its default."""
+        """Give the task a fresh URL of the same file, or other options; None restores a default."""
         body: dict[str, object] = {"options": options} if options else {}
         self.patch(task_path(tid), dict(body, url=url) if url else body)
 
     def remove(self, tid: str, del_file: bool = False) -> dict:
-        """Delete the task, and its file if `del_file`; return {"deleted", "missing", "kept"}, lists of names."""
+        """Delete the task, and its file if `del_file`; return the names "deleted", "missing" and "kept"."""
         return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:

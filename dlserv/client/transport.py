@@ -234,4 +234,5 @@ def _unix(path, url):
 
 
 def _not_an_address(url):
-    return InvalidValue("url", f"{url!r} is not a daemon's address such as http://127.0.0.1:6880 or unix:/path")
+    return InvalidValue("url", f"{url!r} is not a daemon's address such as http://127.0.0.1:6880 "
+                               "or unix:/path")

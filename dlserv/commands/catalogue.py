@@ -222,7 +222,7 @@ COMMANDS = (
         Argument("-o", "--out", metavar="FILE", action=Remember, aliases=("--output",),
                  help="the file's name, with folders below the download directory"),
         Argument("-d", "--dir", "-P", metavar="DIR", action=Remember,
-                 aliases=("--directory-prefix", "--output-dir"), help="a folder below the download directory"),
+                 aliases=("--directory-prefix", "--output-dir"), help="a folder in the download directory"),
         ) + _NAMES + _ASKING + (
         _option("--priority", metavar="N", option="priority", help="higher goes first"),
         _option("--paused", nargs=0, option="paused", fixed="true", help="add it without starting it"),

@@ -94,10 +94,15 @@ def _bash():
                   for command in COMMANDS for argument in _positional(command)[-1:]]
     return _BASH % {
         "words": WORDS, "programs": PROGRAMS, "commands": " ".join(command.name for command in COMMANDS),
-        "valued": "|".join(flag for each in filter(_takes_value, ANYWHERE) for flag in each.flags),
+        "valued": "|".join(_valued()),
         "values": "\n".join("        %s) %s; return;;" % ("|".join(patterns), reply)
                             for reply, patterns in values.items()),
         "flags": "\n".join(flags), "positional": "\n".join(positional)}
+
+
+def _valued():
+    """Return the flags with values that may stand before the command."""
+    return [flag for each in filter(_takes_value, ANYWHERE) for flag in each.flags]
 
 
 def _takes_value(argument):
@@ -170,6 +175,8 @@ def _zsh_values(argument):
     words = _words_of(argument)
     if words is None:
         return known[argument.values]
+    if words and words[0].endswith("="):        # the value follows at once
+        return "{compadd -S \"\" -- %s}" % " ".join(words)
     return "(%s)" % " ".join(words) if words else " "
 
 
@@ -180,8 +187,23 @@ def _quoted(text):
 # -- fish ---------------------------------------------------------------------------------
 
 _FISH = r'''complete -c dlserv -f
+function __dlserv_is
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case %(valued)s
+                set -e words[1]
+            case '-*'
+            case '*'
+                break
+        end
+        set -e words[1]
+    end
+    test "$words[1]" = "$argv[1]"
+end
 function __dlserv_tasks
-    printf '%%s\n' %s
+    printf '%%s\n' %(words)s
     dlserv list 2>/dev/null | while read -l -d \t tid state percent total speed name error
         printf '%%s\t%%s\n%%s\t%%s\n' $tid $name $name $state
     end
@@ -189,14 +211,13 @@ end'''
 
 
 def _fish():
-    lines = [_FISH % WORDS]
-    lines += ["complete -c dlserv -n __fish_use_subcommand -a %s -d %s" % (command.name, _quoted(command.help))
+    lines = [_FISH % {"words": WORDS, "valued": " ".join(_valued())}]
+    lines += ["complete -c dlserv -n \"__dlserv_is ''\" -a %s -d %s" % (command.name, _quoted(command.help))
               for command in COMMANDS]
-    lines += ["complete -c dlserv -n __fish_use_subcommand%s" % _fish_argument(each)
+    lines += ["complete -c dlserv -n \"__dlserv_is ''\"%s" % _fish_argument(each)
               for each in ANYWHERE + (HELP, VERSION)]
     for command in COMMANDS:
-        lines += ["complete -c dlserv -n '__fish_seen_subcommand_from %s'%s"
-                  % (command.name, _fish_argument(each))
+        lines += ["complete -c dlserv -n '__dlserv_is %s'%s" % (command.name, _fish_argument(each))
                   for each in _arguments(command) if not each.is_positional or each.values]
     return "\n".join(lines)
 

@@ -41,7 +41,8 @@ class _Remote:
     def look_into(self, folder):
         answer = self._source.open(self._opener)
         try:
-            path = os.path.join(folder, self._options.dir, choose_name(self._options.filename, answer.resource))
+            name = choose_name(self._options.filename, answer.resource)
+            path = os.path.join(folder, self._options.dir, name)
             return path, self._is_whole(path, answer)
         finally:
             answer.stream.close()
@@ -71,7 +72,7 @@ class _Remote:
         return first == total or all(self._same_at(file, number * step) for number in range(1, SAMPLES))
 
     def _same_at(self, file, start):
-        """Return whether the server's bytes from `start` on are the file's. A server without ranges differs."""
+        """Return whether the server's bytes from `start` on are the file's; False if it has no ranges."""
         answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
         try:
             file.seek(start)

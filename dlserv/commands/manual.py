@@ -74,15 +74,19 @@ def _command(command):
     own = command.arguments if command.name != "serve" else ()      # which are those under OPTIONS
     lines += _listed([(label(each), each.options["help"]) for each in own + CONNECTION * command.needs_daemon
                       if each.options["help"] != SUPPRESS])
-    lines += [".PP", "Examples:", ".nf"] + [_text("    " + example(each)) for each in command.examples] + [".fi"]
-    if command.notes:
-        lines += [".PP", ".nf"] + [_text(each) for each in command.notes] + [".fi"]
-    return lines
+    lines += [".PP", "Examples:"] + _verbatim(["    " + example(each) for each in command.examples])
+    return lines + ([".PP"] + _verbatim(command.notes) if command.notes else [])
+
+
+def _verbatim(lines):
+    """Return the lines as they stand, not filled."""
+    return [".nf"] + [_text(each) for each in lines] + [".fi"]
 
 
 def _listed(pairs):
     """Return a list of terms with their meanings."""
-    return [line for term, meaning in pairs for line in (".TP", r"\fB%s\fR" % _text(str(term)), _text(meaning))]
+    return [line for term, meaning in pairs
+            for line in (".TP", r"\fB%s\fR" % _text(str(term)), _text(meaning))]
 
 
 def _text(text):

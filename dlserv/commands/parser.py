@@ -137,7 +137,8 @@ class Parser(argparse.ArgumentParser):
             self._flags += flags + list(argument.aliases)
             action = self.add_argument(*flags, **options)
             if argument.aliases:
-                self.add_argument(*argument.aliases, **dict(options, dest=action.dest, help=argparse.SUPPRESS))
+                options.update(dest=action.dest, help=argparse.SUPPRESS)
+                self.add_argument(*argument.aliases, **options)
 
     def parse_more(self, arguments, namespace):
         """Return the namespace with what the arguments say, which may stand in any order."""

@@ -96,7 +96,7 @@ def _differs(before, row):
 # -- a table that is redrawn --------------------------------------------------------------
 
 def _draw_until(follower, tasks, terminal, ended, lines):
-    """Draw `lines(tasks, terminal)` as events arrive; return True once `ended(tasks)`, False if q was typed."""
+    """Draw `lines(tasks, terminal)` as events arrive; return True once `ended(tasks)`, False after a q."""
     with Screen(terminal, sys.stdin, follower.wake) as screen:
         while True:
             for event in follower.take(0):
@@ -128,7 +128,7 @@ def _overview(tasks, terminal):
 
 
 def _rows_only(tasks, terminal):
-    """Return the tasks that are waited for, without a heading; the unfinished first, if there are too many."""
+    """Return the tasks that are waited for; the unfinished first, if there are too many."""
     most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
     return _lines_within(rows if len(rows) <= most else sorted(rows, key=_rank), terminal, most)
@@ -154,5 +154,6 @@ def _rank(row):
 
 def _totals(rows):
     counts = Counter(row["state"] for row in rows)
-    told = ", ".join("%d %s" % (counts[state], state_of({"state": state})) for state in _ORDER if counts[state])
-    return "%s/s, %s" % (format_size(sum(row["speed"] for row in rows)), told or "no tasks")
+    told = ["%d %s" % (counts[state], state_of({"state": state})) for state in _ORDER if counts[state]]
+    speed = format_size(sum(row["speed"] for row in rows))
+    return "%s/s, %s" % (speed, ", ".join(told) or "no tasks")

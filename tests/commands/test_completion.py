@@ -54,11 +54,14 @@ def test_bash_completes_names_of_tasks_and_never_runs_them(here, run, away):
 
 
 def test_fish_completes(run):
-    script = run("completion", "fish")[1] + "".join(
-        '\ncomplete -C "dlserv %s"' % " ".join(words) for words, _ in COMPLETIONS)
-    found = subprocess.check_output([shell("fish"), "-c", script]).decode()
-    assert [line.split("\t")[0] for line in found.splitlines()] == [
-        word for _, completed in COMPLETIONS for word in completed.split()]
+    script = run("completion", "fish")[1] + "\nfunction dlserv; printf 'ab12\\tpaused\\t0\\t0\\t0\\tmy film\\t\\n'; end"
+    wanted = COMPLETIONS + [(["pause", "ab"], "ab12"), (["pause", "my"], "my film")]
+    for words, _ in wanted:
+        script += '\ncomplete -C "dlserv %s"; echo ---' % " ".join(words)
+    found = subprocess.check_output([shell("fish"), "-c", script]).decode().split("---\n")
+    for (words, completed), lines in zip(wanted, found):
+        expected = [completed] if words[-1] == "my" else completed.split()
+        assert sorted(line.split("\t")[0] for line in lines.splitlines()) == sorted(expected), words
 
 
 def test_zsh_reads_it(run):
