@@ -18,7 +18,8 @@ ORDER = """
     version errors acts contract digests units masking fs sockets urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     settings.sources
-    net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
+    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
+    net.digest_fields net.remote_file
     net.auth net.cookies net.proxy net.http net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
