@@ -31,7 +31,7 @@ ORDER = """
     api.openapi api.routes api.connection_limit api.access api.listener api.server
     client client.transport client.rest client.discovery
     serve
-    commands commands.terminal commands.catalogue commands.parser commands.rows commands.follow
+    commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
     commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv

@@ -7,7 +7,7 @@ import sys
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
 from ..settings import inputfile, options
-from .catalogue import Typed
+from .flags import Typed
 from .parser import nearest
 from .rows import name_of
 

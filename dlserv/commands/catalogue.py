@@ -12,108 +12,10 @@ from collections import namedtuple
 
 from ..acts import PLACES
 from ..contract import STATES
-from ..errors import InvalidValue
+from .flags import (Argument, Collect, Remember, TaskOption, read_checksum, read_option, read_tries,
+                    read_user)
 
 Command = namedtuple("Command", "name help arguments run needs_daemon examples notes", defaults=((),))
-
-
-class Argument(namedtuple("Argument", "flags options values aliases")):
-    """What argparse's add_argument takes, and two more things.
-
-    values   for the completion: words, or one of "tasks", "files", "folders", "settings", "options"
-    aliases  flags that are taken as well, but not listed in the help
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, *flags, values=(), aliases=(), **options):
-        return super().__new__(cls, flags, options, values or options.get("choices", ()), aliases)
-
-    @property
-    def is_positional(self):
-        return not self.flags[0].startswith("-")
-
-    @property
-    def takes_value(self):
-        return self.options.get("action") not in ("store_true", "version") and self.options.get("nargs") != 0
-
-
-class Typed(str):
-    """The value of a flag, which remembers the flag as it was typed."""
-
-
-    def __new__(cls, text, flag):
-        typed = super().__new__(cls, text)
-        typed.flag = flag
-        return typed
-
-
-class Remember(argparse.Action):
-    """Store the value as a Typed."""
-
-    def __call__(self, parser, namespace, value, flag=None):
-        setattr(namespace, self.dest, Typed(value, flag))
-
-
-class Collect(argparse.Action):
-    """Append the value as a Typed."""
-
-    def __call__(self, parser, namespace, value, flag=None):
-        setattr(namespace, self.dest, (getattr(namespace, self.dest) or []) + [Typed(value, flag)])
-
-
-class TaskOption(argparse.Action):
-    """Append (flag as typed, option of a task, its text) to `given`.
-
-    `read` turns the flag's value into [(option, text), …]; it raises ValueError.
-    """
-
-    def __init__(self, option_strings, dest, option=None, read=None, fixed=None, **more):
-        super().__init__(option_strings, "given", **more)
-        self._option, self._read, self._fixed = option, read, fixed
-
-    def __call__(self, parser, namespace, value, flag=None):
-        text = value if self._fixed is None else self._fixed
-        try:
-            pairs = self._read(text) if self._read else [(self._option, text)]
-        except ValueError as error:
-            raise InvalidValue(flag, str(error)) from None
-        namespace.given = (namespace.given or []) + [(flag, name, each) for name, each in pairs]
-
-
-# -- how the flags of other programs read as options of a task -----------------------------
-
-def _read_tries(text):
-    """wget's and aria2's count of tries, of which 0 is no end, as a count of retries."""
-    try:
-        tries = int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number of tries; 0 is without end") from None
-    if not 0 <= tries <= 1001:
-        raise ValueError(f"{tries} is not from 0 to 1001; 0 is without end")
-    return [("retries", str(tries - 1 if tries else 1000))]
-
-
-def _read_user(text):
-    """`user` or `user:password`."""
-    user, colon, password = text.partition(":")
-    return [("user", user)] + ([("password", password)] if colon else [])
-
-
-def _read_checksum(text):
-    """`sha256:<hex>` as well as `sha-256=<hex>`."""
-    return [("checksum", text if "=" in text else text.replace(":", "=", 1))]
-
-
-def _read_option(text):
-    """`name=value`, by our names or aria2's."""
-    from ..settings import inputfile
-    texts = {}
-    try:
-        inputfile.put(texts, text)
-    except InvalidValue as error:
-        raise ValueError(error.reason) from None
-    return list(texts.items())
 
 
 def _option(*flags, **more):
@@ -179,7 +81,7 @@ _ASKING = (
     _option("-U", "--user-agent", metavar="TEXT", option="user_agent", aliases=("-A",),
             help="the User-Agent header"),
     _option("-e", "--referer", metavar="URL", option="referer", help="the Referer header"),
-    _option("-u", "--user", metavar="USER[:PW]", read=_read_user, aliases=("--http-user", "--ftp-user"),
+    _option("-u", "--user", metavar="USER[:PW]", read=read_user, aliases=("--http-user", "--ftp-user"),
             help="user and password for the server; other users can see them here"),
     _option("--password", metavar="PW", option="password",
             aliases=("--http-password", "--http-passwd", "--ftp-password", "--ftp-passwd"),
@@ -191,19 +93,19 @@ _ASKING = (
     _option("--proxy", metavar="URL", option="proxy", aliases=("--all-proxy",),
             help="an http, https or socks5 proxy; '' for none"),
     _option("--no-proxy", nargs=0, option="proxy", fixed="", help=argparse.SUPPRESS),
-    _option("--checksum", metavar="SUM", read=_read_checksum,
+    _option("--checksum", metavar="SUM", read=read_checksum,
             help="sha-256=<hex> or sha256:<hex>; also md5, sha-1, sha-512"),
     _option("-k", "--insecure", nargs=0, option="verify_tls", fixed="false",
             aliases=("--no-check-certificate",), help="accept any certificate"),
     _option("--check-certificate", metavar="BOOL", option="verify_tls", help=argparse.SUPPRESS),
-    _option("-t", "--tries", metavar="N", read=_read_tries, aliases=("--max-tries",),
+    _option("-t", "--tries", metavar="N", read=read_tries, aliases=("--max-tries",),
             help="try N times; 0 is without end"),
     _option("--retries", metavar="N", option="retries", aliases=("--retry",),
             help="try again N times, which is one less"),
     _option("--timeout", metavar="S", option="timeout", aliases=("-T",),
             help="give up a connection after S seconds without a byte"),
     _option("--mirror", metavar="URL", option="mirrors", help="another URL of the same file"),
-    _option("--option", metavar="KEY=VALUE", read=_read_option, values="options",
+    _option("--option", metavar="KEY=VALUE", read=read_option, values="options",
             help="any option of a task by its name in the interface"),
 )
 _LISTS = ("lists: one URL a line; # begins a comment; indented lines below a URL are its options:",

@@ -14,7 +14,8 @@ import textwrap
 from ..errors import InvalidValue
 from ..units import clean
 from ..version import __version__
-from .catalogue import COMMANDS, CONNECTION, EXAMPLES, EXIT_CODES, EXPORTING, SERVING, URL, Argument
+from .catalogue import COMMANDS, CONNECTION, EXAMPLES, EXIT_CODES, EXPORTING, SERVING, URL
+from .flags import Argument
 
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
 ANYWHERE = SERVING + EXPORTING + (URL,)

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from .. import sockets
 from ..errors import Temporary
 from .channel import Channel, Signal, connection_error, wait_any
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dlserv.commands.catalogue import Typed
+from dlserv.commands.flags import Typed
 from dlserv.errors import InvalidValue
 from dlserv.settings import sources
 

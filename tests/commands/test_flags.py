@@ -1,4 +1,4 @@
-"""The table of commands: how the flags of wget, curl and aria2c read as options of a task."""
+"""How the flags of wget, curl and aria2c read as options of a task."""
 
 import pytest
 
