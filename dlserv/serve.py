@@ -1,7 +1,6 @@
 """The daemon as a process: its server, signals, logging, and the files it leaves for clients.
 
-The only room, beside the command line's, that knows the environment, standard output and
-signals.
+With the commands, the only place that knows the environment, standard output and signals.
 """
 
 import errno
@@ -70,7 +69,7 @@ def serve(options):
 
 
 def _allow_many_files():
-    """A download has some six descriptors open; what a shell allows is often 256 or 1,024."""
+    """Raise the limit of open files: a download has about six, and shells often allow 256 or 1,024."""
     try:
         import resource
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -82,19 +81,19 @@ def _allow_many_files():
 
 
 def _end_now():
-    """For a disk that keeps a thread: what was acknowledged is in the database, and progress as well."""
-    log.warning("not everything has come to its end within %g s", END_SECONDS)
+    """Exit though a disk still blocks a thread: acknowledged changes and progress are in the database."""
+    log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
     os._exit(0)
 
 
 def _tell_of_death(death):
-    """threading.excepthook: no thread is to die unheard, wherever standard error goes."""
-    log.critical("the thread %s has died of a bug", death.thread.name if death.thread else "?",
+    """Log the death of a thread, as threading.excepthook: standard error may go nowhere."""
+    log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
                  exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
 
 
 def _move(options):
-    """What --export and --import ask for."""
+    """Export or import tasks; return the exit code."""
     from .tasks import export
     from .units import clean
     mapping, _, _ = sources.gather(options, os.environ)
@@ -110,9 +109,10 @@ def _move(options):
 
 
 def _token_file(options, settings, server):
-    """The file with the server's token, or None; one of our own where others call and no token was named.
+    """Return the file with the server's token, or None.
 
-    That one is made at the first start, which is the only time it is told.
+    Where others can reach the address and no token was named, one is made at the first start,
+    which is the only time it is printed.
     """
     if options.no_token or server.is_local or server.guard.token:
         return None if settings.server.token else settings.server.token_file
@@ -120,15 +120,15 @@ def _token_file(options, settings, server):
     if not os.path.exists(path):
         print("dlserv: others can reach this address, so clients must send a token; it is kept in %s:\n"
               "    %s\n"
-              "    The page asks for it; commands on this machine find it, elsewhere give them $DLSERV_TOKEN;\n"
-              "    curl takes -u :TOKEN, and others send \"Authorization: Bearer TOKEN\"."
+              "    The page asks for it. Commands on this machine find it; elsewhere set $DLSERV_TOKEN.\n"
+              "    curl takes -u :TOKEN; other clients send \"Authorization: Bearer TOKEN\"."
               % (path, tokens.make(path)), file=sys.stderr, flush=True)
     server.guard.token = tokens.read(path)
     return path
 
 
 def _load_the_rest(server):
-    """Load now what is otherwise loaded when it is needed: the .pyz may be replaced meanwhile."""
+    """Load everything that is loaded late: the .pyz may be replaced while the daemon runs."""
     if isinstance(__loader__, zipimport.zipimporter):
         server.assets.load()
         for name in LATE:
@@ -136,7 +136,7 @@ def _load_the_rest(server):
 
 
 def _reload(options, daemon, server, output):
-    """What SIGHUP asks for: the log file, the settings and the certificate taken anew, each by itself."""
+    """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP)."""
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
                            (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
                            (server.reload_certificate, "the certificate stays")):
@@ -145,7 +145,7 @@ def _reload(options, daemon, server, output):
         except Error as error:
             log.error("%s: %s", otherwise, error)
         except Exception:
-            log.exception("%s, for a bug", otherwise)
+            log.exception("%s, because of a bug", otherwise)
 
 
 def _reload_settings(options, daemon):
@@ -154,7 +154,7 @@ def _reload_settings(options, daemon):
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:
-        log.warning("%s will count after a new start", ", ".join(waiting))
+        log.warning("%s will count from the next start", ", ".join(waiting))
 
 
 class _Output:
@@ -165,7 +165,7 @@ class _Output:
         self.open(general)
 
     def open(self, general):
-        """Begin to write as the settings say. Raises Unwritable."""
+        """Write to where the settings say from now on. Raises Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()

@@ -86,7 +86,7 @@ def test_sighup_leaves_it(start, kept, tmp_path):
     daemon = start("-c", str(config), *EVERYWHERE)
     daemon.popen.send_signal(signal.SIGHUP)
     until(lambda: "count now" in daemon.log)
-    assert opens(daemon, kept.read_text().strip()) and "after a new start" not in daemon.log
+    assert opens(daemon, kept.read_text().strip()) and "from the next start" not in daemon.log
 
 
 def test_none_is_needed_where_nobody_else_comes(start, kept, tmp_path):
