@@ -85,12 +85,13 @@ class OnTerminal:
         self.master, self.slave = pty.openpty()
         self.resize(columns, lines)
         self.before = termios.tcgetattr(self.slave)
-        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "DISPLAY")}
+        kept = {name: value for name, value in os.environ.items()
+                if name not in ("COLUMNS", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY")}
         environ = dict(dict(kept, TERM="xterm", PYTHONIOENCODING="utf-8"), **environ)
         self.popen = subprocess.Popen(
             list(through) + [sys.executable, os.path.join(ROOT, "dlserv.py")] + list(arguments),
-            stdin=self.slave, stdout=out or self.slave, stderr=self.slave, env=environ, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            stdin=self.slave, stdout=out or self.slave, stderr=self.slave, env=environ,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 

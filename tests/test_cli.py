@@ -301,7 +301,8 @@ def test_a_database_that_is_a_folder_ends_it_with_1(fails, tmp_path):
 def test_a_second_daemon_on_the_same_database_ends_with_1(process, fails, tmp_path):
     first = process()
     code, sentence = fails()
-    assert code == 1 and sentence.startswith("dlserv: --db: ") and str(tmp_path / "state" / "dlserv.db") in sentence
+    assert code == 1 and sentence.startswith("dlserv: --db: ")
+    assert str(tmp_path / "state" / "dlserv.db") in sentence
     assert first.api.get("/config").status == 200
     assert json.loads((tmp_path / "dlserv.json").read_text())["url"] == first.url
     first.kill()        # a crash gives the database free

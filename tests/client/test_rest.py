@@ -44,7 +44,8 @@ def test_tasks_are_added_seen_and_removed(to):
 
 
 def test_many_are_added_and_acted_on(to):
-    tids, refused = to.add_all([(NOWHERE + "a", {"paused": True}), ("nonsense", {}), (NOWHERE + "b", {"paused": True})])
+    urls = (NOWHERE + "a", "nonsense", NOWHERE + "b")
+    tids, refused = to.add_all([(url, {"paused": True}) for url in urls])
     assert tids == [tid_of(NOWHERE + name) for name in "ab"]
     assert [url for url, _ in refused] == ["nonsense"]
     assert to.act_on_all("delete", tids + ["0" * 40]) == [("0" * 40, "there is no task " + "0" * 40)]
@@ -106,7 +107,8 @@ def test_wait_gives_up_when_its_time_is_over(to, origin):
 
 def test_settings_are_read_and_changed(to, daemon):
     assert to.config()["download"]["retries"] == daemon.config.download.retries
-    assert to.config({"download": {"retries": 7}})["download"]["retries"] == 7 == daemon.config.download.retries
+    assert to.config({"download": {"retries": 7}})["download"]["retries"] == 7
+    assert daemon.config.download.retries == 7
 
 
 @pytest.mark.parametrize("tid", ["a/b", "../config", "ä"])

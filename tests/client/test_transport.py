@@ -92,7 +92,8 @@ def test_where_nobody_listens_the_sentence_says_how_to_start_one():
     for ask in (lambda: get("http://127.0.0.1:1"), lambda: Transport("http://127.0.0.1:1").stream("/events")):
         with pytest.raises(NoDaemon) as caught:
             ask()
-        assert str(caught.value) == 'no daemon at http://127.0.0.1:1: connection refused; "dlserv serve" starts one'
+        assert str(caught.value) == (
+            'no daemon at http://127.0.0.1:1: connection refused; "dlserv serve" starts one')
     with pytest.raises(NoDaemon) as caught:     # which would not help here
         get("http://no-such-host.invalid:6880")
     assert "starts one" not in str(caught.value)

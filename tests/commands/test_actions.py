@@ -22,8 +22,8 @@ def test_add_takes_urls_and_options_and_prints_tids(here, run):
     code, out, err = run(
         "add", NOWHERE + "a", "-o", "x.iso", "-d", "isos", "--limit", "2M", "--connections", "2", "--header",
         "X-A: b", "-H", "X-C: d", "--mirror", NOWHERE + "m", "--priority", "3", "--checksum",
-        "md5:" + "0" * 32, "-u", "me:pw", "-U", "mine/1", "-e", NOWHERE, "-k", "--tries", "3", "--timeout", "7",
-        "--paused", "-c")
+        "md5:" + "0" * 32, "-u", "me:pw", "-U", "mine/1", "-e", NOWHERE, "-k", "--tries", "3", "--timeout",
+        "7", "--paused", "-c")
     assert (code, out, err) == (0, tid_of(NOWHERE + "a") + "\n", "")
     assert here.get(out.strip()).posted == {
         "filename": "x.iso", "dir": "isos", "ratelimit": 2 ** 21, "connections": 2, "priority": 3,
@@ -33,7 +33,8 @@ def test_add_takes_urls_and_options_and_prints_tids(here, run):
 
 
 @pytest.mark.parametrize("arguments, filename", [
-    (("-o", "isos/x.iso"), "isos/x.iso"), (("-d", "a", "-o", "b/x.iso"), "a/b/x.iso"), (("-P", "isos", "-O", "x"), "isos/x"),
+    (("-o", "isos/x.iso"), "isos/x.iso"), (("-d", "a", "-o", "b/x.iso"), "a/b/x.iso"),
+    (("-P", "isos", "-O", "x"), "isos/x"),
     (("-O", "isos/x.iso"), "isos/x.iso"), (("-o", "isos/"), "")])
 def test_add_puts_the_file_into_folders(here, run, arguments, filename):
     out = run("add", "--paused", NOWHERE + "a", *arguments)[1]
@@ -47,7 +48,8 @@ def test_add_keeps_the_server_s_name_as_curl_does(here, run):
 
 
 @pytest.mark.parametrize("arguments, flag", [
-    (("-o", "/etc/x"), "-o"), (("--out", "../x"), "--out"), (("-d", "/etc"), "-d"), (("-P", ".."), "-P"), (("-o", "-"), "-o"),
+    (("-o", "/etc/x"), "-o"), (("--out", "../x"), "--out"), (("-d", "/etc"), "-d"), (("-P", ".."), "-P"),
+    (("-o", "-"), "-o"),
     (("-O", "/etc/x"), "-O"), (("--load-cookies", "/none"), "--load-cookies")])
 def test_add_stays_below_the_download_directory(here, run, arguments, flag):
     code, out, err = run("add", NOWHERE + "a", *arguments)
@@ -59,8 +61,8 @@ def test_add_sends_the_cookies_of_a_file_that_belong_to_the_url(here, run, origi
     (tmp_path / "cookies.txt").write_text(
         "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\ts3cret\n"
         "other.example\tTRUE\t/\tFALSE\t0\tforeign\tx\n")
-    code, out, err = run("add", "--wait", "--load-cookies", str(tmp_path / "cookies.txt"), "--option", "cookies=a=b",
-                         origin.url("/x.iso"))
+    code, out, err = run("add", "--wait", "--load-cookies", str(tmp_path / "cookies.txt"),
+                         "--option", "cookies=a=b", origin.url("/x.iso"))
     assert (code, err) == (0, "")
     assert origin.asked("/x.iso")[0].headers["cookie"] == "a=b; session=s3cret"
 
@@ -133,8 +135,8 @@ def test_move_changes_the_order(three, here, run):
 
 def test_set_changes_options_and_sends_them_back_to_their_defaults(three, here, run):
     assert run("set", three[0], "ratelimit=2M", "connections=8", "headers=A: b=c") == (0, "", "")
-    task = here.get(three[0])
-    assert (task.options.ratelimit, task.options.connections, task.options.headers) == (2 ** 21, 8, {"A": "b=c"})
+    changed = here.get(three[0]).options
+    assert (changed.ratelimit, changed.connections, changed.headers) == (2 ** 21, 8, {"A": "b=c"})
     assert run("set", "a.iso", "ratelimit=null", "max-connection-per-server=2") == (0, "", "")
     task = here.get(three[0])
     assert (task.options.ratelimit, task.options.connections) == (0, 2) and "ratelimit" not in task.posted

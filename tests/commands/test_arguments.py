@@ -62,8 +62,9 @@ def test_a_whole_name_wins_over_a_part_of_others(here, run):
 
 
 def test_a_word_that_names_no_task_is_told(three, run):
-    for word, words in (("abc", "no task abc"), ("finish", "did you mean finished?"), ("paussed", "mean paused?"),
-                        ("0123456", "no task 0123456"), ("0" * 40, "no task"), (NOWHERE + "z", "no task")):
+    for word, words in (("abc", "no task abc"), ("finish", "did you mean finished?"),
+                        ("paussed", "did you mean paused?"), ("0123456", "no task 0123456"),
+                        ("0" * 40, "no task"), (NOWHERE + "z", "no task")):
         code, out, err = run("info", word)
         assert (code, out) == (1, "") and words in err and err.count("\n") == 1
 
@@ -92,16 +93,20 @@ def test_a_name_cannot_steer_the_terminal(here, run):
 # -- URLs -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments, key, words", [
-    (("--connections", "many"), "--connections", "many"), (("-x", "17"), "-x", "16"), (("--split", "0"), "--split", "0"),
+    (("--connections", "many"), "--connections", "many"), (("-x", "17"), "-x", "16"),
+    (("--split", "0"), "--split", "0"),
     (("--limit", "fast"), "--limit", "fast"), (("--limit-rate", "fast"), "--limit-rate", "fast"),
     (("-H", "nonsense"), "-H", "header"), (("--header", "Host: x"), "--header", "Host"),
     (("--checksum", "sha256:ab"), "--checksum", "64"), (("--checksum", "crc:ab"), "--checksum", "crc"),
     (("--proxy", "gopher://p"), "--proxy", ""), (("--mirror", "nonsense"), "--mirror", ""),
-    (("--timeout", "soon"), "--timeout", "soon"), (("-T", "0"), "-T", "0"), (("--tries", "many"), "--tries", "many"),
-    (("--option", "frob=1"), "--option frob", "no such key"), (("--option", "conections=1"), "--option conections",
-                                                              "connections"),
-    (("--option", "x"), "--option", "name=value"), (("--check-certificate", "perhaps"), "--check-certificate", "perhaps"),
-    (("-i", "/no/such/list"), "-i", "/no/such/list"), (("--input-file", "/no/such/list"), "--input-file", "cannot"),
+    (("--timeout", "soon"), "--timeout", "soon"), (("-T", "0"), "-T", "0"),
+    (("--tries", "many"), "--tries", "many"),
+    (("--option", "frob=1"), "--option frob", "no such key"),
+    (("--option", "conections=1"), "--option conections", "connections"),
+    (("--option", "x"), "--option", "name=value"),
+    (("--check-certificate", "perhaps"), "--check-certificate", "perhaps"),
+    (("-i", "/no/such/list"), "-i", "/no/such/list"),
+    (("--input-file", "/no/such/list"), "--input-file", "cannot"),
     (("-o", "x\x07y"), "-o", "control"), (("-o", "a", "-O", "b"), "-O", "already"),
     (("-o", "x", NOWHERE + "b"), "-o", "2 downloads"), (("-O", "x", NOWHERE + "b"), "-O", "2 downloads")])
 @pytest.mark.parametrize("command", ["add", "get"])

@@ -54,7 +54,8 @@ def test_bash_completes_names_of_tasks_and_never_runs_them(here, run, away):
 
 
 def test_fish_completes(run):
-    script = run("completion", "fish")[1] + "\nfunction dlserv; printf 'ab12\\tpaused\\t0\\t0\\t0\\tmy film\\t\\n'; end"
+    script = run("completion", "fish")[1]
+    script += "\nfunction dlserv; printf 'ab12\\tpaused\\t0\\t0\\t0\\tmy film\\t\\n'; end"
     wanted = COMPLETIONS + [(["pause", "ab"], "ab12"), (["pause", "my"], "my film")]
     for words, _ in wanted:
         script += '\ncomplete -C "dlserv %s"; echo ---' % " ".join(words)

@@ -21,7 +21,7 @@ def test_settings_are_read_and_changed(here, run):
 
 
 def test_a_misspelt_setting_names_the_nearest(here, run):
-    for word, near in (("max_concurent=3", "download.max_concurrent"), ("downlod.retries", "download.retries"),
-                       ("download.retires=3", "download.retries")):
+    for word, near in (("max_concurent=3", "download.max_concurrent"),
+                       ("downlod.retries", "download.retries"), ("download.retires=3", "download.retries")):
         code, out, err = run("config", word)
         assert (code, out) == (2, "") and "did you mean %s?" % near in err

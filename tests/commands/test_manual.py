@@ -28,8 +28,8 @@ def test_it_has_every_command_flag_setting_and_option(run):
 def test_groff_has_nothing_to_say_about_it(run, width):
     if shutil.which("groff") is None:
         pytest.skip("there is no groff here: the manual was NOT formatted")
-    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=%dn" % width], input=run("man")[1].encode(),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=%dn" % width],
+                          input=run("man")[1].encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode()
     assert "--limit-rate" in text and "~/.config/dlserv/config.json" in text and "'N: V'" in text

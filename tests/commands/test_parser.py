@@ -27,16 +27,19 @@ def test_options_stand_before_and_after_the_command(arguments, name, options):
 
 
 @pytest.mark.parametrize("arguments, options", [
-    (["get", "-j4", "u1", "-q", "u2", "-x", "3", "u3"], {"jobs": "4", "quiet": True, "urls": ["u1", "u2", "u3"]}),
+    (["get", "-j4", "u1", "-q", "u2", "-x", "3", "u3"],
+     {"jobs": "4", "quiet": True, "urls": ["u1", "u2", "u3"]}),
     (["get", "-qO-", "u"], {"quiet": True, "remote_names": ["-"], "urls": ["u"]}),
-    (["get", "-O", "http://h/1", "-O", "http://h/2"], {"remote_names": ["http://h/1", "http://h/2"], "urls": []}),
+    (["get", "-O", "http://h/1", "-O", "http://h/2"],
+     {"remote_names": ["http://h/1", "http://h/2"], "urls": []}),
     (["get", "-LO", "http://h/1"], {"remote_names": ["http://h/1"]}),
     (["get", "u", "-O"], {"remote_names": [""], "urls": ["u"]}),
     (["get", "-C", "-", "u", "-P", "d"], {"dir": "d", "urls": ["u"]}),
     (["rm", "a", "--with-file", "b"], {"with_file": True, "tasks": ["a", "b"]}),
     (["set", "a", "k=v", "-q", "l=w"], {"task": "a", "changes": ["k=v", "l=w"]}),
     (["add", "--paused", "-k", "--priority", "-3", "u"],
-     {"given": [("--paused", "paused", "true"), ("-k", "verify_tls", "false"), ("--priority", "priority", "-3")]})])
+     {"given": [("--paused", "paused", "true"), ("-k", "verify_tls", "false"),
+                ("--priority", "priority", "-3")]})])
 def test_words_and_options_stand_in_any_order(arguments, options):
     _, found = parser.parse(arguments)
     assert {key: getattr(found, key) for key in options} == options
@@ -51,7 +54,8 @@ def test_words_and_options_stand_in_any_order(arguments, options):
     (["get", "--conn", "3", "u"], ["did you mean --connections?"]),
     (["list", "--jsno"], ["usage: dlserv list", "did you mean --json?"]),
     (["list", "--url"], ["--url", "expected one argument"]), (["pause"], ["usage: dlserv pause", "TASK"]),
-    (["--url", "http://h/", "--zzzz"], ["no option --zzzz\n"]), (["stats", "x"], ["'x' is one argument too many"]),
+    (["--url", "http://h/", "--zzzz"], ["no option --zzzz\n"]),
+    (["stats", "x"], ["'x' is one argument too many"]),
     (["move", "a", "sideways"], ["usage: dlserv move", "sideways", "bottom"])])
 def test_a_wrong_usage_names_the_nearest_right_word(capsys, arguments, words):
     with pytest.raises(SystemExit) as caught:
@@ -65,7 +69,8 @@ def test_a_wrong_usage_names_the_nearest_right_word(capsys, arguments, words):
 @pytest.mark.parametrize("arguments, key, words", [
     (["--token", "a", "serve", "--no-token"], "--no-token", "--token"),
     (["--token", "a", "--token-file", "b"], "--token-file", "--token"),
-    (["--export", "a", "--import", "b"], "--import", "--export"), (["--export", "a", "list"], "--export", "daemon"),
+    (["--export", "a", "--import", "b"], "--import", "--export"),
+    (["--export", "a", "list"], "--export", "daemon"),
     (["get", "--tries", "many", "u"], "--tries", "many"), (["get", "-t", "-1", "u"], "-t", "-1"),
     (["add", "--option", "nonsense", "u"], "--option", "name=value")])
 def test_options_that_do_not_fit_are_refused(arguments, key, words):
@@ -91,7 +96,8 @@ def test_every_command_has_help_with_examples(run, command):
 def test_the_help_begins_with_the_commands_and_three_examples(run, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     out = run("--help")[1]
-    places = [out.index(word) for word in ("commands:", "  serve", "  completion", "examples:", "options, before", "--port")]
+    places = [out.index(word) for word in ("commands:", "  serve", "  completion", "examples:",
+                                           "options, before", "--port")]
     assert places == sorted(places) and run("help")[1] == run("-h")[1] == out
     examples = out[out.index("examples:"):out.index("options, before")]
     assert examples.count("  dlserv ") == 3

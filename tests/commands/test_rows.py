@@ -19,8 +19,9 @@ def test_progress_is_told_in_the_unit_of_the_whole(done, total, text):
 
 
 def row(**more):
-    return dict({"tid": "ab" * 20, "state": "downloading", "percent": "0.0%", "total_bytes": 0, "speed": 0, "eta": 0,
-                 "downloaded_bytes": 0, "filename": "", "name": "film.mkv", "title": "film", "error": None}, **more)
+    return dict({"tid": "ab" * 20, "state": "downloading", "percent": "0.0%", "total_bytes": 0, "speed": 0,
+                 "eta": 0, "downloaded_bytes": 0, "filename": "", "name": "film.mkv", "title": "film",
+                 "error": None}, **more)
 
 
 def test_a_name_has_its_extension_and_folder():
