@@ -27,6 +27,8 @@ def get(options, terminals):
     """Download every URL; return 0 if all of them arrived."""
     folder, name = target_of(options)
     if name_flags(options) != [STDOUT]:
+        if name and os.path.isdir(os.path.join(folder, name)):
+            folder, name = os.path.join(folder, name), None
         return _get(options, terminals, folder or ".", name)
     folder = tempfile.mkdtemp(prefix="dlserv-")
     try:

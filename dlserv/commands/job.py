@@ -33,17 +33,17 @@ class Job:
         self._posted = {name: value for name, value in posted.items() if name not in ("paused", "priority")}
         self._tid = tid_of(url)
         self._database = os.path.join(folder, ".dlserv-%s.db" % self._tid[:12])
-        self._daemon = make_daemon({"download_dir": folder, "db_path": self._database, "db_backend": "file"})
-        self._otherwise = self._daemon.config.download.overwrite
+        self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
         self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
         self._here = None               # the path of the whole file that was there already
-        self._started = False
         self.is_kept = False            # after `stop`: there is a part to go on with
 
     def start(self):
         """Begin. Raises Error."""
-        self._daemon.start()
-        self._started = True
+        daemon = self._make_daemon(
+            {"download_dir": self.folder, "db_path": self._database, "db_backend": "file"})
+        self._otherwise = daemon.config.download.overwrite
+        self._daemon = daemon.start()
         if self._cautious:
             self._daemon.configure({"download": {"overwrite": NEVER}})
         try:
@@ -104,15 +104,16 @@ class Job:
 
     def stop(self):
         """Leave nothing behind but the file, or a part with the database that it needs."""
-        if not self._started:
+        if self._daemon is None:
             return      # the database may be in use by another process
         try:
             for task in self._daemon.list():
                 if task.state != "finished" and not (task.downloaded and task.tmpfilename):
                     self._daemon.delete(task.tid, del_file=True)
         finally:
-            self._daemon.stop()
-        self.is_kept = any(task.state != "finished" for task in self._daemon.list())
+            daemon, self._daemon = self._daemon, None
+            daemon.stop()
+        self.is_kept = any(task.state != "finished" for task in daemon.list())
         if not self.is_kept:
             for suffix in ("", ".lock", ".snapshot"):
                 _remove(self._database + suffix)

@@ -50,6 +50,20 @@ def test_the_file_goes_where_the_flags_say(run, origin, away, arguments, path):
     assert not [name for name in names((away / path).parent) if name.startswith(".dlserv")]
 
 
+def test_a_folder_that_is_there_takes_the_file(run, origin, away):
+    origin.put("/x.iso", DATA)
+    (away / "isos" / "new").mkdir(parents=True)
+    assert run("get", "-o", "isos", origin.url("/x.iso"))[1] == os.path.join("isos", "x.iso\n")
+    assert run("get", "-P", "isos", "-O", "new", origin.url("/x.iso"))[1] == os.path.join("isos", "new", "x.iso\n")
+
+
+def test_a_folder_that_cannot_be_is_told(run, origin, away):
+    origin.put("/x.iso", DATA)
+    (away / "file").write_text("mine")
+    code, out, err = run("get", "-d", "file/x", origin.url("/x.iso"))
+    assert (code, out, err.count("\n")) == (1, "", 1) and "file/x" in err and names() == ["file"]
+
+
 def test_an_absolute_path_is_where_the_file_goes(run, origin, away, tmp_path):
     origin.put("/x.iso", DATA)
     target = str(tmp_path / "elsewhere" / "z.iso")
