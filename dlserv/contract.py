@@ -11,4 +11,4 @@ SETTLED = ("finished", "invalid", "paused")     # nothing more happens by itself
 
 def tid_of(url):
     """Return the task's id: the SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
+    return hashlib.sha1(url.encode("utf-8", "surrogatepass")).hexdigest()

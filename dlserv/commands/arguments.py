@@ -35,6 +35,8 @@ def choose(client, words, all_of=STATES):
 
 
 def _tids(word, rows, all_of):
+    if not word.strip():        # an unset variable of a script; it is a part of every name
+        raise InvalidValue("task", "an empty word names no task")
     if word == "all" or word in STATE_WORDS:
         states = all_of if word == "all" else STATE_WORDS[word]
         return [tid for tid, row in rows().items() if row["state"] in states]
@@ -79,6 +81,9 @@ def _some(words):
 def target_of(given):
     """Return (the folder or "", the file's name or None) that -o, -O and -d ask for."""
     names = name_flags(given)
+    for each in (given.out, given.dir):
+        if each == "":
+            raise InvalidValue(each.flag, "must not be empty")
     if len(names) > 1:
         raise InvalidValue(names[1].flag, f"the file is called {names[0]} already")
     folder, name = os.path.split(names[0] if names else "")

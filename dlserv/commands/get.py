@@ -29,7 +29,7 @@ def get(options, terminals):
     if name_flags(options) != [STDOUT]:
         if name and os.path.isdir(os.path.join(folder, name)):
             folder, name = os.path.join(folder, name), None
-        return _get(options, terminals, folder or ".", name)
+        return _get(options, terminals, folder or options.download_dir or ".", name)
     folder = tempfile.mkdtemp(prefix="dlserv-")
     try:
         return _get(options, terminals, folder, None, to_stdout=True)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from ..client.discovery import read_run_file, run_file_path
 from ..client.rest import Client
-from ..errors import LocalError, NoDaemon
+from ..errors import InvalidValue, LocalError, NoDaemon
 from ..settings import sources
 from ..settings import token as tokens
 from ..settings.config import TABLES
@@ -51,16 +51,25 @@ def connect(options, environ):
     if the run file is a dead daemon's.
     """
     token = _token(options, environ)
-    url = options.url or (None if options.host or options.port else environ.get("DLSERV_URL"))
-    if url:
-        return Client(url, token)
+    if options.url is not None:
+        return _client(options.url, token, options.url.flag)
+    if options.host is None and options.port is None:
+        if environ.get("DLSERV_URL"):
+            return _client(environ["DLSERV_URL"], token, "$DLSERV_URL")
+        found = _run_file(options, environ)
+        if found is not None:
+            if not token and found["token_file"]:
+                token = tokens.read(found["token_file"], "--token-file")
+            return Client(found["url"], token)
     mapping = sources.gather(options, environ)[0]
-    found = None if options.host or options.port else _run_file(environ, mapping)
-    if found is None:
-        return Client(_address(mapping.get("server", {})), token or _token_of(mapping))
-    if not token and found["token_file"]:
-        token = tokens.read(found["token_file"], "--token-file")
-    return Client(found["url"], token)
+    return Client(_address(mapping.get("server", {})), token or _token_of(mapping))
+
+
+def _client(url, token, source):
+    try:
+        return Client(url, token)
+    except InvalidValue as error:
+        raise InvalidValue(source, error.reason) from None
 
 
 def _token(options, environ):
@@ -74,9 +83,12 @@ def _token_of(mapping):
     return given.get("token") or (tokens.read(given["token_file"]) if given.get("token_file") else None)
 
 
-def _run_file(environ, mapping):
+def _run_file(options, environ):
+    """Return what the run file says, or None; the settings are read only if its place depends on them."""
+    def db_path():
+        return sources.gather(options, environ)[0]["general"]["db_path"]
     try:
-        return read_run_file(run_file_path(environ, lambda: mapping["general"]["db_path"]))
+        return read_run_file(run_file_path(environ, db_path))
     except ProcessLookupError as error:
         raise NoDaemon(f'no daemon: {error}; "dlserv serve" starts one') from None
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import LocalError, Refused
 
@@ -17,11 +19,19 @@ def openurl(client, options, terminals):
         client.get("/health")
     except Refused:
         pass        # it is there, and the page says what ails it
-    address = client.url.rstrip("/") + "/"
+    address = _by_name(client.url).rstrip("/") + "/"
     terminals[0].write(address)
     if terminals[0].is_terminal and not options.print_only:
         _open(address)
     return 0
+
+
+def _by_name(url):
+    """Return the URL with this machine's name in the place of an address that means every address."""
+    parts = urlsplit(url)
+    if parts.hostname not in ("0.0.0.0", "::"):
+        return url
+    return urlunsplit(parts._replace(netloc=f"{socket.gethostname()}:{parts.port}"))
 
 
 def _open(address):

@@ -20,6 +20,7 @@ from .flags import Argument
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
 ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
+ONLY = {("serve",): ("export", "import_", "no_token"), ("serve", "get"): ("download_dir",)}
 DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
                "Without a command it runs the daemon.")
 
@@ -69,8 +70,12 @@ def _check(command, options):
         given = [_flag(each) for each in group if getattr(options, each, None)]
         if len(given) > 1:
             raise InvalidValue(given[1], f"this cannot be combined with {given[0]}")
-        if given and group[0] == "export" and command.name != "serve":
-            raise InvalidValue(given[0], f"this is for the daemon, not for {command.name}")
+    for names, others in ONLY.items():
+        given = [_flag(each) for each in others if getattr(options, each, None)]
+        if given and command.name not in names:
+            raise InvalidValue(given[0], f"this is for {' and '.join(names)}, not for {command.name}")
+    if command.name == "serve" and options.url is not None:
+        raise InvalidValue(options.url.flag, "this is for the commands, not for the daemon")
 
 
 def _flag(dest):

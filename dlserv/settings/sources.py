@@ -59,7 +59,7 @@ def _from_flags(flags):
     for name, (section, key) in FLAGS.items():
         value = flags.get(name)
         if value is not None:
-            parsed = config.TABLES[section].parse({key: value}, text=True)
+            parsed = config.TABLES[section].parse({key: str(value)}, text=True)
             mapping.setdefault(section, {}).update(parsed)
     return mapping
 

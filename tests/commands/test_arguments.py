@@ -69,6 +69,23 @@ def test_a_word_that_names_no_task_is_told(three, run):
         assert (code, out) == (1, "") and words in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("word", ["", " ", "\t"])
+def test_an_empty_word_names_no_task(here, run, word):
+    """It is a part of every name, and what a script says whose variable is unset."""
+    here.add(NOWHERE, {"paused": True})
+    for command in (["rm", word], ["pause", word], ["set", word, "ratelimit=1"], ["list", word], ["wait", word]):
+        code, out, err = run(*command)
+        assert (code, out) == (2, "") and "empty" in err and len(here.list()) == 1
+
+
+def test_a_word_that_is_no_text_is_told(here, run):
+    here.add(NOWHERE, {"paused": True})
+    for command in (["rm", "\udcff"], ["status", "http://h/\udcff"], ["add", "http://h/\udcff"]):
+        code, out, err = run(*command)
+        assert (code, out, err.count("\n")) == (1, "", 1) and "\udcff" not in err
+    assert len(here.list()) == 1
+
+
 def test_an_ambiguous_prefix_is_told(here, run):
     seen, number = {}, 0
     while True:
@@ -107,7 +124,8 @@ def test_a_name_cannot_steer_the_terminal(here, run):
     (("--check-certificate", "perhaps"), "--check-certificate", "perhaps"),
     (("-i", "/no/such/list"), "-i", "/no/such/list"),
     (("--input-file", "/no/such/list"), "--input-file", "cannot"),
-    (("-o", "x\x07y"), "-o", "control"), (("-o", "a", "-O", "b"), "-O", "already"),
+    (("-o", "x\x07y"), "-o", "control"), (("-o", ""), "-o", "empty"), (("-P", ""), "-P", "empty"),
+    (("-o", "a", "-O", "b"), "-O", "already"),
     (("-o", "x", NOWHERE + "b"), "-o", "2 downloads"), (("-O", "x", NOWHERE + "b"), "-O", "2 downloads")])
 @pytest.mark.parametrize("command", ["add", "get"])
 def test_errors_speak_of_the_flag_that_was_typed(here, run, command, arguments, key, words):

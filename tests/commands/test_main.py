@@ -53,6 +53,25 @@ def test_it_is_found_where_the_settings_say(here, run, tmp_path, monkeypatch):
     assert run("--log-level", "debug", "-c", str(tmp_path / "c.json"), "list")[0] == 0
 
 
+def test_a_wrong_address_is_told_by_where_it_was_said(run, monkeypatch):
+    for url in ("", "localhost:6880", "ftp://h"):
+        code, out, err = run("list", "--url", url)
+        assert (code, out) == (2, "") and err.startswith("dlserv: --url: ") and "not a daemon's address" in err
+    monkeypatch.setenv("DLSERV_URL", "localhost:6880")
+    code, out, err = run("list")
+    assert (code, out) == (2, "") and err.startswith("dlserv: $DLSERV_URL: ")
+    code, out, err = run("list", "--port", "many")
+    assert (code, out) == (2, "") and err.startswith("dlserv: --port: ")
+
+
+def test_settings_that_are_wrong_do_not_hide_the_daemon(here, run, tmp_path, monkeypatch):
+    (tmp_path / "dlserv.json").write_text(json.dumps({"url": os.environ["DLSERV_URL"], "pid": os.getpid()}))
+    monkeypatch.setenv("DLSERV_TIMEOUT", "soon")
+    assert run("stats")[0] == 0
+    monkeypatch.delenv("DLSERV_URL")
+    assert run("stats")[0] == 0
+
+
 def test_the_run_file_is_found_beside_the_database(here, run, tmp_path, monkeypatch):
     (tmp_path / "dlserv.json").write_text(json.dumps({"url": os.environ["DLSERV_URL"], "pid": os.getpid()}))
     monkeypatch.delenv("XDG_RUNTIME_DIR")
