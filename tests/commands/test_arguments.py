@@ -73,7 +73,7 @@ def test_a_word_that_names_no_task_is_told(three, run):
 def test_an_empty_word_names_no_task(here, run, word):
     """It is a part of every name, and what a script says whose variable is unset."""
     here.add(NOWHERE, {"paused": True})
-    for command in (["rm", word], ["pause", word], ["set", word, "ratelimit=1"], ["list", word], ["wait", word]):
+    for command in (["rm", word], ["pause", word], ["set", word, "ratelimit=1"], ["list", word]):
         code, out, err = run(*command)
         assert (code, out) == (2, "") and "empty" in err and len(here.list()) == 1
 

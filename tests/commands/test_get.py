@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from harness import ROOT, noise, until
-from servers.origin import Gate, drop, ignore_range, redirect, refuse
+from servers.ftpd import Ftpd
+from servers.origin import Gate, Origin, drop, ignore_range, redirect, refuse
 
 DATA = noise(50000)
 LARGE = noise(500000)
@@ -53,8 +54,8 @@ def test_the_file_goes_where_the_flags_say(run, origin, away, arguments, path):
 def test_a_folder_that_is_there_takes_the_file(run, origin, away):
     origin.put("/x.iso", DATA)
     (away / "isos" / "new").mkdir(parents=True)
-    assert run("get", "-o", "isos", origin.url("/x.iso"))[1] == os.path.join("isos", "x.iso\n")
-    assert run("get", "-P", "isos", "-O", "new", origin.url("/x.iso"))[1] == os.path.join("isos", "new", "x.iso\n")
+    for arguments, folder in ((["-o", "isos"], "isos"), (["-P", "isos", "-O", "new"], "isos/new")):
+        assert run("get", *arguments, origin.url("/x.iso"))[1] == os.path.join(folder, "x.iso\n")
 
 
 def test_a_folder_that_cannot_be_is_told(run, origin, away):
@@ -347,6 +348,25 @@ def test_where_the_server_cannot_tell_the_bytes_are_compared_afterwards(run, ori
     assert (code, out) == (0, "x.iso\n") and "is here already" in err and names() == ["x.iso"]
     (away / "x.iso").write_bytes(DATA)
     assert run("get", origin.url("/x.iso")) == (0, "x (1).iso\n", "")
+
+
+def test_ftp_files_are_looked_at_as_well(run, away):
+    with Ftpd({"x.iso": LARGE}) as server:
+        assert run("get", server.url("/x.iso")) == (0, "x.iso\n", "")
+        assert "is here already" in run("get", server.url("/x.iso"))[2] and names() == ["x.iso"]
+        (away / "x.iso").write_bytes(LARGE[:-1] + b"?")
+        assert run("get", server.url("/x.iso")) == (0, "x (1).iso\n", "")
+
+
+def test_https_files_are_looked_at_as_well(run, away):
+    ssl = pytest.importorskip("ssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(ROOT, "tests", "certs", "self-signed.pem"))
+    with Origin(context) as server:
+        server.put("/x.iso", LARGE)
+        assert run("get", "--tries", "1", server.url("/x.iso"))[0] == 1
+        assert run("get", "-k", server.url("/x.iso")) == (0, "x.iso\n", "")
+        assert "is here already" in run("get", "-k", server.url("/x.iso"))[2] and names() == ["x.iso"]
 
 
 def test_a_file_that_aria2_has_not_finished_is_not_whole(run, origin, away):
