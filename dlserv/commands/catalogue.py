@@ -136,7 +136,8 @@ COMMANDS = (
         "xclip -o | dlserv add -"), _LISTS + _ALIASES),
     Command("get", "download here and now, without a daemon", _URLS + (
         Argument("-o", "--out", metavar="FILE", action=Remember, values="files", aliases=("--output",),
-                 help="the file, with its folder; - writes it to standard output once it is whole"),
+                 help="the file, with its folder; - writes it to standard output once it is whole, "
+                      "which is in $TMPDIR until then"),
         Argument("-d", "--dir", "-P", metavar="DIR", action=Remember, values="folders",
                  aliases=("--directory-prefix", "--output-dir"), help="the folder (this one)"),
         ) + _NAMES + (

@@ -156,12 +156,11 @@ class _Lines:
     def tell(self, job):
         """Tell how the job has ended, and where the file is. Raises Failed."""
         path, was_here = job.result()
+        if self._to_stdout:
+            return _move_to(self.out.stream.buffer, path)
         if was_here and not self._quiet:
             self.errors.complain("%s is here already, and whole; --overwrite downloads it again" % path)
-        if self._to_stdout:
-            _copy_to(self.out.stream.buffer, path)
-        else:
-            self.print_path(path)
+        self.print_path(path)
 
     def print_path(self, path):
         self.out.write(clean(path))
@@ -205,7 +204,8 @@ def _row(job):
     return dict(found, state="queued", error=None) if found["state"] == "invalid" else found
 
 
-def _copy_to(stream, path):
+def _move_to(stream, path):
     with open(path, "rb") as file:
         shutil.copyfileobj(file, stream)
     stream.flush()
+    os.unlink(path)     # the next one may be as large

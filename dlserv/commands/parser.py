@@ -65,7 +65,7 @@ def _split(arguments):
 
 
 def _check(command, options):
-    """Raises InvalidValue for options that exclude each other or are for another command."""
+    """Refuse options that exclude each other or are for another command. Raises InvalidValue."""
     for group in EXCLUSIVE:
         given = [_flag(each) for each in group if getattr(options, each, None)]
         if len(given) > 1:
