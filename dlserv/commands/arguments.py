@@ -1,4 +1,4 @@
-"""What the words on the command line mean: tasks that are there, or URLs to download with their options."""
+"""Words of the command line as tasks that are there, or as URLs to download with their options."""
 
 import os
 import re

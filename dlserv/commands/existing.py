@@ -1,4 +1,4 @@
-"""Whether a file that is there already is the one behind a URL: by its size, checksum and bytes.
+"""Compare a file that is there already with the one behind a URL: size, checksum and bytes.
 
 The server is asked for the size and for samples all over the file; where a checksum is
 known, the whole file is hashed instead. Whatever cannot be told counts as another file.

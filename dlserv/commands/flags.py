@@ -7,7 +7,7 @@ from ..errors import InvalidValue
 
 
 class Argument(namedtuple("Argument", "flags options values aliases")):
-    """What argparse's add_argument takes, and two more things.
+    """The parameters of argparse's add_argument, and two more.
 
     values   for the completion: words, or one of "tasks", "files", "folders", "settings", "options"
     aliases  flags that are taken as well, but not listed in the help

@@ -90,7 +90,7 @@ class Follower:
 
 
 class Tasks:
-    """What the events add up to: `rows` by tid; with `tids`, of these alone."""
+    """The sum of the events: `rows` by tid; with `tids`, of these alone."""
 
     def __init__(self, tids=None):
         self._tids = tids

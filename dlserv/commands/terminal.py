@@ -1,4 +1,4 @@
-"""What is written for people to see: widths, colours, progress bars, a region redrawn in place.
+"""Output for people: widths, colours, progress bars, a region redrawn in place.
 
 A `Terminal` knows what its stream can do; where that is no terminal there are no colours,
 no bars and no limit of width. Text from elsewhere (titles, errors) passes through `clean`.
@@ -71,7 +71,7 @@ def wrap(text, columns):
 
 
 class Terminal:
-    """What is known about where `stream` goes.
+    """A stream, and what it can do.
 
     coloured  whether it takes colours and $NO_COLOR does not forbid them (no-color.org)
     live      whether it can be drawn on again, and is ours to draw on now
