@@ -10,5 +10,5 @@ SETTLED = ("finished", "invalid", "paused")     # nothing more happens by itself
 
 
 def tid_of(url):
-    """Return the task's id: the SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the task's id: the SHA-1 of the URL without the blanks around it, in lower-case hex."""
+    return hashlib.sha1(url.strip().encode("utf-8", "surrogatepass")).hexdigest()

@@ -13,7 +13,7 @@ def add(client, options, terminals):
     tids, refused = client.add_all(wanted)
     errors.complain_of(refused)
     if out.is_terminal and not options.quiet:
-        urls = {tid_of(url.strip()): url for url, _ in wanted}
+        urls = {tid_of(url): url for url, _ in wanted}
         out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
     else:
         out.write(*tids)

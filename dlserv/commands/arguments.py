@@ -41,7 +41,7 @@ def _tids(word, rows, all_of):
         states = all_of if word == "all" else STATE_WORDS[word]
         return [tid for tid, row in rows().items() if row["state"] in states]
     if "://" in word:
-        return [tid_of(word.strip())]
+        return [tid_of(word)]
     if re.fullmatch("[0-9a-f]{40}", word.lower()):
         return [word.lower()]
     return _by_digits(word.lower(), rows()) or _by_name(word, rows())

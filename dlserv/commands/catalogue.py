@@ -12,8 +12,8 @@ from collections import namedtuple
 
 from ..acts import PLACES
 from ..contract import STATES
-from .flags import (Argument, Collect, Remember, TaskOption, read_checksum, read_option, read_tries,
-                    read_user)
+from .flags import (Argument, Collect, Remember, TaskOption, read_checksum, read_mirror, read_option,
+                    read_tries, read_user)
 
 Command = namedtuple("Command", "name help arguments run needs_daemon examples notes", defaults=((),))
 
@@ -104,7 +104,7 @@ _ASKING = (
             help="try again N times, which is one less"),
     _option("--timeout", metavar="S", option="timeout", aliases=("-T",),
             help="give up a connection after S seconds without a byte"),
-    _option("--mirror", metavar="URL", option="mirrors", help="another URL of the same file"),
+    _option("--mirror", metavar="URL", read=read_mirror, help="another URL of the same file"),
     _option("--option", metavar="KEY=VALUE", read=read_option, values="options",
             help="any option of a task by its name in the interface"),
 )

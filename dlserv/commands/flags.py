@@ -94,6 +94,11 @@ def read_checksum(text):
     return [("checksum", text if "=" in text else text.replace(":", "=", 1))]
 
 
+def read_mirror(text):
+    """Return the mirror; blanks stand between mirrors where there are several."""
+    return [("mirrors", text.strip().replace(" ", "%20"))]
+
+
 def read_option(text):
     """Return the option of `name=value`, by our names or aria2's."""
     from ..settings import inputfile

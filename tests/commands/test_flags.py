@@ -35,6 +35,7 @@ def given(*arguments):
     (["--retries=3"], {"retries": "3"}),
     (["--timeout", "7"], {"timeout": "7"}), (["-T", "7"], {"timeout": "7"}),
     (["--mirror", "http://m/"], {"mirrors": "http://m/"}),
+    (["--mirror", " http://m/a b "], {"mirrors": "http://m/a%20b"}),
     (["--option", "cookies=a=1; b=2"], {"cookies": "a=1; b=2"}),
     (["--option", "max-connection-per-server=4"], {"connections": "4"})])
 def test_a_flag_of_another_program_is_an_option_of_the_task(arguments, options):
