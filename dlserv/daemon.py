@@ -269,6 +269,11 @@ class Daemon:
         """An events.Changes: which tasks changed since one last looked."""
         return self._board.events.watch()
 
+    @property
+    def network(self):
+        """Return the net.proxy.Network that all connections share."""
+        return self._network
+
     def running(self):
         """The tids of the tasks that download."""
         return [run.tid for run in self._attempts.runs()]

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from .. import sockets
 from ..errors import Temporary
 from .channel import Channel, Signal, connection_error, wait_any
 
@@ -45,8 +46,7 @@ def resolve(host, port, stop, timeout):
 
 
 def _getaddrinfo(host, port, flags):
-    # As bytes: a str would be encoded by the idna codec, which small boxes lack.
-    found = socket.getaddrinfo(host.encode("ascii"), port, 0, socket.SOCK_STREAM, 0, flags)
+    found = sockets.resolve(host, port, flags)
     first = [each for each in found if each[0] == found[0][0]]
     second = [each for each in found if each[0] != found[0][0]]
     mixed = [each for pair in zip(first, second) for each in pair]
