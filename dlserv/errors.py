@@ -99,6 +99,10 @@ class Changed(TransferError):
     """What the server has now is not what the bytes on disk came from."""
 
 
+class Longer(Changed):
+    """More bytes came than the server had said, on another channel than theirs, that there are."""
+
+
 class WrongBytes(TransferError):
     """The file is whole, but not the one its checksum promised."""
 
@@ -118,7 +122,18 @@ class Unwritable(LocalError):
 
 
 class Unavailable(Unwritable):
-    """A folder or disk is out of reach for now; it may come back by itself."""
+    """A folder or disk is out of reach for now; it may come back by itself.
+
+    `is_loss` says that the disk may not have what it took before and was not asked to flush.
+    """
+
+    def __init__(self, reason, is_loss=False):
+        super().__init__(reason)
+        self.is_loss = is_loss
+
+
+class NameTooLong(Unwritable):
+    """The file system has no names of that length."""
 
 
 class Exhausted(LocalError):

@@ -707,6 +707,6 @@ def test_what_was_no_url_is_not_sent_back(quiet):
 
 def test_a_shorter_log_counts_at_once(api, daemon, one):
     for number in range(5):
-        daemon._board.note(daemon.get(one), "warning", "%d" % number)
+        daemon._registry.note(daemon.get(one), "warning", "%d" % number)
     worked(api.post("/config", {"general": {"log_size": 2}}))
     assert [line["msg"] for line in api.status(one)["log"]] == ["4", "3"]

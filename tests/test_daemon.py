@@ -11,7 +11,7 @@ from dlserv import Daemon, urls
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
 from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, MissingModule, NotFound
-from dlserv.tasks.attempt import Checkpointer
+from dlserv.tasks.checkpointer import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
 
@@ -41,7 +41,7 @@ def half_done(daemon, origin, path="/a.iso", **options):
     tid = daemon.add(origin.url(path), options)
     until(lambda: daemon.get(tid).downloaded == 100000)
     daemon.pause(tid)
-    until(lambda: daemon.get(tid).run is None)
+    until(lambda: daemon.get(tid).attempt is None)
     return tid
 
 
@@ -273,8 +273,8 @@ def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
 # -- room -----------------------------------------------------------------------------------------
 
 def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
-    from dlserv.tasks import runner
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks.outcomes import Outcomes
+    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
     daemon = start(reserve=2 ** 50)
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
@@ -289,8 +289,8 @@ def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monk
 
 
 def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
-    from dlserv.tasks import runner
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks.outcomes import Outcomes
+    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
     daemon = start()
     origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
     tid = daemon.add(origin.url("/a.iso"))
@@ -418,8 +418,7 @@ def test_a_bug_before_an_attempt_ends_its_task_too(daemon, origin, monkeypatch):
 def test_no_service_thread_dies_of_a_bug(daemon, origin, monkeypatch, caplog):
     origin.put("/a.iso", DATA, script=[paced(400000)])
     with monkeypatch.context() as patch:
-        patch.setattr(daemon._attempts._checkpointer, "_store", lambda *arguments: 1 / 0)
-        patch.setattr(daemon._attempts._scheduler._waiting, "_ripen", lambda now: None)
+        patch.setattr(Checkpointer, "_store", lambda *arguments: 1 / 0)
         tid = daemon.add(origin.url("/a.iso"))
         until(lambda: "a checkpoint failed" in caplog.text)
     assert daemon.wait(tid, 10).state == "finished"
@@ -476,7 +475,7 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     first.open()
     assert second.reached.wait(10)
     seen = []
-    store = daemon._board.store
+    store = daemon._registry.store
     write = store.write
 
     def watched(changes, *how, **more):

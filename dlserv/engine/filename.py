@@ -112,23 +112,30 @@ def split(name):
 
 
 def cut(name, most):
-    """The name in at most `most` bytes of UTF-8, cut at a character, before the extension."""
-    if len(name.encode("utf-8")) <= most:
-        return name
-    stem, extension = split(name)
-    room = most - len(extension.encode("utf-8"))
-    return stem.encode("utf-8")[:room].decode("utf-8", "ignore").rstrip(". ") + extension
+    """Return the name in at most `most` bytes of UTF-8, cut at a character, before the extension."""
+    return name if len(name.encode("utf-8")) <= most else _cut_before(*split(name), most=most)
 
 
-def numbered(name, number):
-    """"x (1).tar.gz" for 1; the name itself for 0."""
+def _cut_before(stem, tail, most):
+    """Return the stem, cut, with the whole tail; or both cut where the tail leaves no room for a stem."""
+    room = most - len(tail.encode("utf-8"))
+    if room < 1:
+        stem, tail, room = stem + tail, "", most
+    return stem.encode("utf-8")[:room].decode("utf-8", "ignore").rstrip(". ") + tail
+
+
+def numbered(name, number, longest=LONGEST):
+    """Return "x (1).tar.gz" for 1, the name itself for 0, in at most `longest` bytes."""
     if not number:
-        return name
+        return cut(name, longest)
     stem, extension = split(name)
-    tail = " (%d)%s" % (number, extension)
-    return cut(stem, LONGEST - len(tail.encode("utf-8"))) + tail
+    mark = " (%d)" % number
+    if len((mark + extension).encode("utf-8")) >= longest:
+        extension = ""
+    tail = mark + extension
+    return cut(stem, longest - len(tail.encode("utf-8"))) + tail
 
 
-def part_name(name):
-    """What the file is called until it is whole: cut at its front, for the number is at its end."""
-    return name.encode("utf-8")[len(PART) - LONGEST:].decode("utf-8", "ignore") + PART
+def part_name(name, longest=LONGEST):
+    """Return the name of the file until it is whole: cut at its front, for the number is at its end."""
+    return name.encode("utf-8")[len(PART) - longest:].decode("utf-8", "ignore") + PART

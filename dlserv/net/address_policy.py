@@ -14,14 +14,14 @@ _LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, docum
 
 
 class AddressPolicy:
-    """Applies `deny_private` and `allow_hosts`; `settings()` returns the current config.download."""
+    """Applies `deny_private` and `allow_hosts`; `settings.download` has both."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
         """Return the permitted ones of getaddrinfo's addresses. Raises Permanent if there are none."""
-        settings = self._settings()
+        settings = self._settings.download
         if not settings.deny_private:
             return addresses
         permitted = [each for each in addresses if is_public(each[4][0])
@@ -33,7 +33,7 @@ class AddressPolicy:
 
     def exempts(self, proxy):
         """Return whether the proxy comes from the settings; such a proxy may have a private address."""
-        return proxy is None or proxy == self._settings().proxy
+        return proxy is None or proxy == self._settings.download.proxy
 
 
 def is_public(text):

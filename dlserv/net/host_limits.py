@@ -34,6 +34,10 @@ class Slot:
         """The host has answered 429 or 503."""
         self._hosts.refused(self, retry_after)
 
+    def crowded(self):
+        """The host admits no more clients than it has, this connection not counted."""
+        self._hosts.crowded(self)
+
     def release(self):
         self._hosts.release(self)
 
@@ -46,14 +50,14 @@ class _State:
         self.ceiling, self.halved, self.closed_until = None, float("-inf"), float("-inf")
 
 
-class Hosts:
-    """All hosts of one daemon. `most()` gives the connections allowed to one host."""
+class HostLimits:
+    """The limits of all hosts for one daemon; `settings.download.max_per_host` is that of each host."""
 
     REMEMBER = 600.0        # seconds that a lowered ceiling holds
     LOOK = 0.2              # seconds between looks at the stop signal while waiting
 
-    def __init__(self, most, clock=time.monotonic):
-        self._most, self.clock = most, clock
+    def __init__(self, settings, clock=time.monotonic):
+        self._settings, self.clock = settings, clock
         self._changed = threading.Condition()
         self._states = {}
 
@@ -113,6 +117,13 @@ class Hosts:
             if retry_after:
                 state.closed_until = max(state.closed_until, now + min(retry_after, LONGEST_RETRY_AFTER))
 
+    def crowded(self, slot):
+        """Lower the host's ceiling to the connections that it has besides this one. Called by the Slot."""
+        with self._changed:
+            state = self._states[slot.host]
+            state.ceiling = max(1, min(self._limit(state), state.active - 1))
+            state.halved = self.clock()
+
     def closed_for(self, host):
         """Seconds for which the host is to be left alone."""
         state = self._states.get(host)
@@ -121,9 +132,10 @@ class Hosts:
     def limit(self, host):
         """Connections allowed to the host now."""
         state = self._states.get(host)
-        return self._limit(state) if state is not None else self._most()
+        return self._limit(state) if state is not None else self._settings.download.max_per_host
 
     def _limit(self, state):
         if state.ceiling is not None and self.clock() - state.halved > self.REMEMBER:
             state.ceiling = None
-        return self._most() if state.ceiling is None else min(state.ceiling, self._most())
+        most = self._settings.download.max_per_host
+        return most if state.ceiling is None else min(state.ceiling, most)

@@ -4,6 +4,7 @@ A `Route` knows which, opens a channel along it, and says how a request must be 
 that takes it.
 """
 
+import re
 import socket
 import struct
 from collections import namedtuple
@@ -27,7 +28,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border
 
     tls      dial.Tls
     proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
-    hosts    hosts.Hosts
+    hosts    host_limits.HostLimits
     pool     pool.Pool
     netrc    path of a .netrc, or None
     cookies  a function that gives the http.cookiejar.Cookies to send along
@@ -62,8 +63,11 @@ class Route:
 
     @property
     def target(self):
-        """What stands in the request line."""
-        return str(self._url) if self._is_forwarded else self._url.target
+        """What stands in the request line; of ftp URLs the bytes, not the lines, are wanted (RFC 1738, 3.2.2)."""
+        if not self._is_forwarded:
+            return self._url.target
+        typed = self._url.scheme != "ftp" or re.search(";type=[aid]$", self._url.target, re.IGNORECASE)
+        return str(self._url) + ("" if typed else ";type=i")
 
     @property
     def headers(self):

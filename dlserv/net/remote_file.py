@@ -42,11 +42,6 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
     __slots__ = ()
 
-    @classmethod
-    def from_record(cls, record):
-        """The Resource that `_asdict` made plain; raises TypeError if it is none."""
-        return cls(**record)
-
     @property
     def validator(self):
         """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""

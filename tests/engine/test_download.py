@@ -432,12 +432,6 @@ def test_a_stop_while_a_slow_disk_notes_the_name_leaves_no_file(origin, attempt,
     assert "a.iso" not in listing(folder)
 
 
-def test_a_record_survives_the_database(origin, attempt):
-    progress = about_to_publish(origin, attempt)
-    import json
-    assert type(progress).from_record(json.loads(json.dumps(progress.to_record()))) == progress
-
-
 # -- stopping -------------------------------------------------------------------------------
 
 @pytest.fixture

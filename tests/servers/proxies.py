@@ -12,6 +12,7 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     """A context manager. `seen` lists the request lines it got.
 
     refuse    a status line to answer CONNECT with, instead of making the tunnel
+    stand_in  bytes that every other request is answered with, instead of being forwarded
     password  "user:password" that a client must show
     context   an ssl.SSLContext, for a proxy that is spoken to over TLS
     status    what its answer to CONNECT begins with, where it makes the tunnel
@@ -20,10 +21,12 @@ class HttpProxy(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established", greeting=b""):
+    def __init__(self, refuse=None, password=None, context=None, stand_in=None,
+                 status="200 Connection established", greeting=b""):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
+        self.stand_in = stand_in
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="proxy", daemon=True).start()
@@ -66,6 +69,9 @@ class _Proxied(socketserver.BaseRequestHandler):
         method, target, _ = line.split()
         if method == "CONNECT":
             self._tunnel(*target.rsplit(":", 1))
+        elif self.server.stand_in is not None:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+                                 % (len(self.server.stand_in), self.server.stand_in))
         else:
             self._forward(head, target)
 

@@ -254,4 +254,4 @@ def test_new_tasks_queue_behind_those_that_are_there(move, tmp_path, settings):
     assert code == 1 and "as many tasks as general.max_tasks allows" in errors
     settings["general"].update(db_path=str(tmp_path / "new.db"))
     with Daemon(settings) as daemon:
-        assert [(task.url[-1], task.place) for task in daemon.list()] == [("z", 1), ("a", 2)]
+        assert [(task.url[-1], task.position) for task in daemon.list()] == [("z", 1), ("a", 2)]
