@@ -202,7 +202,7 @@ class Daemon:
             for each in self._registry.reorder(task, to):
                 changes.update(each.changes())
                 if each.state == QUEUED:
-                    self._runner.enqueue(each)
+                    self._runner.enqueue(each, each.delay)
             return changes
 
         _raise_first(self._registry.act_on_all([tid], reorder))
@@ -243,7 +243,7 @@ class Daemon:
 
         def delete(task):
             attempts[task] = task.attempt
-            self._runner.take_back(task)
+            self._runner.forget(task)
             return self._registry.begin_delete(task, del_file)
 
         try:

@@ -24,7 +24,7 @@ ORDER = """
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
     state state.wal state.backends state.snapshot state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.outcomes tasks.runner
+    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes tasks.runner
     tasks.export
     daemon
     api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics

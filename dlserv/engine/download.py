@@ -28,7 +28,7 @@ from .partfile import PartFile
 from .ratelimit import TokenBucket
 from ..net.remote_file import check_is_file
 from .segments import Segments, clip
-from .sources import Opener, Sources
+from .sources import Opener, Sources, decisive
 
 _CANNOT = "the server cannot resume this file"
 RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt begins again from zero
@@ -279,8 +279,7 @@ class Download:
                 self._sources.refused(source, refusal)
                 if len(self._sources.all) > 1:
                     self._note("warning", "%s: %s" % (source.name, refusal))
-        refusals.append(Permanent(self._sources.all[0].banned or "there is nowhere left to ask"))
-        raise next((each for each in refusals if isinstance(each, Temporary)), refusals[0])
+        raise decisive(refusals or [Permanent(self._sources.all[0].banned or "there is nowhere left to ask")])
 
     def _ask(self, source):
         start, end = self._segments.first_hole

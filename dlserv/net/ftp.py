@@ -35,7 +35,7 @@ class Client:
         Where the file is not the one of the `if_range` date, or cannot be entered in the
         middle, the answer is the whole file with status 200.
         """
-        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
+        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             session = _Session(url, Route.to(url, self._options, self._network), slot, self._stop)
         except BaseException:
