@@ -10,7 +10,7 @@ from dlserv.settings.current import Settings
 from dlserv import urls
 from dlserv.net.address_policy import AddressPolicy
 from dlserv.net.tls import Tls
-from dlserv.engine.download import Download
+from dlserv.engine.download import Download, Environment
 from dlserv.net.host_limits import HostLimits
 from dlserv.net.pool import Pool
 from dlserv.net.proxy import Network
@@ -32,7 +32,7 @@ class Attempt:
                                HostLimits(current), pool, netrc, lambda: jar,
                                AddressPolicy(current))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
-                                 settings, str(root), self.network, self, kept)
+                                 Environment(settings, str(root), self.network), self, kept)
 
     def run(self):
         self.finished = self.download.run()

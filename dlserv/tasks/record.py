@@ -230,7 +230,8 @@ _RESOURCE = Shape(Resource, {
 
 PROGRESS = Shape(Progress, {
     "part": Plain(_name), "target": Plain(_name), "source": TEXT, "resource": _RESOURCE, "done": RANGES,
-    "publishing": Optional(_IDENTITY), "checksum": Optional(TEXT), "node": Optional(_NODE)},
-    since={"node": None})
+    "publishing": Optional(_IDENTITY), "checksum": Optional(TEXT), "node": Optional(_NODE),
+    "restarted": FLAG},
+    since={"node": None, "restarted": False})
 FILE = Shape(Finished, {
     "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE})

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 
 from .. import urls
-from ..engine.download import Download, Finished
+from ..engine.download import Download, Environment, Finished
 from ..errors import Exhausted, NoSpace
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
@@ -160,8 +160,8 @@ class Runner:
         """Return the engine's Download for an attempt, which is its observer."""
         task, settings = attempt.task, self._settings
         network = self._network._replace(hosts=Visitor(attempt.gate, task.tid))
-        return Download(urls.parse(task.url), task.options, settings.download, settings.general.download_dir,
-                        network, attempt, task.progress, self._bucket, task.previous)
+        environment = Environment(settings.download, settings.general.download_dir, network, self._bucket)
+        return Download(urls.parse(task.url), task.options, environment, attempt, task.progress, task.previous)
 
     def _send_back(self, count):
         """Requeue `count` running tasks that can be resumed, lowest priority first."""
