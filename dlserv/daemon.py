@@ -203,7 +203,7 @@ class Daemon:
             for each in self._registry.reorder(task, to):
                 changes.update(each.changes())
                 if each.state == QUEUED:
-                    self._runner.enqueue(each)
+                    self._runner.enqueue(each, each.delay)
             return changes
 
         _raise_first(self._registry.act_on_all([tid], reorder))
@@ -244,7 +244,7 @@ class Daemon:
 
         def delete(task):
             attempts[task] = task.attempt
-            self._runner.take_back(task, keep=not del_file)
+            self._runner.forget(task, keep=not del_file)
             return self._registry.begin_delete(task, del_file)
 
         try:

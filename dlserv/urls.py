@@ -43,6 +43,11 @@ class URL(namedtuple("URL", "scheme user password host port target")):
         return self.scheme, self.host, self.port
 
     @property
+    def endpoint(self):
+        """host:port, which names a server even where the port is its scheme's own."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def netloc(self):
         """host[:port] as an absolute URL writes it."""
         host = "[%s]" % self.host if ":" in self.host else self.host

@@ -25,7 +25,7 @@ EXCERPT = {"tid": str, "state": str, "title": str, "percent": str, "total_bytes"
 STATUS = dict(EXCERPT, url=str, filename=str, tmpfilename=str, downloaded_bytes=int,
               total_bytes_estmt=int, elapsed=NUMBER, create_time=float, start_time=float,
               pause_time=float, finish_time=float, connections=int, retries=int,
-              error=(str, type(None)), log=list)
+              error=(str, type(None)), reason=(str, type(None)), log=list)
 INFO = {"tid": str, "url": str, "final_url": str, "title": str, "filename": str, "ext": str,
         "format": str, "total_bytes": int, "etag": (str, type(None)),
         "last_modified": (str, type(None)), "resumable": bool, "checksum": (str, type(None)),

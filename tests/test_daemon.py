@@ -273,8 +273,8 @@ def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
 # -- room -----------------------------------------------------------------------------------------
 
 def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
-    from dlserv.tasks.outcomes import Outcomes
-    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
+    from dlserv.tasks.waits import Waits
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     daemon = start(reserve=2 ** 50)
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
@@ -289,8 +289,8 @@ def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monk
 
 
 def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
-    from dlserv.tasks.outcomes import Outcomes
-    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
+    from dlserv.tasks.waits import Waits
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     daemon = start()
     origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
     tid = daemon.add(origin.url("/a.iso"))

@@ -44,7 +44,7 @@ def status(task):
         "elapsed": round(task.seconds, 3), "create_time": task.create_time,
         "start_time": task.start_time, "pause_time": task.pause_time,
         "finish_time": task.finish_time, "connections": task.connections,
-        "retries": task.retries, "error": task.error, "log": list(task.log),
+        "retries": task.retries, "error": task.error, "reason": task.reason, "log": list(task.log),
     })
     return detail
 

@@ -109,7 +109,7 @@ class Client:
 
     def _exchange(self, url, headers):
         """Send a request, on a connection that waits for one if there is any."""
-        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
+        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             route = Route.to(url, self._options, self._network)
             reused = self._network.pool.take(route.key)

@@ -11,7 +11,6 @@ from servers.origin import Gate, Origin, drop, head, ignore_range, paced, redire
 from dlserv.net.channel import Signal
 from dlserv.engine.connection import Connection, Limits
 from dlserv.engine.fetch import Fetch
-from dlserv.net.host_limits import HostFull
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Stopped, Temporary
 
@@ -466,17 +465,17 @@ def test_who_has_lost_its_place_waits_for_one(origin, attempt, folder, stop):
     first = attempt(origin.url("/a"))
     first.fails(Temporary)
     second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
-    hosts, slots = second.network.hosts, []
-    rival = threading.Thread(target=lambda: slots.append(hosts.acquire("127.0.0.1", stop, extra=False)))
+    hosts, slots, place = second.network.hosts, [], origin.url("/")[7:-1]
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire(place, stop, extra=False)))
 
     def with_a_rival(exchange):
         rival.start()
-        until(lambda: hosts._states["127.0.0.1"].waiting)
+        until(lambda: hosts._states[place].waiting)
         a_little(exchange)
     origin.put("/a", DATA, script=[with_a_rival])
     thread = run(second)
     until(lambda: slots)
-    until(lambda: hosts._states["127.0.0.1"].waiting or not thread.is_alive())     # whoever was quicker
+    until(lambda: hosts._states[place].waiting or not thread.is_alive())     # whoever was quicker
     slots[0].release()
     thread.join()
     assert whole(folder)
@@ -495,4 +494,4 @@ def test_too_many_connections_are_taken_as_a_hint(origin, attempt, folder):
     busy = refuse("429 Too Many Requests", Retry_After="1")
     origin.put("/a", DATA, script=[paced(8 * MIB), busy, busy, busy])
     done = attempt(origin.url("/a"), connections=4).run()
-    assert whole(folder) and done.network.hosts.limit("127.0.0.1") < 8
+    assert whole(folder) and done.network.hosts.limit(origin.url("/")[7:-1]) < 8
