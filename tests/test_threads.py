@@ -74,7 +74,7 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
 
 
 @pytest.mark.parametrize("owner, name", [
-    (Checkpointer, "_is_time_to_flush"), (Runner, "watch_disk"), (Checkpointer, "_store"), (Download, "progress")])
+    (Checkpointer, "_is_time_to_flush"), (Runner, "watch"), (Checkpointer, "_store"), (Download, "progress")])
 def test_checkpoints_go_on(daemon, origin, stumble, caplog, owner, name):
     origin.put("/a.iso", DATA, script=[Gate(after=100000)])
     met = stumble(owner, name)

@@ -142,7 +142,8 @@ WantedBy=default.target
 
 def _systemd(machine, for_user):
     folders = sorted({machine.download_dir, machine.state_dir})
-    facts = {"command": " ".join(_for_systemd(word).replace("$", "$$") for word in machine.command), "user": machine.user,
+    facts = {"command": " ".join(_for_systemd(word).replace("$", "$$") for word in machine.command),
+             "user": machine.user,
              "mounts": " ".join(map(_for_systemd, folders)), "writable": " ".join(map(_for_systemd, folders)),
              "home": _protect_home(machine.command + folders),
              "where": "~/.config/systemd/user/dlserv.service"}
@@ -157,7 +158,7 @@ def _for_systemd(word):
 
 def _protect_home(paths):
     """Return the line that hides homes, as far as none of the paths lies in one."""
-    homes = ("/home/", "/root/", "/run/user/")
+    homes = tuple("/%s/" % name for name in ("home", "root", "run/user"))
     inside = any(path.startswith(homes) for path in paths)
     return "ProtectHome=%s" % ("tmpfs\nBindPaths=%s" % " ".join(
         sorted({_for_systemd(os.path.dirname(path) if os.path.isfile(path) else path)
@@ -268,7 +269,8 @@ USER 1000:1000
 VOLUME ["/downloads", "/state"]
 ENV DLSERV_HOST=0.0.0.0 DLSERV_PORT={port} DLSERV_DOWNLOAD_DIR=/downloads STATE_DIRECTORY=/state
 EXPOSE {port}
-HEALTHCHECK CMD ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=5)"]
+HEALTHCHECK CMD ["python3", "-c", \
+  "from urllib.request import urlopen; urlopen('http://127.0.0.1:{port}/health', timeout=5)"]
 ENTRYPOINT ["python3", "/usr/local/bin/dlserv.pyz"]
 """
 

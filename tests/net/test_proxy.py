@@ -138,7 +138,7 @@ def test_what_is_no_socks_proxy_is_told(origin, attempt):
         assert "SOCKS5" in attempt(origin.url("/a"), proxy=other.url("", scheme="socks5")).fails(Permanent)
 
 
-def test_an_ftp_url_goes_to_an_http_proxy_as_it_is(origin, attempt, folder):
-    origin.put("ftp://files.example/a", DATA)
+def test_an_http_proxy_is_asked_for_an_ftp_url_as_binary(origin, attempt, folder):
+    origin.put("ftp://files.example/a;type=i", DATA)
     attempt("ftp://files.example/a", proxies={"ftp": origin.url()}).run()
     assert (folder / "a").read_bytes() == DATA
