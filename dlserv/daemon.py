@@ -181,7 +181,7 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            check_url(url)
+            url = check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")

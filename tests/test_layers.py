@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors digests units masking fs urls
+    version errors digests units masking fs idn urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
     net.auth net.cookies net.proxy net.http net.ftp

@@ -21,6 +21,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 
+from ..idn import comparable
 from .replies import error_reply
 
 WINDOW = 60.0           # seconds
@@ -40,7 +41,7 @@ class Guard:
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
-        self._hosts = {host.lower() for host in hosts} | own_names()
+        self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(origins)
         self._failures = _Failures(clock)
 
@@ -64,7 +65,7 @@ class Guard:
         if host is None:        # HTTP/1.0, and so no browser
             return None
         match = _HOST.fullmatch(host)
-        name = match.group(1).lower().rstrip(".") if match else None
+        name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
         return error_reply(403, "the host %s is not known as a name of this daemon; put it into "

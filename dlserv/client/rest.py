@@ -16,6 +16,7 @@ from collections import namedtuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from ..errors import ClientError, InvalidValue, NoDaemon, NotAllowed, Refused
+from ..idn import to_ascii
 
 TIMEOUT = 60            # seconds without a byte; the event stream has a comment every 15
 LONGEST_IDLE = 20       # seconds after which a connection may have been closed over there
@@ -26,8 +27,8 @@ Event = namedtuple("Event", "kind data")
 
 
 def tid_of(url):
-    """The tid that the daemon gives the URL."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
+    """Return the tid of the URL's task: the SHA-1 of what is left when blanks around it are cut."""
+    return hashlib.sha1(url.strip().encode("utf-8")).hexdigest()
 
 
 class Client:
@@ -210,7 +211,7 @@ def _parse_address(url):
         return _unix(url[len("unix:"):], url)
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = to_ascii(parts.hostname or ""), parts.port
     except ValueError:
         raise _not_an_address(url) from None
     if parts.scheme == "http+unix":

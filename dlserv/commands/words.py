@@ -83,7 +83,8 @@ def _common(given):
     """The options of the command line, as text."""
     texts = {"filename": given.out, "checksum": given.checksum, "ratelimit": given.limit,
              "connections": given.connections, "headers": "\n".join(given.header),
-             "mirrors": " ".join(given.mirror), "priority": getattr(given, "priority", None),
+             "mirrors": " ".join(each.strip().replace(" ", "%20") for each in given.mirror),
+             "priority": getattr(given, "priority", None),
              "paused": "true" if getattr(given, "paused", False) else None}
     texts = {name: text for name, text in texts.items() if text}
     for each in given.option:

@@ -15,6 +15,7 @@ from ..engine.meter import seconds_left
 from ..engine.partfile import Identity
 from ..net.remote_file import Resource
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..idn import NeedsCodec
 
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
@@ -33,8 +34,8 @@ TRANSITIONS = {
 
 
 def tid_of(url):
-    """The task's id: SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
+    """Return the task's id: SHA-1 of the URL as it was posted, blanks around it cut, in lower-case hex."""
+    return hashlib.sha1(url.strip().encode("utf-8")).hexdigest()
 
 
 def next_state(state, event):
@@ -77,8 +78,7 @@ class Task:
     @classmethod
     def new(cls, url, posted, settings):
         """One that nothing has happened to. Raises InvalidValue."""
-        check_url(url)
-        task = cls(url, options.parse(posted), settings)
+        task = cls(check_url(url), options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
@@ -204,9 +204,9 @@ class Task:
 
 
 def check_url(url):
-    """Raises InvalidValue unless it can be fetched."""
+    """Return the URL without the blanks around it. Raises InvalidValue unless it can be fetched."""
     try:
-        urls.check_url(url)
+        return urls.check_url(url)
     except ValueError as error:
         raise InvalidValue("url", str(error)) from None
 
@@ -214,7 +214,7 @@ def check_url(url):
 def _check_codec(url):
     try:
         urls.parse(url)
-    except urls.NeedsCodec:
+    except NeedsCodec:
         raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None
 
 

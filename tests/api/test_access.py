@@ -230,9 +230,9 @@ def test_a_file_without_one_is_a_sentence(settings, tmp_path, data):
 @pytest.mark.parametrize("host", [
     "localhost", "LOCALHOST:6880", "localhost.", "127.0.0.1", "192.168.1.5:6880", "[::1]:6880", "[fe80::1]",
     "0.0.0.0:1", socket.gethostname(), socket.gethostname().split(".")[0] + ".local:80", "nas.example:9",
-    "NAS.example", "a.lan", "b.a.lan:1", None])
+    "NAS.example", "a.lan", "b.a.lan:1", "xn--fa-hia.example", "a.xn--fa-hia.lan:1", None])
 def test_names_that_are_known(host):
-    assert status(Guard(hosts=["nas.example", ".lan"]), head(host=host)) is None
+    assert status(Guard(hosts=["nas.example", ".lan", "faß.example", ".faß.lan"]), head(host=host)) is None
 
 
 @pytest.mark.parametrize("host", [

@@ -6,7 +6,7 @@ from harness import noise
 from dlserv import urls
 from dlserv.net.proxy import bypassed, choose
 from dlserv.errors import Permanent, Temporary
-from servers.origin import Origin
+from servers.origin import Origin, redirect
 from servers.ftpd import Ftpd
 from servers.proxies import HttpProxy, SocksProxy
 from net.test_connect import CA, context
@@ -71,6 +71,27 @@ def test_no_proxy_takes_names_suffixes_and_ports(no_proxy, expected):
     ("http://[fd00::5]/", "fd00::5", True), ("http://[fd00::5]/", "[fd00::5]:81", False)])
 def test_no_proxy_takes_addresses_and_networks(url, no_proxy, expected):
     assert bypassed(urls.parse(url), no_proxy) is expected
+
+
+@pytest.mark.parametrize("url, no_proxy, expected", [
+    ("http://faß.de/", "faß.de", True), ("http://faß.de/", "FA\u1e9e.DE", True), ("http://xn--fa-hia.de/", "faß.de", True),
+    ("http://faß.de/", "fass.de", False), ("http://fass.de/", "faß.de", False), ("http://a.faß.de/", ".faß.de", True),
+    ("http://a.faß.de:81/", "*.faß.de:81", True), ("http://a.faß.de:81/", "faß.de:0081", True),
+    ("http://a.faß.de:81/", "faß.de:80", False), ("http://βόλοσ.gr/", "ΒΌΛΟΣ.gr", True), ("http://βόλος.gr/", "ΒΌΛΟΣ.gr", False),
+    ("http://h.example./", "h.example", True), ("http://h.example/", "h.example.", True), ("http://h/", "a\u200db", False)])
+def test_no_proxy_names_the_host_that_is_asked(url, no_proxy, expected):
+    assert bypassed(urls.parse(url), no_proxy) is expected
+
+
+@pytest.mark.parametrize("host, asked", [
+    ("faß.example", "xn--fa-hia.example"), ("βόλος.example", "xn--nxasmm1c.example"),
+    ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"), ("ශ්\u200dරී.example", "xn--10cl1a0b660p.example")])
+def test_an_international_name_is_asked_for_as_browsers_do(origin, attempt, folder, host, asked):
+    origin.put("http://%s/a" % asked, DATA, script=[redirect("http://2.%s/b" % host)])
+    origin.put("http://2.%s/b" % asked, DATA)
+    attempt("http://%s/a" % host, proxy=origin.url()).run()
+    assert [request.headers["host"] for request in origin.requests] == [asked, "2." + asked]
+    assert (folder / "b").read_bytes() == DATA
 
 
 def test_a_proxy_without_a_scheme_is_http():
