@@ -20,10 +20,11 @@ from .tasks.runner import Attempts, join
 from .tasks.registry import Board
 from .settings.config import Config, is_live
 from .net.address_policy import Border
-from .net.cookies import read_file
+from .net.cookies import CookieFile
 from .net.connect import Tls
 from .engine.folder import Folder
 from .net.host_limits import Hosts
+from .net.netrc import Netrc
 from .net.pool import Pool
 from .engine.ratelimit import TokenBucket
 from .net.proxy import Network
@@ -64,11 +65,11 @@ class Daemon:
         self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
         self._board = Board(self.config.general.log_size)
-        self._folder = folder
+        self._folder, self._cookie_file = folder, CookieFile()
         self._bucket = TokenBucket(self.config.download.ratelimit)
         self._network = Network(
             Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
-            Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies,
+            Hosts(lambda: self.config.download.max_per_host), Pool(), Netrc(netrc), self._cookies,
             Border(lambda: self.config.download))
         self._place = Place(self.config.general.download_dir)
         self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
@@ -375,7 +376,7 @@ class Daemon:
 
     def _cookies(self):
         path = self._cookies_path(self.config.download)
-        return read_file(path) if path else ()
+        return self._cookie_file.read(path) if path else ()
 
     def _pause(self, task):
         self._board.move(task, PAUSE)

@@ -11,6 +11,7 @@ from dlserv.net.address_policy import Border
 from dlserv.net.connect import Tls
 from dlserv.engine.download import Download
 from dlserv.net.host_limits import Hosts
+from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
 from dlserv.net.proxy import Network
 
@@ -27,7 +28,7 @@ class Attempt:
         self.notes, self.plans = [], []
         settings = config.Config.parse({"download": settings or {}}).download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
-                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
+                               Hosts(lambda: settings.max_per_host), pool, Netrc(netrc), lambda: jar,
                                Border(lambda: settings))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  settings, str(root), self.network, self, kept)

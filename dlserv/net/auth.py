@@ -1,14 +1,10 @@
-"""Authentication to servers: Basic (RFC 7617), Digest (RFC 7616) and ~/.netrc."""
+"""Authentication to servers: Basic (RFC 7617) and Digest (RFC 7616)."""
 
 import base64
 import hashlib
-import os
 import re
 import secrets
-import stat
 from collections import namedtuple
-
-from ..errors import Permanent
 
 _CHALLENGE = re.compile(r'(?:^|,)\s*(Basic|Digest)\b((?:[^",]|"(?:[^"\\]|\\.)*"|,(?!\s*(?:Basic|Digest)\b))*)',
                         re.IGNORECASE)
@@ -80,29 +76,9 @@ def _is_known(offer):
 
 
 def choose(url, origin, options, netrc):
-    """Who to be towards this URL, or None; the task's own credentials belong to `origin`."""
+    """Return the Credentials for this URL, or None; the task's own belong to `origin`."""
     if url.user is not None:
         return Credentials(url.user, url.password)
     if url.origin == origin and options.user is not None:
         return Credentials(options.user, options.password)
-    return from_netrc(netrc, url.host) if netrc else None
-
-
-def from_netrc(path, host):
-    """Credentials for the host from a .netrc that is ours and private, or None.
-
-    Raises Permanent where it cannot be understood.
-    """
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077):
-        return None
-    import netrc
-    try:
-        found = netrc.netrc(path).authenticators(host)
-    except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)       # the error's words may be a password
-        raise Permanent("%s cannot be read%s" % (path, "; see its line %d" % line if line else "")) from error
-    return Credentials(found[0], found[2]) if found else None
+    return netrc.find(url.host)

@@ -29,8 +29,8 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border
     proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
     hosts    hosts.Hosts
     pool     pool.Pool
-    netrc    path of a .netrc, or None
-    cookies  a function that gives the http.cookiejar.Cookies to send along
+    netrc    netrc.Netrc
+    cookies  a function that returns the cookies.Cookies to send along
     border   border.Border
     """
 
