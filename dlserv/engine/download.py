@@ -386,7 +386,7 @@ class Download:
         if self._part is not None:
             self._adopt(source, resource)
         else:
-            self._name = self._choose_name(resource)
+            self._name = self._choose_name(source, resource)
             part, target = publish.make_part(
                 self._folder, self._free_names(),
                 lambda part, target: self._announce(part, target, source, resource),
@@ -397,10 +397,11 @@ class Download:
         with self._lock:
             self._segments = Segments(resource.total)
 
-    def _choose_name(self, resource):
+    def _choose_name(self, source, resource):
         if self._previous is not None:
             return self._previous.name
-        return publish.choose_name(self._options.filename, resource)
+        main = next(each for each in self._sources.all if each.is_main)
+        return publish.choose_name(self._options.filename, resource, None if source is main else str(main.url))
 
     def _announce(self, part, target, source, resource):
         plan = part and Progress(part, target, str(source.url), resource, [], None, None)
