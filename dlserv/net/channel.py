@@ -4,6 +4,7 @@ Sockets never block here. Each wait watches the socket and the download's stop s
 together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
 """
 
+import contextlib
 import errno
 import os
 import selectors
@@ -104,6 +105,16 @@ class Channel:
         """It need be no longer."""
         self._deadline = None
 
+    @contextlib.contextmanager
+    def hurried(self):
+        """Bound what a peer may let drip: within the block all waits together last `timeout` at most."""
+        outer = self._deadline
+        self._deadline = outer or time.monotonic() + self.timeout
+        try:
+            yield
+        finally:
+            self._deadline = outer
+
     @property
     def secure(self):
         return ssl is not None and isinstance(self.sock, (ssl.SSLSocket, _Nested))
@@ -113,9 +124,9 @@ class Channel:
         return self._retry(lambda: self.sock.recv_into(view))
 
     def recv_full(self, view):
-        """The same, but as much as is there: a TLS read alone gives one record."""
+        """The same, but as much as has arrived: a TLS read alone returns one record."""
         filled = self.recv_into(view)
-        while 0 < filled < len(view):
+        while self.secure and 0 < filled < len(view):
             try:
                 count = self.sock.recv_into(view[filled:])
             except OSError:
@@ -164,9 +175,8 @@ class Channel:
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary("TLS cannot be started: %s" % error) from error
-        self.hurry()
-        self._retry(self.sock.do_handshake)
-        self.relax()
+        with self.hurried():
+            self._retry(self.sock.do_handshake)
 
     def wait_readable(self):
         """Return when there may be something to read; TLS may have read it already."""

@@ -80,7 +80,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
 
 def from_response(status, headers, url):
-    """The Resource of a 200 or a 206; `headers` is an email.message.Message.
+    """The Resource of a 200 or a 206; `headers` is a head.Fields.
 
     Raises Temporary where the head contradicts itself.
     """
