@@ -307,8 +307,8 @@ class Download:
                 and answer.resource.same_validator(self._resource)):
             answer = self._ask_plainly(source, client, answer, first, end)
         try:
-            check_is_file(answer.resource, self._options.filename or urls.file_name(str(source.url)),
-                          self._resource)
+            if answer.status == 200 or not self._segments.count:
+                check_is_file(answer, self._options.filename or urls.file_name(str(source.url)), self._resource)
             self._place(source, answer, first, start)
         except BaseException:
             answer.stream.close()

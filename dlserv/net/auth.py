@@ -75,10 +75,24 @@ def _is_known(offer):
     return "nonce" in offer and "auth" in qops and _algorithm(offer).replace("-SESS", "") in _HASHES
 
 
-def choose(url, origin, options, netrc):
-    """Return the Credentials for this URL, or None; the task's own belong to `origin`."""
+def belongs(url, origin):
+    """Return whether what was given for `origin`, a URL's, may go to this URL.
+
+    That is the same origin, or the same host's https where http on its standard port led there.
+    """
+    return url.origin == origin or (
+        origin == ("http", url.host, 80) and url.origin == ("https", url.host, 443))
+
+
+def given(url, origin, options):
+    """Return the Credentials that the URL itself or its task has, or None; the task's belong to `origin`."""
     if url.user is not None:
         return Credentials(url.user, url.password)
-    if url.origin == origin and options.user is not None:
+    if options.user is not None and belongs(url, origin):
         return Credentials(options.user, options.password)
-    return netrc.find(url.host)
+    return None
+
+
+def choose(url, origin, options, netrc):
+    """Return the Credentials for this URL, or None: those that were given, else the user's netrc."""
+    return given(url, origin, options) or netrc.find(url.host)

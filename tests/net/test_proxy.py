@@ -6,7 +6,7 @@ from harness import noise
 from dlserv import urls
 from dlserv.net.proxy import bypassed, choose
 from dlserv.errors import Permanent, Temporary
-from servers.origin import Origin, redirect
+from servers.origin import Origin, redirect, refuse
 from servers.ftpd import Ftpd
 from servers.proxies import HttpProxy, SocksProxy
 from net.test_connect import CA, context
@@ -37,8 +37,42 @@ def test_a_proxy_may_ask_for_a_password(origin, attempt):
         assert "407" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
 
 
+def test_a_proxy_may_want_digest(origin, attempt, folder):
+    origin.put("/a?b=1", DATA)
+    with HttpProxy(password="me:p w", digest=True) as proxy:
+        attempt(origin.url("/a?b=1"), proxy=proxy.url(user="me:p%20w")).run()
+        assert (folder / "a").read_bytes() == DATA and len(proxy.seen) == 2
+        for user in ("me:no", "you:p%20w"):
+            assert "407" in attempt(origin.url("/a?b=1"), proxy=proxy.url(user=user)).fails(Permanent)
+        assert len(proxy.seen) == 6 and len(origin.requests) == 1
+        assert "407" in attempt(origin.url("/a?b=1"), proxy=proxy.url()).fails(Permanent)
+        assert len(proxy.seen) == 7
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_proxy_may_want_digest_for_a_tunnel(attempt, folder, over_tls):
+    with Origin(context()) as secure, HttpProxy(
+            password="me:p w", digest=True, context=context() if over_tls else None) as proxy:
+        secure.put("/a", DATA)
+        attempt(secure.url("/a"), proxy=proxy.url(user="me:p%20w"), settings={"ca_file": CA}).run()
+        assert (folder / "a").read_bytes() == DATA
+        assert proxy.seen == ["CONNECT 127.0.0.1:%d HTTP/1.1" % secure.server_address[1]] * 2
+        assert "the proxy answered 407" in attempt(secure.url("/a"), proxy=proxy.url(user="me:no"),
+                                                   settings={"ca_file": CA}).fails(Permanent)
+        assert len(proxy.seen) == 4
+
+
+def test_digest_to_the_proxy_and_to_the_server_are_two_things(origin, attempt, folder):
+    ask = refuse("401 Unauthorized", WWW_Authenticate='Digest realm="s", nonce="m", qop="auth"', Connection="close")
+    origin.put("/a", DATA, script=[ask])
+    with HttpProxy(password="me:p w", digest=True) as proxy:
+        attempt(origin.url("/a"), proxy=proxy.url(user="me:p%20w"), user="you", password="pw").run()
+    assert 'username="you"' in origin.requests[1].headers["authorization"]
+
+
 @pytest.mark.parametrize("status, kind", [
-    ("403 Forbidden", Permanent), ("407 Who are you", Permanent), ("502 Bad Gateway", Temporary)])
+    ("403 Forbidden", Permanent), ("407 Who are you", Permanent), ("502 Bad Gateway", Temporary),
+    ("520 Unknown", Temporary), ("429 Slow down", Temporary)])
 def test_a_tunnel_that_is_refused_is_told(attempt, status, kind):
     with HttpProxy(refuse=status) as proxy:
         sentence = attempt("https://127.0.0.1:1/a", proxy=proxy.url()).fails(kind)

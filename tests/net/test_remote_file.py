@@ -1,9 +1,8 @@
 """What a response's head says about a file, and what it proves."""
 
-from email.message import Message
-
 import pytest
 
+from dlserv.net.head import Fields
 from dlserv.net.remote_file import content_length, content_range, from_response
 from dlserv.errors import Changed, Temporary
 
@@ -11,11 +10,8 @@ OLD, DATE = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
 
 
 def head(**fields):
-    message = Message()
-    for name, value in fields.items():
-        for each in value if isinstance(value, list) else [value]:
-            message[name.replace("_", "-")] = each
-    return message
+    return Fields((name.replace("_", "-"), each) for name, value in fields.items()
+                  for each in (value if isinstance(value, list) else [value]))
 
 
 def resource(status=200, **fields):
