@@ -27,6 +27,7 @@ _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", r
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_SHORTEST_SECRET = len("key=x")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPES = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
@@ -211,6 +212,8 @@ def shown(text):
 
 def _mask_pair(text):
     """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
+    if len(text) < _SHORTEST_SECRET:
+        return text
     words = re.split("([=?])", text)
     for index in range(0, len(words) - 2, 2):
         if words[index + 1] == "=" and is_secret(unquote(words[index])):

@@ -15,8 +15,8 @@ ZLIB, GZIP, RAW = 15, 31, -15   # the wbits of zlib's formats
 LOOK = 512                      # bytes by which a raw deflate stream is known
 LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
 
-_SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
-_LINE_END = re.compile(rb"\r?\n")
+_SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
+_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # as nearly all servers write it
 
 
 class Body:
@@ -91,7 +91,7 @@ class Body:
 
 def framed(exchange, expected):
     """Return the body as its head frames it (RFC 9112, 6.3). Raises Permanent."""
-    codings = [coding for coding in exchange.headers.tokens("Transfer-Encoding") if coding != "identity"]
+    codings = exchange.headers.transfer_codings
     if codings == ["chunked"]:
         return Chunked(exchange)
     if codings:
@@ -142,14 +142,15 @@ class Chunked(Body):
     """A chunked body (RFC 9112, 7.1).
 
     Ends with its last chunk: what trailers say is not used, so they are not waited for.
-    Lines may end in LF alone; nothing else but hexadecimal digits passes for a size.
+    Lines may end in LF alone, and the data of a chunk ends as the line with its size does.
     """
 
     def __init__(self, exchange):
         super().__init__(exchange)
         self._reader = exchange.reader
         self._left = 0              # bytes of this chunk
-        self._in_data = self._has_ended = False
+        self._line_end = b""        # how the data of this chunk ends
+        self._has_ended = False
 
     def read_into(self, view):
         filled = self._take_leftover(view)
@@ -170,32 +171,38 @@ class Chunked(Body):
 
     def _begin_chunk(self):
         """Read up to a chunk's data. Return how long that is."""
+        match = self._reader.take_match(_BETWEEN_CHUNKS) if self._line_end == b"\r\n" else None
+        digits, self._line_end = (match or self._wait_for_size()).groups()
+        self._left = int(digits, 16)
+        self._has_ended = not self._left
+        return self._left
+
+    def _wait_for_size(self):
         if not self._reader.fill():
             raise self._cut()
         with self.channel.hurried():
-            if self._in_data:
-                self._match(_LINE_END, 2)
-            self._left = int(self._match(_SIZE_LINE, LONGEST_SIZE_LINE).group(1), 16)
-        self._in_data, self._has_ended = True, not self._left
-        return self._left
-
-    def _match(self, pattern, most):
-        line = self._reader.read_line(most)
-        match = pattern.fullmatch(line)
-        if match is None and not line.endswith(b"\n") and len(line) < most:
-            raise self._cut()
+            end = self._reader.read_line(len(self._line_end))
+            if end != self._line_end:
+                raise self._broken(end, len(self._line_end))
+            line = self._reader.read_line(LONGEST_SIZE_LINE)
+        match = _SIZE_LINE.fullmatch(line)
         if match is None:
-            raise Temporary("the chunks of the server's answer are malformed after %s"
-                            % format_size(self.received))
+            raise self._broken(line, LONGEST_SIZE_LINE)
         return match
+
+    def _broken(self, line, most):
+        """Return the error for a line that is not what must come here."""
+        if not line.endswith(b"\n") and len(line) < most:
+            return self._cut()
+        return Temporary("the server's chunked answer is malformed after %s" % format_size(self.received))
 
     def _cut(self):
         return Temporary("the connection was closed in the middle of a chunked answer, after %s"
                          % format_size(self.received))
 
     def close(self):
-        is_whole = self._has_ended and _LINE_END.fullmatch(self._exchange.leftover())
-        self._exchange.close(reusable=bool(is_whole))
+        is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
+        self._exchange.close(reusable=is_at_end)
 
 
 def decoded(body, coding):

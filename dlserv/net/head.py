@@ -25,7 +25,7 @@ _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\r\0]*)\r*")
 _FRAMING = rb"[^A-Za-z\r]*(?:content-(?:length|range|encoding)|transfer-encoding)"
 _FRAMING_LINE = re.compile(_FRAMING, re.IGNORECASE)
-_HIDDEN_LINE = re.compile(rb"\A\r|\r" + _FRAMING, re.IGNORECASE)
+_HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
 
 
 class Fields:
@@ -48,6 +48,11 @@ class Fields:
         """Return the members, in lower case, of a list that may stand in several fields."""
         members = ",".join(self.get_all(name, ())).lower().split(",")
         return [member.strip() for member in members if member.strip()]
+
+    @property
+    def transfer_codings(self):
+        """What was done to the body for the way here, in order; "identity" is nothing."""
+        return [coding for coding in self.tokens("Transfer-Encoding") if coding != "identity"]
 
 
 class Head(namedtuple("Head", "version status reason fields")):
@@ -91,13 +96,13 @@ class _Parser:
         """Return the Head in these lines, which an empty one ends."""
         if not block:
             raise Temporary(f"the {self._peer} closed the connection without an answer")
-        first, *lines = block.lstrip(b"\r\n").split(b"\n")
-        match = _STATUS.fullmatch(first.strip(b"\r \t"))
-        if match is None and lines:
-            raise self._not_http(first)
-        if not lines or lines.pop() or not lines or lines.pop().strip(b"\r"):
+        lines = block.lstrip(b"\r\n").split(b"\n")
+        match = _STATUS.fullmatch(lines[0].strip(b"\r \t"))
+        if match is None and (lines[1:] or not lines[0]):
+            raise self._not_http(lines[0])
+        if len(lines) < 3 or lines[-1] or lines[-2].strip(b"\r"):
             raise Temporary(f"the {self._peer} closed the connection in the middle of its answer")
-        for line in lines:
+        for line in lines[1:-2]:
             self._add(line)
         major, minor, status, reason = match.groups()
         return Head((int(major), int(minor)), int(status), _text(reason or b""), self._fields())
@@ -118,7 +123,7 @@ class _Parser:
     def _mended(self, line):
         """Return the line with its bare CRs and NULs as blanks (RFC 9112, 2.2; RFC 9110, 5.5)."""
         line = line.rstrip(b"\r")
-        if _HIDDEN_LINE.search(line):
+        if _HIDING_LINE.search(line):
             raise self._not_http(line)
         return line.replace(b"\r", b" ").replace(b"\0", b" ")
 

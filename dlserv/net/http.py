@@ -81,7 +81,7 @@ class Client:
             try:
                 jar.keep(here, exchange.headers)
                 if exchange.status == 401 and challenges < MOST_CHALLENGES:
-                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization", ""))
+                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization"))
                 if answered is not None:
                     challenges += 1
                 elif _is_redirect(exchange):
@@ -108,10 +108,8 @@ class Client:
         if not sent:
             given = auth.given(url, origin, self._options)
             return answer or (given and given.basic())
-        if not (answer and answer.startswith("Digest") and (
-                sent.startswith("Basic") or re.search("stale *= *\"?true", str(challenges), re.IGNORECASE))):
-            return None
-        return answer
+        is_news = sent.startswith("Basic") or any(each.is_stale for each in auth.parse_challenges(challenges))
+        return answer if answer and answer.startswith("Digest") and is_news else None
 
     # -- a request -------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ class Reader:
 
     def __init__(self, channel, size=65536):
         self._channel = channel
-        self._buffer = bytearray(size)
+        self._buffer = memoryview(bytearray(size))
         self._start = self._end = 0
 
     @property
@@ -26,7 +26,7 @@ class Reader:
     def fill(self):
         """Wait for more if the buffer is empty. Return the bytes buffered, 0 if the peer has closed."""
         if not self.buffered:
-            self._start, self._end = 0, self._channel.recv_into(memoryview(self._buffer))
+            self._start, self._end = 0, self._channel.recv_into(self._buffer)
         return self.buffered
 
     def read_block(self, most):
@@ -51,25 +51,33 @@ class Reader:
         """Return the next line with its LF; less likewise."""
         line = b""
         while len(line) < most and not line.endswith(b"\n") and self.fill():
-            end = self._buffer.find(b"\n", self._start, self._end) + 1
+            end = self._buffer.obj.find(b"\n", self._start, self._end) + 1
             line += self._take(min(most - len(line), (end or self._end) - self._start))
         return line
+
+    def take_match(self, pattern):
+        """Return the match of what the buffer begins with, which is taken, or None. Does not wait."""
+        match = pattern.match(self._buffer, self._start, self._end)
+        if match is not None:
+            self._start = match.end()
+        return match
 
     def read_into(self, view):
         """Return how many bytes were read into the buffer; 0 at the end of the connection."""
         if not self.buffered and len(view) >= len(self._buffer):
             return self._channel.recv_full(view)
         count = min(self.fill(), len(view))
-        view[:count] = self._take(count)
+        view[:count] = self._buffer[self._start:self._start + count]
+        self._start += count
         return count
 
     def rest(self):
         """Take what is buffered; from now on only the channel has more."""
         rest = self._take(self.buffered)
-        self._buffer = bytearray(1)
+        self._buffer = memoryview(bytearray(1))
         return rest
 
     def _take(self, count):
-        piece = bytes(memoryview(self._buffer)[self._start:self._start + min(count, self.buffered)])
+        piece = bytes(self._buffer[self._start:self._start + min(count, self.buffered)])
         self._start += len(piece)
         return piece

@@ -142,7 +142,7 @@ def _type_of(name):
 
 def content_length(headers):
     """Bytes of the body as declared, or None; a chunked body has no declared length."""
-    if set(headers.tokens("Transfer-Encoding")) - {"identity"}:
+    if headers.transfer_codings:
         return None
     values = {value.strip() for line in headers.get_all("Content-Length", ())
               for value in line.split(",")}

@@ -58,7 +58,7 @@ def test_a_content_range_is_read(value, expected):
 
 
 @pytest.mark.parametrize("value", ["", "bytes */10", "bytes 9-5/10", "bytes 0-10/10", "items 0-1/2",
-                                   "bytes 0-1", "bytes -1-2/3"])
+                                   "bytes 0-1", "bytes -1-2/3", "bytes 0-1/" + "9" * 5000])
 def test_a_content_range_that_proves_nothing_is_refused(value):
     with pytest.raises(Changed):
         content_range(head(Content_Range=value))
@@ -67,7 +67,9 @@ def test_a_content_range_that_proves_nothing_is_refused(value):
 @pytest.mark.parametrize("fields, expected", [
     (dict(Content_Length="10"), 10), (dict(Content_Length=["10", "10"]), 10),
     (dict(Content_Length="10, 10"), 10), ({}, None),
-    (dict(Content_Length="10", Transfer_Encoding="chunked"), None)])
+    (dict(Content_Length="10", Transfer_Encoding="chunked"), None),
+    (dict(Content_Length="10", Transfer_Encoding=["", "Identity"]), 10),
+    (dict(Content_Length="10", Transfer_Encoding=["identity", "chunked"]), None)])
 def test_a_length_is_read(fields, expected):
     assert content_length(head(**fields)) == expected
 

@@ -17,12 +17,16 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     context   an ssl.SSLContext, for a proxy that is spoken to over TLS
     digest    whether the password must come as a Digest answer
     places    {"host:port": (host, port)} where to connect to in their place
+    status    what its answer to CONNECT begins with, where it makes the tunnel
+    greeting  bytes between that line and the fields
     """
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None, digest=False, places=()):
+    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established", greeting=b"",
+                 digest=False, places=()):
         super().__init__(("127.0.0.1", 0), _Proxied)
+        self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
         self.digest, self.places = digest, dict(places)
 
@@ -102,7 +106,7 @@ class _Proxied(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 " + self.server.refuse.encode() + b"\r\n\r\n")
             return
         with self._connect(host, port) as upstream:
-            self.request.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
+            self.request.sendall(self.server.established + b"X-Proxy: yes\r\n\r\n")
             shovel(self.request, upstream)
 
     def _forward(self, head, target):
