@@ -20,7 +20,7 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, WrongBytes
 from . import publish
 from ..net.channel import Signal
-from .checksum import Checksum, Verifier
+from .checksum import Checksum, Verifier, is_available
 from .fetch import OVERLAP, Fetch, compare, contradicts
 from .folder import Folder
 from .meter import Meter
@@ -432,7 +432,15 @@ class Download:
 
     def _algorithms(self):
         wanted = [each.algorithm for each in self._promises()]
+        wanted += ["md5"] * bool(self._resource.content_md5 and is_available("md5"))
         return dict.fromkeys(wanted + ["sha-256"] * self._settings.hash)
+
+    def _check_hint(self, found):
+        """Say so if the file is not what Content-MD5 told, which is often wrong."""
+        told = self._resource.content_md5
+        if told and "md5" in found and str(found["md5"]) != told:
+            self._note("warning", "the server's Content-MD5 is of other bytes: expected %s, found %s"
+                       % (told, found["md5"]))
 
     def _promises(self):
         """The Checksums that the file must have: the task's, and the server's own."""
@@ -453,6 +461,7 @@ class Download:
             if found[promise.algorithm] != promise:
                 raise WrongBytes("the checksum does not match: expected %s, found %s"
                                  % (promise, found[promise.algorithm]))
+        self._check_hint(found)
         self._checksum = next((str(found[name]) for name in ("sha-256",) + tuple(found) if name in found), None)
 
     # -- the end ---------------------------------------------------------------------

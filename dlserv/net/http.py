@@ -222,7 +222,7 @@ def _answer(exchange, url, ask, start, jar):
     if not (status == 206 and ask) and _is_text(resource, url):
         stream = decoded(stream, resource.encoding)
     if isinstance(stream, Inflated):
-        resource = resource._replace(total=None, digest=None)
+        resource = resource._replace(total=None, digest=None, content_md5=None)
     else:
         resource = resource._replace(encoding="")
     return Answer(status, resource, stream, begins, url, jar)

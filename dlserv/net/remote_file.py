@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from ..errors import Changed, Permanent, Temporary
 from ..units import parse_http_date
-from .digest_fields import from_headers
+from .digest_fields import content_md5, from_headers
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
@@ -30,7 +30,7 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
-                                      " disposition encoding digest")):
+                                      " disposition encoding digest content_md5", defaults=(None,))):
     """A file as its server described it.
 
     url            str, where it was found after redirects, without userinfo
@@ -44,6 +44,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     disposition    str, the Content-Disposition header, or None
     encoding       str, a Content-Encoding that is undone while the body arrives, or ""
     digest         str, the digest the server told, as "sha-256=<hex>", or None
+    content_md5    str, what its Content-MD5 told, as "md5=<hex>", or None: it is wrong at times
     """
 
     __slots__ = ()
@@ -104,7 +105,8 @@ def from_response(status, headers, url):
         media_type=_media_type(headers),
         disposition=headers.get("Content-Disposition"),
         encoding=",".join(codings),
-        digest=from_headers(headers, whole=status == 200))
+        digest=from_headers(headers, whole=status == 200),
+        content_md5=content_md5(headers) if status == 200 else None)
 
 
 def check_is_file(answer, name, before):

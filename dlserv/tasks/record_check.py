@@ -120,12 +120,20 @@ def _made_of(parts):
 _RESOURCE = {"url": check_text, "total": _or_none(_whole), "etag": _or_none(check_text),
              "last_modified": _or_none(check_text), "dated": _flag, "ranges": _or_none(_flag),
              "media_type": check_text, "disposition": _or_none(check_text), "encoding": check_text,
-             "digest": _or_none(check_text)}
-_PROGRESS = {"part": _name, "target": _name, "source": check_text, "resource": _made_of(_RESOURCE),
+             "digest": _or_none(check_text), "content_md5": _or_none(check_text)}
+
+
+def _resource(value):
+    if isinstance(value, dict):         # the first versions knew of no Content-MD5
+        value = dict({"content_md5": None}, **value)
+    _object(value, _RESOURCE)
+
+
+_PROGRESS = {"part": _name, "target": _name, "source": check_text, "resource": _resource,
              "done": _ranges, "publishing": _or_none(_identity), "checksum": _or_none(check_text),
              "node": _or_none(_node)}
 _FILE = {"name": _name, "identity": _identity, "checksum": _or_none(check_text),
-         "resource": _made_of(_RESOURCE)}
+         "resource": _resource}
 
 
 def _progress(value):
