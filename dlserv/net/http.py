@@ -76,12 +76,13 @@ class Client:
             headers = self._headers(here, origin, jar)
             headers.update(ask)
             if answered:
-                headers["Authorization"], answered = answered, None
+                _set(headers, "Authorization", answered)
+                answered = None
             exchange = self._ask(here, headers)
             try:
                 jar.keep(here, exchange.headers)
                 if exchange.status == 401 and challenges < MOST_CHALLENGES:
-                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization"))
+                    answered = self._answer_challenge(exchange, here, origin, _get(headers, "Authorization"))
                 if answered is not None:
                     challenges += 1
                 elif _is_redirect(exchange):
@@ -173,6 +174,10 @@ def _range_headers(start, end, if_range):
         if if_range:
             headers["If-Range"] = if_range
     return headers
+
+
+def _get(headers, name):
+    return next((value for known, value in headers.items() if known.lower() == name.lower()), None)
 
 
 def _set(headers, name, value):

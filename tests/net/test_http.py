@@ -223,6 +223,12 @@ def test_credentials_that_are_wrong_are_sent_once(origin, attempt):
     assert len(origin.requests) == 2
 
 
+def test_a_header_of_the_task_is_not_joined_by_another(origin, attempt):
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
+    assert "401" in attempt(origin.url("/a"), user="me", password="pw", headers={"AUTHORIZATION": "Bearer t"}).fails(Permanent)
+    assert [request.headers["authorization"] for request in origin.requests] == ["Bearer t"]
+
+
 def test_without_credentials_a_401_is_the_answer(origin, attempt, tmp_path):
     origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
     netrc = tmp_path / "netrc"
