@@ -491,6 +491,24 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     daemon.delete(tid)
 
 
+def test_odd_lines_of_cookies_and_netrc_cost_no_task(settings, origin, tmp_path, caplog):
+    (tmp_path / "cookies.txt").write_text("nonsense\n127.0.0.1\tFALSE\t/\tFALSE\t1.5e9\told\t1\n"
+                                          "127.0.0.1\tFALSE\t/\tFALSE\t-1\tsid\t\n")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("nonsense\nmachine 127.0.0.1 login me password pw\n")
+    netrc.chmod(0o600)
+    settings["download"]["cookies_file"] = "cookies.txt"
+    ask = refuse("401 Unauthorized", WWW_Authenticate="Basic")
+    with Daemon(settings, netrc=str(netrc), folder=str(tmp_path)) as daemon:
+        for name in ("/a", "/b"):
+            origin.put(name, DATA, script=[ask])
+            assert daemon.wait(daemon.add(origin.url(name)), 10).state == "finished"
+    assert [request.headers["cookie"] for request in origin.requests] == ["sid="] * 4
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sorted(warnings) == ["skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
+                                for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
+
+
 def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
     with Daemon(settings) as daemon:
         tid = daemon.add("http://b\u00fccher.example/x", {"paused": True})

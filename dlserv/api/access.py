@@ -42,7 +42,7 @@ class Guard:
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
-        self._origins = frozenset(origins)
+        self._origins = frozenset(map(_as_browsers_send, origins))
         self._failures = _Failures(clock)
 
     def refusal(self, head, address, public=False):
@@ -121,6 +121,12 @@ class Guard:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
                 ("Access-Control-Max-Age", "600")]
+
+
+def _as_browsers_send(origin):
+    """Return the origin with its host in ASCII."""
+    scheme, mark, authority = origin.partition("://")
+    return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
 
 
 def own_names():

@@ -313,6 +313,15 @@ def test_a_form_of_plain_text_is_no_request(serve):
     assert answer.status == 415
 
 
+@pytest.mark.parametrize("allowed, origin", [
+    ("https://faß.example", "https://xn--fa-hia.example"), ("http://faß.example:8080", "http://xn--fa-hia.example:8080"),
+    ("http://[::1]:8080", "http://[::1]:8080"), ("chrome-extension://abcdef", "chrome-extension://abcdef")])
+def test_a_site_is_known_as_browsers_write_it(allowed, origin):
+    guard = Guard(origins=[allowed])
+    assert status(guard, head("POST", origin=origin)) is None
+    assert status(guard, head("POST", origin=origin + "x")) == 403
+
+
 def test_a_site_that_is_welcome(serve):
     api = serve(allowed_origins=["https://Panel.example/"], token=TOKEN)
     origin = {"Origin": "https://panel.example", "Sec-Fetch-Site": "cross-site"}
