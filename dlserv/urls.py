@@ -27,9 +27,12 @@ _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", r
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_SHORTEST_SECRET = len("key=x")
+_SHORTEST_SECRET = len("key")       # of the names that is_secret knows
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPES = re.compile("(?:%[0-9A-Fa-f]{2})+")
+# A character in UTF-8, and a run of them, as escapes; what is one in form only, decoding finds out.
+_ESCAPED = re.compile("%[0-7][0-9a-f]|%[cd].%[89ab].|%e.%[89ab].%[89ab].|%f[0-7]%[89ab].%[89ab].%[89ab]."
+                      .replace(".", "[0-9a-f]"), re.IGNORECASE)
+_ESCAPES = re.compile("(?:%s)+" % _ESCAPED.pattern, re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
@@ -212,11 +215,12 @@ def shown(text):
 
 def _mask_pair(text):
     """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
-    if len(text) < _SHORTEST_SECRET:
+    if len(text) <= _SHORTEST_SECRET:
         return text
     words = re.split("([=?])", text)
     for index in range(0, len(words) - 2, 2):
-        if words[index + 1] == "=" and is_secret(unquote(words[index])):
+        name, mark = words[index:index + 2]
+        if mark == "=" and len(name) >= _SHORTEST_SECRET and is_secret(unquote(name)):
             value = "".join(words[index + 2:])
             return "".join(words[:index + 2]) + (value and MASK)
     return text
@@ -232,12 +236,15 @@ def file_name(text):
 
 
 def _decode(match):
-    """Return a run of escapes as the characters they stand for, as far as they stand for any."""
-    escapes, decoded = match.group(), []
-    while escapes:
-        try:
-            return "".join(decoded) + bytes.fromhex(escapes.replace("%", "")).decode("utf-8")
-        except UnicodeDecodeError as error:
-            decoded += [error.object[:error.start].decode("utf-8"), escapes[3 * error.start:3 * error.end]]
-            escapes = escapes[3 * error.end:]
-    return "".join(decoded)
+    """Return a run of escapes as the characters they stand for."""
+    try:
+        return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
+    except UnicodeDecodeError:      # it looked like UTF-8, but is not all of it
+        return _ESCAPED.sub(_decode_one, match.group())
+
+
+def _decode_one(match):
+    try:
+        return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
+    except UnicodeDecodeError:
+        return match.group()
