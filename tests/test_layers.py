@@ -17,8 +17,9 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 ORDER = """
     version errors digests units masking fs idn urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
-    net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
-    net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies net.proxy net.exchange net.http net.ftp
+    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
+    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
+    net.proxy net.exchange net.http net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
     state state.wal state.backends state.snapshot state.recovery state.store

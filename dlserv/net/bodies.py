@@ -119,7 +119,12 @@ class Plain(Body):
 
     def splice_into(self, pipe, wanted):
         wanted = self._limit(wanted)
-        return self._counted(self.channel.splice_into(pipe, wanted) if wanted else 0)
+        return self._counted(self.channel.splice_body(pipe, wanted, self._certain) if wanted else 0)
+
+    @property
+    def _certain(self):
+        """Bytes still to come; without a length the end of the connection ends every wait."""
+        return 2 ** 62 if self.expected is None else self.expected - self.received
 
     def _limit(self, wanted):
         return wanted if self.expected is None else min(wanted, self.expected - self.received)
@@ -132,7 +137,7 @@ class Plain(Body):
         return count
 
     def _take(self, view):
-        return self._take_leftover(view) if self.leftover else self.channel.recv_full(view)
+        return self._take_leftover(view) if self.leftover else self.channel.read_body(view, self._certain)
 
     def close(self):
         self._exchange.close(reusable=self.received == self.expected and not self._is_followed)

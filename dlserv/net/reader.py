@@ -23,10 +23,13 @@ class Reader:
         """Bytes that have arrived and not been read."""
         return self._end - self._start
 
-    def fill(self):
-        """Wait for more if the buffer is empty. Return the bytes buffered, 0 if the peer has closed."""
+    def fill(self, certain=1):
+        """Wait for more if the buffer is empty. Return the bytes buffered, 0 if the peer has closed.
+
+        `certain` bytes are still to come at the least; see Channel.read_body.
+        """
         if not self.buffered:
-            self._start, self._end = 0, self._channel.recv_into(self._buffer)
+            self._start, self._end = 0, self._channel.read_body(self._buffer, certain)
         return self.buffered
 
     def read_block(self, most):
@@ -63,10 +66,10 @@ class Reader:
         return match
 
     def read_into(self, view):
-        """Return how many bytes were read into the buffer; 0 at the end of the connection."""
+        """Read into the buffer, whose bytes are all still to come. Return how many; 0 at the end."""
         if not self.buffered and len(view) >= len(self._buffer):
-            return self._channel.recv_full(view)
-        count = min(self.fill(), len(view))
+            return self._channel.read_body(view, len(view))
+        count = min(self.fill(len(view)), len(view))
         view[:count] = self._buffer[self._start:self._start + count]
         self._start += count
         return count

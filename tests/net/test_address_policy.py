@@ -4,7 +4,7 @@ import pytest
 
 from dlserv import urls
 from dlserv.errors import Permanent
-from dlserv.net.address_policy import Border, is_public
+from dlserv.net.address_policy import AddressPolicy, is_public
 from dlserv.settings import config
 from harness import noise
 from servers.ftpd import Ftpd
@@ -62,10 +62,10 @@ def test_an_exception_names_one_host_however_it_is_written(entry, host, expected
     addresses = [(0, 0, 0, "", ("127.0.0.1", 80))]
     url = urls.parse("http://%s/" % host)
     if expected:
-        assert Border(lambda: settings).permit(url.host, url.port, addresses) == addresses
+        assert AddressPolicy(lambda: settings).permit(url.host, url.port, addresses) == addresses
     else:
         with pytest.raises(Permanent, match=REFUSED):
-            Border(lambda: settings).permit(url.host, url.port, addresses)
+            AddressPolicy(lambda: settings).permit(url.host, url.port, addresses)
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.2", "10.0.0.0/8", "example.org", "127.0.0.1:1"])

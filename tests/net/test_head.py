@@ -5,7 +5,7 @@ import random
 import pytest
 
 from harness import noise
-from net.test_connect import CA, context
+from net.test_tls import CA, context
 from servers.origin import Origin, dripped, drop, odd, raw, refuse, without_end
 from servers.proxies import HttpProxy
 from dlserv.errors import Permanent, Temporary

@@ -8,7 +8,7 @@ import pytest
 
 from harness import noise
 from dlserv.errors import Permanent, Temporary
-from net.test_connect import CA, context
+from net.test_tls import CA, context
 from servers.origin import Origin, chunked, drop, paced, raw, redirect, refuse, whole
 from servers.proxies import HttpProxy
 
