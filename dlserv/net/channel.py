@@ -171,7 +171,7 @@ class Channel:
 
     def _await_body(self, certain):
         """Wait until enough of the `certain` bytes is there, for LONGEST_WAIT seconds at most."""
-        if not self._drained or self._may_hold_bytes():
+        if self._deadline or not self._drained or self._may_hold_bytes():
             return
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
         if mark <= 1:

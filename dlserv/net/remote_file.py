@@ -23,6 +23,8 @@ _MARKUP = re.compile(_BLANK + rb"<\0?[A-Za-z!?/]")
 _UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
 _LONGEST_BLANK = 1024
 
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
+_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
 # "bytes 0-99/100"; some servers leave out the unit, or have another mark behind it.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
@@ -35,7 +37,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
     url            str, where it was found after redirects, without userinfo
     total          int bytes, or None where the server did not tell
-    etag           str as sent, weak ones with their W/, or None
+    etag           str as sent, weak ones with their W/, even one without quotes; or None
     last_modified  str as sent, or None
     dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
     ranges         bool: the server said or showed that it serves ranges, or that it does not;
@@ -57,35 +59,19 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     @property
     def validator(self):
         """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""
-        if self.etag and not self.etag.startswith("W/"):
+        if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
 
     @property
     def resumable(self):
         """Whether a part of it can be fetched later and proven to belong to the rest."""
-        return bool(self.ranges) and self.may_resume
-
-    @property
-    def may_resume(self):
-        """The same, but for a server that has not been asked for a range yet."""
-        return self.ranges is not False and bool(self.validator and self.total and not self.encoding)
+        return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property
     def modified(self):
         """Last-Modified in epoch seconds, or None."""
         return parse_http_date(self.last_modified)
-
-    def same_validator(self, other):
-        """Whether the other response vouches for the same bytes."""
-        if self.etag and other.etag and not self.etag.startswith("W/"):
-            return self.etag == other.etag
-        return bool(self.last_modified and self.dated) and self.last_modified == other.last_modified
-
-    def other_digest(self, other):
-        """Whether the two tell different digests by the same algorithm."""
-        mine, theirs = ((each.digest or "").split("=") for each in (self, other))
-        return mine[0] == theirs[0] and mine != theirs
 
 
 def from_response(status, headers, url):
@@ -182,9 +168,9 @@ def _media_type(headers):
 
 
 def _etag(value):
-    """The ETag, if it is one a request may carry back (RFC 9110, 8.8.3)."""
+    """Return the ETag as it was sent, well-formed or not, if it is short and can be stored."""
     value = (value or "").strip()
-    return value if re.fullmatch(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"', value) else None
+    return value if _ETAG.fullmatch(value) else None
 
 
 def _is_dated(modified, date):

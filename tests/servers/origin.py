@@ -235,6 +235,14 @@ def ignore_if_range(exchange):
     exchange.answer()
 
 
+def other_bytes(data):
+    """Answer any range with the right Content-Range, but with the bytes `data(start, end)`."""
+    def fault(exchange):
+        wanted, body = exchange.wanted(), exchange.begin()
+        exchange.send(body if wanted is None else data(*wanted))
+    return fault
+
+
 def raw(data):
     """Send these very bytes and hang up."""
     def fault(exchange):
