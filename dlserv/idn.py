@@ -63,7 +63,7 @@ def _mapped(label):
 
 
 def _check(label):
-    """Raises UnicodeError for what no name may have: prohibited characters, stray joiners, mixed directions."""
+    """Raise UnicodeError for prohibited characters, joiners that join nothing and mixed directions."""
     import stringprep as tables
     prohibited = (tables.in_table_c12, tables.in_table_c22, tables.in_table_c3, tables.in_table_c4,
                   tables.in_table_c5, tables.in_table_c6, tables.in_table_c7, tables.in_table_c8,

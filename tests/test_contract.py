@@ -352,7 +352,8 @@ def test_a_wrong_value_in_ydl_opts_is_refused_like_any_other(api):
     ("javascript:alert(1)", "absolute"), ("/a.iso", "absolute"), ("h/a.iso", "absolute"),
     ("http:///a.iso", "host"),
     ("http://", "host"), ("http://h:0/", "port"), ("http://h:65536/", "port"), ("http://a b/", "host"),
-    ("http://h/\0", "control"), ("http://h\r\n/", "control"), (" \n", "url"), ("http://h/" + "a" * 8192, "8192"),
+    ("http://h/\0", "control"), ("http://h\r\n/", "control"), (" \n", "url"),
+    ("http://h/" + "a" * 8192, "8192"),
     ("", "url")])
 def test_a_url_that_cannot_be_fetched_is_a_400_that_says_why(quiet, url, word):
     refused(quiet.post("/task", {"url": url}), 400, "url", word)
@@ -375,7 +376,8 @@ def test_blanks_around_a_url_are_cut_and_inside_sent_as_20(api, origin, folder):
     assert tid == tid_of(url) and api.reach(tid, "finished")["filename"] == "a b.iso"
     assert (folder / "a b.iso").read_bytes() == DATA
     assert refused(api.post("/task", {"url": url}), 409, "already")["tid"] == tid
-    batch = worked(api.post("/task/batch/add", {"tasks": [{"url": "\n%s/2 " % url, "options": {"paused": True}}]}))
+    second = {"url": "\n%s/2 " % url, "options": {"paused": True}}
+    batch = worked(api.post("/task/batch/add", {"tasks": [second]}))
     assert batch["tids"] == [tid_of(url + "/2")]
     worked(api.request("PATCH", "/task/tid/" + batch["tids"][0], {"url": " %s/3\n" % url}))
     assert api.status(batch["tids"][0])["url"] == url + "/3"

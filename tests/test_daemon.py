@@ -505,8 +505,9 @@ def test_odd_lines_of_cookies_and_netrc_cost_no_task(settings, origin, tmp_path,
             assert daemon.wait(daemon.add(origin.url(name)), 10).state == "finished"
     assert [request.headers["cookie"] for request in origin.requests] == ["sid="] * 4
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert sorted(warnings) == ["skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
-                                for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
+    assert sorted(warnings) == [
+        "skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
+        for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
 
 
 def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):

@@ -230,7 +230,8 @@ class Unfinished:
     def _choose_name(self, source, resource):
         if self._previous is not None:
             return self._previous.name
-        return publish.choose_name(self._options.filename, resource, None if source.is_main else str(source.main))
+        own = None if source.is_main else str(source.main)
+        return publish.choose_name(self._options.filename, resource, own)
 
     def _announce(self, part, target, source, resource):
         plan = part and Progress(part, target, str(source.url), resource, [], None, None)

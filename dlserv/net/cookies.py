@@ -52,7 +52,8 @@ class CookieFile:
         try:
             return self._file.read(path)
         except OSError as error:
-            raise Permanent("the cookies in %s cannot be read: %s" % (path, error.strerror or error)) from error
+            reason = error.strerror or error
+            raise Permanent("the cookies in %s cannot be read: %s" % (path, reason)) from error
 
 
 class Jar:
@@ -206,6 +207,6 @@ def _from_fields(fields):
             or not name + value or ";" in name + value or not is_clean(name + value + path)
             or not (expires == "" or _EXPIRY.fullmatch(expires))):
         return None
-    seconds = float(expires or 0)
-    return Cookie(name, value, comparable(bare), flags[0] == "FALSE" and not domain.startswith("."), path or "/",
-                  flags[1] == "TRUE", seconds if seconds > 0 else _FOR_EVER)
+    seconds, host_only = float(expires or 0), flags[0] == "FALSE" and not domain.startswith(".")
+    return Cookie(name, value, comparable(bare), host_only, path or "/", flags[1] == "TRUE",
+                  seconds if seconds > 0 else _FOR_EVER)

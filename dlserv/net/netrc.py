@@ -37,7 +37,8 @@ class Netrc:
 
 
 def _is_exposed(status):
-    return hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077 != 0)
+    return hasattr(os, "getuid") and (status.st_uid != os.getuid()
+                                      or stat.S_IMODE(status.st_mode) & 0o077 != 0)
 
 
 def parse(text):
@@ -67,7 +68,7 @@ def parse(text):
 
 
 def _pairs(text):
-    """Yield (line number, key, value): without a value None for it, for a word of no meaning None for both."""
+    """Yield (line number, key, value): value None if it is missing, both None for a word of no meaning."""
     pending, in_macro = None, False
     for number, line in lines(text):
         in_macro = in_macro and bool(line.strip())

@@ -314,7 +314,8 @@ def test_a_form_of_plain_text_is_no_request(serve):
 
 
 @pytest.mark.parametrize("allowed, origin", [
-    ("https://faß.example", "https://xn--fa-hia.example"), ("http://faß.example:8080", "http://xn--fa-hia.example:8080"),
+    ("https://faß.example", "https://xn--fa-hia.example"),
+    ("http://faß.example:8080", "http://xn--fa-hia.example:8080"),
     ("http://[::1]:8080", "http://[::1]:8080"), ("chrome-extension://abcdef", "chrome-extension://abcdef")])
 def test_a_site_is_known_as_browsers_write_it(allowed, origin):
     guard = Guard(origins=[allowed])

@@ -186,7 +186,8 @@ def test_a_content_md5_stays_known_over_a_resume(origin, attempt, folder):
 
 
 def test_a_digest_beside_a_content_md5_stays_hard(origin, attempt):
-    origin.put("/a", DATA, headers={"Content-MD5": based("md5"), "Digest": "SHA-256=" + based("sha-256", OTHER)})
+    headers = {"Content-MD5": based("md5"), "Digest": "SHA-256=" + based("sha-256", OTHER)}
+    origin.put("/a", DATA, headers=headers)
     assert "checksum" in attempt(origin.url("/a")).fails(Permanent)
     origin.put("/b", DATA, headers={"Content-MD5": based("md5"), "Digest": "MD5=" + based("md5", OTHER)})
     assert "checksum" in attempt(origin.url("/b")).fails(Permanent)

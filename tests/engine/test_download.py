@@ -33,7 +33,8 @@ def test_a_file_arrives_whole_under_its_name_and_date(origin, attempt, folder, s
 
 
 @pytest.mark.parametrize("path, name", [
-    ("/%E4%20b.iso", "%E4 b.iso"), ("/%C3%A4.iso", "ä.iso"), ("/a%ff%00%2Fb", "a%ff__b"), ("/%e2%82.zip", "%e2%82.zip")])
+    ("/%E4%20b.iso", "%E4 b.iso"), ("/%C3%A4.iso", "ä.iso"), ("/a%ff%00%2Fb", "a%ff__b"),
+    ("/%e2%82.zip", "%e2%82.zip")])
 def test_escapes_that_are_no_text_stay_in_the_name(origin, attempt, folder, path, name):
     origin.put(path, DATA)
     assert attempt(origin.url(path)).run().finished.name == name

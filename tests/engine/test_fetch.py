@@ -319,7 +319,7 @@ def test_a_mirror_steps_in_where_the_url_fails(origin, other, attempt, folder):
 @pytest.mark.parametrize("path, disposition, name", [
     ("/film.iso", None, "film.iso"), ("/film.iso?x=1", 'attachment; filename="other.iso"', "film.iso"),
     ("/", 'attachment; filename="other.iso"', "other.iso"), ("/", None, "m"), ("/..", None, "m")])
-def test_a_file_from_a_mirror_has_the_name_of_the_task(origin, other, attempt, folder, path, disposition, name):
+def test_a_file_from_a_mirror_has_the_tasks_name(origin, other, attempt, folder, path, disposition, name):
     origin.put(path, script=[refuse("503 Service Unavailable")])
     other.put("/m", DATA[:MIB], headers={"Content-Disposition": disposition} if disposition else {})
     done = attempt(origin.url(path), mirrors=[other.url("/m")]).run()

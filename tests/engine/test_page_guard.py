@@ -23,16 +23,20 @@ def dripped(exchange):
 def in_chunks(exchange):
     """Answer with chunked coding, the first bytes one at a time."""
     data = exchange.file.data
-    exchange.head("200 OK", dict(exchange.validators(), **{"Transfer-Encoding": "chunked"}, **exchange.file.headers))
+    fields = dict(exchange.validators(), **exchange.file.headers)
+    exchange.head("200 OK", dict(fields, **{"Transfer-Encoding": "chunked"}))
     for piece in [data[at:at + 1] for at in range(8)] + [data[8:]]:
         exchange.send(b"%x\r\n%s\r\n" % (len(piece), piece))
     exchange.send(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("start", [
-    b"<!DOCTYPE html><p>", b"<html>", b"<HTML lang=en>", b"\xef\xbb\xbf<html>", b" \r\n\t<html>", b"<!-- x --><p>",
-    b"<?xml version='1.0'?><html>", b"<p>", b"</p>", "\ufeff<html>".encode("utf-16-le"), "<p>".encode("utf-16-be"),
-    b" " * 1022 + b"<p>", b"", b" ", b"\n" * 5000, b" " * 1024 + b"PK\3\4", b"<"], ids=lambda start: repr(start[:20]))
+    b"<!DOCTYPE html><p>", b"<html>", b"<HTML lang=en>", b"\xef\xbb\xbf<html>", b" \r\n\t<html>",
+    b"<!-- x --><p>",
+    b"<?xml version='1.0'?><html>", b"<p>", b"</p>", "\ufeff<html>".encode("utf-16-le"),
+    "<p>".encode("utf-16-be"),
+    b" " * 1022 + b"<p>", b"", b" ", b"\n" * 5000, b" " * 1024 + b"PK\3\4", b"<"],
+    ids=lambda start: repr(start[:20]))
 @pytest.mark.parametrize("send", [Exchange.answer, dripped])
 def test_what_begins_like_a_page_is_one(origin, attempt, folder, start, send):
     for kind in ("text/html", "application/xhtml+xml;charset=utf-8"):
@@ -42,7 +46,8 @@ def test_what_begins_like_a_page_is_one(origin, attempt, folder, start, send):
 
 
 @pytest.mark.parametrize("start", [
-    b"PK\3\4", b"\x1f\x8b\x08", b"\x7fELF", b"%PDF-1.7", b"\0\0\0\x20ftypisom", b"MZ", b"Rar!", b"\xff\xfb\x90",
+    b"PK\3\4", b"\x1f\x8b\x08", b"\x7fELF", b"%PDF-1.7", b"\0\0\0\x20ftypisom", b"MZ", b"Rar!",
+    b"\xff\xfb\x90",
     b"\xff\xd8\xff\xe0", b"<\1", b"<<", b"< html>", b"<\0\0", b"<3", b"x", b"Not a page", b" " * 1022 + b"x",
     b"\0" * 100 + b"x"], ids=lambda start: repr(start[:20]))
 @pytest.mark.parametrize("send", [Exchange.answer, dripped, in_chunks])
@@ -55,7 +60,8 @@ def test_what_does_not_begin_like_a_page_is_the_file(origin, attempt, folder, st
 
 @pytest.mark.parametrize("data", [b"<html>log in", b"PK\3\4" + DATA])
 def test_a_page_is_known_when_it_is_decoded(origin, attempt, folder, data):
-    origin.put("/a.zip", gzip.compress(data), headers={"Content-Type": "text/html", "Content-Encoding": "gzip"})
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    origin.put("/a.zip", gzip.compress(data), headers=headers)
     if data.startswith(b"<"):
         assert "web page" in attempt(origin.url("/a.zip")).fails(Permanent)
     else:
@@ -95,7 +101,8 @@ def test_a_page_in_place_of_the_rest_is_not_the_file(origin, attempt):
     origin.put("/a.iso", DATA, script=[drop(after=100000)])
     first = attempt(origin.url("/a.iso"))
     first.fails(Temporary)
-    origin.put("/a.iso", b"<html>" + DATA[:-6], etag='"login"', headers={"Content-Type": "text/html"}, ranges=False)
+    origin.put("/a.iso", b"<html>" + DATA[:-6], etag='"login"', headers={"Content-Type": "text/html"},
+               ranges=False)
     second = attempt(origin.url("/a.iso"), kept=first.progress)
     assert "web page" in second.fails(Permanent)
     assert second.progress.done, "what was here is kept for a fresh link"

@@ -61,7 +61,8 @@ def test_a_3xx_that_leads_nowhere_is_final(origin, attempt, status):
 
 
 @pytest.mark.parametrize("location, path", [
-    ("/x//y", "/x//y"), ("x//y", "/a//x//y"), ("..//x", "/a//x"), ("?x=//y", "/a//b?x=//y"), (".//x", "/a///x")])
+    ("/x//y", "/x//y"), ("x//y", "/a//x//y"), ("..//x", "/a//x"), ("?x=//y", "/a//b?x=//y"),
+    (".//x", "/a///x")])
 def test_a_relative_location_keeps_its_slashes(origin, attempt, location, path):
     origin.put("/a//b", script=[redirect(location)])
     origin.put(path, DATA)
@@ -84,7 +85,8 @@ def test_a_location_of_any_length_is_followed_whole_or_refused(origin, attempt):
 
 # -- what a status means ------------------------------------------------------------------------
 
-@pytest.mark.parametrize("status", ["200 OK", "201 Created", "203 Non-Authoritative", "207 Many", "226 IM Used", "299 Ok"])
+@pytest.mark.parametrize("status", [
+    "200 OK", "201 Created", "203 Non-Authoritative", "207 Many", "226 IM Used", "299 Ok"])
 def test_a_2xx_with_a_body_is_the_file(origin, attempt, folder, status):
     origin.put("/a", DATA, script=[whole(status)])
     done = attempt(origin.url("/a"), connections=4).run()
@@ -108,7 +110,8 @@ def test_an_empty_file_needs_a_status_that_is_known(origin, attempt, folder):
     assert sorted(path.name for path in folder.iterdir()) == ["200", "203"]
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 505, 507, 509, 511, 520, 522, 525, 530, 598, 599])
+@pytest.mark.parametrize("status", [
+    408, 425, 429, 500, 501, 505, 507, 509, 511, 520, 522, 525, 530, 598, 599])
 def test_a_status_that_may_pass_is_temporary(origin, attempt, status):
     origin.put("/a", script=[refuse("%d So it is" % status)])
     assert "the server answered %d" % status in attempt(origin.url("/a")).fails(Temporary)
@@ -225,7 +228,8 @@ def test_credentials_that_are_wrong_are_sent_once(origin, attempt):
 
 def test_a_header_of_the_task_is_not_joined_by_another(origin, attempt):
     origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
-    assert "401" in attempt(origin.url("/a"), user="me", password="pw", headers={"AUTHORIZATION": "Bearer t"}).fails(Permanent)
+    given = dict(user="me", password="pw", headers={"AUTHORIZATION": "Bearer t"})
+    assert "401" in attempt(origin.url("/a"), **given).fails(Permanent)
     assert [request.headers["authorization"] for request in origin.requests] == ["Bearer t"]
 
 
@@ -241,7 +245,8 @@ def test_without_credentials_a_401_is_the_answer(origin, attempt, tmp_path):
 
 @pytest.mark.parametrize("first, then, kept", [
     ("http://localhost/a", "https://localhost/b", True), ("http://localhost/a", "https://127.0.0.1/b", False),
-    ("http://localhost:81/a", "https://localhost/b", False), ("http://localhost/a", "https://localhost:444/b", False),
+    ("http://localhost:81/a", "https://localhost/b", False),
+    ("http://localhost/a", "https://localhost:444/b", False),
     ("https://localhost/a", "http://localhost/b", False)])
 def test_credentials_go_from_http_to_https_of_a_host(origin, attempt, first, then, kept):
     with Origin(context()) as secure:
@@ -251,8 +256,8 @@ def test_credentials_go_from_http_to_https_of_a_host(origin, attempt, first, the
         servers[0].put("/a", script=[redirect(then)])
         servers[1].put("/b", DATA)
         with HttpProxy(places=places) as proxy:
-            attempt(first, proxy=proxy.url(), user="me", password="pw", cookies="sid=1", headers={"X-Api-Key": "k"},
-                    settings={"ca_file": CA}).run()
+            attempt(first, proxy=proxy.url(), user="me", password="pw", cookies="sid=1",
+                    headers={"X-Api-Key": "k"}, settings={"ca_file": CA}).run()
         (request,) = servers[1].requests
     secrets = {"authorization", "cookie", "x-api-key"}
     assert secrets & set(request.headers) == (secrets if kept else set())
@@ -281,7 +286,8 @@ def test_the_request_says_what_the_options_say(origin, attempt):
 # -- compressed although identity was asked for ------------------------------------------------
 
 @pytest.mark.parametrize("coding, pack", [
-    ("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress), ("Identity, GZip", gzip.compress),
+    ("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress),
+    ("Identity, GZip", gzip.compress),
     ("deflate", lambda data: zlib.compress(data, 9)), ("deflate", lambda data: zlib.compress(data)[2:-4]),
     ("deflate", gzip.compress)])
 def test_text_that_comes_compressed_is_decoded(origin, attempt, folder, coding, pack):
@@ -310,7 +316,8 @@ def test_compressed_text_is_whole_or_refused(origin, attempt, folder):
 
 
 @pytest.mark.parametrize("piece", [1, 2, 1000])
-@pytest.mark.parametrize("coding, pack", [("gzip", gzip.compress), ("deflate", lambda data: zlib.compress(data)[2:-4])])
+@pytest.mark.parametrize("coding, pack", [
+    ("gzip", gzip.compress), ("deflate", lambda data: zlib.compress(data)[2:-4])])
 def test_compressed_text_may_come_in_chunks_of_any_size(origin, attempt, folder, coding, pack, piece):
     packed = pack(TEXT[:50000])
     origin.put("/a.txt", script=[chunked([packed[at:at + piece] for at in range(0, len(packed), piece)],
@@ -341,8 +348,10 @@ def test_raw_deflate_is_whole_or_refused(origin, attempt):
 
 
 @pytest.mark.parametrize("coding, kind, name", [
-    ("x-gzip", "application/x-gzip", "a.tar.gz"), ("aws-chunked", "text/plain", "a.txt"), ("br", "text/plain", "b.txt"),
-    ("gzip", "application/octet-stream", "a.bin"), ("gzip", "", "a"), ("aws-chunked,gzip", "text/plain", "c.txt")])
+    ("x-gzip", "application/x-gzip", "a.tar.gz"), ("aws-chunked", "text/plain", "a.txt"),
+    ("br", "text/plain", "b.txt"),
+    ("gzip", "application/octet-stream", "a.bin"), ("gzip", "", "a"),
+    ("aws-chunked,gzip", "text/plain", "c.txt")])
 def test_a_coding_that_is_kept_resumes_and_goes_parallel(origin, attempt, folder, coding, kind, name):
     data = gzip.compress(noise(3000000), 1)
     headers = {"Content-Encoding": coding, "Content-Type": kind}

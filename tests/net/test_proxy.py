@@ -63,7 +63,7 @@ def test_a_proxy_may_want_digest_for_a_tunnel(attempt, folder, over_tls):
 
 
 def test_digest_to_the_proxy_and_to_the_server_are_two_things(origin, attempt, folder):
-    ask = refuse("401 Unauthorized", WWW_Authenticate='Digest realm="s", nonce="m", qop="auth"', Connection="close")
+    ask = refuse("401 Unauthorized", WWW_Authenticate='Digest realm="s", nonce="m"', Connection="close")
     origin.put("/a", DATA, script=[ask])
     with HttpProxy(password="me:p w", digest=True) as proxy:
         attempt(origin.url("/a"), proxy=proxy.url(user="me:p%20w"), user="you", password="pw").run()
@@ -108,18 +108,23 @@ def test_no_proxy_takes_addresses_and_networks(url, no_proxy, expected):
 
 
 @pytest.mark.parametrize("url, no_proxy, expected", [
-    ("http://faß.de/", "faß.de", True), ("http://faß.de/", "FA\u1e9e.DE", True), ("http://xn--fa-hia.de/", "faß.de", True),
-    ("http://faß.de/", "fass.de", False), ("http://fass.de/", "faß.de", False), ("http://a.faß.de/", ".faß.de", True),
+    ("http://faß.de/", "faß.de", True), ("http://faß.de/", "FA\u1e9e.DE", True),
+    ("http://xn--fa-hia.de/", "faß.de", True),
+    ("http://faß.de/", "fass.de", False), ("http://fass.de/", "faß.de", False),
+    ("http://a.faß.de/", ".faß.de", True),
     ("http://a.faß.de:81/", "*.faß.de:81", True), ("http://a.faß.de:81/", "faß.de:0081", True),
-    ("http://a.faß.de:81/", "faß.de:80", False), ("http://βόλοσ.gr/", "ΒΌΛΟΣ.gr", True), ("http://βόλος.gr/", "ΒΌΛΟΣ.gr", False),
-    ("http://h.example./", "h.example", True), ("http://h.example/", "h.example.", True), ("http://h/", "a\u200db", False)])
+    ("http://a.faß.de:81/", "faß.de:80", False), ("http://βόλοσ.gr/", "ΒΌΛΟΣ.gr", True),
+    ("http://βόλος.gr/", "ΒΌΛΟΣ.gr", False),
+    ("http://h.example./", "h.example", True), ("http://h.example/", "h.example.", True),
+    ("http://h/", "a\u200db", False)])
 def test_no_proxy_names_the_host_that_is_asked(url, no_proxy, expected):
     assert bypassed(urls.parse(url), no_proxy) is expected
 
 
 @pytest.mark.parametrize("host, asked", [
     ("faß.example", "xn--fa-hia.example"), ("βόλος.example", "xn--nxasmm1c.example"),
-    ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"), ("ශ්\u200dරී.example", "xn--10cl1a0b660p.example")])
+    ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),
+    ("ශ්\u200dරී.example", "xn--10cl1a0b660p.example")])
 def test_an_international_name_is_asked_for_as_browsers_do(origin, attempt, folder, host, asked):
     origin.put("http://%s/a" % asked, DATA, script=[redirect("http://2.%s/b" % host)])
     origin.put("http://2.%s/b" % asked, DATA)

@@ -23,8 +23,8 @@ class HttpProxy(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established", greeting=b"",
-                 digest=False, places=()):
+    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established",
+                 greeting=b"", digest=False, places=()):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
@@ -66,9 +66,9 @@ class _Proxied(socketserver.BaseRequestHandler):
         line = head.split(b"\r\n")[0].decode()
         self.server.seen.append(line)
         if not self._is_allowed(head):
-            challenge = b'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n' if self.server.digest else b""
+            challenge = b'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
             self.request.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n"
-                                 + challenge + b"\r\n")
+                                 + challenge * self.server.digest + b"\r\n")
             return
         method, target, _ = line.split()
         if method == "CONNECT":
@@ -93,7 +93,8 @@ class _Proxied(socketserver.BaseRequestHandler):
 
         def h(*parts):
             return hashlib.md5(":".join(parts).encode()).hexdigest()
-        right = h(h(user, "r", password), "n", given.get("nc", ""), given.get("cnonce", ""), "auth", h(method, target))
+        count, cnonce = given.get("nc", ""), given.get("cnonce", "")
+        right = h(h(user, "r", password), "n", count, cnonce, "auth", h(method, target))
         return given.get("response") == right and given.get("uri") == target
 
     def _connect(self, host, port):
