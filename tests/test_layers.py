@@ -15,12 +15,12 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors acts contract digests units masking fs sockets urls
+    version errors acts contract digests units masking fs sockets idn urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
-    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.cookies net.proxy net.exchange
-    net.http net.ftp_control net.ftp
+    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
+    net.proxy net.exchange net.http net.ftp_control net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.fetch engine.publish engine.unfinished engine.promises

@@ -5,22 +5,18 @@ are called with the registry's lock held and stamp the times; `changes` returns 
 stored then. Everything else may be read without the lock.
 """
 
-import hashlib
 import time
 
 from .. import urls
+from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..idn import NeedsCodec
 from ..settings import options
 from . import record
 from .figures import Figures
 from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
-
-
-def tid_of(url):
-    """Return the task's id: the SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
 
 
 class Task(Figures):
@@ -66,8 +62,7 @@ class Task(Figures):
     @classmethod
     def new(cls, url, posted, settings):
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        check_url(url)
-        task = cls(url, options.parse(posted), settings)
+        task = cls(check_url(url), options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
@@ -275,9 +270,9 @@ SHAPE = record.Shape(Task, {
 
 
 def check_url(url):
-    """Raise InvalidValue unless the URL can be fetched."""
+    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
-        urls.check_url(url)
+        return urls.check_url(url)
     except ValueError as error:
         raise InvalidValue("url", str(error)) from None
 
@@ -285,5 +280,5 @@ def check_url(url):
 def _check_codec(url):
     try:
         urls.parse(url)
-    except urls.NeedsCodec:
+    except NeedsCodec:
         raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None
