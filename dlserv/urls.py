@@ -10,6 +10,7 @@ import socket
 from collections import namedtuple
 from urllib.parse import quote, unquote
 
+from .contract import BLANKS
 from .idn import to_ascii
 from .masking import MASK, is_secret
 from .masking import shown as json_text
@@ -80,7 +81,7 @@ def parse(text, schemes=SCHEMES):
         raise ValueError("is missing; give an absolute URL")
     if not isinstance(text, str):
         raise ValueError("is not a string")
-    text = text.strip()
+    text = text.strip(BLANKS)
     if not text:
         raise ValueError("is missing; give an absolute URL")
     if len(text) > LONGEST:
@@ -135,7 +136,7 @@ def check_url(text, schemes=SCHEMES):
     except ValueError as error:
         quoted = json_text(shown(text) if isinstance(text, str) else text)
         raise ValueError("%s %s" % (quoted, error)) from None
-    return text.strip()
+    return text.strip(BLANKS)
 
 
 def check_proxy(text):
@@ -204,7 +205,7 @@ def _encode(text):
 
 def shown(text):
     """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
-    text = text.strip()
+    text = text.strip(BLANKS)
     before, rest = re.match(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)(?:[^/\\?#]*@)?(.*)", text, re.DOTALL).groups()
     if "@" in rest:
         try:

@@ -178,22 +178,22 @@ STOP=10
 USE_PROCD=1
 
 start_service() {{
-	procd_open_instance
-	procd_set_param command {command}
-	procd_set_param user {user}
-	procd_set_param respawn
-	procd_set_param stderr 1
-	procd_set_param nice 10
-	procd_set_param limits nofile="4096 8192"
-	procd_close_instance
+{tab}procd_open_instance
+{tab}procd_set_param command {command}
+{tab}procd_set_param user {user}
+{tab}procd_set_param respawn
+{tab}procd_set_param stderr 1
+{tab}procd_set_param nice 10
+{tab}procd_set_param limits nofile="4096 8192"
+{tab}procd_close_instance
 }}
 
 service_triggers() {{
-	procd_add_restart_mount_trigger {folders}
+{tab}procd_add_restart_mount_trigger {folders}
 }}
 
 reload_service() {{
-	procd_send_signal dlserv '*' HUP
+{tab}procd_send_signal dlserv '*' HUP
 }}
 """
 
@@ -213,17 +213,17 @@ extra_started_commands="reload"
 retry="TERM/30/KILL/5"
 
 depend() {{
-	need net localmount
-	after firewall
+{tab}need net localmount
+{tab}after firewall
 }}
 
 start_pre() {{
-	checkpath -d -o {user} {state_dir} {download_dir}
-	checkpath -f -o {user} /var/log/dlserv.log
+{tab}checkpath -d -o {user} {state_dir} {download_dir}
+{tab}checkpath -f -o {user} /var/log/dlserv.log
 }}
 
 reload() {{
-	supervise-daemon "$RC_SVCNAME" --signal HUP
+{tab}supervise-daemon "$RC_SVCNAME" --signal HUP
 }}
 """
 
@@ -283,12 +283,12 @@ exec {command}
 
 
 def _procd(machine, for_user):
-    return _PROCD.format(command=_quoted(machine.command), user=machine.user,
+    return _PROCD.format(tab="\t", command=_quoted(machine.command), user=machine.user,
                          folders=_quoted(sorted({machine.download_dir, machine.state_dir})))
 
 
 def _openrc(machine, for_user):
-    return _OPENRC.format(python=shlex.quote(machine.python), user=shlex.quote(machine.user),
+    return _OPENRC.format(tab="\t", python=shlex.quote(machine.python), user=shlex.quote(machine.user),
                           arguments=shlex.quote(_quoted(machine.command[1:])),
                           state_dir=shlex.quote(machine.state_dir),
                           download_dir=shlex.quote(machine.download_dir))

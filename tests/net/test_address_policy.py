@@ -58,14 +58,14 @@ def test_an_exception_is_made_for_a_name_by_any_spelling_or_its_address(origin, 
     ("xn--fa-hia.de", "faß.de", True), ("fass.de", "faß.de", False), ("faß.de", "fass.de", False),
     ("nas", "nas.", True), ("nas.", "nas", True), ("nas", "nasx", False)])
 def test_an_exception_names_one_host_however_it_is_written(entry, host, expected):
-    settings = config.Config.parse({"download": dict(DENY, allow_hosts=[entry])}).download
+    settings = config.Config.parse({"download": dict(DENY, allow_hosts=[entry])})
     addresses = [(0, 0, 0, "", ("127.0.0.1", 80))]
     url = urls.parse("http://%s/" % host)
     if expected:
-        assert AddressPolicy(lambda: settings).permit(url.host, url.port, addresses) == addresses
+        assert AddressPolicy(settings).permit(url.host, url.port, addresses) == addresses
     else:
         with pytest.raises(Permanent, match=REFUSED):
-            AddressPolicy(lambda: settings).permit(url.host, url.port, addresses)
+            AddressPolicy(settings).permit(url.host, url.port, addresses)
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.2", "10.0.0.0/8", "example.org", "127.0.0.1:1"])
