@@ -204,7 +204,7 @@ class Task:
 
 
 def check_url(url):
-    """Return the URL without the blanks around it. Raises InvalidValue unless it can be fetched."""
+    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
         return urls.check_url(url)
     except ValueError as error:
