@@ -51,7 +51,7 @@ class Body:
     def peek(self, count):
         """Return what has arrived of the body's next bytes, `count` at least unless it ends before.
 
-        They stay to be read. Raises Temporary where reading would.
+        They stay to be read. Raise Temporary where reading would.
         """
         seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
         self.leftover = memoryview(b"")
@@ -213,7 +213,7 @@ class Chunked(Body):
 def decoded(body, coding):
     """Return the body without this Content-Encoding; the body itself if it is not coded so.
 
-    Raises Temporary where reading would.
+    Raise Temporary where reading would.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body

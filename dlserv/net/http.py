@@ -194,7 +194,7 @@ def _is_redirect(exchange):
 
 
 def _follow(url, exchange, followed):
-    """Return the URL that a redirect leads to, after so many. Raises Permanent."""
+    """Return the URL that a redirect leads to, after so many. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent("the server redirects (%d) without saying where to" % exchange.status)
