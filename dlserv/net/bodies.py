@@ -192,6 +192,7 @@ class Inflated(Body):
     """The decoded bytes of another body, within bounds that no honest text reaches."""
 
     RATIO, GRACE = 200, 64 * 2 ** 20
+    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # no coding makes more of a text than a little
 
     def __init__(self, body, coding):
         super().__init__(body)
@@ -213,6 +214,7 @@ class Inflated(Body):
             if not self._pending:
                 count = self._body.read_into(self._input)
                 self._pending = bytes(self._input[:count])
+                self._check_contents()
             if not self._pending and not self._inflater.eof:
                 raise Temporary("the server's compressed answer is cut short")
             if not self._pending:
@@ -220,6 +222,11 @@ class Inflated(Body):
             data = self._inflate(most)
             if data:
                 return data
+
+    def _check_contents(self):
+        """Raise Permanent where empty members, or bytes behind the last, go on and on."""
+        if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
+            raise Permanent("the server's compressed answer has nearly nothing in it, and does not end")
 
     def _inflate(self, most):
         if self._inflater.eof and self._pending[:1] == b"\x1f":    # another member (RFC 1952, 2.2)
