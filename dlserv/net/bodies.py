@@ -139,7 +139,6 @@ class Chunked(Body):
         filled = 0
         while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
             filled += self._read_some(view[filled:])
-        self.received += filled
         return filled
 
     def _read_some(self, view):
@@ -150,6 +149,7 @@ class Chunked(Body):
         if not count:
             raise self._cut()
         self._left -= count
+        self.received += count
         return count
 
     def _begin_chunk(self):
