@@ -221,6 +221,14 @@ def test_a_connection_is_kept_where_the_head_lets_it(origin, attempt):
         assert origin.connections == connections, path
 
 
+def test_a_validator_outside_ascii_is_sent_back_as_it_came(origin, attempt):
+    origin.put("/a", DATA, etag='"ä€"', script=[drop(after=100000)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    attempt(origin.url("/a"), kept=first.progress).run()
+    assert origin.requests[1].headers["if-range"].encode("latin-1") == '"ä€"'.encode()
+
+
 # -- bounds ------------------------------------------------------------------------------------
 
 def fields(size, length=100):
