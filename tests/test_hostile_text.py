@@ -281,8 +281,8 @@ def test_digests_are_read_however_they_are_written():
     for _ in range(300):
         told = {name: bytes(chance.randrange(256) for _ in range(size))
                 for name, size in (("sha-512", 64), ("sha-256", 32), ("md5", 16)) if chance.randrange(2)}
-        members = [chance.choice([name, name.upper()]) + chance.choice(["=", "=:"]) + b64encode(digest).decode()
-                   for name, digest in told.items()]
+        members = [chance.choice([name, name.upper()]) + chance.choice(["=", "=:"])
+                   + b64encode(digest).decode() for name, digest in told.items()]
         members = [member + ":" if "=:" in member else member for member in members]
         members += chance.sample(["", "a", "crc32=abc", "sha-256=", "md5=:AAAA:", "unixsum=1", " , "], 2)
         chance.shuffle(members)
