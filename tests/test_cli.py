@@ -1,6 +1,5 @@
 """The program as a person starts it: settings from everywhere, one sentence for what is wrong, signals."""
 
-import argparse
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from servers.origin import Gate, accept_and_sleep, drop, redirect, refuse
 
 from dlserv import Daemon
 from dlserv.version import __version__
-from dlserv.errors import InvalidValue
 
 DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 DATA = noise(50000)

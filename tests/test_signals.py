@@ -74,12 +74,12 @@ def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     code = ("import sys, time; sys.path.insert(0, %r)\n"
             "from dlserv import cli\n"
             "from dlserv.engine import partfile\n"
-            "from dlserv.tasks import attempt\n"
+            "from dlserv.tasks.checkpointer import Checkpointer\n"
             "def hang(fd):\n"
             "    print('hanging', file=sys.stderr, flush=True)\n"
             "    time.sleep(60)\n"
             "partfile._fdatasync = hang\n"
-            "attempt.Checkpointer.FLUSH_EVERY = 0.3\n"
+            "Checkpointer.FLUSH_EVERY = 0.3\n"
             "sys.exit(cli.main())" % ROOT)
     running = process(command=[sys.executable, "-c", code])
     origin.put("/a.iso", noise(2000000), script=[Gate(after=1000000)])

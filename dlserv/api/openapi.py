@@ -4,7 +4,7 @@ import re
 
 from ..version import __version__
 from ..settings import config, options
-from ..tasks.task import STATES
+from ..tasks.states import STATES
 
 _BOOLEAN = {"enum": ["true", "false", "1", "0", "yes", "no"]}
 _PARAMETERS = {

@@ -10,7 +10,7 @@ import re
 from collections import namedtuple
 
 from .. import urls
-from ..tasks.task import STATES
+from ..tasks.states import STATES
 from . import bodies, metrics, openapi, views
 from .assets import MEDIA_TYPES
 from .files import file_reply

@@ -14,6 +14,7 @@ from collections import namedtuple
 from urllib.parse import unquote, urlencode, urlsplit
 
 from ..errors import ClientError, InvalidValue, NoDaemon, NotAllowed, Refused
+from ..idn import to_ascii
 from ..sockets import resolve
 
 TIMEOUT = 60            # seconds without a byte; the event stream has a comment every 15
@@ -192,7 +193,7 @@ def _parse_address(url):
         return _unix(url[len("unix:"):], url)
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = to_ascii(parts.hostname or ""), parts.port
     except ValueError:
         raise _not_an_address(url) from None
     if parts.scheme == "http+unix":

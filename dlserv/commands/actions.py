@@ -38,9 +38,9 @@ def _with_cookies(tasks, path):
     if not path:
         return tasks
     from ..errors import Permanent
-    from ..net.cookies import read_file
+    from ..net.cookies import CookieFile
     try:
-        cookies = read_file(path)
+        cookies = CookieFile().read(path)
     except Permanent as error:
         raise InvalidValue(path.flag, str(error)) from None
     return [(url, dict(posted, **_cookies_for(url, posted, cookies))) for url, posted in tasks]

@@ -8,7 +8,6 @@ once the part has become the file.
 import os
 
 from ..contract import tid_of
-from ..daemon import Daemon
 from ..engine.publish import choose_name
 from ..errors import Error, Exists
 from .existing import find_whole, same_bytes

@@ -74,7 +74,7 @@ def test_a_task_is_paused_resumed_restarted_moved_and_changed(to, origin, daemon
     assert caught.value.status == 409
     one, two = to.add(NOWHERE + "1", paused=True), to.add(NOWHERE + "2", paused=True)
     to.move(two, "top")
-    assert daemon.get(two).place < daemon.get(one).place
+    assert daemon.get(two).position < daemon.get(one).position
     to.change(one, ratelimit=1024, connections=2)
     assert daemon.get(one).options.ratelimit == 1024
     to.change(one, url=NOWHERE + "fresh", ratelimit=None)

@@ -127,7 +127,7 @@ def test_all_is_every_task_that_the_command_applies_to(three, here, run):
 
 def test_move_changes_the_order(three, here, run):
     assert run("move", three[2], "top") == (0, "", "")
-    assert sorted(here.list(), key=lambda task: task.place)[0].tid == three[2]
+    assert sorted(here.list(), key=lambda task: task.position)[0].tid == three[2]
     assert run("move", three[2], "sideways")[0] == 2
 
 

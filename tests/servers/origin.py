@@ -208,6 +208,16 @@ def refuse(status, **headers):
     return fault
 
 
+def whole(status="200 OK", **headers):
+    """Answer with the whole file under this status; headers as in `head`."""
+    def fault(exchange):
+        fields = dict(exchange.validators(), Content_Length=len(exchange.file.data), **headers)
+        named = {name.replace("_", "-"): value for name, value in fields.items()}
+        exchange.head(status, {name: value for name, value in named.items() if value is not None})
+        exchange.send(exchange.file.data)
+    return fault
+
+
 def redirect(location, status="302 Found"):
     """Send the client elsewhere."""
     return refuse(status, Location=location)
