@@ -20,8 +20,9 @@ from .engine.ratelimit import TokenBucket
 from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
 from .fs import file_system, free_bytes
 from .net.address_policy import AddressPolicy
-from .net.cookies import read_file
+from .net.cookies import CookieFile
 from .net.host_limits import HostLimits
+from .net.netrc import Netrc
 from .net.pool import Pool
 from .net.proxy import Network
 from .net.tls import Tls
@@ -64,12 +65,12 @@ class Daemon:
                 raise InvalidValue("general." + key, "must be given")
         self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
-        self._folder = folder
+        self._folder, self._cookie_file = folder, CookieFile()
         self._registry = TaskRegistry(current, boot_id())
         self._bucket = TokenBucket(current.download.ratelimit)
         self._network = Network(
             Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
-            HostLimits(current), Pool(), netrc, self._cookies, AddressPolicy(current))
+            HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
 
@@ -180,7 +181,7 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            check_url(url)
+            url = check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
@@ -203,7 +204,7 @@ class Daemon:
             for each in self._registry.reorder(task, to):
                 changes.update(each.changes())
                 if each.state == QUEUED:
-                    self._runner.enqueue(each)
+                    self._runner.enqueue(each, each.delay)
             return changes
 
         _raise_first(self._registry.act_on_all([tid], reorder))
@@ -244,7 +245,7 @@ class Daemon:
 
         def delete(task):
             attempts[task] = task.attempt
-            self._runner.take_back(task, keep=not del_file)
+            self._runner.forget(task, keep=not del_file)
             return self._registry.begin_delete(task, del_file)
 
         try:
@@ -286,6 +287,11 @@ class Daemon:
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""
         return self._registry.events.watch()
+
+    @property
+    def network(self):
+        """Return the net.proxy.Network that all connections share."""
+        return self._network
 
     def running(self):
         """The tids of the tasks that download."""
@@ -390,7 +396,7 @@ class Daemon:
 
     def _cookies(self):
         path = self._cookies_path(self.config.download)
-        return read_file(path) if path else ()
+        return self._cookie_file.read(path) if path else ()
 
     def _clear_away_all(self, attempts, del_file):
         """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}."""

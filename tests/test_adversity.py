@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from dlserv import Daemon, Server
-from dlserv.tasks.outcomes import Outcomes
+from dlserv.tasks.waits import Waits
 from dlserv.state import store
 from dlserv.fs import mount_of
 from dlserv.tasks.download_dir import DownloadDir
@@ -20,7 +20,7 @@ DATA = noise(300000)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     monkeypatch.setattr(store, "RETRY", 0.1)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
-from dlserv.tasks.outcomes import Outcomes
+from dlserv.tasks.waits import Waits
 from harness import noise
 from servers.origin import paced
 
@@ -130,7 +130,7 @@ def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origi
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     read, real = [], PartFile.read
-    monkeypatch.setattr(Outcomes, "BEAT", 0.01)
+    monkeypatch.setattr(Waits, "BEAT", 0.01)
     monkeypatch.setattr(PartFile, "read", lambda part, count, offset: read.append(count) or real(part, count, offset))
     with Daemon(settings) as daemon:
         with monkeypatch.context() as patch:

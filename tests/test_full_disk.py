@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dlserv import Daemon
-from dlserv.tasks.outcomes import Outcomes
+from dlserv.tasks.waits import Waits
 from disks import SmallDisk, run
 from harness import noise, until
 from servers.ftpd import Ftpd
@@ -105,7 +105,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(Outcomes, "BEAT", 0.1)
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     paths = [str(tmp_path / name) for name in ("usb", "kept")]
     for path in paths:
         os.mkdir(path)

@@ -18,8 +18,8 @@ DATA = noise(4 * MIB)
 HASTY = ("import sys; sys.path.insert(0, %r)\n"
          "from dlserv import cli\n"
          "from dlserv.tasks.checkpointer import Checkpointer\n"
-         "from dlserv.tasks.outcomes import Outcomes\n"
-         "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Outcomes.BEAT = 0.4, 0.1, 0.1\n"
+         "from dlserv.tasks.waits import Waits\n"
+         "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Waits.BEAT = 0.4, 0.1, 0.1\n"
          "sys.exit(cli.main())" % ROOT)
 
 

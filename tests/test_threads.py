@@ -74,7 +74,7 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
 
 
 @pytest.mark.parametrize("owner, name", [
-    (Checkpointer, "_is_time_to_flush"), (Runner, "watch_disk"), (Checkpointer, "_store"), (Download, "progress")])
+    (Checkpointer, "_is_time_to_flush"), (Runner, "watch"), (Checkpointer, "_store"), (Download, "progress")])
 def test_checkpoints_go_on(daemon, origin, stumble, caplog, owner, name):
     origin.put("/a.iso", DATA, script=[Gate(after=100000)])
     met = stumble(owner, name)
@@ -203,6 +203,6 @@ def test_a_thread_that_dies_all_the_same_is_in_the_log(process, tmp_path):
             "sys.exit(cli.main())" % ROOT)
     log = tmp_path / "dlserv.log"
     running = process(command=[sys.executable, "-c", code], environ=dict(os.environ, DLSERV_LOG_FILE=str(log)))
-    until(lambda: "the thread dlserv-victim has died of a bug" in log.read_text())
+    until(lambda: "a bug ended the thread dlserv-victim" in log.read_text())
     until(lambda: "ZeroDivisionError" in log.read_text())
     assert running.api.get("/health").status == 200 and running.stop() == 0

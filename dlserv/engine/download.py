@@ -55,7 +55,7 @@ class Download:
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
         self._file = Unfinished(options, environment, observer, kept, previous)
-        self._promises = Promises(self._file, options.checksum, environment.settings.hash)
+        self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
         self._reason, self._keep = None, True       # see `stop`

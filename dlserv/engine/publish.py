@@ -15,11 +15,18 @@ from .partfile import Identity, PartFile
 MANY = 8        # taken names after which the whole folder is looked at
 
 
-def choose_name(option, resource):
-    """What to call the file."""
-    where = urls.parse(resource.url)
-    return filename.choose(option, resource.disposition, urls.file_name(resource.url), where.host,
-                           resource.media_type)
+def choose_name(option, resource, task_url=None):
+    """Return what to call the file: a safe name.
+
+    `task_url` is the task's own URL where the resource is of a mirror: that one's names are not
+    the task's, unless the URL has none.
+    """
+    own, disposition = urls.file_name(task_url or ""), resource.disposition
+    if own.strip(". "):
+        disposition = None
+    else:
+        own = urls.file_name(resource.url)
+    return filename.choose(option, disposition, own, urls.parse(resource.url).host, resource.media_type)
 
 
 def free_names(folder, name, overwrite, previous=None):

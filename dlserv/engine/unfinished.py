@@ -180,7 +180,7 @@ class Unfinished:
         if self.part is not None:
             self.adopt(source, resource)
         else:
-            self._name = self._choose_name(resource)
+            self._name = self._choose_name(source, resource)
             part, target = publish.make_part(
                 self._folder, self._free_names,
                 lambda part, target: self._announce(part, target, source, resource),
@@ -256,10 +256,11 @@ class Unfinished:
             self.segments = Segments()
             self._publishing = self.checksum = self.verified = None
 
-    def _choose_name(self, resource):
+    def _choose_name(self, source, resource):
         if self._previous is not None:
             return self._previous.name
-        return publish.choose_name(self._options.filename, resource)
+        own = None if source.is_main else str(source.main)
+        return publish.choose_name(self._options.filename, resource, own)
 
     def _announce(self, part, target, source, resource):
         plan = part and Progress(part, target, str(source.url), resource, [], None, None)

@@ -55,7 +55,7 @@ class Client:
         """
         if not _path(url).strip("/"):
             raise Permanent("the URL names a folder; add the name of a file in it")
-        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
+        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             session = _Session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
         except BaseException:

@@ -19,7 +19,8 @@ class Attempt:
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
-        self.task, self.tid, self.host = task, task.tid, task.host
+        self.task, self.tid = task, task.tid
+        self.endpoint, self.gate = task.endpoint, task.gate
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
         self.room = None            # bytes that were free for it when its bytes began, if known

@@ -53,7 +53,7 @@ class Checkpointer:
                 attempts = self._runner.attempts()
                 if attempts:
                     self.wake()
-                    self._runner.watch_disk(attempts)
+                    self._runner.watch(attempts)
                     self._checkpoint(attempts, self._is_time_to_flush(attempts))
             except StoreBroken:
                 pass        # the store tells it, and tries again

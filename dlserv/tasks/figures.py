@@ -3,10 +3,13 @@
 Nothing here changes anything; all of it may be read without the registry's lock.
 """
 
+import time
+
 from .. import urls
 from ..engine import filename
 from ..engine.meter import seconds_left
-from .states import DOWNLOADING
+from ..units import format_seconds
+from .states import DOWNLOADING, QUEUED
 
 
 class Figures:
@@ -21,9 +24,37 @@ class Figures:
         return attempt if attempt is not None and attempt.task is self else None
 
     @property
-    def host(self):
-        """The host whose slots it takes."""
-        return urls.parse(self.url).host
+    def endpoint(self):
+        """The "host:port" whose slots it takes."""
+        return urls.parse(self.url).endpoint
+
+    @property
+    def error(self):
+        """Why the task failed, or what it waits for and how long; a sentence, or None."""
+        delay, closed = self.delay, self.closed_for
+        if closed > delay:
+            return (f"waiting for {self.gate.endpoint}, which asked to be left alone "
+                    f"for another {format_seconds(closed)}")
+        if delay and self.failures > self.retries:
+            return f"{self.problem}; the next try is in {format_seconds(delay)}"
+        return self.problem
+
+    @property
+    def is_held_back(self):
+        """Whether it is queued and would not start now even if all slots were free."""
+        return self.delay > 0 or self.closed_for > 0
+
+    @property
+    def delay(self):
+        """Seconds until the next try of a queued task, 0.0 if it may start at once."""
+        if self.state != QUEUED or not self.not_before:
+            return 0.0
+        return max(0.0, self.not_before - time.monotonic())
+
+    @property
+    def closed_for(self):
+        """Seconds for which the server that a queued task waits for is to be left alone."""
+        return self.gate.closed_for if self.state == QUEUED and self.gate is not None else 0.0
 
     @property
     def resource(self):
@@ -51,10 +82,15 @@ class Figures:
         return f"{self.options.dir}/{name}" if name and self.options.dir else name
 
     @property
-    def title(self):
-        """The file's name without its extension, or the best guess until that is known."""
+    def name(self):
+        """The file's name without its folder, or the best guess until that is known."""
         name = self.filename or urls.file_name(self.url) or urls.parse(self.url).host
-        return filename.split(name.rpartition("/")[2])[0]
+        return name.rpartition("/")[2]
+
+    @property
+    def title(self):
+        """The name without its extension."""
+        return filename.split(self.name)[0]
 
     @property
     def downloaded(self):

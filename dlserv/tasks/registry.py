@@ -103,7 +103,7 @@ class TaskRegistry:
             raise
         for task in taken:
             log.info("%s: added", task.tid[:8])
-            self.events.publish("added", task.tid)
+            self.announce("added", task)
         return taken, failures
 
     def act_on_all(self, tids, act):
@@ -126,7 +126,11 @@ class TaskRegistry:
             ticket.wait()
         finally:
             for tid in changes:
-                self.events.publish("changed" if tid in self.tasks else "removed", tid)
+                task = self.tasks.get(tid)
+                if task is None:
+                    self.events.publish("removed", tid)
+                else:
+                    self.announce("changed", task)
         return failures
 
     def claims(self):
@@ -154,6 +158,10 @@ class TaskRegistry:
         self._counts[task.state] += 1
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
         self._changed.notify_all()
+
+    def announce(self, kind, task):
+        """Tell those who listen that the task was "added" or "changed", and its state; the lock may be held."""
+        self.events.publish(kind, task.tid, task.state)
 
     def is_current(self, attempt):
         """Return whether the attempt's end decides: its task is still here and has no newer attempt."""
@@ -219,7 +227,7 @@ class TaskRegistry:
             self._put(task)
             if task.state == DOWNLOADING:       # its attempt was stopped
                 task.requeue()
-            self.events.publish("added", task.tid)
+            self.announce("added", task)
         if tasks:
             self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
             self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)

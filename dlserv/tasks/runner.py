@@ -8,8 +8,9 @@ import threading
 from collections import Counter
 
 from .. import urls
-from ..engine.download import Download, Environment
+from ..engine.download import Download, Environment, Finished
 from ..errors import Exhausted, NoSpace
+from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
 from .outcomes import Outcomes
@@ -37,8 +38,9 @@ class Runner:
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running = registry.running
         self.outcomes = Outcomes(registry, settings)
-        self._scheduler, self._checkpointer = Scheduler(settings, network.hosts), Checkpointer(self)
+        self._scheduler, self._checkpointer = Scheduler(settings), Checkpointer(self)
         self._received = 0          # bytes that ended attempts have brought
+        self._shut = set()          # Gates that were shut at the last look
         self._changed, self._stopping = threading.Condition(registry.lock), False
         self._thread = threading.Thread(target=self._schedule, name="dlserv-scheduler", daemon=True)
 
@@ -117,8 +119,16 @@ class Runner:
         others = [each for each in self.attempts() if each is not attempt]
         return self.download_dir.room(_missing(others), self._settings.download.reserve)
 
-    def watch_disk(self, attempts):
-        """Interrupt the youngest attempts while the disk fills up from elsewhere."""
+    def watch(self, attempts):
+        """Look after the attempts under way, once in a while.
+
+        Interrupt the youngest while the disk fills up from elsewhere, and let the tasks go
+        on that wait for the same as one which gets on.
+        """
+        for attempt in attempts:
+            if attempt.tid in self.outcomes.waits and attempt.download.received:
+                with self.registry.lock:
+                    self._come_through(self.outcomes.waits.remove(attempt.tid))
         while attempts and (self.download_dir.room(_missing(attempts), self._settings.download.reserve) or 0) < 0:
             attempts[-1].interrupt(NoSpace("the disk has filled up"))
             attempts = attempts[:-1]
@@ -128,7 +138,10 @@ class Runner:
     def enqueue(self, task, delay=0):
         """Let a queued task wait for a slot, at least `delay` seconds."""
         if task.attempt is None:    # else it is enqueued when the cancelled attempt has ended
-            self._scheduler.add(task, delay)
+            gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
+            task.wait_at(gate, delay)
+            self._scheduler.add(task, gate, delay)
+            self.outcomes.note_held_back(task)
             if delay or self._scheduler.has_room(self._slots()):
                 self._changed.notify_all()
 
@@ -138,9 +151,16 @@ class Runner:
         `keep` says that the bytes of the attempt are still wanted.
         """
         self._scheduler.remove(task.tid)
+        self.outcomes.waits.remove(task.tid)
         if task.attempt is not None:
             task.attempt.cancel(keep)
             self._changed.notify_all()
+
+    def forget(self, task, keep=True):
+        """Take the task back, and end what it did to other tasks: closures of servers that it caused."""
+        self.take_back(task, keep)
+        self._network.hosts.forgive(task.tid)
+        self._changed.notify_all()
 
     def reconcile(self, attempts):
         """Take up tasks that were restored after a failed delete, given as {task: its attempt or None}.
@@ -161,12 +181,13 @@ class Runner:
         elif task.attempt is not None:
             task.attempt.download.adjust(task.options)
         if task.state == QUEUED:
-            self.enqueue(task)
+            self.enqueue(task, 0 if anew else task.delay)
 
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""
         task, settings = attempt.task, self._settings
-        environment = Environment(settings.download, settings.general.download_dir, self._network, self._bucket)
+        network = self._network._replace(hosts=Visitor(attempt.gate, task.tid))
+        environment = Environment(settings.download, settings.general.download_dir, network, self._bucket)
         return Download(urls.parse(task.url), task.options, environment, attempt, task.progress, task.previous)
 
     def _send_back(self, count):
@@ -179,8 +200,8 @@ class Runner:
             self.take_back(task)
 
     def _slots(self):
-        """Return {host: how many tasks of it have a slot}; a cancelled attempt has none."""
-        return Counter(attempt.host for attempt in self._running.values() if not attempt.cancelled)
+        """Return {endpoint: how many tasks of it have a slot}; a cancelled attempt has none."""
+        return Counter(attempt.endpoint for attempt in self._running.values() if not attempt.cancelled)
 
     # -- beginning -----------------------------------------------------------------------
 
@@ -190,6 +211,7 @@ class Runner:
             while not self._stopping:
                 try:
                     self._fill_slots()
+                    self._tell_who_is_held_back()
                     seconds = self._scheduler.seconds_to_sleep()
                 except Exception:       # without this thread nothing would ever start again
                     log.exception("the scheduler met a bug; it goes on")
@@ -210,6 +232,15 @@ class Runner:
                 del self._running[attempt.tid]
                 self._settle(attempt, Exhausted())
 
+    def _tell_who_is_held_back(self):
+        """Log and announce it for the tasks that wait at a Gate which has shut, or opened, since the last look."""
+        shut = self._scheduler.shut()
+        for gate in shut ^ self._shut:
+            for tid in self._scheduler.waiting_at(gate):
+                self.outcomes.note_held_back(self.registry.tasks[tid])
+                self.registry.announce("changed", self.registry.tasks[tid])
+        self._shut = shut
+
     def _begin_next(self):
         """Begin the attempt that goes first and return it, or None if none may start now."""
         while not self._stopping:
@@ -223,8 +254,8 @@ class Runner:
 
     def _begin(self, task):
         """Return a new attempt at the task, or None if it could not be made."""
-        task.start()
-        self.registry.events.publish("changed", task.tid)
+        self.outcomes.counts["retried"] += task.start()
+        self.registry.announce("changed", task)
         try:
             attempt = Attempt(self, task)
         except Exception as bug:
@@ -257,7 +288,7 @@ class Runner:
             if decides:
                 self._settle(attempt, outcome)
             following = self._begin_next()
-            if following is None or self._scheduler.has_room(self._slots()):
+            if following is None or not isinstance(outcome, Finished) or self._scheduler.has_room(self._slots()):
                 self._changed.notify_all()
             return following
 
@@ -268,7 +299,10 @@ class Runner:
             task.end_attempt(attempt.seconds)
             self._take_progress(attempt, outcome)
             if not attempt.cancelled:
+                waited_for = self.outcomes.waits.remove(task.tid)
                 delay = self.outcomes.conclude(attempt, outcome)
+                if task.tid not in self.outcomes.waits and not isinstance(outcome, HostClosed):
+                    self._come_through(waited_for)
         except Exception as bug:
             delay = self.AFTER_A_BUG
             if task.state == DOWNLOADING:
@@ -284,13 +318,19 @@ class Runner:
             attempt.task.advance(progress, attempt.session, download.is_flushed)
         if download.disk_failed or getattr(outcome, "is_loss", False):
             attempt.task.fall_back()
+    def _come_through(self, what):
+        """Let those go on that wait for that: a task that did so gets on."""
+        for tid, delay in self.outcomes.waits.come_through(what).items():
+            other = self.registry.tasks.get(tid)
+            if other is not None and other.state == QUEUED:
+                self.enqueue(other, delay)
 
     def _release(self, task, delay):
         """Store and announce the task, and let it wait if it is queued."""
         if task.state == QUEUED:
             self.enqueue(task, delay)
         self.registry.store.write(task.changes(), lazy=True)
-        self.registry.events.publish("changed", task.tid)
+        self.registry.announce("changed", task)
 
 
 def _missing(attempts):

@@ -12,7 +12,8 @@ import time
 class Waiting:
     """Tasks that wait for a slot: higher priority first, then the older one.
 
-    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over.
+    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over; a
+    host is here whatever names it, which `is_open` understands.
     """
 
     def __init__(self):
@@ -68,6 +69,10 @@ class Waiting:
         """Return the hosts that ready tasks wait for."""
         return list(self._ready)
 
+    def of(self, host):
+        """Return the tids of the ready tasks of the host."""
+        return [key[2] for key in self._ready.get(host, ())]
+
     def next_time(self):
         """Return when the next delayed task becomes ready, or None."""
         self._drop_stale()
@@ -93,17 +98,17 @@ class Waiting:
 class Scheduler:
     """Chooses among the tasks that wait, within the limits for all and for each host.
 
-    `settings` is the settings.current.Settings, `host_limits` a net.host_limits.HostLimits.
+    Tasks wait at the Gates of their servers. `settings` is the settings.current.Settings.
     """
 
-    def __init__(self, settings, host_limits, clock=time.monotonic):
-        self._settings, self._host_limits, self._clock = settings, host_limits, clock
+    def __init__(self, settings, clock=time.monotonic):
+        self._settings, self._clock = settings, clock
         self._waiting = Waiting()
 
-    def add(self, task, delay=0):
-        """Let the task wait for its turn, at least `delay` seconds."""
+    def add(self, task, gate, delay=0):
+        """Let the task wait at the gate for its turn, at least `delay` seconds."""
         not_before = self._clock() + delay if delay else None
-        self._waiting.add(task.tid, task.host, task.options.priority, task.position, not_before)
+        self._waiting.add(task.tid, gate, task.options.priority, task.position, not_before)
 
     def remove(self, tid):
         """Let the task wait no longer."""
@@ -112,11 +117,14 @@ class Scheduler:
     def choose(self, running):
         """Take out the task that starts next and return its tid, or None if none may start now.
 
-        `running` is {host: how many tasks of it run}, a Counter.
+        `running` is {endpoint: how many tasks of it run}, a Counter.
         """
         if not self.has_room(running):
             return None
-        tid = self._waiting.first(self._clock(), lambda host: self._is_open(host, running[host]))
+        def is_open(gate):
+            return running[gate.endpoint] < gate.limit and not gate.closed_for
+
+        tid = self._waiting.first(self._clock(), is_open)
         if tid is not None:
             self._waiting.remove(tid)
         return tid
@@ -125,12 +133,17 @@ class Scheduler:
         """Return whether one more task may run, whichever it is."""
         return sum(running.values()) < self._settings.download.max_concurrent
 
-    def _is_open(self, host, running):
-        return running < self._host_limits.limit(host) and not self._host_limits.closed_for(host)
+    def shut(self):
+        """Return the Gates that are shut, of those at which ready tasks wait."""
+        return {gate for gate in self._waiting.hosts() if gate.closed_for}
+
+    def waiting_at(self, gate):
+        """Return the tids of the ready tasks that wait at the gate."""
+        return self._waiting.of(gate)
 
     def seconds_to_sleep(self):
         """Return the seconds until time alone lets a task start, None while nothing depends on it."""
         when = self._waiting.next_time()
         waits = [] if when is None else [max(0.0, when - self._clock())]
-        waits += filter(None, map(self._host_limits.closed_for, self._waiting.hosts()))
+        waits += [seconds for seconds in (gate.closed_for for gate in self._waiting.hosts()) if seconds]
         return min(waits, default=None)

@@ -5,22 +5,18 @@ are called with the registry's lock held and stamp the times; `changes` returns 
 stored then. Everything else may be read without the lock.
 """
 
-import hashlib
 import time
 
 from .. import urls
+from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..idn import NeedsCodec
 from ..settings import options
 from . import record
 from .figures import Figures
 from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
-
-
-def tid_of(url):
-    """Return the task's id: the SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
 
 
 class Task(Figures):
@@ -35,15 +31,23 @@ class Task(Figures):
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
     position  the place in the queue, of tasks of one priority; `order` is the order of age
-    retries   failures in a row; `reached` is the farthest byte, which starts that count again
     shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
+    problem   what ended the last attempt, or what the task waits for, as a sentence, or None;
+              `error` is that with the time left. `reason` is one word for it
+    failures  attempts in a row that failed; `retries` is how many of them were repeated
+    reached   the farthest byte, which starts both counts again
     deleting  whether its files are being deleted
+
+    Of a queued task, and not stored: `gate` is that of the server it waits for, `waits_for`
+    its endpoint if a redirect led to another than its own, `not_before` the time.monotonic()
+    of the next try, `let_through` whether it may ask a server that wants to be left alone.
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
-               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "reached": 0,
-               "error": None, "session": None, "deleting": False, "progress": None, "file": None,
-               "previous": None, "shortage": None}
+               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
+               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
+               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
+               "waits_for": None, "not_before": 0.0, "let_through": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -58,8 +62,7 @@ class Task(Figures):
     @classmethod
     def new(cls, url, posted, settings):
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        check_url(url)
-        task = cls(url, options.parse(posted), settings)
+        task = cls(check_url(url), options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
@@ -70,17 +73,26 @@ class Task(Figures):
     def pause(self):
         """Stop where it is. Raise Conflict."""
         self._go(PAUSE)
-        self.pause_time, self.error = time.time(), None
+        self.pause_time = time.time()
+        self._forget()
 
     def resume(self):
-        """Go on from where it was, with all tries before it. Raise Conflict."""
-        self._go(RESUME)
-        self.retries, self.error, self.shortage = 0, None, None
+        """Go on from where it was, with all tries before it; at once, if it is queued and held back.
+
+        Raise Conflict.
+        """
+        if not self.is_held_back:
+            self._go(RESUME)
+        self.retries = self.failures = 0
+        self.shortage = None
+        self._forget(let_through=True)
 
     def restart(self):
         """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
         self._go(RESTART)
-        self.retries, self.reached, self.error, self.shortage = 0, 0, None, None
+        self.retries = self.failures = self.reached = 0
+        self.shortage = None
+        self._forget(let_through=True)
         self.previous, self.file, self.flushed = self.file or self.previous, None, []
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
@@ -99,14 +111,24 @@ class Task(Figures):
         self.url = url or there
         self.configure(settings)
         changed = {name for name in before._fields if getattr(before, name) != getattr(self.options, name)}
-        return self.url != there or bool(changed - LIVE_OPTIONS)
+        anew = self.url != there or bool(changed - LIVE_OPTIONS)
+        if anew:
+            self.let_through, self.waits_for = True, None
+        return anew
 
     # -- changes that attempts bring about ---------------------------------------------
 
     def start(self):
-        """Begin an attempt. Before its first checkpoint the task is as good as queued: nothing is stored."""
+        """Begin an attempt; return whether it repeats one that failed.
+
+        Nothing needs to be stored: before its first checkpoint the task is as good as queued.
+        """
         self._go(START)
-        self.start_time, self.error = self.start_time or time.time(), None
+        self.start_time = self.start_time or time.time()
+        self._forget()
+        repeats = self.failures > self.retries
+        self.retries = self.failures
+        return repeats
 
     def plan(self, progress, session):
         """Go on with what an attempt has planned; None if it dropped its plan."""
@@ -138,7 +160,7 @@ class Task(Figures):
     def reach(self, count, before):
         """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
         if count > max(self.reached, before):
-            self.retries = 0
+            self.retries = self.failures = 0
         self.reached = max(self.reached, count)
 
     def fall_short(self, room):
@@ -147,13 +169,13 @@ class Task(Figures):
 
     def count_failure(self):
         """Return how many attempts in a row have failed, this one included."""
-        self.retries += 1
-        return self.retries
+        self.failures += 1
+        return self.failures
 
-    def requeue(self, error=None):
-        """Wait for another attempt, for the reason that the sentence tells."""
+    def requeue(self, problem=None, reason=None, waits_for=None):
+        """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
         self._go(REQUEUE)
-        self.error = error
+        self.problem, self.reason, self.waits_for = problem, reason, waits_for
 
     def finish(self, file):
         """Be whole: `file` is the engine's Finished."""
@@ -161,12 +183,16 @@ class Task(Figures):
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
         self.finish_time = time.time()
 
-    def fail(self, error):
+    def fail(self, problem, reason):
         """Be invalid, for the reason that the sentence tells."""
         self._go(FAIL)
-        self.error = error
+        self.problem, self.reason = problem, reason
 
-    # -- changes that the registry makes -------------------------------------------------
+    # -- changes that the registry and the queue make ------------------------------------
+
+    def wait_at(self, gate, delay):
+        """Wait at the gate of a server, and for `delay` seconds at least."""
+        self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
     def enter(self, registry):
         """Belong to the registry: it is told of state changes, and knows the attempt under way."""
@@ -198,6 +224,11 @@ class Task(Figures):
         if not (self.session or "").startswith(boot):
             self.fall_back()
 
+    def _forget(self, let_through=False):
+        """Forget what was in the way."""
+        self.problem = self.reason = self.waits_for = None
+        self.not_before, self.let_through = 0.0, let_through
+
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
         if self._registry is not None:
@@ -227,18 +258,21 @@ class Task(Figures):
 SHAPE = record.Shape(Task, {
     "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
     "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
-    "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "reached": record.COUNT,
+    "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
+    "reached": record.COUNT, "reason": record.Optional(record.TEXT),
     "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
-    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted"})
+    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
+                "error": "problem", "retries": "failures", "repeats": "retries"},
+    since={"repeats": 0, "reason": None})
 
 
 def check_url(url):
-    """Raise InvalidValue unless the URL can be fetched."""
+    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
-        urls.check_url(url)
+        return urls.check_url(url)
     except ValueError as error:
         raise InvalidValue("url", str(error)) from None
 
@@ -246,5 +280,5 @@ def check_url(url):
 def _check_codec(url):
     try:
         urls.parse(url)
-    except urls.NeedsCodec:
+    except NeedsCodec:
         raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from dlserv import Daemon
+from dlserv import urls
 from dlserv.errors import Permanent, Temporary, TransferError
 from dlserv.net.ftp_control import LONGEST_REPLY
 from dlserv.net.host_limits import HostFull
@@ -344,7 +345,7 @@ def test_a_server_that_is_full_is_waited_for(attempt, reply, command):
         ftpd.replies[command] = reply
         running = attempt(ftpd.url("/pub/a.iso"))
         assert reply[:3] in running.fails(HostFull)
-        assert running.network.hosts.limit("127.0.0.1") == 1
+        assert running.network.hosts.limit(urls.parse(ftpd.url("/")).endpoint) == 1
 
 
 @pytest.mark.parametrize("reply", [
@@ -356,7 +357,7 @@ def test_a_login_that_is_refused_for_good_is(attempt, reply):
         ftpd.replies["PASS"] = reply
         running = attempt(ftpd.url("/pub/a.iso"))
         assert reply in running.fails(Permanent)
-        assert running.network.hosts.limit("127.0.0.1") == 8
+        assert running.network.hosts.limit(urls.parse(ftpd.url("/")).endpoint) == 8
 
 
 def test_further_connections_stay_within_what_the_server_admits(attempt, folder):

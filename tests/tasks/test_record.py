@@ -18,7 +18,7 @@ def progress(**changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"node": (1, 2)}, {"publishing": Identity(1, 2, 9, 10 ** 18), "checksum": "md5=00"}, {"done": []}])
+    {}, {"node": (1, 2)}, {"publishing": Identity(1, 2, 9, 10 ** 18), "checksum": "md5=00"}, {"done": []}, {"restarted": True}])
 def test_progress_comes_back_from_json_as_it_was(changes):
     packed = json.loads(json.dumps(PROGRESS.pack(progress(**changes))))
     PROGRESS.check(packed)
@@ -27,9 +27,9 @@ def test_progress_comes_back_from_json_as_it_was(changes):
     assert type(again.publishing) is type(changes.get("publishing"))
 
 
-def test_a_record_of_the_first_versions_knows_no_node():
+def test_a_record_of_the_first_versions_lacks_what_came_later():
     packed = PROGRESS.pack(progress())
-    del packed["node"]
+    del packed["node"], packed["restarted"]
     PROGRESS.check(packed)
     assert PROGRESS.unpack(packed) == progress()
 

@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from dlserv.net.channel import Signal
+from dlserv.net.host_limits import HostLimits
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
 from dlserv.tasks.scheduler import Scheduler, Waiting
@@ -76,38 +78,39 @@ def test_ten_thousand_of_a_busy_host_cost_nothing_to_pass_over():
 
 # -- the limits -----------------------------------------------------------------------------
 
-class HostLimits:
-    """What the scheduler asks about hosts."""
-
-    def __init__(self):
-        self.most, self.closed = {}, {}
-
-    def limit(self, host):
-        return self.most.get(host, 99)
-
-    def closed_for(self, host):
-        return self.closed.get(host, 0)
-
-
 class Queue:
-    """A scheduler, its clock and limits that can be turned, and what it has let run."""
+    """A scheduler, its clock, and what it has let run."""
 
     def __init__(self):
-        self.hosts, self.now, self.running = HostLimits(), 100.0, Counter()
-        self.settings = Settings(Config.parse({"download": {"max_concurrent": 2}}))
-        self.scheduler = Scheduler(self.settings, self.hosts, lambda: self.now)
+        self.now, self.running, self.refused = 100.0, Counter(), None
+        self.settings = Settings(None)
+        self.limit(max_concurrent=2)
+        self.hosts = HostLimits(self.settings, lambda: self.now)
+        self.scheduler = Scheduler(self.settings, lambda: self.now)
 
-    def add(self, number, host="h", priority=0, delay=0):
-        task = Task("http://%s/%d" % (host, number), {"priority": priority}, self.settings.download)
+    def limit(self, **download):
+        self.settings.config = Config.parse({"download": download})
+
+    def add(self, number, host="h", delay=0, let_through=False):
+        task = Task("http://%s/%d" % (host, number), {}, self.settings.download)
         task.number(number, number)
-        self.scheduler.add(task, delay)
+        self.scheduler.add(task, self.hosts.gate(task.endpoint, let_through), delay)
         return task.tid
 
     def start(self):
         """The tid that starts now, or None."""
         tid = self.scheduler.choose(self.running)
-        self.running["h"] += tid is not None
+        self.running["h:80"] += tid is not None
         return tid
+
+    def refuse(self, seconds):
+        """As if the host had asked to be left alone so long."""
+        stop = Signal()
+        slot = self.hosts.acquire("h:80", stop, extra=False, tid="cause", refused_at=self.refused)
+        slot.refused(seconds)
+        self.refused = self.now
+        slot.release()
+        stop.close()
 
 
 @pytest.fixture
@@ -118,29 +121,53 @@ def queue():
 def test_as_many_as_may_run_do(queue):
     tids = [queue.add(number) for number in range(5)]
     assert [queue.start() for _ in range(3)] == tids[:2] + [None]
-    queue.running["h"] -= 1
+    queue.running["h:80"] -= 1
     assert [queue.start(), queue.start()] == [tids[2], None]
-    queue.settings.config = Config.parse({"download": {"max_concurrent": 4}})
+    queue.limit(max_concurrent=4)
     assert [queue.start() for _ in range(3)] == tids[3:] + [None]
 
 
 def test_a_host_has_its_own_limit(queue):
-    queue.hosts.most["h"] = 1
+    queue.limit(max_concurrent=2, max_per_host=1)
     tids = [queue.add(number) for number in range(3)]
     other = queue.add(9, host="o")
     assert [queue.start(), queue.scheduler.choose(queue.running)] == [tids[0], other]
     assert queue.start() is None and queue.scheduler.has_room(queue.running)
-    queue.running["h"] -= 1
+    queue.running["h:80"] -= 1
     assert queue.start() == tids[1]
 
 
-def test_a_host_that_wants_rest_gets_it(queue):
-    queue.hosts.closed["h"] = 20
+def test_a_port_of_a_host_is_another_server(queue):
+    queue.refuse(20)
+    tids = [queue.add(0), queue.add(1, host="h:81")]
+    assert [queue.start(), queue.start()] == [tids[1], None]
+
+
+@pytest.mark.parametrize("end", ["time", "deletion"])
+def test_a_host_that_wants_rest_gets_it(queue, end):
+    queue.refuse(20)
     tids = [queue.add(0), queue.add(1, host="o")]
     assert [queue.start(), queue.start()] == [tids[1], None]
     assert queue.scheduler.seconds_to_sleep() == 20
-    queue.hosts.closed.clear()
+    assert [queue.scheduler.waiting_at(gate) for gate in queue.scheduler.shut()] == [[tids[0]]]
+    if end == "time":
+        queue.now += 20
+    else:
+        queue.hosts.forgive("cause")
     assert queue.start() == tids[0] and queue.scheduler.seconds_to_sleep() is None
+
+
+def test_who_is_let_through_asks_until_it_is_refused(queue):
+    queue.refuse(20)
+    queue.now += 1
+    tids = [queue.add(number, let_through=number != 1) for number in range(4)]
+    assert queue.start() == tids[0]
+    queue.now += 1
+    queue.refuse(20)
+    assert queue.start() is None, "the others would hear the same"
+    assert queue.scheduler.seconds_to_sleep() == 20
+    queue.now += 20
+    assert queue.start() == tids[1]
 
 
 def test_a_delay_is_slept_for_and_no_longer(queue):

@@ -22,7 +22,7 @@ def test_the_tid_is_the_sha_1_of_the_url_as_posted():
     assert tid_of(url) == hashlib.sha1(url.encode("utf-8")).hexdigest() == make(url).tid
 
 
-METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (None,), "fail": ("why",)}
+METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (None,), "fail": ("why", "http")}
 
 
 @pytest.mark.parametrize("state", STATES)
