@@ -62,9 +62,7 @@ def settings(options, environ):
     Raises InvalidValue.
     """
     flags = vars(options) if options else {}
-    named = flags.get("config")
-    path = named or config.default_config_path(environ, _is_root())
-    from_file = config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+    path, from_file = _read_file(flags, environ)
     from_environment, unknown = config.from_environment(environ)
     sources = [from_file or {}, from_environment, _from_flags(flags)]
     mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
@@ -79,6 +77,25 @@ def settings(options, environ):
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else "configuration file %s" % path))
     return mapping, remarks, os.path.abspath(path)
+
+
+def _read_file(flags, environ):
+    named = flags.get("config")
+    path = named or config.default_config_path(environ, _is_root())
+    return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+
+
+def origins(options, environ):
+    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raise InvalidValue."""
+    flags = vars(options)
+    path, from_file = _read_file(flags, environ)
+    from_environment, _ = config.from_environment(environ)
+    found = dict.fromkeys(config.Config.names(from_file or {}), os.path.abspath(path))
+    found.update((name, "$DLSERV_" + name.partition(".")[2].upper())
+                 for name in config.Config.names(from_environment))
+    found.update(("%s.%s" % name, "--" + flag.replace("_", "-")) for flag, name in _FLAGS.items()
+                 if flags.get(flag) is not None)
+    return found
 
 
 def _token_of(sources):
@@ -120,7 +137,7 @@ def serve(options):
 
     _allow_many_files()
     daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep)
+                    os.path.dirname(path), keep, origins(options, os.environ))
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)

@@ -13,6 +13,7 @@ from collections import Counter
 from .. import urls
 from ..fs import free_bytes
 from ..engine.download import Download, Finished
+from ..engine.meter import SpeedHistory
 from ..engine.retry import Policy
 from ..errors import Error, Exhausted, NameTaken, NoSpace, StoreBroken, Temporary, Unavailable
 from .attempt import Checkpointer, Run
@@ -49,6 +50,7 @@ class Attempts:
         self._checkpointer = Checkpointer(self.runs, self._store_progress, self._guard)
         self._running = {}          # tid -> the Run under way; changed with the board's lock held
         self._received = 0          # bytes that ended runs have brought
+        self._history = SpeedHistory()
         self.outcomes = Counter()   # "finished", "failed", "retried": how many since the start
 
     def start(self):
@@ -81,6 +83,12 @@ class Attempts:
             received = self._received + sum(download.received for download in downloads)
         return (received, sum(download.speed for download in downloads),
                 sum(download.connections for download in downloads))
+
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        with self._board.lock:
+            self._note_speed()
+            return {"every": self._history.EVERY, "speed": self._history.speeds()}
 
     def wake(self):
         """The limits have changed."""
@@ -129,6 +137,9 @@ class Attempts:
         if task.state == QUEUED:
             self.enqueue(task)
 
+    def _note_speed(self):
+        self._history.note(self._received + sum(run.download.received for run in self._running.values()))
+
     def _start(self, tid):
         """Called by the scheduler, which has given the task a slot."""
         run = self._begin(tid)
@@ -165,6 +176,7 @@ class Attempts:
                 self._internal_error(task, bug)
             self._board.save(task, lazy=True)
             return None
+        self._note_speed()
         self._running[tid] = task.run
         self._checkpointer.wake()
         return task.run
@@ -237,6 +249,8 @@ class Attempts:
 
     def _guard(self, runs):
         """Interrupt the youngest runs when the disk fills up from elsewhere."""
+        with self._board.lock:
+            self._note_speed()
         while runs and self._lacking(runs):
             runs[-1].interrupt(NoSpace("the disk has filled up"))
             runs = runs[:-1]
@@ -261,6 +275,7 @@ class Attempts:
             self._received += run.download.received
             if self._running.get(run.tid) is run:
                 del self._running[run.tid]
+            self._note_speed()
             task = self._task_of(run)
             if task is not None:
                 try:
