@@ -2,7 +2,7 @@
 
 import {call, pathOf} from "./daemon.js";
 import {offerFolders} from "./dialogs.js";
-import {$, $$, attempt, blame, listOf, make, put, readControl, shownValue, toast} from "./dom.js";
+import {$, $$, attempt, blame, listOf, make, put, readFields, shownValue, toast} from "./dom.js";
 
 const MOST = 10000, STEP = 500;     // links at once, and in one request
 const LINK = /^(https?|ftps?):\/\/./i;
@@ -67,12 +67,14 @@ function fillBox(text) {
 
 async function addLinks() {
   const {links, rest} = readLinks(box.value), all = [...links.keys()], refused = [];
-  const options = Object.fromEntries($$("#options [name]:enabled").filter(shownValue).map(each => [each.name, readControl(each)]));
+  const options = readFields($$("#options [name]:enabled").filter(shownValue));
   blame($("#add"), "");
   if (all.length > MOST) return;
   let sent = 0;
   try {
-    for (; sent < all.length; sent += STEP) refused.push(...await addSome(all.slice(sent, sent + STEP), links, options));
+    for (; sent < all.length; sent += STEP) {
+      refused.push(...await addSome(all.slice(sent, sent + STEP), links, options));
+    }
   } finally {
     const left = [...refused.map(([link]) => link), ...all.slice(sent)];
     if (all.length > left.length) toast(all.length - left.length + " added.");
@@ -86,12 +88,15 @@ async function addLinks() {
 
 /** Returns [[link, why], …] of the refused, which are told with their secrets masked. */
 async function addSome(some, links, options) {
-  const {tids, detail = []} = await call("POST", "task/batch/add", {tasks: some.map(url => ({url, options}))}), left = [...some];
+  const left = [...some], tasks = some.map(url => ({url, options}));
+  const {tids, detail = []} = await call("POST", "task/batch/add", {tasks});
   const refused = detail.map(([shown, why]) => {
     const at = left.indexOf(shown), found = at < 0 ? left.findIndex(link => bare(link) === bare(shown)) : at;
     return [...left.splice(found, 1), why];
   });
-  left.forEach((link, index) => { if (!LINK.test(links.get(link))) guesses.set(tids[index], link.replace("s", "")); });
+  left.forEach((link, index) => {
+    if (!LINK.test(links.get(link))) guesses.set(tids[index], link.replace("s", ""));
+  });
   return refused;
 }
 
@@ -110,7 +115,8 @@ export function tryHttp({tid, state, error, downloaded_bytes}) {
 
 async function drop({dataTransfer}) {
   const links = ["text/uri-list", "text/plain"].map(kind => dataTransfer.getData(kind));
-  const texts = await Promise.all([...dataTransfer.files].filter(file => file.size < 2 ** 20).map(file => file.text()));
+  const files = [...dataTransfer.files].filter(file => file.size < 2 ** 20);
+  const texts = await Promise.all(files.map(file => file.text()));
   fillBox(texts.join("\n") || links[0] || links[1]);
 }
 
@@ -142,7 +148,8 @@ export function setUpAdding() {
     overlay(false)(event);
     attempt(() => drop(event));
   };
-  const query = new URLSearchParams(location.search), offered = ["add", "text"].map(name => query.get(name) || "").join("\n");
+  const query = new URLSearchParams(location.search);
+  const offered = ["add", "text"].map(name => query.get(name) || "").join("\n");
   if (location.search) history.replaceState(null, "", location.pathname);
   if (offered.trim()) fillBox(offered);
 }

@@ -110,7 +110,7 @@ function onVisibility() {
 
 // -- the head ---
 
-let history = [], total = 0, ticks = 0;
+let history = [], total = 0, ticks = 0, told = -5;
 
 function showSpeed(speed) {
   total = speed;
@@ -133,7 +133,8 @@ const loadHead = () => attempt(async () => {
 
 function showLimit(now) {
   const steps = new Set([...[0, .25, .5, 1, 2, 5, 10, 20].map(count => count * 2 ** 20), now]);
-  $("#limit").replaceChildren(...[...steps].map(value => make("option", {value, selected: value === now}, value ? rate(value) : "none")));
+  $("#limit").replaceChildren(...[...steps].map(value =>
+    make("option", {value, selected: value === now}, value ? rate(value) : "none")));
 }
 
 function showTitle() {
@@ -147,9 +148,11 @@ function showTitle() {
 function tick() {
   if (isAway) return;
   ticks += 1;
-  if (ticks % 5 === 0) tellEnds();
+  if (ticks - told > 4) tellEnds();
   showTitle();
-  for (const {tid, speed} of inState("downloading")) speeds.set(tid, [...speeds.get(tid) || [], speed].slice(-300));
+  for (const {tid, speed} of inState("downloading")) {
+    speeds.set(tid, [...speeds.get(tid) || [], speed].slice(-300));
+  }
   if (total && prefs.sort !== "state") {
     view.stale = true;
     refresh();
@@ -163,8 +166,10 @@ function tick() {
 const ended = {finished: 0, invalid: 0};
 
 function tellEnds() {
-  const {finished, invalid} = ended, body = [finished && finished + " finished", invalid && invalid + " failed"].filter(Boolean).join(", ");
+  const {finished, invalid} = ended;
+  const body = [finished && finished + " finished", invalid && invalid + " failed"].filter(Boolean).join(", ");
   if (!body) return;
+  told = ticks;
   ended.finished = ended.invalid = 0;
   $("#said").replaceChildren(body);
   if (!prefs.notify || !document.hidden) return;
@@ -185,7 +190,8 @@ for (const each of $$("[data-all]")) {
 session.askToken = () => askToken(token => send("wake", token));
 $("#open-settings").onclick = () => attempt(openSettings);
 $("#open-help").onclick = openHelp;
-$("#limit").onchange = event => attempt(() => call("POST", "config", {download: {ratelimit: +event.target.value}}).finally(loadHead));
+$("#limit").onchange = ({target: {value}}) =>
+  attempt(() => call("POST", "config", {download: {ratelimit: +value}}).finally(loadHead));
 $("#offline button").onclick = () => send("wake");
 document.onvisibilitychange = onVisibility;
 addEventListener("pagehide", letGo);

@@ -5,7 +5,9 @@ const BATCH = 5000;                 // tids in one request
 const FIRST = 15000, QUIET = 40000; // ms until the first byte of the events, and the next (one comes each 15 s)
 const LONGEST = 15000;              // ms between two tries
 
-export class Trouble extends Error {}
+export class Trouble extends Error {
+  constructor(sentence) { super(sentence.replace("is invalid;", "has failed;")); }
+}
 
 export const session = {token: ""};
 
@@ -13,17 +15,15 @@ const introduction = token => ({cache: "no-store", credentials: token ? "omit" :
   headers: {"X-Requested-With": "fetch", ...token && {Authorization: "Bearer " + token}}});    // else the browser asks
 
 export async function ask(method, path, body, token = session.token) {
-  const options = introduction(token), stop = new AbortController(), seconds = method === "GET" ? READING : CHANGING;
+  const options = introduction(token), seconds = method === "GET" ? READING : CHANGING;
   if (body) options.headers["Content-Type"] = "application/json";
-  const timer = setTimeout(() => stop.abort(), seconds * 1000);
   try {
-    const reply = await fetch(path, {...options, method, body: JSON.stringify(body), signal: stop.signal});
+    const signal = AbortSignal.timeout(seconds * 1000);
+    const reply = await fetch(path, {...options, method, body: JSON.stringify(body), signal});
     return [reply.status, await reply.json()];
-  } catch {
-    throw new Trouble(!stop.signal.aborted ? "The daemon does not answer. Is it running?"
+  } catch ({name}) {
+    throw new Trouble(!/Abort|Timeout/.test(name) ? "The daemon does not answer. Is it running?"
       : `The daemon did not answer within ${seconds} s. Look whether it was done before you try again.`);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -65,8 +65,8 @@ export class Stream {
   }
 
   greeting() {
-    const {rows, stats, token, state} = this, known = stats ? [["snapshot", {detail: [...rows.values()], stats}]] : [];
-    return [["token", token], ...known, [state]];
+    const {rows, stats, token, state} = this, detail = [...rows.values()];
+    return [["token", token], ...stats ? [["snapshot", {detail, stats}]] : [], [state]];
   }
 
   /** Follow for so many ms. */

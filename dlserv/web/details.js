@@ -57,14 +57,17 @@ function showStatus(task) {
   panel.dataset.state = state;
   put(part("h2"), task.name);
   put(part(".state"), STATES[state]);
-  put(part(".summary"), [state === "finished" ? size(total) : total ? `${task.percent}, ${amount(done, total)}` : done && amount(done),
-    going && rate(task.speed), going && eta && duration(eta) + " left"].filter(Boolean).join(" · "));
+  const here = state === "finished" ? size(total) : total ? `${task.percent}, ${amount(done, total)}`
+    : done && amount(done);
+  const facts = [here, going && rate(task.speed), going && eta && duration(eta) + " left"];
+  put(part(".summary"), facts.filter(Boolean).join(" · "));
   showBar(part("progress"), task);
   put(part(".reason"), task.error || "");
   part("canvas").hidden = !speeds.has(tid);
   drawSpeed();
   showFacts(task);
-  part(".log").replaceChildren(...task.log.map(line => make("li", make("time", date(line.time)), " ", make("b", line.type), " ", line.msg)));
+  part(".log").replaceChildren(...task.log.map(({time, type, msg}) =>
+    make("li", make("time", date(time)), " ", make("b", type), " ", msg)));
 }
 
 function showInfo(info, task) {
@@ -72,12 +75,14 @@ function showInfo(info, task) {
   bar.replaceChildren(...entriesFor([{...tasks.get(tid), ...task}]));
   if (had) bar.firstChild.focus();
   showFacts(info);
-  part(".given").replaceChildren(...given.map(([key, value]) => make("div", make("dt", key.replace("_", " ")), make("dd", optionText(key, value)))));
+  part(".given").replaceChildren(...given.map(([key, value]) =>
+    make("div", make("dt", key.replace("_", " ")), make("dd", optionText(key, value)))));
   part(".given").parentElement.hidden = !given.length;
 }
 
-const optionText = (key, value) => key === "ratelimit" && value ? rate(value) : value === true ? "yes" : !value ? "no"
-  : typeof value === "object" ? Object.entries(value).map(([name, each]) => (Array.isArray(value) ? "" : name + ": ") + each).join("\n") : value;
+const optionText = (key, value) => value === true ? "yes" : !value ? "no" : key === "ratelimit" ? rate(value)
+  : Array.isArray(value) ? value.join("\n")
+  : typeof value === "object" ? Object.entries(value).map(pair => pair.join(": ")).join("\n") : value;
 
 const WORDS = {elapsed: task => task.elapsed && duration(task.elapsed),
   final_url: info => info.final_url !== info.url && info.final_url};

@@ -1,6 +1,7 @@
 /* The dialogs. */
 
-import {$, $$, exactSize, listOf, make, openDialog, prefs, put, readControl, remember, shownValue, size, toast} from "./dom.js";
+import {$, $$, exactSize, listOf, make, openDialog, prefs, put, readFields, remember, shownValue, size,
+  toast} from "./dom.js";
 import {Trouble, ask, batch, call, detail, get, pathOf, read, session, statusOf} from "./daemon.js";
 
 // -- removing ---
@@ -33,7 +34,8 @@ export async function askRemove(on) {
   files.onchange();
   if (!whole.length) return;
   try {
-    names = (await statusOf(whole)).flatMap(task => [task.finish_time && task.filename, task.tmpfilename]).filter(Boolean);
+    const now = await statusOf(whole);
+    names = now.flatMap(task => [task.finish_time && task.filename, task.tmpfilename]).filter(Boolean);
   } catch (error) {
     dialog.close();
     throw error;
@@ -54,8 +56,8 @@ export async function askChange([{tid, name}]) {
   const [now, {options}] = await Promise.all([detail(tid, "status"), detail(tid, "info")]);
   const idle = ["paused", "invalid"].includes(now.state), named = Boolean(now.tmpfilename || now.finish_time);
   const dialog = openDialog("change", async pressed => {
-    const {url, ...changes} = Object.fromEntries($$("[name]:enabled", dialog).filter(each => shownValue(each) !== each.was)
-      .map(each => [each.name, shownValue(each) ? readControl(each) : null]));
+    const changed = $$("[name]:enabled", dialog).filter(each => shownValue(each) !== each.was);
+    const {url, ...changes} = readFields(changed);
     await call("PATCH", pathOf(tid), {...url && {url}, options: changes});
     if (pressed.value === "resume") await call("PUT", pathOf(tid, "?act=resume"));
     dialog.close();
@@ -68,7 +70,8 @@ export async function askChange([{tid, name}]) {
     control.was = shownValue(control);
     if (["filename", "dir"].includes(control.name)) control.closest("label").hidden = control.disabled = named;
   }
-  Object.assign($("[value=resume]", dialog), {hidden: !idle, type: idle ? "submit" : "button"});      // Enter takes the first
+  const resume = {hidden: !idle, type: idle ? "submit" : "button"};        // Enter takes the first that submits
+  Object.assign($("[value=resume]", dialog), resume);
   offerFolders();
 }
 
@@ -99,7 +102,7 @@ export async function openSettings() {
     const changes = {};
     for (const control of $$("[name]:enabled", dialog)) {
       const [section, key] = control.name.split(".");
-      if (shownValue(control) !== control.was) (changes[section] = changes[section] || {})[key] = readSetting(control);
+      if (shownValue(control) !== control.was) changes[section] = {...changes[section], [key]: readSetting(control)};
     }
     if (Object.keys(changes).length) await call("POST", "config", changes);
     dialog.close();
@@ -122,7 +125,10 @@ function makeSetting(name, {description, type, enum: words}, value, origin) {
   const check = type === "boolean", [unit] = typeof value === "number" && /bytes|seconds/.exec(description) || [];
   const control = words ? make("select", ...words.map(word => make("option", word)))
     : make("input", {name, spellcheck: false, ...check && {type: "checkbox", role: "switch", checked: value}});
-  if (!check) control.value = value === "" ? "none" : unit === "bytes" ? exactSize(value) : unit ? value + " s" : Array.isArray(value) ? value.join(" ") : value ?? "";
+  if (!check) {
+    control.value = value === "" ? "none" : Array.isArray(value) ? value.join(" ") : unit === "seconds" ? value + " s"
+      : unit && value ? exactSize(value) : value ?? "";
+  }
   Object.assign(control, {name, was: shownValue(control), old: value, unit, disabled: Boolean(origin)});
   const text = make("span", description, origin ? make("small", ` (set by ${origin})`) : "");
   return make(check ? "label.check" : "label", ...check ? [control, text] : [text, control]);
@@ -130,7 +136,8 @@ function makeSetting(name, {description, type, enum: words}, value, origin) {
 
 /** As the server takes it: null for nothing, "" for none. */
 function readSetting(control) {
-  const {old} = control, value = control.unit === "seconds" ? shownValue(control).replace(/ *s$/, "") : shownValue(control);
+  const {old, unit} = control, shown = shownValue(control);
+  const value = unit === "seconds" ? shown.replace(/ *s$/, "") : shown;
   if (Array.isArray(old)) return value.split(/[\s,]+/).filter(Boolean);
   if (value === "none" || value === "") return value ? "" : null;
   return typeof old === "number" && !isNaN(value) ? +value : value;
@@ -149,7 +156,8 @@ export function askToken(share) {
       unlock(value);
       share(value);
     });
-    dialog.onclose = () => session.token ? resolve() : reject(new Trouble("Without its token the daemon tells this page nothing."));
+    const nothing = new Trouble("Without its token the daemon tells this page nothing.");
+    dialog.onclose = () => session.token ? resolve() : reject(nothing);
   }).finally(() => { asking = null; });
   return asking;
 }
@@ -172,7 +180,8 @@ export function openHelp() {
 export function setUpHelp() {
   for (const control of $$("#help [name]")) {
     control.onchange = async () => {
-      if (control.name === "notify" && control.checked && await window.Notification?.requestPermission() !== "granted") {
+      const asks = control.name === "notify" && control.checked;
+      if (asks && await window.Notification?.requestPermission() !== "granted") {
         control.checked = false;
         toast("The browser does not allow it; it takes https and your consent.", true);
       }

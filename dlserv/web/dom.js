@@ -35,7 +35,8 @@ export const listOf = parts => [...parts.slice(0, 20).map(part => make("li", ...
   ...parts.length > 20 ? [make("li", `and ${parts.length - 20} more`)] : []];
 
 export function toast(text, bad = false) {
-  const note = make("div.toast", make("span", text), button(icon("close"), () => note.remove(), {className: "icon", title: "Dismiss"}));
+  const close = button(icon("close"), () => note.remove(), {className: "icon", title: "Dismiss"});
+  const note = make("div.toast", make("span", text), close);
   note.classList.toggle("bad", bad);
   if (!bad) setTimeout(() => note.remove(), 6000);
   $("#toasts").append(note);
@@ -51,7 +52,7 @@ export async function copy(text) {
     document.execCommand("copy");
     area.remove();
   }
-  toast(text.includes("***") ? "Copied, with its secrets masked." : "Copied.");
+  toast("Copied.");
 }
 
 export const prefs = {sort: "state", way: "↑", singleKeys: true, notify: false};
@@ -92,7 +93,10 @@ const DATE = new Intl.DateTimeFormat(undefined, {dateStyle: "short", timeStyle: 
 export const date = seconds => seconds ? DATE.format(seconds * 1000) : "";
 
 /** The same, unless it is rounded. */
-export const exactSize = count => scaled(count)[0] * 1024 ** UNITS.indexOf(scaled(count)[1]) === count ? size(count) : count;
+export function exactSize(count) {
+  const [number, unit] = scaled(count);
+  return number * 1024 ** UNITS.indexOf(unit) === count ? size(count) : count;
+}
 
 // -- forms ---
 
@@ -128,11 +132,13 @@ export const shownValue = control => control.type === "checkbox" ? control.check
 const readHeaders = text => Object.fromEntries(text.split("\n").filter(Boolean)
   .map(line => /^([^:]*(?=:)|):?(.*)/.exec(line).slice(1).map(part => part.trim())));
 
-export function readControl(control) {
+function readControl(control) {
   const value = shownValue(control);
   return control.name === "headers" ? readHeaders(value)
-    : control.inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value;
+    : control.inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value || null;
 }
+
+export const readFields = controls => Object.fromEntries(controls.map(each => [each.name, readControl(each)]));
 
 // -- dialogs ---
 
@@ -198,7 +204,8 @@ function onMenuKey(event) {
 }
 
 export function setUpDom() {
-  for (const root of [document, $("#row").content]) for (const each of $$("[data-icon]", root)) each.prepend(icon(each.dataset.icon));
+  const waiting = [document, $("#row").content].flatMap(root => $$("[data-icon]", root));
+  for (const each of waiting) each.prepend(icon(each.dataset.icon));
   $$("dialog").forEach(setUpDialog);
   $("#menu").onkeydown = onMenuKey;
   $("#menu").addEventListener("click", () => closeMenu(true), true);

@@ -1,10 +1,11 @@
 /* The list and its keys. Only the rows in sight are in the document. */
 
 import {openHelp, openSettings} from "./dialogs.js";
-import {$, $$, amount, attempt, button, date, duration, icon, item, make, openMenu, prefs, put, rate, size} from "./dom.js";
+import {$, $$, amount, attempt, button, date, duration, icon, item, make, openMenu, prefs, put, rate,
+  size} from "./dom.js";
 import {isBeside, openDetails} from "./details.js";
-import {ACTS, STATES, able, can, chosen, inState, entriesFor, meant, paint, painters, perform, places, refresh, selectAll,
-  selectOnly, selectRange, selected, showBar, sortBy, tasks, toggle, view} from "./tasks.js";
+import {ACTS, STATES, able, can, chosen, inState, entriesFor, meant, paint, painters, perform, places, refresh,
+  selectAll, selectOnly, selectRange, selected, showBar, sortBy, tasks, toggle, view} from "./tasks.js";
 
 const MARGIN = 8;                   // rows above and below those in sight
 const narrow = matchMedia("(max-width: 43.99rem)");
@@ -79,7 +80,7 @@ function fill(row, task, index) {
   put(parts.reason, task.error || "");
   put(parts.state, STATES[state]);
   showBar(parts.bar, task);
-  put(parts.part, total || !done ? task.percent : amount(done));
+  put(parts.part, total || !done && !going ? task.percent : amount(done));
   put(parts.total_bytes, state === "finished" || total && !done ? size(total) : total ? amount(done, total) : "–");
   put(parts.speed, going ? rate(task.speed) : "");
   put(parts.eta, !going ? "" : task.eta ? duration(task.eta) : "–");
@@ -96,7 +97,8 @@ export function goTo(index, extend = false) {
   if (extend) selectRange(places.get(view.anchor) ?? places.get(view.active), index);
   view.active = view.rows[index].tid;
   if (!extend) view.anchor = view.active;
-  const top = body.getBoundingClientRect().top + index * rowHeight, head = $(".sticky").offsetHeight + table.tHead.offsetHeight;
+  const top = body.getBoundingClientRect().top + index * rowHeight;
+  const head = $(".sticky").offsetHeight + table.tHead.offsetHeight;
   scrollBy(0, Math.min(0, top - head) || Math.max(0, top + rowHeight + $("#acts").offsetHeight + 12 - innerHeight));
   paint();
   focusRow();
@@ -106,7 +108,7 @@ export function goTo(index, extend = false) {
 // -- the pointer ---
 
 function onClick(event) {
-  const {tid} = event.target.closest("tr").dataset, control = event.target.closest("button"), check = event.target.closest(".select");
+  const [{dataset: {tid}}, control, check] = ["tr", "button", ".select"].map(each => event.target.closest(each));
   if (check && event.target.tagName !== "INPUT") return;      // its label clicks the box
   view.active = tid;
   if (control?.dataset.act) perform(control.dataset.act, [tasks.get(tid)]);
@@ -139,7 +141,10 @@ function onContextMenu(event) {
   openMenu(menuOf(chosen()), tr, top ? {left, top, bottom: top} : undefined);
 }
 
-const menuOf = on => [...on.length > 1 ? [] : [item("Details", () => openDetails(on[0].tid, true))], ...entriesFor(on, item)];
+function menuOf(on) {
+  const details = item("Details", () => openDetails(on[0].tid, true));
+  return [...on.length > 1 ? [] : [details], ...entriesFor(on, item)];
+}
 
 // -- the bar of the selection ---
 

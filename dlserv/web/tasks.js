@@ -4,7 +4,8 @@ import {batch, call, pathOf, statusOf} from "./daemon.js";
 import {askChange, askRemove, showFile} from "./dialogs.js";
 import {attempt, button, copy, make, prefs, remember, toast} from "./dom.js";
 
-export const STATES = {downloading: "Downloading", queued: "Queued", paused: "Paused", finished: "Finished", invalid: "Failed"};
+export const STATES = {downloading: "Downloading", queued: "Queued", paused: "Paused", finished: "Finished",
+  invalid: "Failed"};
 
 export const tasks = new Map(), selected = new Set();   // tid: row; tids
 export const places = new Map();    // tid: index in `view.rows`
@@ -43,7 +44,8 @@ export function byQueue(a, b) {
 }
 
 const share = task => task.state === "finished" ? 1 : task.total_bytes && task.downloaded_bytes / task.total_bytes;
-const ORDERS = {name: (a, b) => collator.compare(a.name, b.name), state: byQueue, percent: (a, b) => share(a) - share(b)};
+const ORDERS = {state: byQueue, name: (a, b) => collator.compare(a.name, b.name),
+  percent: (a, b) => share(a) - share(b)};
 const UNKNOWN_LAST = ["total_bytes", "eta"];
 const STEADY = ["state", "name", "filename", "place", "priority", "total_bytes"];
 
@@ -58,7 +60,8 @@ export const inState = state => [...tasks.values()].filter(task => state === "al
 function arrange() {
   const {sort} = prefs, order = ORDERS[sort] || ((a, b) => a[sort] - b[sort]), sign = prefs.way === "↑" ? 1 : -1;
   const unknown = task => UNKNOWN_LAST.includes(sort) && !task[sort];
-  view.rows = inState(view.filter).filter(task => (task.name + "\n" + task.filename).toLowerCase().includes(view.wanted))
+  const matches = task => (task.name + "\n" + task.filename).toLowerCase().includes(view.wanted);
+  view.rows = inState(view.filter).filter(matches)
     .sort((a, b) => unknown(a) - unknown(b) || sign * order(a, b) || byQueue(a, b));
   places.clear();
   view.rows.forEach((task, index) => places.set(task.tid, index));
@@ -134,7 +137,10 @@ export const ACTS = {
   delete: {text: "Remove", does: askRemove},
 };
 
-export const can = (act, task) => (ACTS[act].of || [task.state]).includes(task.state) && (ACTS[act].fits || Boolean)(task);
+export function can(act, task) {
+  const {of = [task.state], fits = Boolean} = ACTS[act];
+  return of.includes(task.state) && fits(task);
+}
 
 export const able = (act, on) => on.some(task => can(act, task)) && (on.length === 1 || !ACTS[act].single);
 

@@ -1,6 +1,7 @@
 """The list: order, names, sizes, selection, the keyboard, ten thousand tasks."""
 
 import json
+import re
 import threading
 
 from harness import PATIENCE, until
@@ -65,12 +66,12 @@ def test_unknown_sizes_are_told_so_far_and_sorted_last(page, api, origin):
     for name in ("/stream.bin", "/known.bin"):
         api.add(origin.url(name), connections=1)
     add_paused(api, "none.bin")
-    page.until("view.rows.length === 3 && view.rows.filter(task => task.downloaded_bytes >= 100000).length === 2")
+    page.until("view.rows.length === 3 && view.rows.filter(task => task.downloaded_bytes > 50000).length === 2")
     page.until("document.querySelector('progress:indeterminate')")
     cells = {name: page.run("[...[...document.querySelectorAll('tbody tr')].find(tr => tr.textContent.includes(%s))"
                             ".querySelectorAll('.part, .total_bytes, .eta')].map(each => each.textContent)"
                             % json.dumps(name)) for name in ("stream", "known", "none")}
-    assert cells["stream"][0] == "97.7 KiB so far" and cells["stream"][1:] == ["–", "–"]
+    assert re.fullmatch(r"\d+(\.\d)? KiB so far", cells["stream"][0]) and cells["stream"][1:] == ["–", "–"]
     assert cells["known"][1].endswith(" of 293 KiB")
     assert cells["none"] == ["0.0%", "–", ""]
     for way in ("ascending", "descending"):

@@ -77,10 +77,11 @@ def test_a_tab_without_the_worker_has_a_stream_of_its_own(visit, served, origin)
 
 def test_an_answer_that_does_not_come_is_told(visit, served):
     server, api = served
-    page = visit(server.url + "/", before="window.real = setTimeout; setTimeout = (act, ms, ...more) =>"
-                                          " real(act, ms === 15000 || ms === 60000 ? 300 : ms, ...more)")
+    page = visit(server.url + "/", before="const real = AbortSignal.timeout;"
+                                          " AbortSignal.timeout = ms => real.call(AbortSignal, ms / 50)")
     page.until("view.known")
-    page.run("fetch = (path, {signal}) => new Promise((resolve, reject) => { signal.onabort = reject; })")
+    page.run("fetch = (path, {signal}) => new Promise((resolve, reject) => {"
+             " signal.onabort = () => reject(signal.reason); })")
     page.click("#open-settings")
     page.until("document.querySelector('.toast.bad')")
     assert "did not answer within 15 s" in texts(page, ".toast span")[0]
