@@ -25,7 +25,7 @@ from dlserv.net.cookies import Jar
 from dlserv.net.head import Fields, read_head
 from dlserv.net.reader import Reader
 from dlserv.settings import options
-from harness import Api, noise
+from harness import noise
 from net.test_head import ODD
 
 SIZE, MOST_SECONDS, TRIES = 65536, 0.05, 6

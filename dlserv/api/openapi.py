@@ -4,13 +4,14 @@ import re
 
 from ..version import __version__
 from ..settings import config, options
-from ..tasks.task import STATES
+from ..tasks.states import STATES
 
 _BOOLEAN = {"enum": ["true", "false", "1", "0", "yes", "no"]}
 _PARAMETERS = {
     "act": {"enum": ["pause", "resume", "restart", "move"]},
     "to": {"enum": ["top", "bottom", "up", "down"]},
-    "del_file": _BOOLEAN, "history": _BOOLEAN, "origins": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
+    "del_file": _BOOLEAN, "rows": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
+    "history": _BOOLEAN, "origins": _BOOLEAN,
     "state": {"enum": ["all"] + list(STATES)},
     "offset": {"type": "integer", "minimum": 0}, "limit": {"type": "integer", "minimum": 0},
 }

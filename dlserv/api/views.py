@@ -3,7 +3,7 @@
 from ..settings import options
 from .. import urls
 from ..engine import filename
-from ..tasks.task import FINISHED
+from ..tasks.states import FINISHED
 from ..units import percent
 
 
@@ -22,8 +22,9 @@ def row(task):
     detail = excerpt(task)
     detail.update({
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
-        "connections": task.connections, "error": task.error, "create_time": task.create_time,
-        "finish_time": task.finish_time, "priority": task.options.priority, "place": task.place,
+        "connections": task.connections, "error": task.error, "reason": task.reason,
+        "create_time": task.create_time, "finish_time": task.finish_time,
+        "priority": task.options.priority, "place": task.position,
     })
     return detail
 
@@ -44,7 +45,7 @@ def status(task):
         "elapsed": round(task.seconds, 3), "create_time": task.create_time,
         "start_time": task.start_time, "pause_time": task.pause_time,
         "finish_time": task.finish_time, "connections": task.connections,
-        "retries": task.retries, "error": task.error, "log": list(task.log),
+        "retries": task.retries, "error": task.error, "reason": task.reason, "log": list(task.log),
     })
     return detail
 

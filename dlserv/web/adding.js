@@ -103,9 +103,9 @@ async function addSome(some, links, options) {
 const bare = link => link.replace(/\/\/.*@|[?#].*/gs, "");
 
 /** Where https was a guess and has brought nothing, take http. */
-export function tryHttp({tid, state, error, downloaded_bytes}) {
+export function tryHttp({tid, state, error, reason, downloaded_bytes}) {
   const url = guesses.get(tid);
-  if (!url || !error && !downloaded_bytes) return;
+  if (!url || !downloaded_bytes && (!/tls|network|timeout/.test(reason) || /certificate/.test(error))) return;
   guesses.delete(tid);
   if (!downloaded_bytes) attempt(async () => {
     await call("PATCH", pathOf(tid), {url});

@@ -118,7 +118,7 @@ export function selectAll(on) {
 
 // -- acts ---
 
-const MEDIA = /\.(?:(avif|gif|jpe?g|png|svg|webp)|(flac|m4a|mp3|og[ag]|opus|wav)|m4v|mkv|mov|mp4|ogv|webm)$/i;
+const MEDIA = /\.(?:(gif|jpe?g|png|svg|webp)|(flac|m4a|mp3|og[ag]|wav)|mkv|mov|mp4|ogv|webm)$/i;
 const MOVABLE = ["queued", "paused"];
 
 /* In which states (all), what it does (the daemon's batch of that name), whether with one task only. */

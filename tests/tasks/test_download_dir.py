@@ -6,12 +6,12 @@ import pytest
 
 from dlserv.errors import Unavailable
 from dlserv.tasks import download_dir
-from dlserv.tasks.download_dir import Place
+from dlserv.tasks.download_dir import DownloadDir
 
 
 @pytest.fixture
 def place(folder):
-    return Place(str(folder))
+    return DownloadDir(str(folder))
 
 
 def test_folders_at_any_depth_are_told(place, folder):
@@ -62,8 +62,8 @@ def test_there_is_a_limit_to_what_is_looked_at(folder):
     for number in range(30):
         (folder / ("%04d" % number)).write_bytes(b"")
     (folder / "zzz").mkdir()
-    assert Place(str(folder)).folders(most_entries=31) == (["zzz"], True)
-    assert Place(str(folder)).folders(most_entries=30)[1] is False
+    assert DownloadDir(str(folder)).folders(most_entries=31) == (["zzz"], True)
+    assert DownloadDir(str(folder)).folders(most_entries=30)[1] is False
 
 
 def test_no_folder_is_told_while_the_disk_is_away(place, folder):
