@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors digests units masking fs urls
+    version errors digests units masking fs urls threads complaint
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     settings.current
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
@@ -27,11 +27,11 @@ ORDER = """
     engine.download
     state state.wal state.backends state.snapshot state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
-    tasks.runner tasks.export
+    tasks.download_dir tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks.dispatcher tasks.runner tasks.export
     daemon
     api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.routes api.connection_limit api.access api.listener api.server
+    api.openapi api.routes api.connection_limit api.access api.listener api.acceptor api.server
     client client.rest client.discovery
     serve
     commands.terminal commands.table commands.words commands.rows commands.show commands.settings commands.feed

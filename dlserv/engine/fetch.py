@@ -13,6 +13,7 @@ import time
 from ..errors import Changed, Stopped, Temporary, TransferError
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
+from ..threads import Thread
 from . import continuity
 from .connection import Connection, Leave
 from .introduction import Introduction
@@ -126,6 +127,7 @@ class Fetch:
                     if not self._ended and not self._stop.is_set:
                         self._changed.wait(self._interval())
                 self._stop.check()
+                self._miss()
                 while self._ended:
                     self._bury(self._ended.pop(0))
                 self._refill(time.monotonic())
@@ -149,8 +151,8 @@ class Fetch:
 
     def _spawn(self, source, answer=None):
         connection = self._connection(source, Signal(), answer)
-        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
-                                  name="%s-%d" % (threading.current_thread().name, len(self._alive) + 1))
+        name = f"{threading.current_thread().name}-{len(self._alive) + 1}"
+        thread = Thread(self._serve, name, (connection,))
         connection.thread = thread
         self._sources.began(source)
         with self._changed:
@@ -158,7 +160,7 @@ class Fetch:
             self._alive.append(connection)
         try:
             thread.start()
-        except RuntimeError:        # the system has no thread left; this one has its own
+        except (RuntimeError, MemoryError):     # the system has no thread left; this one has its own
             connection.thread = threading.current_thread()
             self._serve(connection)
 
@@ -185,6 +187,15 @@ class Fetch:
             self._alive.remove(connection)
             self._ended.append(connection)
             self._changed.notify_all()
+
+    def _miss(self):
+        """Find connections whose threads ended without a word, as they do where there is no memory left."""
+        with self._changed:
+            for connection in [each for each in self._alive if not each.thread.is_alive()]:
+                connection.error = connection.error or MemoryError()
+                self._sources.ended(connection.source, connection.pace.speed)
+                self._alive.remove(connection)
+                self._ended.append(connection)
 
     def _work(self, connection):
         client = self._sources.opener(connection.stop, extra=True)
