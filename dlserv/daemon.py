@@ -15,13 +15,15 @@ import os
 import threading
 import time
 
+from .engine.download import Finished
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
 from .fs import file_system, free_bytes
 from .net.address_policy import AddressPolicy
-from .net.cookies import read_file
+from .net.cookies import CookieFile
 from .net.host_limits import HostLimits
+from .net.netrc import Netrc
 from .net.pool import Pool
 from .net.proxy import Network
 from .net.tls import Tls
@@ -64,12 +66,12 @@ class Daemon:
                 raise InvalidValue("general." + key, "must be given")
         self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
-        self._folder = folder
+        self._folder, self._cookie_file = folder, CookieFile()
         self._registry = TaskRegistry(current, boot_id())
         self._bucket = TokenBucket(current.download.ratelimit)
         self._network = Network(
             Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
-            HostLimits(current), Pool(), netrc, self._cookies, AddressPolicy(current))
+            HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
 
@@ -95,7 +97,7 @@ class Daemon:
         interrupted = self._restore(store)
         try:
             for task in interrupted:
-                remove_files(task, self._download_dir)
+                remove_files(task, self._download_dir, self._registry.claims())
             self._registry.deletion_done([task.tid for task in interrupted])
             log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
             self._runner.start()
@@ -187,7 +189,7 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            check_url(url)
+            url = check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
@@ -251,7 +253,7 @@ class Daemon:
 
         def delete(task):
             attempts[task] = task.attempt
-            self._runner.forget(task)
+            self._runner.forget(task, keep=not del_file)
             return self._registry.begin_delete(task, del_file)
 
         try:
@@ -262,10 +264,7 @@ class Daemon:
                 self._runner.reconcile(attempts)
             raise
         wait_for_all(filter(None, attempts.values()))
-        removals = {task.tid: self._clear_away(task, attempt) if del_file else Removal([], [], [])
-                    for task, attempt in attempts.items()}
-        self._registry.deletion_done(removals)
-        return removals, failures
+        return self._clear_away_all(attempts, del_file), failures
 
     # -- what users see --------------------------------------------------------------
 
@@ -296,6 +295,11 @@ class Daemon:
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""
         return self._registry.events.watch()
+
+    @property
+    def network(self):
+        """Return the net.proxy.Network that all connections share."""
+        return self._network
 
     def running(self):
         """The tids of the tasks that download."""
@@ -400,14 +404,41 @@ class Daemon:
 
     def _cookies(self):
         path = self._cookies_path(self.config.download)
-        return read_file(path) if path else ()
+        return self._cookie_file.read(path) if path else ()
 
-    def _clear_away(self, task, attempt):
+    def _clear_away_all(self, attempts, del_file):
+        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}."""
+        if not del_file:
+            self._registry.deletion_done([task.tid for task in attempts])
+            return {task.tid: Removal([], [], []) for task in attempts}
+        removals, claims, done = {}, self._registry.claims(), []
+        for task, attempt in attempts.items():
+            late = attempt is not None and attempt.call_afterwards(
+                lambda task=task, attempt=attempt: self._clear_away_late(task, attempt))
+            removals[task.tid] = self._clear_away(task, attempt, claims)
+            if late:
+                removals[task.tid].kept.append((
+                    task.filename, "its download is not over yet; what that leaves is deleted then"))
+            else:
+                done.append(task.tid)
+        self._registry.deletion_done(done)
+        return removals
+
+    def _clear_away_late(self, task, attempt):
+        """Delete what the attempt has left that was not over when its task was deleted."""
+        removal = self._clear_away(task, attempt, self._registry.claims())
+        for name, reason in removal.kept:
+            log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
+        self._registry.deletion_done([task.tid])
+
+    def _clear_away(self, task, attempt, claims):
         """Delete the files of a task that has left, and of its last attempt; return the Removal."""
-        progress = attempt and attempt.download.progress()
+        progress, finished = attempt and attempt.download.progress(), None
         if progress is not None:
-            task.advance(progress, self._registry.boot, flushed=False)
-        return remove_files(task, self._download_dir)
+            task.advance(progress, attempt.session, flushed=False)
+        if attempt is not None and isinstance(attempt.outcome, Finished):
+            finished = attempt.outcome
+        return remove_files(task, self._download_dir, claims, finished)
 
 
 def _open_store(path, backend):

@@ -127,6 +127,10 @@ class Changed(TransferError):
     word = "range"
 
 
+class Longer(Changed):
+    """More bytes came than the server had said, on another channel than theirs, that there are."""
+
+
 class WrongBytes(TransferError):
     """The file is whole, but not the one its checksum promised."""
 
@@ -152,7 +156,18 @@ class Unwritable(LocalError):
 
 
 class Unavailable(Unwritable):
-    """A folder or disk is out of reach for now; it may come back by itself."""
+    """A folder or disk is out of reach for now; it may come back by itself.
+
+    `is_loss` says that the disk may not have what it took before and was not asked to flush.
+    """
+
+    def __init__(self, reason, is_loss=False):
+        super().__init__(reason)
+        self.is_loss = is_loss
+
+
+class NameTooLong(Unwritable):
+    """The file system has no names of that length."""
 
 
 class Exhausted(LocalError):
@@ -225,20 +240,24 @@ def reason_of(error):
 # -- a client's -----------------------------------------------------------------
 
 class ClientError(Error):
-    """A request to a daemon has not brought what it was to bring."""
+    """A request to a daemon failed."""
 
 
 class NoDaemon(ClientError):
-    """Nothing answers there, or nothing that is a dlserv."""
+    """Nothing answers there, or something that is no dlserv."""
 
 
 class NotAllowed(ClientError):
-    """401, 403 or 429: a token is missing or wrong, or the daemon does not let this be done."""
+    """401, 403 or 429: the token is missing or wrong, or the daemon does not permit this."""
 
 
 class Refused(ClientError):
-    """The daemon says no; the sentence is its own, `status` HTTP's."""
+    """The daemon declined; the sentence is its own.
 
-    def __init__(self, sentence, status):
+    `status` is HTTP's, `code` the daemon's one word for the reason, `key` the field that
+    was wrong; the last two are None where the daemon does not tell.
+    """
+
+    def __init__(self, sentence, status, code=None, key=None):
         super().__init__(sentence)
-        self.status = status
+        self.status, self.code, self.key = status, code, key

@@ -12,6 +12,7 @@ from dlserv.net.address_policy import AddressPolicy
 from dlserv.net.tls import Tls
 from dlserv.engine.download import Download, Environment
 from dlserv.net.host_limits import HostLimits
+from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
 from dlserv.net.proxy import Network
 
@@ -29,7 +30,7 @@ class Attempt:
         current = Settings(config.Config.parse({"download": settings or {}}))
         settings = current.download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
-                               HostLimits(current), pool, netrc, lambda: jar,
+                               HostLimits(current), pool, Netrc(netrc), lambda: jar,
                                AddressPolicy(current))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  Environment(settings, str(root), self.network), self, kept)

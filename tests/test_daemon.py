@@ -2,12 +2,13 @@
 
 import os
 import random
+import sys
 import threading
 import time
 
 import pytest
 
-from dlserv import Daemon, urls
+from dlserv import Daemon
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
 from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, MissingModule, NotFound
@@ -489,15 +490,31 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     daemon.delete(tid)
 
 
+def test_odd_lines_of_cookies_and_netrc_cost_no_task(settings, origin, tmp_path, caplog):
+    (tmp_path / "cookies.txt").write_text("nonsense\n127.0.0.1\tFALSE\t/\tFALSE\t1.5e9\told\t1\n"
+                                          "127.0.0.1\tFALSE\t/\tFALSE\t-1\tsid\t\n")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("nonsense\nmachine 127.0.0.1 login me password pw\n")
+    netrc.chmod(0o600)
+    settings["download"]["cookies_file"] = "cookies.txt"
+    ask = refuse("401 Unauthorized", WWW_Authenticate="Basic")
+    with Daemon(settings, netrc=str(netrc), folder=str(tmp_path)) as daemon:
+        for name in ("/a", "/b"):
+            origin.put(name, DATA, script=[ask])
+            assert daemon.wait(daemon.add(origin.url(name)), 10).state == "finished"
+    assert [request.headers["cookie"] for request in origin.requests] == ["sid="] * 4
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sorted(warnings) == [
+        "skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
+        for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
+
+
 def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
     with Daemon(settings) as daemon:
         tid = daemon.add("http://b\u00fccher.example/x", {"paused": True})
 
-    def lack(host):
-        raise urls.NeedsCodec("has a host name outside ASCII")
-
     with monkeypatch.context() as patch:
-        patch.setattr(urls, "_idna", lack)
+        patch.setitem(sys.modules, "stringprep", None)      # as where python3-codecs is not installed
         with pytest.raises(MissingModule, match="python3-codecs"):
             Daemon(settings).start()
     with Daemon(settings) as daemon:

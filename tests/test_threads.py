@@ -226,6 +226,6 @@ def test_a_thread_that_dies_all_the_same_is_in_the_log(process, tmp_path):
             "sys.exit(cli.main())" % ROOT)
     log = tmp_path / "dlserv.log"
     running = process(command=[sys.executable, "-c", code], environ=dict(os.environ, DLSERV_LOG_FILE=str(log)))
-    until(lambda: "the thread dlserv-victim has died of a bug" in log.read_text())
+    until(lambda: "a bug ended the thread dlserv-victim" in log.read_text())
     until(lambda: "ZeroDivisionError" in log.read_text())
     assert running.api.get("/health").status == 200 and running.stop() == 0

@@ -6,11 +6,11 @@ files, threads or memory. Of these the log tells once.
 
 import logging
 import selectors
-import socket
 import time
 
 from ..complaint import Complaint
 from ..errors import exhaustion_in
+from ..sockets import Waker
 from ..threads import Thread, join
 
 PAUSE = 0.1         # seconds after a failure; nothing else would slow the loop down
@@ -23,7 +23,7 @@ class Acceptor:
 
     def __init__(self, sock, take):
         self._sock, self._take = sock, take
-        self._wake, self._waker = socket.socketpair()
+        self._waker = Waker()
         self._stopping, self._complaint = False, Complaint(log)
         self._thread = Thread(self._run, "dlserv-http")
 
@@ -33,13 +33,11 @@ class Acceptor:
     def stop(self):
         """Take no more; return when that is certain."""
         self._stopping = True
-        if self._thread.is_alive():
-            self._waker.send(b"!")
+        self._waker.wake()
         join(self._thread)
 
     def close(self):
         """Release its descriptors."""
-        self._wake.close()
         self._waker.close()
 
     def refused(self, error, bug="a connection could not be taken"):
@@ -57,10 +55,10 @@ class Acceptor:
     def _run(self):
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
             while not self._stopping:
                 try:
-                    if self._wake not in [key.fileobj for key, _ in selector.select()]:
+                    if self._waker not in [key.fileobj for key, _ in selector.select()]:
                         self._take()
                 except Exception as error:
                     self.refused(error)

@@ -21,6 +21,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 
+from ..idn import comparable
 from .replies import error_reply
 
 WINDOW = 60.0           # seconds
@@ -40,8 +41,8 @@ class Guard:
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
-        self._hosts = {host.lower() for host in hosts} | own_names()
-        self._origins = frozenset(origins)
+        self._hosts = {comparable(host) for host in hosts} | own_names()
+        self._origins = frozenset(map(_as_browsers_send, origins))
         self._failures = _Failures(clock)
 
     def refusal(self, head, address, public=False):
@@ -64,7 +65,7 @@ class Guard:
         if host is None:        # HTTP/1.0, and so no browser
             return None
         match = _HOST.fullmatch(host)
-        name = match.group(1).lower().rstrip(".") if match else None
+        name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
         return error_reply(403, "the host %s is not known as a name of this daemon; put it into "
@@ -120,6 +121,12 @@ class Guard:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
                 ("Access-Control-Max-Age", "600")]
+
+
+def _as_browsers_send(origin):
+    """Return the origin with its host in ASCII."""
+    scheme, mark, authority = origin.partition("://")
+    return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
 
 
 def own_names():

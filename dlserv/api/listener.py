@@ -9,6 +9,7 @@ import socket
 import stat
 
 from ..errors import InvalidValue, MissingModule
+from ..idn import to_ascii
 
 BACKLOG = 1024      # a flood that overruns it costs every newcomer a second
 UNIX = "unix:"
@@ -35,8 +36,9 @@ def listen(host, port):
 
 def _resolve(host, port):
     try:    # as bytes: a str would be encoded by the idna codec, which small boxes lack
-        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except UnicodeError:
+        found = socket.getaddrinfo(to_ascii(host).encode("ascii"), port, type=socket.SOCK_STREAM,
+                                   flags=socket.AI_PASSIVE)
+    except ValueError:
         raise OSError(errno.EADDRNOTAVAIL, "it is not the name of a host") from None
     return found[0][0], found[0][4]
 

@@ -10,7 +10,7 @@ _BOOLEAN = {"enum": ["true", "false", "1", "0", "yes", "no"]}
 _PARAMETERS = {
     "act": {"enum": ["pause", "resume", "restart", "move"]},
     "to": {"enum": ["top", "bottom", "up", "down"]},
-    "del_file": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
+    "del_file": _BOOLEAN, "rows": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
     "state": {"enum": ["all"] + list(STATES)},
     "offset": {"type": "integer", "minimum": 0}, "limit": {"type": "integer", "minimum": 0},
 }

@@ -133,12 +133,13 @@ def _batch_reply(tids, failures):
 
 def list_tasks(daemon, request):
     """the tasks, oldest first"""
-    short = request.boolean("exerpt", "excerpt", default=True)
+    short, rows = request.boolean("exerpt", "excerpt", default=True), request.boolean("rows", default=False)
     state = request.choice("state", ("all",) + STATES, "all")
     offset, limit = request.integer("offset", 0), request.integer("limit", None)
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
-    return {"detail": [(views.excerpt if short else views.status)(task) for task in tasks],
+    view = views.row if rows else views.excerpt if short else views.status
+    return {"detail": [view(task) for task in tasks],
             "state_counter": views.state_counter(daemon)}
 
 
@@ -213,7 +214,7 @@ ROUTES = (
     Route("POST", "/task/batch/resume", resume_batch, body="tids"),
     Route("POST", "/task/batch/restart", restart_batch, body="tids"),
     Route("POST", "/task/batch/delete", delete_batch, body="tids"),
-    Route("GET", "/task/list", list_tasks, _SHORT + ("state", "offset", "limit")),
+    Route("GET", "/task/list", list_tasks, _SHORT + ("rows", "state", "offset", "limit")),
     Route("GET", "/task/state_coutner", count_states),
     Route("GET", "/task/state_counter", count_states),
     Route("GET", "/config", get_config),

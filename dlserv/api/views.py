@@ -21,7 +21,7 @@ def row(task):
     """What a list that follows the events shows of a task: the excerpt and its surroundings."""
     detail = excerpt(task)
     detail.update({
-        "filename": task.filename, "downloaded_bytes": task.downloaded,
+        "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
         "connections": task.connections, "error": task.error, "create_time": task.create_time,
         "finish_time": task.finish_time, "priority": task.options.priority, "place": task.position,
     })

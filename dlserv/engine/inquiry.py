@@ -195,4 +195,4 @@ class Inquiry:
 
     def _check_is_file(self, source, answer):
         name = self._options.filename or urls.file_name(str(source.url))
-        check_is_file(answer.resource, name, self._file.resource)
+        check_is_file(answer, name, self._file.resource)

@@ -44,7 +44,7 @@ class Source:
     """
 
     def __init__(self, url, main):
-        self.url, self.is_main, self._origin = url, url == main, main.origin
+        self.url, self.main, self.is_main, self._origin = url, main, url == main, main.origin
         self.located, self._jar, self.resource = None, None, None
         self.asserts = url.scheme in ("http", "https")      # it says which bytes it sends; FTP does not
         self.proven = False         # it was seen to begin where it is asked to, within the same file

@@ -13,6 +13,7 @@ import threading
 import time
 
 from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
+from ..sockets import Waker
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
 try:
@@ -36,7 +37,7 @@ class Signal:
     """A flag that a thread sets once and others can wait for among sockets."""
 
     def __init__(self):
-        self._reader, self._writer = socket.socketpair()
+        self._waker = Waker()
         self._lock = threading.Lock()   # a descriptor closed while it is written is another's
         self._gate = threading.Lock()   # held until the signal is set: waiting for it takes no descriptor
         self._gate.acquire()
@@ -44,14 +45,14 @@ class Signal:
 
     def set(self):
         with self._lock:
-            if self.is_set or self._writer.fileno() < 0:
+            if self.is_set or self._waker.fileno() < 0:
                 return
             self.is_set = True      # before anyone can wake up and look
             self._gate.release()
-            self._writer.send(b"!")
+            self._waker.wake()
 
     def fileno(self):
-        return self._reader.fileno()
+        return self._waker.fileno()
 
     def check(self):
         """Raises Stopped once the signal is set."""
@@ -66,8 +67,7 @@ class Signal:
 
     def close(self):
         with self._lock:
-            self._reader.close()
-            self._writer.close()
+            self._waker.close()
 
 
 def wait_any(waits, stop, seconds):

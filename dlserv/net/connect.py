@@ -11,6 +11,7 @@ import selectors
 import socket
 import time
 
+from .. import sockets
 from ..errors import Exhausted, Offline, Temporary
 from ..threads import Thread
 from .channel import NO_NETWORK, Channel, Signal, connection_error, wait_any
@@ -52,8 +53,7 @@ def resolve(host, port, stop, timeout):
 
 
 def _getaddrinfo(host, port, flags):
-    # As bytes: a str would be encoded by the idna codec, which small boxes lack.
-    found = socket.getaddrinfo(host.encode("ascii"), port, 0, socket.SOCK_STREAM, 0, flags)
+    found = sockets.resolve(host, port, flags)
     first = [each for each in found if each[0] == found[0][0]]
     second = [each for each in found if each[0] != found[0][0]]
     mixed = [each for pair in zip(first, second) for each in pair]

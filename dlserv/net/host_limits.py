@@ -78,6 +78,10 @@ class Slot:
         """Take note that the server has answered 429 or 503."""
         self._limits.refused(self, retry_after)
 
+    def crowded(self):
+        """The host admits no more clients than it has, this connection not counted."""
+        self._limits.crowded(self)
+
     def release(self):
         self._limits.release(self)
 
@@ -170,6 +174,13 @@ class HostLimits:
                 state.closures = {tid: each for tid, each in state.closures.items() if each > now}
                 state.closures[slot.tid], state.refused_at = until, now
             self._changed.notify_all()
+
+    def crowded(self, slot):
+        """Lower the server's ceiling to the connections that it has besides this one. Called by the Slot."""
+        with self._changed:
+            state = self._states[slot.endpoint]
+            state.ceiling = max(1, min(self._limit(state), state.active - 1))
+            state.halved = self.clock()
 
     def forgive(self, tid):
         """End the closures that the task brought about: it was deleted."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from ..errors import Error, Stopped
+from ..errors import Error
 
 WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion gives attempts to end
 
@@ -23,27 +23,28 @@ class Attempt:
         self.endpoint, self.gate = task.endpoint, task.gate
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
-        self._reason = None         # the exception to end with, instead of Stopped
+        self.room = None            # bytes that were free for it when its bytes began, if known
+        self.session = None         # the boot and the mounting of its disk, once it performs
+        self.outcome = None         # the Finished or the exception that it ended with
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
         self.plans = 0              # how often it has planned; changed with the registry's lock held
         self.thread = None          # the one that performs it
-        self._over = threading.Event()
+        self._over, self._afterwards = threading.Event(), []
 
     @property
     def seconds(self):
         """How long it has been going, or was until it was cancelled."""
         return (self._until or time.monotonic()) - self._began
 
-    def cancel(self):
-        """Stop it; its outcome no longer matters."""
+    def cancel(self, keep=True):
+        """Stop it; its outcome no longer matters. If nobody is to `keep` its bytes, they are not flushed."""
         self.cancelled, self._until = True, time.monotonic()
-        self.download.stop()
+        self.download.stop(keep=keep)
 
     def interrupt(self, reason):
         """Stop it, and let it end with this exception."""
-        self._reason = reason
-        self.download.stop()
+        self.download.stop(reason)
 
     def perform(self):
         """Make the attempt; return the Finished or the exception that it ended with."""
@@ -51,19 +52,45 @@ class Attempt:
         self.thread.name = "dlserv-" + self.tid[:8]
         try:
             self._runner.download_dir.check()
+            self._open_session()
+            self._runner.check_shortage(self)
         except Error as error:
             self.download.close()
+            self.outcome = error
             return error
         try:
-            return self.download.run()
-        except Stopped as stopped:
-            return self._reason or stopped
+            self.outcome = self.download.run()
         except Exception as error:
-            return error
+            self.outcome = error
+        if self.download.discarded is not None:
+            self._runner.note_shortage(self)
+        return self.outcome
+
+    def _open_session(self):
+        """See whether the disk was mounted again since the task's bytes came; then not all are believed."""
+        session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir)
+        with self._registry.lock:
+            if self._registry.is_current(self):
+                self.task.settle_in(session)
+            self.session, progress = session, self.task.progress
+        if progress is not None:
+            self.download.trust(progress.done)
+            self.before = self.download.count
 
     def over(self):
         """Let those that wait go on: nothing more will come of it."""
-        self._over.set()
+        with self._registry.lock:
+            self._over.set()
+            afterwards, self._afterwards = self._afterwards, []
+        for act in afterwards:
+            act()
+
+    def call_afterwards(self, act):
+        """Call `act()` when it is over, in its thread. Return False, without a call, if it is over."""
+        with self._registry.lock:
+            if not self._over.is_set():
+                self._afterwards.append(act)
+            return not self._over.is_set()
 
     def wait(self, seconds):
         """Return once it is over, or after so many seconds; at once in its own thread."""
@@ -97,10 +124,12 @@ class Attempt:
         with registry.lock:
             if not registry.is_current(self):
                 return None
-            if progress is not None and not publishing:
+            if publishing:
+                registry.check_previous(self.task, progress.target)
+            elif progress is not None:
                 registry.check_part(self.task, progress.part)
             self.plans += 1
-            self.task.plan(progress, registry.boot, anew=durable and not publishing)
+            self.task.plan(progress, self.session)
             return registry.store.write(self.task.changes(), durable)
 
 

@@ -94,21 +94,28 @@ class Checkpointer:
         """Store {attempt: (its plans, its Progress)} in one transaction; return the Ticket, or None.
 
         An attempt that has planned since is left out: a flush may take long, and what it saw
-        may be given up by now.
+        may be given up by now. One whose disk failed goes back to what was flushed.
         """
         changes, registry = {}, self._runner.registry
         with registry.lock:
             for attempt, (plans, reached) in progress.items():
-                if reached is not None and plans == attempt.plans and registry.is_current(attempt):
-                    attempt.task.advance(reached, registry.boot, flushed)
-                    changes.update(attempt.task.changes())
+                if not registry.is_current(attempt):
+                    continue
+                if attempt.download.disk_failed:
+                    attempt.task.fall_back()
+                elif reached is not None and plans == attempt.plans:
+                    attempt.task.advance(reached, attempt.session, flushed)
+                else:
+                    continue
+                changes.update(attempt.task.changes())
             return registry.store.write(changes, durable=flushed) if changes else None
 
 
 def _progress(attempt, flush):
-    """Return the attempt's Progress, or None if it has none or its bytes cannot be flushed."""
+    """Return the attempt's Progress, or None if it has none. Interrupt it if its bytes cannot be flushed."""
     try:
         return attempt.download.flush() if flush else attempt.download.progress()
     except LocalError as error:
         log.warning("%s: %s", attempt.tid[:8], error)
+        attempt.interrupt(error)
         return None

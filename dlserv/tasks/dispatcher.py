@@ -45,6 +45,16 @@ class Dispatcher:
         self._stumbles.tell(sentence, error)
         self._suspect = True
 
+    def abandon(self, attempt, error):
+        """Settle an attempt that has no thread, or whose thread has ended without a word; lock not held."""
+        with self._registry.lock:
+            if not self._registry.running.is_latest(attempt):
+                return
+            self._runner.end(attempt, error)
+            self.wake()
+        attempt.download.close()
+        attempt.over()
+
     # -- its own thread --------------------------------------------------------------------
 
     def _dispatch(self):
@@ -92,9 +102,7 @@ class Dispatcher:
             thread.start()
             attempt.thread = thread
         except (RuntimeError, MemoryError) as error:
-            attempt.download.close()
-            with self._registry.lock:
-                self._runner.end(attempt, error)
+            self.abandon(attempt, error)
 
     # -- the threads of attempts -------------------------------------------------------------
 

@@ -81,10 +81,15 @@ class Figures:
         return f"{self.options.dir}/{name}" if name and self.options.dir else name
 
     @property
-    def title(self):
-        """The file's name without its extension, or the best guess until that is known."""
+    def name(self):
+        """The file's name without its folder, or the best guess until that is known."""
         name = self.filename or urls.file_name(self.url) or urls.parse(self.url).host
-        return filename.split(name.rpartition("/")[2])[0]
+        return name.rpartition("/")[2]
+
+    @property
+    def title(self):
+        """The name without its extension."""
+        return filename.split(self.name)[0]
 
     @property
     def downloaded(self):

@@ -226,12 +226,11 @@ _IDENTITY, _NODE = Numbers(4, Identity), Numbers(2, lambda *numbers: numbers)
 _RESOURCE = Shape(Resource, {
     "url": TEXT, "total": Optional(Plain(_whole)), "etag": Optional(TEXT), "last_modified": Optional(TEXT),
     "dated": FLAG, "ranges": Optional(FLAG), "media_type": TEXT, "disposition": Optional(TEXT),
-    "encoding": TEXT, "digest": Optional(TEXT)})
+    "encoding": TEXT, "digest": Optional(TEXT), "content_md5": Optional(TEXT)}, since={"content_md5": None})
 
 PROGRESS = Shape(Progress, {
     "part": Plain(_name), "target": Plain(_name), "source": TEXT, "resource": _RESOURCE, "done": RANGES,
     "publishing": Optional(_IDENTITY), "checksum": Optional(TEXT), "node": Optional(_NODE),
-    "restarted": FLAG},
-    since={"node": None, "restarted": False})
+    "restarted": FLAG}, since={"node": None, "restarted": False})
 FILE = Shape(Finished, {
     "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE})

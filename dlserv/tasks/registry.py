@@ -5,11 +5,13 @@ tickets are waited for without it, so that many share one commit.
 """
 
 import logging
+import os
 import threading
 from collections import Counter
 
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from .events import Events
+from .removal import Claims
 from .running import Running
 from .states import DOWNLOADING, PAUSED, QUEUED, STATES
 from .task import Task
@@ -18,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def boot_id():
-    """Return what tells this boot of the machine from another, or None where nothing does."""
+    """Return what tells this boot of the machine from another; where nothing does, this process."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
     except (OSError, UnicodeDecodeError):
-        return None
+        return os.urandom(16).hex()
 
 
 class TaskRegistry:
@@ -131,6 +133,11 @@ class TaskRegistry:
                     self.announce("changed", task)
         return failures
 
+    def claims(self):
+        """Return the Claims of all tasks."""
+        with self.lock:
+            return Claims(self.tasks.values())
+
     def deletion_done(self, tids):
         """Let the URLs of these tasks be added again: their files are dealt with."""
         with self.lock:
@@ -165,6 +172,14 @@ class TaskRegistry:
         if any(each.progress is not None and each.progress.part == part and each is not task
                and each.options.dir == task.options.dir for each in self.tasks.values()):
             raise NameTaken(f"{part} is another task's")
+
+    def check_previous(self, task, target):
+        """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
+        previous = task.previous
+        if previous is not None and previous.name == target and any(
+                each.file is not None and each.file.name == target and each.options.dir == task.options.dir
+                and each.finish_time > task.finish_time and each is not task for each in self.tasks.values()):
+            raise NameTaken(f"{target} is another task's")
 
     def note(self, task, level, text):
         """Put a line on top of the task's log."""

@@ -75,8 +75,32 @@ class Runner:
 
     def check_room(self, attempt):
         """Raise NoSpace if the disk has no room for this attempt beside the others."""
+        attempt.room = self._room(attempt)
+        self.download_dir.check_room(attempt.download.missing, attempt.room, self._settings.download.reserve)
+
+    def check_shortage(self, attempt):
+        """Raise NoSpace until there is more room than was too little for the task's file of unknown size."""
+        shortage = attempt.task.shortage
+        if shortage is not None:
+            self.download_dir.check_shortage(shortage, self._room(attempt))
+
+    def note_shortage(self, attempt):
+        """Take note that the disk was too small for the attempt's file, whose size is not known.
+
+        What was free at its beginning counts only if the file has taken most of that: else
+        something else has filled the disk.
+        """
+        written = attempt.download.discarded
+        rooms = [written, self._room(attempt) or 0]
+        if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
+            rooms.append(attempt.room)
+        with self.registry.lock:
+            attempt.task.fall_short(max(rooms))
+
+    def _room(self, attempt):
+        """Return the bytes that are free for this attempt beside the others, or None if that is not known."""
         others = [each for each in self.attempts() if each is not attempt]
-        self.download_dir.check_room(_missing(others + [attempt]), self._settings.download.reserve)
+        return self.download_dir.room(_missing(others), self._settings.download.reserve)
 
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
@@ -84,17 +108,13 @@ class Runner:
         Interrupt the youngest while the disk fills up from elsewhere. Let the tasks go on
         that wait for the same as one which gets on. Settle what ended without a word.
         """
-        with self.registry.lock:
-            for attempt in attempts:
-                if attempt.tid in self.outcomes.waits and attempt.download.received:
+        for attempt in attempts:
+            if attempt.tid in self.outcomes.waits and attempt.download.received:
+                with self.registry.lock:
                     self._come_through(self.outcomes.waits.remove(attempt.tid))
-                if attempt.thread is not None and not attempt.thread.is_alive() \
-                        and self._running.is_latest(attempt):
-                    self.end(attempt, MemoryError())
-                    attempt.download.close()
-                    attempt.over()
-                    self._dispatcher.wake()
-        while attempts and self.download_dir.lacking(_missing(attempts), self._settings.download.reserve):
+            if attempt.thread is not None and not attempt.thread.is_alive():
+                self._dispatcher.abandon(attempt, MemoryError())
+        while attempts and (self.download_dir.room(_missing(attempts), self._settings.download.reserve) or 0) < 0:
             attempts[-1].interrupt(NoSpace("the disk has filled up"))
             attempts = attempts[:-1]
 
@@ -110,17 +130,20 @@ class Runner:
             if delay or self.scheduler.has_room(self._running.slots()):
                 self._dispatcher.wake()
 
-    def take_back(self, task):
-        """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue."""
+    def take_back(self, task, keep=True):
+        """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
+
+        `keep` says that the bytes of the attempt are still wanted.
+        """
         self.scheduler.remove(task.tid)
         self.outcomes.waits.remove(task.tid)
         if task.attempt is not None:
-            task.attempt.cancel()
+            task.attempt.cancel(keep)
             self._dispatcher.wake()
 
-    def forget(self, task):
+    def forget(self, task, keep=True):
         """Take the task back, and end what it did to other tasks: closures of servers that it caused."""
-        self.take_back(task)
+        self.take_back(task, keep)
         self._network.hosts.forgive(task.tid)
         self._dispatcher.wake()
 
@@ -206,7 +229,8 @@ class Runner:
         """Change the task as the attempt's end demands, and store it."""
         task, delay = attempt.task, 0
         try:
-            task.end_attempt(attempt.seconds, attempt.download.progress(), self.registry.boot)
+            task.end_attempt(attempt.seconds)
+            self._take_progress(attempt, outcome)
             if not attempt.cancelled:
                 waited_for = self.outcomes.waits.remove(task.tid)
                 delay = self.outcomes.conclude(attempt, outcome)
@@ -219,6 +243,14 @@ class Runner:
                 delay = self._dispatcher.AFTER_A_BUG
                 self._dispatcher.stumble("the end of an attempt could not be recorded", error)
         self._release(task, delay)
+
+    def _take_progress(self, attempt, outcome):
+        """Take over how far the attempt has come, or only what was flushed if the disk may have lost more."""
+        progress, download = attempt.download.progress(), attempt.download
+        if progress is not None and attempt.session is not None and not download.disk_failed:
+            attempt.task.advance(progress, attempt.session, download.is_flushed)
+        if download.disk_failed or getattr(outcome, "is_loss", False):
+            attempt.task.fall_back()
 
     def _come_through(self, what):
         """Let those go on that wait for that: a task that did so gets on."""

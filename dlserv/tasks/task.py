@@ -5,22 +5,18 @@ are called with the registry's lock held and stamp the times; `changes` returns 
 stored then. Everything else may be read without the lock.
 """
 
-import hashlib
 import time
 
 from .. import urls
+from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..idn import NeedsCodec
 from ..settings import options
 from . import record
 from .figures import Figures
 from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
-
-
-def tid_of(url):
-    """Return the task's id: the SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
 
 
 class Task(Figures):
@@ -30,11 +26,12 @@ class Task(Figures):
     posted    the options as they were posted; `options` are those that count
     log       [{"time", "type", "msg"}, …], newest first
     progress  engine.download.Progress while unfinished, else None
-    flushed   the ranges of it that survive a power cut
-    boot      the id of the boot in which `progress` was written
+    flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
+    session   the boot and the mounting of the disk in which `progress` was written
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
     position  the place in the queue, of tasks of one priority; `order` is the order of age
+    shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
     problem   what ended the last attempt, or what the task waits for, as a sentence, or None;
               `error` is that with the time left. `reason` is one word for it
     failures  attempts in a row that failed; `retries` is how many of them were repeated
@@ -48,9 +45,9 @@ class Task(Figures):
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
                "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
-               "reached": 0, "problem": None, "reason": None, "boot": None, "deleting": False,
-               "progress": None, "file": None, "previous": None, "gate": None, "waits_for": None,
-               "not_before": 0.0, "let_through": False}
+               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
+               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
+               "waits_for": None, "not_before": 0.0, "let_through": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -65,8 +62,7 @@ class Task(Figures):
     @classmethod
     def new(cls, url, posted, settings):
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        check_url(url)
-        task = cls(url, options.parse(posted), settings)
+        task = cls(check_url(url), options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
@@ -88,12 +84,14 @@ class Task(Figures):
         if not self.is_held_back:
             self._go(RESUME)
         self.retries = self.failures = 0
+        self.shortage = None
         self._forget(let_through=True)
 
     def restart(self):
         """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
         self._go(RESTART)
         self.retries = self.failures = self.reached = 0
+        self.shortage = None
         self._forget(let_through=True)
         self.previous, self.file, self.flushed = self.file or self.previous, None, []
         if self.progress is not None:
@@ -132,32 +130,42 @@ class Task(Figures):
         self.retries = self.failures
         return repeats
 
-    def plan(self, progress, boot, anew):
-        """Go on with what an attempt has planned; None if it dropped its plan.
-
-        `anew` means that every byte on the disk is about to be given up.
-        """
-        self.progress, self.boot = progress, boot
-        if anew:
+    def plan(self, progress, session):
+        """Go on with what an attempt has planned; None if it dropped its plan."""
+        self.progress, self.session = progress, session
+        if progress is None or not progress.done:       # every byte is given up, or the part is a new one
             self.flushed = []
 
-    def advance(self, progress, boot, flushed):
+    def advance(self, progress, session, flushed):
         """Take over how far an attempt has come; `flushed` if that survives a power cut."""
-        self.progress, self.boot = progress, boot
+        self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
 
-    def end_attempt(self, seconds, progress, boot):
-        """Take over what an attempt leaves: the time it took and its Progress, None if it had none."""
+    def fall_back(self):
+        """Believe only what was flushed: the disk may have lost the rest."""
+        if self.progress is not None:
+            self.progress = self.progress._replace(done=self.flushed)
+
+    def settle_in(self, session):
+        """Begin an attempt in this session; in another one than the last, only what was flushed is here."""
+        if self.session != session:
+            self.fall_back()
+        self.session = session
+
+    def end_attempt(self, seconds):
+        """Count the time that an attempt took."""
         self.elapsed += seconds
-        if progress is not None:        # its last bytes may not be on the disk yet
-            self.progress, self.boot = progress, boot
 
     def reach(self, count, before):
         """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
         if count > max(self.reached, before):
             self.retries = self.failures = 0
         self.reached = max(self.reached, count)
+
+    def fall_short(self, room):
+        """Wait until more bytes are free than these, for a file of unknown size."""
+        self.shortage = max(room, self.shortage or 0)
 
     def count_failure(self):
         """Return how many attempts in a row have failed, this one included."""
@@ -172,7 +180,7 @@ class Task(Figures):
     def finish(self, file):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
-        self.file, self.progress, self.flushed, self.previous = file, None, [], None
+        self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
         self.finish_time = time.time()
 
     def fail(self, problem, reason):
@@ -213,8 +221,8 @@ class Task(Figures):
 
     def wake_up(self, boot):
         """Believe after another boot only what was flushed: a power cut may have taken the rest."""
-        if self.progress is not None and (self.boot is None or self.boot != boot):
-            self.progress = self.progress._replace(done=self.flushed)
+        if not (self.session or "").startswith(boot):
+            self.fall_back()
 
     def _forget(self, let_through=False):
         """Forget what was in the way."""
@@ -256,15 +264,15 @@ SHAPE = record.Shape(Task, {
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
-    attributes={"place": "position", "leaving": "deleting", "options": "posted", "error": "problem",
-                "retries": "failures", "repeats": "retries"},
+    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
+                "error": "problem", "retries": "failures", "repeats": "retries"},
     since={"repeats": 0, "reason": None})
 
 
 def check_url(url):
-    """Raise InvalidValue unless the URL can be fetched."""
+    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
-        urls.check_url(url)
+        return urls.check_url(url)
     except ValueError as error:
         raise InvalidValue("url", str(error)) from None
 
@@ -272,5 +280,5 @@ def check_url(url):
 def _check_codec(url):
     try:
         urls.parse(url)
-    except urls.NeedsCodec:
+    except NeedsCodec:
         raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None

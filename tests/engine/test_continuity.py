@@ -11,9 +11,9 @@ from harness import noise, until
 from servers.ftpd import Ftpd
 from servers.origin import OLD, Exchange, Origin, chunked, drop, head, other_bytes, paced, refuse
 from dlserv.engine import continuity
-from dlserv.tasks.record import PROGRESS
 from dlserv.errors import Permanent, Temporary
 from dlserv.net.remote_file import Resource
+from dlserv.tasks.record import PROGRESS
 
 MIB = 2 ** 20
 DATA = noise(4 * MIB)

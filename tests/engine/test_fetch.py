@@ -311,8 +311,18 @@ def test_a_mirror_of_another_file_is_left_out(origin, other, attempt, folder, mi
 def test_a_mirror_steps_in_where_the_url_fails(origin, other, attempt, folder):
     other.put("/m", DATA)
     done = attempt(origin.url("/a"), mirrors=[other.url("/m")]).run()
-    assert whole(folder, "m")
+    assert whole(folder, "a")
     assert done.notes[0].endswith("the server answered 404 Not Found")
+
+
+@pytest.mark.parametrize("path, disposition, name", [
+    ("/film.iso", None, "film.iso"), ("/film.iso?x=1", 'attachment; filename="other.iso"', "film.iso"),
+    ("/", 'attachment; filename="other.iso"', "other.iso"), ("/", None, "m"), ("/..", None, "m")])
+def test_a_file_from_a_mirror_has_the_tasks_name(origin, other, attempt, folder, path, disposition, name):
+    origin.put(path, script=[refuse("503 Service Unavailable")])
+    other.put("/m", DATA[:MIB], headers={"Content-Disposition": disposition} if disposition else {})
+    done = attempt(origin.url(path), mirrors=[other.url("/m")]).run()
+    assert done.finished.name == name and (folder / name).read_bytes() == DATA[:MIB]
 
 
 def test_a_mirror_goes_on_where_the_url_broke_off(origin, other, attempt, folder):
@@ -349,7 +359,7 @@ def test_what_a_mirror_began_the_url_goes_on_with(origin, other, attempt, folder
     first.fails(Temporary)
     origin.put("/a", DATA)
     done = attempt(origin.url("/a"), kept=first.progress).run()
-    assert done.finished.name == "m" and whole(folder, "m") and origin.sent < 4 * MIB
+    assert done.finished.name == "a" and whole(folder, "a") and origin.sent < 4 * MIB
 
 
 def test_a_mirror_that_lacks_the_range_costs_no_bytes(origin, other, attempt, folder):

@@ -123,7 +123,7 @@ def test_a_database_in_use_is_refused(process, move, tmp_path, flag):
     path = tmp_path / "x.json"
     path.write_text("http://localhost:1/x\n")
     code, out, errors = move(tmp_path / "state" / "dlserv.db", flag, path)
-    assert (code, out) == (1, "") and re.fullmatch(r"dlserv: general.db_path: .* in use by another dlserv\n", errors)
+    assert (code, out) == (1, "") and re.fullmatch(r"dlserv: --db: .* in use by another dlserv\n", errors)
     assert path.read_text() == "http://localhost:1/x\n"
 
 

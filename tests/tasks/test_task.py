@@ -59,7 +59,7 @@ def test_a_record_makes_the_same_task():
     task = make(dir="x", priority=3)
     task.start()
     task.count_failure()
-    task.end_attempt(1.5, None, "this boot")
+    task.end_attempt(1.5)
     task.requeue("why")
     task.number(3, -2)
     task.note("warning", "careful", 50)
