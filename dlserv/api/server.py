@@ -2,6 +2,19 @@
 
 `Server` listens for one Daemon. Each connection is a thread that reads one request after
 the other; each reply leaves in one write.
+
+The journey of one POST /task, room by room:
+
+  api/acceptor.py     takes the connection off the listening socket; `Server` gives it a thread
+  api/http1.py        reads the head and the body, and guesses at nothing
+  api/access.py       says whether this caller may do that; api/routes.py has the row for it
+  api/bodies.py       makes a URL and options of JSON or a form; settings/options.py checks each
+  daemon.py           `add` makes a tasks/task.py Task of them, whose tid is that of the URL
+  tasks/registry.py   takes it in, unless it is there already, and writes its record
+  state/store.py      commits the record with those of all who wait, and settles their tickets
+  tasks/runner.py     lets the task wait at the gate of its server for tasks/scheduler.py to choose it
+  api/replies.py      says so in one write: what was answered is on the disk
+  tasks/dispatcher.py begins the attempt as soon as there is a slot; see engine/download.py
 """
 
 import collections

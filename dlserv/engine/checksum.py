@@ -105,4 +105,4 @@ def _hasher(algorithm):
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:
-        raise Permanent("this Python cannot compute %s" % algorithm) from None
+        raise Permanent("this Python cannot compute %s" % algorithm, word="checksum") from None

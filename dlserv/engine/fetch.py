@@ -281,7 +281,7 @@ class Fetch:
         self._losses += 1
         self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
         if not (self._alive or is_news or self._sources.fresh):
-            raise error if isinstance(error, Temporary) else Temporary(str(error))
+            raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
     def _shrink(self, seconds):
         """Go on with those that are left, without another for so long."""
