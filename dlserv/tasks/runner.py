@@ -67,6 +67,11 @@ class Runner:
         with self.registry.lock:
             return self._running.totals()
 
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        with self.registry.lock:
+            return self._running.speed_history()
+
     def heed_limits(self):
         """Take note that the limits have changed: fewer tasks may run, or more."""
         with self.registry.lock:
@@ -108,6 +113,8 @@ class Runner:
         Interrupt the youngest while the disk fills up from elsewhere. Let the tasks go on
         that wait for the same as one which gets on. Settle what ended without a word.
         """
+        with self.registry.lock:
+            self._running.note_speed()
         for attempt in attempts:
             if attempt.tid in self.outcomes.waits and attempt.download.received:
                 with self.registry.lock:
