@@ -106,6 +106,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
             wait = announce(target, part.identity())
             part.sync()
             wait()
+            folder.check_in_place()
             found = folder.stat(target) if previous is not None else None
             replaces = found is not None and is_previous(folder, previous, target, found)
             return target, part.publish(target, interrupted, replaces)
