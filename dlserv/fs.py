@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import glob
 import os
 import re
 import shutil
@@ -38,8 +37,9 @@ def mounting(path):
         return None
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    in_use = glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
-    places = [block, "/sys/class/bdi/" + number] + in_use
+    kinds = os.listdir("/sys/fs") if os.path.isdir("/sys/fs") else []
+    places = [block, "/sys/class/bdi/" + number] + [os.path.join("/sys/fs", kind, os.path.basename(block))
+                                                    for kind in kinds]
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
     return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
 
