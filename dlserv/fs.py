@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import glob
 import os
 import re
 import shutil
@@ -38,10 +37,17 @@ def mounting(path):
         return None
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    in_use = glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
-    places = [block, "/sys/class/bdi/" + number] + in_use
+    places = [block, "/sys/class/bdi/" + number] + [
+        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
     return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
+
+
+def _names(path):
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 def _inode(path):
