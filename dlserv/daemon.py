@@ -18,17 +18,18 @@ from .version import __version__
 from .settings import options
 from .tasks.runner import Attempts, join
 from .tasks.registry import Board
-from .settings.config import Config, is_live
+from .settings.config import Config, fixed_names, is_live
 from .net.address_policy import Border
 from .net.cookies import read_file
-from .net.connect import Tls
+from .net.connect import Tls, load_authorities, load_certificate
 from .engine.folder import Folder
 from .net.host_limits import Hosts
 from .net.pool import Pool
 from .engine.ratelimit import TokenBucket
 from .net.proxy import Network
-from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
-from .fs import file_system, free_bytes
+from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, Permanent, RequestError,
+                     StoreBroken, Unavailable)
+from .fs import check_file, file_system, free_bytes
 from .tasks.download_dir import Place
 from .tasks.removal import Removal, remove_files
 from .tasks.attempt import boot_id
@@ -62,6 +63,7 @@ class Daemon:
                 raise InvalidValue("general." + key, "must be given")
         self._boot = boot_id()
         self._started, self._began = False, time.monotonic()
+        self._confined = self.config.download.deny_private
         self._keep, self._configuring = keep, threading.Lock()
         self._board = Board(self.config.general.log_size)
         self._folder = folder
@@ -142,7 +144,7 @@ class Daemon:
             try:
                 tasks.append(self._make_task(url, posted or {}, notes))
             except RequestError as error:
-                failures.append((url, error))
+                failures.append((url, error.bare()))
         refused = dict(self._board.add_all(tasks, self.config.general.max_tasks))
         taken = [task for task in tasks if task not in refused]
         with self._board.lock:
@@ -281,10 +283,19 @@ class Daemon:
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
 
     def health(self):
-        """{"repaired": a sentence} if the database was found damaged at the start, else {}."""
+        """Return {"repaired": a sentence} if the database was damaged at the start, else {}.
+
+        Raises StoreBroken or Unavailable if the daemon cannot work; their sentences name no
+        path, for anybody may read them.
+        """
         store = self._board.store
-        repaired = store and store.repaired
-        return {"repaired": repaired} if repaired else {}
+        if store is None or not store.is_writable:
+            raise StoreBroken("the database cannot be written")
+        if not self._place.is_there():
+            raise Unavailable("the download directory is not there; its disk may be missing")
+        if not self._attempts.is_alive():
+            raise Unavailable("the scheduler has died; start the daemon again")
+        return {"repaired": store.repaired} if store.repaired else {}
 
     def outcomes(self):
         """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""
@@ -316,30 +327,40 @@ class Daemon:
     def configure(self, changes):
         """Change settings while it runs; `changes` has the shape of the configuration file.
 
-        All or nothing, at once. Raises InvalidValue, Forbidden for those that count only
-        from the start, and what `keep` raises.
+        All or nothing, at once. Raises InvalidValue, Forbidden for one of `fixed_settings`,
+        and what `keep` raises.
         """
         with self._configuring:
             config = self.config.changed(changes)
-            fixed = [name for name in config.names(changes) if not is_live(name)]
-            if fixed:
-                raise Forbidden("%s cannot be changed while it runs; set it in the configuration file "
-                                "and start anew" % " and ".join(fixed))
+            refused = [name for name in config.names(changes) if name in self.fixed_settings()]
+            if refused:
+                when = "send SIGHUP" if is_live(refused[0]) else "start the daemon again"
+                others = f" and {len(refused) - 1} more" if refused[1:] else ""
+                raise Forbidden(f"{refused[0]}{others} cannot be changed over the API; set it in the "
+                                f"configuration file or the environment, and {when}", refused[0])
             self._check_files(config.download)
             if self._keep is not None:
                 self._keep(changes, config)
             self._apply(config)
 
     def reload(self, settings):
-        """Take settings anew, those that may change; gives the names of those that wait for a start.
+        """Use new settings as far as they may change; return the names of those that wait for a start.
 
         Raises InvalidValue.
         """
         with self._configuring:
             config = Config.parse(settings)
             self._check_files(config.download)
+            self._confined = config.download.deny_private
             self._apply(self.config.with_live_of(config))
             return self.config.differences(config)
+
+    def fixed_settings(self):
+        """Return the names, "section.key", of the settings that `configure` refuses.
+
+        With deny_private set at the start or by `reload`, they include what would lift it.
+        """
+        return fixed_names(self._confined)
 
     # -- inside ----------------------------------------------------------------------
 
@@ -363,11 +384,17 @@ class Daemon:
         return task
 
     def _check_files(self, settings):
-        """Raises InvalidValue if a file that a setting names cannot be read."""
-        for key, path in (("ca_file", settings.ca_file), ("client_cert", settings.client_cert),
-                          ("cookies_file", self._cookies_path(settings))):
-            if path and not os.access(path, os.R_OK):
-                raise InvalidValue("download." + key, "%s cannot be read" % path)
+        """Raise InvalidValue if a file that a setting names cannot be loaded."""
+        for key, path, load in (("ca_file", settings.ca_file, load_authorities),
+                                ("client_cert", settings.client_cert, load_certificate),
+                                ("cookies_file", self._cookies_path(settings), read_file)):
+            try:
+                if path:
+                    check_file(path)
+                    load(path)
+            except (OSError, ValueError, Permanent) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InvalidValue("download." + key, f"{path} cannot be loaded: {reason}") from None
 
     def _cookies_path(self, settings):
         name = settings.cookies_file

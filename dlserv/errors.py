@@ -15,9 +15,19 @@ first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
 
 import re
 
+from .masking import printable
+
 
 class Error(Exception):
     """The root of them all; never raised itself."""
+
+    def bare(self):
+        """Return the error without its traceback and causes, which keep every frame they came through alive.
+
+        For errors that are collected instead of raised: thousands of tracebacks are gigabytes.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Stopped(Error):
@@ -51,7 +61,11 @@ class Conflict(RequestError):
 
 
 class Forbidden(RequestError):
-    """What was asked for is not for this caller to do."""
+    """The caller is not allowed to do this; `key` names the field it was about."""
+
+    def __init__(self, sentence, key):
+        super().__init__(sentence)
+        self.key = key
 
 
 class Full(RequestError):
@@ -79,7 +93,7 @@ class TransferError(Error):
     redirected = False
 
     def __init__(self, reason, status=None):
-        super().__init__(re.sub("[\0- \x7f-\x9f\ud800-\udfff]+", " ", reason).strip()[:300])
+        super().__init__(re.sub(" +", " ", printable(reason, " ")).strip()[:300])
         self.status = status
 
 

@@ -191,7 +191,7 @@ def _token_file(options, settings, server):
 
     That one is made at the first start, which is the only time it is told.
     """
-    if options.no_token or server.is_local or server.guard.token:
+    if options.no_token or server.is_local or server.access.token:
         return None if settings.server.token else settings.server.token_file
     path = tokens.path_beside(settings.general.db_path)
     if not os.path.exists(path):
@@ -200,7 +200,7 @@ def _token_file(options, settings, server):
               "    The page asks for it; commands on this machine find it, elsewhere give them $DLSERV_TOKEN;\n"
               "    curl takes -u :TOKEN, and others send \"Authorization: Bearer TOKEN\"."
               % (path, tokens.make(path)), file=sys.stderr, flush=True)
-    server.guard.token = tokens.read(path)
+    server.access.token = tokens.read(path)
     return path
 
 

@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors digests units masking fs urls
+    version masking errors digests acts units fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
     net.auth net.cookies net.proxy net.http net.ftp
@@ -26,7 +26,7 @@ ORDER = """
     tasks.runner tasks.record_check tasks.export
     daemon
     api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.routes api.connection_limit api.access api.listener api.server
+    api.openapi api.routes api.peer api.connection_limit api.access api.listener api.handler api.server
     client client.rest client.discovery
     serve
     commands.terminal commands.table commands.words commands.rows commands.show commands.settings commands.feed
@@ -41,7 +41,7 @@ BANS = {
     "engine": {"state", "tasks", "daemon"},
     "state": {"settings", "net", "engine", "tasks"},
     "tasks": {"daemon", "api"},
-    "api": {"state", "daemon"},
+    "api": {"net", "engine", "state", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}

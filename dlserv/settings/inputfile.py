@@ -1,8 +1,8 @@
-"""Lists of URLs, as `add -i` and `--import` read them.
+"""Lists of URLs in the format of aria2's input files, for `add -i` and `--import`.
 
-A list has a URL a line; lines that begin with # are comments; indented lines below a URL
-are options of it, `name=value`, by our names or aria2's. Several URLs on one line, with
-tabs between them, are mirrors of one file, as aria2 has it.
+A list has one URL on a line; lines that begin with # are comments; indented lines below a
+URL are its options, `name=value`, by our names or aria2's. Several URLs on one line,
+separated by tabs, are mirrors of one file.
 """
 
 from . import options

@@ -45,6 +45,10 @@ class Place:
         if self._is_absent():
             raise Unavailable("nothing is mounted at %s, where the downloads' disk was" % self.mount)
 
+    def is_there(self):
+        """Return whether the directory exists and its disk is mounted."""
+        return not self._is_absent() and os.path.isdir(self.path)
+
     def _is_absent(self):
         return self.mount is not None and not os.path.ismount(self.mount)
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
+from ..masking import printable
 from .events import Events
 from .task import DOWNLOADING, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, START, STATES, Task, next_state
 
@@ -36,7 +37,7 @@ class Board:
         try:
             return self.tasks[tid]
         except KeyError:
-            raise NotFound("there is no task %s" % tid[:64]) from None
+            raise NotFound(f"there is no task {printable(tid[:64])}") from None
 
     def list(self, state=None):
         """The Tasks, oldest first; those in one state if it is named."""
@@ -74,7 +75,7 @@ class Board:
                     self._admit(task, most)
                     taken.append(task)
                 except RequestError as error:
-                    failures.append((task, error))
+                    failures.append((task, error.bare()))
             ticket = self.store.write({task.tid: task.to_record() for task in taken})
         try:
             ticket.wait()
@@ -103,7 +104,7 @@ class Board:
                 try:
                     changes.update(act(self.get(tid)))
                 except RequestError as error:
-                    failures.append((tid, error))
+                    failures.append((tid, error.bare()))
             ticket = self.store.write(changes)
         try:
             ticket.wait()

@@ -69,6 +69,10 @@ class Attempts:
         join(runs)
         self._checkpointer.stop()
 
+    def is_alive(self):
+        """Return whether queued tasks are still started."""
+        return self._scheduler.is_alive()
+
     def runs(self):
         """The Runs under way, the oldest first."""
         with self._board.lock:

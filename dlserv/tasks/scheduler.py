@@ -154,6 +154,10 @@ class Scheduler:
     def start(self):
         self._thread.start()
 
+    def is_alive(self):
+        """Return whether the thread runs, without which no task would start."""
+        return self._thread.is_alive()
+
     def stop(self):
         """Start nothing more; returns when that is certain."""
         with self._changed:

@@ -15,6 +15,7 @@ from ..engine.meter import seconds_left
 from ..engine.partfile import Identity
 from ..net.remote_file import Resource
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..masking import printable
 
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
@@ -90,7 +91,7 @@ class Task:
 
     def note(self, level, text, most):
         """Put a line on top of the log, which keeps `most` of them."""
-        entry = {"time": int(time.time()), "type": level, "msg": text[:1000]}
+        entry = {"time": int(time.time()), "type": level, "msg": printable(text[:1000], " ")}
         self.log = [entry] + self.log[:most - 1]
 
     # -- what can be told about it ---------------------------------------------------
@@ -112,24 +113,33 @@ class Task:
 
     @property
     def filename(self):
-        """The file's name relative to the download directory; "" while unknown."""
+        """The file's name relative to the download directory, fit to be shown; "" while unknown."""
+        return self._below(self._known_name())
+
+    def _known_name(self):
+        """Return the file's name without its folder; "" if neither a server nor an option has told it."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
-            or (self.previous and self.previous.name) or self.options.filename or ""
-        return self._below(name)
+            or (self.previous and self.previous.name)
+        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
+
+    @property
+    def extension(self):
+        """The extension of the file's name with its dot, "" if there is none."""
+        return filename.split(self._known_name())[1]
 
     @property
     def tmpfilename(self):
-        """The part file's name likewise; "" when there is none."""
+        """The part file's name likewise; "" if there is none."""
         return self._below(self.progress.part) if self.progress else ""
 
     def _below(self, name):
-        return "%s/%s" % (self.options.dir, name) if name and self.options.dir else name
+        return printable(f"{self.options.dir}/{name}" if name and self.options.dir else name)
 
     @property
     def title(self):
-        """The file's name without its extension, or the best guess until that is known."""
-        name = self.filename or urls.file_name(self.url) or urls.parse(self.url).host
-        return filename.split(name.rpartition("/")[2])[0]
+        """The file's name without its extension, or the best guess until that is known; fit to be shown."""
+        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
+        return printable(filename.split(name)[0])
 
     @property
     def downloaded(self):

@@ -56,7 +56,7 @@ def test_the_one_too_many_is_told_so(serve):
         answer = receive(late)
     assert answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 5\r\n" in answer
     busy.pop().close()
-    until(lambda: len(server.crowd) == 3)
+    until(lambda: len(server.connections) == 3)
     with dial(server, data=GET) as next_one:
         assert receive(next_one).startswith(b"HTTP/1.1 200 ")
     for sock in busy:
