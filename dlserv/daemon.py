@@ -19,9 +19,9 @@ from .settings import options
 from .tasks.runner import Attempts, join
 from .tasks.registry import Board
 from .settings.config import Config, fixed_names, is_live
-from .net.address_policy import Border
+from .net.address_policy import AddressPolicy
 from .net.cookies import read_file
-from .net.connect import Tls, load_authorities, load_certificate
+from .net.tls import Tls, load_authorities, load_certificate
 from .engine.folder import Folder
 from .net.host_limits import Hosts
 from .net.pool import Pool
@@ -71,7 +71,7 @@ class Daemon:
         self._network = Network(
             Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
             Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies,
-            Border(lambda: self.config.download))
+            AddressPolicy(lambda: self.config.download))
         self._place = Place(self.config.general.download_dir)
         self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
                                   self._boot, self._place)

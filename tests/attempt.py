@@ -7,8 +7,8 @@ import pytest
 
 from dlserv.settings import config, options
 from dlserv import urls
-from dlserv.net.address_policy import Border
-from dlserv.net.connect import Tls
+from dlserv.net.address_policy import AddressPolicy
+from dlserv.net.tls import Tls
 from dlserv.engine.download import Download
 from dlserv.net.host_limits import Hosts
 from dlserv.net.pool import Pool
@@ -28,7 +28,7 @@ class Attempt:
         settings = config.Config.parse({"download": settings or {}}).download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
                                Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
-                               Border(lambda: settings))
+                               AddressPolicy(lambda: settings))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  settings, str(root), self.network, self, kept)
 

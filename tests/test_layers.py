@@ -17,7 +17,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 ORDER = """
     version masking errors digests acts units fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
-    net net.channel net.connect net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
+    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
     net.auth net.cookies net.proxy net.http net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download

@@ -1,4 +1,4 @@
-"""How fast bytes come in: a speed over the last few seconds, and the time left."""
+"""Speed over the last few seconds, and the time left."""
 
 import threading
 import time
@@ -8,12 +8,11 @@ from collections import deque
 class Meter:
     """Speed over a sliding window, from a byte count that only grows.
 
-    Any thread may call either method at any time; for a true window, one of them is called
-    about once a second.
+    Thread-safe. Call `sample` or `speed` about once a second to keep the window exact.
     """
 
     WINDOW = 5.0        # seconds: smooth enough to read, quick enough to believe
-    SPACING = 0.2       # seconds between samples at the least
+    SPACING = 0.2       # least seconds between samples
 
     def __init__(self, count=0, clock=time.monotonic):
         self._clock = clock
@@ -21,7 +20,7 @@ class Meter:
         self._samples = deque([(clock(), count)])
 
     def sample(self, count):
-        """Note that `count` bytes have arrived by now."""
+        """Record that `count` bytes have arrived so far."""
         now = self._clock()
         with self._lock:
             if now - self._samples[-1][0] < self.SPACING:
@@ -31,7 +30,7 @@ class Meter:
                 self._samples.popleft()
 
     def speed(self, count):
-        """Bytes a second over the window, given the count of now."""
+        """Return bytes/s over the window; `count` is the current byte count."""
         self.sample(count)
         then, before = self._samples[0]
         elapsed = self._clock() - then
@@ -39,31 +38,28 @@ class Meter:
 
 
 class Pace:
-    """How fast one connection is."""
+    """The speed of one connection, without the time that a limit made it wait."""
 
-    STANDSTILL = 3.0    # seconds without a byte after which it counts as standing still
+    STANDSTILL = 3.0    # seconds without a byte until the connection counts as stalled
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self.count, self._busy = 0, 0.0
-        self.held = False       # it is a limit that it waits for
+        self.held = False       # a limit, not the server, sets the speed
         self.rest()
 
     def rest(self):
-        """Forget the time that has passed since the last byte."""
+        """Start the window again: the time since the last byte does not count."""
         self._last = self._window = self._clock()
         self._window_count = 0
 
     def waited(self, seconds):
-        """Leave out of the window what a limit made it wait."""
+        """Take the seconds that a limit imposed out of the window."""
         self._window += seconds
         self.held = False
 
     def moved(self, count, over):
-        """Note that `count` bytes have come; gives the speed over each window of `over` seconds.
-
-        None while the window is still open.
-        """
+        """Record `count` bytes; return the bytes/s of a window of `over` seconds once it is full, else None."""
         now = self._clock()
         self._busy += now - self._last
         self._last = now
@@ -77,11 +73,11 @@ class Pace:
 
     @property
     def speed(self):
-        """Bytes a second while it was moving any; None until there are some."""
+        """Bytes/s while bytes were moving; None before the first."""
         return self.count / self._busy if self.count and self._busy else None
 
     def seconds_for(self, count):
-        """How long `count` more bytes take; infinite if it stands still."""
+        """Return the seconds that `count` more bytes take; infinite if the connection is stalled."""
         if not count:
             return 0.0
         if not self.held and self._clock() - self._last > self.STANDSTILL:
@@ -90,5 +86,5 @@ class Pace:
 
 
 def seconds_left(missing, speed):
-    """Seconds until `missing` bytes are here at `speed`; 0 while that cannot be told."""
+    """Return the seconds that `missing` bytes take at `speed` bytes/s; 0 if unknown."""
     return round(missing / speed, 1) if missing and speed >= 1 else 0

@@ -1,26 +1,26 @@
-"""Rate limits as token buckets: the daemon's is the parent of every task's."""
+"""Rate limits as token buckets; the daemon's bucket is the parent of each task's."""
 
 import threading
 import time
 
 
 class TokenBucket:
-    """At most `rate` bytes a second (0 is no limit), shared fairly by all who take.
+    """At most `rate` bytes/s (0 is no limit), shared fairly among the threads that take.
 
-    Who takes reserves the next free stretch of time and waits for the middle of it, so
-    takers are served in turn, nobody polls, and the sum is never off by more than half a
-    stretch. The rate may be changed by any thread at any time.
+    A thread reserves the next free stretch of time and waits for the middle of it, so
+    threads are served in turn, none polls, and the total is off by half a stretch at most.
+    Any thread may change the rate at any time.
     """
 
-    QUANTUM = 0.2       # seconds' worth that one take gets at the most
-    BURST = 0.05        # seconds' worth that an idle bucket has saved
-    SLICE = 0.5         # seconds after which a waiting taker looks whether the rate changed
-    LEAST = 256         # bytes: below that, a take costs more than it moves
+    QUANTUM = 0.2       # seconds' worth of bytes that one take returns at most
+    BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
+    SLICE = 0.5         # seconds until a waiting thread checks whether the rate has changed
+    LEAST = 256         # bytes; moving fewer costs more than it brings
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):
         self._rate, self._parent, self._clock = rate, parent, clock
         self._lock = threading.Lock()
-        self._free = clock()        # when the next reservation may begin
+        self._free = clock()        # when the next reservation begins
         self._waiting = 0
         self._changes = 0
 
@@ -37,11 +37,11 @@ class TokenBucket:
 
     @property
     def limited(self):
-        """Whether this bucket or one above it has a limit."""
+        """Whether this bucket or an ancestor has a limit."""
         return bool(self._rate) or (self._parent is not None and self._parent.limited)
 
     def take(self, wanted, stop):
-        """How many bytes may be read now, 1 to `wanted`, after waiting; Stopped from `stop`."""
+        """Wait, then return how many bytes may be read now, 1 to `wanted`. Raises Stopped."""
         while self.limited:
             count, passed = self._portion(wanted), []
             for bucket in self._chain():
@@ -55,7 +55,7 @@ class TokenBucket:
         return wanted
 
     def give_back(self, count):
-        """Return what was taken and not used."""
+        """Give back bytes that were taken and not used."""
         for bucket in self._chain():
             bucket._return(count)
 
@@ -78,7 +78,7 @@ class TokenBucket:
         return wanted
 
     def _wait_for(self, count, stop):
-        """Wait for so many bytes; False if the rate was changed meanwhile, for then another count is due."""
+        """Wait for `count` bytes; return False if the rate changes, because then `count` is stale."""
         with self._lock:
             if not self._rate:
                 return True

@@ -1,4 +1,4 @@
-"""When a failed attempt is made again: backoff, Retry-After, and when to give up. Pure."""
+"""Retry policy: backoff, Retry-After, and when to give up. Pure."""
 
 import random
 from collections import namedtuple
@@ -9,15 +9,15 @@ LONGEST_WAIT = 600.0            # seconds of backoff at most
 
 
 class Policy(namedtuple("Policy", "retries wait")):
-    """`retries` tries after a failure, the first after about `wait` seconds."""
+    """At most `retries` further attempts, the first after about `wait` seconds."""
 
     __slots__ = ()
 
     def delay(self, failures, retry_after=None, chance=random.random):
-        """Seconds until the try after the `failures`th failure in a row, or None to give up.
+        """Return the seconds to wait after `failures` failures in a row, or None to give up.
 
-        Exponential with jitter, so that many tasks do not come back at the same moment;
-        never before the server said.
+        Exponential backoff with jitter, so that many tasks do not retry at the same moment;
+        never less than the server's Retry-After, up to LONGEST_RETRY_AFTER.
         """
         if failures > self.retries:
             return None

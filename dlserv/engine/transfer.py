@@ -1,11 +1,11 @@
-"""The two loops that move bytes from a stream into the part file; nothing else.
+"""The two loops that move bytes from a body into the part file; nothing else.
 
-`move` takes the cheaper one that the stream, the platform and the file system allow:
+`move` runs the cheaper loop that the body, the platform and the file system allow:
 
   splice   socket -> pipe -> file inside the kernel; the bytes never enter Python
   copy     into one large reused buffer, and from there to the file
 
-If the kernel refuses to splice, even in mid-file, copy goes on where it stood.
+If the kernel refuses to splice, even in mid-file, copy continues from that byte.
 """
 
 import os
@@ -17,18 +17,18 @@ try:
 except ImportError:     # Windows
     fcntl = None
 
-BUFFER = 2 ** 20        # bytes: fewer, larger reads and writes cost the least (see make bench)
+BUFFER = 2 ** 20        # bytes; fewer, larger reads and writes cost least (make bench)
 SMALLEST = 2 ** 14
-WORTH_A_PIPE = 2 ** 18  # bytes from which on a pipe pays
+WORTH_A_PIPE = 2 ** 18  # bytes; for fewer, a pipe costs more than it saves
 _F_SETPIPE_SZ = 1031
 
 
 def move(stream, part, segments, segment, throttle):
-    """Write the stream at the segment's position until the segment or the stream ends.
+    """Write the body at the segment's position until the segment or the body ends.
 
-    throttle.take(wanted) gives how many bytes may be read now, throttle.moved(taken, count)
-    is told how many were. Raises what the stream, the part file or the throttle raises;
-    whatever was written by then is counted in the segment.
+    throttle.take(wanted) returns how many bytes may be read now; throttle.moved(taken, count)
+    receives how many were read. Raises what the body, the part file or the throttle raises;
+    bytes written before that are counted in the segment.
     """
     if _can_splice(stream) and segment.left >= WORTH_A_PIPE:
         _copy_leftover(stream, part, segments, segment, throttle)
@@ -53,7 +53,7 @@ def _copy_leftover(stream, part, segments, segment, throttle):
 
 
 def _copy_once(stream, part, segments, segment, throttle, buffer):
-    """Move up to a buffer of bytes; gives how many there were."""
+    """Move up to a buffer of bytes; return how many."""
     wanted = throttle.take(min(len(buffer), segment.left))
     count = stream.read_into(buffer[:wanted])
     if count:
@@ -68,7 +68,7 @@ def _buffer_size(expected, left):
 
 
 def _splice(stream, part, segments, segment, throttle):
-    """True when the segment or the stream has ended, False if the kernel refuses."""
+    """Return True when the segment or the body has ended, False if the kernel refuses."""
     with _Pipe() as pipe:
         while segment.left > 0:
             wanted = throttle.take(min(pipe.size, segment.left))
@@ -90,7 +90,7 @@ def _splice(stream, part, segments, segment, throttle):
 
 
 class _Pipe:
-    """A kernel buffer as large as the system grants."""
+    """A kernel buffer, as large as the system allows."""
 
     def __init__(self):
         self._source, self.sink = os.pipe()
@@ -100,10 +100,10 @@ class _Pipe:
                 self.size = fcntl.fcntl(self.sink, _F_SETPIPE_SZ, size)
                 break
             except OSError:
-                pass    # the user's pipes are over their budget; a small one does too
+                pass    # the user's pipes have used up their budget; a smaller one works too
 
     def empty_into(self, part, offset, count):
-        """Move what is in the pipe into the file; False if it had to go through Python."""
+        """Move the pipe's bytes into the file; return False if they had to pass through Python."""
         moved = 0
         while moved < count:
             try:

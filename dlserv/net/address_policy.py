@@ -1,6 +1,6 @@
-"""Which addresses downloads may connect to, where the private network is to be out of reach.
+"""Address policy: keep downloads out of the private network where the settings say so.
 
-The address that a connection really goes to is what counts, at every hop and for every
+The policy judges the address that a connection goes to, at every redirect and for every
 mirror, so a name that resolves to another address the second time gains nothing.
 """
 
@@ -13,14 +13,14 @@ _SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
 _LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, documentation, segment routing
 
 
-class Border:
-    """`settings()` gives config.download of now."""
+class AddressPolicy:
+    """Applies `deny_private` and `allow_hosts`; `settings()` returns the current config.download."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
-        """Those of getaddrinfo's addresses that may be connected to. Raises Permanent if none may."""
+        """Return the permitted ones of getaddrinfo's addresses. Raises Permanent if there are none."""
         settings = self._settings()
         if not settings.deny_private:
             return addresses
@@ -32,12 +32,12 @@ class Border:
         return permitted
 
     def exempts(self, proxy):
-        """Whether a task's proxy is the one that the settings name, which may be anywhere."""
+        """Return whether the proxy comes from the settings; such a proxy may have a private address."""
         return proxy is None or proxy == self._settings().proxy
 
 
 def is_public(text):
-    """Whether the address belongs to a host of the open Internet."""
+    """Return whether the address belongs to the public Internet."""
     import ipaddress
     address = ipaddress.ip_address(text.partition("%")[0])
     if address.version == 6:
@@ -53,7 +53,7 @@ def is_public(text):
 
 
 def _embedded(address):
-    """The IPv4 address that packets to this IPv6 address end at, or None."""
+    """Return the IPv4 address embedded in this IPv6 address, or None."""
     import ipaddress
     if address in ipaddress.ip_network("64:ff9b::/96"):
         return ipaddress.IPv4Address(address.packed[-4:])
@@ -64,7 +64,7 @@ def _embedded(address):
 
 
 def bypassed(url, no_proxy):
-    """Whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
+    """Return whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
     return any(_names(entry, url.host, url.port, url.host)
                for entry in re.split(r"[,\s]+", no_proxy.strip().lower()) if entry)
 

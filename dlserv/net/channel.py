@@ -12,6 +12,7 @@ import threading
 import time
 
 from ..errors import Permanent, Stopped, Temporary
+from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
 try:
     import ssl
@@ -31,6 +32,8 @@ class Signal:
     def __init__(self):
         self._reader, self._writer = socket.socketpair()
         self._lock = threading.Lock()   # a descriptor closed while it is written is another's
+        self._gate = threading.Lock()   # held until the signal is set: waiting for it takes no descriptor
+        self._gate.acquire()
         self.is_set = False
 
     def set(self):
@@ -38,6 +41,7 @@ class Signal:
             if self.is_set or self._writer.fileno() < 0:
                 return
             self.is_set = True      # before anyone can wake up and look
+            self._gate.release()
             self._writer.send(b"!")
 
     def fileno(self):
@@ -50,7 +54,9 @@ class Signal:
 
     def sleep(self, seconds):
         """Wait that long. Raises Stopped as soon as the signal is set."""
-        wait_any([], self, seconds)
+        if self._gate.acquire(timeout=seconds):
+            self._gate.release()        # for the next thread that waits
+            raise Stopped()
 
     def close(self):
         with self._lock:
@@ -84,6 +90,7 @@ class Channel:
         self.sock = sock
         self.timeout = timeout
         self._selector = None
+        self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self.relax()
         self.adopt(stop)
 
@@ -132,6 +139,49 @@ class Channel:
         """
         return self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE), refusals=True)
 
+    def read_body(self, view, certain):
+        """Read into the buffer as much of a body as is there; return the bytes, 0 at its end.
+
+        `certain` bytes are still to come at the least, or the peer closes behind the last;
+        the wait ends when a good part of them is there, which saves waking up for each packet.
+        """
+        self._await_body(min(certain, len(view)))
+        return self._read(self.recv_full(view) if self.secure else self.recv_into(view), len(view))
+
+    def splice_body(self, pipe, count, certain):
+        """Move bytes of a body into the pipe; see read_body and splice_into."""
+        self._await_body(min(certain, count))
+        return self._read(self.splice_into(pipe, count), count)
+
+    def _read(self, count, wanted):
+        self._low_water.moved(count)
+        self._drained = count < wanted
+        return count
+
+    def _await_body(self, certain):
+        """Wait until enough of the `certain` bytes is there, for LONGEST_WAIT seconds at most."""
+        if not self._drained or self.secure and (not hasattr(self.sock, "pending") or self.sock.pending()):
+            return
+        mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
+        if mark <= 1:
+            return
+        if not self._set_mark(mark):
+            self._stop.sleep(self._low_water.pause(mark))
+            return
+        began = time.monotonic()
+        if not self._select(selectors.EVENT_READ, min(LONGEST_WAIT, self.timeout)):
+            self._waited = time.monotonic() - began
+
+    def _set_mark(self, mark):
+        """Set the socket's low-water mark; return False where that cannot be done."""
+        if mark != self._mark:
+            try:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
+            except (AttributeError, OSError):
+                return False
+            self._mark = mark
+        return True
+
     def recv(self, count):
         """At most `count` bytes; b"" when the peer has closed."""
         return self._retry(lambda: self.sock.recv(count))
@@ -175,6 +225,7 @@ class Channel:
 
     def detach(self):
         """The socket, for another Channel; this one is no longer usable."""
+        self._set_mark(1)
         self._selector.close()
         return self.sock
 
@@ -198,17 +249,23 @@ class Channel:
             self._wait(event)
 
     def _wait(self, event):
-        seconds = self._deadline - time.monotonic() if self._deadline else self.timeout
+        seconds = self._deadline - time.monotonic() if self._deadline else self.timeout - self._waited
+        self._waited = 0.0
+        if self._mark > 1:
+            self._set_mark(1)
+        if not self._select(event, max(0, seconds)):
+            raise Temporary("no %s %g s" % ("whole answer came within" if self._deadline else "data came for",
+                                            self.timeout))
+
+    def _select(self, event, seconds):
         if self._watched is None:
             self._selector.register(self.sock, event)
         elif self._watched != event:
             self._selector.modify(self.sock, event)
         self._watched = event
-        ready = self._selector.select(max(0, seconds))
+        ready = self._selector.select(seconds)
         self._stop.check()
-        if not ready:
-            raise Temporary("no %s %g s" % ("whole answer came within" if self._deadline else "data came for",
-                                            self.timeout))
+        return ready
 
     def _forget(self):
         if self._watched is not None:

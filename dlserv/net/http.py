@@ -376,7 +376,12 @@ class Plain(_Body):
     def splice_into(self, pipe, wanted):
         """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
         wanted = self._limit(wanted)
-        return self._counted(self.channel.splice_into(pipe, wanted) if wanted else 0)
+        return self._counted(self.channel.splice_body(pipe, wanted, self._certain) if wanted else 0)
+
+    @property
+    def _certain(self):
+        """Bytes still to come; without a length the end of the connection ends every wait."""
+        return 2 ** 62 if self.expected is None else self.expected - self.received
 
     def _limit(self, wanted):
         return wanted if self.expected is None else min(wanted, self.expected - self.received)
@@ -390,7 +395,7 @@ class Plain(_Body):
 
     def _take(self, view):
         if not self.leftover:
-            return self.channel.recv_full(view) if self.channel.secure else self.channel.recv_into(view)
+            return self.channel.read_body(view, self._certain)
         count = min(len(view), len(self.leftover))
         view[:count] = self.leftover[:count]
         self.leftover = self.leftover[count:]

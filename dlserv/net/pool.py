@@ -1,7 +1,7 @@
-"""Connections that wait to be used again, so that small files share a handshake.
+"""A pool of idle connections, so that small files share a handshake.
 
-Bounded in number and time. A thread that closes what has waited too long exists only
-while something waits.
+Bounded in number and time. The thread that closes expired sockets exists only while the
+pool holds any.
 """
 
 import select
@@ -10,9 +10,10 @@ import time
 
 
 class Pool:
-    """Idle sockets by key; a key says everything that makes one as good as another.
+    """Idle sockets by key: two sockets with equal keys are interchangeable.
 
-    `generation` belongs to it: the count of how often what counts for all has changed.
+    `generation` is part of each key; `clear` increments it when settings that concern every
+    connection have changed.
     """
 
     IDLE = 10.0         # seconds; below what servers commonly allow
@@ -27,7 +28,7 @@ class Pool:
         self.generation = 0
 
     def take(self, key):
-        """The socket of this key that was used last, or None."""
+        """Return the most recently used socket of this key, or None."""
         while True:
             with self._changed:
                 index = next((i for i in reversed(range(len(self._idle)))
@@ -37,10 +38,10 @@ class Pool:
                 _, _, sock = self._idle.pop(index)
             if not _is_readable(sock):
                 return sock
-            sock.close()        # the server has closed it, or speaks out of turn
+            sock.close()        # the server has closed it, or sent something unasked
 
     def put(self, key, sock):
-        """Keep the socket for the next one who asks for its key."""
+        """Keep the socket for the next request with this key."""
         with self._changed:
             if self._closed:
                 sock.close()
@@ -53,7 +54,7 @@ class Pool:
                 self._thread.start()
 
     def clear(self):
-        """Close all that wait: what they, and those in use, were opened under counts no longer."""
+        """Close every idle socket and keep those in use from coming back: the settings have changed."""
         with self._changed:
             self.generation += 1
             for _, _, sock in self._idle:
@@ -62,7 +63,7 @@ class Pool:
             self._changed.notify_all()
 
     def close(self):
-        """Close all, now and in future."""
+        """Close every idle socket, and each one that is put back later."""
         with self._changed:
             self._closed = True
             thread = self._thread

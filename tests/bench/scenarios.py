@@ -5,10 +5,12 @@ import shutil
 import statistics
 import time
 
+from line import THERE, is_possible, line
 from peers import ROOT, Aria2, Dlserv, fetchers, found
 from server import serving
 
-GIB = 2 ** 30
+MIB, GIB = 2 ** 20, 2 ** 30
+LINE_ROUNDS = 3
 
 
 def make_file(folder, name, size):
@@ -74,6 +76,51 @@ def _one_connection(folder, certificate=None, **options):
 def leave_out_the_hash(daemon):
     print("  without the SHA-256 that only dlserv makes (download.hash: false)")
     daemon.call("POST", "/config", {"download": {"hash": False}})
+
+
+def on_a_line(folder):
+    """64 MiB over a line of 100 Mbit/s, 256 MiB over 500 and 1,000, with the defaults"""
+    _on_a_line(folder, None)
+
+
+def tls_on_a_line(folder):
+    """The same over TLS"""
+    _on_a_line(folder, make_certificate(folder), verify_tls=False)
+
+
+def _on_a_line(folder, certificate, **options):
+    if not is_possible():
+        print("  left out: this needs Linux, root, ip, tc and nginx")
+        return
+    target = os.path.join(folder, "out")
+    for speed, name, size in ((100, "64m", 2 ** 26), (500, "256m", 2 ** 28), (1000, "256m", 2 ** 28)):
+        root = make_file(folder, name, size)
+        with line(speed) as prefix, Dlserv(folder) as daemon, serving(
+                root, os.path.join(folder, "nginx"), certificate, address=THERE, prefix=prefix) as url:
+            print("  %d Mbit/s, per GiB" % speed)
+            compare(LINE_ROUNDS, dict(fetchers(url + "/" + name, target, insecure=bool(certificate)),
+                                      dlserv=lambda: daemon.fetch(url + "/" + name, **options)), size / GIB)
+
+
+def loaded(folder):
+    """Memory over that at rest: five tasks of four connections at 20 MB/s each, and after them"""
+    for certificate in (None, make_certificate(folder)):
+        root = make_many(folder, "gib", GIB, 5)
+        with serving(root, os.path.join(folder, "nginx"), certificate) as url, Dlserv(folder) as daemon:
+            daemon.call("POST", "/config", {"download": {"max_per_host": 20}})
+            at_rest, most = daemon.rss, 0
+            for number in range(5):
+                daemon.add("%s/slow/gib-%d" % (url, number), connections=4, verify_tls=False)
+            until = time.monotonic() + 8
+            while time.monotonic() < until:
+                most = max(most, daemon.rss)
+                time.sleep(0.05)
+            for task in daemon.call("GET", "/task/list")["detail"]:
+                daemon.call("DELETE", "/task/tid/%s?del_file=true" % task["tid"])
+            time.sleep(12)
+            print("  %-5s at rest %.1f MiB, %.1f more under load, %.1f more afterwards" % (
+                "TLS" if certificate else "plain", at_rest / MIB, (most - at_rest) / MIB,
+                (daemon.rss - at_rest) / MIB))
 
 
 def tls(folder):
@@ -176,4 +223,4 @@ def idle(folder):
               % (name, 1000 * _median(times), _median(sizes) / 2 ** 20))
 
 
-ALL = {"plain": plain, "tls": tls, "slow": slow, "small": small, "limited": limited, "idle": idle}
+ALL = {"line": on_a_line, "tls-line": tls_on_a_line, "plain": plain, "tls": tls, "loaded": loaded, "slow": slow, "small": small, "limited": limited, "idle": idle}

@@ -15,16 +15,19 @@ events {{ worker_connections 2048; }}
 http {{ sendfile on; access_log off; keepalive_requests 100000;
 client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
 uwsgi_temp_path {folder}; scgi_temp_path {folder};
-server {{ listen 127.0.0.1:{port}{tls}; {certificate} root {root};
+server {{ listen {address}:{port}{tls}; {certificate} root {root};
 location /slow/ {{ alias {root}/; limit_rate {rate}; }} }} }}
 """
 
 
 @contextlib.contextmanager
-def serving(root, folder, certificate=None, rate=20 * 10 ** 6):
-    """The URL of a server of the files in `root`; below /slow/ each connection gets `rate`."""
+def serving(root, folder, certificate=None, rate=20 * 10 ** 6, address="127.0.0.1", prefix=()):
+    """Yield the URL of a server of the files in `root`; below /slow/ each connection gets `rate`.
+
+    `prefix` is the command that runs nginx where `address` is.
+    """
     if shutil.which("nginx"):
-        with _nginx(root, folder, certificate, rate) as url:
+        with _nginx(root, folder, certificate, rate, address, list(prefix)) as url:
             yield url
     else:
         with _python(root) as url:
@@ -32,21 +35,21 @@ def serving(root, folder, certificate=None, rate=20 * 10 ** 6):
 
 
 @contextlib.contextmanager
-def _nginx(root, folder, certificate, rate):
+def _nginx(root, folder, certificate, rate, address, prefix):
     port = free_port()
     os.chmod(os.path.dirname(folder), 0o755)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "nginx.conf")
     with open(path, "w") as file:
         file.write(_CONFIGURATION.format(
-            folder=folder, port=port, root=root, rate=rate, tls=" ssl" if certificate else "",
+            folder=folder, address=address, port=port, root=root, rate=rate, tls=" ssl" if certificate else "",
             certificate="ssl_certificate {0}; ssl_certificate_key {0};".format(certificate)
             if certificate else ""))
     os.chmod(folder, 0o755)
-    process = subprocess.Popen(["nginx", "-c", path], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(prefix + ["nginx", "-c", path], stderr=subprocess.DEVNULL)
     try:
-        wait_for(port)
-        yield "%s://127.0.0.1:%d" % ("https" if certificate else "http", port)
+        wait_for(port, address)
+        yield "%s://%s:%d" % ("https" if certificate else "http", address, port)
     finally:
         process.terminate()
         process.wait()
@@ -71,11 +74,11 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_for(port):
+def wait_for(port, address="127.0.0.1"):
     deadline = time.monotonic() + 10
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
+            return socket.create_connection((address, port), 1).close()
         except OSError:
             assert time.monotonic() < deadline, "the server does not come up"
             time.sleep(0.02)

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from net.test_connect import CA, HERE, context
+from net.test_tls import CA, HERE, context
 from harness import noise
 from servers.origin import Origin, redirect, refuse
 from dlserv.net.auth import Credentials

@@ -2,7 +2,7 @@
 
 import pytest
 
-from net.test_connect import CA, context
+from net.test_tls import CA, context
 from harness import noise
 from servers.ftpd import Ftpd, _Control
 from dlserv.errors import Permanent, Temporary

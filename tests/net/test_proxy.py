@@ -9,7 +9,7 @@ from dlserv.errors import Permanent, Temporary
 from servers.origin import Origin
 from servers.ftpd import Ftpd
 from servers.proxies import HttpProxy, SocksProxy
-from net.test_connect import CA, context
+from net.test_tls import CA, context
 
 DATA = noise(300000)
 

@@ -9,7 +9,8 @@ import pytest
 
 from harness import noise, until
 from dlserv.net.channel import Signal
-from dlserv.net.connect import Tls, connect
+from dlserv.net.connect import connect
+from dlserv.net.tls import Tls
 from dlserv.errors import Permanent, Stopped, Temporary
 from servers.origin import Gate, Origin, drop, raw
 

@@ -1,0 +1,108 @@
+"""TLS towards servers and proxies: contexts, client certificates, sessions to resume."""
+
+import threading
+
+from ..errors import MissingModule, Permanent
+from ..fs import check_file
+from .channel import ssl
+
+IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag, set by Python 3.8: a truncated body would count as whole
+
+
+class Tls:
+    """TLS contexts and sessions of one daemon; contexts are made at first use.
+
+    `ca_file` holds certificates to trust in addition to the system's; `client_cert` holds a
+    certificate to present and its key. Both are PEM files.
+    """
+
+    MOST_SESSIONS = 256
+
+    def __init__(self, ca_file=None, client_cert=None):
+        self._ca_file, self._client_cert = ca_file, client_cert
+        self._contexts, self._sessions = {}, {}
+        self._lock = threading.Lock()
+
+    def configure(self, ca_file, client_cert):
+        """Use these files for new connections."""
+        with self._lock:
+            if (ca_file, client_cert) != (self._ca_file, self._client_cert):
+                self._ca_file, self._client_cert = ca_file, client_cert
+                self._contexts.clear()
+                self._sessions.clear()
+
+    def start(self, channel, host, verify):
+        """Shake hands on the channel. Raises MissingModule, Permanent, Temporary or Stopped."""
+        context = self._context(verify)
+        channel.start_tls(context, host, self._sessions.get((host, verify)))
+
+    def remember(self, channel, host, verify):
+        """Keep the channel's session for the next connection to this host."""
+        session = channel.sock.session if channel.secure else None
+        if session is not None:
+            with self._lock:
+                if channel.sock.context is not self._contexts.get(verify):
+                    return      # the files have changed since; the session is useless
+                self._sessions.pop((host, verify), None)
+                self._sessions[host, verify] = session
+                if len(self._sessions) > self.MOST_SESSIONS:
+                    del self._sessions[next(iter(self._sessions))]
+
+    def require(self):
+        """Raise MissingModule if this Python has no TLS."""
+        if ssl is None:
+            raise MissingModule("https", "python3-openssl")
+
+    def _context(self, verify):
+        self.require()
+        with self._lock:
+            if verify not in self._contexts:
+                self._contexts[verify] = self._make(verify)
+            return self._contexts[verify]
+
+    def _make(self, verify):
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        if ssl.OPENSSL_VERSION_INFO >= (3,):
+            context.options &= ~IGNORE_UNEXPECTED_EOF
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self._ca_file:
+            self._load(load_authorities, self._ca_file, context, "download.ca_file")
+        if self._client_cert:
+            self._load(load_certificate, self._client_cert, context, "download.client_cert")
+        return context
+
+    def _load(self, load, path, context, key):
+        try:
+            load(path, context)
+        except (OSError, ValueError) as error:
+            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}") from error
+
+
+def load_authorities(path, context=None):
+    """Add the certificates in a PEM file to those that the context trusts. Raises OSError or ValueError."""
+    check_file(path)
+    if ssl is None:
+        return
+    try:
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise ValueError("it has no certificate in PEM") from error
+
+
+def load_certificate(path, context=None):
+    """Let the context present the certificate, with its key, in a PEM file. Raises OSError or ValueError."""
+    check_file(path)
+    if ssl is None:
+        return
+    try:
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=_refuse_password)
+    except ssl.SSLError as error:
+        raise ValueError("it has no certificate with its key, in PEM") from error
+
+
+def _refuse_password():
+    """Keep OpenSSL from asking for a passphrase on the terminal."""
+    raise ValueError("the key is encrypted; store it without a passphrase")
