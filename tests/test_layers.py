@@ -25,7 +25,7 @@ ORDER = """
     tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
     tasks.runner tasks.record_check tasks.export
     daemon
-    api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
+    api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
     api.openapi api.routes api.peer api.connection_limit api.access api.listener api.handler api.server
     client client.rest client.discovery
     serve

@@ -7,7 +7,7 @@ by the daemon, which would have to do it anyway.
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings import options
-from ..settings.schema import Boolean
+from ..settings.schema import Boolean, key_name
 
 MOST = 20000            # tasks, or tids, in one request
 MOST_NAMED = 5          # unknown options that a note names
@@ -24,19 +24,15 @@ def read_task(body):
     return body.get("url"), merged, [_note(unknown)] if unknown else []
 
 
-def read_tasks(body):
-    """Return ([(url, options, notes), …], [(url, sentence), …] of those refused) from {"tasks": […]}.
+def read_entry(entry):
+    """Return (url, options, notes) from an entry of a batch: the body of a single task, or a URL."""
+    return read_task({"url": entry} if isinstance(entry, str) else entry)
 
-    An entry is the body of a single task, or a URL.
-    """
-    check_keys(body, ("tasks",))
-    wanted, refused = [], []
-    for each in _listed(body, "tasks"):
-        try:
-            wanted.append(read_task({"url": each} if isinstance(each, str) else each))
-        except InvalidValue as error:
-            refused.append((each.get("url") if isinstance(each, dict) else None, str(error)))
-    return wanted, refused
+
+def read_list(body, key):
+    """Return the list under the key, at most MOST long, from {key: […]}."""
+    check_keys(body, (key,))
+    return _listed(body, key)
 
 
 def read_form(fields):
@@ -69,7 +65,7 @@ def check_keys(body, known):
         raise InvalidValue("body", f"{shown(body)} is not an object with {' or '.join(known)}")
     for key in body:
         if key not in known:
-            raise InvalidValue(shown(key, 40), f"there is no such key; there are {', '.join(known)}")
+            raise InvalidValue(key_name(key), f"there is no such key; there are {', '.join(known)}")
 
 
 def _options(body):
@@ -101,7 +97,7 @@ def _known_options(legacy):
 
 
 def _note(unknown):
-    names = [shown(key, 40) for key in unknown[:MOST_NAMED]]
+    names = [key_name(key) for key in unknown[:MOST_NAMED]]
     if len(unknown) > MOST_NAMED:
         names.append(f"{len(unknown) - MOST_NAMED} more")
     return f"ydl_opts: ignored options that dlserv does not have: {', '.join(names)}"

@@ -5,7 +5,7 @@ The handler reads and writes; what a request means is for `routes`. It tells the
 request, or never reads a reply, can be evicted.
 """
 
-import contextlib
+import functools
 import http
 import http.server
 import io
@@ -15,6 +15,7 @@ import time
 
 from ..errors import Error
 from . import http1
+from .large import LARGE
 from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
@@ -27,7 +28,6 @@ WRITE_SECONDS = 30      # without the client taking a byte
 LINGER_SECONDS = 2      # for a client to notice that it was refused
 LINGER_BYTES = 2 ** 24
 PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
-LARGE = 2 ** 16         # bytes of a body from which requests take turns, so that memory is bounded
 
 # No page of another site may guess at a reply's type, embed it or learn where it came from.
 SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
@@ -198,15 +198,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _call(self, function, head, path, query, body, arguments):
         self.server.connections.busy(self.connection)
-        turn = self.server.large_requests if len(body) > LARGE else contextlib.nullcontext()
+        work = functools.partial(self._work, function, head, path, query, body, arguments)
+        return self.server.large_requests.do(work) if len(body) > LARGE else work()
+
+    def _work(self, function, head, path, query, body, arguments):
+        """Return the Reply of the route's function, whatever it raises."""
         try:
-            with turn:
-                request = Request(head.method, path, parse_query(query), head.headers, body, self.server,
-                                  self._address())
-                result = function(self.server.daemon, request, *arguments)
-                return result if isinstance(result, Reply) else json_reply(result)
+            request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
+                              self._address())
+            result = function(self.server.daemon, request, *arguments)
+            return result if isinstance(result, Reply) else json_reply(result)
         except Error as error:
-            return failure_reply(error)
+            return failure_reply(error.bare())
         except Exception:
             log.exception("%s %s failed", head.method, path)
             return error_reply(500, "the daemon met a bug; see its log")
@@ -226,14 +229,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         self.server.metrics.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
-        if isinstance(reply.body, bytes):
-            self._write(start + (reply.body if with_body else b""))
+        if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
+            self._write(start + reply.body)     # one packet
             return
         self._write(start)
-        if with_body and isinstance(reply.body, FilePart):
-            self._send_file(reply.body)
-        elif with_body:
-            self._send_stream(reply.body)
+        if with_body:
+            self._send_body(reply.body)
+
+    def _send_body(self, body):
+        if isinstance(body, (bytes, memoryview)):
+            self._write(body)
+        elif isinstance(body, FilePart):
+            self._send_file(body)
+        else:
+            self._send_stream(body)
 
     def _send_stream(self, body):
         """Write what the iterator yields; b"" is the time to look whether the client has gone."""

@@ -10,6 +10,7 @@ import re
 from collections import namedtuple
 
 from ..errors import Error
+from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
 LONGEST_HEAD = 32 * 1024        # bytes of all headers
@@ -131,16 +132,32 @@ def _check_framing(headers, version):
 
 
 def read_body(reader, head):
-    """Return the whole body. Raises BadMessage: 413 if it is too long, 400 if it is cut off or malformed."""
+    """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
+
+    Raises BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
+    """
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
     if head.is_too_large:
         raise _too_large()
-    return _read_exactly(reader, int(head.headers.get("content-length", 0)))
+    length = int(head.headers.get("content-length", 0))
+    if length <= LARGE:
+        return _read_exactly(reader, length)
+    body = memory(length)
+    _fill(reader, body)
+    return body
 
 
 def _too_large():
     return BadMessage(413, f"the body is longer than {LONGEST_BODY} bytes")
+
+
+def _fill(reader, view):
+    while view:
+        count = reader.readinto(view)
+        if not count:
+            raise BadMessage(400, "the body ended before its declared length")
+        view = view[count:]
 
 
 def _read_exactly(reader, count):
@@ -151,18 +168,19 @@ def _read_exactly(reader, count):
 
 
 def _read_chunks(reader):
-    body = bytearray()
+    body, length = memory(LONGEST_BODY), 0
     while True:
         match = _CHUNK.fullmatch(reader.readline(1024))
         if match is None:
             raise BadMessage(400, "the body's chunks are malformed")
         size = int(match.group(1), 16)
-        if len(body) + size > LONGEST_BODY:
+        if length + size > LONGEST_BODY:
             raise _too_large()
         if not size:
             _read_headers(reader)       # trailers, which are not used
-            return bytes(body)
-        body += _read_exactly(reader, size)
+            return body[:length] if length > LARGE else bytes(body[:length])
+        _fill(reader, body[length:length + size])
+        length += size
         if _read_exactly(reader, 2) != b"\r\n":
             raise BadMessage(400, "the body's chunks are malformed")
 

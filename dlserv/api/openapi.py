@@ -218,8 +218,9 @@ def _replies():
         "list": _reply(["detail", "state_counter"], state_counter=_ref("counts"), detail={
             "type": "array", "items": {"anyOf": [_ref("status"), _ref("excerpt")]}}),
         "counts_reply": _reply(["detail"], detail=_ref("counts")),
-        "config_reply": _reply(["config", "fixed"], config=_ref("config"), fixed={
-            "type": "array", "items": _STRING, "description": "settings that POST /config refuses"}),
+        "config_reply": _reply(["config"], config=_ref("config"), fixed={
+            "type": "array", "items": _STRING,
+            "description": "settings that cannot be changed because deny_private was set at the start"}),
         "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
                         speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
                         free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING),

@@ -1,7 +1,7 @@
 """What a route answers with, apart from any socket.
 
-`Reply.body` is one of three things: bytes; a `FilePart`, which the server copies without
-reading it into memory; or an iterator of bytes without a known end, after which the
+`Reply.body` is one of three things: bytes, or a memoryview of many; a `FilePart`, which the
+server copies without reading it into memory; or an iterator of bytes without a known end, after which the
 connection is closed. An error is JSON with `errmsg`, a sentence for people, and `code`, a
 word for programs; `key` is the field that was wrong, if one was.
 """
@@ -12,6 +12,7 @@ from collections import namedtuple
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
                       Unavailable)
 from ..masking import printable
+from .large import joined
 from .requests import NoLength, WrongType
 
 JSON = "application/json; charset=utf-8"
@@ -39,7 +40,7 @@ class Reply(namedtuple("Reply", "status headers body")):
     @property
     def length(self):
         """Bytes of the body, or None for an iterator."""
-        if isinstance(self.body, (bytes, FilePart)):
+        if isinstance(self.body, (bytes, memoryview, FilePart)):
             return len(self.body)
         return None
 
@@ -61,6 +62,29 @@ class FilePart:
 
     def close(self):
         self.file.close()
+
+
+class Failures:
+    """The `detail` of a 207, [[name, reason], …]: encoded at once, because thousands may fail.
+
+    So many small objects would leave the heap in pieces that the system never gets back.
+    """
+
+    def __init__(self):
+        self._pairs, self._count = bytearray(), 0
+
+    def add(self, name, error):
+        self._pairs += (b", " if self._pairs else b"") + to_json([name, str(error)])
+        self._count += 1
+
+    def __len__(self):
+        return self._count
+
+    def reply(self, sentence, **fields):
+        """Return the Reply; `fields` are the others of its envelope."""
+        reply = error_reply(207, sentence, **fields)
+        start = reply.body[:reply.body.rindex(b"}")]
+        return reply._replace(body=joined((start, b', "detail": [', self._pairs, b"]}\n")))
 
 
 def json_reply(fields, status=200, headers=()):

@@ -22,11 +22,15 @@ from collections import namedtuple
 
 from .. import urls
 from ..acts import ACTS, MOVE, PLACES
+from ..errors import InvalidValue, StoreBroken
+from ..settings.config import CONFINING
 from ..tasks.task import STATES
 from . import bodies, metrics, openapi, views
 from .assets import MEDIA_TYPES
 from .files import file_reply
-from .replies import Reply, error_reply
+from .replies import Failures, Reply
+
+PORTION = 500           # tasks of a batch that are handled at a time, so that little memory is in use
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -98,14 +102,38 @@ def get_task_file(daemon, request, tid):
 
 def add_tasks(daemon, request):
     """Add the tasks that can be added, and list the others with their reasons."""
-    wanted, refused = bodies.read_tasks(request.json())
-    tids, failures = daemon.add_all(wanted)
-    refused += [(url, str(error)) for url, error in failures]
-    if not refused:
+    entries, tids, failures = bodies.read_list(request.json(), "tasks"), [], Failures()
+    for some in _portions(entries):
+        wanted = []
+        for entry in some:
+            try:
+                wanted.append(bodies.read_entry(entry))
+            except InvalidValue as error:
+                failures.add(_shown(entry.get("url") if isinstance(entry, dict) else None), error)
+        added, refused = _unless_broken(lambda: daemon.add_all(wanted), bool(tids),
+                                        lambda error: ([], [(each[0], error) for each in wanted]))
+        tids += added
+        for url, error in refused:
+            failures.add(_shown(url), error)
+    if not failures:
         return {"tids": tids}
-    count = len(tids) + len(refused)
-    return error_reply(207, f"{len(refused)} of {count} tasks were refused; the others are added",
-                       tids=tids, detail=[[_shown(url), sentence] for url, sentence in refused])
+    return failures.reply(f"{len(failures)} of {len(entries)} tasks were refused; the others are added", tids=tids)
+
+
+def _portions(items):
+    """Yield parts of the list, whose results fit into little memory."""
+    for start in range(0, len(items), PORTION):
+        yield items[start:start + PORTION]
+
+
+def _unless_broken(act, has_begun, failed):
+    """Return what `act` returns; `failed(error)` if the database broke after earlier portions are done."""
+    try:
+        return act()
+    except StoreBroken as error:
+        if not has_begun:
+            raise
+        return failed(error)
 
 
 def _shown(url):
@@ -114,23 +142,26 @@ def _shown(url):
 
 def act_on_tasks(daemon, request):
     """Do what the last segment of the path says to each task."""
+    act = getattr(daemon, request.path.rpartition("/")[2] + "_all")
     tids, _ = bodies.read_batch(request.json())
-    act = request.path.rpartition("/")[2]
-    return _batch_reply(tids, getattr(daemon, act + "_all")(tids))
+    return _act_on_each(tids, act)
 
 
 def delete_tasks(daemon, request):
     tids, del_file = bodies.read_batch(request.json())
-    _, failures = daemon.delete_all(tids, del_file)
-    return _batch_reply(tids, failures)
+    return _act_on_each(tids, lambda some: daemon.delete_all(some, del_file)[1])
 
 
-def _batch_reply(tids, failures):
+def _act_on_each(tids, act):
+    """Reply to `act(tids)`, which returns [(tid, error), …]."""
+    tids, failures = list(dict.fromkeys(tids)), Failures()
+    for some in _portions(tids):
+        for tid, error in _unless_broken(lambda: act(some), some[0] != tids[0],
+                                         lambda error: [(tid, error) for tid in some]):
+            failures.add(tid, error)
     if not failures:
         return {}
-    count = len(dict.fromkeys(tids))
-    return error_reply(207, f"{len(failures)} of {count} tasks failed; the others are done",
-                       detail=[[tid, str(error)] for tid, error in failures])
+    return failures.reply(f"{len(failures)} of {len(tids)} tasks failed; the others are done")
 
 
 def list_tasks(daemon, request):
@@ -151,7 +182,10 @@ def count_tasks(daemon, request):
 # -- the daemon -------------------------------------------------------------------------
 
 def get_config(daemon, request):
-    return {"config": daemon.config.masked(), "fixed": daemon.fixed_settings()}
+    """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
+    reply = {"config": daemon.config.masked()}
+    fixed = [name for name in daemon.fixed_settings() if name in CONFINING]
+    return dict(reply, fixed=fixed) if fixed else reply
 
 
 def change_config(daemon, request):
@@ -234,9 +268,10 @@ ROUTES = (
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
     Route("GET", "/config", get_config, "getConfig", "settings",
-          "the settings, secrets masked, and which of them are `fixed`", reply="config_reply"),
+          "the settings, secrets masked", reply="config_reply"),
     Route("POST", "/config", change_config, "changeConfig", "settings",
-          "change settings at once; those that are `fixed` are refused", body="config", reply="config_reply"),
+          "change settings at once; `server.*` and paths are refused", body="config", reply="config_reply",
+          errors=(403,)),
     Route("GET", "/stats", get_stats, "getStats", "system",
           "speed, bytes since the start, connections, free space", reply="stats"),
     Route("GET", "/events", get_events, "getEvents", "events", "what happens, as Server-Sent Events",

@@ -21,6 +21,7 @@ from .access import Access
 from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .handler import Handler, encode_head
+from .large import LargeRequests
 from .metrics import Metrics
 from .peer import shut_down
 from .replies import error_reply
@@ -36,8 +37,7 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `metrics` and `large_requests`, a lock that lets requests
-    with large bodies take turns.
+    `access`, `feed`, `assets`, `metrics` and `large_requests`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
@@ -48,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self.large_requests = threading.Lock()
+        self.large_requests = LargeRequests()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self._wake, self._waker = socket.socketpair()
         try:
@@ -96,6 +96,7 @@ class Server(http.server.ThreadingHTTPServer):
             thread.join(max(0, deadline - time.monotonic()))
             if thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
+        self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
 
     def server_close(self) -> None:

@@ -1,4 +1,4 @@
-"""Many connections: bounded, the idle ones given up first, and nobody held up."""
+"""Many connections: bounded, those that wait for their client evicted first, and nobody held up."""
 
 import os
 import socket
@@ -8,10 +8,14 @@ import time
 import pytest
 
 from dlserv import Daemon, Server
-from harness import Api, until
+from dlserv.api.connection_limit import ConnectionLimit
+from harness import Api, noise, until
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
-POST = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+PAGE = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+EVENTS = GET.replace(b"task/state_coutner", b"events")
+BODY = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+CHUNK = BODY.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")[:-1] + b"9\r\n{"
 
 
 @pytest.fixture
@@ -47,20 +51,40 @@ def receive(sock):
     return data
 
 
+def is_open(sock):
+    """Whether the server still has the connection; what it says meanwhile is read."""
+    sock.settimeout(0.01)
+    try:
+        while sock.recv(65536):
+            pass
+        return False
+    except socket.timeout:
+        return True
+    except ConnectionError:
+        return False
+
+
+def close(socks):
+    for each in socks:
+        each.close()
+
+
 def test_the_one_too_many_is_told_so(serve):
+    """Readers of the events wait for the daemon, not it for them: none of them is evicted."""
     server = serve(max_connections=4)
-    busy = [dial(server, data=POST) for _ in range(4)]
+    busy = [dial(server, data=EVENTS) for _ in range(4)]
     for each in busy:
-        assert receive(each).startswith(b"HTTP/1.1 100 ")
+        assert receive(each).startswith(b"HTTP/1.1 200 ")
     with dial(server) as late:
         answer = receive(late)
     assert answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 5\r\n" in answer
+    assert b'"code": "unavailable"' in answer
+    assert all(map(is_open, busy))
     busy.pop().close()
     until(lambda: len(server.connections) == 3)
     with dial(server, data=GET) as next_one:
         assert receive(next_one).startswith(b"HTTP/1.1 200 ")
-    for sock in busy:
-        sock.close()
+    close(busy)
 
 
 def test_whoever_has_been_idle_longest_makes_room(serve):
@@ -72,22 +96,121 @@ def test_whoever_has_been_idle_longest_makes_room(serve):
         time.sleep(0.01)
     with dial(server, data=GET) as newcomer:
         assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
-        idle[0].recv(65536)
-        assert idle[0].recv(65536) == b"", "the first one is gone"
+        assert not is_open(idle[0]) and all(map(is_open, idle[1:]))
+        idle[1].settimeout(5)
         idle[1].sendall(GET)
         assert receive(idle[1])
-    for sock in idle:
-        sock.close()
+    close(idle)
 
 
-def test_one_address_does_not_take_the_place_of_others(serve):
+@pytest.mark.parametrize("data", [b"", b"G", GET[:30], GET[:-2], BODY, CHUNK],
+                         ids=["nothing", "a byte", "half a head", "all but its end", "half a body", "half a chunk"])
+def test_an_unfinished_request_makes_room_the_oldest_first(serve, data):
+    server = serve(max_connections=64)
+    unfinished = []
+    for _ in range(64):
+        unfinished.append(dial(server, data=data))
+        time.sleep(0.001)
+    until(lambda: len(server.connections) == 64)
+    with dial(server, data=GET) as newcomer:
+        assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
+    until(lambda: not is_open(unfinished[0]))
+    assert [is_open(each) for each in unfinished].count(False) == 1
+    close(unfinished)
+
+
+def test_an_idle_connection_goes_before_an_unfinished_request(serve):
+    server = serve(max_connections=4)
+    unfinished = [dial(server, data=GET[:-2]) for _ in range(3)]
+    until(lambda: len(server.connections) == 3)
+    idle = dial(server, data=GET)
+    assert receive(idle)
+    with dial(server, data=GET) as newcomer:
+        assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
+        assert not is_open(idle) and all(map(is_open, unfinished))
+        unfinished[0].settimeout(5)
+        unfinished[0].sendall(GET[-2:])
+        assert receive(unfinished[0]).startswith(b"HTTP/1.1 200 "), "it is finished after all"
+    close(unfinished + [idle])
+
+
+def refused(server):
+    """Whether a newcomer is turned away."""
+    with dial(server, data=GET) as newcomer:
+        try:
+            return not receive(newcomer).startswith(b"HTTP/1.1 200 ")
+        except ConnectionError:
+            return True
+
+
+def stuck(server):
+    """A connection that asks for far more than its buffers hold, and reads nothing."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(5)
+    sock.connect(("127.0.0.1", server.server_address[1]))
+    sock.setblocking(False)
+    try:
+        for _ in range(2000):
+            sock.send(PAGE)
+    except BlockingIOError:
+        pass
+    return sock
+
+
+def test_a_reply_that_is_not_read_makes_room(serve):
+    server = serve(max_connections=4)
+    unread = [stuck(server) for _ in range(4)]
+    until(lambda: not refused(server))
+    close(unread)
+
+
+def test_a_file_that_is_not_read_makes_room(serve, origin):
+    server = serve(max_connections=4)
+    origin.put("/a", noise(2 ** 24))
+    tid = server.daemon.add(origin.url("/a"))
+    assert server.daemon.wait(tid, 15).state == "finished"
+    path = b"GET /task/tid/%s/file HTTP/1.1\r\nHost: localhost\r\n\r\n" % tid.encode()
+    unread = [dial(server, data=path) for _ in range(4)]
+    until(lambda: not refused(server))
+    close(unread)
+
+
+def test_a_client_has_64_connections_of_all(serve):
     server = serve(max_connections=100)
-    busy = [dial(server, "127.0.0.2", GET[:-2]) for _ in range(70)]
-    with dial(server, "127.0.0.3", GET) as other:
-        assert receive(other).startswith(b"HTTP/1.1 200 ")
-    assert sum(guest.address == "127.0.0.2" for guest in server.crowd._guests.values()) == 64
-    for sock in busy:
-        sock.close()
+    owner = dial(server, "127.0.0.3", GET)
+    assert receive(owner).startswith(b"HTTP/1.1 200 ")
+    busy = []
+    for _ in range(70):
+        busy.append(dial(server, "127.0.0.2", GET[:-2]))
+        time.sleep(0.001)
+    until(lambda: not any(map(is_open, busy[:6])))
+    assert all(map(is_open, busy[6:])) and is_open(owner), "it displaces itself and nobody else"
+    close(busy + [owner])
+
+
+def test_an_ipv6_network_is_one_client():
+    limit = ConnectionLimit(100, most_of_one=2)
+    pairs = [socket.socketpair() for _ in range(6)]
+    socks = [ours for ours, _ in pairs]
+    addresses = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1", "192.0.2.1", None]
+    assert all(limit.admit(sock, address) for sock, address in zip(socks, addresses))
+    for sock in socks[:5]:
+        limit.busy(sock)
+    assert not limit.admit(socks[5], "2001:db8::2")
+    assert limit.admit(socks[5], "2001:db8:0:1::2") and len(limit) == 6
+    for pair in pairs:
+        close(pair)
+
+
+def test_many_networks_share_the_bound_for_all(serve):
+    """256 connections of four addresses that finish nothing; a fifth one is answered at once."""
+    server = serve()
+    busy = [dial(server, "127.0.0.%d" % (2 + number % 4), GET[:20]) for number in range(256)]
+    until(lambda: len(server.connections) == 256)
+    with dial(server, "127.0.0.9", GET) as owner:
+        assert receive(owner).startswith(b"HTTP/1.1 200 ")
+    close(busy)
 
 
 def usage(pid):
@@ -199,7 +322,7 @@ def test_a_file_in_the_socket_s_place_is_left_alone(daemon, short):
     path = os.path.join(short, "s")
     with open(path, "w") as file:
         file.write("mine")
-    with pytest.raises(OSError, match="no socket"):
+    with pytest.raises(OSError, match="not a socket"):
         Server(daemon, "unix:" + path)
     with open(path) as file:
         assert file.read() == "mine"
