@@ -2,7 +2,7 @@
 
 There is one bound for all connections and one for each client (`peer.network_of`). At a
 bound, the connection that has waited longest for its client is evicted: first those
-between two requests, then those whose request is unfinished or whose reply is not read.
+between two requests, then those that have not finished a request or not read a reply.
 A request that the daemon is working on is never evicted; if there are no others, the
 newcomer is refused.
 """
@@ -25,11 +25,19 @@ class Evicted(ConnectionAbortedError):
 
 
 class _Connection:
-    __slots__ = ("client", "thread", "state", "since")
+    """`state` began at `since`; until its first request is complete, a connection is unfinished."""
+
+    __slots__ = ("client", "thread", "state", "since", "is_new")
 
     def __init__(self, client):
         self.client, self.thread = client, None
-        self.state, self.since = IDLE, time.monotonic()
+        self.state, self.since, self.is_new = UNFINISHED, time.monotonic(), True
+
+    def wait_for(self, state):
+        """Begin a state; what a new connection waits for began when it was opened."""
+        self.is_new = self.is_new and state in (IDLE, UNFINISHED)
+        if not self.is_new:
+            self.state, self.since = state, time.monotonic()
 
     def may_go(self, now):
         """Return whether it may be evicted."""
@@ -113,7 +121,7 @@ class ConnectionLimit:
             connection = self._connections.get(sock)
             if connection is None:
                 raise Evicted("the connection made room for another one")
-            connection.state, connection.since = state, time.monotonic()
+            connection.wait_for(state)
 
     def release(self, sock):
         """The connection is closed."""

@@ -90,7 +90,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _shake_hands(self):
         """Begin TLS here and not in the accept loop, so that a silent client delays nobody else."""
         if hasattr(self.connection, "do_handshake"):
-            self.server.connections.idle(self.connection)
             self.connection.settimeout(HEAD_SECONDS)
             self.connection.do_handshake()
 

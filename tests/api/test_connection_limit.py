@@ -35,7 +35,7 @@ def serve(settings):
 
 
 def dial(server, source="127.0.0.1", data=b""):
-    sock = socket.create_connection(("127.0.0.1", server.server_address[1]), 5, (source, 0))
+    sock = socket.create_connection(("127.0.0.1", server.server_address[1]), 15, (source, 0))
     sock.sendall(data)
     return sock
 
@@ -96,7 +96,8 @@ def test_whoever_has_been_idle_longest_makes_room(serve):
         time.sleep(0.01)
     with dial(server, data=GET) as newcomer:
         assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
-        assert not is_open(idle[0]) and all(map(is_open, idle[1:]))
+        until(lambda: not is_open(idle[0]))
+        assert all(map(is_open, idle[1:]))
         idle[1].settimeout(5)
         idle[1].sendall(GET)
         assert receive(idle[1])
@@ -119,19 +120,77 @@ def test_an_unfinished_request_makes_room_the_oldest_first(serve, data):
     close(unfinished)
 
 
-def test_an_idle_connection_goes_before_an_unfinished_request(serve):
-    server = serve(max_connections=4)
-    unfinished = [dial(server, data=GET[:-2]) for _ in range(3)]
-    until(lambda: len(server.connections) == 3)
-    idle = dial(server, data=GET)
-    assert receive(idle)
-    with dial(server, data=GET) as newcomer:
-        assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
-        assert not is_open(idle) and all(map(is_open, unfinished))
-        unfinished[0].settimeout(5)
-        unfinished[0].sendall(GET[-2:])
-        assert receive(unfinished[0]).startswith(b"HTTP/1.1 200 "), "it is finished after all"
-    close(unfinished + [idle])
+def test_newcomers_do_not_displace_each_other(serve):
+    """The oldest goes, not the latest whose request has not been read yet."""
+    server = serve(max_connections=16)
+    unfinished = [dial(server, data=GET[:20]) for _ in range(16)]
+    until(lambda: len(server.connections) == 16)
+    newcomers = [dial(server) for _ in range(8)]
+    until(lambda: not any(map(is_open, unfinished[:8])))
+    for each in newcomers:
+        each.settimeout(15)
+        each.sendall(GET)
+        assert receive(each).startswith(b"HTTP/1.1 200 ")
+    assert all(map(is_open, unfinished[8:]))
+    close(unfinished + newcomers)
+
+
+@pytest.fixture
+def limited():
+    """A ConnectionLimit of 4, and a function that opens a connection in it, if it is admitted."""
+    limit, pairs = ConnectionLimit(4, most_of_one=3), []
+
+    def admit(address=None):
+        pairs.append(socket.socketpair())
+        return pairs[-1][0] if limit.admit(pairs[-1][0], address) else None
+
+    yield limit, admit
+    for pair in pairs:
+        close(pair)
+
+
+def test_idle_connections_go_first_then_the_longest_unfinished(limited):
+    limit, admit = limited
+    new, busy, unread, idle = [admit() for _ in range(4)]
+    for sock in (busy, unread, idle):
+        limit.busy(sock)
+    limit.unread(unread)
+    limit.idle(idle)
+    for evicted in (idle, new):
+        limit.busy(admit())
+        for change in (limit.idle, limit.unfinished, limit.unread, limit.busy):
+            with pytest.raises(ConnectionError):
+                change(evicted)
+    assert admit() is None, "the reply may be under way"
+    until(lambda: admit() is not None)
+    with pytest.raises(ConnectionError):
+        limit.unread(unread)
+    limit.busy(busy)
+
+
+def test_a_request_after_the_first_is_as_old_as_its_first_byte(limited):
+    limit, admit = limited
+    first, second = admit(), admit()
+    for sock in (first, second):
+        limit.busy(sock)
+        limit.idle(sock)
+    limit.unfinished(second)
+    limit.unfinished(first)
+    for _ in range(3):
+        limit.busy(admit())
+    with pytest.raises(ConnectionError):
+        limit.busy(second)
+    limit.busy(first)
+
+
+def test_a_client_at_its_bound_displaces_only_itself(limited):
+    limit, admit = limited
+    for sock in [admit("192.0.2.1") for _ in range(3)]:
+        limit.busy(sock)
+    other = admit("192.0.2.2")
+    assert admit("192.0.2.1") is None and len(limit) == 4
+    limit.busy(other)
+    assert admit("192.0.2.2") is None, "nobody may go"
 
 
 def refused(server):
@@ -147,7 +206,7 @@ def stuck(server):
     """A connection that asks for far more than its buffers hold, and reads nothing."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.settimeout(5)
+    sock.settimeout(15)
     sock.connect(("127.0.0.1", server.server_address[1]))
     sock.setblocking(False)
     try:
@@ -221,7 +280,7 @@ def usage(pid):
 
 
 def call(port, source, data=b""):
-    sock = socket.create_connection(("127.0.0.1", port), 5, (source, 0))
+    sock = socket.create_connection(("127.0.0.1", port), 15, (source, 0))
     sock.sendall(data)
     return sock
 
