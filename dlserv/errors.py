@@ -15,7 +15,7 @@ first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
 
 import re
 
-from .masking import printable
+from .units import clean
 
 
 class Error(Exception):
@@ -93,7 +93,7 @@ class TransferError(Error):
     redirected = False
 
     def __init__(self, reason, status=None):
-        super().__init__(re.sub(" +", " ", printable(reason, " ")).strip()[:300])
+        super().__init__(re.sub(" +", " ", clean(reason, " ")).strip()[:300])
         self.status = status
 
 

@@ -1,4 +1,4 @@
-"""Which values are secret, and how a value or a name is shown to people.
+"""Which values are secret, and how a value is shown to people.
 
 MASK stands for a secret wherever settings, options and URLs are shown.
 """
@@ -12,11 +12,6 @@ _SENSITIVE = re.compile(r"auth|cookie|token|key|secret|passw|session|signature",
 _SECRET_NAME = re.compile(r"token|pass(?:w|phr)|pwd|secret|signature|credential|session|jwt|bearer|authoriz|"
                           r"(?:api|access|auth|pass).?key|"
                           r"(?:^|[\W_]|(?-i:[a-z](?=[A-Z])))(?:key|sig|sign|auth|pass|sid)[\W\d]*$", re.IGNORECASE)
-
-# C0 and C1 controls, line and paragraph separators, invisible and bidirectional formatting
-# characters (Unicode's Bidi_Control), lone surrogates.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
-                          "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
 def is_sensitive(header):
@@ -37,11 +32,6 @@ def hide(value):
 def mask_headers(headers):
     """Return the headers with the mask for each sensitive value."""
     return {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
-
-
-def printable(text, instead="_"):
-    """Return the text with `instead` for each character that could forge or hide what a person reads."""
-    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(instead, text)
 
 
 def shown(value, most=80):

@@ -265,7 +265,9 @@ class _Output:
         if path is None:
             return logging.StreamHandler(sys.stderr)
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+            # A FIFO without a reader would block.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+            os.close(os.open(path, flags, 0o600))
             return logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
             raise Unwritable("general.log_file: %s cannot be written: %s" % (path, error.strerror)) from error

@@ -85,10 +85,15 @@ def parse_retry_after(text, now=None):
     return max(0, date - (time.time() if now is None else now))
 
 
-_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+# C0 and C1 controls, line ends, lone surrogates, and what is invisible or turns text around
+# (Unicode's Bidi_Control); not the joiners, which Persian and emoji are written with.
+_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
                         "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
-def clean(text):
-    """The text without anything that moves the cursor, breaks the line or turns it around."""
-    return _DANGEROUS.sub("\ufffd", text)
+def clean(text, instead="\ufffd"):
+    """Return the text with `instead` for whatever moves the cursor, breaks the line or turns it around.
+
+    `instead` is a string, or a function as re.sub takes it.
+    """
+    return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)

@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version masking errors digests acts units fs urls
+    version units errors acts digests masking fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
     net.auth net.cookies net.proxy net.http net.ftp

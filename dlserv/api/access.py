@@ -21,7 +21,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 
-from ..masking import printable
+from ..units import clean
 from .peer import is_loopback, network_of
 from .replies import error_reply
 
@@ -79,7 +79,7 @@ class Access:
         name = match.group(1).lower().rstrip(".") if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
-        return error_reply(403, f"the host {printable(host[:80])} is not a known name of this daemon; "
+        return error_reply(403, f"the host {clean(host[:80])} is not a known name of this daemon; "
                                 "add it to server.allowed_hosts, or set a token")
 
     def _is_below(self, name):
@@ -94,7 +94,7 @@ class Access:
             origin = "another site"
         elif origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
-        return error_reply(403, f"pages of {printable(origin[:80])} may not change anything here; "
+        return error_reply(403, f"pages of {clean(origin[:80])} may not change anything here; "
                                 "add their origin to server.allowed_origins to allow it")
 
     def _check_token(self, headers, address):

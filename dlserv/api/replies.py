@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
                       Unavailable)
-from ..masking import printable
+from ..units import clean
 from .large import joined
 from .requests import NoLength, WrongType
 
@@ -113,7 +113,7 @@ def to_json(value):
     Characters that would steer a terminal or turn its text around are escaped, for what
     curl prints.
     """
-    return printable(json.dumps(value, ensure_ascii=False), _escape).encode()
+    return clean(json.dumps(value, ensure_ascii=False), _escape).encode()
 
 
 def _escape(match):

@@ -1,10 +1,9 @@
 """Tasks as the wire spells them: excerpt, status, info. See the wire contract for each field."""
 
 from .. import urls
-from ..masking import printable
 from ..settings import options
 from ..tasks.task import FINISHED
-from ..units import percent
+from ..units import clean, percent
 
 
 def excerpt(task):
@@ -56,7 +55,7 @@ def info(task):
         "tid": task.tid, "url": urls.shown(task.url),
         "final_url": urls.shown(resource.url) if resource else "",
         "title": task.title, "filename": task.filename, "ext": task.extension.lstrip("."),
-        "format": printable(resource.media_type or "") if resource else "",
+        "format": clean(resource.media_type or "") if resource else "",
         "total_bytes": task.total, "etag": resource.etag if resource else None,
         "last_modified": resource.last_modified if resource else None,
         "resumable": bool(resource and resource.resumable),

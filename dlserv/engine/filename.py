@@ -7,8 +7,7 @@ part file's business.
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..masking import printable
-from ..units import utf8_of
+from ..units import clean, utf8_of
 
 LONGEST = 255           # bytes of a name, on every file system that matters
 PART = ".part"
@@ -100,7 +99,7 @@ def _base(name):
 
 def sanitise(name):
     """The name without anything that a file system, a shell or an eye could trip over."""
-    name = _UNSAFE.sub("_", printable(name)).strip().lstrip(".").rstrip(". ")
+    name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
         name = "_" + name
     return cut(name, LONGEST) or "download"

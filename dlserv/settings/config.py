@@ -35,11 +35,8 @@ def _prefix(value):
 
 
 def _token(value):
-    if value != "":
-        if not isinstance(value, str) or not token.is_fit(value):
-            raise Refusal("it is not made of visible ASCII characters")
-        if len(value) < token.SHORTEST:
-            raise Refusal(token.TOO_SHORT)
+    if value != "" and not (isinstance(value, str) and token.is_fit(value)):
+        raise Refusal("it is not made of visible ASCII characters")
     return value
 
 

@@ -6,11 +6,9 @@ from ..fs import read_bounded, replace_file
 from ..errors import InvalidValue, Unwritable
 
 
-SHORTEST = 16           # characters that a daemon accepts; fewer can be guessed
+SHORTEST = 16           # characters that a server accepts
 LONGEST = 1024
 LONGEST_FILE = 2 ** 16
-TOO_SHORT = (f"it has fewer than {SHORTEST} characters and could be guessed; choose a longer one, "
-             "such as `openssl rand -hex 16` prints")
 
 
 def path_beside(db_path):
@@ -21,10 +19,12 @@ def path_beside(db_path):
 def of(settings):
     """Return the token of the section `server`, None if there is none. Raises InvalidValue."""
     if settings.token or not settings.token_file:
-        return settings.token or None
-    found = read(settings.token_file)
-    if len(found) < SHORTEST:
-        raise InvalidValue("server.token_file", f"{settings.token_file}: {TOO_SHORT}")
+        key, found = "server.token", settings.token or None
+    else:
+        key, found = "server.token_file", read(settings.token_file)
+    if found is not None and len(found) < SHORTEST:
+        raise InvalidValue(key, f"the token has fewer than {SHORTEST} characters and could be guessed; choose a "
+                           "longer one, such as `openssl rand -hex 16` prints")
     return found
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
-from ..masking import printable
+from ..units import clean
 from .events import Events
 from .task import DOWNLOADING, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, START, STATES, Task, next_state
 
@@ -37,7 +37,7 @@ class Board:
         try:
             return self.tasks[tid]
         except KeyError:
-            raise NotFound(f"there is no task {printable(tid[:64])}") from None
+            raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
         """The Tasks, oldest first; those in one state if it is named."""

@@ -15,7 +15,7 @@ from ..engine.meter import seconds_left
 from ..engine.partfile import Identity
 from ..net.remote_file import Resource
 from ..errors import Conflict, InvalidValue, MissingModule
-from ..masking import printable
+from ..units import clean
 
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
@@ -91,7 +91,7 @@ class Task:
 
     def note(self, level, text, most):
         """Put a line on top of the log, which keeps `most` of them."""
-        entry = {"time": int(time.time()), "type": level, "msg": printable(text[:1000], " ")}
+        entry = {"time": int(time.time()), "type": level, "msg": clean(text[:1000], " ")}
         self.log = [entry] + self.log[:most - 1]
 
     # -- what can be told about it ---------------------------------------------------
@@ -133,13 +133,13 @@ class Task:
         return self._below(self.progress.part) if self.progress else ""
 
     def _below(self, name):
-        return printable(f"{self.options.dir}/{name}" if name and self.options.dir else name)
+        return clean(f"{self.options.dir}/{name}" if name and self.options.dir else name, "_")
 
     @property
     def title(self):
         """The file's name without its extension, or the best guess until that is known; fit to be shown."""
         name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
-        return printable(filename.split(name)[0])
+        return clean(filename.split(name)[0], "_")
 
     @property
     def downloaded(self):

@@ -233,7 +233,8 @@ def test_the_token_is_told_to_nobody(serve, caplog):
 @pytest.mark.parametrize("token", ["x" * 16, "x" * 1024, "", None])
 def test_a_token_of_16_characters_is_long_enough(settings, tmp_path, token):
     settings["server"]["token"] = token
-    assert Daemon(settings).config.server.token == token
+    with Daemon(settings) as daemon, Server(daemon) as server:
+        assert server.access.token == (token or None)
     if token:
         (tmp_path / "token").write_text(token)
         settings["server"] = {"port": 0, "token_file": str(tmp_path / "token")}
@@ -243,14 +244,12 @@ def test_a_token_of_16_characters_is_long_enough(settings, tmp_path, token):
 
 @pytest.mark.parametrize("token", ["x" * 15, "1"])
 def test_a_token_under_16_characters_is_refused(settings, tmp_path, token):
-    settings["server"]["token"] = token
-    with pytest.raises(InvalidValue, match="^server.token: it has fewer than 16 characters.*choose"):
-        Daemon(settings)
-    settings["server"] = {"token_file": str(tmp_path / "token")}
     (tmp_path / "token").write_text(token + "\n" + "x" * 20)
-    with Daemon(settings) as daemon:
-        with pytest.raises(InvalidValue, match="^server.token_file: .*fewer than 16 characters.*choose"):
-            Server(daemon)
+    for key, value in (("token", token), ("token_file", str(tmp_path / "token"))):
+        settings["server"] = {key: value}
+        with Daemon(settings) as daemon:
+            with pytest.raises(InvalidValue, match="^server.%s: .* fewer than 16 characters.*choose" % key):
+                Server(daemon)
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "endless"])

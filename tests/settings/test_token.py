@@ -144,8 +144,8 @@ def test_the_command_line_brings_its_token(start, run, tmp_path):
     (["--token-file", "/nonexistent"], {}, "server.token_file: /nonexistent cannot be read"),
     (["--token-file", os.devnull], {}, "server.token_file: the first line of %s is not a token" % os.devnull),
     ([], {"DLSERV_TOKEN": "two words"}, r"server.token \(from \$DLSERV_TOKEN\): it is not made of visible ASCII"),
-    ([], {"DLSERV_TOKEN": "x" * 15}, r"server.token \(from \$DLSERV_TOKEN\): it has fewer than 16 characters"),
-    (["--token", "short"], {}, "server.token: it has fewer than 16 characters"),
+    ([], {"DLSERV_TOKEN": "x" * 15}, "server.token: the token has fewer than 16 characters"),
+    (["--token", "short"], {}, "server.token: the token has fewer than 16 characters"),
     (["--token", "a", "--no-token"], {}, "not allowed with"),
     (["--token", "a", "--token-file", "b"], {}, "not allowed with")])
 def test_one_that_cannot_be_is_a_wrong_usage(environ, tmp_path, folder, arguments, variables, words):
