@@ -9,8 +9,8 @@ Three families, because an error has three possible fates:
 and a fourth on the other side of the wire, ClientError: what a client meets.
 
 `str(error)` is always a sentence that a person understands. Exceptions of the
-operating system, of ssl and of http.client are translated where they are caught
-first (engine/channel.py, engine/http.py, engine/folder.py, store.py).
+operating system, of ssl and of ftplib are translated where they are caught first
+(net/channel.py, net/ftp.py, engine/folder.py, state/store.py).
 """
 
 import re

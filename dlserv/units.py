@@ -9,6 +9,7 @@ import re
 import time
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_LONGEST_DATE = 64      # characters; the longest of the three formats has 33
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -58,7 +59,9 @@ def percent(done, total):
 
 
 def parse_http_date(text):
-    """Epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
+    """Return epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
+    if not text or len(text) > _LONGEST_DATE:
+        return None
     from datetime import timezone
     from email.utils import parsedate_to_datetime
     try:
@@ -77,7 +80,7 @@ def format_http_date(seconds):
 def parse_retry_after(text, now=None):
     """Seconds to wait from a Retry-After (RFC 9110, 10.2.3) of either form, or None."""
     text = (text or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
+    if re.fullmatch("[0-9]{1,9}", text):
         return int(text)
     date = parse_http_date(text)
     if date is None:

@@ -25,6 +25,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(\?[^#]*)?(?:
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
+_SHORTEST_SECRET = len("key")       # of the names that is_secret knows
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -193,9 +194,12 @@ def shown(text):
 
 def _mask_pair(text):
     """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
+    if len(text) <= _SHORTEST_SECRET:
+        return text
     words = re.split("([=?])", text)
     for index in range(0, len(words) - 2, 2):
-        if words[index + 1] == "=" and is_secret(unquote(words[index])):
+        name, mark = words[index:index + 2]
+        if mark == "=" and len(name) >= _SHORTEST_SECRET and is_secret(unquote(name)):
             value = "".join(words[index + 2:])
             return "".join(words[:index + 2]) + (value and MASK)
     return text

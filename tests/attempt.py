@@ -9,7 +9,7 @@ from dlserv.settings import config, options
 from dlserv import urls
 from dlserv.net.address_policy import AddressPolicy
 from dlserv.net.tls import Tls
-from dlserv.engine.download import Download
+from dlserv.engine.download import Download, Environment
 from dlserv.net.host_limits import Hosts
 from dlserv.net.pool import Pool
 from dlserv.net.proxy import Network
@@ -30,7 +30,7 @@ class Attempt:
                                Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
                                AddressPolicy(lambda: settings))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
-                                 settings, str(root), self.network, self, kept)
+                                 Environment(settings, str(root), self.network), self, kept)
 
     def run(self):
         self.finished = self.download.run()

@@ -17,10 +17,13 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 ORDER = """
     version units errors acts digests masking fs urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
-    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy net.digest_fields net.remote_file
-    net.auth net.cookies net.proxy net.http net.ftp
+    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
+    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.cookies net.proxy net.exchange
+    net.http net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.folder engine.partfile engine.sources engine.transfer engine.fetch engine.publish engine.download
+    engine.folder engine.partfile engine.sources engine.transfer engine.connection engine.continuity
+    engine.introduction engine.fetch engine.publish engine.unfinished engine.promises engine.inquiry
+    engine.download
     state state.wal state.backends state.snapshot state.recovery state.store
     tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
     tasks.runner tasks.record_check tasks.export

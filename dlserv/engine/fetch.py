@@ -10,75 +10,32 @@ has failed, does `run` raise.
 import threading
 import time
 
-from ..errors import Changed, Error, Permanent, Stopped, Temporary, TransferError
-from ..units import format_size
+from ..errors import Changed, Stopped, Temporary, TransferError
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
-from .meter import Pace
+from . import continuity
+from .connection import Connection, Leave
+from .introduction import Introduction
 from .segments import LEAST
-from .sources import Opener
-from .transfer import move
-
-OVERLAP = 2 ** 14       # bytes fetched again, to be compared with those that are here
-
-
-class _Leave(Error):
-    """Another task's first connection needs the place at the host, or there are to be fewer."""
-
-
-class Connection:
-    """Fetches segments from one source; also the throttle that transfer.move asks."""
-
-    MIN_SPEED_OVER = 20.0   # seconds
-
-    def __init__(self, source, stop, bucket, min_speed, is_surplus, answer=None):
-        self.source, self.stop, self.answer = source, stop, answer
-        self.error = None
-        self._bucket, self._min_speed, self._is_surplus = bucket, min_speed, is_surplus
-        self._slot = None
-        self.pace = Pace()
-
-    def move(self, stream, part, segments, segment):
-        """Bring the stream's bytes into the segment."""
-        self._slot = stream.slot
-        self.pace.rest()
-        move(stream, part, segments, segment, self)
-
-    def take(self, wanted):
-        if self._is_surplus(self) or self._slot.asked_to_leave():
-            raise _Leave()
-        began = time.monotonic()
-        count = self._bucket.take(wanted, self.stop)
-        self.pace.waited(time.monotonic() - began)
-        return count
-
-    def moved(self, taken, count):
-        if count < taken:
-            self._bucket.give_back(taken - count)
-        self.pace.held = count == taken and self._bucket.limited    # the server has more
-        speed = self.pace.moved(count, self.MIN_SPEED_OVER)
-        if speed is not None and speed < self._min_speed:
-            raise Temporary("the connection was too slow: less than %s/s for %g s"
-                            % (format_size(self._min_speed), self.MIN_SPEED_OVER))
 
 
 class Fetch:
-    """Brings in the missing bytes of one part file.
+    """Brings in the missing bytes of one Unfinished file.
 
-    `most` is how many connections there may be at the most; it may be changed meanwhile.
+    `most` is how many connections there may be; it may be changed meanwhile.
     """
 
     GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
     JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
-    PAYS = 1.1              # what a doubling must bring at the least, as a factor
+    PAYS = 1.1              # the factor that a doubling must bring to count as paying
     REVIEW = 5.0            # seconds until it is seen again whether the last doubling has paid
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
-    def __init__(self, options, settings, network, stop, bucket, sources, part, segments, resource, note):
-        self._options, self._settings, self._network = options, settings, network
-        self._stop, self._bucket, self._sources = stop, bucket, sources
-        self._part, self._segments, self._resource, self._note = part, segments, resource, note
-        self.most = options.connections
+    def __init__(self, file, sources, limits, stop, note):
+        self._file, self._segments, self._sources = file, file.segments, sources
+        self._limits, self._stop, self._note = limits, stop, note
+        self._introduction = Introduction(file, sources)
+        self.most = limits.connections
         self._changed = threading.Condition()
         self._open, self._alive, self._ended = [], [], []
         self._target, self._losses, self._not_before = 1, 0, 0.0
@@ -93,7 +50,7 @@ class Fetch:
         """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
 
         Returns when all is here, or when no connection is left and another source, or the
-        same, is to be asked anew. Raises the last error when there is no such source.
+        same, is to be asked again. Raise the last error when there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)
@@ -108,8 +65,8 @@ class Fetch:
             self._changed.notify_all()
 
     def _may_grow(self):
-        return (self._resource.resumable
-                and self._resource.total - self._segments.count >= 2 * LEAST)
+        resource = self._file.resource
+        return continuity.may_split(resource) and resource.total - self._segments.count >= 2 * LEAST
 
     # -- one -------------------------------------------------------------------------
 
@@ -118,7 +75,10 @@ class Fetch:
         self._alive.append(connection)
         self._sources.began(source)
         try:
-            self._use(connection, answer, self._segments.claim(connection))
+            self._use_first(connection, answer)
+        except continuity.Torn:
+            self._sources.separate()
+            raise
         except TransferError as error:
             connection.error = error
         finally:
@@ -128,22 +88,32 @@ class Fetch:
             self._lost(source, connection.error)
 
     def _connection(self, source, stop, answer):
-        return Connection(source, stop, self._bucket, self._settings.min_speed,
+        return Connection(source, stop, self._limits.bucket, self._limits.min_speed,
                           lambda connection: connection in self._alive[self.most:], answer)
 
-    def _use(self, connection, answer, segment):
+    def _use_first(self, connection, answer):
+        """Use the answer that begins at the first missing byte, unless others have fetched that by now."""
+        segment = self._segments.claim(connection)
+        if segment is None:
+            answer.stream.close()
+        else:
+            self._use(connection, answer, segment, continuity.Joint(self._file, segment))
+
+    def _use(self, connection, answer, segment, joint):
         """Move the answer's bytes into the segment, and give both back."""
         try:
-            if segment is None:
-                return
-            connection.move(answer.stream, self._part, self._segments, segment)
+            try:
+                joint.begin(answer.stream)
+                connection.move(answer.stream, self._file.part, self._segments, segment)
+            finally:
+                joint.check_start()
             if self._segments.total is None:
                 self._segments.finish(segment.position)
             elif segment.position == segment.start and segment.left:
                 raise Temporary("the server sent nothing new")
+            joint.check_end(answer.stream)
         finally:
-            if segment is not None:
-                self._segments.release(segment)
+            self._segments.release(segment)
             answer.stream.close()
 
     # -- several ---------------------------------------------------------------------
@@ -159,9 +129,19 @@ class Fetch:
                 while self._ended:
                     self._bury(self._ended.pop(0))
                 self._refill(time.monotonic())
+            self._await_comparisons()
         finally:
             self._end_all()
         self._stop.check()
+
+    def _await_comparisons(self):
+        """Wait until the last connections have compared where they meet. Raise Torn."""
+        with self._changed:
+            while self._alive and not self._stop.is_set:
+                self._changed.wait(0.5)
+        for connection in self._ended:
+            if isinstance(connection.error, continuity.Torn):
+                self._bury(connection)
 
     def _interval(self):
         growing = self._target < self.most and time.monotonic() >= self._not_before
@@ -207,21 +187,22 @@ class Fetch:
             self._changed.notify_all()
 
     def _work(self, connection):
-        client = Opener(self._options, self._network, connection.stop, extra=True)
+        client = self._sources.opener(connection.stop, extra=True)
         if connection.answer is not None:
             answer, connection.answer = connection.answer, None
             answer.stream.adopt(connection.stop)
-            self._use(connection, answer, self._segments.claim(connection))
+            self._use_first(connection, answer)
         while True:
             segment = self._claim(connection)
             if segment is None:
                 return
+            joint = continuity.Joint(self._file, segment, min(continuity.SEAM, segment.start))
             try:
-                answer = self._ask(client, connection.source, segment)
+                answer = self._ask(client, connection.source, segment, joint)
             except BaseException:
                 self._segments.release(segment)
                 raise
-            self._use(connection, answer, segment)
+            self._use(connection, answer, segment, joint)
             self._sources.delivered(connection.source)
 
     def _claim(self, connection):
@@ -234,38 +215,18 @@ class Fetch:
             victim.owner.stop.set()     # it stands still, and all it had is taken
         return segment
 
-    def _ask(self, client, source, segment):
-        """An Answer for the segment that agrees with what is known of the file."""
-        if not source.introduced:
-            self._introduce(client, source)
-        answer = source.open(client, start=segment.start, end=segment.end,
-                             if_range=source.resource.validator)
+    def _ask(self, client, source, segment, joint):
+        """Return an Answer for the segment, and what is to be compared around it, of the same file."""
+        if not source.proven:
+            self._introduction.introduce(source, client)
+        start, end = joint.reach
+        answer = source.open(client, start=start, end=end, if_range=source.resource.validator)
         try:
-            check_agrees(answer, self._resource.total, source.resource)
+            continuity.check_part(answer, source.resource)
             return answer
         except BaseException:
             answer.stream.close()
             raise
-
-    def _introduce(self, client, source):
-        """See that a mirror has the same file: its size, and bytes that are here already."""
-        done = next((each for each in self._segments.done() if each[1] - each[0] >= OVERLAP), None)
-        if done is None:
-            raise Temporary("too little is here yet to compare a mirror with")
-        answer = source.open(client, start=done[0], end=done[0] + OVERLAP)
-        try:
-            if answer.status != 206:
-                raise Permanent("it serves no ranges")
-            if answer.resource.total != self._resource.total:
-                raise Permanent("its file has another size")
-            if answer.resource.other_digest(self._resource):
-                raise Permanent("its file has another checksum")
-            compare(answer.stream, self._part, done[0], done[0] + OVERLAP)
-        except Changed:
-            raise Permanent("its file has other bytes") from None
-        finally:
-            answer.stream.close()
-        source.resource, source.introduced = answer.resource, True
 
     # -- how many --------------------------------------------------------------------
 
@@ -275,22 +236,26 @@ class Fetch:
         error, source = connection.error, connection.source
         if isinstance(error, Stopped):      # it stood still, and another took over
             self._sources.failed(source)
-        elif isinstance(error, (_Leave, HostFull)):
+        elif isinstance(error, (Leave, HostFull)):
             self._shrink(self.REVIEW)
+        elif isinstance(error, continuity.Torn):
+            self._sources.separate()
+            raise error
         elif isinstance(error, TransferError):
             self._lost(source, error)
         elif error is not None:
             raise error
 
     def _lost(self, source, error):
-        """A connection has failed; raises if it was the last and no other source is worth a try."""
-        is_news = isinstance(error, Changed) and source.is_main     # what to do is seen when it is asked again
+        """A connection has failed; raise if it was the last and no other source is worth a try."""
+        changed = isinstance(error, Changed)
+        is_news = changed and source.is_main        # what to do is seen when it is asked again
         if not (self._alive or is_news) and self._sources.alone:
             raise error
-        self._note("warning", "%s: %s" % (source.name, error))
-        if is_news:
-            source.single = True
-        elif isinstance(error, Temporary) or not self._sources.alone:
+        source.single = source.single or changed
+        self._note("warning", f"{source.name}: {error}" + (
+            "; going on with one connection to it" if changed and source.active else ""))
+        if not is_news and (isinstance(error, Temporary) or not self._sources.alone):
             self._sources.refused(source, error)
         self._losses += 1
         self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
@@ -322,6 +287,8 @@ class Fetch:
             return
         if any(not connection.pace.count or connection.pace.held for connection in self._alive):
             return      # the last ones are still on their way, or a limit is what holds them back
+        if not self._introduction.is_possible:
+            return
         count = self._segments.count
         if self._mark is None:
             self._mark = (now, count)
@@ -342,35 +309,3 @@ class Fetch:
 
 def _seconds_left(segment):
     return segment.owner.pace.seconds_for(segment.left)
-
-
-def check_agrees(answer, total, known):
-    """Raises Changed unless a ranged answer is of the file that is known."""
-    if answer.status != 206:
-        raise Changed("the server answered a request for a range with the whole file")
-    if answer.resource.total != total:
-        raise Changed("the file on the server has another size now")
-    if contradicts(answer.resource, known):
-        raise Changed("the file on the server has changed")
-
-
-def contradicts(found, known):
-    """Whether two responses name different validators of the same kind."""
-    return any(getattr(found, name) and getattr(known, name)
-               and getattr(found, name) != getattr(known, name)
-               for name in ("etag", "last_modified"))
-
-
-def compare(stream, part, first, end):
-    """Read the bytes [first, end) off the stream and hold them against the disk."""
-    buffer = memoryview(bytearray(end - first))
-    filled = 0
-    stream.channel.hurry()
-    while filled < len(buffer):
-        count = stream.read_into(buffer[filled:])
-        if not count:
-            raise Changed("the server sent less than it said")
-        filled += count
-    stream.channel.relax()
-    if part.read(len(buffer), first) != bytes(buffer):
-        raise Changed("the server's bytes differ from those on disk")

@@ -83,7 +83,7 @@ class Segments:
         return segment
 
     def advance(self, segment, count):
-        """Note `count` more bytes of the segment as written; gives how many of them counted."""
+        """Note `count` more bytes of the segment as written; return how many of them counted."""
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
@@ -122,6 +122,10 @@ class Segments:
         """How far the file is here without a gap from its start."""
         done = self.done()
         return done[0][1] if done and done[0][0] == 0 else 0
+
+    def here(self, position):
+        """Return how many bytes are here from `position` on without a gap."""
+        return next((end - position for start, end in self.done() if start <= position < end), 0)
 
     @property
     def first_hole(self):

@@ -46,7 +46,8 @@ class Source:
     def __init__(self, url, main):
         self.url, self.is_main, self._origin = url, url == main, main.origin
         self.located, self._jar, self.resource = None, None, None
-        self.introduced = False     # its bytes are known to be those of the others
+        self.asserts = url.scheme in ("http", "https")      # it says which bytes it sends; FTP does not
+        self.proven = False         # it was seen to begin where it is asked to, within the same file
         self.banned = None          # why it is not asked again
         self.single = False         # its answers differ: one connection at a time
         self.failures, self.rests_until = 0, 0.0
@@ -76,11 +77,19 @@ class Sources:
     REST = 1.0          # seconds after a first failure; doubles with each
     LONGEST_REST = 60.0
 
-    def __init__(self, urls, clock=time.monotonic):
-        self._clock = clock
+    def __init__(self, urls, options=None, network=None, clock=time.monotonic):
+        self._options, self._network, self._clock = options, network, clock
         self._lock = threading.Lock()
         self.all = [Source(url, urls[0]) for url in dict.fromkeys(urls)]
         self._apart = False         # none is used beside another
+
+    def opener(self, stop, extra=False):
+        """Return an Opener of their URLs; `extra` is for a connection beside the first."""
+        return Opener(self._options, self._network, stop, extra)
+
+    def find(self, url):
+        """Return the Source of this URL as text, or None."""
+        return next((source for source in self.all if str(source.url) == url), None)
 
     def in_order(self):
         """Those to be asked for a first answer: who rests comes last, else as they were named."""
@@ -97,7 +106,7 @@ class Sources:
         with self._lock:
             now = self._clock()
             ready = [source for source in self.all if not source.banned and source.rests_until <= now
-                     and not (source.single and source.active)
+                     and not (source.single and (source.active or not source.proven))
                      and not (self._apart and not source.active)]
             best = max([source.speed or 0 for source in ready], default=0)
             return max(ready, default=None, key=lambda source: (
@@ -142,6 +151,18 @@ class Sources:
     def fresh(self):
         """Whether there is one that has not failed since it delivered."""
         return any(not source.banned and not source.failures for source in self.all)
+
+    def forget_proofs(self):
+        """Let each source prove itself again: the file is another one now."""
+        for source in self.all:
+            source.proven = False
+
+    def separate(self):
+        """Use one connection at a time, and none beside another, from now on."""
+        with self._lock:
+            self._apart = True
+            for source in self.all:
+                source.single, source.proven = True, False
 
     def demote(self, url):
         """What came was wrong: let the others be asked before this URL, if it all came from there.

@@ -7,13 +7,52 @@ import re
 import secrets
 import stat
 from collections import namedtuple
+from itertools import islice
 
 from ..errors import Permanent
 
-_CHALLENGE = re.compile(r'(?:^|,)\s*(Basic|Digest)\b((?:[^",]|"(?:[^"\\]|\\.)*"|,(?!\s*(?:Basic|Digest)\b))*)',
-                        re.IGNORECASE)
-_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
+MOST_ITEMS = 500        # schemes and parameters of one field that are looked at
+
+# A word, or a parameter with its value; every alternative moves on, so that the time is linear.
+_ITEM = re.compile(r'([\w!#$%&\'*+.^`|~-]+)(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,"]*)))?', re.DOTALL)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+class Challenge(namedtuple("Challenge", "scheme parameters")):
+    """What a server asks for: a scheme such as "digest" and {lower name: value}."""
+
+    __slots__ = ()
+
+    @property
+    def is_stale(self):
+        """Whether the credentials were right and only the nonce was old (RFC 7616, 3.3)."""
+        return self.scheme == "digest" and self.parameters.get("stale", "").lower() == "true"
+
+
+def parse_challenges(values):
+    """Return the Challenges in WWW-Authenticate or Proxy-Authenticate values (RFC 9110, 11.6.1)."""
+    found = []
+    for value in values:
+        end = 0
+        for match in islice(_ITEM.finditer(value), MOST_ITEMS):
+            name, quoted, token = match.groups()
+            is_first = not end or "," in value[end:match.start()]
+            end = match.end()
+            if quoted is None and token is None:
+                if is_first:
+                    found.append(Challenge(name.lower(), {}))
+            elif found:
+                text = token if quoted is None else _unescaped(quoted)
+                found[-1].parameters.setdefault(name.lower(), text)
+    return found
+
+
+def _quoted(text):
+    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _unescaped(quoted):
+    return "\\".join(part.replace("\\", "") for part in quoted.split("\\\\"))
 
 
 class Credentials(namedtuple("Credentials", "user password")):
@@ -31,13 +70,13 @@ class Credentials(namedtuple("Credentials", "user password")):
 
         `challenges` is the list of WWW-Authenticate values.
         """
-        offers = [(scheme.lower(), _parameters(rest)) for line in challenges
-                  for scheme, rest in _CHALLENGE.findall(line)]
-        digests = [offer for scheme, offer in offers if scheme == "digest" and _is_known(offer)]
+        offers = parse_challenges(challenges)
+        digests = [offer.parameters for offer in offers if offer.scheme == "digest"]
+        digests = [offer for offer in digests if _is_known(offer)]
         if digests:
             best = max(digests, key=lambda offer: _algorithm(offer).startswith("SHA-256"))
             return self._digest(best, method, target)
-        return self.basic() if any(scheme == "basic" for scheme, _ in offers) else None
+        return self.basic() if any(offer.scheme == "basic" for offer in offers) else None
 
     def _digest(self, offer, method, target):
         name = _algorithm(offer)
@@ -61,13 +100,8 @@ class Credentials(namedtuple("Credentials", "user password")):
         if "qop" in offer:
             fields.append(("cnonce", cnonce))
             plain += [("qop", "auth"), ("nc", "00000001")]
-        return "Digest " + ", ".join(['%s="%s"' % (key, re.sub(r'(["\\])', r"\\\1", value))
-                                      for key, value in fields] + ["%s=%s" % pair for pair in plain])
-
-
-def _parameters(text):
-    return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or token
-            for name, quoted, token in _PARAMETER.findall(text)}
+        return "Digest " + ", ".join(["%s=%s" % (key, _quoted(value)) for key, value in fields]
+                                     + ["%s=%s" % pair for pair in plain])
 
 
 def _algorithm(offer):

@@ -4,6 +4,7 @@ Sockets never block here. Each wait watches the socket and the download's stop s
 together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
 """
 
+import contextlib
 import errno
 import os
 import selectors
@@ -111,6 +112,16 @@ class Channel:
         """It need be no longer."""
         self._deadline = None
 
+    @contextlib.contextmanager
+    def hurried(self):
+        """Bound what a peer may let drip: within the block all waits together last `timeout` at most."""
+        outer = self._deadline
+        self._deadline = outer or time.monotonic() + self.timeout
+        try:
+            yield
+        finally:
+            self._deadline = outer
+
     @property
     def secure(self):
         return ssl is not None and isinstance(self.sock, (ssl.SSLSocket, _Nested))
@@ -120,9 +131,9 @@ class Channel:
         return self._retry(lambda: self.sock.recv_into(view))
 
     def recv_full(self, view):
-        """The same, but as much as is there: a TLS read alone gives one record."""
+        """The same, but as much as has arrived: a TLS read alone returns one record."""
         filled = self.recv_into(view)
-        while 0 < filled < len(view):
+        while self.secure and 0 < filled < len(view):
             try:
                 count = self.sock.recv_into(view[filled:])
             except OSError:
@@ -146,7 +157,7 @@ class Channel:
         the wait ends when a good part of them is there, which saves waking up for each packet.
         """
         self._await_body(min(certain, len(view)))
-        return self._read(self.recv_full(view) if self.secure else self.recv_into(view), len(view))
+        return self._read(self.recv_full(view), len(view))
 
     def splice_body(self, pipe, count, certain):
         """Move bytes of a body into the pipe; see read_body and splice_into."""
@@ -160,7 +171,7 @@ class Channel:
 
     def _await_body(self, certain):
         """Wait until enough of the `certain` bytes is there, for LONGEST_WAIT seconds at most."""
-        if not self._drained or self.secure and (not hasattr(self.sock, "pending") or self.sock.pending()):
+        if self._deadline or not self._drained or self._may_hold_bytes():
             return
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
         if mark <= 1:
@@ -171,6 +182,10 @@ class Channel:
         began = time.monotonic()
         if not self._select(selectors.EVENT_READ, min(LONGEST_WAIT, self.timeout)):
             self._waited = time.monotonic() - began
+
+    def _may_hold_bytes(self):
+        """Return whether TLS may hand out bytes that it has taken from the socket already."""
+        return self.secure and (isinstance(self.sock, _Nested) or self.sock.pending() > 0)
 
     def _set_mark(self, mark):
         """Set the socket's low-water mark; return False where that cannot be done."""
@@ -214,9 +229,8 @@ class Channel:
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary("TLS cannot be started: %s" % error) from error
-        self.hurry()
-        self._retry(self.sock.do_handshake)
-        self.relax()
+        with self.hurried():
+            self._retry(self.sock.do_handshake)
 
     def wait_readable(self):
         """Return when there may be something to read; TLS may have read it already."""

@@ -56,7 +56,7 @@ class Jar:
         return request.headers.get("Cookie")
 
     def keep(self, url, headers):
-        """Take the cookies that a response sets; `headers` is an email.message.Message."""
+        """Take the cookies that a response sets; `headers` is a head.Fields."""
         if headers.get("Set-Cookie") is not None:
             self._open().extract_cookies(_Response(headers), _Request(url))
 

@@ -6,7 +6,7 @@ import re
 
 from ..digests import DIGEST_BYTES
 
-_MEMBER = re.compile(r"\s*([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?\s*(?:,|$)")
+_MEMBER = re.compile(r"([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?")
 
 
 def from_headers(headers, whole):
@@ -15,21 +15,32 @@ def from_headers(headers, whole):
     Repr-Digest and Digest are of the file even if the answer is a part of it; Content-Digest
     and Content-MD5 only if it is the `whole` (RFC 9530, RFC 3230, RFC 1864).
     """
-    members = _MEMBER.findall(headers.get("Repr-Digest") or "") + _MEMBER.findall(headers.get("Digest") or "")
+    members = _members(headers.get("Repr-Digest")) + _members(headers.get("Digest"))
     if whole:
-        members += _MEMBER.findall(headers.get("Content-Digest") or "")
+        members += _members(headers.get("Content-Digest"))
         members += [("md5", (headers.get("Content-MD5") or "").strip())]
     told = {}
     for name, value in members:
         name = {"sha": "sha-1"}.get(name.lower(), name.lower())
-        digest = _decoded(value)
-        if len(digest) == DIGEST_BYTES.get(name):
+        digest = _decoded(value, DIGEST_BYTES.get(name, 0))
+        if digest:
             told.setdefault(name, digest.hex())
     return next(("%s=%s" % (name, told[name]) for name in reversed(list(DIGEST_BYTES)) if name in told), None)
 
 
-def _decoded(value):
+def _members(value):
+    """Return the (name, base64) pairs of a list; what is none of them is left out."""
+    members = [member.partition(";")[0].split()[-1:] for member in (value or "").split(",") if "=" in member]
+    matches = [_MEMBER.fullmatch(member[0]) for member in members if member]
+    return [match.groups() for match in matches if match]
+
+
+def _decoded(value, size):
+    """Return the `size` bytes that the base64 stands for, b"" if it stands for anything else."""
+    if len(value) != (size + 2) // 3 * 4:
+        return b""
     try:
-        return base64.b64decode(value, validate=True)
+        digest = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return digest if len(digest) == size else b""

@@ -6,7 +6,6 @@ implicit on port 990, for control and data alike.
 """
 
 import ftplib
-import io
 import re
 import time
 from calendar import timegm
@@ -15,7 +14,9 @@ from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
 from .auth import Credentials, choose
-from .http import Answer, Plain, Socket
+from .bodies import Plain
+from .http import Answer
+from .reader import Reader
 from .remote_file import Resource
 from .proxy import Route
 
@@ -182,8 +183,7 @@ class _Ftp(ftplib.FTP):
 
     def read_from(self, channel):
         """Speak over this channel from now on."""
-        self.sock = Socket(channel)
-        self.file = io.TextIOWrapper(self.sock.buffered, "utf-8", "surrogateescape", newline=None)
+        self.sock = self.file = _Replies(channel)
 
     def getline(self):
         """As ftplib's, which would keep a reply of any length."""
@@ -192,6 +192,20 @@ class _Ftp(ftplib.FTP):
         if self._left < 0:
             raise Permanent("the server's replies are without end")
         return line
+
+
+class _Replies:
+    """A channel as ftplib wants to see it, socket and file at once; closing it leaves the channel open."""
+
+    def __init__(self, channel):
+        self.sendall, self._reader = channel.sendall, Reader(channel)
+
+    def readline(self, most):
+        """Return the next line of a reply as text."""
+        return self._reader.read_line(most).decode("utf-8", "surrogateescape")
+
+    def close(self):
+        pass
 
 
 def _path(url):

@@ -4,7 +4,6 @@ A `Route` knows which, opens a channel along it, and says how a request must be 
 that takes it.
 """
 
-import re
 import socket
 import struct
 from collections import namedtuple
@@ -14,8 +13,9 @@ from ..errors import Permanent, Temporary
 from .auth import Credentials
 from .address_policy import bypassed
 from .connect import connect, resolve
+from .head import read_head
+from .reader import Reader
 
-_LONGEST_REPLY = 16384
 _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "network unreachable",
                   4: "host unreachable", 5: "connection refused", 6: "time to live expired",
                   7: "command not supported", 8: "address type not supported"}
@@ -121,12 +121,11 @@ class Route:
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
         if proxy.scheme == "https":
             self._tls.start(channel, proxy.host, True)
-        channel.hurry()
-        if proxy.scheme.startswith("socks"):
-            _socks(channel, proxy, host, port)
-        elif not self._is_forwarded:
-            _tunnel(channel, proxy, host, port)
-        channel.relax()
+        with channel.hurried():
+            if proxy.scheme.startswith("socks"):
+                _socks(channel, proxy, host, port)
+            elif not self._is_forwarded:
+                _tunnel(channel, proxy, host, port)
         return channel
 
 
@@ -156,24 +155,10 @@ def _tunnel(channel, proxy, host, port):
     lines = ["CONNECT %s HTTP/1.1" % place, "Host: %s" % place]
     lines += ["%s: %s" % pair for pair in _proxy_headers(proxy).items()]
     channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-    match = re.match(rb"HTTP/1\.[01] ([0-9]{3})([^\r\n]*)", _read_head(channel))
-    if match is None:
-        raise Permanent("the proxy's answer is not HTTP")
-    status = int(match.group(1))
-    if not 200 <= status < 300:
-        family = Temporary if status in (408, 429, 502, 503, 504) else Permanent
-        raise family("the proxy answered %d%s" % (status, match.group(2).decode("latin-1")))
-
-
-def _read_head(channel):
-    """The proxy's reply, byte by byte: what comes behind it belongs to the server."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = channel.recv(1)
-        if not byte or len(head) > _LONGEST_REPLY:
-            raise Temporary("the proxy closed the connection without an answer")
-        head += byte
-    return head
+    head = read_head(Reader(channel, 1), "proxy")      # what comes behind it belongs to the server
+    if not 200 <= head.status < 300:
+        family = Temporary if head.status in (408, 429, 502, 503, 504) else Permanent
+        raise family(f"the proxy answered {head.status} {head.reason}")
 
 
 # -- SOCKS5 -----------------------------------------------------------------------------

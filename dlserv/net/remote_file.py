@@ -17,8 +17,10 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
     pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
     xlsx xpi xz zip zst""".split())
 
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
+_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)\s*", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
@@ -27,7 +29,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
     url            str, where it was found after redirects, without userinfo
     total          int bytes, or None where the server did not tell
-    etag           str as sent, weak ones with their W/, or None
+    etag           str as sent, weak ones with their W/, even one without quotes; or None
     last_modified  str as sent, or None
     dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
     ranges         bool: the server said or showed that it serves ranges, or that it does not;
@@ -48,39 +50,23 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     @property
     def validator(self):
         """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""
-        if self.etag and not self.etag.startswith("W/"):
+        if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
 
     @property
     def resumable(self):
         """Whether a part of it can be fetched later and proven to belong to the rest."""
-        return bool(self.ranges) and self.may_resume
-
-    @property
-    def may_resume(self):
-        """The same, but for a server that has not been asked for a range yet."""
-        return self.ranges is not False and bool(self.validator and self.total and not self.encoding)
+        return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property
     def modified(self):
         """Last-Modified in epoch seconds, or None."""
         return parse_http_date(self.last_modified)
 
-    def same_validator(self, other):
-        """Whether the other response vouches for the same bytes."""
-        if self.etag and other.etag and not self.etag.startswith("W/"):
-            return self.etag == other.etag
-        return bool(self.last_modified and self.dated) and self.last_modified == other.last_modified
-
-    def other_digest(self, other):
-        """Whether the two tell different digests by the same algorithm."""
-        mine, theirs = ((each.digest or "").split("=") for each in (self, other))
-        return mine[0] == theirs[0] and mine != theirs
-
 
 def from_response(status, headers, url):
-    """The Resource of a 200 or a 206; `headers` is an email.message.Message.
+    """The Resource of a 200 or a 206; `headers` is a head.Fields.
 
     Raises Temporary where the head contradicts itself.
     """
@@ -120,7 +106,7 @@ def _type_of(name):
 
 def content_length(headers):
     """Bytes of the body as declared, or None; a chunked body has no declared length."""
-    if headers.get("Transfer-Encoding"):
+    if headers.transfer_codings:
         return None
     values = {value.strip() for line in headers.get_all("Content-Length", ())
               for value in line.split(",")}
@@ -149,9 +135,9 @@ def content_range(headers):
 
 
 def _etag(value):
-    """The ETag, if it is one a request may carry back (RFC 9110, 8.8.3)."""
+    """Return the ETag as it was sent, well-formed or not, if it is short and can be stored."""
     value = (value or "").strip()
-    return value if re.fullmatch(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"', value) else None
+    return value if _ETAG.fullmatch(value) else None
 
 
 def _is_dated(modified, date):

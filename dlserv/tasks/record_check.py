@@ -123,14 +123,14 @@ _RESOURCE = {"url": check_text, "total": _or_none(_whole), "etag": _or_none(chec
              "digest": _or_none(check_text)}
 _PROGRESS = {"part": _name, "target": _name, "source": check_text, "resource": _made_of(_RESOURCE),
              "done": _ranges, "publishing": _or_none(_identity), "checksum": _or_none(check_text),
-             "node": _or_none(_node)}
+             "node": _or_none(_node), "restarted": _flag}
 _FILE = {"name": _name, "identity": _identity, "checksum": _or_none(check_text),
          "resource": _made_of(_RESOURCE)}
 
 
 def _progress(value):
-    if isinstance(value, dict):         # the first versions knew of no node
-        value = dict({"node": None}, **value)
+    if isinstance(value, dict):         # the first versions knew neither
+        value = dict({"node": None, "restarted": False}, **value)
     _object(value, _PROGRESS)
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 
 from .. import urls
 from ..fs import free_bytes
-from ..engine.download import Download, Finished
+from ..engine.download import Download, Environment, Finished
 from ..engine.retry import Policy
 from ..errors import Error, Exhausted, NameTaken, NoSpace, StoreBroken, Temporary, Unavailable
 from .attempt import Checkpointer, Run
@@ -186,9 +186,9 @@ class Attempts:
 
     def _make_download(self, task, observer):
         config = self._config()
-        return Download(urls.parse(task.url), task.options, config.download,
-                        config.general.download_dir, self._network, observer, task.progress,
-                        self._bucket, task.previous)
+        environment = Environment(config.download, config.general.download_dir, self._network, self._bucket)
+        return Download(urls.parse(task.url), task.options, environment, observer, task.progress,
+                        task.previous)
 
     # -- what runs report; called by their threads -------------------------------------
 

@@ -92,9 +92,11 @@ def test_another_mirror_is_asked_first(origin, attempt, folder):
 def test_a_mirror_that_is_rotten_in_the_middle_spoils_one_try(origin, attempt, folder):
     """Whose bytes were wrong cannot be told; so the second time, all are from one."""
     data = noise(8 * 2 ** 20)
+    rotten = bytearray(data)
+    rotten[2 ** 20 + 1:-2 ** 15:2 ** 19] = bytes(len(rotten[2 ** 20 + 1:-2 ** 15:2 ** 19]))
     with Origin() as other:
         origin.put("/a", data, script=[paced(2 ** 22)] * 30)
-        other.put("/a", data[:2 ** 20] + bytes(7 * 2 ** 20), script=[paced(2 ** 22)] * 30)
+        other.put("/a", bytes(rotten), script=[paced(2 ** 22)] * 30)
         done = attempt(origin.url("/a"), checksum=hexed("sha-256", data), mirrors=[other.url("/a")],
                        connections=4).run()
         assert other.sent > 2 ** 20 and "checksum does not match" in "".join(done.notes)

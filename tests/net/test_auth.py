@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import re
 import ssl
 
@@ -10,8 +11,9 @@ import pytest
 from net.test_tls import CA, HERE, context
 from harness import noise
 from servers.origin import Origin, redirect, refuse
-from dlserv.net.auth import Credentials
+from dlserv.net.auth import Credentials, parse_challenges
 from dlserv.net.cookies import read_file
+from dlserv.net.http import MOST_CHALLENGES
 from dlserv.errors import Permanent, Temporary
 
 DATA = noise(100000)
@@ -98,6 +100,61 @@ def test_a_nonce_that_is_stale_is_replaced(origin, attempt, folder):
     origin.put("/a", DATA, script=[old, fresh, digest_guard("MD5")])
     attempt(origin.url("/a"), user="me", password="p:w").run()
     assert (folder / "a").read_bytes() == DATA
+
+
+def new_nonce(exchange):
+    """Answer 401 with a nonce that nobody has seen, as if the last one had been right but old."""
+    value = 'Digest realm="the realm", qop="auth", stale=true, nonce="%d"' % len(exchange.origin.requests)
+    refuse("401 Unauthorized", WWW_Authenticate=value)(exchange)
+
+
+def test_a_401_with_ever_new_nonces_ends_as_a_401(origin, attempt):
+    origin.put("/a", DATA, script=[new_nonce] * 50)
+    sentence = attempt(origin.url("/a"), user="me", password="p:w").fails(Permanent)
+    assert sentence == "the server answered 401 Unauthorized"
+    assert len(origin.requests) == 1 + MOST_CHALLENGES
+    assert len({request.headers.get("authorization") for request in origin.requests}) == 1 + MOST_CHALLENGES
+
+
+def test_a_few_new_nonces_are_answered_at_each_place(origin, attempt, folder):
+    origin.put("/a", script=[new_nonce] * MOST_CHALLENGES + [redirect("/b")])
+    origin.put("/b", DATA, script=[new_nonce] * MOST_CHALLENGES)
+    attempt(origin.url("/a"), user="me", password="p:w").run()
+    assert (folder / "b").read_bytes() == DATA
+
+
+def test_challenges_are_read_however_they_are_written():
+    chance = random.Random(7)
+    for _ in range(300):
+        offers = [(chance.choice(["Digest", "basic", "Negotiate", "NTLM", "Bearer"]), {
+            chance.choice(["realm", "nonce", "Opaque", "qop", "x"]): chance.choice([
+                "", "a", "abc==", "a,b", "Digest x", 'q"u', "back\\slash", "\\", "\\\"", "=", "stale=true, "])
+            for _ in range(chance.randrange(4))}) for _ in range(chance.randrange(1, 4))]
+        lines = [""] if chance.randrange(2) else []
+        for scheme, parameters in offers:
+            pairs = [name + chance.choice(["=", " = "]) + written(value, chance)
+                     for name, value in parameters.items()]
+            text = scheme + " " * bool(pairs) + chance.choice([",", " , "]).join(pairs)
+            lines = lines[:-1] + [", ".join(filter(None, [lines[-1], text]))] if lines else [text]
+        expected = [(scheme.lower(), {name.lower(): value for name, value in parameters.items()})
+                    for scheme, parameters in offers]
+        assert [tuple(each) for each in parse_challenges(lines)] == expected, lines
+
+
+def written(value, chance):
+    """The value as a token where it can be one, else as a quoted string."""
+    if re.fullmatch("[a-z]+=*", value) and chance.randrange(2):
+        return value
+    return '"%s"' % re.sub(r'(["\\])', r"\\\1", value)
+
+
+@pytest.mark.parametrize("line, scheme, parameters", [
+    ('Digest nonce="n', "digest", {"nonce": "n"}), ('Digest nonce="n\\', "digest", {"nonce": "n"}),
+    ("Digest realm=the realm, nonce=n", "digest", {"realm": "the", "nonce": "n"}),
+    ("Digest,nonce=n", "digest", {"nonce": "n"}), ("Negotiate abc==", "negotiate", {"abc": "="}),
+    (", ,Basic", "basic", {}), ("nonce=n", None, None), ("", None, None), ('"', None, None)])
+def test_challenges_that_are_broken_harm_nothing(line, scheme, parameters):
+    assert [tuple(each) for each in parse_challenges([line])] == ([(scheme, parameters)] if scheme else [])
 
 
 # -- .netrc -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+import time
 
 
 class Ftpd(socketserver.ThreadingTCPServer):
@@ -10,6 +11,8 @@ class Ftpd(socketserver.ThreadingTCPServer):
 
     cut       bytes after which the next data connection is dropped, once
     without   commands that it does not know, such as "EPSV" or "REST"
+    deaf      whether it answers 350 to REST and sends from byte 0 all the same
+    rate      bytes a second at which it sends, about; None for as fast as it can
     users     {user: password}; anonymous by default
     context   an ssl.SSLContext for AUTH TLS, or for everything with `implicit`
     reused    for each data connection under TLS, whether it went on with a session
@@ -22,7 +25,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.files, self.without, self.users = files, set(without), users or {"anonymous": None}
         self.context, self.implicit = context, implicit
         self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
-        self.reused = []
+        self.reused, self.deaf, self.rate = [], False, None
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="ftpd", daemon=True).start()
@@ -135,6 +138,7 @@ class _Control(socketserver.BaseRequestHandler):
 
     def do_RETR(self, argument):
         data, start, self.rest = self.server.files.get(argument), self.rest, 0
+        start = 0 if self.server.deaf else start
         if data is None:
             return self.reply("550 No such file.")
         self.reply("150 here it comes")
@@ -146,12 +150,19 @@ class _Control(socketserver.BaseRequestHandler):
         cut, self.server.cut = self.server.cut, None
         body = data[start:][:cut]
         try:
-            connection.sendall(body)
-            self.server.sent += len(body)
+            self._send(connection, body)
         finally:
             connection.close()
         self.reply("226 done" if cut is None else "426 the line broke")
         return cut is None
+
+    def _send(self, connection, body):
+        piece = len(body) if self.server.rate is None else 16384
+        for position in range(0, len(body), piece or 1):
+            connection.sendall(body[position:position + piece])
+            self.server.sent += len(body[position:position + piece])
+            if self.server.rate is not None:
+                time.sleep(piece / self.server.rate)
 
     def do_QUIT(self, argument):
         self.reply("221 bye")

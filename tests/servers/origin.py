@@ -33,6 +33,7 @@ class Exchange:
 
     def __init__(self, origin, sock, request, file):
         self.origin, self.sock, self.request, self.file = origin, sock, request, file
+        self.odd = b""      # bytes between the status line and the fields of every head
         self.close = request.headers.get("connection") == "close"
 
     def validators(self):
@@ -43,8 +44,8 @@ class Exchange:
         return {name: value for name, value in headers.items() if value is not None}
 
     def head(self, status, headers):
-        lines = ["HTTP/1.1 %s" % status] + ["%s: %s" % pair for pair in headers.items()]
-        self.send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"))
+        fields = "".join("%s: %s\r\n" % pair for pair in headers.items())
+        self.send(("HTTP/1.1 %s\r\n" % status).encode("utf-8") + self.odd + (fields + "\r\n").encode("utf-8"))
 
     def send(self, data):
         self.sock.sendall(data)
@@ -225,6 +226,14 @@ def ignore_if_range(exchange):
     exchange.answer()
 
 
+def other_bytes(data):
+    """Answer any range with the right Content-Range, but with the bytes `data(start, end)`."""
+    def fault(exchange):
+        wanted, body = exchange.wanted(), exchange.begin()
+        exchange.send(body if wanted is None else data(*wanted))
+    return fault
+
+
 def raw(data):
     """Send these very bytes and hang up."""
     def fault(exchange):
@@ -237,6 +246,36 @@ def head(**headers):
     """Answer properly, but with these headers in place of the true ones; None leaves one out."""
     def fault(exchange):
         exchange.send(exchange.begin(**headers))
+    return fault
+
+
+def odd(lines, fault=Exchange.answer):
+    """Put these very bytes before the fields of the head, and answer as `fault` does."""
+    def odd_fault(exchange):
+        exchange.odd = lines
+        fault(exchange)
+    return odd_fault
+
+
+def dripped(pieces):
+    """Send each of the pieces in a packet of its own, and hang up."""
+    def fault(exchange):
+        for piece in pieces:
+            exchange.send(piece)
+            time.sleep(0.0005)
+        exchange.hang_up()
+    return fault
+
+
+def without_end(beginning, piece):
+    """Send `beginning` and then `piece` for as long as the client takes it."""
+    def fault(exchange):
+        exchange.send(beginning)
+        try:
+            while not exchange.origin.closing.is_set():
+                exchange.send(piece)
+        except OSError:
+            exchange.close = True
     return fault
 
 

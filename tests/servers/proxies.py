@@ -14,12 +14,15 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     refuse    a status line to answer CONNECT with, instead of making the tunnel
     password  "user:password" that a client must show
     context   an ssl.SSLContext, for a proxy that is spoken to over TLS
+    status    what its answer to CONNECT begins with, where it makes the tunnel
+    greeting  bytes between that line and the fields
     """
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None):
+    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established", greeting=b""):
         super().__init__(("127.0.0.1", 0), _Proxied)
+        self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
 
     def __enter__(self):
@@ -77,7 +80,7 @@ class _Proxied(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 " + self.server.refuse.encode() + b"\r\n\r\n")
             return
         with socket.create_connection((host.strip("[]"), int(port)), 10) as upstream:
-            self.request.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
+            self.request.sendall(self.server.established + b"X-Proxy: yes\r\n\r\n")
             shovel(self.request, upstream)
 
     def _forward(self, head, target):

@@ -1,0 +1,198 @@
+"""The first answer of an attempt: which source is asked, and where its bytes belong.
+
+An answer either goes on with the bytes on disk, which continuity.py decides, or begins the
+file. Only one that begins it is looked at for being a web page in the file's place: a part
+of the file is one whatever its label says.
+"""
+
+from .. import urls
+from ..errors import Changed, Permanent, Temporary
+from ..net.remote_file import check_is_file
+from . import continuity
+from .continuity import CANNOT_RESUME, OVERLAP, SEAM
+
+
+class Inquiry:
+    """Asks the sources in turn until one has an answer for the first missing byte of `file`."""
+
+    def __init__(self, file, sources, options, stop, note):
+        self._file, self._sources, self._options = file, sources, options
+        self._stop, self._note = stop, note
+
+    def ask(self):
+        """Return (an Answer whose body belongs at the first missing byte, its Source).
+
+        Raise Changed if the bytes on disk are not of the file, Temporary or Permanent if no
+        source has an answer.
+        """
+        refusals = []
+        for source in self._sources.in_order():
+            self._stop.check()
+            try:
+                return self._ask(source), source
+            except (Temporary, Permanent, Changed) as refusal:
+                if isinstance(refusal, Changed) and self._is_main(source):
+                    raise
+                refusals.append(refusal)
+                self._sources.refused(source, refusal)
+                if len(self._sources.all) > 1:
+                    self._note("warning", f"{source.name}: {refusal}")
+        refusals.append(Permanent(self._sources.all[0].banned or "there is nowhere left to ask"))
+        raise next((each for each in refusals if isinstance(each, Temporary)), refusals[0])
+
+    def _is_main(self, source):
+        """Return whether this source's word is the truth; another is left out if it differs."""
+        return source.is_main or self._sources.alone
+
+    def _is_own(self, source):
+        return str(source.url) == self._file.source
+
+    def _ask(self, source):
+        client = self._sources.opener(self._stop)
+        start, end = self._file.segments.first_hole
+        first = continuity.overlap_start(self._file.part, start, source.asserts)
+        if first is None:
+            self._disagree(source, "the bytes on disk cannot show that the server goes on behind them")
+        if end is not None:
+            end = min(end + SEAM, self._file.resource.total)
+        answer, length = self._answer(source, client, first, end)
+        try:
+            self._use(source, answer, first, start, length)
+        except BaseException:
+            answer.stream.close()
+            raise
+        source.resource, source.proven = self._file.resource, answer.start > 0
+        return answer
+
+    # -- asking ------------------------------------------------------------------------
+
+    def _answer(self, source, client, first, end):
+        """Return (an Answer, the length of the range it was asked for).
+
+        Where its head says too little, more than the overlap is compared before.
+        """
+        known, own = self._file.resource, self._is_own(source)
+        length = first and (end or known.total) - first
+        if not first or not own or continuity.names_version(known):
+            answer = self._open(source, client, first, end)
+            if not first or own or answer.status == 200 or continuity.told_same(answer.resource, known):
+                return answer, length
+            answer.stream.close()
+        whole = self._compare_beginning(source, client)
+        if whole is not None:
+            return whole, OVERLAP
+        return self._open(source, client, first, end), length
+
+    def _open(self, source, client, first, end):
+        known, own = self._file.resource, self._is_own(source)
+        answer = source.open(client, start=first, end=end,
+                             if_range=known.validator if own and self._file.segments.count else None)
+        if (own and first and answer.status == 200 and known.ranges
+                and continuity.vouches(answer.resource, known)):
+            answer.stream.close()       # some servers have ranges, but not with If-Range
+            answer = source.open(client, start=first, end=end)
+        return answer
+
+    def _compare_beginning(self, source, client):
+        """Compare the first bytes as well, for the head alone tells too little; return None.
+
+        Return the Answer if it is the whole file.
+        """
+        answer = source.open(client, start=0, end=OVERLAP)
+        if answer.status == 200:
+            return answer
+        try:
+            self._check(source, answer.resource)
+            self._compare(source, answer.stream, 0, OVERLAP)
+        finally:
+            answer.stream.close()
+        if not self._is_own(source):
+            self._compare_end(source, client, answer.resource)
+        return None
+
+    def _compare_end(self, source, client, found):
+        """Compare the end of the file on another server, if it is on disk; else its date decides."""
+        known = self._file.resource
+        last = max(0, known.total - OVERLAP)
+        if self._file.segments.here(last) == known.total - last:
+            answer = source.open(client, start=last, end=known.total)
+            try:
+                self._check(source, answer.resource)
+                self._compare(source, answer.stream, last, known.total)
+            finally:
+                answer.stream.close()
+        elif continuity.told_other(found, known) and not (self._options.checksum or known.digest):
+            self._disagree(source, "the file on the server has another date")
+
+    # -- using what came -----------------------------------------------------------------
+
+    def _use(self, source, answer, first, start, length):
+        """See that the answer to a range of this length continues the bytes at `start`, or begin with it."""
+        begins = not self._file.segments.count
+        if begins or answer.status == 200:
+            self._check_is_file(source, answer)
+        if begins:
+            self._file.begin(source, answer.resource, answer.stream.at_hand)
+        elif answer.status == 200 and first:
+            self._take_whole(source, answer, length)
+        else:
+            self._go_on(source, answer, first, start)
+
+    def _take_whole(self, source, answer, length):
+        """Begin with a whole file that came where a part was asked for, unless it may be that part."""
+        found, known = answer.resource, self._file.resource
+        same = continuity.vouches(found, known)
+        if found.total is None or found.total != known.total and (same or found.total == length):
+            self._disagree(source, "the server answered a range as if it were the whole file")
+        self._begin_again(source, answer, "the file on the server has changed" if not same else
+                          "the server no longer resumes" if known.ranges else CANNOT_RESUME)
+
+    def _go_on(self, source, answer, first, start):
+        file, found = self._file, answer.resource
+        self._check(source, found)
+        if start:
+            self._compare(source, answer.stream, first, start)
+            file.doubtful = False
+            self._learn(source, answer, first)
+        elif not continuity.vouches(found, file.resource):
+            self._begin_again(source, answer, continuity.UNVOUCHED)
+        elif file.doubtful:
+            self._begin_again(source, answer, f"{file.part.name} is another file now")
+
+    def _learn(self, source, answer, first):
+        """Let later attempts ask for what has proved itself."""
+        known = self._file.resource
+        if not self._is_own(source):
+            self._file.adopt(source, answer.resource)
+            return
+        if answer.status == 206 and not known.ranges:
+            self._file.adopt(source, known._replace(ranges=True))
+        if first and not continuity.names_version(known):
+            self._note("warning", "the server names no version of the file; going on because its size and"
+                                  " the bytes at both ends of what is here are the same")
+
+    def _begin_again(self, source, answer, reason):
+        if not self._is_main(source):
+            raise Permanent(reason)
+        self._note("warning", f"{reason}; starting over from zero")
+        self._file.start_over()
+        self._sources.forget_proofs()
+        self._file.begin(source, answer.resource)
+
+    def _check(self, source, found):
+        reason = continuity.objection(found, self._file.resource, self._is_own(source))
+        if reason:
+            self._disagree(source, reason)
+
+    def _compare(self, source, stream, first, end):
+        try:
+            continuity.compare(stream, self._file.part, first, end)
+        except Changed as change:
+            self._disagree(source, str(change))
+
+    def _disagree(self, source, reason):
+        raise (Changed if self._is_main(source) else Permanent)(reason)
+
+    def _check_is_file(self, source, answer):
+        name = self._options.filename or urls.file_name(str(source.url))
+        check_is_file(answer.resource, name, self._file.resource)

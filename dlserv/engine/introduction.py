@@ -1,0 +1,84 @@
+"""How a source gets to deliver ranges beside the first answer: its bytes are compared before."""
+
+from ..errors import Changed, Permanent, Temporary, TransferError
+from . import continuity
+
+
+class Introduction:
+    """Lets sources deliver ranges beside the first answer, once their bytes proved to be the file's.
+
+    `file` is the Unfinished. The end of the file, which a mirror is compared by, is fetched
+    from the source that the file was found at, once.
+    """
+
+    def __init__(self, file, sources):
+        self._file, self._sources = file, sources
+        self._end, self._possible = None, False
+
+    @property
+    def is_possible(self):
+        """Whether there are bytes on disk to compare with."""
+        self._possible = self._possible or any(self._range_for(source) for source in self._sources.all)
+        return self._possible
+
+    def introduce(self, source, client):
+        """Compare the source's bytes with those on disk, and a mirror's end with the file's.
+
+        Raise Changed if they differ, for a mirror Permanent; Temporary if that cannot be told yet.
+        """
+        where = self._range_for(source)
+        if where is None:
+            raise Temporary("too little is here yet to compare its bytes with")
+        own = source is self._origin
+        try:
+            found = self._compare(source, client, where)
+            if not own and not continuity.same_digest(found, self._file.resource):
+                self._compare_end(source, client, found)
+        except Changed as difference:
+            if own:
+                raise
+            raise Permanent(str(difference)) from difference
+        source.resource, source.proven = self._file.resource if own else found, True
+
+    def _range_for(self, source):
+        return continuity.telling_range(self._file.part, self._file.segments.done(), source.asserts)
+
+    @property
+    def _origin(self):
+        return self._sources.find(self._file.source)
+
+    def _compare(self, source, client, where, expected=None):
+        """Return the Resource of the answer for the range; its bytes must be as expected, or as on disk."""
+        found, data = self._fetch(source, client, *where)
+        if data != (expected or self._file.part.read(where[1] - where[0], where[0])):
+            raise Changed(continuity.OTHER_BYTES)
+        return found
+
+    def _fetch(self, source, client, start, end):
+        own, known = source is self._origin, self._file.resource
+        answer = source.open(client, start=start, end=end, if_range=known.validator if own else None)
+        try:
+            continuity.check_part(answer, known, own)
+            return answer.resource, continuity.read(answer.stream, end - start)
+        finally:
+            answer.stream.close()
+
+    def _compare_end(self, source, client, found):
+        total = self._file.resource.total
+        where = total - continuity.OVERLAP, total
+        end = self._end_of_file(client, *where)
+        if end is not None:
+            self._compare(source, client, where, end)
+        elif not continuity.told_same(found, self._file.resource):
+            raise Temporary("nothing is here yet to compare its end with")
+
+    def _end_of_file(self, client, start, end):
+        """Return the last bytes of the file, or None if they can be had from nowhere now."""
+        if self._end is None and self._file.segments.here(start) >= end - start:
+            self._end = self._file.part.read(end - start, start)
+        if self._end is None and self._origin is not None:
+            try:
+                self._end = self._fetch(self._origin, client, start, end)[1]
+            except TransferError:
+                return None     # its own connections meet that too, and tell it
+        return self._end

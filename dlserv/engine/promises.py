@@ -1,0 +1,53 @@
+"""The checksums that a file must have: the task's, and those that its server tells."""
+
+from ..errors import WrongBytes
+from .checksum import Checksum, Verifier
+
+
+class Promises:
+    """What an Unfinished must hash to, and the hashing beside its download.
+
+    `given` is the task's checksum as "sha-256=<hex>", or None; it may change meanwhile.
+    `always` asks for the SHA-256 even if nobody promised one.
+    """
+
+    def __init__(self, file, given, always):
+        self._file, self.given, self._always = file, given, always
+        self._verifier = None
+
+    def follow(self):
+        """Hash beside the download what arrives in order."""
+        if self._verifier is not None and not set(self._algorithms()) <= self._verifier.algorithms:
+            self.drop()
+        if self._verifier is None:
+            file = self._file
+            self._verifier = Verifier(self._algorithms(), file.part, lambda: file.segments.prefix,
+                                      file.resource.total)
+
+    def drop(self):
+        """Forget what was hashed so far."""
+        if self._verifier is not None:
+            self._verifier.stop()
+            self._verifier = None
+
+    def verify(self, stop):
+        """Return the checksum to be known by, or None. Raise WrongBytes unless all promises are kept."""
+        self.follow()
+        found = self._verifier.finish(self._file.segments.total, stop)
+        self._verifier = None
+        promises = self._promises()
+        if not {each.algorithm for each in promises} <= set(found):     # one has come meanwhile
+            return self.verify(stop)
+        for promise in promises:
+            if found[promise.algorithm] != promise:
+                raise WrongBytes("the checksum does not match: expected %s, found %s"
+                                 % (promise, found[promise.algorithm]))
+        return next((str(found[name]) for name in ("sha-256",) + tuple(found) if name in found), None)
+
+    def _algorithms(self):
+        wanted = [each.algorithm for each in self._promises()]
+        return dict.fromkeys(wanted + ["sha-256"] * self._always)
+
+    def _promises(self):
+        told = [self.given, self._file.resource.digest]
+        return [Checksum.parse(text) for text in told if text]

@@ -1,0 +1,235 @@
+"""The bodies of answers: plain, chunked, or compressed, each with one way to be read.
+
+A body returns 0 bytes only at its true end and raises Temporary at any other, so that
+nothing that was cut short passes for a file. `Body` lists what every reader may rely on.
+"""
+
+import errno
+import re
+import zlib
+
+from ..errors import Permanent, Temporary
+from ..units import format_size
+
+CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 47}     # the wbits of zlib
+LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
+
+_SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
+_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # as nearly all servers write it
+
+
+class Body:
+    """The body of one answer, read once from its beginning to its end.
+
+    expected   int bytes of the whole body, or None where only its end tells
+    received   int bytes that have been read
+    leftover   memoryview of the bytes that came with the head and have not been read yet
+    at_hand    bool: all that has not been read has arrived
+    channel    the Channel that it comes from
+    slot       the place at the host that it holds, None once it is closed
+
+    `exchange` is what it belongs to, an http.Exchange, an FTP session or another Body: it
+    has a `channel`, a `slot` and `close`.
+    """
+
+    expected, at_hand, leftover = None, False, memoryview(b"")
+
+    def __init__(self, exchange):
+        self._exchange, self.received = exchange, 0
+        self.channel = exchange.channel
+
+    @property
+    def slot(self):
+        return self._exchange.slot
+
+    def read_into(self, view):
+        """Return how many bytes were read into the buffer; 0 at the true end, else Temporary is raised."""
+        raise NotImplementedError
+
+    def splice_into(self, pipe, wanted):
+        """Return how many bytes were moved into the pipe within the kernel, 0 likewise.
+
+        Raises OSError where that is not possible. Nothing may be left over.
+        """
+        raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
+
+    def adopt(self, stop):
+        """Heed another stop signal: another thread reads on."""
+        self.channel.adopt(stop)
+
+    def close(self):
+        """Release the slot, and keep the connection for others if it is at a response's end."""
+        self._exchange.close()
+
+
+def framed(exchange, expected):
+    """Return the body as its head frames it (RFC 9112, 6.3). Raises Permanent."""
+    codings = exchange.headers.transfer_codings
+    if codings == ["chunked"]:
+        return Chunked(exchange)
+    if codings:
+        raise Permanent("the server used a transfer coding that was not asked for: %s"
+                        % ", ".join(codings)[:40])
+    return Plain(exchange, expected)
+
+
+class Plain(Body):
+    """A body of known length, or one that ends with the connection."""
+
+    def __init__(self, exchange, expected):
+        super().__init__(exchange)
+        rest = memoryview(exchange.leftover())
+        self.leftover, self._is_followed = rest[:expected], expected is not None and len(rest) > expected
+        self.expected = expected
+
+    @property
+    def at_hand(self):
+        return self.expected is not None and len(self.leftover) == self.expected - self.received
+
+    def read_into(self, view):
+        view = view[:self._limit(len(view))]
+        return self._counted(self._take(view) if view else 0)
+
+    def splice_into(self, pipe, wanted):
+        wanted = self._limit(wanted)
+        return self._counted(self.channel.splice_body(pipe, wanted, self._certain) if wanted else 0)
+
+    @property
+    def _certain(self):
+        """Bytes still to come; without a length the end of the connection ends every wait."""
+        return 2 ** 62 if self.expected is None else self.expected - self.received
+
+    def _limit(self, wanted):
+        return wanted if self.expected is None else min(wanted, self.expected - self.received)
+
+    def _counted(self, count):
+        self.received += count
+        if not count and self.expected is not None and self.received < self.expected:
+            raise Temporary("the connection was closed after %s of %s"
+                            % (format_size(self.received), format_size(self.expected)))
+        return count
+
+    def _take(self, view):
+        if not self.leftover:
+            return self.channel.read_body(view, self._certain)
+        count = min(len(view), len(self.leftover))
+        view[:count] = self.leftover[:count]
+        self.leftover = self.leftover[count:]
+        return count
+
+    def close(self):
+        self._exchange.close(reusable=self.received == self.expected and not self._is_followed)
+
+
+class Chunked(Body):
+    """A chunked body (RFC 9112, 7.1).
+
+    Ends with its last chunk: what trailers say is not used, so they are not waited for.
+    Lines may end in LF alone, and the data of a chunk ends as the line with its size does.
+    """
+
+    def __init__(self, exchange):
+        super().__init__(exchange)
+        self._reader = exchange.reader
+        self._left = 0              # bytes of this chunk
+        self._line_end = b""        # how the data of this chunk ends
+        self._has_ended = False
+
+    def read_into(self, view):
+        filled = 0
+        while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
+            filled += self._read_some(view[filled:])
+        self.received += filled
+        return filled
+
+    def _read_some(self, view):
+        """Return how many bytes of this chunk or the next were read, 0 at the last."""
+        if not self._left and not self._begin_chunk():
+            return 0
+        count = self._reader.read_into(view[:self._left])
+        if not count:
+            raise self._cut()
+        self._left -= count
+        return count
+
+    def _begin_chunk(self):
+        """Read up to a chunk's data. Return how long that is."""
+        match = self._reader.take_match(_BETWEEN_CHUNKS) if self._line_end == b"\r\n" else None
+        digits, self._line_end = (match or self._wait_for_size()).groups()
+        self._left = int(digits, 16)
+        self._has_ended = not self._left
+        return self._left
+
+    def _wait_for_size(self):
+        if not self._reader.fill():
+            raise self._cut()
+        with self.channel.hurried():
+            end = self._reader.read_line(len(self._line_end))
+            if end != self._line_end:
+                raise self._broken(end, len(self._line_end))
+            line = self._reader.read_line(LONGEST_SIZE_LINE)
+        match = _SIZE_LINE.fullmatch(line)
+        if match is None:
+            raise self._broken(line, LONGEST_SIZE_LINE)
+        return match
+
+    def _broken(self, line, most):
+        """Return the error for a line that is not what must come here."""
+        if not line.endswith(b"\n") and len(line) < most:
+            return self._cut()
+        return Temporary("the server's chunked answer is malformed after %s" % format_size(self.received))
+
+    def _cut(self):
+        return Temporary("the connection was closed in the middle of a chunked answer, after %s"
+                         % format_size(self.received))
+
+    def close(self):
+        is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
+        self._exchange.close(reusable=is_at_end)
+
+
+class Inflated(Body):
+    """The decoded bytes of another body, within bounds that no honest text reaches."""
+
+    RATIO, GRACE = 200, 64 * 2 ** 20
+
+    def __init__(self, body, coding):
+        super().__init__(body)
+        self._body = body
+        self._inflater = zlib.decompressobj(CODINGS[coding])
+        self._input, self._pending = memoryview(bytearray(65536)), b""
+
+    def read_into(self, view):
+        data = self._more(len(view))
+        view[:len(data)] = data
+        self.received += len(data)
+        if self.received > self.GRACE + self.RATIO * self._body.received:
+            raise Permanent("the server's compressed answer unpacks to more than %d times its size"
+                            % self.RATIO)
+        return len(data)
+
+    def _more(self, most):
+        while True:
+            if not self._pending:
+                count = self._body.read_into(self._input)
+                self._pending = bytes(self._input[:count])
+            if not self._pending and not self._inflater.eof:
+                raise Temporary("the server's compressed answer is cut short")
+            if not self._pending:
+                return b""
+            data = self._inflate(most)
+            if data:
+                return data
+
+    def _inflate(self, most):
+        if self._inflater.eof and self._pending[:1] == b"\x1f":    # another member (RFC 1952, 2.2)
+            self._inflater = zlib.decompressobj(31)
+        if self._inflater.eof:
+            self._pending = b""     # bytes behind the end of the compressed data mean nothing
+            return b""
+        try:
+            data = self._inflater.decompress(self._pending, most)
+        except zlib.error as error:
+            raise Permanent("the server's compressed answer is damaged: %s" % error) from error
+        self._pending = self._inflater.unconsumed_tail or self._inflater.unused_data
+        return data

@@ -1,0 +1,184 @@
+"""The low-water mark of a socket: few wake-ups, and no byte that is waited for in vain."""
+
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from dlserv.errors import Stopped, Temporary
+from dlserv.net.channel import Channel, Signal
+from dlserv.net.low_water import LEAST, LowWater
+from harness import noise
+from net.test_tls import CA, context
+
+PACKET = 1500
+
+
+class Clock:
+    now = 10.0
+
+    def __call__(self):
+        return self.now
+
+
+def after(rate, seconds=5, most=2 ** 19):
+    """A LowWater that has seen this rate for so many seconds."""
+    clock = Clock()
+    water = LowWater(most, clock)
+    for _ in range(seconds * 10):
+        clock.now += 0.1
+        water.moved(rate // 10)
+    return water
+
+
+@pytest.mark.parametrize("rate,mark", [(0, LEAST), (10 ** 5, LEAST), (10 ** 6, 10 ** 5), (10 ** 8, 2 ** 19)])
+def test_the_mark_is_a_tenth_of_a_second(rate, mark):
+    assert after(rate).mark(2 ** 30) == pytest.approx(mark, rel=0.01)
+
+
+def test_the_mark_is_never_more_than_what_still_comes():
+    assert after(10 ** 8).mark(3) == 3 and after(10 ** 8).mark(0) == 0
+
+
+def test_a_small_machine_keeps_less_in_the_kernel():
+    assert after(10 ** 8, most=2 ** 17).mark(2 ** 30) == 2 ** 17
+
+
+class Pair:
+    """A Channel and the socket at its other end, over TCP, with TLS if it is asked for."""
+
+    def __init__(self, timeout=5, tls=False):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            near = socket.create_connection(listener.getsockname())
+            self.far = listener.accept()[0]
+        self.far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        near.setblocking(False)
+        self.stop = Signal()
+        self.channel = Channel(near, self.stop, timeout)
+        if tls:
+            self._shake_hands()
+
+    def _shake_hands(self):
+        def accept():
+            self.far = context().wrap_socket(self.far, server_side=True)
+        thread = threading.Thread(target=accept)
+        thread.start()
+        self.channel.start_tls(ssl.create_default_context(cafile=CA), "localhost")
+        thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.channel.close()
+        self.far.close()
+        self.stop.close()
+
+
+def read_all(channel, size, certain=None):
+    """(the body's bytes, how often the reader woke up)."""
+    data, buffer, calls = bytearray(), memoryview(bytearray(2 ** 20)), 0
+    while len(data) < size:
+        left = size - len(data)
+        count = channel.read_body(buffer[:left], certain or left)
+        if not count:
+            break
+        data += buffer[:count]
+        calls += 1
+    return bytes(data), calls
+
+
+def send_slowly(sock, data, pause=0.001):
+    for start in range(0, len(data), PACKET):
+        sock.sendall(data[start:start + PACKET])
+        time.sleep(pause)       # a line's pace, not a condition
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_paced_body_wakes_the_reader_rarely(tls):
+    data = noise(600 * PACKET)
+    with Pair(tls=tls) as pair:
+        sender = threading.Thread(target=send_slowly, args=(pair.far, data))
+        sender.start()
+        received, calls = read_all(pair.channel, len(data))
+        sender.join()
+    assert received == data and calls < 200
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("size", [1, LEAST - 1, LEAST, LEAST + 1, 3 * LEAST + 7, 200001])
+def test_the_last_bytes_are_not_waited_for(size, tls):
+    """The other end keeps the connection open; a mark above what comes would cost a second."""
+    data = noise(size)
+    with Pair(tls=tls) as pair:
+        sender = threading.Thread(target=send_slowly, args=(pair.far, data, 0.0003))
+        sender.start()
+        received, _ = read_all(pair.channel, size)
+        sender.join()
+        ended = time.monotonic()
+        assert received == data
+        pair.far.sendall(b"x")
+        assert pair.channel.recv(1) == b"x" and time.monotonic() - ended < 0.9
+
+
+def test_without_a_length_the_end_of_the_connection_ends_the_wait():
+    data = noise(LEAST + 5)
+    with Pair() as pair:
+        pair.far.sendall(data)
+        pair.far.shutdown(socket.SHUT_WR)
+        assert read_all(pair.channel, 2 ** 30, certain=2 ** 62)[0] == data
+
+
+def test_what_is_here_is_read_after_a_second():
+    with Pair() as pair:
+        pair.far.sendall(noise(100))
+        assert len(read_all(pair.channel, 100, certain=2 ** 20)[0]) == 100
+        pair.far.sendall(noise(7))
+        assert pair.channel.read_body(memoryview(bytearray(2 ** 20)), 2 ** 20) == 7
+
+
+def test_a_stop_ends_the_wait_at_once():
+    with Pair(timeout=60) as pair:
+        pair.far.sendall(b"12")
+        read_all(pair.channel, 2, certain=2 ** 20)
+        threading.Timer(0.05, pair.stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            pair.channel.read_body(memoryview(bytearray(2 ** 20)), 2 ** 20)
+        assert time.monotonic() - began < 0.9
+
+
+def test_silence_is_told_after_the_timeout():
+    with Pair(timeout=1.5) as pair:
+        pair.far.sendall(b"12")
+        read_all(pair.channel, 2, certain=2 ** 20)
+        began = time.monotonic()
+        with pytest.raises(Temporary, match="1.5 s"):
+            pair.channel.read_body(memoryview(bytearray(2 ** 20)), 2 ** 20)
+        assert 1.4 < time.monotonic() - began < 3
+
+
+def test_a_socket_leaves_with_its_mark_back():
+    with Pair() as pair:
+        pair.far.sendall(b"12")
+        read_all(pair.channel, 2, certain=2 ** 20)
+        pair.far.sendall(b"34")
+        pair.channel.read_body(memoryview(bytearray(100)), 100)
+        sock = pair.channel.detach()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
+
+
+def test_a_system_without_the_mark_pauses_instead(monkeypatch):
+    def refuse(self, *arguments):
+        raise OSError(92, "Protocol not available")
+
+    data = noise(300 * PACKET)
+    with Pair() as pair:
+        monkeypatch.setattr(socket.socket, "setsockopt", refuse)
+        sender = threading.Thread(target=send_slowly, args=(pair.far, data))
+        sender.start()
+        received, calls = read_all(pair.channel, len(data))
+        sender.join()
+    assert received == data and calls < 150
