@@ -29,7 +29,7 @@ ORDER = """
     tasks.runner tasks.record_check tasks.export
     daemon
     api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.routes api.peer api.connection_limit api.access api.listener api.handler api.server
+    api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler api.server
     client client.rest client.discovery
     serve
     commands.terminal commands.table commands.words commands.rows commands.show commands.settings commands.feed

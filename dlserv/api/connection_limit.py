@@ -1,4 +1,4 @@
-"""How many connections may be open at once, and which one makes room for a newcomer.
+"""The limit of open connections, and which of them is evicted for a newcomer.
 
 There is one bound for all connections and one for each client (`peer.network_of`). At a
 bound, the connection that has waited longest for its client is evicted: first those

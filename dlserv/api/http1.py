@@ -46,7 +46,7 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def keep_alive(self):
-        """Whether the client may send another request on this connection."""
+        """True if the client may send another request on this connection."""
         options = [each.strip().lower() for each in self.headers.get("connection", "").split(",")]
         return "close" not in options and (self.version >= (1, 1) or "keep-alive" in options)
 
@@ -60,7 +60,7 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def is_too_large(self):
-        """Whether the declared length of the body is over the limit."""
+        """True if the declared length of the body is over the limit."""
         return int(self.headers.get("content-length", 0)) > LONGEST_BODY
 
 

@@ -13,7 +13,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What the interface counts about itself; `started` is when that began, in epoch seconds."""
+    """Counters of the interface itself; `started` is the time of their start in epoch seconds."""
 
     def __init__(self):
         self.started = round(time.time(), 3)

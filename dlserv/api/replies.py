@@ -1,4 +1,4 @@
-"""What a route answers with, apart from any socket.
+"""Replies as routes return them, apart from any socket.
 
 `Reply.body` is one of three things: bytes, or a memoryview of many; a `FilePart`, which the
 server copies without reading it into memory; or an iterator of bytes without a known end, after which the

@@ -3,34 +3,20 @@
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
 besides `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
 404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
-
-The journey of a POST /task, from the first byte to the reply:
-
-  server.Server          accepts the connection; connection_limit admits it or evicts another
-  server.Handler         reads the head (http1), lets access judge it, reads the body
-  routes.find            picks the row; requests and bodies take query and body apart
-  daemon.Daemon.add_all  makes a Task, which checks URL and options
-  tasks.registry         takes it in and hands its record to state.store
-  state.store            commits it with whatever else waits, and fsyncs
-  tasks.runner           queues the task for the scheduler
-  replies, server        encode the reply and send it in one write
 """
 
 import json
 import re
 from collections import namedtuple
 
-from .. import urls
 from ..acts import ACTS, MOVE, PLACES
-from ..errors import InvalidValue, StoreBroken
 from ..settings.config import CONFINING
 from ..tasks.task import STATES
 from . import bodies, metrics, openapi, views
 from .assets import MEDIA_TYPES
+from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Failures, Reply
-
-PORTION = 500           # tasks of a batch that are handled at a time, so that little memory is in use
+from .replies import Reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -98,71 +84,7 @@ def get_task_file(daemon, request, tid):
     return file_reply(request, *daemon.open_file(tid))
 
 
-# -- many tasks -------------------------------------------------------------------------
-
-def add_tasks(daemon, request):
-    """Add the tasks that can be added, and list the others with their reasons."""
-    entries, tids, failures = bodies.read_list(request.json(), "tasks"), [], Failures()
-    for some in _portions(entries):
-        wanted = []
-        for entry in some:
-            try:
-                wanted.append(bodies.read_entry(entry))
-            except InvalidValue as error:
-                failures.add(_shown(entry.get("url") if isinstance(entry, dict) else None), error)
-        added, refused = _unless_broken(lambda: daemon.add_all(wanted), bool(tids),
-                                        lambda error: ([], [(each[0], error) for each in wanted]))
-        tids += added
-        for url, error in refused:
-            failures.add(_shown(url), error)
-    if not failures:
-        return {"tids": tids}
-    return failures.reply(f"{len(failures)} of {len(entries)} tasks were refused; the others are added", tids=tids)
-
-
-def _portions(items):
-    """Yield parts of the list, whose results fit into little memory."""
-    for start in range(0, len(items), PORTION):
-        yield items[start:start + PORTION]
-
-
-def _unless_broken(act, has_begun, failed):
-    """Return what `act` returns; `failed(error)` if the database broke after earlier portions are done."""
-    try:
-        return act()
-    except StoreBroken as error:
-        if not has_begun:
-            raise
-        return failed(error)
-
-
-def _shown(url):
-    return urls.shown(url) if isinstance(url, str) else None
-
-
-def act_on_tasks(daemon, request):
-    """Do what the last segment of the path says to each task."""
-    act = getattr(daemon, request.path.rpartition("/")[2] + "_all")
-    tids, _ = bodies.read_batch(request.json())
-    return _act_on_each(tids, act)
-
-
-def delete_tasks(daemon, request):
-    tids, del_file = bodies.read_batch(request.json())
-    return _act_on_each(tids, lambda some: daemon.delete_all(some, del_file)[1])
-
-
-def _act_on_each(tids, act):
-    """Reply to `act(tids)`, which returns [(tid, error), …]."""
-    tids, failures = list(dict.fromkeys(tids)), Failures()
-    for some in _portions(tids):
-        for tid, error in _unless_broken(lambda: act(some), some[0] != tids[0],
-                                         lambda error: [(tid, error) for tid in some]):
-            failures.add(tid, error)
-    if not failures:
-        return {}
-    return failures.reply(f"{len(failures)} of {len(tids)} tasks failed; the others are done")
-
+# -- all tasks --------------------------------------------------------------------------
 
 def list_tasks(daemon, request):
     """List a part of the tasks, with the counts of all."""

@@ -2,6 +2,17 @@
 
 `Server` serves one Daemon. `connection_limit` says how many connections there may be,
 `access` who is let in, `handler` what happens on a connection.
+
+The journey of a POST /task, from the first byte to the reply:
+
+  Server                 accepts the connection; connection_limit admits it or evicts another
+  handler.Handler        reads the head (http1), lets access judge it, reads the body
+  routes.find            picks the row; requests and bodies take query and body apart
+  daemon.Daemon.add_all  makes a Task, which checks URL and options
+  tasks.registry         takes it in and hands its record to state.store
+  state.store            commits it with whatever else waits, and fsyncs
+  tasks.runner           queues the task for the scheduler
+  replies, handler       encode the reply and send it in one write
 """
 
 from __future__ import annotations
@@ -67,7 +78,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True if only this machine can reach the server."""
         return listener.is_local(self.socket)
 
     def reload_certificate(self) -> None:

@@ -23,8 +23,8 @@ def of(settings):
     else:
         key, found = "server.token_file", read(settings.token_file)
     if found is not None and len(found) < SHORTEST:
-        raise InvalidValue(key, f"the token has fewer than {SHORTEST} characters and could be guessed; choose a "
-                           "longer one, such as `openssl rand -hex 16` prints")
+        raise InvalidValue(key, f"the token has fewer than {SHORTEST} characters and could be guessed; "
+                           "choose a longer one, such as `openssl rand -hex 16` prints")
     return found
 
 

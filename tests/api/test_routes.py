@@ -4,11 +4,12 @@ import json
 import os
 import random
 import re
+import sys
 import time
 
 import pytest
 
-from harness import noise, until
+from harness import ROOT, Process, noise, until
 from servers.origin import Gate, paced
 
 from dlserv.api import bodies
@@ -244,6 +245,18 @@ def test_every_operation_is_described_once(document):
         assert all(parameter["description"] for parameter in operation["parameters"])
     assert document["paths"]["/health"]["get"]["security"] == []
     assert "security" not in document["paths"]["/task/list"]["get"]
+
+
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_the_interface_is_described_without_docstrings(tmp_path, folder, flag):
+    arguments = ["--download-dir", str(folder), "--db", str(tmp_path / "state.db")]
+    process = Process(arguments, [sys.executable, flag, os.path.join(ROOT, "dlserv.py")])
+    try:
+        described = process.api.get("/openapi.json").json["paths"]
+        assert described["/task"]["post"]["summary"] == "create a task"
+        assert process.api.get("/config").status == 200
+    finally:
+        process.stop()
 
 
 def test_every_reference_leads_somewhere(document):
