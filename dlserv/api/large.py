@@ -6,7 +6,7 @@ library would keep that much for each of its threads. So one thread works on the
 the other, and what waits lies in anonymous memory maps.
 """
 
-import queue
+import collections
 import threading
 
 LARGE = 2 ** 16         # bytes
@@ -34,33 +34,50 @@ def joined(pieces):
 
 
 class LargeRequests:
-    """The thread and its queue; the thread starts with the first request."""
+    """Turns for large requests; the thread is there while there are any."""
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._queue, self._thread = queue.Queue(), None
+        self._waiting, self._thread = collections.deque(), None
 
     def do(self, work):
-        """Return `work()`, which raises nothing, after those that were asked for before."""
+        """Return `work()`, which may raise nothing but MemoryError, after the requests that came before."""
         results, done = [], threading.Event()
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dlserv-http-large", daemon=True)
-                self._thread.start()
-        self._queue.put((work, results, done))
+            self._waiting.append((work, results, done))
+            if self._thread is None and not self._start():
+                self._waiting.pop()
+                return work()
         done.wait()
+        if not results:
+            raise MemoryError
         return results[0]
 
+    def _start(self):
+        """Start the thread; return False if the system has none left."""
+        self._thread = threading.Thread(target=self._run, name="dlserv-http-large", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+        return self._thread is not None
+
+    def _run(self):
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                work, results, done = self._waiting.popleft()
+            try:
+                results.append(work())
+            except MemoryError:
+                pass        # raised where the work was asked for
+            done.set()
+
     def close(self, seconds):
-        """End the thread; a request that takes longer than `seconds` is left to itself."""
+        """Wait at most `seconds` for the requests that are under way."""
         with self._lock:
             thread = self._thread
         if thread is not None:
-            self._queue.put(None)
             thread.join(seconds)
-
-    def _run(self):
-        for work, results, done in iter(self._queue.get, None):
-            results.append(work())
-            done.set()
-            del work, results, done     # or they would stay until the next request
