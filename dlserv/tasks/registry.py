@@ -76,6 +76,8 @@ class Board:
                     taken.append(task)
                 except RequestError as error:
                     failures.append((task, error.bare()))
+            if not taken:
+                return failures
             ticket = self.store.write({task.tid: task.to_record() for task in taken})
         try:
             ticket.wait()
@@ -105,6 +107,8 @@ class Board:
                     changes.update(act(self.get(tid)))
                 except RequestError as error:
                     failures.append((tid, error.bare()))
+            if not changes:
+                return failures
             ticket = self.store.write(changes)
         try:
             ticket.wait()
