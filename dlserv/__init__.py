@@ -9,11 +9,20 @@
 
 from .version import __version__
 
-__all__ = ["Daemon", "Server", "__version__"]
+__all__ = ["Client", "Daemon", "Server", "__version__"]
+
+TYPE_CHECKING = False       # type checkers take it for typing's, which costs an import
+if TYPE_CHECKING:
+    from .api.server import Server
+    from .client.rest import Client
+    from .daemon import Daemon
 
 
-def __getattr__(name):
-    """The public classes, loaded when they are first asked for (PEP 562)."""
+def __getattr__(name: str) -> object:
+    """Return a public class, loaded when it is first asked for (PEP 562)."""
+    if name == "Client":
+        from .client.rest import Client
+        return Client
     if name == "Daemon":
         from .daemon import Daemon
         return Daemon

@@ -14,29 +14,32 @@ import os
 import threading
 import time
 
-from .version import __version__
-from .settings import options
-from .tasks.runner import Attempts, join
-from .tasks.registry import Board
-from .settings.config import Config, fixed_names, is_live
-from .net.address_policy import AddressPolicy
-from .net.cookies import read_file
-from .net.tls import Tls, load_authorities, load_certificate
+from .engine.download import Finished
 from .engine.folder import Folder
-from .net.host_limits import Hosts
-from .net.pool import Pool
 from .engine.ratelimit import TokenBucket
-from .net.proxy import Network
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, Permanent, RequestError,
                      StoreBroken, Unavailable)
 from .fs import check_file, file_system, free_bytes
-from .tasks.download_dir import Place
-from .tasks.removal import Removal, remove_files
-from .tasks.attempt import boot_id
+from .net.address_policy import AddressPolicy
+from .net.cookies import CookieFile
+from .net.host_limits import HostLimits
+from .net.netrc import Netrc
+from .net.pool import Pool
+from .net.proxy import Network
+from .net.tls import Tls, load_authorities, load_certificate
+from .settings import options
+from .settings.config import Config, fixed_names, is_live
+from .settings.current import Settings
 from .state.store import FACT, Store
-from .tasks.task import FINISHED, INVALID, PAUSE, PAUSED, QUEUED, RESTART, RESUME, Task, check_url, tid_of
+from .tasks.attempt import wait_for_all
+from .tasks.download_dir import DownloadDir
+from .tasks.registry import TaskRegistry, boot_id
+from .tasks.removal import Removal, remove_files
+from .tasks.runner import Runner
+from .tasks.states import FINISHED, INVALID, PAUSED, QUEUED
+from .tasks.task import Task, check_url
+from .version import __version__
 
-LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
@@ -57,30 +60,32 @@ class Daemon:
     """
 
     def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None):
-        self.config = Config.parse(settings)
+        self._settings = current = Settings(Config.parse(settings))
         for key in ("download_dir", "db_path"):
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
-        self._boot = boot_id()
         self._started, self._began = False, time.monotonic()
         self._confined = self.config.download.deny_private
         self._keep, self._configuring = keep, threading.Lock()
-        self._board = Board(self.config.general.log_size)
-        self._folder = folder
-        self._bucket = TokenBucket(self.config.download.ratelimit)
+        self._folder, self._cookie_file = folder, CookieFile()
+        self._registry = TaskRegistry(current, boot_id())
+        self._bucket = TokenBucket(current.download.ratelimit)
         self._network = Network(
-            Tls(self.config.download.ca_file, self.config.download.client_cert), dict(proxies or {}),
-            Hosts(lambda: self.config.download.max_per_host), Pool(), netrc, self._cookies,
-            AddressPolicy(lambda: self.config.download))
-        self._place = Place(self.config.general.download_dir)
-        self._attempts = Attempts(self._board, lambda: self.config, self._network, self._bucket,
-                                  self._boot, self._place)
+            Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
+            HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
+        self._download_dir = DownloadDir(current.general.download_dir)
+        self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
+
+    @property
+    def config(self):
+        """The Config that counts now."""
+        return self._settings.config
 
     # -- life ------------------------------------------------------------------------
 
     def start(self):
         """Open the database and go on with what it holds; gives the daemon itself."""
-        if self._board.store is not None:
+        if self._registry.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
         self._check_files(self.config.download)
@@ -90,20 +95,20 @@ class Daemon:
         if file_system(store.path) in NETWORK_FILE_SYSTEMS:
             log.warning("the database is on a network file system, which may lose it; "
                         "name a local one with general.db_path")
-        interrupted = self._take_up(store)
+        interrupted = self._restore(store)
         for task in interrupted:
-            self._clear_away(task)
-        self._board.left([task.tid for task in interrupted])
+            remove_files(task, self._download_dir, self._registry.claims())
+        self._registry.deletion_done([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
-        self._attempts.start()
+        self._runner.start()
         self._started, self._began = True, time.monotonic()
         return self
 
-    def _take_up(self, store):
-        """Begin with what the store holds; gives the tasks that a crash caught leaving."""
+    def _restore(self, store):
+        """Take in what the store holds; return the tasks whose deletion a crash interrupted."""
         try:
-            fact = self._place.open(store.fact("place"))
-            interrupted = self._board.open(store, self.config.download, self._boot)
+            fact = self._download_dir.open(store.fact("place"))
+            interrupted = self._registry.open(store)
         except BaseException:
             store.close()
             raise
@@ -115,9 +120,9 @@ class Daemon:
         """Stop all attempts where they are, store everything, end all threads."""
         if self._started:
             self._started = False
-            self._attempts.stop()
+            self._runner.stop()
             self._network.pool.close()
-            self._board.close()
+            self._registry.close()
 
     def __enter__(self):
         return self.start()
@@ -133,9 +138,9 @@ class Daemon:
         `notes` are warnings for the task's log. Raises InvalidValue, or Exists, which
         holds the tid of the task that is there.
         """
-        _, failures = self.add_all([(url, posted, notes)])
+        tids, failures = self.add_all([(url, posted, notes)])
         _raise_first(failures)
-        return tid_of(url)
+        return tids[0]
 
     def add_all(self, wanted):
         """Take many (url, posted, notes); gives (tids, [(url, RequestError), …] of those refused)."""
@@ -145,14 +150,9 @@ class Daemon:
                 tasks.append(self._make_task(url, posted or {}, notes))
             except RequestError as error:
                 failures.append((url, error.bare()))
-        refused = dict(self._board.add_all(tasks, self.config.general.max_tasks))
-        taken = [task for task in tasks if task not in refused]
-        with self._board.lock:
-            for task in taken:
-                if task.state == QUEUED and self._board.tasks.get(task.tid) is task:
-                    self._attempts.enqueue(task)
-        return ([task.tid for task in taken],
-                failures + [(task.added, error) for task, error in refused.items()])
+        taken, refused = self._registry.add_all(tasks)
+        self._runner.enqueue_all(taken)
+        return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
     def pause(self, tid):
         """Stop the task where it is. Raises NotFound or Conflict."""
@@ -183,77 +183,96 @@ class Daemon:
         attempt. Raises InvalidValue, NotFound or Conflict.
         """
         if url is not None:
-            check_url(url)
+            url = check_url(url)
         posted = posted or {}
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
-        _raise_first(self._board.act_on_all([tid], lambda task: self._change(task, url, checked)))
+
+        def change(task):
+            anew = task.change(url, checked, self.config.download)
+            self._runner.adjust(task, anew)
+            return task.changes()
+
+        _raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
         """Give a waiting task another place: "top", "bottom", "up" or "down" within its priority.
 
         Raises NotFound or Conflict.
         """
-        def shift(task):
-            shifted = self._board.shift(task, to)
-            for each in shifted:
+        def reorder(task):
+            changes = {}
+            for each in self._registry.reorder(task, to):
+                changes.update(each.changes())
                 if each.state == QUEUED:
-                    self._attempts.enqueue(each)
-            return {each.tid: each.to_record() for each in shifted}
+                    self._runner.enqueue(each, each.delay)
+            return changes
 
-        _raise_first(self._board.act_on_all([tid], shift))
+        _raise_first(self._registry.act_on_all([tid], reorder))
 
     def restart_all(self, tids):
         """Restart each; gives [(tid, RequestError), …] of those that could not be."""
-        return self._board.act_on_all(tids, self._restart)
+        def restart(task):
+            task.restart()
+            self._runner.enqueue(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, restart)
 
     def pause_all(self, tids):
         """Pause each; gives [(tid, RequestError), …] of those that could not be."""
-        return self._board.act_on_all(tids, self._pause)
+        def pause(task):
+            task.pause()
+            self._runner.take_back(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, pause)
 
     def resume_all(self, tids):
         """Resume each; gives [(tid, RequestError), …] of those that could not be."""
-        return self._board.act_on_all(tids, self._resume)
+        def resume(task):
+            task.resume()
+            self._runner.enqueue(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, resume)
 
     def delete_all(self, tids, del_file=False):
         """Delete each; gives ({tid: Removal}, [(tid, RequestError), …]).
 
         Raises StoreBroken; then all of them are still there.
         """
-        tasks = []
+        attempts = {}       # task -> its attempt or None
 
-        def leave(task):
-            self._attempts.take_back(task)
-            tasks.append(task)
-            return self._board.leave(task, del_file)
+        def delete(task):
+            attempts[task] = task.attempt
+            self._runner.forget(task, keep=not del_file)
+            return self._registry.begin_delete(task, del_file)
 
         try:
-            failures = self._board.act_on_all(tids, leave)
+            failures = self._registry.act_on_all(tids, delete)
         except StoreBroken:
-            with self._board.lock:
-                self._board.stay(tasks)
-                self._attempts.take_on(tasks)
+            with self._registry.lock:
+                self._registry.undo_delete(attempts)
+                self._runner.reconcile(attempts)
             raise
-        join([task.run for task in tasks if task.run is not None])
-        removals = {task.tid: self._clear_away(task) if del_file else Removal([], [], [])
-                    for task in tasks}
-        self._board.left(removals)
-        return removals, failures
+        wait_for_all(filter(None, attempts.values()))
+        return self._clear_away_all(attempts, del_file), failures
 
     # -- what users see --------------------------------------------------------------
 
     def get(self, tid):
         """The Task. Raises NotFound."""
-        return self._board.get(tid)
+        return self._registry.get(tid)
 
     def list(self, state=None):
         """The Tasks, oldest first; those in one state if it is named."""
-        return self._board.list(state)
+        return self._registry.list(state)
 
     def counts(self):
         """{state: how many tasks are in it}, every state named."""
-        return self._board.counts()
+        return self._registry.counts()
 
     def wait(self, tid, timeout=None):
         """The Task once nothing more happens to it by itself: finished, invalid or paused.
@@ -261,23 +280,28 @@ class Daemon:
         Raises NotFound, also when it is deleted meanwhile, TimeoutError, and StoreBroken
         when the daemon is stopped.
         """
-        return self._board.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
+        return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
     def subscribe(self):
         """An events.Subscription to what happens to tasks from now on."""
-        return self._board.events.subscribe()
+        return self._registry.events.subscribe()
 
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""
-        return self._board.events.watch()
+        return self._registry.events.watch()
+
+    @property
+    def network(self):
+        """Return the net.proxy.Network that all connections share."""
+        return self._network
 
     def running(self):
         """The tids of the tasks that download."""
-        return [run.tid for run in self._attempts.runs()]
+        return [attempt.tid for attempt in self._runner.attempts()]
 
     def stats(self):
         """How it goes as a whole: bytes a second now, bytes since the start, and so on."""
-        received, speed, connections = self._attempts.totals()
+        received, speed, connections = self._runner.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": free_bytes(self.config.general.download_dir),
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
@@ -288,19 +312,19 @@ class Daemon:
         Raises StoreBroken or Unavailable if the daemon cannot work; their sentences name no
         path, for anybody may read them.
         """
-        store = self._board.store
+        store = self._registry.store
         if store is None or not store.is_writable:
             raise StoreBroken("the database cannot be written")
-        if not self._place.is_there():
+        if not self._download_dir.is_there():
             raise Unavailable("the download directory is not there; its disk may be missing")
-        if not self._attempts.is_alive():
+        if not self._runner.is_alive():
             raise Unavailable("the scheduler has died; start the daemon again")
         return {"repaired": store.repaired} if store.repaired else {}
 
     def outcomes(self):
         """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""
-        with self._board.lock:
-            return dict({"finished": 0, "failed": 0, "retried": 0}, **self._attempts.outcomes)
+        with self._registry.lock:
+            return dict(self._runner.outcomes.counts)
 
     def open_file(self, tid):
         """(the task, a binary file object) of a finished task's file, if it is still that file.
@@ -311,9 +335,9 @@ class Daemon:
         file = task.file
         if file is None:
             raise Conflict("the task is %s; it has no file yet" % task.state)
-        self._place.check()
+        self._download_dir.check()
         try:
-            with Folder(self._place.path, task.options.dir, make=False) as folder:
+            with Folder(self._download_dir.path, task.options.dir, make=False) as folder:
                 opened = os.fdopen(folder.open(file.name), "rb")
         except LocalError as error:
             raise NotFound("the file is not there any more: %s" % error) from error
@@ -366,28 +390,25 @@ class Daemon:
 
     def _apply(self, config):
         """Make the settings those that count."""
-        with self._board.lock:
-            self.config = config
-            self._board.log_size = config.general.log_size
-            for task in self._board.tasks.values():
-                task.configure(config.download)
-                task.log = task.log[:config.general.log_size]
+        with self._registry.lock:
+            self._settings.config = config
+            self._registry.configure()
         self._bucket.rate = config.download.ratelimit
         self._network.pool.clear()
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
-        self._attempts.wake()
+        self._runner.heed_limits()
 
     def _make_task(self, url, posted, notes):
         task = Task.new(url, posted, self.config.download)
         for note in notes:
-            self._board.note(task, "warning", note)
+            self._registry.note(task, "warning", note)
         return task
 
     def _check_files(self, settings):
         """Raise InvalidValue if a file that a setting names cannot be loaded."""
         for key, path, load in (("ca_file", settings.ca_file, load_authorities),
                                 ("client_cert", settings.client_cert, load_certificate),
-                                ("cookies_file", self._cookies_path(settings), read_file)):
+                                ("cookies_file", self._cookies_path(settings), self._cookie_file.read)):
             try:
                 if path:
                     check_file(path)
@@ -402,49 +423,41 @@ class Daemon:
 
     def _cookies(self):
         path = self._cookies_path(self.config.download)
-        return read_file(path) if path else ()
+        return self._cookie_file.read(path) if path else ()
 
-    def _pause(self, task):
-        self._board.move(task, PAUSE)
-        task.error = None
-        self._attempts.take_back(task)
-        return {task.tid: task.to_record()}
+    def _clear_away_all(self, attempts, del_file):
+        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}."""
+        if not del_file:
+            self._registry.deletion_done([task.tid for task in attempts])
+            return {task.tid: Removal([], [], []) for task in attempts}
+        removals, claims, done = {}, self._registry.claims(), []
+        for task, attempt in attempts.items():
+            late = attempt is not None and attempt.call_afterwards(
+                lambda task=task, attempt=attempt: self._clear_away_late(task, attempt))
+            removals[task.tid] = self._clear_away(task, attempt, claims)
+            if late:
+                removals[task.tid].kept.append((
+                    task.filename, "its download is not over yet; what that leaves is deleted then"))
+            else:
+                done.append(task.tid)
+        self._registry.deletion_done(done)
+        return removals
 
-    def _resume(self, task):
-        self._board.move(task, RESUME)
-        task.retries, task.error = 0, None
-        self._attempts.enqueue(task)
-        return {task.tid: task.to_record()}
+    def _clear_away_late(self, task, attempt):
+        """Delete what the attempt has left that was not over when its task was deleted."""
+        removal = self._clear_away(task, attempt, self._registry.claims())
+        for name, reason in removal.kept:
+            log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
+        self._registry.deletion_done([task.tid])
 
-    def _restart(self, task):
-        self._board.move(task, RESTART)
-        task.retries, task.reached, task.error = 0, 0, None
-        task.previous, task.file, task.flushed = task.file or task.previous, None, []
-        if task.progress is not None:
-            task.progress = task.progress._replace(done=[], publishing=None, checksum=None)
-        self._attempts.enqueue(task)
-        return {task.tid: task.to_record()}
-
-    def _change(self, task, url, posted):
-        """See `change`; called with the lock held."""
-        fixed = {"filename", "dir"} & set(posted)
-        if fixed and (task.progress or task.file):
-            raise Conflict("the file has its name already; %s cannot be changed" % " and ".join(sorted(fixed)))
-        before = task.options
-        task.posted = {key: value for key, value in dict(task.posted, **posted).items() if value is not None}
-        task.configure(self.config.download)
-        changed = {name for name in before._fields
-                   if getattr(before, name) != getattr(task.options, name)}
-        moved = url is not None and url != task.url
-        task.url = url or task.url
-        self._attempts.adjust(task, anew=moved or bool(changed - LIVE_OPTIONS))
-        return {task.tid: task.to_record()}
-
-    def _clear_away(self, task):
-        run = task.run
-        if run is not None and run.download.progress() is not None:
-            task.progress = run.download.progress()
-        return remove_files(task, self._place)
+    def _clear_away(self, task, attempt, claims):
+        """Delete the files of a task that has left, and of its last attempt; return the Removal."""
+        progress, finished = attempt and attempt.download.progress(), None
+        if progress is not None:
+            task.advance(progress, attempt.session, flushed=False)
+        if attempt is not None and isinstance(attempt.outcome, Finished):
+            finished = attempt.outcome
+        return remove_files(task, self._download_dir, claims, finished)
 
 
 def _open_store(path, backend):

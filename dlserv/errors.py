@@ -17,9 +17,19 @@ import re
 
 from .units import clean
 
+_STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "timeout", 410: "not_found",
+                 416: "range"}
+
 
 class Error(Exception):
-    """The root of them all; never raised itself."""
+    """The root of them all; never raised itself.
+
+    `word` says in one word what a task met: timeout, not_found, network, dns, tls, auth, http,
+    ftp, no_space, exists, disk, checksum, redirects, range, refused, clock or bug. It is None
+    where another error, which this one came from, says more; see `reason_of`.
+    """
+
+    word = None
 
     def bare(self):
         """Return the error without its traceback and causes, which keep every frame they came through alive.
@@ -92,17 +102,31 @@ class TransferError(Error):
 
     redirected = False
 
-    def __init__(self, reason, status=None):
+    def __init__(self, reason, status=None, word=None):
         super().__init__(re.sub(" +", " ", clean(reason, " ")).strip()[:300])
         self.status = status
+        if word is not None or status is not None:
+            self.word = word or _STATUS_WORDS.get(status, "http")
 
 
 class Temporary(TransferError):
     """Worth another try. `retry_after` is the wait in seconds the server asked for."""
 
-    def __init__(self, reason, retry_after=None, status=None):
-        super().__init__(reason, status)
+    def __init__(self, reason, retry_after=None, status=None, word=None):
+        super().__init__(reason, status, word)
         self.retry_after = retry_after
+
+
+class Offline(Temporary):
+    """This machine reaches no network now; another source may be near enough to be asked."""
+
+    word = "network"
+
+
+class WrongClock(Temporary):
+    """A certificate is not valid yet by this machine's clock."""
+
+    word = "clock"
 
 
 class Permanent(TransferError):
@@ -112,9 +136,17 @@ class Permanent(TransferError):
 class Changed(TransferError):
     """What the server has now is not what the bytes on disk came from."""
 
+    word = "range"
+
+
+class Longer(Changed):
+    """More bytes came than the server had said, on another channel than theirs, that there are."""
+
 
 class WrongBytes(TransferError):
     """The file is whole, but not the one its checksum promised."""
+
+    word = "checksum"
 
 
 # -- ours -----------------------------------------------------------------------
@@ -126,24 +158,41 @@ class LocalError(Error):
 class NoSpace(LocalError):
     """The file system or the quota is full."""
 
+    word = "no_space"
+
 
 class Unwritable(LocalError):
     """A file or folder cannot be made or written, for another reason than space."""
 
+    word = "disk"
+
 
 class Unavailable(Unwritable):
-    """A folder or disk is out of reach for now; it may come back by itself."""
+    """A folder or disk is out of reach for now; it may come back by itself.
+
+    `is_loss` says that the disk may not have what it took before and was not asked to flush.
+    """
+
+    def __init__(self, reason, is_loss=False):
+        super().__init__(reason)
+        self.is_loss = is_loss
+
+
+class NameTooLong(Unwritable):
+    """The file system has no names of that length."""
 
 
 class Exhausted(LocalError):
-    """The system lets this program have no more files and connections open."""
+    """The system lets this program have no more of something: files, threads, memory."""
 
-    def __init__(self):
-        super().__init__("the system lets this program have no more files and connections open")
+    def __init__(self, what="files and connections open"):
+        super().__init__(f"the system lets this program have no more {what}")
 
 
 class NameTaken(LocalError):
     """A file of that name is there and is not ours to replace."""
+
+    word = "exists"
 
 
 class MissingModule(LocalError):
@@ -158,24 +207,43 @@ class MissingModule(LocalError):
 class StoreBroken(LocalError):
     """The database cannot be opened or written."""
 
+    word = "disk"
+
+
+def reason_of(error):
+    """Return the word for what a task met: that of the error, or of the one that it came from.
+
+    None for what has none, such as a limit of the system.
+    """
+    each = error
+    while isinstance(each, Exception):
+        if getattr(each, "word", None) is not None:
+            return each.word
+        each = each.__cause__
+    return "http" if isinstance(error, TransferError) else None
+
 
 # -- a client's -----------------------------------------------------------------
 
 class ClientError(Error):
-    """A request to a daemon has not brought what it was to bring."""
+    """A request to a daemon failed."""
 
 
 class NoDaemon(ClientError):
-    """Nothing answers there, or nothing that is a dlserv."""
+    """Nothing answers there, or something that is no dlserv."""
 
 
 class NotAllowed(ClientError):
-    """401, 403 or 429: a token is missing or wrong, or the daemon does not let this be done."""
+    """401, 403 or 429: the token is missing or wrong, or the daemon does not permit this."""
 
 
 class Refused(ClientError):
-    """The daemon says no; the sentence is its own, `status` HTTP's."""
+    """The daemon declined; the sentence is its own.
 
-    def __init__(self, sentence, status):
+    `status` is HTTP's, `code` the daemon's one word for the reason, `key` the field that
+    was wrong; the last two are None where the daemon does not tell.
+    """
+
+    def __init__(self, sentence, status, code=None, key=None):
         super().__init__(sentence)
-        self.status = status
+        self.status, self.code, self.key = status, code, key

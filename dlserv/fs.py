@@ -2,25 +2,63 @@
 
 import contextlib
 import errno
+import glob
 import os
+import re
 import select
 import shutil
 import stat
 
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # as /proc writes blanks, tabs, line ends and backslashes
+
 
 def file_system(path):
-    """The type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
-    path, found, longest = os.path.realpath(path), None, -1
+    """Return the type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
+    path, found, longest = os.fsencode(os.path.realpath(path)), None, -1
     try:
-        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+        with open("/proc/self/mounts", "rb") as mounts:
             for line in mounts:
-                point, kind = line.split(" ")[1:3]
-                inside = path == point or path.startswith(point.rstrip("/") + "/")
+                point, kind = line.split(b" ")[1:3]
+                point = _OCTAL.sub(lambda match: bytes([int(match.group(1), 8)]), point)
+                inside = path == point or path.startswith(point.rstrip(b"/") + b"/")
                 if inside and len(point) >= longest:
-                    found, longest = kind, len(point)
+                    found, longest = os.fsdecode(kind), len(point)
     except OSError:
         pass
     return found
+
+
+def mounting(path):
+    """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
+
+    Linux numbers mounts and devices with the lowest number that is free, so those come again.
+    What belongs to a mount or a device in /sys is made with it and has its own inode.
+    """
+    try:
+        device = os.stat(path).st_dev
+    except OSError:
+        return None
+    number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
+    block = os.path.realpath("/sys/dev/block/" + number)
+    in_use = glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
+    places = [block, "/sys/class/bdi/" + number] + in_use
+    marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
+    return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
+
+
+def _inode(path):
+    try:
+        return "%d" % os.stat(path).st_ino
+    except OSError:
+        return ""
+
+
+def _first_line(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def mount_of(path):

@@ -1,24 +1,25 @@
-"""Serving: settings from everywhere, the daemon and its server, signals, logging.
+"""The daemon as a process: its server, signals, logging, and the files it leaves for clients.
 
-The only room, beside the command line's, that knows the environment, standard output and
-signals.
+With the commands, the only place that knows the environment, standard output and signals.
 """
 
 import errno
 import importlib
 import logging
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 import zipimport
 
-from .settings import config, config_file
+from .settings import config, config_file, sources
 from .settings import token as tokens
 from .api.listener import UNIX
 from .errors import Error, LocalError, Unwritable
-from .client.discovery import Note, note_path
+from .client.discovery import RunFile, run_file_path
+from .sockets import Waker
 
 log = logging.getLogger("dlserv")
 
@@ -27,99 +28,20 @@ MOST_FILES = 2 ** 16
 LATE = (".net.ftp",)     # modules of ours that are imported when they are needed
 
 
-def add_arguments(parser):
-    """The daemon's own options."""
-    parser.add_argument("-c", "--config", metavar="FILE", help="settings, in JSON")
-    parser.add_argument("--host", metavar="H", help="address to listen on")
-    parser.add_argument("--port", metavar="P", help="port to listen on; 0 takes a free one")
-    parser.add_argument("--download-dir", metavar="D", help="where files go")
-    parser.add_argument("--db", metavar="FILE", help="the database")
-    token = parser.add_mutually_exclusive_group()
-    token.add_argument("--token", metavar="T", help="what clients must send; other users may see it here, "
-                                                    "so rather set $DLSERV_TOKEN")
-    token.add_argument("--token-file", metavar="FILE", help="a file that holds it")
-    token.add_argument("--no-token", action="store_true", help="let anybody in who can reach the address")
-    parser.add_argument("--log-level", metavar="L", help="debug, info, warning or error")
-    moving = parser.add_mutually_exclusive_group()
-    moving.add_argument("--export", metavar="FILE", help="write all tasks, secrets included, to FILE and end")
-    moving.add_argument("--import", metavar="FILE", dest="import_",
-                        help="take tasks from an export or a list of URLs and end")
-
-
-# -- settings -----------------------------------------------------------------------------
-
-_FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
-          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level"),
-          "token": ("server", "token"), "token_file": ("server", "token_file")}
-_TOKEN_KEYS = ("token", "token_file")
-
-
-def settings(options, environ):
-    """(mapping for Daemon, remarks for the log, path of the file) from all there is: the
-    command line (None: there is none) wins over the environment, that over the file, that over
-    the defaults.
-
-    Raises InvalidValue.
-    """
-    flags = vars(options) if options else {}
-    named = flags.get("config")
-    path = named or config.default_config_path(environ, _is_root())
-    from_file = config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
-    from_environment, unknown = config.from_environment(environ)
-    sources = [from_file or {}, from_environment, _from_flags(flags)]
-    mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
-    general = mapping.setdefault("general", {})
-    general.setdefault("download_dir", config.default_download_dir(environ))
-    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
-    for key in ("download_dir", "db_path"):
-        if isinstance(general[key], str):
-            general[key] = os.path.expanduser(general[key])
-    remarks = [(logging.WARNING, "there is no setting for the environment variable %s" % name)
-               for name in unknown]
-    remarks.append((logging.INFO, "no configuration file" if from_file is None
-                    else "configuration file %s" % path))
-    return mapping, remarks, os.path.abspath(path)
-
-
-def _token_of(sources):
-    """The keys that tell the token, all from the same source."""
-    for source in reversed(sources):
-        given = source.get("server", {})
-        if any(given.get(key) for key in _TOKEN_KEYS):
-            return {key: given.get(key) for key in _TOKEN_KEYS}
-    return dict.fromkeys(_TOKEN_KEYS)
-
-
-def _is_root():
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def _from_flags(flags):
-    mapping = {}
-    for flag, (section, key) in _FLAGS.items():
-        value = flags.get(flag)
-        if value is not None:
-            parsed = config.TABLES[section].parse({key: value}, text=True)
-            mapping.setdefault(section, {}).update(parsed)
-    return mapping
-
-
-# -- serving ------------------------------------------------------------------------------
-
 def serve(options):
-    """Serve until SIGTERM or SIGINT, or move tasks if that is asked; gives the exit code. Raises Error."""
+    """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
     if options.export or options.import_:
         return _move(options)
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, path = settings(options, os.environ)
+    mapping, remarks, path = sources.gather(options, os.environ)
 
     def keep(changes, changed):
         config_file.write_back(path, changes)
         log.setLevel(changed.general.log_level.upper())
 
     _allow_many_files()
-    daemon = Daemon(mapping, environment_proxies(), os.path.expanduser("~/.netrc"),
+    daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
                     os.path.dirname(path), keep)
     output = _Output(daemon.config.general)
     for level, remark in remarks:
@@ -134,8 +56,8 @@ def serve(options):
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         token_file = _token_file(options, daemon.config, server)
-        with daemon, server, Note(note_path(os.environ, lambda: daemon.config.general.db_path), server.url,
-                                  token_file):
+        with daemon, server, RunFile(
+                run_file_path(os.environ, lambda: daemon.config.general.db_path), server.url, token_file):
             _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
@@ -147,7 +69,7 @@ def serve(options):
 
 
 def _allow_many_files():
-    """A download has some six descriptors open; what a shell allows is often 256 or 1,024."""
+    """Raise the limit of open files: a download has about six, and shells often allow 256 or 1,024."""
     try:
         import resource
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -159,22 +81,22 @@ def _allow_many_files():
 
 
 def _end_now():
-    """For a disk that keeps a thread: what was acknowledged is in the database, and progress as well."""
-    log.warning("not everything has come to its end within %g s", END_SECONDS)
+    """Exit though a disk still blocks a thread: acknowledged changes and progress are in the database."""
+    log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
     os._exit(0)
 
 
 def _tell_of_death(death):
-    """threading.excepthook: no thread is to die unheard, wherever standard error goes."""
-    log.critical("the thread %s has died of a bug", death.thread.name if death.thread else "?",
+    """Log the death of a thread, as threading.excepthook: standard error may go nowhere."""
+    log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
                  exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
 
 
 def _move(options):
-    """What --export and --import ask for."""
+    """Export or import tasks; return the exit code."""
     from .tasks import export
     from .units import clean
-    mapping, _, _ = settings(options, os.environ)
+    mapping, _, _ = sources.gather(options, os.environ)
     parsed = config.Config.parse(mapping)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="dlserv: %(message)s")
     if options.export:
@@ -187,9 +109,10 @@ def _move(options):
 
 
 def _token_file(options, settings, server):
-    """The file with the server's token, or None; one of our own where others call and no token was named.
+    """Return the file with the server's token, or None.
 
-    That one is made at the first start, which is the only time it is told.
+    Where others can reach the address and no token was named, one is made at the first start,
+    which is the only time it is printed.
     """
     if options.no_token or server.is_local or server.access.token:
         return None if settings.server.token else settings.server.token_file
@@ -197,31 +120,23 @@ def _token_file(options, settings, server):
     if not os.path.exists(path):
         print("dlserv: others can reach this address, so clients must send a token; it is kept in %s:\n"
               "    %s\n"
-              "    The page asks for it; commands on this machine find it, elsewhere give them $DLSERV_TOKEN;\n"
-              "    curl takes -u :TOKEN, and others send \"Authorization: Bearer TOKEN\"."
+              "    The page asks for it. Commands on this machine find it; elsewhere set $DLSERV_TOKEN.\n"
+              "    curl takes -u :TOKEN; other clients send \"Authorization: Bearer TOKEN\"."
               % (path, tokens.make(path)), file=sys.stderr, flush=True)
     server.access.token = tokens.read(path)
     return path
 
 
 def _load_the_rest(server):
-    """Load now what is otherwise loaded when it is needed: the .pyz may be replaced meanwhile."""
+    """Load everything that is loaded late: the .pyz may be replaced while the daemon runs."""
     if isinstance(__loader__, zipimport.zipimporter):
         server.assets.load()
         for name in LATE:
             importlib.import_module(name, __package__)
 
 
-def environment_proxies():
-    """{scheme: proxy} of the environment."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return {}
-    from urllib.request import getproxies_environment
-    return getproxies_environment()
-
-
 def _reload(options, daemon, server, output):
-    """What SIGHUP asks for: the log file, the settings and the certificate taken anew, each by itself."""
+    """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP)."""
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
                            (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
                            (server.reload_certificate, "the certificate stays")):
@@ -230,16 +145,16 @@ def _reload(options, daemon, server, output):
         except Error as error:
             log.error("%s: %s", otherwise, error)
         except Exception:
-            log.exception("%s, for a bug", otherwise)
+            log.exception("%s, because of a bug", otherwise)
 
 
 def _reload_settings(options, daemon):
-    mapping, _, path = settings(options, os.environ)
+    mapping, _, path = sources.gather(options, os.environ)
     waiting = daemon.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:
-        log.warning("%s will count after a new start", ", ".join(waiting))
+        log.warning("%s will count from the next start", ", ".join(waiting))
 
 
 class _Output:
@@ -250,7 +165,7 @@ class _Output:
         self.open(general)
 
     def open(self, general):
-        """Begin to write as the settings say. Raises Unwritable."""
+        """Write to where the settings say from now on. Raises Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()
@@ -276,20 +191,18 @@ class _Output:
 class _Signals:
     """Waits for SIGTERM or SIGINT, of which a second one ends the process at once, and SIGHUP.
 
-    By a descriptor that Python writes to, because the system may hand a signal to any
-    thread, and a main thread that waits for a lock would not notice.
+    Python writes to a Waker when a signal arrives: the system may hand it to any thread, and
+    a main thread that waits for a lock would not notice.
     """
 
     def __init__(self):
-        self._reader, writer = socket.socketpair()
-        writer.setblocking(False)
-        self._writer = writer       # kept open as long as this is
+        self._waker = Waker()
         self._caught, self._hung_up = False, False
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.writing_end, warn_on_full_buffer=False)
         for name in ("SIGTERM", "SIGINT"):
             signal.signal(getattr(signal, name), self._handle)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._hang_up)     # else nohup wants it ignored
+            signal.signal(signal.SIGHUP, self._hang_up)     # ignored means that nohup wants it so
 
     def _hang_up(self, number, frame):
         self._hung_up = True
@@ -302,7 +215,8 @@ class _Signals:
     def wait(self, reload):
         """Return at the end; `reload()` is called for every SIGHUP."""
         while not self._caught:
-            self._reader.recv(1)
+            select.select([self._waker], [], [])
+            self._waker.clear()
             if self._hung_up:
                 self._hung_up = False
                 reload()

@@ -37,8 +37,26 @@ def format_size(count):
         return "%d B" % count
     for unit in ("KiB", "MiB", "GiB", "TiB"):
         count /= 1024.0
-        if count < 999.95 or unit == "TiB":
+        if count < 999.5 or unit == "TiB":
             return "%.*f %s" % (1 if count < 99.95 else 0, count, unit)
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def format_progress(done, total):
+    """Return "1.9 of 40 GiB", "19 MiB so far" while the total is unknown (0), "40 GiB" when all is here."""
+    power = 0
+    while power < 4 and (total or done) >= 999.5 * 1024 ** power:
+        power += 1
+    whole, here = _short(total / 1024 ** power), _short(done / 1024 ** power)
+    if not total:
+        return f"{here} {_UNITS[power]} so far"
+    return f"{whole} {_UNITS[power]}" if done >= total else f"{here} of {whole} {_UNITS[power]}"
+
+
+def _short(number):
+    return re.sub(r"\.0$", "", "%.*f" % (1 if number < 99.95 else 0, number))
 
 
 def format_seconds(seconds):

@@ -1,15 +1,17 @@
 """URLs: checked, encoded, split, and made fit to be shown.
 
-`parse` takes what a person posts (an IRI may be among it) and gives a `URL` whose
-parts are ASCII and safe to write into a request; `follow` does the same, leniently,
-for a Location header. Pure: no name is resolved here.
+`parse` takes what a person posted, which may be an IRI, and returns a `URL` whose parts
+are ASCII and safe to write into a request; `follow` does the same, leniently, for a
+Location header. Pure: no name is resolved here.
 """
 
 import re
 import socket
 from collections import namedtuple
-from urllib.parse import quote, unquote, urljoin
+from urllib.parse import quote, unquote
 
+from .contract import BLANKS
+from .idn import to_ascii
 from .masking import MASK, is_secret
 from .masking import shown as json_text
 from .units import utf8_of
@@ -24,9 +26,15 @@ _SAFE = "/%:=&?~+!$,;'@()*[]"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
-_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u3000\ufeff]")
+_REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?",
+                        re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _SHORTEST_SECRET = len("key")       # of the names that is_secret knows
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# A character in UTF-8, and a run of them, as escapes; what is one in form only, decoding finds out.
+_ESCAPED = re.compile("%[0-7][0-9a-f]|%[cd].%[89ab].|%e.%[89ab].%[89ab].|%f[0-7]%[89ab].%[89ab].%[89ab]."
+                      .replace(".", "[0-9a-f]"), re.IGNORECASE)
+_ESCAPES = re.compile("(?:%s)+" % _ESCAPED.pattern, re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
@@ -41,6 +49,11 @@ class URL(namedtuple("URL", "scheme user password host port target")):
     def origin(self):
         """What credentials are bound to (RFC 6454)."""
         return self.scheme, self.host, self.port
+
+    @property
+    def endpoint(self):
+        """host:port, which names a server even where the port is its scheme's own."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def netloc(self):
@@ -63,38 +76,67 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 
 def parse(text, schemes=SCHEMES):
-    """The URL a person gave. Raises ValueError with the reason."""
-    if text is None or text == "":
+    """Return the URL that a person gave, without the blanks around it. Raise ValueError with the reason."""
+    if text is None:
         raise ValueError("is missing; give an absolute URL")
     if not isinstance(text, str):
         raise ValueError("is not a string")
+    text = text.strip(BLANKS)
+    if not text:
+        raise ValueError("is missing; give an absolute URL")
     if len(text) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
-    if _BLANK_OR_CONTROL.search(text):
-        raise ValueError("has a blank or a control character; encode it as %XX")
+    if _CONTROL.search(text):
+        raise ValueError("has a control character; encode it as %XX")
     if _SURROGATE.search(text):
         raise ValueError("is not valid Unicode")
     return _split(text, schemes)
 
 
 def follow(base, location, schemes=SCHEMES):
-    """Where a Location header leads from `base`. Raises ValueError with the reason."""
-    location = re.sub(r"[\x00-\x1f\x7f]", "", utf8_of(location).strip())
-    try:
-        there = urljoin(str(base), location)
-    except ValueError:      # not in words that end our sentence
-        raise ValueError("has a host that cannot be understood") from None
-    return _split(there[:LONGEST], schemes)
+    """Return the URL that a Location header leads to from `base`. Raise ValueError with the reason."""
+    there = _resolve(base, re.sub(r"[\x00-\x1f\x7f]", "", utf8_of(location).strip()))
+    if len(there) > LONGEST:
+        raise ValueError("is longer than %d characters" % LONGEST)
+    return _split(there, schemes)
+
+
+def _resolve(base, reference):
+    """Return the reference as an absolute URL (RFC 3986, 5.2; "http:path" is relative, as there in 5.2.2)."""
+    scheme, authority, path, query = _REFERENCE.fullmatch(reference).groups()
+    if authority is None and scheme and scheme.lower() != base.scheme:
+        return reference        # no URL that we follow, which the caller finds out
+    if authority is None and not path:
+        path, query = base.path, query or base.target[len(base.path):]
+    elif authority is None:
+        path = path if path.startswith("/") else base.path.rpartition("/")[0] + "/" + path
+    return "%s://%s%s%s" % (scheme or base.scheme, base.netloc if authority is None else authority,
+                            _without_dots(path), query or "")
+
+
+def _without_dots(path):
+    """Return the path with its "." and ".." segments resolved, empty ones kept (RFC 3986, 5.2.4)."""
+    if "/." not in path:
+        return path
+    kept, segments = [], path.split("/")[1:]
+    for segment in segments:
+        if segment not in (".", ".."):
+            kept.append(segment)
+        elif segment == ".." and kept:
+            kept.pop()
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def check_url(text, schemes=SCHEMES):
-    """The text itself if `parse` takes it; a parser for schema.Field."""
+    """Return the text without the blanks around it if `parse` takes it; a parser for schema.Field."""
     try:
         parse(text, schemes)
     except ValueError as error:
         quoted = json_text(shown(text) if isinstance(text, str) else text)
         raise ValueError("%s %s" % (quoted, error)) from None
-    return text
+    return text.strip(BLANKS)
 
 
 def check_proxy(text):
@@ -140,11 +182,10 @@ def _host(host):
         raise ValueError("has no host")
     if host.startswith("["):
         return _ipv6(host[1:-1])
-    if not host.isascii():
-        host = _idna(host)
+    host = to_ascii(host)
     if _HOST.fullmatch(host) is None or ".." in host or len(host) > 254:
         raise ValueError("has a host that is neither a name nor an address")
-    return host.lower()
+    return host
 
 
 def _ipv6(text):
@@ -158,26 +199,13 @@ def _ipv6(text):
     return address.lower() + (percent + zone[2 * zone.startswith("25"):] if percent else "")
 
 
-class NeedsCodec(ValueError):
-    """This Python lacks what a host name outside ASCII takes."""
-
-
-def _idna(host):
-    try:
-        return host.encode("idna").decode("ascii")
-    except LookupError:
-        raise NeedsCodec("has a host name outside ASCII; for that, install python3-codecs here") from None
-    except UnicodeError:
-        raise ValueError("has a host that is not a valid international name") from None
-
-
 def _encode(text):
     return quote(text, safe=_SAFE)
 
 
 def shown(text):
     """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
-    text = text.strip()
+    text = text.strip(BLANKS)
     before, rest = re.match(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)(?:[^/\\?#]*@)?(.*)", text, re.DOTALL).groups()
     if "@" in rest:
         try:
@@ -206,6 +234,24 @@ def _mask_pair(text):
 
 
 def file_name(text):
-    """The decoded last segment of the URL's path; "" where there is none."""
+    """Return the decoded last segment of the URL's path, "" if it has none.
+
+    Escapes that are no UTF-8 stay escapes.
+    """
     match = _URL.fullmatch(text)
-    return unquote((match.group(3) if match else text).rpartition("/")[2])
+    return _ESCAPES.sub(_decode, (match.group(3) if match else text).rpartition("/")[2])
+
+
+def _decode(match):
+    """Return a run of escapes as the characters they stand for."""
+    try:
+        return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
+    except UnicodeDecodeError:      # it looked like UTF-8, but is not all of it
+        return _ESCAPED.sub(_decode_one, match.group())
+
+
+def _decode_one(match):
+    try:
+        return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
+    except UnicodeDecodeError:
+        return match.group()

@@ -6,11 +6,13 @@ import os
 import pytest
 
 from dlserv.settings import config, options
+from dlserv.settings.current import Settings
 from dlserv import urls
 from dlserv.net.address_policy import AddressPolicy
 from dlserv.net.tls import Tls
 from dlserv.engine.download import Download, Environment
-from dlserv.net.host_limits import Hosts
+from dlserv.net.host_limits import HostLimits
+from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
 from dlserv.net.proxy import Network
 
@@ -25,10 +27,11 @@ class Attempt:
                  **posted):
         posted = dict({"timeout": 2, "connections": 1}, **posted)
         self.notes, self.plans = [], []
-        settings = config.Config.parse({"download": settings or {}}).download
+        current = Settings(config.Config.parse({"download": settings or {}}))
+        settings = current.download
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
-                               Hosts(lambda: settings.max_per_host), pool, netrc, lambda: jar,
-                               AddressPolicy(lambda: settings))
+                               HostLimits(current), pool, Netrc(netrc), lambda: jar,
+                               AddressPolicy(current))
         self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
                                  Environment(settings, str(root), self.network), self, kept)
 

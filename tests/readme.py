@@ -13,7 +13,7 @@ sys.path.insert(0, ROOT)
 
 from dlserv.settings import config, options  # noqa: E402
 from dlserv.api.routes import ROUTES  # noqa: E402
-from dlserv.commands.table import COMMANDS  # noqa: E402
+from dlserv.commands.catalogue import COMMANDS  # noqa: E402
 
 README = os.path.join(ROOT, "README")
 

@@ -7,9 +7,10 @@ import tempfile
 import pytest
 
 from dlserv import Daemon, Server
-from dlserv.tasks import runner
+from dlserv.tasks.waits import Waits
 from dlserv.state import store
-from dlserv.tasks.download_dir import Place, mount_of
+from dlserv.fs import mount_of
+from dlserv.tasks.download_dir import DownloadDir
 from dlserv.errors import StoreBroken, Unavailable, Unwritable
 from harness import ROOT, Api, noise, until
 from servers.origin import Gate, paced
@@ -19,7 +20,7 @@ DATA = noise(300000)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     monkeypatch.setattr(store, "RETRY", 0.1)
 
 
@@ -87,7 +88,7 @@ def test_a_folder_that_vanishes_in_mid_file(daemon, origin, folder):
     until(lambda: daemon.get(tid).downloaded == 100000)
     os.rename(str(folder), str(folder) + ".away")
     daemon.pause(tid)
-    until(lambda: daemon.get(tid).run is None)
+    until(lambda: daemon.get(tid).attempt is None)
     daemon.resume(tid)
     until(lambda: daemon.get(tid).error and "waiting for the disk" in daemon.get(tid).error)
     os.rename(str(folder) + ".away", str(folder))
@@ -108,12 +109,12 @@ def test_a_folder_that_cannot_be_written(daemon, origin, folder):
 
 def test_an_empty_mount_point_is_not_filled(tmp_path):
     path = tmp_path / "usb" / "downloads"
-    place = Place(str(path))
+    place = DownloadDir(str(path))
     fact = {"path": str(path), "mount": str(tmp_path / "usb")}
     assert place.open(fact) is None and not path.exists()
     with pytest.raises(Unavailable, match="nothing is mounted at"):
         place.check()
-    assert Place(str(tmp_path / "other")).open(fact) == {
+    assert DownloadDir(str(tmp_path / "other")).open(fact) == {
         "path": str(tmp_path / "other"), "mount": mount_of(str(tmp_path))}
 
 
@@ -140,7 +141,7 @@ def test_a_folder_that_never_was_stops_the_first_start(settings, folder):
 
 
 def test_the_mount_is_remembered(tmp_path):
-    place = Place(str(tmp_path / "x"))
+    place = DownloadDir(str(tmp_path / "x"))
     fact = place.open(None)
     assert fact == {"path": str(tmp_path / "x"), "mount": mount_of(str(tmp_path))}
     place.check()
@@ -156,7 +157,7 @@ def test_tasks_wait_for_their_disk_across_a_restart(settings, tmp_path, origin, 
         mount = tmp_path / "usb"
         mount.mkdir()
         fact = {"path": settings["general"]["download_dir"], "mount": str(mount)}
-        daemon._board.store.write({"fact/place": fact}).wait()
+        daemon._registry.store.write({"fact/place": fact}).wait()
     with Daemon(settings) as daemon:
         daemon.resume(tid)
         until(lambda: daemon.get(tid).error and "nothing is mounted at" in daemon.get(tid).error)
@@ -171,7 +172,7 @@ class Disk:
     """A database's disk that can be full."""
 
     def __init__(self, daemon, monkeypatch):
-        mapping = daemon._board.store._mapping
+        mapping = daemon._registry.store._mapping
         self.full, self._real = False, mapping._save
         monkeypatch.setattr(mapping, "_save", self._save)
 
@@ -197,7 +198,7 @@ def test_what_cannot_be_made_durable_is_a_503(daemon, disk, api, origin, setting
     assert api.put("/task/tid/%s?act=pause" % there).status == 503
     assert api.get("/task/list").status == api.get("/config").status == 200
     disk.full = False
-    until(lambda: not daemon._board.store._owed)
+    until(lambda: not daemon._registry.store._owed)
     assert api.add(origin.url("/b.iso"), paused=True)
 
 
@@ -238,17 +239,18 @@ def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, fold
     assert daemon.add(origin.url("/a.iso"), {"paused": True}) == tids[0]
 
 
-def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origin, folder):
+def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origin, folder, monkeypatch):
+    from dlserv import daemon as module
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)
-    real = daemon._clear_away
+    real = module.remove_files
 
-    def clear_away(task):
+    def remove_files(*arguments):
         disk.full = True        # between the two records of a deletion
-        return real(task)
+        return real(*arguments)
 
-    daemon._clear_away = clear_away
+    monkeypatch.setattr(module, "remove_files", remove_files)
     assert daemon.delete(tid, del_file=True).deleted == ["a.iso"]
     disk.full = False
     assert daemon.add(origin.url("/a.iso"), {"paused": True}) == tid

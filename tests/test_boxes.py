@@ -252,3 +252,19 @@ def test_a_full_disk_makes_a_task_wait(process, origin, tmpfs, tmp_path, backend
         assert (tmpfs / "d" / "small.iso").read_bytes() == DATA
     finally:
         assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("kept", [(), ("openssl", "sqlite3", "codecs")])
+def test_the_commands_work_there(box, pyz, origin, tmp_path, kept):
+    origin.put("/a.iso", DATA)
+
+    def run(*arguments):
+        done = subprocess.run([sys.executable, "-s", pyz] + list(arguments), env=environ(box(*kept)),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(tmp_path))
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+    for arguments in (["--help"], ["help", "get"], ["man"], ["completion", "bash"]):
+        code, out, err = run(*arguments)
+        assert code == 0 and out and not err, err
+    assert run("get", origin.url("/a.iso")) == (0, "a.iso\n", "")
+    assert "is here already" in run("get", origin.url("/a.iso"))[2]
+    assert "did you mean list?" in run("lits")[2]

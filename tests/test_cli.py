@@ -1,6 +1,5 @@
 """The program as a person starts it: settings from everywhere, one sentence for what is wrong, signals."""
 
-import argparse
 import json
 import os
 import re
@@ -15,9 +14,8 @@ import pytest
 from harness import ROOT, noise, until
 from servers.origin import Gate, accept_and_sleep, drop, redirect, refuse
 
-from dlserv import Daemon, serve
+from dlserv import Daemon
 from dlserv.version import __version__
-from dlserv.errors import InvalidValue
 
 DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 DATA = noise(50000)
@@ -149,17 +147,28 @@ def listens(url):
         return sock.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
-def test_while_it_runs_a_note_says_where(process, tmp_path):
+def test_while_it_runs_a_file_says_where(process, tmp_path):
     running = process()
-    note = tmp_path / "dlserv.json"
-    text = json.loads(note.read_text())
-    assert (text["url"], text["pid"]) == (running.url, running.popen.pid) and "token_file" in text
-    assert note.stat().st_mode & 0o777 == 0o600
+    run_file = tmp_path / "dlserv.json"
+    found = json.loads(run_file.read_text())
+    assert (found["url"], found["pid"]) == (running.url, running.popen.pid) and "token_file" in found
+    assert run_file.stat().st_mode & 0o777 == 0o600
+    second = process("--db", str(tmp_path / "other.db"))        # neither overwrites nor removes it
+    assert json.loads(run_file.read_text()) == found
+    second.stop()
+    assert json.loads(run_file.read_text()) == found and "--url" in second.log
     running.stop()
-    assert not note.exists()
+    assert not run_file.exists()
 
 
-def test_the_note_is_beside_the_database_where_there_is_no_runtime_folder(process, environ, tmp_path):
+@pytest.mark.parametrize("arguments", [["-c", "FILE", "serve"], ["serve", "-c", "FILE"], ["-c", "FILE"]])
+def test_options_stand_before_and_after_serve(process, tmp_path, arguments):
+    path = write(tmp_path / "c.json", {"download": {"retries": 9}})
+    command = DLSERV + [path if each == "FILE" else each for each in arguments]
+    assert process(command=command).api.get("/config")["config"]["download"]["retries"] == 9
+
+
+def test_the_run_file_is_beside_the_database_without_a_runtime_folder(process, environ, tmp_path):
     for value in (None, str(tmp_path / "gone")):
         environ.pop("XDG_RUNTIME_DIR", None)
         if value:
@@ -218,64 +227,6 @@ def test_the_command_line_wins_over_environment_file_and_defaults(process, tmp_p
     assert shown["download"]["max_concurrent"] == 5
 
 
-def options(**given):
-    return argparse.Namespace(**dict(dict.fromkeys(("config", "host", "port", "download_dir", "db",
-        "log_level")), **given))
-
-
-def test_a_file_is_found_without_being_named(tmp_path):
-    path = tmp_path / "dlserv" / "config.json"
-    path.parent.mkdir()
-    write(path, {"download": {"retries": 9}})
-    for environ, config in (({"XDG_CONFIG_HOME": str(tmp_path)}, None), ({"DLSERV_CONFIG": str(path)}, None),
-                            ({"DLSERV_CONFIG": "/no/such/file"}, str(path))):
-        mapping, remarks, found = serve.settings(options(config=config), environ)
-        assert found == str(path)
-        assert mapping["download"] == {"retries": 9}
-        assert any(str(path) in remark for _, remark in remarks)
-    assert "download" not in serve.settings(options(), {"XDG_CONFIG_HOME": str(tmp_path / "none")})[0]
-
-
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    path = write(tmp_path / "c.json", {"general": {"download_dir": "~/films", "db_path": "~/state.db"}})
-    general = serve.settings(options(config=path), {})[0]["general"]
-    assert general == {"download_dir": str(tmp_path / "films"), "db_path": str(tmp_path / "state.db")}
-
-
-@pytest.mark.parametrize("text, words", [
-    ({"server": {"port": "eighty"}}, ["server.port", '"eighty"']),
-    ({"server": {"prot": 1}}, ["server.prot", "port"]),
-    ({"download": {"timeout": 0}}, ["download.timeout", "0"]), ({"sever": {}}, ["sever", "server"]),
-    ({"download": []}, ["download", "[]"]), ([], ["configuration"]), ("{", ["config", "JSON"]),
-    ("", ["config", "JSON"]),
-    ('{"download": {"timeout": NaN}}', ["download.timeout", "NaN"]), ("[" * 100000, ["config"]),
-    ('{"download": {"timeout": 1e999}}', ["download.timeout"]), ("\xff\xfe", ["config"]),
-    ('{"download": {"timeout": 1%s}}' % ("0" * 400), ["download.timeout"]),
-    ('{"download": {"ratelimit": "%s"}}' % ("9" * 400), ["download.ratelimit"])],
-    ids=lambda value: str(value)[:30])
-def test_a_wrong_file_is_refused_by_key_and_value(tmp_path, text, words):
-    path = tmp_path / "c.json"
-    write(path, text) if text != "\xff\xfe" else path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InvalidValue) as caught:
-        serve.settings(options(config=str(path)), {})
-    for word in words:
-        assert word in str(caught.value)
-    assert len(str(caught.value)) < 300
-
-
-@pytest.mark.parametrize("flag, text, key", [
-    ("port", "eighty", "server.port"), ("port", "65536", "server.port"), ("port", "-1", "server.port"),
-    ("port", "", "server.port"), ("log_level", "loud", "general.log_level"), ("host", "", "server.host"),
-    ("db", "", "general.db_path"), ("download_dir", "", "general.download_dir"),
-    ("config", "none.json", "config"),
-    ("config", ".", "config")])
-def test_a_wrong_flag_is_refused_by_key_and_value(flag, text, key):
-    with pytest.raises(InvalidValue) as caught:
-        serve.settings(options(**{flag: text}), {})
-    assert str(caught.value).startswith(key + ": ") and text in str(caught.value)
-
-
 def test_what_config_shows_can_be_the_file(process, tmp_path):
     running = process("--log-level", "error", DLSERV_RETRIES="3", DLSERV_RATELIMIT="1M")
     shown = running.api.get("/config")["config"]
@@ -288,7 +239,7 @@ def test_what_config_shows_can_be_the_file(process, tmp_path):
 
 def test_a_wrong_setting_ends_it_with_2_and_a_sentence(fails, tmp_path):
     code, sentence = fails("--log-level", "loud")
-    assert code == 2 and "general.log_level" in sentence and '"loud"' in sentence
+    assert code == 2 and sentence.startswith("dlserv: --log-level: ") and '"loud"' in sentence
     code, sentence = fails(DLSERV_TIMEOUT="soon")
     assert code == 2 and "download.timeout (from $DLSERV_TIMEOUT)" in sentence and '"soon"' in sentence
     code, sentence = fails("-c", write(tmp_path / "c.json", {"server": {"prot": 80}}))
@@ -315,41 +266,41 @@ def test_a_port_in_use_ends_it_with_1(fails):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, sentence = fails("--port", port)
-    assert code == 1 and "server.port" in sentence and port in sentence and "in use" in sentence
+    assert code == 1 and sentence.startswith("dlserv: --port: ") and port in sentence and "in use" in sentence
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a..b"])
 def test_an_address_that_cannot_be_had_ends_it_with_1(fails, host):
     code, sentence = fails("--host", host)
-    assert code in (1, 2) and "server.host" in sentence and host in sentence
+    assert code in (1, 2) and sentence.startswith("dlserv: --host: ") and host in sentence
 
 
-@pytest.mark.parametrize("flag, key, place", [
-    ("--download-dir", "general.download_dir", "file/x"), ("--db", "general.db_path", "file/x"),
-    ("--download-dir", "general.download_dir", "/proc/x/y")])
-def test_a_place_that_cannot_be_written_ends_it_with_1(fails, tmp_path, flag, key, place):
+@pytest.mark.parametrize("flag, place", [
+    ("--download-dir", "file/x"), ("--db", "file/x"), ("--download-dir", "/proc/x/y")])
+def test_a_place_that_cannot_be_written_ends_it_with_1(fails, tmp_path, flag, place):
     (tmp_path / "file").write_text("mine")      # root may write into any folder, but not below a file
     code, sentence = fails(flag, place)
-    assert code == 1 and key in sentence and place in sentence
+    assert code == 1 and sentence.startswith("dlserv: %s: " % flag) and place in sentence
     assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_download_folder_that_is_a_file_ends_it_with_1(fails, tmp_path):
     (tmp_path / "file").write_text("mine")
     code, sentence = fails("--download-dir", "file")
-    assert code == 1 and "general.download_dir" in sentence and "file" in sentence
+    assert code == 1 and sentence.startswith("dlserv: --download-dir: ") and "file" in sentence
 
 
 def test_a_database_that_is_a_folder_ends_it_with_1(fails, tmp_path):
     (tmp_path / "folder").mkdir()
     code, sentence = fails("--db", "folder")
-    assert code == 1 and "general.db_path" in sentence and "folder" in sentence
+    assert code == 1 and sentence.startswith("dlserv: --db: ") and "folder" in sentence
 
 
 def test_a_second_daemon_on_the_same_database_ends_with_1(process, fails, tmp_path):
     first = process()
     code, sentence = fails()
-    assert code == 1 and "general.db_path" in sentence and str(tmp_path / "state" / "dlserv.db") in sentence
+    assert code == 1 and sentence.startswith("dlserv: --db: ")
+    assert str(tmp_path / "state" / "dlserv.db") in sentence
     assert first.api.get("/config").status == 200
     assert json.loads((tmp_path / "dlserv.json").read_text())["url"] == first.url
     first.kill()        # a crash gives the database free

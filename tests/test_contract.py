@@ -25,7 +25,7 @@ EXCERPT = {"tid": str, "state": str, "title": str, "percent": str, "total_bytes"
 STATUS = dict(EXCERPT, url=str, filename=str, tmpfilename=str, downloaded_bytes=int,
               total_bytes_estmt=int, elapsed=NUMBER, create_time=float, start_time=float,
               pause_time=float, finish_time=float, connections=int, retries=int,
-              error=(str, type(None)), log=list)
+              error=(str, type(None)), reason=(str, type(None)), log=list)
 INFO = {"tid": str, "url": str, "final_url": str, "title": str, "filename": str, "ext": str,
         "format": str, "total_bytes": int, "etag": (str, type(None)),
         "last_modified": (str, type(None)), "resumable": bool, "checksum": (str, type(None)),
@@ -255,8 +255,8 @@ def test_options_may_be_left_out_or_null(api):
 def test_a_form_posts_a_task_with_options_as_fields(api):
     body = (b"url=http%3A%2F%2F127.0.0.1%3A1%2Fa+b&paused=true&connections=2&ratelimit=5000"
             b"&timeout=1.5&mirrors=http://h/1&mirrors=http://h/2&headers=X-A%3A+1%0AX-B%3A+2")
-    refused(api.post("/task", body, **FORM), 400, "url")       # "+" is a blank
-    tid = worked(api.post("/task", body.replace(b"+b", b"%2Bb"), **FORM))["tid"]
+    tid = worked(api.post("/task", body, **FORM))["tid"]
+    assert tid == tid_of("http://127.0.0.1:1/a b")      # "+" is a blank
     assert api.get("/task/tid/%s/info" % tid)["detail"]["options"] == {
         "paused": True, "connections": 2, "ratelimit": 5000, "timeout": 1.5,
         "mirrors": ["http://h/1", "http://h/2"], "headers": {"X-A": "1", "X-B": "2"}}
@@ -351,8 +351,9 @@ def test_a_wrong_value_in_ydl_opts_is_refused_like_any_other(api):
     ("file:///etc/passwd", "file"), ("gopher://h/", "gopher"),
     ("javascript:alert(1)", "absolute"), ("/a.iso", "absolute"), ("h/a.iso", "absolute"),
     ("http:///a.iso", "host"),
-    ("http://", "host"), ("http://h:0/", "port"), ("http://h:65536/", "port"), ("http://h/a b", "blank"),
-    ("http://h/\0", "control"), ("http://h\r\n/", "control"), ("http://h/" + "a" * 8192, "8192"),
+    ("http://", "host"), ("http://h:0/", "port"), ("http://h:65536/", "port"), ("http://a b/", "host"),
+    ("http://h/\0", "control"), ("http://h\r\n/", "control"), (" \n", "url"),
+    ("http://h/" + "a" * 8192, "8192"),
     ("", "url")])
 def test_a_url_that_cannot_be_fetched_is_a_400_that_says_why(quiet, url, word):
     refused(quiet.post("/task", {"url": url}), 400, "url", word)
@@ -366,6 +367,20 @@ def test_an_iri_is_encoded_and_fetched(api, origin, folder):
     assert tid == tid_of(url) and status["filename"] == "€ x.iso"
     assert (folder / "€ x.iso").read_bytes() == DATA
     assert api.add("http://bücher.example/ä", paused=True) == tid_of("http://bücher.example/ä")
+
+
+def test_blanks_around_a_url_are_cut_and_inside_sent_as_20(api, origin, folder):
+    origin.put("/a%20b.iso?c=%20d", DATA)
+    url = origin.url("/a b.iso?c= d")
+    tid = api.add(" \t%s\u3000\r\n" % url)
+    assert tid == tid_of(url) and api.reach(tid, "finished")["filename"] == "a b.iso"
+    assert (folder / "a b.iso").read_bytes() == DATA
+    assert refused(api.post("/task", {"url": url}), 409, "already")["tid"] == tid
+    second = {"url": "\n%s/2 " % url, "options": {"paused": True}}
+    batch = worked(api.post("/task/batch/add", {"tasks": [second]}))
+    assert batch["tids"] == [tid_of(url + "/2")]
+    worked(api.request("PATCH", "/task/tid/" + batch["tids"][0], {"url": " %s/3\n" % url}))
+    assert api.status(batch["tids"][0])["url"] == url + "/3"
 
 
 # -- one task ---------------------------------------------------------------------------
@@ -707,6 +722,6 @@ def test_what_was_no_url_is_not_sent_back(quiet):
 
 def test_a_shorter_log_counts_at_once(api, daemon, one):
     for number in range(5):
-        daemon._board.note(daemon.get(one), "warning", "%d" % number)
+        daemon._registry.note(daemon.get(one), "warning", "%d" % number)
     worked(api.post("/config", {"general": {"log_size": 2}}))
     assert [line["msg"] for line in api.status(one)["log"]] == ["4", "3"]

@@ -2,16 +2,17 @@
 
 import os
 import random
+import sys
 import threading
 import time
 
 import pytest
 
-from dlserv import Daemon, urls
+from dlserv import Daemon
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
 from dlserv.errors import Conflict, Forbidden, Full, InvalidValue, MissingModule, NotFound
-from dlserv.tasks.attempt import Checkpointer
+from dlserv.tasks.checkpointer import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
 
@@ -41,7 +42,7 @@ def half_done(daemon, origin, path="/a.iso", **options):
     tid = daemon.add(origin.url(path), options)
     until(lambda: daemon.get(tid).downloaded == 100000)
     daemon.pause(tid)
-    until(lambda: daemon.get(tid).run is None)
+    until(lambda: daemon.get(tid).attempt is None)
     return tid
 
 
@@ -273,8 +274,8 @@ def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
 # -- room -----------------------------------------------------------------------------------------
 
 def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
-    from dlserv.tasks import runner
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks.waits import Waits
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     daemon = start(reserve=2 ** 50)
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
@@ -289,8 +290,8 @@ def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monk
 
 
 def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
-    from dlserv.tasks import runner
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    from dlserv.tasks.waits import Waits
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     daemon = start()
     origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
     tid = daemon.add(origin.url("/a.iso"))
@@ -418,8 +419,7 @@ def test_a_bug_before_an_attempt_ends_its_task_too(daemon, origin, monkeypatch):
 def test_no_service_thread_dies_of_a_bug(daemon, origin, monkeypatch, caplog):
     origin.put("/a.iso", DATA, script=[paced(400000)])
     with monkeypatch.context() as patch:
-        patch.setattr(daemon._attempts._checkpointer, "_store", lambda *arguments: 1 / 0)
-        patch.setattr(daemon._attempts._scheduler._waiting, "_ripen", lambda now: None)
+        patch.setattr(Checkpointer, "_store", lambda *arguments: 1 / 0)
         tid = daemon.add(origin.url("/a.iso"))
         until(lambda: "a checkpoint failed" in caplog.text)
     assert daemon.wait(tid, 10).state == "finished"
@@ -476,7 +476,7 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     first.open()
     assert second.reached.wait(10)
     seen = []
-    store = daemon._board.store
+    store = daemon._registry.store
     write = store.write
 
     def watched(changes, *how, **more):
@@ -490,15 +490,31 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     daemon.delete(tid)
 
 
+def test_odd_lines_of_cookies_and_netrc_cost_no_task(settings, origin, tmp_path, caplog):
+    (tmp_path / "cookies.txt").write_text("nonsense\n127.0.0.1\tFALSE\t/\tFALSE\t1.5e9\told\t1\n"
+                                          "127.0.0.1\tFALSE\t/\tFALSE\t-1\tsid\t\n")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("nonsense\nmachine 127.0.0.1 login me password pw\n")
+    netrc.chmod(0o600)
+    settings["download"]["cookies_file"] = "cookies.txt"
+    ask = refuse("401 Unauthorized", WWW_Authenticate="Basic")
+    with Daemon(settings, netrc=str(netrc), folder=str(tmp_path)) as daemon:
+        for name in ("/a", "/b"):
+            origin.put(name, DATA, script=[ask])
+            assert daemon.wait(daemon.add(origin.url(name)), 10).state == "finished"
+    assert [request.headers["cookie"] for request in origin.requests] == ["sid="] * 4
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sorted(warnings) == [
+        "skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
+        for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
+
+
 def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
     with Daemon(settings) as daemon:
         tid = daemon.add("http://b\u00fccher.example/x", {"paused": True})
 
-    def lack(host):
-        raise urls.NeedsCodec("has a host name outside ASCII")
-
     with monkeypatch.context() as patch:
-        patch.setattr(urls, "_idna", lack)
+        patch.setitem(sys.modules, "stringprep", None)      # as where python3-codecs is not installed
         with pytest.raises(MissingModule, match="python3-codecs"):
             Daemon(settings).start()
     with Daemon(settings) as daemon:

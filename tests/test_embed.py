@@ -32,7 +32,7 @@ def make(tmp_path):
 
 
 def test_the_package_offers_what_it_promises():
-    assert sorted(dlserv.__all__) == ["Daemon", "Server", "__version__"]
+    assert sorted(dlserv.__all__) == ["Client", "Daemon", "Server", "__version__"]
     for name in dlserv.__all__:
         assert getattr(dlserv, name)
     with pytest.raises(AttributeError, match="nothing"):

@@ -175,7 +175,7 @@ def test_the_program_ends_with_2_or_1_and_a_sentence(environ, tmp_path, folder, 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "device"])
 def test_a_configuration_file_that_is_none_is_a_sentence(environ, tmp_path, folder, place, kind):
-    with pytest.raises(AssertionError, match="dlserv: config: "):
+    with pytest.raises(AssertionError, match="dlserv: -c: "):
         Process(["-c", place(kind), "--download-dir", str(folder), "--db", str(tmp_path / "s.db")], environ=environ)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dlserv import Daemon
-from dlserv.tasks import runner
+from dlserv.tasks.waits import Waits
 from harness import noise, until
 from servers.origin import Gate, chunked
 
@@ -104,7 +104,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.1)
+    monkeypatch.setattr(Waits, "BEAT", 0.1)
     paths = [str(tmp_path / name) for name in ("usb", "kept")]
     for path in paths:
         os.mkdir(path)
@@ -164,7 +164,7 @@ def test_a_disk_that_is_pulled_out_is_waited_for_and_its_mount_point_stays_empty
         tid = daemon.add(origin.url("/a.iso"))
         until(lambda: daemon.get(tid).downloaded == 200000)
         daemon.pause(tid)
-        until(lambda: daemon.get(tid).run is None)
+        until(lambda: daemon.get(tid).attempt is None)
         disk.pull_out()
         daemon.resume(tid)
         waits(daemon, tid, "nothing is mounted at " + disk.path)

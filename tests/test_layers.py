@@ -15,25 +15,28 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version units errors acts digests masking fs urls
+    version units errors acts contract digests masking fs sockets idn urls
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
+    settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
-    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.cookies net.proxy net.exchange
-    net.http net.ftp
+    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
+    net.proxy net.exchange net.http net.ftp_control net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.folder engine.partfile engine.sources engine.transfer engine.connection engine.continuity
-    engine.introduction engine.fetch engine.publish engine.unfinished engine.promises engine.inquiry
-    engine.download
-    state state.wal state.backends state.snapshot state.recovery state.store
-    tasks tasks.task tasks.events tasks.removal tasks.download_dir tasks.scheduler tasks.attempt tasks.registry
-    tasks.runner tasks.record_check tasks.export
+    engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
+    engine.continuity engine.introduction engine.fetch engine.publish engine.unfinished engine.promises
+    engine.inquiry engine.download
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.recovery state.store
+    tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
+    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks.runner tasks.export
     daemon
     api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
     api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler api.server
-    client client.rest client.discovery
+    client client.transport client.rest client.discovery
     serve
-    commands.terminal commands.table commands.words commands.rows commands.show commands.settings commands.feed
-    commands.watch commands.act commands.get commands.completion commands
+    commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
+    commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
+    commands.job commands.get commands.page commands.unit commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 
@@ -48,7 +51,7 @@ BANS = {
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
-LAZY_BUT = {"state.backends": {"sqlite3"}, "net.ftp": {"ftplib"}, "net.channel": {"ssl"}}
+LAZY_BUT = {"state.sqlite": {"sqlite3"}, "net.channel": {"ssl"}}
 LONGEST_FUNCTION = 60
 
 

@@ -1,14 +1,18 @@
-"""README's tour of the interface, taken as it stands."""
+"""README: its tour as it stands, its quick start, and the names that its prose mentions."""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from harness import ROOT, noise, until
 from servers.origin import Gate
+
+from dlserv import Client, Daemon, errors
+from dlserv.commands.parser import find
 
 
 def steps():
@@ -38,3 +42,51 @@ def test_the_tour_prints_what_readme_shows(process, origin):
             environ["TID"] = re.search("[0-9a-f]{40}", done.stdout.decode()).group()
             until(lambda: daemon.api.status(environ["TID"])["downloaded_bytes"])
     assert len(shown) == 5 and printed == shown
+
+
+def readme():
+    with open(os.path.join(ROOT, "README"), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_the_flags_that_readme_names_are_those_of_get():
+    table = readme().partition("| you want ")[2].partition("\n\n")[0]
+    lines = [re.findall("`(.*?)`", line) for line in table.splitlines()]
+    named = [words.split() for line in lines for words in line]
+    flags = {word for words in named for word in words if word.startswith("-") and word != "-"}
+    get = find("get")
+    known = {flag for argument in get.arguments for flag in argument.flags + tuple(argument.aliases)}
+    assert len(flags) > 15 and flags - known == {"-qO-"}
+
+
+def test_the_methods_that_readme_names_are_those_of_the_client():
+    table = readme().partition("| method                                   |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)[(`]", table)
+    public = [name for name in vars(Client) if not name.startswith("_") and name not in ("url", "close")]
+    assert sorted(named) == sorted(public)
+
+
+def test_the_names_for_embedders_are_there(daemon):
+    table, _, rest = readme().partition("| method of a Daemon ")[2].partition("\n\n")
+    methods = re.findall(r"`(\w+)[(`]", "\n".join(line.rpartition("|")[0].partition(" | ")[0]
+                                                 for line in table.splitlines()))
+    assert len(methods) > 15 and all(callable(getattr(Daemon, name)) for name in methods)
+    task = daemon.get(daemon.add("http://127.0.0.1:1/x.iso", {"paused": True}))
+    attributes = re.findall("`(\\w+)`", rest.partition("It has ")[2].partition("0.0 for never")[0])
+    assert len(attributes) > 15 and all(hasattr(task, name) for name in attributes)
+    raised = set(re.findall(r"\b[A-Z]\w+", table.partition("|-")[2])) 
+    raised -= {"Task", "Tasks", "GET", "TimeoutError", "None", "False"}
+    assert raised and all(issubclass(getattr(errors, name), errors.Error) for name in raised)
+
+
+def test_the_quick_start_starts_a_daemon_that_others_can_reach(process, tmp_path):
+    """With a token that is printed once, and that the commands then need."""
+    daemon = process("--host", "0.0.0.0", environ=dict(os.environ, XDG_RUNTIME_DIR=str(tmp_path)))
+    token = re.search(r"^    (\S{20,})$", daemon.log, re.MULTILINE).group(1)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DLSERV_")}
+    url = "http://127.0.0.1:" + daemon.url.rpartition(":")[2]
+    for more, code in (({"XDG_RUNTIME_DIR": str(tmp_path)}, 0), ({"DLSERV_URL": url, "DLSERV_TOKEN": token}, 0),
+                       ({"DLSERV_URL": url}, 4)):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "list"],
+                              env=dict(environ, **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == code, done.stderr

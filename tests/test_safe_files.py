@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from dlserv import Daemon
-from dlserv.tasks import runner
+from dlserv.tasks.waits import Waits
 from harness import noise, until
 from servers.origin import Gate, paced
 
@@ -123,7 +123,7 @@ def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, folder, siz
 
 @pytest.mark.parametrize("is_link", [True, False])
 def test_a_file_in_the_place_of_the_part_is_not_published(settings, origin, folder, tmp_path, monkeypatch, is_link):
-    monkeypatch.setattr(runner, "WAIT_FOR_DISK", 0.01)
+    monkeypatch.setattr(Waits, "BEAT", 0.01)
     data, gate, part = noise(300000), Gate(after=100000), folder / "a.bin.part"
     origin.put("/a.bin", data, script=[gate])
     (tmp_path / "precious").write_bytes(b"precious")

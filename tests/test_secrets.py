@@ -122,8 +122,9 @@ def test_of_a_task_that_cannot_begin(ear, origin, where):
 
 
 @pytest.mark.parametrize("url", [
-    "gopher://me:%s@h/", "http://me:%s@h:99999/", "me:%s@h/", "//me:%s@h/", "http:/me:%s@h/", "http://h/?token=%s ",
-    "http://me:%s@/", "http://me:%s@[::1/", " http://me:%s@h/", "http:\\\\me:%s@h/", "xx://h/?key=%s",
+    "gopher://me:%s@h/", "http://me:%s@h:99999/", "me:%s@h/", "//me:%s@h/", "http:/me:%s@h/",
+    "http://h/?token=%s\x01",
+    "http://me:%s@/", "http://me:%s@[::1/", " http://me:%s@h:0/", "http:\\\\me:%s@h/", "xx://h/?key=%s",
     "http://me:a/%s@h/", "ftp://me:a?%s@h/", "http://me:a#%s@h/", "me:a/%s@h/", "http://x@me:a/b@%s@h/"])
 def test_of_what_is_refused(ear, url):
     url %= CANARY

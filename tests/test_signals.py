@@ -74,12 +74,12 @@ def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     code = ("import sys, time; sys.path.insert(0, %r)\n"
             "from dlserv import cli\n"
             "from dlserv.engine import partfile\n"
-            "from dlserv.tasks import attempt\n"
+            "from dlserv.tasks.checkpointer import Checkpointer\n"
             "def hang(fd):\n"
             "    print('hanging', file=sys.stderr, flush=True)\n"
             "    time.sleep(60)\n"
             "partfile._fdatasync = hang\n"
-            "attempt.Checkpointer.FLUSH_EVERY = 0.3\n"
+            "Checkpointer.FLUSH_EVERY = 0.3\n"
             "sys.exit(cli.main())" % ROOT)
     running = process(command=[sys.executable, "-c", code])
     origin.put("/a.iso", noise(2000000), script=[Gate(after=1000000)])
@@ -89,7 +89,7 @@ def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     began = time.monotonic()
     running.popen.terminate()
     assert running.popen.wait(10) == 0 and time.monotonic() - began < 3
-    until(lambda: "not everything has come to its end" in running.log)
+    until(lambda: "shutdown timed out" in running.log)
     again = process()
     assert again.api.status(other)["state"] == "paused"
     assert again.api.reach(tid, "finished")["total_bytes"] == 2000000
@@ -110,7 +110,7 @@ def test_sighup_takes_the_settings_anew(process, config):
     assert daemon.api.get("/config")["config"]["download"]["retries"] == 9
     config.write_text(json.dumps({"general": {"max_tasks": 5}, "server": {"max_connections": 9}}))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "server.max_connections will count after a new start" in daemon.log)
+    until(lambda: "server.max_connections will count from the next start" in daemon.log)
     assert daemon.api.get("/config")["config"]["general"]["max_tasks"] == 5
 
 

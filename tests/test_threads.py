@@ -12,6 +12,12 @@ from dlserv import Server
 from dlserv.engine.checksum import Verifier
 from dlserv.engine.download import Download
 from dlserv.errors import StoreBroken
+from dlserv.tasks.attempt import Attempt
+from dlserv.tasks.checkpointer import Checkpointer
+from dlserv.tasks.outcomes import Outcomes
+from dlserv.tasks.runner import Runner
+from dlserv.tasks.scheduler import Scheduler
+from dlserv.tasks.task import Task
 from harness import ROOT, noise, until
 from servers.origin import Gate, paced
 
@@ -54,48 +60,48 @@ def finishes(daemon, origin, name="/after"):
     return daemon.wait(daemon.add(origin.url(name)), 15).state == "finished"
 
 
-@pytest.mark.parametrize("name", ["_next", "_seconds_to_sleep", "_start_task"])
-def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, name):
-    from dlserv.tasks import scheduler
-    monkeypatch.setattr(scheduler, "AFTER_A_BUG", 0.05)
+@pytest.mark.parametrize("owner, name", [
+    (Scheduler, "choose"), (Scheduler, "seconds_to_sleep"), (Attempt, "__init__")])
+def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, owner, name):
+    monkeypatch.setattr(Runner, "AFTER_A_BUG", 0.05)
     origin.put("/a.iso", DATA)
-    met = stumble(daemon._attempts._scheduler, name)
+    met = stumble(owner, name)
     daemon.add(origin.url("/a.iso"))
     until(met.is_set)
     until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
     assert finishes(daemon, origin)
-    until(lambda: not daemon._attempts._scheduler._slots)       # none is lost
+    until(lambda: not daemon.running())         # no slot is lost
 
 
-@pytest.mark.parametrize("name", ["_runs", "_guard", "_store", "_is_time_to_flush"])
-def test_checkpoints_go_on(daemon, origin, stumble, caplog, name):
+@pytest.mark.parametrize("owner, name", [
+    (Checkpointer, "_is_time_to_flush"), (Runner, "watch"), (Checkpointer, "_store"), (Download, "progress")])
+def test_checkpoints_go_on(daemon, origin, stumble, caplog, owner, name):
     origin.put("/a.iso", DATA, script=[Gate(after=100000)])
-    met = stumble(daemon._attempts._checkpointer, name)
+    met = stumble(owner, name)
     tid = daemon.add(origin.url("/a.iso"))
     until(met.is_set)
     until(lambda: daemon.get(tid).progress and sum(end - start for start, end in daemon.get(tid).progress.done) == 100000)
     assert "a checkpoint failed" in caplog.text and "planted in " + name in caplog.text
 
 
-def test_a_bug_at_the_end_of_an_attempt_ends_its_task(daemon, origin, stumble, caplog):
-    for place, (owner, name) in enumerate(((daemon._attempts, "_conclude"), (daemon._attempts, "_settle"),
-                                           (Download, "progress"))):
+def test_a_bug_at_the_end_of_an_attempt_ends_its_task(daemon, origin, stumble, caplog, monkeypatch):
+    for place, (owner, name) in enumerate(((Outcomes, "conclude"), (Task, "end_attempt"), (Download, "progress"))):
         gate = Gate(after=100000)
         origin.put("/%d" % place, DATA, script=[gate])
         tid = daemon.add(origin.url("/%d" % place))
         until(lambda: daemon.get(tid).downloaded == 100000)
-        daemon._attempts._checkpointer._pause = 60      # it asks for the progress too
+        monkeypatch.setattr(Checkpointer, "_checkpoint", lambda *arguments: None)    # it asks for the progress too
         met = stumble(owner, name)
         gate.open()
         task = daemon.wait(tid, 10)
         assert met.is_set() and task.state == "invalid" and task.error == "internal error: Bug"
         assert "planted in " + name in caplog.text
-    assert not daemon._attempts._scheduler._slots
+    until(lambda: not daemon.running())
     assert finishes(daemon, origin)
 
 
 def test_the_store_goes_on(daemon, origin, stumble, caplog):
-    store = daemon._board.store
+    store = daemon._registry.store
     met = stumble(store, "_apply")
     with pytest.raises(StoreBroken, match="planted in _apply"):
         daemon.add(origin.url("/refused"))
@@ -105,7 +111,7 @@ def test_the_store_goes_on(daemon, origin, stumble, caplog):
 
 
 def test_a_record_that_cannot_be_written_takes_no_other_along(daemon, monkeypatch):
-    store, gate = daemon._board.store, threading.Event()
+    store, gate = daemon._registry.store, threading.Event()
     real = store._apply
     monkeypatch.setattr(store, "_apply", lambda changes: (gate.wait(10), real(changes)))
     tickets = [store.write({"fact/%d" % number: {"n": threading.Lock() if number == 2 else 1}})
@@ -197,6 +203,6 @@ def test_a_thread_that_dies_all_the_same_is_in_the_log(process, tmp_path):
             "sys.exit(cli.main())" % ROOT)
     log = tmp_path / "dlserv.log"
     running = process(command=[sys.executable, "-c", code], environ=dict(os.environ, DLSERV_LOG_FILE=str(log)))
-    until(lambda: "the thread dlserv-victim has died of a bug" in log.read_text())
+    until(lambda: "a bug ended the thread dlserv-victim" in log.read_text())
     until(lambda: "ZeroDivisionError" in log.read_text())
     assert running.api.get("/health").status == 200 and running.stop() == 0

@@ -30,7 +30,11 @@ from dlserv.urls import URL, check_proxy, check_url, file_name, follow, parse, s
     ("http://BÜCHER。example/", URL("http", None, None, "xn--bcher-kva.example", 80, "/")),
     ("http://h/a%20b%2fc%zz", URL("http", None, None, "h", 80, "/a%20b%2fc%zz")),
     ("http://h/<a>\"{b}|c^`", URL("http", None, None, "h", 80, "/%3Ca%3E%22%7Bb%7D%7Cc%5E%60")),
-    ("http://h/a//b/../c/./", URL("http", None, None, "h", 80, "/a//b/../c/./"))])
+    ("http://h/a//b/../c/./", URL("http", None, None, "h", 80, "/a//b/../c/./")),
+    (" \t\r\nhttp://h/a\u3000\x85\n", URL("http", None, None, "h", 80, "/a")),
+    ("http://h/a b  c?d e#f g", URL("http", None, None, "h", 80, "/a%20b%20%20c?d%20e")),
+    ("http://h/a\xa0b\u3000c", URL("http", None, None, "h", 80, "/a%C2%A0b%E3%80%80c")),
+    ("http://m e:p w@h/", URL("http", "m e", "p w", "h", 80, "/"))])
 def test_a_url_is_split_and_encoded(text, expected):
     assert parse(text) == expected
 
@@ -47,15 +51,15 @@ def test_a_url_is_split_and_encoded(text, expected):
     ("http://[::1]x/", "host"),
     ("http://[::1/", "host"), ("http://[]/", "host"), ("http://[1.2.3.4]/", "IPv6"),
     ("http://[:::]/", "IPv6"),
-    ("http://[fe80::1%25a b]/", "blank"), ("http://[fe80::1%25a%20b]/", "zone"),
+    ("http://[fe80::1%25a b]/", "zone"), ("http://[fe80::1%25a%20b]/", "zone"),
     ("http://ä..b/", "host"), ("http://" + "ä" * 80 + "/", "host"), ("http://a／b/", "host"),
     ("http://\xad/", "host"),
     ("http://h:0/", "port"), ("http://h:65536/", "port"), ("http://h:99999999999999/", "port"),
     ("http://h:-1/", "host"), ("http://h:8x/", "host"), ("http://h:8:8/", "host"), ("http://h:٣/", "host"),
-    ("http://h/a b", "blank"), (" http://h/", "blank"), ("http://h/\n", "control"),
-    ("http://h/\0", "control"),
-    ("http://h/\x7f", "control"), ("http://h/\x85", "control"), ("http://h/\u3000", "blank"),
-    ("\ufeffhttp://h/", "blank"),
+    (" \n\u3000", "missing"), ("http://a b/", "host"), ("http:// h/", "host"), ("http://h /", "host"),
+    ("http://h/a\nb", "control"), ("http://h/a\tb", "control"), ("http://h/\0", "control"),
+    ("http://h/\x7f", "control"), ("http://h/a\x85b", "control"), ("http://h/a\u2028b", "control"),
+    ("\ufeffhttp://h/", "control"),
     ("http://h\\@evil/", "backslash"), ("http://h\\a", "backslash"), ("http://h/\ud800", "Unicode"),
     ("http://h/#\ud800", "Unicode"), ("http://\ud800@h/", "Unicode"), ("http://a:\ud800@h/", "Unicode"),
     ("http://\ud800/", "Unicode|host"), ("http://h/" + "a" * 8184, "8192")])
@@ -69,7 +73,14 @@ def test_what_is_no_url_is_refused_with_the_reason(text, reason):
     ("//other/b", "http://other/b"), ("https://other:443/b#c", "https://other/b"),
     ("", "http://h:81/x/a?old"),
     ("/ä", "http://h:81/%C3%A4"), ("/ä".encode().decode("latin-1"), "http://h:81/%C3%A4"),
-    (" /b\r\n", "http://h:81/b"), ("/a b", "http://h:81/a%20b"), ("http://you:pw@h/", "http://h/")])
+    (" /b\r\n", "http://h:81/b"), ("/a b", "http://h:81/a%20b"), ("http://you:pw@h/", "http://h/"),
+    ("/a//b", "http://h:81/a//b"), ("//other//b//", "http://other//b//"), ("b//c", "http://h:81/x/b//c"),
+    ("..//b", "http://h:81//b"), ("/a//../b", "http://h:81/a/b"), ("/a/..//b", "http://h:81//b"),
+    ("/./a/./b/..", "http://h:81/a/"), ("/../../a", "http://h:81/a"), ("b/.", "http://h:81/x/b/"),
+    ("/..a/b../.c", "http://h:81/..a/b../.c"), ("http://h//a/../b", "http://h//b"),
+    ("#f", "http://h:81/x/a?old"),
+    ("b?", "http://h:81/x/b?"), ("/a?b=/../c", "http://h:81/a?b=/../c"), ("HTTP:b", "http://h:81/x/b"),
+    ("/12:30", "http://h:81/12:30"), ("/\\other/b", "http://h:81/%5Cother/b")])
 def test_a_location_leads_somewhere(location, expected):
     assert str(follow(parse("http://me:pw@h:81/x/a?old"), location)) == expected
 
@@ -79,8 +90,15 @@ def test_a_location_inherits_no_credentials():
     assert (target.user, target.password) == (None, None)
 
 
+def test_a_relative_location_keeps_the_slashes_of_its_base():
+    base = parse("http://h/x//y/../z?q")
+    assert [str(follow(base, location)) for location in ("a", "./a", "../a", "?a", "")] == [
+        "http://h/x//a", "http://h/x//a", "http://h/x/a", "http://h/x//z?a", "http://h/x//z?q"]
+
+
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "javascript:alert(1)", "http://a..b/",
-                                      "http://h:99999/"])
+                                      "http://h:99999/", "https:/b", "mailto:a@h", "///b", "http:///b",
+                                      "//h\\@evil/", "/" + "a" * 8185])
 def test_a_location_that_leads_nowhere_is_refused(location):
     with pytest.raises(ValueError):
         follow(parse("http://h/a"), location)
@@ -134,7 +152,11 @@ def test_hiding_secrets_takes_no_time(text):
     ("http://h/", ""),
     ("http://h", ""), ("http://me:pw@h", ""), ("http://me:pw@h?a=b", ""), ("http://h#/b", ""),
     ("http://h/%C3%A4", "ä"),
-    ("http://h/a#b/c", "a")])
+    ("http://h/a#b/c", "a"), ("http://h/%e4.txt", "%e4.txt"),
+    ("http://h/%C3%A4%E4%20b%ff%FE%", "ä%E4 b%ff%FE%"),
+    ("http://h/%C3.%A4%zz", "%C3.%A4%zz"), ("http://h/%ED%A0%80", "%ED%A0%80"), ("http://h/%E2%82", "%E2%82"),
+    ("http://h/%E2%82%AC%F0%9F%98%80", "€😀"), ("http://h/%EF%BF%BD", "\ufffd"),
+    ("http://h/100%25.zip", "100%.zip")])
 def test_a_url_names_a_file_or_none(text, name):
     assert file_name(text) == name
 

@@ -21,6 +21,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 
+from ..idn import comparable
 from ..units import clean
 from .peer import is_loopback, network_of
 from .replies import error_reply
@@ -42,8 +43,8 @@ class Access:
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
-        self._hosts = {host.lower() for host in hosts} | own_names()
-        self._origins = frozenset(origins)
+        self._hosts = {comparable(host) for host in hosts} | own_names()
+        self._origins = frozenset(map(_as_browsers_send, origins))
         self._failures = _Failures(clock)
 
     def refusal(self, head, address, public=False):
@@ -76,7 +77,7 @@ class Access:
         if host is None:        # HTTP/1.0, and so no browser
             return None
         match = _HOST.fullmatch(host)
-        name = match.group(1).lower().rstrip(".") if match else None
+        name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
         return error_reply(403, f"the host {clean(host[:80])} is not a known name of this daemon; "
@@ -132,6 +133,12 @@ class Access:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
                 ("Access-Control-Max-Age", "600")]
+
+
+def _as_browsers_send(origin):
+    """Return the origin with its host in ASCII."""
+    scheme, mark, authority = origin.partition("://")
+    return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
 
 
 def own_names():

@@ -7,7 +7,7 @@ import re
 
 from ..acts import ACTS, MOVE, PLACES
 from ..settings import config, options
-from ..tasks.task import STATES
+from ..tasks.states import STATES
 from ..version import __version__
 from .replies import CODES, FAILURES
 
@@ -26,6 +26,7 @@ _PARAMETERS = {
     "del_file": (_BOOLEAN, "delete the files of the task as well"),
     "exerpt": (_BOOLEAN, "whether to reply with the excerpt of a task instead of its full status"),
     "excerpt": (_BOOLEAN, _SAME),
+    "rows": (_BOOLEAN, "whether to reply with rows, as GET /events shows tasks"),
     "state": ({"enum": ["all"] + list(STATES)}, "only tasks in this state"),
     "offset": (_COUNT, "tasks to skip"), "limit": (_COUNT, "most tasks to reply with"),
 }

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from ..acts import ACTS, MOVE, PLACES
 from ..settings.config import CONFINING
-from ..tasks.task import STATES
+from ..tasks.states import STATES
 from . import bodies, metrics, openapi, views
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
@@ -88,12 +88,13 @@ def get_task_file(daemon, request, tid):
 
 def list_tasks(daemon, request):
     """List a part of the tasks, with the counts of all."""
-    short = request.boolean("exerpt", "excerpt", default=True)
+    short, rows = request.boolean("exerpt", "excerpt", default=True), request.boolean("rows", default=False)
     state = request.choice("state", ("all",) + STATES, "all")
     offset, limit = request.integer("offset", 0), request.integer("limit", None)
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
-    return {"detail": [(views.excerpt if short else views.status)(task) for task in tasks],
+    view = views.row if rows else views.excerpt if short else views.status
+    return {"detail": [view(task) for task in tasks],
             "state_counter": views.state_counter(daemon)}
 
 
@@ -185,7 +186,7 @@ ROUTES = (
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
-          _SHORT + ("state", "offset", "limit"), reply="list"),
+          _SHORT + ("rows", "state", "offset", "limit"), reply="list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),

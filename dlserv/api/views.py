@@ -2,7 +2,7 @@
 
 from .. import urls
 from ..settings import options
-from ..tasks.task import FINISHED
+from ..tasks.states import FINISHED
 from ..units import clean, percent
 
 
@@ -20,9 +20,9 @@ def row(task):
     """Return what the event stream shows of a task: the excerpt, and what the page's list adds to it."""
     detail = excerpt(task)
     detail.update({
-        "filename": task.filename, "downloaded_bytes": task.downloaded,
+        "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
         "connections": task.connections, "error": task.error, "create_time": task.create_time,
-        "finish_time": task.finish_time, "priority": task.options.priority, "place": task.place,
+        "finish_time": task.finish_time, "priority": task.options.priority, "place": task.position,
     })
     return detail
 
@@ -43,7 +43,7 @@ def status(task):
         "elapsed": round(task.seconds, 3), "create_time": task.create_time,
         "start_time": task.start_time, "pause_time": task.pause_time,
         "finish_time": task.finish_time, "connections": task.connections,
-        "retries": task.retries, "error": task.error, "log": list(task.log),
+        "retries": task.retries, "error": task.error, "reason": task.reason, "log": list(task.log),
     })
     return detail
 

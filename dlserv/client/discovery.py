@@ -1,22 +1,34 @@
-"""The note: a small file, readable by its owner alone, that tells clients where the daemon is."""
+"""How a client finds the daemon that runs here: a small file that its owner alone may read.
+
+The run file holds {"url", "pid", "token_file"}. It lies in the user's run-time folder, or
+beside the database where there is none.
+"""
 
 import json
 import logging
 import os
 
+from ..errors import ClientError, NoDaemon
 from ..fs import replace_file
+from .transport import Transport
+
+PATIENCE = 2.0      # seconds that another daemon may take to show that it is alive
 
 
-def note_path(environ, find_db_path):
-    """In the user's run-time folder; where there is none, beside the database that is then asked for."""
+def run_file_path(environ, find_db_path):
+    """Return where the run file lies; `find_db_path()` is asked where there is no run-time folder."""
     folder = environ.get("XDG_RUNTIME_DIR")
     if not folder or not os.path.isdir(folder):
         folder = os.path.dirname(os.path.abspath(find_db_path()))
     return os.path.join(folder, "dlserv.json")
 
 
-class Note:
-    """The running daemon's note; a context manager that writes it and takes it away."""
+class RunFile:
+    """The running daemon's own; a context manager that writes it and removes it.
+
+    While another daemon that is alive has its run file there, that one stays: the first
+    daemon of a user is the one that commands find by themselves.
+    """
 
     def __init__(self, path, url, token_file=None):
         self._path = path
@@ -24,34 +36,61 @@ class Note:
         self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": token_file}) + "\n"
 
     def __enter__(self):
+        log = logging.getLogger("dlserv")
         try:
+            if self._is_anothers():
+                log.warning("%s belongs to another daemon that runs; name this one with --url", self._path)
+                return
             replace_file(self._path, self._text)
         except OSError as error:
-            logging.getLogger("dlserv").warning("%s cannot be written: %s", self._path, error.strerror)
+            log.warning("%s cannot be written: %s", self._path, error.strerror)
+
+    def _is_anothers(self):
+        try:
+            found = read_run_file(self._path)
+        except ProcessLookupError:
+            return False
+        return found is not None and found["pid"] != os.getpid() and _answers(found["url"])
 
     def __exit__(self, *exc_info):
         try:
             with open(self._path) as file:
-                if file.read() == self._text:       # else a later daemon's
+                if file.read() == self._text:       # else it is another daemon's
                     os.unlink(self._path)
         except OSError:
-            pass    # it is gone, which is what was wanted
+            pass    # it is gone already
 
 
-def read_note(path):
-    """What the note says, {"url", "pid", "token_file"}; None where there is none.
+def read_run_file(path):
+    """Return {"url", "pid", "token_file"}, or None where there is no run file.
 
     Raises ProcessLookupError if the daemon that wrote it is dead.
     """
     try:
         with open(path, encoding="utf-8") as file:
-            note = json.load(file)
-        url, pid, token_file = note["url"], int(note["pid"]), note.get("token_file")
+            found = json.load(file)
+        url, pid, token_file = found["url"], int(found["pid"]), found.get("token_file")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if not _is_alive(pid):
-        raise ProcessLookupError("the daemon that wrote %s is gone (process %d)" % (path, pid))
+        raise ProcessLookupError(f"the daemon that wrote {path} is gone (process {pid})")
     return {"url": url, "pid": pid, "token_file": token_file}
+
+
+def _answers(url):
+    """Return whether a daemon is there: after a crash another process may have its id."""
+    if url.startswith("https:"):
+        return True     # its certificate may be one that nobody here can check
+    transport = Transport(url, timeout=PATIENCE)
+    try:
+        transport.request("GET", "/health")
+    except NoDaemon:
+        return False
+    except ClientError:
+        pass    # it does not let us in, but it is there
+    finally:
+        transport.close()
+    return True
 
 
 def _is_alive(pid):

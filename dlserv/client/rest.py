@@ -1,261 +1,189 @@
-"""A client of the REST interface, over http.client: kept-alive requests, and the event stream.
+"""A client of a running daemon.
 
-    client = Client("http://127.0.0.1:6880")
-    client.post("/task/batch/add", {"tasks": ["https://example.org/file.iso"]})["tids"]
+    from dlserv import Client
 
-Addresses are http:// and https:// ones, with a path before the routes if need be, and
-`unix:/path` (or `http+unix://%2Fpath`) for a socket in the file system.
+    with Client("http://127.0.0.1:6880") as client:
+        tid = client.add("https://example.org/file.iso", priority=1)
+        print(client.wait(tid)["state"])
+
+Threads: a Client keeps one connection and is for one thread at a time, so give each thread
+its own. An event stream has a connection of its own: one thread reads it, any may close it.
 """
 
-import hashlib
-import http.client
+from __future__ import annotations
+
+import contextlib
 import json
-import socket
+import threading
 import time
-from collections import namedtuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote
 
-from ..errors import ClientError, InvalidValue, NoDaemon, NotAllowed, Refused
+from ..contract import SETTLED
+from .transport import TIMEOUT, Stream, Transport
 
-TIMEOUT = 60            # seconds without a byte; the event stream has a comment every 15
-LONGEST_IDLE = 20       # seconds after which a connection may have been closed over there
-
-STATES = ("downloading", "paused", "finished", "invalid", "queued")
-
-Event = namedtuple("Event", "kind data")
-
-
-def tid_of(url):
-    """The tid that the daemon gives the URL."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
+LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
 
 
 class Client:
-    """Requests to the daemon at `url`, on one connection. Not for two threads at once.
+    """The daemon at `url`: an http:// or https:// address, or `unix:/path`.
 
-    Every method raises NoDaemon, NotAllowed or Refused. Raises InvalidValue for an address
-    that is none.
+    Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
+    wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
+    it declines. Raises InvalidValue for an address that is none.
     """
 
-    def __init__(self, url, token=None, timeout=TIMEOUT):
-        self.url = url
-        self._connect, self._prefix = _parse_address(url)
-        self._timeout = timeout
-        self._headers = {"User-Agent": "dlserv-client"}
-        if token:
-            self._headers["Authorization"] = "Bearer " + token
-        self._connection, self._used = None, 0.0
+    def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT):
+        self._transport = Transport(url, token, timeout)
 
-    def get(self, path, **query):
-        """The reply's JSON object."""
-        return self.request("GET", path, query=query)
+    @property
+    def url(self) -> str:
+        """Return the daemon's address as it was given."""
+        return self._transport.url
 
-    def post(self, path, body):
-        return self.request("POST", path, body)
+    # -- tasks -------------------------------------------------------------------------
 
-    def put(self, path, **query):
-        return self.request("PUT", path, query=query)
+    def add(self, url: str, **options: object) -> str:
+        """Add a download with the options of `POST /task`; return its tid. A 409 if it is there already."""
+        return self.post("/task", {"url": url, "options": options})["tid"]
 
-    def delete(self, path, **query):
-        return self.request("DELETE", path, query=query)
+    def add_all(self, tasks: list[tuple[str, dict]]) -> tuple[list[str], list[tuple[str, str]]]:
+        """Add many (url, options); return (tids, [(url, reason), …] of those refused)."""
+        tids: list[str] = []
+        refused: list[tuple[str, str]] = []
+        for batch in _batches(tasks):
+            reply = self.post("/task/batch/add", {"tasks": batch})
+            tids += reply["tids"]
+            refused += [(url, reason) for url, reason in reply.get("detail", [])]
+        return tids, refused
 
-    def request(self, method, path, body=None, query=None):
-        """The reply's JSON object; also of a 207, whose `detail` tells what was refused."""
-        if time.monotonic() - self._used > LONGEST_IDLE:
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect(self._timeout)
-        response, data = self._exchange(method, _target(path, query), body)
-        self._used = time.monotonic()
-        return self._judge(response, data)
+    def task(self, tid: str) -> dict:
+        """Return the task's full status, its log included."""
+        return self.get(task_path(tid, "status"))["detail"]
 
-    def close(self):
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def info(self, tid: str) -> dict:
+        """Return what the file is: URL, checksum, validators, options."""
+        return self.get(task_path(tid, "info"))["detail"]
 
-    def __enter__(self):
+    def tasks(self, state: str | None = None) -> list[dict]:
+        """Return all tasks, or those in one state, oldest first, each as the events show it."""
+        return self.get("/task/list", rows="true", state=state or "all")["detail"]
+
+    def pause(self, tid: str) -> None:
+        """Stop the task where it is. A 409 if its state does not permit it, as with the next two."""
+        self.put(task_path(tid), act="pause")
+
+    def resume(self, tid: str) -> None:
+        """Let a paused or failed task go on."""
+        self.put(task_path(tid), act="resume")
+
+    def restart(self, tid: str) -> None:
+        """Fetch a finished or failed task again from nothing."""
+        self.put(task_path(tid), act="restart")
+
+    def move(self, tid: str, to: str) -> None:
+        """Move a waiting task to "top", "bottom", "up" or "down" in the queue."""
+        self.put(task_path(tid), act="move", to=to)
+
+    def change(self, tid: str, url: str | None = None, **options: object) -> None:
+        """Give the task a fresh URL of the same file, or other options; None restores a default."""
+        body: dict[str, object] = {"options": options} if options else {}
+        self.patch(task_path(tid), dict(body, url=url) if url else body)
+
+    def remove(self, tid: str, del_file: bool = False) -> dict:
+        """Delete the task, and its file if `del_file`; return the names "deleted", "missing" and "kept"."""
+        return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
+
+    def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
+        """Pause, resume, restart or delete many; return [(tid, reason), …] of those that refused."""
+        reply = self.post("/task/batch/" + act, dict(more, tids=tids))
+        return [(tid, reason) for tid, reason in reply.get("detail", [])]
+
+    def wait(self, tid: str, timeout: float | None = None) -> dict:
+        """Return the task's status once it is finished, invalid or paused.
+
+        Raises TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self.events() as stream, _closed_at(deadline, stream):
+                for event in stream:
+                    if event.kind == "snapshot" or event.data.get("tid") == tid:
+                        status = self.task(tid)
+                        if status["state"] in SETTLED:
+                            return status
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"the task is not settled after {timeout:g} s")
+
+    # -- the daemon --------------------------------------------------------------------
+
+    def events(self) -> Stream:
+        """Return the open Stream of what happens: `snapshot`, then `task`, `removed` and `stats`."""
+        return self._transport.stream("/events")
+
+    def config(self, changes: dict | None = None) -> dict:
+        """Return the settings, after making the `changes`, which have the same shape."""
+        return (self.post("/config", changes) if changes else self.get("/config"))["config"]
+
+    # -- any route ---------------------------------------------------------------------
+
+    def get(self, path: str, **query: object) -> dict:
+        """Return the reply's JSON object, as all methods of HTTP here do."""
+        return self._transport.request("GET", path, query=query)
+
+    def post(self, path: str, body: object) -> dict:
+        return self._transport.request("POST", path, body)
+
+    def put(self, path: str, **query: object) -> dict:
+        return self._transport.request("PUT", path, query=query)
+
+    def patch(self, path: str, body: object) -> dict:
+        return self._transport.request("PATCH", path, body)
+
+    def delete(self, path: str, **query: object) -> dict:
+        return self._transport.request("DELETE", path, query=query)
+
+    def close(self) -> None:
+        """Close the connection; the client stays usable."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def stream(self, path="/events"):
-        """An open Stream of the daemon's events, on a connection of its own."""
-        connection = self._connect(self._timeout)
-        try:
-            connection.request("GET", self._prefix + path,
-                               headers=dict(self._headers, Accept="text/event-stream"))
-            sock = connection.sock      # from now on the response's alone, if it ends with the connection
-            response = connection.getresponse()
-            if response.status != 200:
-                self._judge(response, response.read())
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise self._absent(error) from error
-        except ClientError:
-            connection.close()
-            raise
-        return Stream(connection, response, sock, self._absent)
 
-    def _exchange(self, method, target, body):
-        headers = dict(self._headers)
-        if body is not None:
-            body = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
-        try:
-            self._connection.request(method, self._prefix + target, body, headers)
-            response = self._connection.getresponse()
-            return response, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise self._absent(error) from error
-        except BaseException:       # Ctrl-C in the middle of a reply: the next one is not to get the rest
-            self.close()
-            raise
-
-    def _judge(self, response, data):
-        try:
-            reply = json.loads(data.decode("utf-8"))
-            done = reply["status"]
-        except (ValueError, TypeError, KeyError):
-            reply, done = None, None
-        if response.status in (401, 403, 429):
-            raise NotAllowed((reply or {}).get("errmsg") or "%s does not let you in" % self.url)
-        if done not in ("success", "error"):
-            raise NoDaemon("%s answers, but it is not a dlserv" % self.url)
-        if response.status >= 400:
-            raise Refused(reply.get("errmsg") or response.reason, response.status)
-        return reply
-
-    def _absent(self, error):
-        if isinstance(error, socket.timeout):
-            return NoDaemon("the daemon at %s does not answer" % self.url)
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return NoDaemon("no daemon at %s: %s" % (self.url, reason[:1].lower() + reason[1:]))
+def task_path(tid: str, what: str = "") -> str:
+    """Return "/task/tid/<tid>/status" and the like."""
+    return "/task/tid/" + quote(tid, safe="") + (what and "/" + what)
 
 
-class Stream:
-    """Server-Sent Events as they come; iterate over it. Any thread may `close` it."""
-
-    def __init__(self, connection, response, sock, absent):
-        self._connection, self._response, self._sock = connection, response, sock
-        self._absent = absent
-
-    def __iter__(self):
-        """Yield Events until the daemon or `close` ends the stream. Raises NoDaemon."""
-        kind, data = "message", []
-        for line in self._lines():
-            field, _, value = line.partition(":")
-            if not line:
-                if data:
-                    yield Event(kind, json.loads("\n".join(data)))
-                kind, data = "message", []
-            elif field == "event":
-                kind = value.strip()
-            elif field == "data":
-                data.append(value)
-
-    def _lines(self):
-        try:
-            for line in self._response:
-                yield line.decode("utf-8", "replace").rstrip("\r\n")
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise self._absent(error) from error
-
-    def close(self):
-        """End it, also for a thread that waits for its next line."""
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass    # it has ended by itself
-
-    def release(self):
-        """Give the descriptors back; for the thread that has read it."""
-        self._response.close()
-        self._connection.close()
+def _batches(tasks):
+    """Yield the tasks as the API takes them, in lists that each fit into a request."""
+    batch, size = [], 0
+    for url, posted in tasks:
+        task = {"url": url, "options": posted}
+        added = len(json.dumps(task)) + 2
+        if batch and size + added > LARGEST:
+            yield batch
+            batch, size = [], 0
+        batch.append(task)
+        size += added
+    if batch:
+        yield batch
 
 
-def _target(path, query):
-    return path + ("?" + urlencode(query) if query else "")
-
-
-def task_path(tid, what=""):
-    """"/task/tid/<tid>/status" and the like."""
-    return "/task/tid/%s%s" % (quote(tid, safe=""), what and "/" + what)
-
-
-# -- addresses ----------------------------------------------------------------------------
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(self._path)
-        except BaseException:
-            self.close()
-            raise
-
-
-def _parse_address(url):
-    """(function that makes a connection of a timeout, path before the routes)."""
-    if url.startswith("unix:"):
-        return _unix(url[len("unix:"):], url)
+@contextlib.contextmanager
+def _closed_at(deadline, stream):
+    """Close the stream when the time has come, if it has one."""
+    if deadline is None:
+        yield
+        return
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), stream.close)
+    timer.name, timer.daemon = "dlserv-deadline", True
+    timer.start()
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise _not_an_address(url) from None
-    if parts.scheme == "http+unix":
-        return _unix(unquote(parts.netloc), url)
-    kind = {"http": "HTTPConnection", "https": "HTTPSConnection"}.get(parts.scheme)
-    if kind is None or not host or "@" in parts.netloc or parts.query or parts.fragment:
-        raise _not_an_address(url)
-    kind = getattr(http.client, kind, None)
-    if kind is None:
-        raise InvalidValue("url", "https needs a part of Python that is not installed here: python3-openssl")
-    def connect(timeout):
-        connection = kind(host, port, timeout=timeout)
-        connection._create_connection = _dial   # http.client's own needs the idna codec
-        return connection
-    return connect, parts.path.rstrip("/")
-
-
-def _dial(address, timeout, source):
-    """A socket connected to the first of the host's addresses that answers.
-
-    The name goes as bytes: a str would be encoded by the idna codec, which small boxes lack.
-    """
-    host, port = address
-    try:
-        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for number, (family, kind, protocol, _, where) in enumerate(found, 1):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(timeout)
-            sock.connect(where)
-            return sock
-        except OSError:
-            sock.close()
-            if number == len(found):
-                raise
-
-
-def _unix(path, url):
-    if not path.startswith("/") or not hasattr(socket, "AF_UNIX"):
-        raise _not_an_address(url)
-    return lambda timeout: _UnixConnection(path, timeout), ""
-
-
-def _not_an_address(url):
-    return InvalidValue("url", "%r is not a daemon's address such as http://127.0.0.1:6880 or unix:/path"
-                        % url)
+        yield
+    finally:
+        timer.cancel()
+        timer.join()

@@ -1,10 +1,19 @@
-"""completion: the commands' table, as bash, zsh and fish want it."""
+"""completion: the commands' table, as bash, zsh and fish want it.
 
-from ..client.rest import STATES
-from .table import COMMANDS, CONNECTION
+The shells ask `dlserv list` for tids and file names. These come from servers, so they are
+only ever compared and quoted, never expanded.
+"""
+
+from argparse import SUPPRESS
+
+from ..contract import STATES
+from ..settings import options as task_options
+from ..settings.config import TABLES
+from .catalogue import COMMANDS, CONNECTION
+from .parser import ANYWHERE, HELP, VERSION
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"
-SERVE = ("serve", "run the daemon")
+WORDS = "all failed " + " ".join(STATES)
 
 
 def completion(options, terminals):
@@ -13,73 +22,105 @@ def completion(options, terminals):
 
 
 def _arguments(command):
-    return command.arguments + (CONNECTION if command.needs_daemon else ())
+    own = command.arguments + (CONNECTION if command.needs_daemon else ())
+    return [each for each in own if each.options["help"] != SUPPRESS] + [HELP]
 
 
 def _flagged(command):
-    """Its arguments that have flags."""
-    return [each for each in _arguments(command) if each.flags[0].startswith("-")]
+    return [each for each in _arguments(command) if not each.is_positional]
 
 
 def _positional(command):
-    return [each for each in _arguments(command) if not each.flags[0].startswith("-")]
+    return [each for each in _arguments(command) if each.is_positional]
 
 
-def _takes_value(argument):
-    return argument.options.get("action") != "store_true"
+def _words_of(argument):
+    """Return the words that the argument's value is completed from, or None for tasks and files."""
+    if argument.values in ("tasks", "files", "folders"):
+        return None
+    return {
+        "commands": [command.name for command in COMMANDS],
+        "settings": [f"{section}.{key}=" for section, table in TABLES.items() for key in table.fields],
+        "options": [key + "=" for key in task_options.TABLE.fields] + ["url="],
+    }.get(argument.values, list(argument.values))
 
 
 # -- bash ---------------------------------------------------------------------------------
 
 _BASH = r'''_dlserv_tasks() {
-    compgen -W "all %(states)s $("${COMP_WORDS[0]}" list 2>/dev/null | cut -f1)" -- "$1"
+    local each
+    COMPREPLY=($(compgen -W "%(words)s" -- "$1"))
+    while IFS= read -r each; do
+        [[ -n $each && $each == "$1"* ]] && COMPREPLY+=("$(printf %%q "$each")")
+    done < <("${COMP_WORDS[0]}" list 2>/dev/null | cut -f1,6 | tr '\t' '\n')
 }
 _dlserv() {
-    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= index
     local IFS=$' \t\n'
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "%(commands)s" -- "$current"))
-        return
-    fi
-    case "${COMP_WORDS[1]} $before" in
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        case "${COMP_WORDS[index]}" in
+            %(valued)s) ((index++));;
+            -*) ;;
+            *) command=${COMP_WORDS[index]}; break;;
+        esac
+    done
+    COMPREPLY=()
+    case "$command $before" in
 %(values)s
     esac
-    case "${COMP_WORDS[1]} $current" in
+    case "$command $current" in
 %(flags)s
     esac
-    case "${COMP_WORDS[1]}" in
+    case "$command" in
+        "") COMPREPLY=($(compgen -W "%(commands)s" -- "$current"));;
 %(positional)s
     esac
+    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+    return 0
 }
 complete -o default -F _dlserv %(programs)s'''
 
 
 def _bash():
-    values, flags, positional = {}, [], []
+    values, flags = {}, [_bash_flags("", ANYWHERE + (HELP, VERSION))]
+    for argument in filter(_takes_value, ANYWHERE):
+        values.setdefault(_bash_values(argument), []).extend('" %s"' % flag for flag in argument.flags)
     for command in COMMANDS:
         for argument in filter(_takes_value, _flagged(command)):
             values.setdefault(_bash_values(argument), []).extend(
                 '"%s %s"' % (command.name, flag) for flag in argument.flags)
-        words = " ".join(flag for argument in _flagged(command) for flag in argument.flags)
-        flags.append('        "%s -"*) COMPREPLY=($(compgen -W "%s --help" -- "$current")); return;;'
-                     % (command.name, words))
-        positional += ["        %s) %s;;" % (command.name, _bash_values(argument))
-                       for argument in _positional(command)[-1:]]
-    return _BASH % {"states": " ".join(STATES), "commands": " ".join(_names()), "values": "\n".join(
-        "        %s) %s; return;;" % ("|".join(patterns), reply) for reply, patterns in values.items()),
-                    "flags": "\n".join(flags), "positional": "\n".join(positional), "programs": PROGRAMS}
+        flags.append(_bash_flags(command.name, _flagged(command)))
+    positional = ["        %s) %s;;" % (command.name, _bash_values(argument))
+                  for command in COMMANDS for argument in _positional(command)[-1:]]
+    return _BASH % {
+        "words": WORDS, "programs": PROGRAMS, "commands": " ".join(command.name for command in COMMANDS),
+        "valued": "|".join(_valued()),
+        "values": "\n".join("        %s) %s; return;;" % ("|".join(patterns), reply)
+                            for reply, patterns in values.items()),
+        "flags": "\n".join(flags), "positional": "\n".join(positional)}
+
+
+def _valued():
+    """Return the flags with values that may stand before the command."""
+    return [flag for each in filter(_takes_value, ANYWHERE) for flag in each.flags]
+
+
+def _takes_value(argument):
+    return argument.takes_value
+
+
+def _bash_flags(name, arguments):
+    words = " ".join(flag for argument in arguments for flag in argument.flags)
+    return '        "%s -"*) COMPREPLY=($(compgen -W "%s" -- "$current")); return;;' % (name, words)
 
 
 def _bash_values(argument):
     if argument.values == "tasks":
-        return 'COMPREPLY=($(_dlserv_tasks "$current"))'
-    if not argument.values or argument.values in ("files", "folders"):
+        return '_dlserv_tasks "$current"'
+    words = _words_of(argument)
+    if not words:
         return "COMPREPLY=()"       # readline's own, which quotes blanks
-    return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % " ".join(argument.values)
-
-
-def _names():
-    return [SERVE[0]] + [command.name for command in COMMANDS]
+    return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % " ".join(words)
 
 
 # -- zsh ----------------------------------------------------------------------------------
@@ -87,51 +128,56 @@ def _names():
 _ZSH = r'''#compdef %(programs)s
 _dlserv_tasks() {
     local -a tasks
-    tasks=(all %(states)s ${(f)"$($service list 2>/dev/null | cut -f1)"})
+    tasks=(%(words)s ${(f)"$($service list 2>/dev/null | cut -f1,6 | tr '\t' '\n')"})
     compadd -a tasks
 }
 _dlserv() {
-    local service=$words[1] command=$words[2]
+    local service=$words[1] curcontext=$curcontext state line
     local -a commands
     commands=(
 %(commands)s
     )
-    if (( CURRENT == 2 )); then
-        _describe command commands
-        return
-    fi
-    shift words
-    (( CURRENT-- ))
-    case $command in
+    _arguments -C %(anywhere)s '1: :->command' '*:: :->rest'
+    case $state in
+        command) _describe command commands;;
+        rest)
+            case $words[1] in
 %(cases)s
+            esac;;
     esac
 }
 compdef _dlserv %(programs)s'''
 
 
 def _zsh():
-    described = [SERVE] + [(command.name, command.help) for command in COMMANDS]
-    cases = ["        %s) _arguments %s;;" % (command.name, " ".join(
+    described = [(command.name, command.help) for command in COMMANDS]
+    cases = ["                %s) _arguments %s;;" % (command.name, " ".join(
         spec for argument in _arguments(command) for spec in _zsh_specs(argument))) for command in COMMANDS]
-    return _ZSH % {"programs": PROGRAMS, "states": " ".join(STATES), "cases": "\n".join(cases),
+    anywhere = " ".join(spec for argument in ANYWHERE + (HELP, VERSION) for spec in _zsh_specs(argument))
+    return _ZSH % {"programs": PROGRAMS, "words": WORDS, "cases": "\n".join(cases), "anywhere": anywhere,
                    "commands": "\n".join("        " + _quoted("%s:%s" % each) for each in described)}
 
 
 def _zsh_specs(argument):
-    """One for each of its flags."""
+    """Return the specification of each of its flags."""
     value = ":%s:%s" % (argument.options.get("metavar", argument.flags[0]).strip("'").replace(":", ""),
                         _zsh_values(argument))
     help_text = "".join("\\" + char if char in "[]:" else char for char in argument.options["help"])
-    if not argument.flags[0].startswith("-"):
-        return [_quoted(("*" if "nargs" in argument.options else "") + value)]
-    again = "*" if argument.options.get("action") == "append" else ""
-    return [_quoted("%s%s[%s]%s" % (again, flag, help_text, value if _takes_value(argument) else ""))
+    if argument.is_positional:
+        return [_quoted(("*" if argument.options.get("nargs") in ("*", "+") else "") + value)]
+    again = "*" if "--" + argument.flags[0].strip("-") in ("--header", "--mirror", "--option") else ""
+    return [_quoted("%s%s[%s]%s" % (again, flag, help_text, value if argument.takes_value else ""))
             for flag in argument.flags]
 
 
 def _zsh_values(argument):
-    known = {"tasks": "_dlserv_tasks", "files": "_files", "folders": "_files -/", (): " "}
-    return known.get(argument.values) or "(%s)" % " ".join(argument.values)
+    known = {"tasks": "_dlserv_tasks", "files": "_files", "folders": "_files -/"}
+    words = _words_of(argument)
+    if words is None:
+        return known[argument.values]
+    if words and words[0].endswith("="):        # the value follows at once
+        return "{compadd -S \"\" -- %s}" % " ".join(words)
+    return "(%s)" % " ".join(words) if words else " "
 
 
 def _quoted(text):
@@ -140,26 +186,53 @@ def _quoted(text):
 
 # -- fish ---------------------------------------------------------------------------------
 
+_FISH = r'''complete -c dlserv -f
+function __dlserv_is
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case %(valued)s
+                set -e words[1]
+            case '-*'
+            case '*'
+                break
+        end
+        set -e words[1]
+    end
+    test "$words[1]" = "$argv[1]"
+end
+function __dlserv_tasks
+    printf '%%s\n' %(words)s
+    dlserv list 2>/dev/null | while read -l -d \t tid state percent total speed name error
+        printf '%%s\t%%s\n%%s\t%%s\n' $tid $name $name $state
+    end
+end'''
+
+
 def _fish():
-    lines = ["complete -c dlserv -f",
-             "function __dlserv_tasks; printf '%%s\\n' all %s; dlserv list 2>/dev/null | cut -f1,6; end"
-             % " ".join(STATES)]
-    lines += ["complete -c dlserv -n __fish_use_subcommand -a %s -d %s" % (name, _quoted(text))
-              for name, text in [SERVE] + [(command.name, command.help) for command in COMMANDS]]
+    lines = [_FISH % {"words": WORDS, "valued": " ".join(_valued())}]
+    lines += ["complete -c dlserv -n \"__dlserv_is ''\" -a %s -d %s" % (command.name, _quoted(command.help))
+              for command in COMMANDS]
+    lines += ["complete -c dlserv -n \"__dlserv_is ''\"%s" % _fish_argument(each)
+              for each in ANYWHERE + (HELP, VERSION)]
     for command in COMMANDS:
-        lines += ["complete -c dlserv -n '__fish_seen_subcommand_from %s'%s"
-                  % (command.name, _fish_argument(each))
-                  for each in _arguments(command) if each.flags[0].startswith("-") or each.values]
+        lines += ["complete -c dlserv -n '__dlserv_is %s'%s" % (command.name, _fish_argument(each))
+                  for each in _arguments(command) if not each.is_positional or each.values]
     return "\n".join(lines)
 
 
 def _fish_argument(argument):
     flags = "".join(" -l " + flag[2:] if flag.startswith("--") else " -s " + flag[1:]
-                    for flag in argument.flags if flag.startswith("-"))
-    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'",
-             "files": "", (): ""}
-    values = known.get(argument.values)
-    if values is None:
-        values = " -a '%s'" % " ".join(argument.values)
-    needs = (" -r -F" if argument.values == "files" else " -x") if flags and _takes_value(argument) else ""
-    return "%s%s%s%s" % (flags, needs, values, " -d " + _quoted(argument.options["help"]) if flags else "")
+                    for flag in argument.flags if not argument.is_positional)
+    needs = (" -r -F" if argument.values == "files" else " -x") if flags and argument.takes_value else ""
+    return "%s%s%s%s" % (flags, needs, _fish_values(argument),
+                         " -d " + _quoted(argument.options["help"]) if flags else "")
+
+
+def _fish_values(argument):
+    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'", "files": ""}
+    words = _words_of(argument)
+    if words is None:
+        return known[argument.values]
+    return " -a '%s'" % " ".join(words) if words else ""

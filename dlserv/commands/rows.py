@@ -1,41 +1,86 @@
 """A task as one line: tab-separated for scripts, in columns that fit the terminal for people."""
 
+import time
+
+from ..contract import SETTLED
+from ..units import clean, format_progress, format_seconds, format_size
 from .terminal import Column, Table
-from ..units import clean, format_seconds, format_size
 
 COLOURS = {"downloading": "cyan", "queued": None, "paused": "yellow", "finished": "green", "invalid": "red"}
-ENDED = ("finished", "invalid", "paused")
 LEAST_NAME = 16     # columns
+BAR = 11            # columns
+_WORDS = {"invalid": "failed"}      # a person's word for a state
 
 
 def plain(row):
-    """tid, state, percent, total bytes, bytes a second, name: what `cut` and `awk` like."""
+    """Return tid, state, percent, total bytes, bytes a second, name and error: what `cut` and `awk` like."""
     return "\t".join([row["tid"], row["state"], row["percent"], str(row["total_bytes"]),
-                      "%d" % row["speed"], name_of(row)])
+                      "%d" % row["speed"], name_of(row), clean(row["error"] or "")])
 
 
 def name_of(row):
-    """What to call the task: its file, or its title as long as that has no name."""
-    return clean(row.get("filename") or row["title"])
+    """Return what to call the task: its file, or the best guess as long as that has no name."""
+    return clean(row.get("filename") or row.get("name") or row["title"])
 
 
-def list_table(terminal):
-    """The table of `list`, fit for the terminal."""
+def state_of(row):
+    """Return the state in a person's word."""
+    return _WORDS.get(row["state"], row["state"])
+
+
+def size_of(row):
+    """Return how much is here of how much: "1.9 of 40 GiB", "19 MiB so far"."""
+    done, total = row["downloaded_bytes"], row["total_bytes"]
+    return format_progress(done, total) if done or total else ""
+
+
+def reason_of(row):
+    """Return why the task failed or waits, or ""."""
+    return clean(row["error"] or "") if row["state"] in ("invalid", "queued") else ""
+
+
+def list_table(terminal, rows):
+    """Return the table of `list`: columns as wide as these rows need, the name last."""
     return Table(terminal, (
         Column("ID", 8, lambda row: row["tid"][:8], colour=lambda row: "faint"),
-        Column("STATE", 11, lambda row: row["state"], colour=state_colour),
-        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME)
+        Column("STATE", 11, state_of, colour=state_colour),
+        _DONE, _SIZE, _SPEED, _LEFT, _NAME), ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME, rows)
+
+
+def list_lines(terminal, rows):
+    """Return the heading, a line for each row, and below it why the task failed or waits."""
+    table = list_table(terminal, rows)
+    lines = [table.heading()]
+    for row in rows:
+        lines.append(table.line(row))
+        lines += ["  " + terminal.paint(line, state_colour(row))
+                  for line in terminal.wrap(reason_of(row), terminal.size[0] - 3)]
+    return lines
 
 
 def watch_table(terminal):
-    """There, a bar stands for the state of what downloads."""
-    bar = Column("STATE", 11, lambda row: _bar(terminal, row, 11), colour=state_colour)
+    """Return the table of what is redrawn: there, a bar stands for the state of what downloads."""
+    bar = Column("STATE", BAR, lambda row: _bar(terminal, row), colour=state_colour)
     return Table(terminal, (_NAME, bar, _DONE, _SPEED, _LEFT, _SIZE), ("DONE", "SPEED", "LEFT", "SIZE"),
                  LEAST_NAME)
 
 
+def watch_lines(terminal, row):
+    """Return the row's line, and one more that says why it failed or waits."""
+    lines, reason = [watch_table(terminal).line(row)], reason_of(row)
+    if reason:
+        width = terminal.size[0] - 3
+        lines.append("  " + terminal.paint(terminal.fit(reason, width).rstrip(), state_colour(row)))
+    return lines
+
+
+def is_settled(row):
+    """Return whether nothing more happens to the task by itself."""
+    return row["state"] in SETTLED
+
+
 def fraction(row):
-    """How much is done, from 0 to 1."""
+    """Return how much is done, from 0 to 1."""
     return float(row["percent"].rstrip("%")) / 100
 
 
@@ -43,19 +88,31 @@ def state_colour(row):
     return COLOURS.get(row["state"])
 
 
-def _bar(terminal, row, columns):
-    if row["state"] == "downloading":
-        return terminal.bar(fraction(row), columns)
-    return row["state"]
+def _bar(terminal, row):
+    if row["state"] != "downloading":
+        return state_of(row)
+    if not row["total_bytes"]:
+        return terminal.moving_bar(time.monotonic(), BAR)
+    return terminal.bar(fraction(row), BAR)
 
 
-def _if_any(value, text):
-    return text(value) if value else ""
+def _percent(row):
+    """Return the percentage, or a dash for what downloads without a known size."""
+    return "–" if row["state"] == "downloading" and not row["total_bytes"] else row["percent"]
+
+
+def _speed(row):
+    return format_size(row["speed"]) + "/s" if row["speed"] else ""
+
+
+def _time_left(row):
+    if row["eta"]:
+        return format_seconds(row["eta"])
+    return "–" if row["state"] == "downloading" and not row["total_bytes"] else ""
 
 
 _NAME = Column("NAME", 0, name_of)
-_DONE = Column("DONE", 6, lambda row: row["percent"], right=True)
-_SIZE = Column("SIZE", 9, lambda row: _if_any(row["total_bytes"], format_size), right=True)
-_SPEED = Column("SPEED", 11, lambda row: _if_any(row["speed"], lambda speed: format_size(speed) + "/s"),
-                right=True)
-_LEFT = Column("LEFT", 11, lambda row: _if_any(row["eta"], format_seconds), right=True)
+_DONE = Column("DONE", 6, _percent, right=True)
+_SIZE = Column("SIZE", 16, size_of, right=True)
+_SPEED = Column("SPEED", 10, _speed, right=True)
+_LEFT = Column("LEFT", 11, _time_left, right=True)

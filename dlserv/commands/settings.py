@@ -5,10 +5,11 @@ import json
 from ..settings.config import TABLES
 from ..errors import InvalidValue
 from ..units import clean
+from .parser import nearest
 
 
 def config(client, options, terminals):
-    """Change what has a value, then print what has none, or everything."""
+    """Change the settings that are given values, then print those that are only named, or all."""
     out = terminals[0]
     asked, changes = [], {}
     for word in options.settings:
@@ -21,7 +22,7 @@ def config(client, options, terminals):
             changes.setdefault(section, {}).update(_parse(TABLES[section], key, value.strip()))
         else:
             asked.append((section, key))
-    shown = (client.post("/config", changes) if changes else client.get("/config"))["config"]
+    shown = client.config(changes)
     if asked or not options.settings:
         _print(out, shown, asked, options.json)
     return 0
@@ -34,12 +35,14 @@ def _parse(table, key, text):
 
 
 def _find(name):
-    """(section, key) of "section.key", or of a key that only one section has."""
+    """Return (section, key) of "section.key", or of a key that only one section has."""
     section, _, key = name.rpartition(".")
     found = [(each, key) for each, table in TABLES.items() if section in ("", each) and key in table.fields]
-    if len(found) != 1:
-        raise InvalidValue(name or "config", "there is no such setting" if not found else
-                           "give its section too: %s" % " or ".join(map(".".join, found)))
+    if not found:
+        names = {each: f"{where}.{each}" for where, table in TABLES.items() for each in table.fields}
+        raise InvalidValue(name or "config", "there is no such setting" + nearest(key, names))
+    if len(found) > 1:
+        raise InvalidValue(name, "give its section too: %s" % " or ".join(map(".".join, found)))
     return found[0]
 
 
@@ -57,6 +60,6 @@ def _print(out, shown, asked, as_json):
 
 
 def _text(value):
-    """As `config KEY=VALUE` takes it."""
+    """Return the value as `config KEY=VALUE` takes it."""
     value = " ".join(value) if isinstance(value, list) else value
     return clean(value) if isinstance(value, str) else json.dumps(value)

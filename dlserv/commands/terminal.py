@@ -1,4 +1,4 @@
-"""What is written for people to see: widths, colours, progress bars, a region redrawn in place.
+"""Output for people: widths, colours, progress bars, a region redrawn in place.
 
 A `Terminal` knows what its stream can do; where that is no terminal there are no colours,
 no bars and no limit of width. Text from elsewhere (titles, errors) passes through `clean`.
@@ -24,8 +24,9 @@ except ImportError:     # Windows
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2", "bold": "1"}
 
+
 def width_of(text):
-    """The columns that a terminal gives the text."""
+    """Return the columns that the text takes on a terminal."""
     if text.isascii() or east_asian_width is None:
         return len(text)
     return sum(map(_width, text))
@@ -38,7 +39,7 @@ def _width(char):
 
 
 def fit(text, columns, right=False, more="…"):
-    """The text in exactly so many columns: cut with `more`, or filled with blanks."""
+    """Return the text in exactly so many columns: cut with `more`, or filled with blanks."""
     if width_of(text) > columns:
         text = _cut(text, columns - len(more)) + more[:columns]
     blanks = " " * (columns - width_of(text))
@@ -54,10 +55,25 @@ def _cut(text, columns):
     return text
 
 
-class Terminal:
-    """What is known about where `stream` goes.
+def wrap(text, columns):
+    """Return the text as lines of at most so many columns, broken between words where that is possible."""
+    lines, line = [], ""
+    for word in text.split():
+        if line and width_of(line) + 1 + width_of(word) > columns:
+            lines.append(line)
+            line = ""
+        line += (" " if line else "") + word
+        while width_of(line) > columns:
+            start = _cut(line, columns) or line[0]
+            lines.append(start)
+            line = line[len(start):]
+    return lines + [line] * bool(line)
 
-    coloured  whether it takes colours and no $NO_COLOR forbids them (no-color.org)
+
+class Terminal:
+    """A stream, and what it can do.
+
+    coloured  whether it takes colours and $NO_COLOR does not forbid them (no-color.org)
     live      whether it can be drawn on again, and is ours to draw on now
     """
 
@@ -67,15 +83,15 @@ class Terminal:
         able = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
         self.coloured = able and not environ.get("NO_COLOR")
         self.live = able and _is_in_foreground(stream)
-        self._full, self._empty, self.more = "█", "░", "…"
+        self._full, self._empty, self.more, self._dash = "█", "░", "…", "–"
         try:
-            "█░…".encode(stream.encoding or "ascii")
+            "█░…–".encode(stream.encoding or "ascii")
         except (UnicodeError, LookupError):
-            self._full, self._empty, self.more = "#", "-", "~"
+            self._full, self._empty, self.more, self._dash = "#", "-", "~", "-"
 
     @property
     def size(self):
-        """(columns, lines) of now."""
+        """Return (columns, lines) as they are now."""
         try:
             columns, lines = os.get_terminal_size(self.stream.fileno())
         except (OSError, ValueError):
@@ -83,61 +99,79 @@ class Terminal:
         return columns or 80, lines or 24
 
     def paint(self, text, colour):
-        """The text in a colour of COLOURS, or as it is."""
+        """Return the text in a colour of COLOURS, or as it is."""
         if not self.coloured or not colour:
             return text
         return "\x1b[%sm%s\x1b[0m" % (COLOURS[colour], text)
 
     def bar(self, done, columns):
-        """A progress bar; `done` from 0 to 1."""
+        """Return a progress bar; `done` is from 0 to 1."""
         full = int(columns * min(1.0, max(0.0, done)))
         return self._full * full + self._empty * (columns - full)
 
+    def moving_bar(self, seconds, columns):
+        """Return a bar for what has no known end: a block that goes to and fro every few seconds."""
+        block = max(1, columns // 4)
+        steps = max(1, columns - block)
+        place = abs(int(seconds * 5) % (2 * steps) - steps)
+        return self._empty * place + self._full * block + self._empty * (columns - block - place)
+
     def fit(self, text, columns, right=False):
-        return fit(text, columns, right, self.more)
+        return fit(text.replace("–", self._dash), columns, right, self.more)
+
+    def wrap(self, text, columns):
+        return wrap(text, max(8, columns))
 
     def write(self, *lines):
         self.stream.write("".join(line + "\n" for line in lines))
         self.stream.flush()
 
     def complain(self, sentence):
-        """A sentence about what went wrong, as all of them look."""
+        """Write a sentence about what went wrong, as all of them look."""
         self.write("dlserv: " + clean(sentence))
 
     def complain_of(self, failures):
-        """The same for each (what, reason)."""
+        """Do so for each (what, reason)."""
         for failure in failures:
             self.complain("%s: %s" % tuple(failure))
 
 
 def _is_in_foreground(stream):
-    """Whether the shell has not put us into the background, where keys would stop the process."""
+    """Return whether we may draw: a process that the shell put into the background is stopped by keys."""
     try:
         return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
-    except (OSError, AttributeError):       # it is nobody's terminal, or Windows'
+    except (OSError, AttributeError):       # it is not our terminal, or this is Windows
         return True
 
 
 class Column:
     """One column of a table: its heading, width (0: what is left), and functions of a row that
-    give the cell's text and its colour.
+    return the cell's text and its colour.
     """
 
     def __init__(self, heading, width, cell, right=False, colour=lambda row: None):
         self.heading, self.width, self.cell = heading, width, cell
         self.right, self.colour = right, colour
 
+    def sized(self, rows):
+        """Return the column as wide as the rows need, 0 if none of them has anything in it."""
+        widest = max([width_of(self.cell(row)) for row in rows], default=0)
+        width = min(self.width, max(widest, len(self.heading))) if widest else 0
+        return Column(self.heading, width, self.cell, self.right, self.colour)
+
 
 class Table:
-    """Rows in as many of the columns as fit into the terminal of now, its last column left free.
+    """Rows in as many of the columns as fit into the terminal as it is now, its last column left free.
 
     The headings in `optional` are given up from the last on, until the column without a
-    width has `least`.
+    width has `least`. With `rows`, columns are as wide as these need, and empty ones are left out.
     """
 
-    def __init__(self, terminal, columns, optional, least):
+    def __init__(self, terminal, columns, optional, least, rows=None):
         self._terminal = terminal
-        optional = list(optional)
+        if rows is not None:
+            columns = [each.sized(rows) if each.width else each for each in columns if _is_used(each, rows)]
+        optional = [each for each in optional if each in [column.heading for column in columns]]
         while True:
             left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
             if left >= least or not optional:
@@ -158,15 +192,19 @@ class Table:
         return self._terminal.fit(text, column.width or self._left, column.right)
 
 
+def _is_used(column, rows):
+    return not column.width or any(column.cell(row) for row in rows)
+
+
 _SGR = re.compile("\x1b\\[[0-9]*m")
 
 
 class Screen:
-    """Lines at the bottom of a live terminal that are drawn again and again; a context manager.
+    """Lines at the bottom of a live terminal that are redrawn in place; a context manager.
 
-    While it is open, `keys` are not echoed and come one by one, and the cursor is hidden. At
-    the end, also by a signal, all is as it was, and the last lines stay where they are.
-    `outdated()` is called when the size has changed: it is time to draw again.
+    While it is open, `keys` are not echoed and arrive one by one, and the cursor is hidden.
+    At the end, also by a signal, the terminal is as it was, and the last lines stay where
+    they are. `outdated()` is called when the size has changed: it is time to draw again.
     """
 
     def __init__(self, terminal, keys=None, outdated=lambda: None):
@@ -189,19 +227,24 @@ class Screen:
         self._give_back()
 
     def fileno(self):
-        """Where keys come from, for select; -1 where there are none."""
+        """Return the descriptor of the keys, for select; -1 where there are none."""
         return self._keys.fileno() if self._keys else -1
 
     def key(self):
-        """The keys that were typed, once select has told that there are some."""
+        """Return the keys that were typed, once select found some."""
         return os.read(self._keys.fileno(), 64).decode("ascii", "replace")
 
     def draw(self, lines):
-        """Put these lines where the last ones are. None may be as wide as the terminal."""
+        """Put these lines in the place of the last ones. None may be as wide as the terminal."""
         write = self._terminal.stream.write
         write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
         self._terminal.stream.flush()
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
+
+    def leave(self, lines):
+        """Put these lines in the place of the last ones, and draw below them from now on."""
+        self.draw(lines)
+        self._lines = []
 
     def _to_the_top(self):
         columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
@@ -220,11 +263,11 @@ class Screen:
             termios.tcsetattr(self._keys.fileno(), termios.TCSANOW, self._saved)
 
     def _show_cursor(self, shown):
-        """Past the stream's buffer, which a signal may have come in the middle of."""
+        """Write past the stream's buffer: a signal may have interrupted it."""
         os.write(self._terminal.stream.fileno(), b"\x1b[?25h" if shown else b"\x1b[?25l")
 
     def _suspend(self, number, frame):
-        """Ctrl-Z: leave in order, stop, and go on below whatever was written meanwhile."""
+        """Ctrl-Z: restore the terminal, stop, and go on below what was written meanwhile."""
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._lines = []
@@ -236,7 +279,7 @@ class Screen:
 
 
 def standard_terminals(environ):
-    """(Terminal of standard output, of standard error); what cannot be encoded is replaced."""
+    """Return the Terminals of standard output and standard error; what cannot be encoded is replaced."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -6,28 +6,27 @@ import sys
 import time
 from collections import Counter
 
-from ..client.rest import task_path
 from ..errors import Refused
-from .terminal import Screen
 from ..units import format_size
-from .feed import Feed, Tasks
-from .rows import ENDED, name_of, plain, watch_table
-from .words import choose
+from .arguments import choose
+from .follow import Follower, Tasks
+from .rows import is_settled, name_of, plain, state_of, watch_lines, watch_table
+from .terminal import Screen
 
 _LOST = "the connection is lost; trying again"
-EVERY = 0.1         # seconds between two drawings, at the least
+EVERY = 0.1         # seconds between two drawings, at least
 _ORDER = ("downloading", "queued", "invalid", "paused", "finished")
 
 
 def watch(client, options, terminals):
-    """Follow the tasks until the user or the daemon ends it; gives the exit code."""
+    """Follow the tasks until the user or the daemon ends it; return the exit code."""
     out = terminals[0]
     tids = set(choose(client, options.tasks)) if options.tasks else None
-    with Feed(client) as feed:
+    with Follower(client) as follower:
         if out.live and not options.json:
-            _draw_until(feed, Tasks(tids), out, lambda tasks: False, _overview)
+            _draw_until(follower, Tasks(tids), out, lambda tasks: False, _overview)
         else:
-            _print_changes(feed, Tasks(tids), out, json.dumps if options.json else plain)
+            _print_changes(follower, Tasks(tids), out, json.dumps if options.json else plain)
     return 0
 
 
@@ -39,40 +38,43 @@ def wait(client, options, terminals):
 def await_all(client, tids, errors, quiet=False):
     """Return when nothing more happens to the tasks by itself; 0 if all of them are finished.
 
-    On a live terminal, standard error shows how it goes.
+    A live terminal on standard error shows the progress.
     """
-    wanted = set(tids)
-    tasks = Tasks(wanted)
-
-    def ended(tasks):
-        return tasks.known and _all_ended(tasks.rows.values()) and _all_ended(_ask(client, wanted))
-    with Feed(client) as feed:
-        if errors.live and not quiet:
-            if not _draw_until(feed, tasks, errors, ended, _rows_only):
-                raise KeyboardInterrupt
-        else:
-            while not ended(tasks):
-                for event in feed.take():
-                    tasks.take(event)
-    finished = {row["tid"] for row in _ask(client, wanted) if row["state"] == "finished"}
+    try:
+        _await_end(client, set(tids), errors, quiet)
+    except KeyboardInterrupt:
+        errors.complain("this no longer waits; the daemon goes on with the downloads")
+        raise
+    finished = {row["tid"] for row in client.tasks("finished")}
     failures = [_why(client, tid) for tid in tids if tid not in finished]
     errors.complain_of(failures)
     return 1 if failures else 0
 
 
-def _all_ended(rows):
-    return all(row["state"] in ENDED for row in rows)
+def _await_end(client, wanted, errors, quiet):
+    tasks = Tasks(wanted)
+
+    def ended(tasks):
+        return tasks.known and _all_settled(tasks.rows.values()) and _all_settled(
+            row for row in client.tasks() if row["tid"] in wanted)      # events follow a moment later
+    with Follower(client) as follower:
+        if errors.live and not quiet:
+            if not _draw_until(follower, tasks, errors, ended, _rows_only):
+                raise KeyboardInterrupt
+        else:
+            while not ended(tasks):
+                for event in follower.take():
+                    tasks.apply(event)
 
 
-def _ask(client, tids):
-    """The rows of these tasks from the daemon itself, because events tell of a change a moment later."""
-    return [row for row in client.get("/task/list")["detail"] if row["tid"] in tids]
+def _all_settled(rows):
+    return all(map(is_settled, rows))
 
 
 def _why(client, tid):
-    """(the task's name, why it is not finished)"""
+    """Return (the task's name, why it is not finished)."""
     try:
-        status = client.get(task_path(tid, "status"))["detail"]
+        status = client.task(tid)
     except Refused:
         return tid[:8], "the task was removed"
     return name_of(status), status["error"] or "it is %s" % status["state"]
@@ -80,11 +82,11 @@ def _why(client, tid):
 
 # -- a line for each change ---------------------------------------------------------------
 
-def _print_changes(feed, tasks, out, text):
-    """Of every task at first, then of those whose state, name or error is another."""
+def _print_changes(follower, tasks, out, text):
+    """Print every task once, then a line whenever a task's state, name or error changes."""
     while True:
-        for event in feed.take():
-            out.write(*[text(row) for before, row in tasks.take(event) if _differs(before, row)])
+        for event in follower.take():
+            out.write(*[text(row) for before, row in tasks.apply(event) if _differs(before, row)])
 
 
 def _differs(before, row):
@@ -93,24 +95,24 @@ def _differs(before, row):
 
 # -- a table that is redrawn --------------------------------------------------------------
 
-def _draw_until(feed, tasks, terminal, ended, lines):
-    """Draw `lines(tasks, terminal)` while events come; whether `ended(tasks)`, else q was typed."""
-    with Screen(terminal, sys.stdin, feed.wake) as screen:
+def _draw_until(follower, tasks, terminal, ended, lines):
+    """Draw `lines(tasks, terminal)` as events arrive; return True once `ended(tasks)`, False after a q."""
+    with Screen(terminal, sys.stdin, follower.wake) as screen:
         while True:
-            for event in feed.take(0):
-                tasks.take(event)
+            for event in follower.take(0):
+                tasks.apply(event)
             if tasks.known:
-                screen.draw(lines(tasks, terminal) + ([] if feed.connected else [_LOST]))
+                screen.draw(lines(tasks, terminal) + ([] if follower.connected else [_LOST]))
             if ended(tasks):
                 return True
             time.sleep(EVERY)
-            if _quits(feed, screen):
+            if _quits(follower, screen):
                 return False
 
 
-def _quits(feed, screen):
-    """Wait for events, or keys; whether one of these says that it is enough."""
-    ready, _, _ = select.select([feed] + ([screen] if screen.fileno() >= 0 else []), [], [])
+def _quits(follower, screen):
+    """Wait for events or keys; return whether a key ends it."""
+    ready, _, _ = select.select([follower] + ([screen] if screen.fileno() >= 0 else []), [], [])
     if screen not in ready:
         return False
     keys = screen.key()
@@ -118,26 +120,30 @@ def _quits(feed, screen):
 
 
 def _overview(tasks, terminal):
-    """The totals, and the tasks: those that move first."""
+    """Return the totals and the tasks: those that move first."""
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
-    shown = rows[:max(1, height - 5)] if len(rows) > height - 4 else rows
-    table = watch_table(terminal)
-    lines = [terminal.fit(_totals(rows), width - 1).rstrip(), table.heading()]
-    lines += [table.line(row) for row in shown]
-    if len(shown) < len(rows):
-        lines.append("and %d more" % (len(rows) - len(shown)))
-    return lines
+    lines = [terminal.fit(_totals(rows), width - 1).rstrip(), watch_table(terminal).heading()]
+    return lines + _lines_within(rows, terminal, height - 4)
 
 
 def _rows_only(tasks, terminal):
-    """The tasks that are waited for, without a heading; the unfinished first, if there are too many."""
+    """Return the tasks that are waited for; the unfinished first, if there are too many."""
     most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
-    if len(rows) > most:
-        rows = sorted(rows, key=_rank)[:most]
-    table = watch_table(terminal)
-    return [table.line(row) for row in rows]
+    return _lines_within(rows if len(rows) <= most else sorted(rows, key=_rank), terminal, most)
+
+
+def _lines_within(rows, terminal, most):
+    """Return the rows' lines, at most so many; the last one counts the tasks that had no room."""
+    lines, shown = [], 0
+    for row in rows:
+        more = watch_lines(terminal, row)
+        if len(lines) + len(more) > most - (shown < len(rows) - 1):
+            break
+        lines += more
+        shown += 1
+    return lines if shown == len(rows) else lines + ["and %d more" % (len(rows) - shown)]
 
 
 def _rank(row):
@@ -148,5 +154,6 @@ def _rank(row):
 
 def _totals(rows):
     counts = Counter(row["state"] for row in rows)
-    told = ", ".join("%d %s" % (counts[state], state) for state in _ORDER if counts[state])
-    return "%s/s, %s" % (format_size(sum(row["speed"] for row in rows)), told or "no tasks")
+    told = ["%d %s" % (counts[state], state_of({"state": state})) for state in _ORDER if counts[state]]
+    speed = format_size(sum(row["speed"] for row in rows))
+    return "%s/s, %s" % (speed, ", ".join(told) or "no tasks")

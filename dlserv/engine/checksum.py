@@ -91,6 +91,14 @@ class Verifier:
         self._position += len(piece)
 
 
+def is_available(algorithm):
+    """Return whether this Python can compute it."""
+    try:
+        return _hasher(algorithm) is not None
+    except Permanent:
+        return False
+
+
 def _hasher(algorithm):
     try:
         return hashlib.new(algorithm.replace("-", ""))

@@ -208,7 +208,10 @@ class Joint:
     @property
     def reach(self):
         """The range to ask for, (start, end): the segment, and what is compared at its ends."""
-        return self._segment.start - self._before, min(self._segment.end + SEAM, self._segments.total)
+        start, total = self._segment.start - self._before, self._segments.total
+        if total is None:
+            return start, None if self._segment.is_endless else self._segment.end
+        return start, min(self._segment.end + SEAM, total)
 
     def begin(self, stream):
         """Read what comes before the segment, and compare it if it can be already."""

@@ -15,7 +15,7 @@ The file it fills is an Unfinished; what a later attempt needs is the Progress o
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, Permanent, WrongBytes
+from ..errors import Changed, LocalError, Permanent, Stopped, WrongBytes
 from ..net.channel import Signal
 from .connection import Limits
 from .fetch import Fetch
@@ -55,15 +55,24 @@ class Download:
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
         self._file = Unfinished(options, environment, observer, kept, previous)
-        self._promises = Promises(self._file, options.checksum, environment.settings.hash)
+        self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
+        self._reason, self._keep = None, True       # see `stop`
         self._fetch = None
 
     # -- for other threads -----------------------------------------------------------
 
-    def stop(self):
-        """Make `run` raise Stopped, soon, whatever it is waiting for."""
+    def trust(self, ranges):
+        """Believe no other bytes to be here than these; call it before `run`."""
+        self._file.trust(ranges)
+
+    def stop(self, reason=None, keep=True):
+        """Make `run` raise the reason or Stopped, soon, whatever it is waiting for.
+
+        If nobody is to `keep` the bytes, they are not flushed.
+        """
+        self._reason, self._keep = reason, keep
         self._stop.set()
         fetch = self._fetch
         if fetch is not None:
@@ -110,6 +119,21 @@ class Download:
         """The Resource, or None until a server has answered."""
         return self._file.describe()
 
+    @property
+    def disk_failed(self):
+        """Whether bytes may be lost that were written since the last good flush."""
+        return self._file.disk_failed
+
+    @property
+    def is_flushed(self):
+        """Whether a flush has succeeded since the last byte came."""
+        return self._file.is_flushed
+
+    @property
+    def discarded(self):
+        """Bytes of a file of unknown size that were given up because the disk was full, or None."""
+        return self._file.discarded
+
     def progress(self):
         """Return the current Progress, or what was kept before there is any."""
         return self._file.progress()
@@ -128,8 +152,21 @@ class Download:
         try:
             self._stop.check()
             return self._file.recover() or self._attempt()
+        except Stopped as stopped:
+            reason = self._reason or stopped
+            self._leave(reason)
+            raise reason from None
+        except Exception as error:
+            self._leave(error)
+            raise
         finally:
             self.close()
+
+    def _leave(self, error):
+        try:
+            self._file.leave(error, self._keep)
+        except LocalError as problem:
+            self._observer.note("warning", str(problem))
 
     def close(self):
         """Give up what it holds; for one that is not run, else `run` does so."""

@@ -10,7 +10,7 @@ has failed, does `run` raise.
 import threading
 import time
 
-from ..errors import Changed, Stopped, Temporary, TransferError
+from ..errors import Changed, Longer, Stopped, Temporary, TransferError
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
 from . import continuity
@@ -104,10 +104,10 @@ class Fetch:
         try:
             try:
                 joint.begin(answer.stream)
-                connection.move(answer.stream, self._file.part, self._segments, segment)
+                self._move(connection, answer.stream, segment)
             finally:
                 joint.check_start()
-            if self._segments.total is None:
+            if segment.is_endless:
                 self._segments.finish(segment.position)
             elif segment.position == segment.start and segment.left:
                 raise Temporary("the server sent nothing new")
@@ -115,6 +115,16 @@ class Fetch:
         finally:
             self._segments.release(segment)
             answer.stream.close()
+
+    def _move(self, connection, stream, segment):
+        """Move the stream's bytes, behind the size that the main source told as well."""
+        try:
+            connection.move(stream, self._file.part, self._segments, segment)
+        except Longer as change:
+            if not (connection.source.is_main and self._file.lengthen(segment)):
+                raise
+            self._note("warning", f"{change}; the file is taken to its end")
+            connection.move(stream, self._file.part, self._segments, segment)
 
     # -- several ---------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Pure functions on strings. Nothing here looks at a disk: whether a name is free 
 part file's business.
 """
 
+import base64
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -12,7 +13,12 @@ from ..units import clean, utf8_of
 LONGEST = 255           # bytes of a name, on every file system that matters
 PART = ".part"
 
+# A Content-Disposition, in characters; no name has more to say.
+LONGEST_HEADER = 8192
+
 _PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([BbQq])\?([^?]*)\?=")
+_Q_ESCAPE = re.compile(b"=([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f<>:"/\\\\|?*'
                      '\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
@@ -41,32 +47,60 @@ def choose(option, disposition, url_name, host, media_type):
 # -- Content-Disposition (RFC 6266) -------------------------------------------------
 
 def from_disposition(header):
-    """The name in a Content-Disposition header, or None: `filename*` before `filename`.
+    """Return the name in a Content-Disposition header, or None.
 
-    `header` is as http.client gives it: bytes read as Latin-1.
+    `filename*` comes before `filename*0…` (RFC 2231, 3), and that before `filename`.
+    `header` is text as Latin-1 reads its bytes.
     """
     parameters = {}
-    for name, value in _PARAMETER.findall(";" + header):
+    for name, value in _PARAMETER.findall(";" + header[:LONGEST_HEADER]):
         parameters.setdefault(name.lower(), value.strip())
-    extended = _extended(parameters.get("filename*", ""))
-    return _base(extended or _plain(parameters.get("filename", ""))) or None
+    return (_base(_extended(_unquoted(parameters.get("filename*", ""))) or "")
+            or _base(_continued(parameters) or "")
+            or _base(_plain(parameters.get("filename", ""))) or None)
 
 
 def _extended(value):
-    """charset'language'percent-encoded (RFC 8187); None if it is not that."""
-    charset, _, rest = _unquoted(value).partition("'")
+    """Return what charset'language'percent-encoded says (RFC 8187); None if it is not that."""
+    charset, _, rest = value.partition("'")
     _, mark, encoded = rest.partition("'")
+    return _decoded(unquote_to_bytes(encoded), charset) if mark else None
+
+
+def _decoded(data, charset):
     try:
-        return unquote_to_bytes(encoded).decode(charset or "utf-8") if mark else None
+        return data.decode(charset or "utf-8")
     except (LookupError, UnicodeError):
         return None
 
 
+def _continued(parameters):
+    """Return the name that stands in pieces, `filename*0` and on; those with a final "*" are encoded.
+
+    The first that is missing ends it. None where there is no piece, or its charset does not fit.
+    """
+    pieces, charset, is_extended = [], "", False
+    while True:
+        key = "filename*%d" % len(pieces)
+        encoded, plain = parameters.get(key + "*"), parameters.get(key)
+        if encoded is None and plain is None:
+            break
+        text = _unquoted(plain if encoded is None else encoded)
+        if encoded is not None and not pieces:
+            is_extended = True
+            charset, _, text = text.split("'", 2) if text.count("'") > 1 else ("", "", text)
+        pieces.append(text.encode("latin-1", "replace") if encoded is None else unquote_to_bytes(text))
+    if not pieces:
+        return None
+    data = b"".join(pieces)
+    return _decoded(data, charset) if is_extended else _plain(data.decode("latin-1"))
+
+
 def _plain(value):
-    """A `filename`, in whichever of the encodings seen in the wild it comes."""
+    """Return a `filename`, in whichever of the encodings seen in the wild it comes."""
     text = utf8_of(_unquoted(value))
     if "=?" in text:
-        return _rfc2047(text)
+        return _encoded_words(text)
     if re.search("%[0-9A-Fa-f]{2}", text):
         try:
             return unquote(text, errors="strict")
@@ -81,13 +115,33 @@ def _unquoted(value):
     return re.sub(r'\\(["\\])', r"\1", value[1:-1] if value[-1:] == '"' else value[1:])
 
 
-def _rfc2047(text):
-    from email.errors import HeaderParseError
-    from email.header import decode_header, make_header
+def _encoded_words(text):
+    """Return the text with its encoded words decoded (RFC 2047); as it is if one of them cannot be.
+
+    Only blanks between two of them are dropped, and none is added. A character may be split
+    between two of one charset.
+    """
+    pieces, end = [], 0     # [(bytes, charset), …]
+    for match in _ENCODED_WORD.finditer(text):
+        between, charset = text[end:match.start()], match.group(1).partition("*")[0].lower()    # RFC 2231, 5
+        if not end or between.strip():
+            pieces.append((between.encode("utf-8"), None))
+        data = pieces.pop()[0] if pieces[-1][1] == charset else b""
+        pieces.append((data + _word_bytes(*match.groups()[1:]), charset))
+        end = match.end()
+    decoded = [_decoded(*piece) for piece in pieces]
+    return text if None in decoded else "".join(decoded) + text[end:]
+
+
+def _word_bytes(encoding, encoded):
+    """Return the bytes of an encoded word, b"\\xff" if it is broken."""
     try:
-        return str(make_header(decode_header(text)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
-        return text
+        if encoding in "Bb":
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+        return _Q_ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]),
+                             encoded.replace("_", " ").encode("utf-8"))
+    except ValueError:
+        return b"\xff"
 
 
 def _base(name):
@@ -112,23 +166,30 @@ def split(name):
 
 
 def cut(name, most):
-    """The name in at most `most` bytes of UTF-8, cut at a character, before the extension."""
-    if len(name.encode("utf-8")) <= most:
-        return name
-    stem, extension = split(name)
-    room = most - len(extension.encode("utf-8"))
-    return stem.encode("utf-8")[:room].decode("utf-8", "ignore").rstrip(". ") + extension
+    """Return the name in at most `most` bytes of UTF-8, cut at a character, before the extension."""
+    return name if len(name.encode("utf-8")) <= most else _cut_before(*split(name), most=most)
 
 
-def numbered(name, number):
-    """"x (1).tar.gz" for 1; the name itself for 0."""
+def _cut_before(stem, tail, most):
+    """Return the stem, cut, with the whole tail; or both cut where the tail leaves no room for a stem."""
+    room = most - len(tail.encode("utf-8"))
+    if room < 1:
+        stem, tail, room = stem + tail, "", most
+    return stem.encode("utf-8")[:room].decode("utf-8", "ignore").rstrip(". ") + tail
+
+
+def numbered(name, number, longest=LONGEST):
+    """Return "x (1).tar.gz" for 1, the name itself for 0, in at most `longest` bytes."""
     if not number:
-        return name
+        return cut(name, longest)
     stem, extension = split(name)
-    tail = " (%d)%s" % (number, extension)
-    return cut(stem, LONGEST - len(tail.encode("utf-8"))) + tail
+    mark = " (%d)" % number
+    if len((mark + extension).encode("utf-8")) >= longest:
+        extension = ""
+    tail = mark + extension
+    return cut(stem, longest - len(tail.encode("utf-8"))) + tail
 
 
-def part_name(name):
-    """What the file is called until it is whole: cut at its front, for the number is at its end."""
-    return name.encode("utf-8")[len(PART) - LONGEST:].decode("utf-8", "ignore") + PART
+def part_name(name, longest=LONGEST):
+    """Return the name of the file until it is whole: cut at its front, for the number is at its end."""
+    return name.encode("utf-8")[len(PART) - longest:].decode("utf-8", "ignore") + PART

@@ -10,6 +10,7 @@ from ..errors import Changed, Permanent, Temporary
 from ..net.remote_file import check_is_file
 from . import continuity
 from .continuity import CANNOT_RESUME, OVERLAP, SEAM
+from .sources import decisive
 
 
 class Inquiry:
@@ -37,8 +38,7 @@ class Inquiry:
                 self._sources.refused(source, refusal)
                 if len(self._sources.all) > 1:
                     self._note("warning", f"{source.name}: {refusal}")
-        refusals.append(Permanent(self._sources.all[0].banned or "there is nowhere left to ask"))
-        raise next((each for each in refusals if isinstance(each, Temporary)), refusals[0])
+        raise decisive(refusals or [Permanent(self._sources.all[0].banned or "there is nowhere left to ask")])
 
     def _is_main(self, source):
         """Return whether this source's word is the truth; another is left out if it differs."""
@@ -195,4 +195,4 @@ class Inquiry:
 
     def _check_is_file(self, source, answer):
         name = self._options.filename or urls.file_name(str(source.url))
-        check_is_file(answer.resource, name, self._file.resource)
+        check_is_file(answer, name, self._file.resource)

@@ -11,8 +11,7 @@ import threading
 from collections import namedtuple
 
 from ..errors import Unavailable
-from .folder import local_error
-
+from .disk_errors import LOSSES, local_error
 
 _HAS_PWRITE = hasattr(os, "pwrite")
 _fdatasync = getattr(os, "fdatasync", os.fsync)
@@ -38,10 +37,16 @@ class Identity(namedtuple("Identity", "device inode size mtime_ns")):
 
 
 class PartFile:
-    """An open part file in a Folder. Every method may raise NoSpace or Unwritable."""
+    """An open part file in a Folder. Every method may raise NoSpace or Unwritable.
+
+    `has_failed` says that bytes may be lost that were written since the last good flush: the
+    disk failed, or a flush did, after which the kernel takes the pages that it could not
+    write for clean. No later flush succeeds then; what was flushed before counts.
+    """
 
     def __init__(self, folder, name, fd, named=True):
         self.folder, self.name, self._fd, self.named = folder, name, fd, named
+        self.has_failed, self._flushing = False, threading.Lock()
         # Held while the descriptor is closed, copied, sought or written: the kernel writes to a
         # file for one thread at a time, and the others would spin meanwhile.
         self.lock = threading.Lock()
@@ -68,7 +73,8 @@ class PartFile:
         return cls(folder, name, folder.open(name, write=True))
 
     def local_error(self, error):
-        """Our exception for an OSError that hit this file."""
+        """Return our exception for an OSError that hit this file."""
+        self.has_failed = self.has_failed or error.errno in LOSSES
         return local_error(error, self.folder.relative(self.name))
 
     def fileno(self):
@@ -135,11 +141,16 @@ class PartFile:
         self._sync(os.fsync, self._fd)
 
     def _sync(self, call, fd):
-        try:
-            call(fd)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise self.local_error(error) from error
+        with self._flushing:    # the kernel tells of a failure once, whichever thread asks first
+            if self.has_failed:
+                raise Unavailable("%s: the disk failed; bytes that it took may be lost"
+                                  % self.folder.relative(self.name))
+            try:
+                call(fd)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    self.has_failed = True
+                    raise self.local_error(error) from error
 
     def stamp(self, modified):
         """Set the modification time, epoch seconds; None leaves it."""
@@ -153,19 +164,20 @@ class PartFile:
         return Identity.of(os.fstat(self._fd))
 
     def publish(self, name, spare_empty=False, replace=False):
-        """Give the file its final name, durably. Raises NameTaken if it is in use, Unavailable if it is gone."""
+        """Give the file its final name, durably. Return a sentence about what failed behind that, or None.
+
+        Raise NameTaken if the name is in use, Unavailable if the file is gone.
+        """
         if os.name == "nt":     # an open file cannot be renamed there
             self.close()
         if not self.named:
-            self.folder.name(self._fd, name)
-            return
+            return self.folder.name(self._fd, name)
         found = self.folder.stat(self.name)
         if found is not None and self.folder.is_another(found, *self.node):
             raise Unavailable(self.name + " is another file now")
         if replace:
-            self.folder.replace(self.name, name)
-        else:
-            self.folder.rename(self.name, name, spare_empty)
+            return self.folder.replace(self.name, name)
+        return self.folder.rename(self.name, name, spare_empty)
 
     def take_name(self, name):
         """Become a part file that can be seen, for where the unnamed can be given no name (Android)."""
@@ -180,8 +192,11 @@ class PartFile:
     def close(self):
         with self.lock:
             if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
+                fd, self._fd = self._fd, None
+                try:
+                    os.close(fd)
+                except OSError:     # NFS, of bytes that were not flushed
+                    self.has_failed = True
 
     def _path(self):
         return os.path.join(self.folder.path, self.name)

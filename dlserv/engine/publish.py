@@ -5,56 +5,75 @@ point leaves nothing behind that the next attempt does not recognise.
 """
 
 import itertools
+import os
 
 from .. import urls
-from ..errors import LocalError, NameTaken, Permanent, Unwritable
+from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
 from .partfile import Identity, PartFile
 
 MANY = 8        # taken names after which the whole folder is looked at
 
 
-def choose_name(option, resource):
-    """What to call the file."""
-    where = urls.parse(resource.url)
-    return filename.choose(option, resource.disposition, urls.file_name(resource.url), where.host,
-                           resource.media_type)
+def choose_name(option, resource, task_url=None):
+    """Return what to call the file: a safe name.
+
+    `task_url` is the task's own URL where the resource is of a mirror: that one's names are not
+    the task's, unless the URL has none.
+    """
+    own, disposition = urls.file_name(task_url or ""), resource.disposition
+    if own.strip(". "):
+        disposition = None
+    else:
+        own = urls.file_name(resource.url)
+    return filename.choose(option, disposition, own, urls.parse(resource.url).host, resource.media_type)
 
 
 def free_names(folder, name, overwrite, previous=None):
-    """Those of name, name (1), name (2), … that no file has, or only the one to be replaced.
+    """Yield those of name, name (1), name (2), … that no file has, or only the one to be replaced.
 
-    Raises Permanent at the first that is taken, if `overwrite` is "never".
+    They are cut to what the folder's file system takes. Raise Permanent at the first that is
+    taken, if `overwrite` is "never", and NameTooLong.
     """
     taken = ()
     for number in itertools.count():
         if number == MANY:      # asking for each of a thousand would take its time
             taken = folder.names()
-        candidate = filename.numbered(name, number)
+        candidate = filename.numbered(name, number, folder.longest)
         if candidate in taken and previous is None:
             continue
         found = folder.stat(candidate)
-        if found is None or is_previous(previous, candidate, found):
+        if found is None or is_previous(folder, previous, candidate, found):
             yield candidate
         elif overwrite == "never":
             raise Permanent("a file named %s is there already" % folder.relative(candidate))
 
 
-def is_previous(previous, name, status):
-    """Whether this is the file, unchanged, that a restart is to replace."""
-    return previous is not None and name == previous.name and previous.identity.matches(status)
+def is_previous(folder, previous, name, status):
+    """Return True if this is the file, unchanged, that a restart is to replace."""
+    return (previous is not None and name == previous.name and previous.identity.matches(status)
+            and not folder.is_another(status, *previous.identity[:2]))
 
 
-def make_part(folder, names, announce, at_hand):
-    """(a new PartFile, the target it is for) under the first names that are free.
+def make_part(folder, new_names, announce, at_hand):
+    """Return (a new PartFile, the target it is for) under the first names that are free.
 
-    `announce(part, target)` is called before the file is made, `announce(None, None)` if
-    it could not be; it raises NameTaken for a part of another task. One whose bytes are all
-    `at_hand` needs no name of its own, and so nothing to be announced, where the file
-    system can do without.
+    `new_names()` returns an iterator of targets. `announce(part, target)` is called before the
+    file is made, `announce(None, None)` if it could not be; it raises NameTaken for a part of
+    another task. If all bytes are `at_hand`, a file without a name is used where the file
+    system has such files, and nothing is announced.
     """
+    while True:
+        try:
+            return _make_part(folder, new_names(), announce, at_hand)
+        except NameTooLong:
+            if not folder.shorten():
+                raise
+
+
+def _make_part(folder, names, announce, at_hand):
     for target in names:
-        name = filename.part_name(target)
+        name = filename.part_name(target, folder.longest)
         part = PartFile.unnamed(folder, name) if at_hand else None
         if part is not None:
             return part, target
@@ -71,39 +90,48 @@ def make_part(folder, names, announce, at_hand):
 
 
 def publish(part, target, names, announce, interrupted=False, previous=None):
-    """Give the whole file its final name, `target` or the next of `names`; gives that name.
+    """Give the whole file its final name, `target` or the next of `names`.
 
-    `announce(target, identity)` stores what is about to happen and gives a function that
+    Return (the name, a sentence about what could not be done behind that or None).
+    `announce(target, identity)` stores what is about to happen and returns a function that
     waits until that is durable. `interrupted` says that a crash came in an earlier try, so
     an empty file under the name is ours. Where a part without a name can be given none, it
     takes that of a part file first.
     """
-    linkless = False
+    folder, linkless = part.folder, False
     while True:
         try:
             if linkless and not part.named:
-                part.take_name(filename.part_name(target))
+                part.take_name(filename.part_name(target, folder.longest))
             wait = announce(target, part.identity())
             part.sync()
             wait()
-            found = part.folder.stat(target) if previous is not None else None
-            part.publish(target, interrupted, found is not None and is_previous(previous, target, found))
-            return target
+            found = folder.stat(target) if previous is not None else None
+            replaces = found is not None and is_previous(folder, previous, target, found)
+            return target, part.publish(target, interrupted, replaces)
         except NameTaken:
             target, interrupted = next(names), False
+        except NameTooLong:
+            if not folder.shorten():
+                raise
+            target, interrupted = next(names), False
         except Unwritable:
-            if linkless or part.named:
+            if linkless or part.named or part.has_failed:
                 raise
             linkless = True
 
 
 def recover(folder, part, target, identity):
-    """Whether a crash came after the rename: the Identity of the file under its name, or None."""
+    """Return (the Identity of the file that has its name although a crash came, a sentence or None).
+
+    Return (None, None) if the crash came before the file had its name.
+    """
     found, rest = folder.stat(target), folder.stat(part)
-    if found is None or not identity.matches(found):
-        return None
+    if found is None or not identity.matches(found) or folder.is_another(found, *identity[:2]):
+        return None, None
+    remark = None
     if rest is not None:
-        if (rest.st_dev, rest.st_ino) != (found.st_dev, found.st_ino):
-            return None
-        folder.remove(part)     # the crash came between link and unlink
-    return Identity.of(found)
+        if not os.path.samestat(rest, found):
+            return None, None
+        remark = folder.drop(part, target)      # the crash came between link and unlink
+    return Identity.of(found), remark or folder.sync_names(target)

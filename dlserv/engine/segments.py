@@ -30,6 +30,11 @@ class Segment:
     def left(self):
         return self.end - self.position
 
+    @property
+    def is_endless(self):
+        """True if only the end of its stream tells where it ends."""
+        return self.end == ENDLESS
+
 
 class Segments:
     """The map of one file: ranges that are here, segments under way, holes."""
@@ -68,7 +73,7 @@ class Segments:
                     or self._find_split(seconds_left)[0] is not None)
 
     def _find_split(self, seconds_left):
-        victim = max(self._active, default=None, key=seconds_left)
+        victim = max((each for each in self._active if not each.is_endless), default=None, key=seconds_left)
         if victim is None:
             return None, None
         left, seconds = victim.left, seconds_left(victim)
@@ -111,6 +116,15 @@ class Segments:
         """Learn the size of a file of unknown size, now that its end was seen."""
         with self._lock:
             self.total = self._end = total
+
+    def unbound(self, segment):
+        """Forget the size that was told: the segment goes on behind it. Return False if it ends before."""
+        with self._lock:
+            if segment.end != self._end:
+                return False
+            self.total, self._end = None, ENDLESS
+            segment.end = segment.reach = ENDLESS
+            return True
 
     def done(self):
         """The ranges that are here: a sorted list of (start, end), none touching the next."""

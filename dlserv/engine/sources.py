@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ..errors import Permanent
+from ..errors import Offline, Permanent, Temporary
 from ..net import http
 from ..net.proxy import choose as choose_proxy
 
@@ -44,7 +44,7 @@ class Source:
     """
 
     def __init__(self, url, main):
-        self.url, self.is_main, self._origin = url, url == main, main.origin
+        self.url, self.main, self.is_main, self._origin = url, main, url == main, main.origin
         self.located, self._jar, self.resource = None, None, None
         self.asserts = url.scheme in ("http", "https")      # it says which bytes it sends; FTP does not
         self.proven = False         # it was seen to begin where it is asked to, within the same file
@@ -173,3 +173,16 @@ class Sources:
             self._apart = True
             if sum(source.speed is not None for source in self.all) < 2:
                 self.all.sort(key=lambda source: str(source.url) == url)
+
+
+def decisive(refusals):
+    """Return the exception that counts of those that all sources met: one that is worth another try, if any.
+
+    A source that cannot be reached is no sign of a missing network where another has answered.
+    """
+    temporary = [each for each in refusals if isinstance(each, Temporary)]
+    answers = [each for each in refusals if not isinstance(each, Offline)]
+    if temporary and isinstance(temporary[0], Offline) and answers:
+        return next((each for each in temporary if each in answers), None) \
+            or Temporary(str(temporary[0]), word=temporary[0].word)
+    return temporary[0] if temporary else refusals[0]

@@ -9,10 +9,10 @@ import stat
 import threading
 from collections import namedtuple
 
-from ..net.remote_file import Resource
+from ..errors import NoSpace
 from . import continuity, publish
 from .folder import Folder
-from .partfile import Identity, PartFile
+from .partfile import PartFile
 from .segments import Segments, clip
 
 
@@ -38,20 +38,6 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
         most = self.resource.total
         return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
             most is None or status.st_size <= most)
-
-    def to_record(self):
-        """Return it as plain data, for the database."""
-        return dict(self._asdict(), resource=self.resource._asdict(),
-                    done=[list(each) for each in self.done],
-                    publishing=self.publishing and list(self.publishing), node=self.node and list(self.node))
-
-    @classmethod
-    def from_record(cls, record):
-        """Return the Progress of a record; raise TypeError, KeyError or ValueError if it is none."""
-        return cls(**dict(record, resource=Resource.from_record(record["resource"]),
-                          done=[(start, end) for start, end in record["done"]],
-                          publishing=record["publishing"] and Identity(*record["publishing"]),
-                          node=record.get("node") and tuple(record["node"])))
 
 
 Finished = namedtuple("Finished", "name identity checksum resource")
@@ -81,6 +67,8 @@ class Unfinished:
         self.doubtful, self._restarted = False, bool(kept and kept.restarted)
         self.segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._brought_before = self.segments.count      # bytes that this attempt did not bring
+        self.discarded = None       # how many bytes were given up for want of room
+        self._flushed = None        # how many bytes were here at the last flush of this attempt
 
     # -- for any thread ----------------------------------------------------------------
 
@@ -100,11 +88,22 @@ class Unfinished:
                 return self._kept
             return self._progress()
 
+    @property
+    def disk_failed(self):
+        """Whether bytes may be lost that were written since the last good flush."""
+        return self.part is not None and self.part.has_failed
+
+    @property
+    def is_flushed(self):
+        """Whether a flush has succeeded since the last byte came."""
+        return not self.disk_failed and self._flushed == self.segments.count
+
     def flush(self):
         """Make the bytes that are here durable; return the Progress that a power cut leaves true."""
         progress, part = self.progress(), self.part
         if part is not None:
             part.flush()
+            self._flushed = sum(end - start for start, end in progress.done) if progress else 0
         return progress
 
     def close(self):
@@ -122,8 +121,16 @@ class Unfinished:
         kept = self._kept
         if kept is None or kept.publishing is None:
             return None
-        identity = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
+        identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
+        self._note_remark(remark)
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
+
+    def trust(self, ranges):
+        """Believe no other bytes to be here than these; for before there is a part file."""
+        if self._kept is not None:
+            self._kept = self._kept._replace(done=ranges)
+            self.segments = Segments(self._kept.resource.total, ranges)
+            self._brought_before = self.segments.count
 
     def reopen(self):
         """Open the part file of an earlier attempt and believe what can be believed."""
@@ -170,9 +177,9 @@ class Unfinished:
         if self.part is not None:
             self.adopt(source, resource)
         else:
-            self._name = self._choose_name(resource)
+            self._name = self._choose_name(source, resource)
             part, target = publish.make_part(
-                self._folder, self._free_names(),
+                self._folder, self._free_names,
                 lambda part, target: self._announce(part, target, source, resource),
                 at_hand and self._previous is None)
             with self._lock:
@@ -186,6 +193,14 @@ class Unfinished:
         with self._lock:
             self.resource, self.source = resource, str(source.url)
         self._observer.planned(self._progress(), durable=False)
+
+    def lengthen(self, segment):
+        """Forget the size that was told: the segment goes on behind it. Return False if it ends before that."""
+        with self._lock:
+            if not self.segments.unbound(segment):
+                return False
+            self.resource = self.resource._replace(total=None)
+            return True
 
     def start_over(self, restarted=False):
         """Forget every byte: in the database before on the disk. What may not be ours is left alone.
@@ -208,6 +223,17 @@ class Unfinished:
         """Whether no later attempt can use the bytes: a file of unknown size cannot go on."""
         return self.part is not None and self.resource.total is None
 
+    def leave(self, error, keep):
+        """Flush what this attempt brought, so that it counts whatever becomes of the disk, if it is to be kept.
+
+        If the disk is full and no later attempt can use it, remove it instead.
+        """
+        if isinstance(error, NoSpace) and self.is_useless:
+            self.discarded = self.segments.count
+            self.discard()
+        elif keep and self.received and self.part is not None and self.part.named and not self.disk_failed:
+            self.flush()
+
     def discard(self):
         """Remove the part file, and drop what is known of it."""
         self._forget()
@@ -227,10 +253,11 @@ class Unfinished:
             self.segments = Segments()
             self._publishing = self.checksum = None
 
-    def _choose_name(self, resource):
+    def _choose_name(self, source, resource):
         if self._previous is not None:
             return self._previous.name
-        return publish.choose_name(self._options.filename, resource)
+        own = None if source.is_main else str(source.main)
+        return publish.choose_name(self._options.filename, resource, own)
 
     def _announce(self, part, target, source, resource):
         plan = part and Progress(part, target, str(source.url), resource, [], None, None)
@@ -246,9 +273,11 @@ class Unfinished:
         self.part.stamp(self.resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
         stop.check()
-        name = publish.publish(self.part, self._target, self._free_names(),
-                               lambda target, identity: self._announce_publishing(target, identity, stop),
-                               interrupted, self._previous)
+        name, remark = publish.publish(
+            self.part, self._target, self._free_names(),
+            lambda target, identity: self._announce_publishing(target, identity, stop),
+            interrupted, self._previous)
+        self._note_remark(remark)
         return Finished(name, self._publishing, self.checksum, self.resource)
 
     def _announce_publishing(self, target, identity, stop):
@@ -260,6 +289,11 @@ class Unfinished:
             wait()
             stop.check()        # a stop does not wait for a slow disk
         return settled
+
+    def _note_remark(self, sentence):
+        """Log what could not be done once the file had its name."""
+        if sentence is not None:
+            self._observer.note("warning", sentence)
 
     def _free_names(self):
         return publish.free_names(self._folder, self._name, self._environment.settings.overwrite,

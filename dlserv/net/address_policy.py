@@ -7,6 +7,7 @@ mirror, so a name that resolves to another address the second time gains nothing
 import re
 
 from ..errors import Permanent
+from ..idn import comparable
 
 # What ipaddress does not call private on every Python, and what wraps an IPv4 address.
 _SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
@@ -14,18 +15,18 @@ _LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, docum
 
 
 class AddressPolicy:
-    """Applies `deny_private` and `allow_hosts`; `settings()` returns the current config.download."""
+    """Applies `deny_private` and `allow_hosts`; `settings.download` has both."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
         """Return the permitted ones of getaddrinfo's addresses. Raises Permanent if there are none."""
-        settings = self._settings()
+        settings = self._settings.download
         if not settings.deny_private:
             return addresses
         permitted = [each for each in addresses if is_public(each[4][0])
-                     or any(_names(entry.lower(), host, port, each[4][0]) for entry in settings.allow_hosts)]
+                     or any(_names(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
         if not permitted:
             raise Permanent("%s is not an address of the public network, and download.deny_private keeps "
                             "downloads to that; download.allow_hosts makes exceptions" % host)
@@ -33,7 +34,7 @@ class AddressPolicy:
 
     def exempts(self, proxy):
         """Return whether the proxy comes from the settings; such a proxy may have a private address."""
-        return proxy is None or proxy == self._settings().proxy
+        return proxy is None or proxy == self._settings.download.proxy
 
 
 def is_public(text):
@@ -66,7 +67,7 @@ def _embedded(address):
 def bypassed(url, no_proxy):
     """Return whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
     return any(_names(entry, url.host, url.port, url.host)
-               for entry in re.split(r"[,\s]+", no_proxy.strip().lower()) if entry)
+               for entry in re.split(r"[,\s]+", no_proxy) if entry)
 
 
 def _names(entry, host, port, address):
@@ -75,11 +76,11 @@ def _names(entry, host, port, address):
     match = re.fullmatch(r"\[?(.*?)\]?(?::([0-9]+))?", entry) if entry.count(":") < 2 or "]" in entry \
         else re.fullmatch("(.*)()", entry)
     name, wanted = match.groups()
-    if wanted and int(wanted) != port:
+    if wanted and wanted.lstrip("0") != str(port):
         return False
     if name == "*":
         return True
-    name = name.lstrip("*").lstrip(".")
+    name, host = comparable(name.lstrip("*").lstrip(".")), comparable(host)
     return bool(name) and (name in (host, address) or host.endswith("." + name))
 
 

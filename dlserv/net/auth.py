@@ -1,15 +1,13 @@
-"""Authentication to servers: Basic (RFC 7617), Digest (RFC 7616) and ~/.netrc."""
+"""Authentication to servers: Basic (RFC 7617) and Digest (RFC 7616)."""
 
 import base64
 import hashlib
-import os
 import re
 import secrets
-import stat
 from collections import namedtuple
 from itertools import islice
 
-from ..errors import Permanent
+from ..units import utf8_of
 
 MOST_ITEMS = 500        # schemes and parameters of one field that are looked at
 
@@ -32,7 +30,7 @@ class Challenge(namedtuple("Challenge", "scheme parameters")):
 def parse_challenges(values):
     """Return the Challenges in WWW-Authenticate or Proxy-Authenticate values (RFC 9110, 11.6.1)."""
     found = []
-    for value in values:
+    for value in map(utf8_of, values):
         end = 0
         for match in islice(_ITEM.finditer(value), MOST_ITEMS):
             name, quoted, token = match.groups()
@@ -113,30 +111,24 @@ def _is_known(offer):
     return "nonce" in offer and "auth" in qops and _algorithm(offer).replace("-SESS", "") in _HASHES
 
 
-def choose(url, origin, options, netrc):
-    """Who to be towards this URL, or None; the task's own credentials belong to `origin`."""
+def belongs(url, origin):
+    """Return whether what was given for `origin`, a URL's, may go to this URL.
+
+    That is the same origin, or the same host's https where http on its standard port led there.
+    """
+    return url.origin == origin or (
+        origin == ("http", url.host, 80) and url.origin == ("https", url.host, 443))
+
+
+def given(url, origin, options):
+    """Return the Credentials that the URL itself or its task has, or None; the task's belong to `origin`."""
     if url.user is not None:
         return Credentials(url.user, url.password)
-    if url.origin == origin and options.user is not None:
+    if options.user is not None and belongs(url, origin):
         return Credentials(options.user, options.password)
-    return from_netrc(netrc, url.host) if netrc else None
+    return None
 
 
-def from_netrc(path, host):
-    """Credentials for the host from a .netrc that is ours and private, or None.
-
-    Raises Permanent where it cannot be understood.
-    """
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077):
-        return None
-    import netrc
-    try:
-        found = netrc.netrc(path).authenticators(host)
-    except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)       # the error's words may be a password
-        raise Permanent("%s cannot be read%s" % (path, "; see its line %d" % line if line else "")) from error
-    return Credentials(found[0], found[2]) if found else None
+def choose(url, origin, options, netrc):
+    """Return the Credentials for this URL, or None: those that were given, else the user's netrc."""
+    return given(url, origin, options) or netrc.find(url.host)

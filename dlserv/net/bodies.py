@@ -11,7 +11,8 @@ import zlib
 from ..errors import Permanent, Temporary
 from ..units import format_size
 
-CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 47}     # the wbits of zlib
+ZLIB, GZIP, RAW = 15, 31, -15   # the wbits of zlib's formats
+LOOK = 512                      # bytes by which a raw deflate stream is known
 LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
 
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
@@ -33,6 +34,7 @@ class Body:
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
+    PIECE = 4096        # bytes that are read to be looked at
 
     def __init__(self, exchange):
         self._exchange, self.received = exchange, 0
@@ -45,6 +47,31 @@ class Body:
     def read_into(self, view):
         """Return how many bytes were read into the buffer; 0 at the true end, else Temporary is raised."""
         raise NotImplementedError
+
+    def peek(self, count):
+        """Return what has arrived of the body's next bytes, `count` at least unless it ends before.
+
+        They stay to be read. Raise Temporary where reading would.
+        """
+        seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
+        self.leftover = memoryview(b"")
+        self.received += len(seen)
+        try:
+            while len(seen) < count:
+                more = self.read_into(piece)
+                if not more:
+                    break
+                seen += piece[:more]
+        finally:
+            self.received -= len(seen)
+            self.leftover = memoryview(bytes(seen))
+        return bytes(seen)
+
+    def _take_leftover(self, view):
+        count = min(len(view), len(self.leftover))
+        view[:count] = self.leftover[:count]
+        self.leftover = self.leftover[count:]
+        return count
 
     def splice_into(self, pipe, wanted):
         """Return how many bytes were moved into the pipe within the kernel, 0 likewise.
@@ -110,12 +137,7 @@ class Plain(Body):
         return count
 
     def _take(self, view):
-        if not self.leftover:
-            return self.channel.read_body(view, self._certain)
-        count = min(len(view), len(self.leftover))
-        view[:count] = self.leftover[:count]
-        self.leftover = self.leftover[count:]
-        return count
+        return self._take_leftover(view) if self.leftover else self.channel.read_body(view, self._certain)
 
     def close(self):
         self._exchange.close(reusable=self.received == self.expected and not self._is_followed)
@@ -136,10 +158,9 @@ class Chunked(Body):
         self._has_ended = False
 
     def read_into(self, view):
-        filled = 0
+        filled = self._take_leftover(view)
         while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
             filled += self._read_some(view[filled:])
-        self.received += filled
         return filled
 
     def _read_some(self, view):
@@ -150,6 +171,7 @@ class Chunked(Body):
         if not count:
             raise self._cut()
         self._left -= count
+        self.received += count
         return count
 
     def _begin_chunk(self):
@@ -188,19 +210,54 @@ class Chunked(Body):
         self._exchange.close(reusable=is_at_end)
 
 
+def decoded(body, coding):
+    """Return the body without this Content-Encoding; the body itself if it is not coded so.
+
+    Raise Temporary where reading would.
+    """
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return body
+    with body.channel.hurried():
+        wbits = _wbits(body, coding)
+    return body if wbits is None else Inflated(body, wbits)
+
+
+def _wbits(body, coding):
+    """Return what to call zlib with for a body that says it is coded, None if that is not true."""
+    start = body.peek(2)[:2]
+    if not start:
+        return None if body.expected == 0 else GZIP     # where nobody told, nothing is cut short
+    if b"\x1f\x8b".startswith(start):
+        return GZIP
+    if coding != "deflate":
+        return None
+    if len(start) == 2 and start[0] & 0x8f == 8 and not int.from_bytes(start, "big") % 31:
+        return ZLIB
+    try:
+        zlib.decompressobj(RAW).decompress(body.peek(LOOK), LOOK)
+    except zlib.error:
+        return None
+    return RAW      # what many servers take deflate for (RFC 9110, 8.4.1.2)
+
+
 class Inflated(Body):
     """The decoded bytes of another body, within bounds that no honest text reaches."""
 
     RATIO, GRACE = 200, 64 * 2 ** 20
+    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # no coding makes more of a text than a little
 
-    def __init__(self, body, coding):
+    def __init__(self, body, wbits):
         super().__init__(body)
-        self._body = body
-        self._inflater = zlib.decompressobj(CODINGS[coding])
+        self._body, self._wbits = body, wbits
+        self._inflater = zlib.decompressobj(wbits)
         self._input, self._pending = memoryview(bytearray(65536)), b""
 
     def read_into(self, view):
-        data = self._more(len(view))
+        if self.leftover:
+            data = bytes(self.leftover[:len(view)])
+            self.leftover = self.leftover[len(data):]
+        else:
+            data = self._more(len(view))
         view[:len(data)] = data
         self.received += len(data)
         if self.received > self.GRACE + self.RATIO * self._body.received:
@@ -213,6 +270,7 @@ class Inflated(Body):
             if not self._pending:
                 count = self._body.read_into(self._input)
                 self._pending = bytes(self._input[:count])
+                self._check_contents()
             if not self._pending and not self._inflater.eof:
                 raise Temporary("the server's compressed answer is cut short")
             if not self._pending:
@@ -221,9 +279,14 @@ class Inflated(Body):
             if data:
                 return data
 
+    def _check_contents(self):
+        """Raise Permanent where empty members, or bytes behind the last, go on and on."""
+        if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
+            raise Permanent("the server's compressed answer has nearly nothing in it, and does not end")
+
     def _inflate(self, most):
-        if self._inflater.eof and self._pending[:1] == b"\x1f":    # another member (RFC 1952, 2.2)
-            self._inflater = zlib.decompressobj(31)
+        if self._inflater.eof and self._wbits == GZIP and self._pending[:1] == b"\x1f":     # another member
+            self._inflater = zlib.decompressobj(GZIP)                                       # (RFC 1952, 2.2)
         if self._inflater.eof:
             self._pending = b""     # bytes behind the end of the compressed data mean nothing
             return b""

@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 
-from ..errors import Permanent, Stopped, Temporary
+from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
+from ..sockets import Waker
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
 try:
@@ -24,6 +25,11 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _WANT_READ = (BlockingIOError, InterruptedError) + ((ssl.SSLWantReadError,) if ssl else ())
 _WANT_WRITE = (ssl.SSLWantWriteError,) if ssl else ()
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+_NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
+# What a socket says where this machine has no way to any server, or none of that kind.
+NO_NETWORK = tuple(getattr(errno, name) for name in (
+    "ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "ENONET", "EAFNOSUPPORT", "EACCES", "EPERM")
+    if hasattr(errno, name))
 REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of splice
 
 
@@ -31,7 +37,7 @@ class Signal:
     """A flag that a thread sets once and others can wait for among sockets."""
 
     def __init__(self):
-        self._reader, self._writer = socket.socketpair()
+        self._waker = Waker()
         self._lock = threading.Lock()   # a descriptor closed while it is written is another's
         self._gate = threading.Lock()   # held until the signal is set: waiting for it takes no descriptor
         self._gate.acquire()
@@ -39,14 +45,14 @@ class Signal:
 
     def set(self):
         with self._lock:
-            if self.is_set or self._writer.fileno() < 0:
+            if self.is_set or self._waker.fileno() < 0:
                 return
             self.is_set = True      # before anyone can wake up and look
             self._gate.release()
-            self._writer.send(b"!")
+            self._waker.wake()
 
     def fileno(self):
-        return self._reader.fileno()
+        return self._waker.fileno()
 
     def check(self):
         """Raises Stopped once the signal is set."""
@@ -61,8 +67,7 @@ class Signal:
 
     def close(self):
         with self._lock:
-            self._reader.close()
-            self._writer.close()
+            self._waker.close()
 
 
 def wait_any(waits, stop, seconds):
@@ -207,7 +212,7 @@ class Channel:
         while len(data) < count:
             more = self.recv(count - len(data))
             if not more:
-                raise Temporary("the connection was closed too early")
+                raise Temporary("the connection was closed too early", word="network")
             data += more
         return data
 
@@ -228,7 +233,7 @@ class Channel:
                     self.sock, server_hostname=host, do_handshake_on_connect=False,
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
-            raise Temporary("TLS cannot be started: %s" % error) from error
+            raise Temporary(f"TLS cannot be started: {error}", word="tls") from error
         with self.hurried():
             self._retry(self.sock.do_handshake)
 
@@ -268,8 +273,8 @@ class Channel:
         if self._mark > 1:
             self._set_mark(1)
         if not self._select(event, max(0, seconds)):
-            raise Temporary("no %s %g s" % ("whole answer came within" if self._deadline else "data came for",
-                                            self.timeout))
+            what = "whole answer came within" if self._deadline else "data came for"
+            raise Temporary(f"no {what} {self.timeout:g} s", word="timeout")
 
     def _select(self, event, seconds):
         if self._watched is None:
@@ -336,19 +341,27 @@ class _Nested:
 
 
 def connection_error(error):
-    """Our exception for what went wrong on a socket, in words a person understands."""
+    """Return our exception for what went wrong on a socket, in words a person understands."""
     if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
-        hint = "; are the CA certificates installed (package ca-certificates)?" \
-            if error.verify_code == 20 else ""
-        return Permanent("certificate verify failed: %s%s" % (error.verify_message, hint))
+        return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)
                             or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the server ended the TLS connection without saying so")
+        return Temporary("the server ended the TLS connection without saying so", word="tls")
     if ssl is not None and isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).replace("_", " ").lower()
-        return Temporary("the TLS connection failed: %s" % reason)
+        return Temporary(f"the TLS connection failed: {reason}", word="tls")
     if isinstance(error, ConnectionRefusedError):
-        return Temporary("the connection was refused")
+        return Temporary("the connection was refused", word="refused")
     if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
-        return Temporary("the connection was reset")
-    return Temporary("the connection failed: %s" % (error.strerror or error))
+        return Temporary("the connection was reset", word="network")
+    family = Offline if error.errno in NO_NETWORK else Temporary
+    return family(f"the connection failed: {error.strerror or error}", word="network")
+
+
+def _certificate_error(error):
+    if error.verify_code == _NOT_YET_VALID:
+        return WrongClock(f"the certificate is not valid yet: this machine's clock says "
+                          f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
+    hint = "; are the CA certificates installed (package ca-certificates)?" \
+        if error.verify_code == _NO_ISSUER else ""
+    return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")

@@ -12,10 +12,14 @@ import socket
 import threading
 import time
 
-from ..errors import Temporary
-from .channel import Channel, Signal, connection_error, wait_any
+from .. import sockets
+from ..errors import Exhausted, Offline, Temporary
+from .channel import NO_NETWORK, Channel, Signal, connection_error, wait_any
 
 STAGGER = 0.25      # seconds from the start of one address to the start of the next
+
+# What getaddrinfo says when nothing answers that could know the name: no DNS yet, or one without its line.
+_NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)
 
 
 def connect(host, port, stop, timeout, permit):
@@ -28,25 +32,28 @@ def connect(host, port, stop, timeout, permit):
 
 
 def resolve(host, port, stop, timeout):
-    """Return socket addresses in getaddrinfo's form, IPv6 and IPv4 alternating. Raises Temporary or Stopped."""
+    """Return socket addresses in getaddrinfo's form, IPv6 and IPv4 alternating.
+
+    Raises Offline where no DNS answers, Temporary, Exhausted or Stopped.
+    """
     try:
         return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
     answer = _in_thread(lambda: _getaddrinfo(host, port, 0), stop, timeout)
     if answer is None:
-        raise Temporary("the name %s was not resolved within %g s" % (host, timeout))
+        raise Offline(f"the name {host} was not resolved within {timeout:g} s", word="dns")
     if isinstance(answer, (OSError, UnicodeError)):
         reason = getattr(answer, "strerror", None) or answer
-        raise Temporary("the name %s cannot be resolved: %s" % (host, reason))
+        family = Offline if getattr(answer, "errno", None) in _NO_DNS + NO_NETWORK else Temporary
+        raise family(f"the name {host} cannot be resolved: {reason}", word="dns") from answer
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
 def _getaddrinfo(host, port, flags):
-    # As bytes: a str would be encoded by the idna codec, which small boxes lack.
-    found = socket.getaddrinfo(host.encode("ascii"), port, 0, socket.SOCK_STREAM, 0, flags)
+    found = sockets.resolve(host, port, flags)
     first = [each for each in found if each[0] == found[0][0]]
     second = [each for each in found if each[0] != found[0][0]]
     mixed = [each for pair in zip(first, second) for each in pair]
@@ -69,7 +76,7 @@ def _in_thread(work, stop, timeout):
         wait_any([(ready, selectors.EVENT_READ)], stop, timeout)
         return answers[0] if answers else None
     except RuntimeError:
-        raise Temporary("the system has no thread left") from None
+        raise Exhausted("threads") from None
     finally:
         ready.close()
 
@@ -77,13 +84,13 @@ def _in_thread(work, stop, timeout):
 def _race(addresses, stop, timeout):
     """Return the first socket that connects, non-blocking; close the others."""
     deadline = time.monotonic() + timeout
-    waiting, error, addresses = [], None, list(addresses)
+    waiting, codes, addresses = [], [], list(addresses)
     try:
         while waiting or addresses:
             if addresses:
                 sock, code = _begin(addresses.pop(0))
                 if code:
-                    error = OSError(code, os.strerror(code))
+                    codes.append(code)
                     continue
                 waiting.append(sock)
             left = deadline - time.monotonic()
@@ -96,13 +103,24 @@ def _race(addresses, stop, timeout):
                 if not code:
                     return sock
                 sock.close()
-                error = OSError(code, os.strerror(code))
+                codes.append(code)
     finally:
         for sock in waiting:
             sock.close()
-    if error is None:
-        raise Temporary("no connection within %g s" % timeout)
-    raise connection_error(error) from error
+    raise _no_connection(codes, timeout if waiting or addresses else None)
+
+
+def _no_connection(codes, timeout):
+    """Return the exception for addresses that failed with these errnos, some within no `timeout` if given.
+
+    One that this machine has no way to, such as IPv6 without IPv6, says less than the others.
+    """
+    codes = [code for code in codes if code not in NO_NETWORK] or ([] if timeout else codes)
+    if not codes:
+        return Temporary(f"no connection within {timeout:g} s", word="timeout")
+    error = connection_error(OSError(codes[-1], os.strerror(codes[-1])))
+    error.__cause__ = OSError(codes[-1], os.strerror(codes[-1]))
+    return error
 
 
 _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
@@ -111,6 +129,8 @@ _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 def _begin(address):
     """Start to connect; return (socket, 0), or (None, errno) if that fails at once."""
     family, kind, protocol, _, where = address
+    if _is_nobodys(where[0]):       # else it would look as if there were no network
+        return None, errno.EINVAL
     try:
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
@@ -122,3 +142,10 @@ def _begin(address):
         return None, code
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock, 0
+
+
+def _is_nobodys(address):
+    """Return whether no host can have the address: multicast, broadcast or reserved."""
+    if ":" in address:
+        return address.lower().startswith("ff")
+    return int(address.partition(".")[0]) >= 224

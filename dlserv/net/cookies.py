@@ -1,103 +1,212 @@
-"""Cookies: those of a cookies.txt, and those that servers set on the way to a file.
+"""Cookies: those of a cookies.txt, and those that servers set on the way to a file (RFC 6265).
 
-http.cookiejar knows the rules of domain, path and time; it is loaded when the first
-cookie is.
+Own rules instead of http.cookiejar's: that one knows no host without a dot, drops HttpOnly
+cookies of a file on Python 3.8 and 3.9, and gives up a whole file for one odd line.
 """
 
 import re
+import socket
+import threading
+import time
+from calendar import timegm
+from collections import namedtuple
 
 from ..errors import Permanent
+from ..idn import comparable
+from ..units import utf8_of
+from .user_file import UserFile, is_clean, lines
+
+MOST = 300              # cookies in a Jar that servers have set
+LONGEST = 4096          # characters of a cookie's name and value
+
+_FOR_EVER = float("inf")
+_EXPIRY = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?")
+_DOMAIN = re.compile(r"[^\s/;,:\[\]@]+|[0-9A-Fa-f:.]+")
+_DELIMITERS = re.compile("[\t -/;-@\\[-`{-~]+")
+_TIME, _DAY, _YEAR = (re.compile(pattern + r"(?:[^0-9].*)?", re.DOTALL) for pattern in (
+    "([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})", "([0-9]{1,2})", "([0-9]{2,4})"))
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-def read_file(path):
-    """The http.cookiejar.Cookies of a Netscape cookies.txt. Raises Permanent.
+class Cookie(namedtuple("Cookie", "name value domain host_only path secure expires")):
+    """A cookie. `domain` is in comparable form, `expires` in epoch seconds, inf for a session's."""
 
-    Read here because the library's reader drops HttpOnly cookies on Python 3.8 and 3.9
-    and refuses a file without the comment on its first line.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Permanent("the cookies in %s cannot be read: %s" % (path, error)) from error
-    cookies = []
-    for number, line in enumerate(lines, 1):
-        line = re.sub("^#HttpOnly_", "", line)
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = line.split("\t")
-        if len(fields) != 7 or not re.fullmatch("[0-9]*", fields[4]):
-            raise Permanent("line %d of %s is not a cookie" % (number, path))
-        cookies.append(_cookie(*fields))
-    return cookies
+    __slots__ = ()
+
+    def is_for(self, url, now):
+        """Return whether a request for the URL is to bring it (RFC 6265, 5.4)."""
+        host = comparable(url.host)
+        return (self.expires > now and (url.scheme == "https" or not self.secure)
+                and (host == self.domain if self.host_only else _is_below(host, self.domain))
+                and _is_under(url.path, self.path))
 
 
-def _cookie(domain, subdomains, path, secure, expires, name, value):
-    from http.cookiejar import Cookie
-    dotted = subdomains == "TRUE"
-    domain = "." + domain.lstrip(".") if dotted else domain
-    expires = int(expires or 0) or None
-    return Cookie(0, name, value, None, False, domain, dotted, dotted, path, bool(path),
-                  secure == "TRUE", expires, expires is None, None, None, {})
+class CookieFile:
+    """A cookies.txt in Netscape's format."""
+
+    def __init__(self):
+        self._file = UserFile(parse, "cookies")
+
+    def read(self, path):
+        """Return its Cookies. Raise Permanent if it cannot be read."""
+        try:
+            return self._file.read(path)
+        except OSError as error:
+            reason = error.strerror or error
+            raise Permanent("the cookies in %s cannot be read: %s" % (path, reason)) from error
 
 
 class Jar:
-    """The cookies of one chain of redirects, on top of those of a file."""
+    """The cookies of one chain of redirects, on top of those of a file. Threads may share one."""
 
-    def __init__(self, cookies=()):
-        self._cookies, self._jar = cookies, None
+    def __init__(self, cookies=(), clock=time.time):
+        self._clock, self._lock = clock, threading.Lock()
+        self._given = {_key(cookie): cookie for cookie in cookies}
+        self._set = {}
 
     def header(self, url):
-        """The Cookie header for a request, or None."""
-        if self._jar is None and not self._cookies:
-            return None
-        request = _Request(url)
-        self._open().add_cookie_header(request)
-        return request.headers.get("Cookie")
+        """Return the Cookie header for a request, or None: longest paths first, then as they came."""
+        now = self._clock()
+        with self._lock:
+            cookies = {**self._given, **self._set}.values()
+        wanted = sorted((cookie for cookie in cookies if cookie.is_for(url, now)),
+                        key=lambda cookie: -len(cookie.path))
+        return "; ".join("%s=%s" % cookie[:2] if cookie.name else cookie.value for cookie in wanted) or None
 
     def keep(self, url, headers):
-        """Take the cookies that a response sets; `headers` is a head.Fields."""
-        if headers.get("Set-Cookie") is not None:
-            self._open().extract_cookies(_Response(headers), _Request(url))
+        """Take the cookies that a response sets."""
+        for text in headers.get_all("Set-Cookie", ()):
+            cookie = from_header(utf8_of(text), url, self._clock())
+            if cookie is not None:
+                self._put(cookie)
 
-    def _open(self):
-        if self._jar is None:
-            from http.cookiejar import CookieJar
-            self._jar = CookieJar()
-            for cookie in self._cookies:
-                self._jar.set_cookie(cookie)
-            self._jar.clear_expired_cookies()
-        return self._jar
-
-
-class _Response:
-    def __init__(self, headers):
-        self._headers = headers
-
-    def info(self):
-        return self._headers
+    def _put(self, cookie):
+        with self._lock:
+            self._set[_key(cookie)] = cookie        # one that has expired hides the file's
+            if len(self._set) > MOST:
+                del self._set[next(iter(self._set))]
 
 
-class _Request:
-    """The face of urllib.request.Request that a CookieJar looks at."""
+def _key(cookie):
+    return cookie.domain, cookie.path, cookie.name
 
-    unverifiable = False
 
-    def __init__(self, url):
-        self._url, self.headers = str(url), {}
-        self.type, self.host, self.origin_req_host = url.scheme, url.netloc, url.host
+# -- what servers set -------------------------------------------------------------------
 
-    def get_full_url(self):
-        return self._url
+def from_header(text, url, now):
+    """Return the Cookie of a Set-Cookie header, or None where it is to be ignored (RFC 6265, 5.2 and 5.3)."""
+    pair, *rest = text.split(";")
+    name, mark, value = (part.strip(" \t") for part in pair.partition("="))
+    if not mark or not name or len(name) + len(value) > LONGEST or not is_clean(text.replace("\t", " ")):
+        return None
+    attributes = {}
+    for each in rest:
+        key, _, attribute = each.partition("=")
+        attributes[key.strip(" \t").lower()] = attribute.strip(" \t")
+    domain, host_only = _scope(attributes.get("domain", ""), comparable(url.host))
+    if domain is None:
+        return None
+    path = attributes.get("path", "")
+    return Cookie(name, value, domain, host_only, path if path.startswith("/") else _default_path(url.path),
+                  "secure" in attributes, _expiry(attributes, now))
 
-    def get_header(self, name, default=None):
-        return self.headers.get(name, default)
 
-    def has_header(self, name):
-        return name in self.headers
+def _scope(attribute, host):
+    """Return (domain, host_only) for a Domain attribute, (None, None) where it forbids the cookie.
 
-    def add_unredirected_header(self, name, value):
-        self.headers[name] = value
+    A name without a dot stands for all below it, as "com" does, and is good for that very host only.
+    """
+    domain = comparable(attribute[attribute.startswith("."):])
+    if not domain or (domain == host and "." not in domain):
+        return host, True
+    if "." not in domain or not _is_below(host, domain):
+        return None, None
+    return domain, False
 
-    def header_items(self):
-        return list(self.headers.items())
+
+def _expiry(attributes, now):
+    """Max-Age comes before Expires; what makes no sense is as if it were not there."""
+    age = attributes.get("max-age", "")
+    if re.fullmatch("-?[0-9]+", age):
+        return now + int(age[:12]) if age.strip("-0") and age[0] != "-" else float("-inf")
+    date = parse_date(attributes.get("expires", ""))
+    return _FOR_EVER if date is None else date
+
+
+def parse_date(text):
+    """Return the epoch seconds of a cookie's date, or None (RFC 6265, 5.1.1)."""
+    hour = day = month = year = None
+    for token in _DELIMITERS.split(text[:256]):
+        if hour is None and _TIME.fullmatch(token):
+            hour = [int(number) for number in _TIME.fullmatch(token).groups()]
+        elif day is None and _DAY.fullmatch(token):
+            day = int(_DAY.fullmatch(token).group(1))
+        elif month is None and token[:3].lower() in _MONTHS:
+            month = _MONTHS.index(token[:3].lower()) + 1
+        elif year is None and _YEAR.fullmatch(token):
+            year = int(_YEAR.fullmatch(token).group(1))
+    if None in (hour, day, month, year):
+        return None
+    year += 1900 if 70 <= year <= 99 else 2000 if year < 70 else 0
+    if not 1 <= day <= 31 or year < 1601 or hour[0] > 23 or max(hour[1:]) > 59:
+        return None
+    return timegm((year, month, day, *hour))
+
+
+def _default_path(path):
+    return path.rpartition("/")[0] or "/"
+
+
+def _is_under(path, above):
+    """Path-match (RFC 6265, 5.1.4)."""
+    return path == above or (path.startswith(above) and (above.endswith("/") or path[len(above)] == "/"))
+
+
+def _is_below(host, domain):
+    """Domain-match (RFC 6265, 5.1.3)."""
+    return host == domain or (host.endswith("." + domain) and not _is_address(host))
+
+
+def _is_address(host):
+    try:
+        socket.inet_aton(host)
+        return True
+    except OSError:
+        return ":" in host
+
+
+# -- cookies.txt ------------------------------------------------------------------------
+
+def parse(text):
+    """Return ([Cookie, …], the numbers of the lines that are none)."""
+    cookies, odd = [], []
+    for number, line in lines(text):
+        line = re.sub("^#HttpOnly_", "", line)
+        if not line.strip() or line.startswith("#"):
+            continue
+        cookie = _from_fields(line.split("\t"))
+        if cookie is None:
+            odd.append(number)
+        else:
+            cookies.append(cookie)
+    return cookies, odd
+
+
+def _from_fields(fields):
+    """Return the Cookie of a line, or None; an empty value may lack its tab, an expiry its field."""
+    while len(fields) > 7 and not fields[-1].strip():
+        fields.pop()
+    if len(fields) == 6:
+        fields = fields + [""] if _EXPIRY.fullmatch(fields[4]) else fields[:4] + [""] + fields[4:]
+    if len(fields) != 7:
+        return None
+    domain, subdomains, path, secure, expires, name, value = (field.strip(" ") for field in fields)
+    flags = [flag.upper() for flag in (subdomains, secure)]
+    bare = domain.lstrip(".").strip("[]")
+    if (not set(flags) <= {"TRUE", "FALSE"} or _DOMAIN.fullmatch(bare) is None or path[:1] not in ("", "/")
+            or not name + value or ";" in name + value or not is_clean(name + value + path)
+            or not (expires == "" or _EXPIRY.fullmatch(expires))):
+        return None
+    seconds, host_only = float(expires or 0), flags[0] == "FALSE" and not domain.startswith(".")
+    return Cookie(name, value, comparable(bare), host_only, path or "/", flags[1] == "TRUE",
+                  seconds if seconds > 0 else _FOR_EVER)

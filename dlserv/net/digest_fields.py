@@ -10,15 +10,14 @@ _MEMBER = re.compile(r"([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?")
 
 
 def from_headers(headers, whole):
-    """The strongest digest of the file that a response's head tells, as "sha-256=<hex>", or None.
+    """Return the strongest digest of the file that a response's head tells, as "sha-256=<hex>", or None.
 
     Repr-Digest and Digest are of the file even if the answer is a part of it; Content-Digest
-    and Content-MD5 only if it is the `whole` (RFC 9530, RFC 3230, RFC 1864).
+    only if it is the `whole` (RFC 9530, RFC 3230).
     """
     members = _members(headers.get("Repr-Digest")) + _members(headers.get("Digest"))
     if whole:
         members += _members(headers.get("Content-Digest"))
-        members += [("md5", (headers.get("Content-MD5") or "").strip())]
     told = {}
     for name, value in members:
         name = {"sha": "sha-1"}.get(name.lower(), name.lower())
@@ -26,6 +25,15 @@ def from_headers(headers, whole):
         if digest:
             told.setdefault(name, digest.hex())
     return next(("%s=%s" % (name, told[name]) for name in reversed(list(DIGEST_BYTES)) if name in told), None)
+
+
+def content_md5(headers):
+    """Return the MD5 that a response tells of its body (RFC 1864), as "md5=<hex>", or None.
+
+    A hint only: HTTP dropped the field for being wrong too often (RFC 7231, B).
+    """
+    digest = _decoded((headers.get("Content-MD5") or "").strip(), DIGEST_BYTES["md5"])
+    return "md5=" + digest.hex() if digest else None
 
 
 def _members(value):

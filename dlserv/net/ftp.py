@@ -1,44 +1,63 @@
-"""FTP and FTPS: the same `open` as over HTTP, on ftplib.
+"""FTP and FTPS: the same `open` as over HTTP.
 
 Passive (EPSV, else PASV, always to the server's own address), binary, REST for ranges,
 SIZE for the length, MDTM as the validator. ftps:// is explicit TLS (RFC 4217), or
 implicit on port 990, for control and data alike.
+
+A file ends where its data connection does (RFC 959, 3.4.1) and the server says so; SIZE
+comes from another channel, so it serves the progress bar and resuming, and is not believed
+where more bytes come than it said.
 """
 
-import ftplib
+import errno
 import re
 import time
 from calendar import timegm
 from email.utils import formatdate
 from urllib.parse import unquote
 
-from ..errors import Permanent, Temporary
+from ..errors import Longer, Permanent, Temporary
 from .auth import Credentials, choose
 from .bodies import Plain
+from .ftp_control import Control, NoReply, extended_port, passive_port
+from .host_limits import HostFull
 from .http import Answer
-from .reader import Reader
 from .remote_file import Resource
 from .proxy import Route
 
 IMPLICIT_TLS = 990
-LONGEST_REPLIES = 2 ** 20       # bytes, of all replies together
+MOST_PRELIMINARY = 100      # replies that only say that another will follow
+
+# How servers that admit nobody else refuse a login, and what only sounds like it.
+_CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
+_CROWD = re.compile(r"\b(?:clients|users|connections|sessions|logins)\b", re.IGNORECASE)
+_OTHER_REASON = re.compile(
+    r"\b(?:tls|ssl|secure|encrypt|encrypted|encryption|anonymous|not allowed|not permitted)\b", re.IGNORECASE)
 
 
 class Client:
-    """Asks for one task's FTP URLs; see http.Client."""
+    """Asks for one task's FTP URLs; see http.Client.
+
+    `passive_only` is set once a port that EPSV named could not be reached.
+    """
+
+    passive_only = False
 
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
-        """The Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
+        """Return the Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
 
         Where the file is not the one of the `if_range` date, or cannot be entered in the
-        middle, the answer is the whole file with status 200.
+        middle, the answer is the whole file with status 200. Raise HostFull where the server
+        admits no more clients.
         """
-        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
+        if not _path(url).strip("/"):
+            raise Permanent("the URL names a folder; add the name of a file in it")
+        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
-            session = _Session(url, Route.to(url, self._options, self._network), slot, self._stop)
+            session = _Session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
         except BaseException:
             slot.release()
             raise
@@ -54,34 +73,43 @@ class Client:
 class _Session:
     """One control connection, and the data connection of its one transfer."""
 
-    def __init__(self, url, route, slot, stop):
+    def __init__(self, client, url, route, slot, stop):
         self.slot, self.channel = slot, None
-        self._url, self._route, self._stop = url, route, stop
-        self._control = route.carry(url.host, url.port, stop)
+        self._client, self._url, self._route, self._stop = client, url, route, stop
+        self._is_logged_in = self._is_complete = False
+        self._control = Control(route.carry(url.host, url.port, stop))
         try:
-            if url.scheme == "ftps" and url.port == IMPLICIT_TLS:
-                route.secure(self._control)
-            self._ftp = _Ftp(self._control, url.host)
-            self._call(self._ftp.getresp)
-            if url.scheme == "ftps" and url.port != IMPLICIT_TLS:
-                self._command("AUTH TLS")
-                route.secure(self._control)
-                self._ftp.read_from(self._control)
+            self._greet()
         except BaseException:
-            self._control.close()
+            self._control.channel.close()
             raise
 
+    def _greet(self):
+        if self._url.scheme == "ftps" and self._url.port == IMPLICIT_TLS:
+            self._route.secure(self._control.channel)
+        self._final(self._control.reply())
+        if self._url.scheme == "ftps" and self._url.port != IMPLICIT_TLS:
+            self._command("AUTH TLS")
+            self._control.forget()
+            self._route.secure(self._control.channel)
+
     def login(self, credentials):
+        """Log in, and agree on binary transfers. Raise HostFull if the server has enough clients."""
         user, password = (text.encode("utf-8").decode("latin-1")
                           for text in (credentials.user, credentials.password or ""))
-        self._call(lambda: self._ftp.login(user, password))
+        reply = self._command("USER " + user, asked="")
+        if reply.code == 331:
+            reply = self._command("PASS " + password, asked="")
+        if reply.code >= 300:
+            raise Permanent(f"the server answered {reply}")
+        self._is_logged_in = True
         if self._url.scheme == "ftps":
             self._command("PBSZ 0")
             self._command("PROT P")
         self._command("TYPE I")
 
     def retrieve(self, start, end, if_range):
-        """The Answer, its data connection open."""
+        """Return the Answer, its data connection open."""
         path = _path(self._url)
         resource = self._describe(path)
         if start and (not resource.ranges or (if_range and if_range != resource.last_modified)):
@@ -89,13 +117,19 @@ class _Session:
         self.channel = self._open_data()
         if start:
             self._command("REST %d" % start)
-        self._command("RETR " + path)
+        self._begin(path)
         if self._url.scheme == "ftps":
-            self._route.remember(self._control)     # servers want the same session on both
+            self._route.remember(self._control.channel)     # servers want the same session on both
             self._route.secure(self.channel)
-        last = resource.total if end is None else end
-        stream = _Stream(self, None if last is None else max(0, last - start))
-        return Answer(206 if start or end is not None else 200, resource, stream, start, self._url, None)
+        return Answer(206 if start or end is not None else 200, resource,
+                      self._stream(resource.total, start, end), start, self._url, None)
+
+    def _stream(self, total, start, end):
+        if total is None or start >= total:
+            return _ToItsEnd(self, None)
+        if end is None or end >= total:
+            return _ToItsEnd(self, total - start)
+        return _Stream(self, end - start)
 
     def _describe(self, path):
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)
@@ -104,54 +138,96 @@ class _Session:
             date = formatdate(timegm(time.strptime((modified or "")[:14], "%Y%m%d%H%M%S")), usegmt=True)
         except ValueError:      # old servers call the year 2000 19100
             date = None
-        return Resource(url=str(self._url), total=total, etag=None, last_modified=date,
+        # What is made on demand has a size of 0, so 0 says nothing.
+        return Resource(url=str(self._url), total=total or None, etag=None, last_modified=date,
                         dated=date is not None, ranges=self._optional("REST 0") is not None,
                         media_type="", disposition=None, encoding="", digest=None)
 
     def _open_data(self):
-        try:
-            reply = self._call(lambda: self._ftp.sendcmd("EPSV"))
-            port = ftplib.parse229(reply, ("", self._url.port))[1]
-        except (Permanent, ftplib.Error, ValueError):
-            port = self._call(lambda: ftplib.parse227(self._ftp.sendcmd("PASV")))[1]
-        return self._route.carry(self._url.host, port, self._stop, beside=self._control)
+        unreachable = None
+        if not self._client.passive_only:
+            port = extended_port(self._reply_to("EPSV"))
+            try:
+                if port is not None:
+                    return self._carry(port)
+            except Temporary as error:      # a firewall that only knows PASV is in the way
+                unreachable, self._client.passive_only = error, True
+        reply = self._reply_to("PASV")
+        port = passive_port(reply)
+        if port is not None:
+            return self._carry(port)
+        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}")
 
-    def _command(self, line):
-        return self._call(lambda: self._ftp.sendcmd(line))
+    def _carry(self, port):
+        return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
+
+    def _begin(self, path):
+        """Start the transfer; a refusal says what was asked for, or that it is a folder."""
+        reply = self._control.ask("RETR " + path)
+        if reply.code >= 500 and self._reply_to("CWD " + path).code == 250:
+            raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it")
+        self._check(reply, "RETR " + path)
+        self._is_complete = reply.code >= 200
+
+    # -- replies -----------------------------------------------------------------------
+
+    def _command(self, line, asked=None):
+        """Return the Reply to the command. Raise HostFull, Temporary or Permanent if that is refused."""
+        return self._final(self._control.ask(line), line if asked is None else asked)
 
     def _optional(self, line):
-        """The text of the reply, or None where the server does not know the command."""
+        """Return the text of the reply, or None where the server does not know the command."""
         try:
-            return self._command(line)[4:].strip()
+            return self._command(line).text
         except Permanent:
             return None
 
-    def _call(self, action):
-        """ftplib's errors become ours."""
-        try:
-            return action()
-        except ftplib.error_perm as error:
-            raise Permanent("the server answered %s" % error) from error
-        except ftplib.Error as error:
-            raise Temporary("the server answered %s" % error) from error
-        except EOFError as error:
-            raise Temporary("the server closed the connection") from error
-        except ValueError as error:
-            raise Permanent("the URL's path cannot be sent: %s" % error) from error
+    def _reply_to(self, line):
+        """Return the Reply to a command that may be refused. Raise HostFull for a farewell."""
+        reply = self._control.ask(line)
+        if reply.code == 421:
+            self._check(reply)
+        return reply
 
-    # -- what http.Plain asks of an exchange -------------------------------------------
+    def _final(self, reply, asked=""):
+        """Return the Reply that follows any preliminary ones."""
+        for _ in range(MOST_PRELIMINARY):
+            if reply.code >= 200:
+                self._check(reply, asked)
+                return reply
+            reply = self._control.reply()
+        raise Permanent("the server's replies are without end")
+
+    def _check(self, reply, asked=""):
+        if reply.code < 400:
+            return
+        sentence = (_shown(asked) + ": " if asked else "") + f"the server answered {reply}"
+        if reply.code == 421 or not self._is_logged_in and _is_crowded(reply.text):
+            self.slot.crowded()
+            raise HostFull(sentence)
+        raise (Permanent if reply.code >= 500 else Temporary)(sentence)
+
+    # -- for the stream ----------------------------------------------------------------
 
     def leftover(self):
         return b""
 
     def confirm(self):
-        """Raises Temporary unless the server says that the transfer was complete."""
-        self._call(self._ftp.voidresp)
+        """Return once the server says that the transfer is complete. Raise NoReply, else Temporary."""
+        if not self._is_complete:
+            reply = self._final(self._control.reply())
+            if reply.code >= 300:
+                raise Temporary(f"the server answered {reply}")
+            self._is_complete = True
+
+    def adopt(self, stop):
+        """Heed another stop signal from now on."""
+        self._control.channel.adopt(stop)
 
     def close(self, reusable=False):
         if self.slot is None:
             return
-        for channel in (self.channel, self._control):
+        for channel in (self.channel, self._control.channel):
             if channel is not None:
                 channel.close()
         self.slot.release()
@@ -159,56 +235,78 @@ class _Session:
 
 
 class _Stream(Plain):
-    """The data connection's bytes; where no SIZE was told, the server's word ends them."""
+    """The bytes of a data connection."""
 
-    def _counted(self, count):
-        count = super()._counted(count)
+    def adopt(self, stop):
+        super().adopt(stop)
+        self._exchange.adopt(stop)
+
+
+class _ToItsEnd(_Stream):
+    """A file's bytes up to the end of the data connection.
+
+    The last byte that SIZE told of is handed out only when no other follows it and the
+    server says that the transfer is complete. Raises Longer instead if there is another;
+    whoever reads on after that reads to the true end.
+    """
+
+    _is_last = False        # the byte in `leftover` is the file's last one
+
+    def read_into(self, view):
+        """Bytes read into the buffer, 0 at the true end. Raise Temporary at any other, or Longer."""
+        left = None if self.expected is None else self.expected - self.received
+        if left == 1 and not self._is_last:
+            self._look_behind()
+        elif left is not None and left > 1:
+            view = view[:left - 1]
+        count = super().read_into(view)
         if not count and self.expected is None:
             self._exchange.confirm()
         return count
 
-    def adopt(self, stop):
-        super().adopt(stop)
-        self._exchange._control.adopt(stop)
+    def splice_into(self, pipe, wanted):
+        """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
+        left = self.expected - self.received
+        if left <= 1:
+            raise OSError(errno.EOPNOTSUPP, "the last byte must be looked at")
+        return super().splice_into(pipe, min(wanted, left - 1))
+
+    def _look_behind(self):
+        """Read the last byte and see what follows it."""
+        ahead, unclean = memoryview(bytearray(2)), None
+        count = self.channel.recv_into(ahead[:1])
+        try:
+            count += count and self.channel.recv_into(ahead[1:])
+        except Temporary as error:      # many servers end TLS, or the connection, without a word
+            unclean = error
+        self.leftover = ahead[:count]
+        if count == 1:
+            self._confirm(unclean)
+            self._is_last = True
+        elif count == 2:
+            self.expected = None
+            raise Longer("more bytes came than the size that the server told")
+
+    def _confirm(self, unclean):
+        """Raise Temporary unless a clean end or the server's word shows that this is all."""
+        try:
+            self._exchange.confirm()
+        except NoReply:     # a router drops a control connection that is idle during a long transfer
+            if unclean is not None:
+                raise unclean from None
 
 
-class _Ftp(ftplib.FTP):
-    """ftplib's commands and replies over a channel that is there already."""
-
-    def __init__(self, channel, host):
-        super().__init__()
-        self.encoding, self.host = "latin-1", host      # a path's bytes are the URL's own
-        self._left = LONGEST_REPLIES
-        self.read_from(channel)
-
-    def read_from(self, channel):
-        """Speak over this channel from now on."""
-        self.sock = self.file = _Replies(channel)
-
-    def getline(self):
-        """As ftplib's, which would keep a reply of any length."""
-        line = super().getline()
-        self._left -= len(line) + 1
-        if self._left < 0:
-            raise Permanent("the server's replies are without end")
-        return line
-
-
-class _Replies:
-    """A channel as ftplib wants to see it, socket and file at once; closing it leaves the channel open."""
-
-    def __init__(self, channel):
-        self.sendall, self._reader = channel.sendall, Reader(channel)
-
-    def readline(self, most):
-        """Return the next line of a reply as text."""
-        return self._reader.read_line(most).decode("utf-8", "surrogateescape")
-
-    def close(self):
-        pass
+def _is_crowded(text):
+    return _CROWDED.search(text) is not None or (
+        _CROWD.search(text) is not None and _OTHER_REASON.search(text) is None)
 
 
 def _path(url):
-    """The path as commands take it: relative to where the login leads, unless it begins with //."""
+    """Return the path as commands take it: relative to where the login leads, unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
     return unquote(path[1:], "latin-1")
+
+
+def _shown(command):
+    """Return a command or a path, whose characters are bytes, as text."""
+    return command.encode("latin-1").decode("utf-8", "replace")

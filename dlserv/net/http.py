@@ -11,24 +11,27 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError
 from ..masking import is_sensitive
-from ..units import parse_retry_after
+from ..units import parse_retry_after, utf8_of
 from . import auth
 from . import remote_file
-from .bodies import CODINGS, Inflated, framed
+from .bodies import Inflated, decoded, framed
 from .channel import Channel
 from .cookies import Jar
 from .exchange import Exchange
 from .proxy import Route
 
-TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
-REDIRECTS = (301, 302, 303, 307, 308)
-MOST_REDIRECTS = 10
+# What a status means is told by its first digit, but for these (RFC 9110, 15).
+TEMPORARY = frozenset((408, 425, 429))              # and every 5xx
+NO_FILE = frozenset((202, 204, 205))                # other 2xx are the file
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+NO_REDIRECT = frozenset((304, 305, 306))            # other 3xx lead somewhere if they have a Location
+MOST_REDIRECTS = 20
 MOST_CHALLENGES = 3     # that one URL gets an answer to: more are a server's way to say no
 EXPIRED = (401, 403, 410)
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar")):
-    """A 200 or 206 whose body has not been read.
+    """A success whose body has not been read: `status` is 206 for a part of the file, else 200.
 
     `stream` begins at byte `start`; `located` is the URL that answered in the end,
     `jar` holds the cookies that were set on the way there.
@@ -67,25 +70,25 @@ class Client:
         return Jar(self._network.cookies())
 
     def _chase(self, url, origin, ask, start, jar):
-        """Follow redirects to the Answer."""
+        """Follow redirects and answer challenges up to the Answer."""
         here, answered, redirects, challenges = url, None, 0, 0
         while True:
             headers = self._headers(here, origin, jar)
             headers.update(ask)
             if answered:
-                headers["Authorization"], answered = answered, None
-            exchange = self._exchange(here, headers)
+                _set(headers, "Authorization", answered)
+                answered = None
+            exchange = self._ask(here, headers)
             try:
                 jar.keep(here, exchange.headers)
                 if exchange.status == 401 and challenges < MOST_CHALLENGES:
-                    answered = self._answer_challenge(exchange, here, origin, headers.get("Authorization"))
-                if answered is None and exchange.status not in REDIRECTS:
-                    return _answer(exchange, here, start, jar)
-                if answered is None:
-                    here, redirects, challenges = _follow(here, exchange), redirects + 1, 0
-                    _check_redirects(redirects)
-                else:
+                    answered = self._answer_challenge(exchange, here, origin, _get(headers, "Authorization"))
+                if answered is not None:
                     challenges += 1
+                elif _is_redirect(exchange):
+                    here, redirects, challenges = _follow(here, exchange, redirects), redirects + 1, 0
+                else:
+                    return _answer(exchange, here, ask, start, jar)
             except TransferError as error:
                 exchange.close()
                 error.redirected = here != url
@@ -96,22 +99,34 @@ class Client:
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return another Authorization than was `sent` in vain, or None."""
+        """Return another Authorization than was `sent` in vain, or None.
+
+        Without a challenge that can be answered, the task's own credentials go as Basic.
+        """
         credentials = self._credentials(url, origin)
         challenges = exchange.headers.get_all("WWW-Authenticate", ())
         answer = credentials and credentials.answer(challenges, "GET", url.target)
-        if not answer or not sent:
-            return answer
+        if not sent:
+            given = auth.given(url, origin, self._options)
+            return answer or (given and given.basic())
         is_news = sent.startswith("Basic") or any(each.is_stale for each in auth.parse_challenges(challenges))
-        return answer if answer.startswith("Digest") and is_news else None
+        return answer if answer and answer.startswith("Digest") and is_news else None
 
     # -- a request -------------------------------------------------------------------
 
-    def _exchange(self, url, headers):
+    def _ask(self, url, headers):
+        """Send a request, again if a proxy that reads it wants to know who asks."""
+        route = Route.to(url, self._options, self._network)
+        exchange = self._exchange(url, route, headers)
+        if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
+            exchange.finish()
+            exchange = self._exchange(url, route, headers)
+        return exchange
+
+    def _exchange(self, url, route, headers):
         """Send a request, on a connection that waits for one if there is any."""
-        slot = self._network.hosts.acquire(url.host, self._stop, self._extra)
+        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
-            route = Route.to(url, self._options, self._network)
             reused = self._network.pool.take(route.key)
             if reused is not None:
                 try:
@@ -132,7 +147,7 @@ class Client:
             raise
 
     def _headers(self, url, origin, jar):
-        options, same = self._options, url.origin == origin
+        options, same = self._options, auth.belongs(url, origin)
         headers = {"Host": url.host_header, "User-Agent": options.user_agent, "Accept": "*/*",
                    "Accept-Encoding": "identity"}
         if options.referer:
@@ -157,8 +172,12 @@ def _range_headers(start, end, if_range):
     if start or end is not None:
         headers["Range"] = "bytes=%d-%s" % (start, "" if end is None else end - 1)
         if if_range:
-            headers["If-Range"] = if_range
+            headers["If-Range"] = utf8_of(if_range)
     return headers
+
+
+def _get(headers, name):
+    return next((value for known, value in headers.items() if known.lower() == name.lower()), None)
 
 
 def _set(headers, name, value):
@@ -167,42 +186,66 @@ def _set(headers, name, value):
     headers[name] = value
 
 
-def _check_redirects(count):
-    if count > MOST_REDIRECTS:
-        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
+def _is_redirect(exchange):
+    """Return whether the answer leads elsewhere; an unknown 3xx is a 300 (RFC 9110, 15 and 15.4.1)."""
+    status = exchange.status
+    return status in REDIRECTS or (300 <= status < 400 and status not in NO_REDIRECT
+                                   and bool(exchange.headers.get("Location")))
 
 
-def _follow(url, exchange):
+def _follow(url, exchange, followed):
+    """Return the URL that a redirect leads to, after so many. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent("the server redirects (%d) without saying where to" % exchange.status)
+    if followed == MOST_REDIRECTS:
+        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
     try:
         there = urls.follow(url, location, ("http", "https"))
     except ValueError as error:
         raise Permanent("the server redirects to a URL that %s" % error) from error
-    if there.origin == url.origin and there.user is None:
+    if auth.belongs(there, url.origin) and there.user is None:
         there = there._replace(user=url.user, password=url.password)
     return there
 
 
 # -- from the head to the stream -----------------------------------------------------
 
-def _answer(exchange, url, asked, jar):
-    """The Answer of a success; raises what any other status means."""
-    if exchange.status not in (200, 206):
+def _answer(exchange, url, ask, start, jar):
+    """Return the Answer of a success; raises what any other status means."""
+    if not _is_success(exchange):
         raise _refusal(exchange)
-    resource = remote_file.from_response(exchange.status, exchange.headers, url)
-    start, expected = 0, remote_file.content_length(exchange.headers)
-    if exchange.status == 206:
-        start, end, _ = remote_file.content_range(exchange.headers)
-        if start != asked or expected not in (None, end - start):
+    status = 206 if _is_part(exchange, ask) else 200
+    resource = remote_file.from_response(status, exchange.headers, url)
+    expected, begins = remote_file.content_length(exchange.headers), 0
+    if status == 206:
+        begins, end, _ = remote_file.content_range(exchange.headers)
+        if begins != start or expected not in (None, end - begins):
             raise Changed("the server answered with another range than was asked for")
-        expected = end - start
+        expected = end - begins
     stream = framed(exchange, expected)
-    if resource.encoding in CODINGS and _is_text(resource, url):
-        resource = resource._replace(total=None, digest=None)
-        stream = Inflated(stream, resource.encoding)
-    return Answer(exchange.status, resource, stream, start, url, jar)
+    if not (status == 206 and ask) and _is_text(resource, url):
+        stream = decoded(stream, resource.encoding)
+    if isinstance(stream, Inflated):
+        resource = resource._replace(total=None, digest=None, content_md5=None)
+    else:
+        resource = resource._replace(encoding="")
+    return Answer(status, resource, stream, begins, url, jar)
+
+
+def _is_success(exchange):
+    """Return whether the body is the file, or a part of it; statuses that nobody knows need to have one."""
+    status = exchange.status
+    return status in (200, 203, 206) or (
+        200 <= status < 300 and status not in NO_FILE and remote_file.content_length(exchange.headers) != 0)
+
+
+def _is_part(exchange, ask):
+    """Return whether the body is a part of the file.
+
+    A 206 that says nothing of a range, in answer to a request that asked for none, is the file.
+    """
+    return exchange.status == 206 and bool(ask or remote_file.tells_range(exchange.headers))
 
 
 def _refusal(exchange):
@@ -211,7 +254,7 @@ def _refusal(exchange):
                                               or exchange.head.reason)
     if status == 416:
         return Changed(sentence, status)
-    if status not in TEMPORARY:
+    if status not in TEMPORARY and not 500 <= status < 600:
         return Permanent(sentence, status)
     retry_after = parse_retry_after(headers.get("Retry-After"))
     if status in (429, 503):
@@ -223,7 +266,7 @@ _TEXT = re.compile(r"text/.*|(?:.*[/+])(?:json|xml|javascript|ecmascript)")
 
 
 def _is_text(resource, url):
-    """Whether the type says that the file itself cannot be the compressed thing."""
+    """Return whether the type says that the file itself cannot be the compressed thing."""
     name = urls.file_name(url.path).lower()
     return (_TEXT.fullmatch(resource.media_type) is not None
             and not name.endswith((".gz", ".tgz", ".svgz", ".z")))

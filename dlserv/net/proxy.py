@@ -4,6 +4,7 @@ A `Route` knows which, opens a channel along it, and says how a request must be 
 that takes it.
 """
 
+import re
 import socket
 import struct
 from collections import namedtuple
@@ -27,10 +28,10 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border
 
     tls      dial.Tls
     proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
-    hosts    hosts.Hosts
+    hosts    host_limits.HostLimits
     pool     pool.Pool
-    netrc    path of a .netrc, or None
-    cookies  a function that gives the http.cookiejar.Cookies to send along
+    netrc    netrc.Netrc
+    cookies  a function that returns the cookies.Cookies to send along
     border   border.Border
     """
 
@@ -43,6 +44,7 @@ class Route:
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
         self._tls, self._border, self._generation = network.tls, network.border, network.pool.generation
+        self._answer = None         # to the challenge of a proxy that reads the requests
 
     @classmethod
     def to(cls, url, options, network):
@@ -62,13 +64,23 @@ class Route:
 
     @property
     def target(self):
-        """What stands in the request line."""
-        return str(self._url) if self._is_forwarded else self._url.target
+        """What stands in the request line; of ftp URLs the bytes, not the lines, are wanted (RFC 1738, 3.2.2)."""
+        if not self._is_forwarded:
+            return self._url.target
+        typed = self._url.scheme != "ftp" or re.search(";type=[aid]$", self._url.target, re.IGNORECASE)
+        return str(self._url) + ("" if typed else ";type=i")
 
     @property
     def headers(self):
         """What the proxy wants to see in a request that it reads."""
-        return _proxy_headers(self._proxy) if self._is_forwarded else {}
+        return _proxy_headers(self._proxy, self._answer) if self._is_forwarded else {}
+
+    def answer(self, challenges):
+        """Answer the Proxy-Authenticate values of a 407; return whether a request is worth another try."""
+        if not self._is_forwarded or self._answer is not None:
+            return False
+        self._answer = _answer_proxy(self._proxy, challenges, "GET", self.target)
+        return self._answer is not None
 
     def open(self, stop):
         """A new Channel to where the request is to be written."""
@@ -101,22 +113,31 @@ class Route:
         near, permit = self._proxy or self._url._replace(host=host, port=port), self._permit
         if beside is not None and self._proxy is None:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
-        channel = connect(near.host, near.port, stop, self._options.timeout, permit)
-        try:
-            return self._through_proxy(channel, host, port, stop)
-        except BaseException:
+        answer = None
+        while True:
+            channel = connect(near.host, near.port, stop, self._options.timeout, permit)
+            try:
+                answer = self._through_proxy(channel, host, port, stop, answer)
+            except BaseException:
+                channel.close()
+                raise
+            if answer is None:
+                return channel
             channel.close()
-            raise
 
     def _permit(self, host, port, addresses):
         if self._proxy is not None and self._border.exempts(self._options.proxy):
             return addresses
         return self._border.permit(host, port, addresses)
 
-    def _through_proxy(self, channel, host, port, stop):
+    def _through_proxy(self, channel, host, port, stop, answer):
+        """Go on from the proxy to the host, with the answer to its challenge if it has sent one.
+
+        Return None when the way is open, or the answer to send on another connection.
+        """
         proxy = self._proxy
         if proxy is None:
-            return channel
+            return None
         if proxy.scheme == "socks5":        # socks5h leaves the name to the proxy
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
         if proxy.scheme == "https":
@@ -125,8 +146,8 @@ class Route:
             if proxy.scheme.startswith("socks"):
                 _socks(channel, proxy, host, port)
             elif not self._is_forwarded:
-                _tunnel(channel, proxy, host, port)
-        return channel
+                return _tunnel(channel, proxy, host, port, answer)
+        return None
 
 
 def choose(url, proxy, environment):
@@ -143,22 +164,38 @@ def choose(url, proxy, environment):
 
 # -- HTTP proxies -----------------------------------------------------------------------
 
-def _proxy_headers(proxy):
+def _proxy_headers(proxy, answer):
     if proxy.user is None:
         return {}
-    return {"Proxy-Authorization": Credentials(proxy.user, proxy.password).basic()}
+    return {"Proxy-Authorization": answer or Credentials(proxy.user, proxy.password).basic()}
 
 
-def _tunnel(channel, proxy, host, port):
-    """Ask an HTTP proxy to carry bytes to host:port (RFC 9110, 9.3.6)."""
+def _answer_proxy(proxy, challenges, method, target):
+    """Return the Digest answer to a proxy's challenge, or None: as Basic the password was sent already."""
+    if proxy.user is None:
+        return None
+    answer = Credentials(proxy.user, proxy.password).answer(challenges, method, target)
+    return answer if answer and answer.startswith("Digest") else None
+
+
+def _tunnel(channel, proxy, host, port, answer):
+    """Ask an HTTP proxy to carry bytes to host:port (RFC 9110, 9.3.6).
+
+    Return None when it does, or another answer to its challenge that is worth a try.
+    """
     place = "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)
     lines = ["CONNECT %s HTTP/1.1" % place, "Host: %s" % place]
-    lines += ["%s: %s" % pair for pair in _proxy_headers(proxy).items()]
-    channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
+    lines += ["%s: %s" % pair for pair in _proxy_headers(proxy, answer).items()]
+    channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"))
     head = read_head(Reader(channel, 1), "proxy")      # what comes behind it belongs to the server
-    if not 200 <= head.status < 300:
-        family = Temporary if head.status in (408, 429, 502, 503, 504) else Permanent
-        raise family(f"the proxy answered {head.status} {head.reason}")
+    if 200 <= head.status < 300:
+        return None
+    if head.status == 407 and answer is None:
+        answer = _answer_proxy(proxy, head.fields.get_all("Proxy-Authenticate", ()), "CONNECT", place)
+        if answer is not None:
+            return answer
+    family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent
+    raise family(f"the proxy answered {head.status} {head.reason}")
 
 
 # -- SOCKS5 -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from ..errors import Changed, Permanent, Temporary
 from ..units import parse_http_date
-from .digest_fields import from_headers
+from .digest_fields import content_md5, from_headers
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
@@ -17,14 +17,22 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
     pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
     xlsx xpi xz zip zst""".split())
 
+# The first bytes of a page, in ASCII, UTF-8 or UTF-16, with or without a BOM.
+_BLANK = rb"[\s\0\xef\xbb\xbf\xff\xfe]*"
+_MARKUP = re.compile(_BLANK + rb"<\0?[A-Za-z!?/]")
+_UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
+_LONGEST_BLANK = 1024
+
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.IGNORECASE)
+# "bytes 0-99/100"; some servers leave out the unit, or have another mark behind it.
+_CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
+                            re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
-                                      " disposition encoding digest")):
+                                      " disposition encoding digest content_md5", defaults=(None,))):
     """A file as its server described it.
 
     url            str, where it was found after redirects, without userinfo
@@ -36,16 +44,12 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
                    None while neither is known: the header is optional (RFC 9110, 14.3)
     media_type     str without parameters, lower case; "" if not told
     disposition    str, the Content-Disposition header, or None
-    encoding       str, a Content-Encoding that we did not ask for, or ""
+    encoding       str, a Content-Encoding that is undone while the body arrives, or ""
     digest         str, the digest the server told, as "sha-256=<hex>", or None
+    content_md5    str, what its Content-MD5 told, as "md5=<hex>", or None: it is wrong at times
     """
 
     __slots__ = ()
-
-    @classmethod
-    def from_record(cls, record):
-        """The Resource that `_asdict` made plain; raises TypeError if it is none."""
-        return cls(**record)
 
     @property
     def validator(self):
@@ -73,29 +77,44 @@ def from_response(status, headers, url):
     total = content_length(headers)
     if status == 206:
         total = content_range(headers)[2]
-    encoding = (headers.get("Content-Encoding") or "").strip().lower()
+    codings = [coding for coding in headers.tokens("Content-Encoding") if coding != "identity"]
     modified, date = headers.get("Last-Modified"), headers.get("Date")
     return Resource(
         url=str(url), total=total, etag=_etag(headers.get("ETag")), last_modified=modified,
         dated=_is_dated(modified, date),
         ranges=status == 206 or _RANGES.get((headers.get("Accept-Ranges") or "").strip().lower()),
-        media_type=(headers.get("Content-Type") or "").partition(";")[0].strip().lower(),
+        media_type=_media_type(headers),
         disposition=headers.get("Content-Disposition"),
-        encoding="" if encoding == "identity" else encoding,
-        digest=from_headers(headers, whole=status == 200))
+        encoding=",".join(codings),
+        digest=from_headers(headers, whole=status == 200),
+        content_md5=content_md5(headers) if status == 200 else None)
 
 
-def check_is_file(found, name, before):
-    """Raises Permanent if the answer is a web page where a file was to come.
+def check_is_file(answer, name, before):
+    """Raise Permanent if an answer that begins a file is a web page where another file was to come.
 
-    `name` is what the file is called, `before` the Resource of an earlier answer or None.
+    `name` is what the file is called, `before` the Resource of an earlier answer or None. The
+    label alone proves nothing: what does not begin like a page is none.
     """
+    found = answer.resource
     if found.media_type not in _PAGES or found.disposition:
         return
     expected = before is not None and before.media_type or _type_of(name)
-    if expected and expected not in _PAGES:
+    if expected and expected not in _PAGES and _begins_like_markup(answer.stream):
         raise Permanent("the server sent a web page (%s) where %s was expected; the link may have "
                         "run out or want a login" % (found.media_type, expected))
+
+
+def _begins_like_markup(body):
+    """Return whether the first bytes, blanks and a BOM aside, are markup; blanks alone pass for it."""
+    start = b""
+    with body.channel.hurried():
+        while len(start) < _LONGEST_BLANK and _UNDECIDED.fullmatch(start):
+            more = body.peek(len(start) + 1)
+            if len(more) == len(start):
+                return True
+            start = more[:_LONGEST_BLANK]
+    return _MARKUP.match(start) is not None or _UNDECIDED.fullmatch(start) is not None
 
 
 def _type_of(name):
@@ -132,6 +151,15 @@ def content_range(headers):
     if start >= end or (total is not None and end > total):
         raise Changed("the server's Content-Range contradicts itself")
     return start, end, total
+
+
+def tells_range(headers):
+    """Return whether a response says of itself that it is a part."""
+    return bool(headers.get("Content-Range")) or _media_type(headers) == "multipart/byteranges"
+
+
+def _media_type(headers):
+    return (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
 
 def _etag(value):

@@ -32,9 +32,12 @@ class Tls:
                 self._sessions.clear()
 
     def start(self, channel, host, verify):
-        """Shake hands on the channel. Raises MissingModule, Permanent, Temporary or Stopped."""
+        """Shake hands on the channel. Raise MissingModule, Permanent, Temporary or Stopped.
+
+        A final dot is not part of the name that TLS knows (RFC 6066, 3).
+        """
         context = self._context(verify)
-        channel.start_tls(context, host, self._sessions.get((host, verify)))
+        channel.start_tls(context, host.rstrip("."), self._sessions.get((host, verify)))
 
     def remember(self, channel, host, verify):
         """Keep the channel's session for the next connection to this host."""

@@ -5,15 +5,18 @@ URL are its options, `name=value`, by our names or aria2's. Several URLs on one 
 separated by tabs, are mirrors of one file.
 """
 
+import re
+
 from . import options
 from ..errors import InvalidValue
 
 # aria2's names for what we have, as they stand in its lists.
 _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",
-          "max_connection_per_server": "connections", "max_tries": "retries", "pause": "paused",
+          "max_connection_per_server": "connections", "pause": "paused",
           "http_user": "user", "http_passwd": "password", "ftp_user": "user", "ftp_passwd": "password",
           "all_proxy": "proxy", "check_certificate": "verify_tls"}
 _BETWEEN = {"headers": "\n", "mirrors": " "}        # what may be said more than once
+ENDLESS = 1000      # retries: as good as without end
 
 
 class Entry:
@@ -21,7 +24,7 @@ class Entry:
 
     def __init__(self, url, where="", mirrors=()):
         self.url, self.where = url, where
-        self._lines = ["mirrors=" + each for each in mirrors]
+        self._lines = ["mirrors=" + each.replace(" ", "%20") for each in mirrors]
 
     def put(self, line):
         """Take one more line, `name=value`."""
@@ -38,12 +41,20 @@ class Entry:
 def put(texts, line):
     """Add `name=value` to the {option: text}. Raises InvalidValue."""
     name, mark, value = line.partition("=")
-    name = name.strip().replace("-", "_")
+    name, value = name.strip().replace("-", "_"), value.strip()
     if not mark:
         raise InvalidValue("option", "%r is not name=value" % line)
+    if name == "max_tries":
+        name, value = "retries", _retries(value)
     name = _ARIA2.get(name, name)
-    texts[name] = _BETWEEN[name].join([texts[name], value.strip()]) if name in _BETWEEN and name in texts \
-        else value.strip()
+    texts[name] = _BETWEEN[name].join([texts[name], value]) if name in _BETWEEN and name in texts else value
+
+
+def _retries(tries):
+    """Return the retries that aria2's number of tries leaves, which is 0 for "without end"."""
+    if re.fullmatch("[0-9]{1,9}", tries) is None:
+        raise InvalidValue("max-tries", "%r is not a number of tries" % tries)
+    return "%d" % (min(int(tries) - 1, ENDLESS) if int(tries) else ENDLESS)
 
 
 def read(data, name, key):

@@ -1,6 +1,6 @@
 """The copy of a day: what the database held, in a second file that nothing else touches.
 
-It is a journal as backends.FileMapping reads it, whatever the database is made of, and
+It is a journal as journal.JournalMapping reads it, whatever the database is made of, and
 replaces the one before it atomically. No threads here: the store's calls it.
 """
 
@@ -8,7 +8,7 @@ import logging
 import os
 import time
 
-from .backends import FileMapping, write_journal
+from .journal import JournalMapping, write_journal
 
 DAY = 86400.0
 MARK = b"fact/snapshot"     # the record by which database and snapshot know each other
@@ -72,6 +72,6 @@ class Snapshot:
             if self.made is not None:
                 log.error("the snapshot of the database cannot be read: %s", error)
             return found
-        for _, _, changes in FileMapping.frames(data):
+        for _, _, changes in JournalMapping.frames(data):
             found.update(changes)
         return found

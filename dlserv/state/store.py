@@ -1,13 +1,14 @@
 """The state on disk: a shelf of plain records that survives kill -9 and power cuts.
 
 `Store` is what the daemon talks to. One thread owns the `shelve.Shelf` and commits in
-groups: everybody who writes while a commit is under way shares the next one. A durable
-write is on disk when its ticket says so; a relaxed one survives the end of this process,
-and a power cut at the latest after the next durable one. A lazy one does so a moment
-later, with the next that is not, unless that takes too long.
+groups: all writes that arrive while a commit is under way share the next one.
+
+    durable   fsynced before the ticket settles
+    relaxed   survives a crash of the process, and a power cut once the next durable write is done
+    lazy      relaxed, and may wait LAZY seconds to share a commit
 
 Records are dicts of plain data, read through an unpickler that knows no classes, so a
-tampered database executes nothing. What the shelf is made of is backends.py's business.
+tampered database executes nothing. sqlite.py and journal.py say what the shelf is made of.
 """
 
 import io
@@ -20,9 +21,11 @@ import threading
 import time
 import zlib
 
-from . import backends, recovery
 from ..errors import MissingModule, StoreBroken
+from . import recovery
+from .lock import FileLock
 from .snapshot import MARK, Snapshot
+from .sqlite import ERRORS
 
 SCHEMA = 1
 PROTOCOL = 4            # of pickle, which every Python has
@@ -109,7 +112,7 @@ class Store:
 
     def __init__(self, path, backend="auto", clock=time.time):
         self.path = os.path.realpath(path)      # a link to it has the same lock
-        self._lock = backends.FileLock(self.path)
+        self._lock = FileLock(self.path)
         try:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
             self._mapping, self._repair = recovery.open_mapping(self.path, backend, self._snapshot)
@@ -210,7 +213,7 @@ class Store:
         self._keep_a_copy(self._snapshot.due_at_the_end())
         try:
             self._mapping.commit(durable=True)
-        except backends.ERRORS as error:
+        except ERRORS as error:
             log.error("the database cannot be written: %s", error)
         self._shelf.close()
         self._lock.release()
@@ -266,7 +269,7 @@ class Store:
             self._mapping[MARK] = mark
             try:
                 self._mapping.commit(durable=True)
-            except backends.ERRORS as error:
+            except ERRORS as error:
                 log.warning("the database does not know of its snapshot: %s", error)
 
     def _whole_records(self, mark):
@@ -313,7 +316,7 @@ class Store:
         except Exception as problem:
             error = problem
             self._mapping.roll_back()
-            if isinstance(problem, backends.ERRORS):
+            if isinstance(problem, ERRORS):
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes

@@ -15,13 +15,27 @@ _ORDERS = {0x377f0682: "<", 0x377f0683: ">"}    # magic: of the checksums' words
 
 
 def pages_behind(path, known):
-    """{number: bytes} of the pages that whole commits behind the first `known` frames have left."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        return {}
-    return _pages_behind(data, known) if len(data) > _HEADER.size + _FRAME.size else {}
+    """Return {number: bytes} of the pages that whole commits behind the first `known` frames have left."""
+    pages, pending = {}, {}
+    for _, number, is_commit, page, _ in _frames(path, known):
+        if page is None:
+            continue        # damaged, or the torn end
+        pending[number] = page
+        if is_commit:
+            pages.update(pending)
+            pending = {}
+    return pages
+
+
+def committed_frames(path):
+    """Return how many frames SQLite believes: those up to the last commit before any damage."""
+    count = 0
+    for index, _, is_commit, page, follows in _frames(path, 0):
+        if page is None or not follows:
+            break
+        if is_commit:
+            count = index + 1
+    return count
 
 
 def replay(path, pages, target):
@@ -36,25 +50,38 @@ def replay(path, pages, target):
     os.replace(new, target)
 
 
-def _pages_behind(data, known):
-    magic, _, size, _, *salts, first, second = _HEADER.unpack_from(data)
-    order = _ORDERS.get(magic, "<" if sys.byteorder == "little" else ">")
-    if _checksum(data[:24], order, (0, 0)) != (first, second):      # then the first frame tells
-        size, salts = size if _is_page_size(size) else 4096, list(_FRAME.unpack_from(data, 32)[2:4])
-    pages, pending, seed = {}, {}, (first, second)
+def _frames(path, begin):
+    """Yield (index, page number, is a commit, page or None if damaged, are all before whole) of frames.
+
+    Begin with frame `begin`. Pass over those that an older log has left.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return
+    if len(data) <= _HEADER.size + _FRAME.size:
+        return
+    order, size, salts, seed, follows = _read_header(data)
     for index, at in enumerate(range(_HEADER.size, len(data) - size - _FRAME.size + 1, _FRAME.size + size)):
         number, commits, *found, first, second = _FRAME.unpack_from(data, at)
         before, seed = seed, (first, second)
-        if index < known or found != salts:
-            continue
-        page = data[at + _FRAME.size:at + _FRAME.size + size]
-        if _checksum(data[at:at + 8] + page, order, before) != seed:
-            continue        # damaged, or the torn end
-        pending[number] = page
-        if commits:
-            pages.update(pending)
-            pending = {}
-    return pages
+        page = None
+        if index >= begin and found == salts:
+            page = data[at + _FRAME.size:at + _FRAME.size + size]
+            page = page if _checksum(data[at:at + 8] + page, order, before) == seed else None
+            yield index, number, bool(commits), page, follows
+        follows = follows and page is not None
+
+
+def _read_header(data):
+    """Return (order of the checksums' words, page size, salts, checksum, is the header whole)."""
+    magic, _, size, _, *salts, first, second = _HEADER.unpack_from(data)
+    order = _ORDERS.get(magic, "<" if sys.byteorder == "little" else ">")
+    is_whole = magic in _ORDERS and _checksum(data[:24], order, (0, 0)) == (first, second)
+    if not is_whole:        # then the first frame tells
+        size, salts = size if _is_page_size(size) else 4096, list(_FRAME.unpack_from(data, 32)[2:4])
+    return order, size, salts, (first, second), is_whole
 
 
 def _is_page_size(size):

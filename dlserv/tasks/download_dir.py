@@ -7,13 +7,14 @@ flash, most often. What once lay on a mounted disk waits until one is mounted th
 import logging
 import os
 
-from ..errors import Unavailable, Unwritable
-from ..fs import mount_of
+from ..errors import NoSpace, Unavailable, Unwritable
+from ..fs import free_bytes, mount_of, mounting
+from ..units import format_size
 
 log = logging.getLogger(__name__)
 
 
-class Place:
+class DownloadDir:
     """The download directory `path`. `mount` is where its disk was mounted, None if nowhere."""
 
     def __init__(self, path):
@@ -41,9 +42,31 @@ class Place:
         return found if found != fact else None
 
     def check(self):
-        """Raises Unavailable while the disk is not there."""
+        """Raise Unavailable while the disk is not there."""
         if self._is_absent():
-            raise Unavailable("nothing is mounted at %s, where the downloads' disk was" % self.mount)
+            raise Unavailable(f"nothing is mounted at {self.mount}, where the downloads' disk was",
+                              is_loss=True)
+
+    def session(self, boot, below):
+        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
+        return f"{boot} {mounting(os.path.join(self.path, below)) or mounting(self.path)}"
+
+    def room(self, missing, reserve):
+        """Return the bytes that are free beside these, below 0 if they are too many, or None if unknown."""
+        free = free_bytes(self.path)
+        return None if free is None else free - missing - reserve
+
+    def check_room(self, missing, room, reserve):
+        """Raise NoSpace unless `missing` bytes fit in the room."""
+        if room is not None and missing > room:
+            raise NoSpace(f"there is not enough room: {format_size(missing - room)} more must be free in "
+                          f"{self.path} (the reserve is {format_size(reserve)})")
+
+    def check_shortage(self, shortage, room):
+        """Raise NoSpace unless there is more room than was too little for a file of unknown size."""
+        if room is not None and room <= shortage:
+            raise NoSpace(f"the file is larger than the {format_size(shortage)} that were free in {self.path}; "
+                          "it is fetched again when more is free")
 
     def is_there(self):
         """Return whether the directory exists and its disk is mounted."""

@@ -7,7 +7,8 @@ says so once it has caught up with what came before.
 import threading
 from collections import deque, namedtuple
 
-Event = namedtuple("Event", "number kind tid")
+# `state` is the task's new one, None once it is removed.
+Event = namedtuple("Event", "number kind tid state")
 
 
 class Events:
@@ -18,11 +19,11 @@ class Events:
         self._subscriptions = ()
         self._number = 0
 
-    def publish(self, kind, tid):
+    def publish(self, kind, tid, state=None):
         """Tell every subscriber."""
         with self._lock:
             self._number += 1
-            event = Event(self._number, kind, tid)
+            event = Event(self._number, kind, tid, state)
             for subscription in self._subscriptions:
                 subscription.offer(event)
 

@@ -33,7 +33,7 @@ def export_tasks(path, general, settings):
         raise NotFound("there is no database %s" % general.db_path)
     with _open_store(general) as store:
         tasks = sorted(_load(store, settings), key=lambda task: task.order)
-    found = [task.to_record() for task in tasks if not task.leaving]
+    found = [task.to_record() for task in tasks if not task.deleting]
     text = json.dumps({"schema": SCHEMA, "dlserv": __version__, "tasks": found}, indent=1) + "\n"
     if path == "-":
         sys.stdout.write(text)
@@ -103,13 +103,16 @@ def _listed(entry, settings):
 
 
 def _queue_behind(there, new):
-    """Give the new ones places behind those that are there, in the order they have."""
-    for name in ("order", "place"):
+    """Let the new tasks follow those that are there, by age and in the queue, in the order they have."""
+    numbers = {}
+    for name in ("order", "position"):
         last = max([getattr(task, name) for task in there], default=0)
+        behind = there or any(getattr(task, name) == 0 for task in new)
         new = sorted(new, key=lambda task: getattr(task, name))
-        if there or any(getattr(task, name) == 0 for task in new):
-            for number, task in enumerate(new, last + 1):
-                setattr(task, name, number)
+        numbers[name] = {task.tid: number if behind else getattr(task, name)
+                         for number, task in enumerate(new, last + 1)}
+    for task in new:
+        task.number(numbers["order"][task.tid], numbers["position"][task.tid])
 
 
 # -- files ----------------------------------------------------------------------------

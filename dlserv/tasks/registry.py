@@ -1,102 +1,119 @@
-"""The board: every task, its state, and the database behind them.
+"""The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-The only place that changes a task's state or stores one. Methods say whether they want
-`lock` held; store tickets are waited for without it, so that many share one commit.
+Tasks enter, leave and are stored here. Methods say whether they want `lock` held; store
+tickets are waited for without it, so that many share one commit.
 """
 
 import logging
+import os
 import threading
-import time
 from collections import Counter
 
-from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
+from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from ..units import clean
 from .events import Events
-from .task import DOWNLOADING, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, START, STATES, Task, next_state
+from .removal import Claims
+from .states import DOWNLOADING, PAUSED, QUEUED, STATES
+from .task import Task
 
 log = logging.getLogger(__name__)
 
 
-class Board:
-    """Tasks by tid, oldest first. `log_size` is how many lines each task's log keeps."""
+def boot_id():
+    """Return what tells this boot of the machine from another; where nothing does, this process."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return os.urandom(16).hex()
 
-    def __init__(self, log_size):
+
+class TaskRegistry:
+    """Tasks by tid, oldest first.
+
+    settings  the settings.current.Settings
+    boot      the id of this boot of the machine
+    running   {tid: Attempt}, the runner's table: only the runner changes it, and a task is
+              running if it is here
+    """
+
+    def __init__(self, settings, boot):
+        self._settings, self.boot = settings, boot
         self.lock = threading.Lock()
         self.events = Events()
-        self.tasks = {}
-        self.log_size = log_size
+        self.tasks, self.running = {}, {}
         self.store, self._open = None, False
-        self._moved = threading.Condition(self.lock)
+        self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
-        self._leaving = set()       # tids whose files are being deleted
+        self._deleting = set()      # tids whose files are being deleted
 
     # -- without the lock ------------------------------------------------------------
 
     def get(self, tid):
-        """The Task. Raises NotFound."""
+        """Return the Task. Raise NotFound."""
         try:
             return self.tasks[tid]
         except KeyError:
             raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
-        """The Tasks, oldest first; those in one state if it is named."""
+        """Return the Tasks, oldest first; those in one state if it is named."""
         with self.lock:
             tasks = list(self.tasks.values())
         return [task for task in tasks if state in (None, task.state)]
 
     def counts(self):
-        """{state: how many tasks are in it}, every state named."""
+        """Return {state: how many tasks are in it}, every state named."""
         with self.lock:
             return {state: self._counts[state] for state in STATES}
 
     def wait(self, tid, states, timeout):
-        """The Task once it is in one of the states. Raises NotFound, TimeoutError or StoreBroken."""
+        """Return the Task once it is in one of the states. Raise NotFound, TimeoutError or StoreBroken."""
         def there():
             return tid not in self.tasks or self.tasks[tid].state in states
 
-        with self._moved:
-            if not self._moved.wait_for(lambda: there() or not self._open, timeout):
-                raise TimeoutError("the task is still %s" % self.tasks[tid].state)
+        with self._changed:
+            if not self._changed.wait_for(lambda: there() or not self._open, timeout):
+                raise TimeoutError(f"the task is still {self.tasks[tid].state}")
             if not there():
                 self.check_open()
         return self.get(tid)
 
-    def add_all(self, tasks, most):
-        """Take new tasks in, `most` in all; gives [(task, RequestError), …] of those refused.
+    def add_all(self, tasks):
+        """Take new tasks in; return (those taken, [(task, RequestError), …] of those refused).
 
-        Returns when the others are on disk, in one transaction. Raises StoreBroken.
+        Return when they are on disk, in one transaction. Raise StoreBroken.
         """
         taken, failures = [], []
         with self.lock:
             self.check_open()
             for task in tasks:
                 try:
-                    self._admit(task, most)
+                    self._admit(task)
                     taken.append(task)
                 except RequestError as error:
                     failures.append((task, error.bare()))
             if not taken:
-                return failures
+                return [], failures
             ticket = self.store.write({task.tid: task.to_record() for task in taken})
         try:
             ticket.wait()
         except StoreBroken:
             with self.lock:
                 for task in taken:
-                    self._take_out(task)
+                    self._remove(task)
                 self.store.write({task.tid: None for task in taken}, lazy=True)
             raise
         for task in taken:
             log.info("%s: added", task.tid[:8])
-            self.events.publish("added", task.tid)
-        return failures
+            self.announce("added", task)
+        return taken, failures
 
     def act_on_all(self, tids, act):
-        """Call `act(task)`, lock held, on each, and store the {tid: record} it gives as one.
+        """Call `act(task)` on each, lock held, and store the {tid: record} that it returns as one.
 
-        Returns when they are on disk; gives [(tid, RequestError), …] of those that refused.
-        Raises StoreBroken; then they are what `act` made of them all the same, and the store
+        Return when they are on disk, with [(tid, RequestError), …] of those that refused.
+        Raise StoreBroken; then they are what `act` made of them all the same, and the store
         sees to it that the database follows.
         """
         failures, changes = [], {}
@@ -114,101 +131,126 @@ class Board:
             ticket.wait()
         finally:
             for tid in changes:
-                self.events.publish("changed" if tid in self.tasks else "removed", tid)
+                task = self.tasks.get(tid)
+                if task is None:
+                    self.events.publish("removed", tid)
+                else:
+                    self.announce("changed", task)
         return failures
 
-    def left(self, tids):
-        """The files of these tasks are dealt with; their URLs may be added again."""
+    def claims(self):
+        """Return the Claims of all tasks."""
         with self.lock:
-            self.store.write(dict.fromkeys(tids), lazy=True)    # they are known to be leaving
-            self._leaving.difference_update(tids)
+            return Claims(self.tasks.values())
+
+    def deletion_done(self, tids):
+        """Let the URLs of these tasks be added again: their files are dealt with."""
+        with self.lock:
+            # Lazy is enough: after a crash the deletion is only finished again.
+            self.store.write(dict.fromkeys(tids), lazy=True)
+            self._deleting.difference_update(tids)
 
     # -- with the lock held ----------------------------------------------------------
 
     def check_open(self):
-        """Raises StoreBroken before the start and after the end."""
+        """Raise StoreBroken before the start and after the end."""
         if not self._open:
             raise StoreBroken("the daemon is shutting down")
 
-    def move(self, task, event):
-        """Change the task's state. Raises Conflict where that is impossible."""
-        before, task.state = task.state, next_state(task.state, event)
+    def moved(self, task, before):
+        """Take note of the task's new state; called by the task."""
         self._counts[before] -= 1
         self._counts[task.state] += 1
-        now = time.time()
-        if event == START:
-            task.start_time, task.error = task.start_time or now, None
-        elif event == PAUSE:
-            task.pause_time = now
-        elif event == FINISH:
-            task.finish_time = now
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
-        self._moved.notify_all()
+        self._changed.notify_all()
 
-    def save(self, task, durable=True, lazy=False):
-        """Take the task's record to the store; gives the Ticket."""
-        return self.store.write({task.tid: task.to_record()}, durable, lazy)
+    def announce(self, kind, task):
+        """Tell those who listen that the task was "added" or "changed", and its state; the lock may be held."""
+        self.events.publish(kind, task.tid, task.state)
+
+    def is_current(self, attempt):
+        """Return whether the attempt's end decides: its task is still here and has no newer attempt."""
+        return self.tasks.get(attempt.tid) is attempt.task and self.running.get(attempt.tid) is attempt
+
+    def check_part(self, task, part):
+        """Raise NameTaken if another task is to go on with that part file, whether it exists or not."""
+        if any(each.progress is not None and each.progress.part == part and each is not task
+               and each.options.dir == task.options.dir for each in self.tasks.values()):
+            raise NameTaken(f"{part} is another task's")
+
+    def check_previous(self, task, target):
+        """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
+        previous = task.previous
+        if previous is not None and previous.name == target and any(
+                each.file is not None and each.file.name == target and each.options.dir == task.options.dir
+                and each.finish_time > task.finish_time and each is not task for each in self.tasks.values()):
+            raise NameTaken(f"{target} is another task's")
 
     def note(self, task, level, text):
         """Put a line on top of the task's log."""
-        task.note(level, text, self.log_size)
+        task.note(level, text, self._settings.general.log_size)
 
-    def shift(self, task, to):
-        """Give the task another place in the queue: top, bottom, up or down; the tasks it changes.
+    def configure(self):
+        """Let every task follow the settings."""
+        for task in self.tasks.values():
+            task.configure(self._settings.download)
+            task.trim_log(self._settings.general.log_size)
 
-        Raises Conflict for one that does not wait.
+    def reorder(self, task, to):
+        """Put the task at another position of the queue: top, bottom, up or down.
+
+        Return the tasks whose positions changed. Raise Conflict if the task does not wait.
         """
         if task.state not in (QUEUED, PAUSED):
-            raise Conflict("the task is %s; only one that waits has a place in the queue" % task.state)
+            raise Conflict(f"the task is {task.state}; only one that waits has a place in the queue")
         queue = sorted((each for each in self.tasks.values() if each.state in (QUEUED, PAUSED)
                         and each.options.priority == task.options.priority),
-                       key=lambda each: each.place)
+                       key=lambda each: each.position)
         if to in ("top", "bottom"):
-            task.place = queue[0].place - 1 if to == "top" else queue[-1].place + 1
+            task.number(task.order, queue[0].position - 1 if to == "top" else queue[-1].position + 1)
             return [task]
         index = queue.index(task) + (1 if to == "down" else -1)
         if not 0 <= index < len(queue):
             return []
-        other = queue[index]
-        task.place, other.place = other.place, task.place
+        other, position = queue[index], task.position
+        task.number(task.order, other.position)
+        other.number(other.order, position)
         return [task, other]
 
-    def leave(self, task, del_file):
-        """Take the task off the board; gives {tid: record that a new start finishes the job from}."""
-        self._leaving.add(task.tid)
-        self._take_out(task)
-        task.leaving = del_file
+    def begin_delete(self, task, del_file):
+        """Remove the task; return the change to store so that a pending file deletion survives a crash."""
+        self._deleting.add(task.tid)
+        self._remove(task)
+        task.mark_deleting(del_file)
         return {task.tid: task.to_record() if del_file else None}
 
-    def stay(self, tasks):
-        """Put tasks that were to leave back where they were."""
+    def undo_delete(self, tasks):
+        """Put tasks back whose deletion could not be stored."""
         for task in tasks:
-            self._leaving.discard(task.tid)
-            task.leaving = False
+            self._deleting.discard(task.tid)
+            task.mark_deleting(False)
             self._put(task)
             if task.state == DOWNLOADING:       # its attempt was stopped
-                self.move(task, REQUEUE)
-            self.events.publish("added", task.tid)
+                task.requeue()
+            self.announce("added", task)
         if tasks:
             self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
             self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
 
     # -- the whole -------------------------------------------------------------------
 
-    def open(self, store, settings, boot):
-        """Take up what the store holds; gives the tasks whose deletion a crash interrupted.
-
-        `settings` is config.download, `boot` the id of this boot.
-        """
+    def open(self, store):
+        """Take in what the store holds; return the tasks whose deletion a crash interrupted."""
+        settings = self._settings.download
         tasks = store.load(lambda tid, record: _checked(tid, Task.from_record(record, settings)))
         self.store = store
         with self.lock:
             self._open = True
             for task in sorted(tasks, key=lambda task: task.order):
-                task.log = task.log[:self.log_size]
-                if not task.leaving:
-                    self._take_up(task, boot)
-        return [task for task in tasks if task.leaving]
+                task.trim_log(self._settings.general.log_size)
+                if not task.deleting:
+                    self._restore(task)
+        return [task for task in tasks if task.deleting]
 
     def close(self):
         """Store every task where it stands and close the store."""
@@ -216,45 +258,46 @@ class Board:
             changes = {}
             for task in self.tasks.values():
                 if task.state == DOWNLOADING:
-                    self.move(task, REQUEUE)
-                    changes[task.tid] = task.to_record()
+                    task.requeue()
+                    changes.update(task.changes())
             store, self._open = self.store, False
-            self._moved.notify_all()
+            self._changed.notify_all()
         store.write(changes)
         store.close()
 
     # -- inside ----------------------------------------------------------------------
 
-    def _admit(self, task, most):
-        """Put a new task on the board. Raises Exists, Conflict or Full."""
+    def _admit(self, task):
+        """Take a new task in. Raise Exists, Conflict or Full."""
+        most = self._settings.general.max_tasks
         if task.tid in self.tasks:
             raise Exists(task.tid)
-        if task.tid in self._leaving:
+        if task.tid in self._deleting:
             raise Conflict("the task of this URL is just being deleted; try again")
         if len(self.tasks) >= most:
-            raise Full("there are %d tasks, as many as general.max_tasks allows; delete some first" % most)
+            raise Full(f"there are {most} tasks, as many as general.max_tasks allows; delete some first")
         self._order += 1
-        task.order = task.place = self._order
+        task.number(self._order, self._order)
         self._put(task)
 
     def _put(self, task):
         self.tasks[task.tid] = task
         self._counts[task.state] += 1
+        task.enter(self)
 
-    def _take_out(self, task):
+    def _remove(self, task):
         if self.tasks.get(task.tid) is task:
             del self.tasks[task.tid]
             self._counts[task.state] -= 1
-            self._moved.notify_all()
+            self._changed.notify_all()
 
-    def _take_up(self, task, boot):
-        if task.progress is not None and (task.boot is None or task.boot != boot):
-            # A power cut may have taken what was not flushed.
-            task.progress = task.progress._replace(done=task.flushed)
+    def _restore(self, task):
+        """Put a stored task where it was; one that ran at the end is queued."""
+        task.wake_up(self.boot)
         self._order = max(self._order, task.order)
         self._put(task)
         if task.state == DOWNLOADING:
-            self.move(task, REQUEUE)
+            task.requeue()
 
 
 def _checked(tid, task):

@@ -1,5 +1,6 @@
 """Deleting the files of a task: exactly those it made, and only while they are still its own."""
 
+import math
 import os
 from collections import namedtuple
 
@@ -17,47 +18,97 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
                 "kept": [list(each) for each in self.kept]}
 
 
-def remove_files(task, place):
-    """Delete the task's part file, and its finished file if nobody has changed it."""
-    removal, names, below = Removal([], [], []), _names(task), task.options.dir
+class _File(namedtuple("_File", "tests node since")):
+    """A file of a task.
+
+    tests   {name that it may have: function that tells by an os.stat_result whether it may be the file}
+    node    (device, inode), or None where that is not known
+    since   when it took its name, in epoch seconds; infinite for one that is being made
+    """
+
+    __slots__ = ()
+
+
+class Claims:
+    """The names that the files of many tasks have: what one gave up, another may have taken later."""
+
+    def __init__(self, tasks):
+        self._by_name = {}      # _key -> [(task, name, since)]
+        for task in tasks:
+            for file in _files(task):
+                for name in file.tests:
+                    self._by_name.setdefault(_key(task, name), []).append((task, name, file.since))
+
+    def later(self, task, name, since):
+        """Return the names under which other tasks have taken a file since, where that may be this one."""
+        return [its_name for other, its_name, its_since in self._by_name.get(_key(task, name), ())
+                if other is not task and its_since >= since]
+
+
+def _key(task, name):
+    """Return the name with its folder as a file system without cases knows them."""
+    return task.options.dir.casefold(), name.casefold()
+
+
+def remove_files(task, download_dir, claims, finished=None):
+    """Delete the task's part file, and its finished file if nobody has changed it. Return the Removal.
+
+    `claims` are those of all tasks. `finished` is what the last attempt has made of the part
+    file after the task was gone, or None.
+    """
+    removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
     try:
-        place.check()
-        folder = Folder(place.path, below, make=False)
+        download_dir.check()
+        folder = Folder(download_dir.path, below, make=False)
     except LocalError as error:
-        shown = [os.path.join(below, each[0]) for each in names]
-        if isinstance(error.__cause__, FileNotFoundError) and os.path.isdir(place.path):
+        shown = [os.path.join(below, name) for file in files for name in file.tests]
+        if isinstance(error.__cause__, FileNotFoundError) and os.path.isdir(download_dir.path):
             removal.missing.extend(shown)
         else:                   # they may come back with their disk
             removal.kept.extend((name, str(error)) for name in shown)
         return removal
     with folder:
-        for name, is_ours, node in names:
-            _remove(folder, name, is_ours, node, removal)
+        for file in files:
+            found = [_remove(folder, name, file, claims.later(task, name, file.since), removal)
+                     for name in file.tests]
+            if not any(found):
+                removal.missing.extend(map(folder.relative, file.tests))
     return removal
 
 
-def _names(task):
-    """(name, a function that tells by its os.stat_result whether it may be ours, its inode) of each file."""
-    names = [(file.name, file.identity.matches, file.identity[:2])
+def _files(task, finished=None):
+    """Return the _Files of the task."""
+    files = [_File({file.name: file.identity.matches}, file.identity[:2], task.finish_time)
              for file in (task.file, task.previous) if file is not None]
-    progress = task.progress
+    progress, tests, node = task.progress, {}, None
     if progress is not None:
-        names.append((progress.part, progress.may_be, progress.node))
+        tests, node = {progress.part: progress.may_be}, progress.node
         if progress.publishing is not None:     # it may have its final name already
-            names.append((progress.target, progress.publishing.matches, progress.node))
-    return names
+            tests[progress.target] = progress.publishing.matches
+    if finished is not None:
+        tests[finished.name], node = finished.identity.matches, finished.identity[:2]
+    return files + ([_File(tests, node, math.inf)] if tests else [])
 
 
-def _remove(folder, name, is_ours, node, removal):
+def _remove(folder, name, file, claimed, removal):
+    """Remove one of the file's names if it is still its own. Return False if there is no such name."""
     shown = folder.relative(name)
     try:
         status = folder.stat(name)
         if status is None:
-            removal.missing.append(shown)
-        elif not is_ours(status) or (node and folder.is_another(status, *node)):
+            return False
+        if not file.tests[name](status) or (file.node and folder.is_another(status, *file.node)):
             removal.kept.append((shown, "it is not the file that was downloaded"))
+        elif any(_is_at(folder, each, status) for each in claimed):
+            removal.kept.append((shown, "it is the file of another task"))
         else:
             folder.remove(name)
             removal.deleted.append(shown)
     except LocalError as error:
         removal.kept.append((shown, str(error)))
+    return True
+
+
+def _is_at(folder, name, status):
+    found = folder.stat(name)
+    return found is not None and os.path.samestat(found, status)

@@ -1,25 +1,19 @@
-"""Which waiting task starts next, and the thread that starts it.
+"""Which waiting task starts next. It picks; which tasks run is told to it.
 
-`Waiting` is pure: tasks in order, by host, some not before a time. `Scheduler` is the
-one thread that takes from it as slots come free; it sleeps while there is nothing to do.
+`Waiting` keeps tasks in order, by host, some not before a time; `Scheduler` chooses from
+it within the limits that count now. Neither has a thread or a lock.
 """
 
 import bisect
-import collections
 import heapq
-import logging
-import threading
 import time
-
-AFTER_A_BUG = 5.0       # seconds until the thread tries again
-
-log = logging.getLogger(__name__)
 
 
 class Waiting:
     """Tasks that wait for a slot: higher priority first, then the older one.
 
-    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over.
+    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over; a
+    host is here whatever names it, which `is_open` understands.
     """
 
     def __init__(self):
@@ -32,7 +26,7 @@ class Waiting:
         return len(self._where)
 
     def add(self, tid, host, priority, order, not_before=None):
-        """Put a task in its place; one that is there is moved."""
+        """Put a task where it belongs in the order; one that is there already changes to that."""
         self.remove(tid)
         key = (-priority, order, tid)
         self._where[tid] = (host, key, not_before)
@@ -42,14 +36,13 @@ class Waiting:
             heapq.heappush(self._delayed, (not_before, tid))
 
     def remove(self, tid):
-        """Take the task out; gives its host, or None if it was not there."""
+        """Take the task out, if it is there."""
         host, key, not_before = self._where.pop(tid, (None, None, None))
         if host is not None and not_before is None:
             self._delete(host, key)
-        return host
 
-    def choose(self, now, is_open):
-        """The tid that goes first among hosts of which `is_open(host)` is true, or None."""
+    def first(self, now, is_open):
+        """Return the tid that goes first among the hosts for which `is_open(host)` holds, or None."""
         self._ripen(now)
         return next((key[2] for key, host in self._heads if is_open(host)), None)
 
@@ -73,11 +66,15 @@ class Waiting:
             del self._heads[bisect.bisect_left(self._heads, (keys[0], host))]
 
     def hosts(self):
-        """Those that ready tasks wait for."""
+        """Return the hosts that ready tasks wait for."""
         return list(self._ready)
 
+    def of(self, host):
+        """Return the tids of the ready tasks of the host."""
+        return [key[2] for key in self._ready.get(host, ())]
+
     def next_time(self):
-        """When the next delayed task becomes ready, or None."""
+        """Return when the next delayed task becomes ready, or None."""
         self._drop_stale()
         return self._delayed[0][0] if self._delayed else None
 
@@ -99,109 +96,54 @@ class Waiting:
 
 
 class Scheduler:
-    """Starts waiting tasks while slots are free. `lock` guards it and what `start` touches.
+    """Chooses among the tasks that wait, within the limits for all and for each host.
 
-    start(tid)         called with the lock held; the task has a slot until `ended`
-    most()             tasks at the same time
-    most_of(host)      of these from one host
-    closed_for(host)   seconds for which a host is to be left alone
+    Tasks wait at the Gates of their servers. `settings` is the settings.current.Settings.
     """
 
-    def __init__(self, lock, start, most, most_of, closed_for, clock=time.monotonic):
-        self._changed = threading.Condition(lock)
-        self._start_task, self._clock = start, clock
-        self._most, self._most_of, self._closed_for = most, most_of, closed_for
+    def __init__(self, settings, clock=time.monotonic):
+        self._settings, self._clock = settings, clock
         self._waiting = Waiting()
-        self._slots = {}            # tid -> host
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="dlserv-scheduler", daemon=True)
 
-    # -- all with the lock held ------------------------------------------------------
-
-    def add(self, tid, host, priority, order, delay=0):
-        """Let the task wait for a slot, at least `delay` seconds."""
+    def add(self, task, gate, delay=0):
+        """Let the task wait at the gate for its turn, at least `delay` seconds."""
         not_before = self._clock() + delay if delay else None
-        self._waiting.add(tid, host, priority, order, not_before)
-        if delay or len(self._slots) < self._most():
-            self._changed.notify_all()
+        self._waiting.add(task.tid, gate, task.options.priority, task.position, not_before)
 
     def remove(self, tid):
-        """The task waits no longer."""
+        """Let the task wait no longer."""
         self._waiting.remove(tid)
 
-    def ended(self, tid):
-        """The task's slot is free again."""
-        if self._slots.pop(tid, None) is not None:
-            self._changed.notify_all()
+    def choose(self, running):
+        """Take out the task that starts next and return its tid, or None if none may start now.
 
-    def follow(self, tid):
-        """The task's slot is free; gives the tid of the next one that has it now, or None.
-
-        For a thread whose task has ended, which can go on with that without any other.
+        `running` is {endpoint: how many tasks of it run}, a Counter.
         """
-        self._slots.pop(tid, None)
-        following = self._next()
-        if following is None or len(self._slots) < self._most():
-            self._changed.notify_all()
-        return following
-
-    def wake(self):
-        """The limits have changed."""
-        self._changed.notify_all()
-
-    # -- without it ------------------------------------------------------------------
-
-    def start(self):
-        self._thread.start()
-
-    def is_alive(self):
-        """Return whether the thread runs, without which no task would start."""
-        return self._thread.is_alive()
-
-    def stop(self):
-        """Start nothing more; returns when that is certain."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    def _run(self):
-        with self._changed:
-            while not self._stopping:
-                try:
-                    self._fill_slots()
-                    seconds = self._seconds_to_sleep()
-                except Exception:       # without this thread nothing would ever start again
-                    log.exception("the scheduler met a bug; it goes on")
-                    seconds = AFTER_A_BUG
-                self._changed.wait(seconds)
-
-    def _fill_slots(self):
-        while True:
-            tid = self._next()
-            if tid is None:
-                return
-            try:
-                self._start_task(tid)
-            except Exception:
-                log.exception("%s could not be started", tid[:8])
-                self._slots.pop(tid, None)
-
-    def _next(self):
-        """Give a slot to the task that goes first; its tid, or None if none can start now."""
-        if self._stopping or len(self._slots) >= self._most():
+        if not self.has_room(running):
             return None
-        hosts = collections.Counter(self._slots.values())
-        tid = self._waiting.choose(
-            self._clock(),
-            lambda host: hosts[host] < self._most_of(host) and not self._closed_for(host))
+        def is_open(gate):
+            return running[gate.endpoint] < gate.limit and not gate.closed_for
+
+        tid = self._waiting.first(self._clock(), is_open)
         if tid is not None:
-            self._slots[tid] = self._waiting.remove(tid)
+            self._waiting.remove(tid)
         return tid
 
-    def _seconds_to_sleep(self):
-        """Until a delay or a host's closing time is over; None while nothing depends on time."""
+    def has_room(self, running):
+        """Return whether one more task may run, whichever it is."""
+        return sum(running.values()) < self._settings.download.max_concurrent
+
+    def shut(self):
+        """Return the Gates that are shut, of those at which ready tasks wait."""
+        return {gate for gate in self._waiting.hosts() if gate.closed_for}
+
+    def waiting_at(self, gate):
+        """Return the tids of the ready tasks that wait at the gate."""
+        return self._waiting.of(gate)
+
+    def seconds_to_sleep(self):
+        """Return the seconds until time alone lets a task start, None while nothing depends on it."""
         when = self._waiting.next_time()
         waits = [] if when is None else [max(0.0, when - self._clock())]
-        waits += filter(None, map(self._closed_for, self._waiting.hosts()))
+        waits += [seconds for seconds in (gate.closed_for for gate in self._waiting.hosts()) if seconds]
         return min(waits, default=None)

@@ -1,92 +1,214 @@
-"""A task: what was asked for, how far it is, and the table of what may happen to it.
+"""A task: what was asked for, how far it is, and the methods that change it.
 
-`TRANSITIONS` is the whole state machine; `Board.move` is the only one that fires it.
-A Task is changed under the daemon's lock and may be read without it.
+A task changes through its own methods alone, within what `states.TRANSITIONS` allows. They
+are called with the registry's lock held and stamp the times; `changes` returns what is to be
+stored then. Everything else may be read without the lock.
 """
 
-import hashlib
 import time
 
-from ..settings import options
 from .. import urls
-from ..engine import filename
-from ..engine.download import Finished, Progress
-from ..engine.meter import seconds_left
-from ..engine.partfile import Identity
-from ..net.remote_file import Resource
+from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule
+from ..idn import NeedsCodec
+from ..settings import options
 from ..units import clean
+from . import record
+from .figures import Figures
+from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
 
-QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
-FINISHED, INVALID = "finished", "invalid"
-STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
-
-START, PAUSE, RESUME = "start", "pause", "resume"
-REQUEUE, FINISH, FAIL, RESTART = "requeue", "finish", "fail", "restart"
-
-TRANSITIONS = {
-    QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
-    DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID},
-    PAUSED: {RESUME: QUEUED},
-    INVALID: {RESUME: QUEUED, RESTART: QUEUED},
-    FINISHED: {RESTART: QUEUED},
-}
+LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
 
-def tid_of(url):
-    """The task's id: SHA-1 of the URL as it was posted, in lower-case hex."""
-    return hashlib.sha1(url.encode("utf-8")).hexdigest()
+class Task(Figures):
+    """One download as the daemon knows it. Times are epoch seconds, 0.0 for never.
 
+    added     the URL as it was posted first, which the tid is of; `url` may be a fresh link
+    posted    the options as they were posted; `options` are those that count
+    log       [{"time", "type", "msg"}, …], newest first
+    progress  engine.download.Progress while unfinished, else None
+    flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
+    session   the boot and the mounting of the disk in which `progress` was written
+    file      engine.download.Finished in the end; `previous` is that of before a restart,
+              until the new file is whole
+    position  the place in the queue, of tasks of one priority; `order` is the order of age
+    shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
+    problem   what ended the last attempt, or what the task waits for, as a sentence, or None;
+              `error` is that with the time left. `reason` is one word for it
+    failures  attempts in a row that failed; `retries` is how many of them were repeated
+    reached   the farthest byte, which starts both counts again
+    deleting  whether its files are being deleted
 
-def next_state(state, event):
-    """Where the event leads; raises Conflict, naming the state, where it is impossible."""
-    try:
-        return TRANSITIONS[state][event]
-    except KeyError:
-        raise Conflict("the task is %s; it cannot be %s" % (state, _PAST[event])) from None
+    Of a queued task, and not stored: `gate` is that of the server it waits for, `waits_for`
+    its endpoint if a redirect led to another than its own, `not_before` the time.monotonic()
+    of the next try, `let_through` whether it may ask a server that wants to be left alone.
+    """
 
+    INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
+               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
+               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
+               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
+               "waits_for": None, "not_before": 0.0, "let_through": False}
 
-_PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued again",
-         FINISH: "finished", FAIL: "failed", RESTART: "restarted"}
-
-
-class Task:
-    """One download as the daemon knows it. Times are epoch seconds, 0.0 for never."""
-
-    # Plain values as they are stored, and what they are before anything has happened.
-    PLAIN = {"state": QUEUED, "order": 0, "place": 0, "create_time": 0.0, "start_time": 0.0,
-             "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0,
-             "reached": 0, "error": None, "boot": None, "leaving": False}
-
-    __slots__ = ("tid", "added", "url", "posted", "options", "log", "progress", "flushed", "file",
-                 "previous", "run") + tuple(PLAIN)
+    __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
     def __init__(self, url, posted, settings, added=None):
-        self.added = added or url   # the URL as it was posted first, which the tid is of
-        self.tid, self.url = tid_of(self.added), url
-        self.posted = posted        # the options as they were posted
-        self.configure(settings)
-        self.log = []               # {"time", "type", "msg"}, newest first
-        self.progress = None        # engine.download.Progress while unfinished
-        self.flushed = []           # ranges of it that a power cut leaves
-        self.file = None            # engine.download.Finished in the end
-        self.previous = None        # the same of before a restart, until the new file is whole
-        self.run = None             # the attempt that is under way
-        for name, value in self.PLAIN.items():
+        self.added = added or url
+        self.tid, self.url, self.posted = tid_of(self.added), url, posted
+        self.log, self.flushed, self._registry = [], [], None
+        for name, value in self.INITIAL.items():
             setattr(self, name, value)
+        self.configure(settings)
 
     @classmethod
     def new(cls, url, posted, settings):
-        """One that nothing has happened to. Raises InvalidValue."""
-        check_url(url)
-        task = cls(url, options.parse(posted), settings)
+        """Return a task that nothing has happened to. Raise InvalidValue."""
+        task = cls(check_url(url), options.parse(posted), settings)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
         return task
 
+    # -- changes that a user asks for --------------------------------------------------
+
+    def pause(self):
+        """Stop where it is. Raise Conflict."""
+        self._go(PAUSE)
+        self.pause_time = time.time()
+        self._forget()
+
+    def resume(self):
+        """Go on from where it was, with all tries before it; at once, if it is queued and held back.
+
+        Raise Conflict.
+        """
+        if not self.is_held_back:
+            self._go(RESUME)
+        self.retries = self.failures = 0
+        self.shortage = None
+        self._forget(let_through=True)
+
+    def restart(self):
+        """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
+        self._go(RESTART)
+        self.retries = self.failures = self.reached = 0
+        self.shortage = None
+        self._forget(let_through=True)
+        self.previous, self.file, self.flushed = self.file or self.previous, None, []
+        if self.progress is not None:
+            self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
+
+    def change(self, url, posted, settings):
+        """Take another URL, unless None, and other options, of which a None resets one.
+
+        Return whether requests will differ, so that an attempt under way must give way to
+        a new one. `posted` is checked. Raise Conflict for a name that is fixed already.
+        """
+        fixed = {"filename", "dir"} & set(posted)
+        if fixed and (self.progress or self.file):
+            raise Conflict("the file has its name already; %s cannot be changed" % " and ".join(sorted(fixed)))
+        before, there = self.options, self.url
+        self.posted = {key: value for key, value in dict(self.posted, **posted).items() if value is not None}
+        self.url = url or there
+        self.configure(settings)
+        changed = {name for name in before._fields if getattr(before, name) != getattr(self.options, name)}
+        anew = self.url != there or bool(changed - LIVE_OPTIONS)
+        if anew:
+            self.let_through, self.waits_for = True, None
+        return anew
+
+    # -- changes that attempts bring about ---------------------------------------------
+
+    def start(self):
+        """Begin an attempt; return whether it repeats one that failed.
+
+        Nothing needs to be stored: before its first checkpoint the task is as good as queued.
+        """
+        self._go(START)
+        self.start_time = self.start_time or time.time()
+        self._forget()
+        repeats = self.failures > self.retries
+        self.retries = self.failures
+        return repeats
+
+    def plan(self, progress, session):
+        """Go on with what an attempt has planned; None if it dropped its plan."""
+        self.progress, self.session = progress, session
+        if progress is None or not progress.done:       # every byte is given up, or the part is a new one
+            self.flushed = []
+
+    def advance(self, progress, session, flushed):
+        """Take over how far an attempt has come; `flushed` if that survives a power cut."""
+        self.progress, self.session = progress, session
+        if flushed:
+            self.flushed = progress.done
+
+    def fall_back(self):
+        """Believe only what was flushed: the disk may have lost the rest."""
+        if self.progress is not None:
+            self.progress = self.progress._replace(done=self.flushed)
+
+    def settle_in(self, session):
+        """Begin an attempt in this session; in another one than the last, only what was flushed is here."""
+        if self.session != session:
+            self.fall_back()
+        self.session = session
+
+    def end_attempt(self, seconds):
+        """Count the time that an attempt took."""
+        self.elapsed += seconds
+
+    def reach(self, count, before):
+        """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
+        if count > max(self.reached, before):
+            self.retries = self.failures = 0
+        self.reached = max(self.reached, count)
+
+    def fall_short(self, room):
+        """Wait until more bytes are free than these, for a file of unknown size."""
+        self.shortage = max(room, self.shortage or 0)
+
+    def count_failure(self):
+        """Return how many attempts in a row have failed, this one included."""
+        self.failures += 1
+        return self.failures
+
+    def requeue(self, problem=None, reason=None, waits_for=None):
+        """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
+        self._go(REQUEUE)
+        self.problem, self.reason, self.waits_for = problem, reason, waits_for
+
+    def finish(self, file):
+        """Be whole: `file` is the engine's Finished."""
+        self._go(FINISH)
+        self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
+        self.finish_time = time.time()
+
+    def fail(self, problem, reason):
+        """Be invalid, for the reason that the sentence tells."""
+        self._go(FAIL)
+        self.problem, self.reason = problem, reason
+
+    # -- changes that the registry and the queue make ------------------------------------
+
+    def wait_at(self, gate, delay):
+        """Wait at the gate of a server, and for `delay` seconds at least."""
+        self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
+
+    def enter(self, registry):
+        """Belong to the registry: it is told of state changes, and knows the attempt under way."""
+        self._registry = registry
+
+    def number(self, order, position):
+        """Take these places in the order of age and in the queue."""
+        self.order, self.position = order, position
+
+    def mark_deleting(self, deleting):
+        """Keep in mind whether its files are being deleted, for a start after a crash."""
+        self.deleting = deleting
+
     def configure(self, settings):
-        """Work out the options anew from what was posted and `config.download`."""
+        """Work out the options from what was posted and config.download."""
         self.options = options.effective(self.posted, settings)
 
     def note(self, level, text, most):
@@ -94,129 +216,64 @@ class Task:
         entry = {"time": int(time.time()), "type": level, "msg": clean(text[:1000], " ")}
         self.log = [entry] + self.log[:most - 1]
 
-    # -- what can be told about it ---------------------------------------------------
+    def trim_log(self, most):
+        """Keep the newest lines of the log."""
+        self.log = self.log[:most]
 
-    @property
-    def host(self):
-        """Whose slots it takes."""
-        return urls.parse(self.url).host
+    def wake_up(self, boot):
+        """Believe after another boot only what was flushed: a power cut may have taken the rest."""
+        if not (self.session or "").startswith(boot):
+            self.fall_back()
 
-    @property
-    def resource(self):
-        """The engine's Resource, or None until a server has answered."""
-        if self.file is not None:
-            return self.file.resource
-        run = self.run
-        if run is not None and run.download.resource is not None:
-            return run.download.resource
-        return self.progress and self.progress.resource
+    def _forget(self, let_through=False):
+        """Forget what was in the way."""
+        self.problem = self.reason = self.waits_for = None
+        self.not_before, self.let_through = 0.0, let_through
 
-    @property
-    def filename(self):
-        """The file's name relative to the download directory, fit to be shown; "" while unknown."""
-        return self._below(self._known_name())
-
-    def _known_name(self):
-        """Return the file's name without its folder; "" if neither a server nor an option has told it."""
-        name = (self.file and self.file.name) or (self.progress and self.progress.target) \
-            or (self.previous and self.previous.name)
-        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
-
-    @property
-    def extension(self):
-        """The extension of the file's name with its dot, "" if there is none."""
-        return filename.split(self._known_name())[1]
-
-    @property
-    def tmpfilename(self):
-        """The part file's name likewise; "" if there is none."""
-        return self._below(self.progress.part) if self.progress else ""
-
-    def _below(self, name):
-        return clean(f"{self.options.dir}/{name}" if name and self.options.dir else name, "_")
-
-    @property
-    def title(self):
-        """The file's name without its extension, or the best guess until that is known; fit to be shown."""
-        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
-        return clean(filename.split(name)[0], "_")
-
-    @property
-    def downloaded(self):
-        """Bytes that are here."""
-        if self.file is not None:
-            return self.file.identity.size
-        run = self.run
-        if run is not None:
-            return run.download.count
-        return sum(end - start for start, end in self.progress.done) if self.progress else 0
-
-    @property
-    def total(self):
-        """Bytes of the whole file; 0 while unknown."""
-        if self.file is not None:
-            return self.file.identity.size
-        return (self.resource and self.resource.total) or 0
-
-    @property
-    def speed(self):
-        """Bytes a second; 0 unless downloading."""
-        run = self.run
-        return round(run.download.speed, 1) if run is not None and self.state == DOWNLOADING else 0
-
-    @property
-    def eta(self):
-        """Seconds left; 0 while that is unknown and when not downloading."""
-        return seconds_left(max(0, self.total - self.downloaded), self.speed)
-
-    @property
-    def connections(self):
-        run = self.run
-        return run.download.connections if run is not None else 0
-
-    @property
-    def seconds(self):
-        """Time spent downloading, an attempt under way included."""
-        run = self.run
-        return self.elapsed + (run.seconds if run is not None else 0.0)
+    def _go(self, event):
+        before, self.state = self.state, next_state(self.state, event)
+        if self._registry is not None:
+            self._registry.moved(self, before)
 
     # -- to and from the database ----------------------------------------------------
 
+    def changes(self):
+        """Return {tid: record}, for the store."""
+        return {self.tid: self.to_record()}
+
     def to_record(self):
-        """Plain data that `from_record` makes the same task of."""
-        record = {name: getattr(self, name) for name in self.PLAIN}
-        record.update(added=self.added, url=self.url, options=self.posted, log=self.log,
-                      progress=self.progress and self.progress.to_record(),
-                      flushed=[list(each) for each in self.flushed],
-                      file=self.file and _file_to_record(self.file),
-                      previous=self.previous and _file_to_record(self.previous))
-        return record
+        """Return plain data that `from_record` makes the same task of."""
+        return SHAPE.pack(self)
 
     @classmethod
-    def from_record(cls, record, settings):
-        """The stored task; raises KeyError, TypeError or ValueError if the record is not one."""
-        task = cls(record["url"], options.parse(record["options"]), settings, record["added"])
+    def from_record(cls, stored, settings):
+        """Return the stored task. Raise KeyError, TypeError or ValueError if the record is none."""
+        values = SHAPE.values(stored)
+        task = cls(values.pop("url"), options.parse(values.pop("posted")), settings, values.pop("added"))
         _check_codec(task.url)
-        for name, default in cls.PLAIN.items():
-            value = record[name]
-            if isinstance(default, (int, float)) and not _is_number(value):
-                raise TypeError("%s is not a number" % name)
+        for name, value in values.items():
             setattr(task, name, value)
-        if task.state not in STATES:
-            raise ValueError("there is no state %r" % task.state)
-        task.log = [dict(time=each["time"], type=each["type"], msg=each["msg"])
-                    for each in record["log"]]
-        task.flushed = [(start, end) for start, end in record["flushed"]]
-        task.progress = record["progress"] and Progress.from_record(record["progress"])
-        task.file = record["file"] and _file_from_record(record["file"])
-        task.previous = record["previous"] and _file_from_record(record["previous"])
         return task
 
 
+SHAPE = record.Shape(Task, {
+    "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
+    "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
+    "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
+    "reached": record.COUNT, "reason": record.Optional(record.TEXT),
+    "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
+    "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
+    "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
+    "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
+    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
+                "error": "problem", "retries": "failures", "repeats": "retries"},
+    since={"repeats": 0, "reason": None})
+
+
 def check_url(url):
-    """Raises InvalidValue unless it can be fetched."""
+    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
-        urls.check_url(url)
+        return urls.check_url(url)
     except ValueError as error:
         raise InvalidValue("url", str(error)) from None
 
@@ -224,19 +281,5 @@ def check_url(url):
 def _check_codec(url):
     try:
         urls.parse(url)
-    except urls.NeedsCodec:
+    except NeedsCodec:
         raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and value - value == 0      # neither infinite nor NaN
-
-
-def _file_to_record(file):
-    return {"name": file.name, "identity": list(file.identity), "checksum": file.checksum,
-            "resource": file.resource._asdict()}
-
-
-def _file_from_record(record):
-    return Finished(record["name"], Identity(*record["identity"]), record["checksum"],
-                    Resource.from_record(record["resource"]))

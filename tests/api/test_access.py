@@ -304,9 +304,9 @@ def test_a_file_without_one_is_a_sentence(settings, tmp_path, data):
 @pytest.mark.parametrize("host", [
     "localhost", "LOCALHOST:6880", "localhost.", "127.0.0.1", "192.168.1.5:6880", "[::1]:6880", "[fe80::1]",
     "0.0.0.0:1", socket.gethostname(), socket.gethostname().split(".")[0] + ".local:80", "nas.example:9",
-    "NAS.example", "a.lan", "b.a.lan:1", None])
+    "NAS.example", "a.lan", "b.a.lan:1", "xn--fa-hia.example", "a.xn--fa-hia.lan:1", None])
 def test_names_that_are_known(host):
-    assert status(Access(hosts=["nas.example", ".lan"]), head(host=host)) is None
+    assert status(Access(hosts=["nas.example", ".lan", "faß.example", ".faß.lan"]), head(host=host)) is None
 
 
 @pytest.mark.parametrize("host", [
@@ -385,6 +385,16 @@ def test_pages_of_our_own_and_tools_do(serve):
 def test_a_form_of_plain_text_is_no_request(serve):
     answer = serve().request("POST", "/task", b'{"url": "http://127.0.0.1:1/"}', {"Content-Type": "text/plain"})
     assert answer.status == 415
+
+
+@pytest.mark.parametrize("allowed, origin", [
+    ("https://faß.example", "https://xn--fa-hia.example"),
+    ("http://faß.example:8080", "http://xn--fa-hia.example:8080"),
+    ("http://[::1]:8080", "http://[::1]:8080"), ("chrome-extension://abcdef", "chrome-extension://abcdef")])
+def test_a_site_is_known_as_browsers_write_it(allowed, origin):
+    access = Access(origins=[allowed])
+    assert status(access, head("POST", origin=origin)) is None
+    assert status(access, head("POST", origin=origin + "x")) == 403
 
 
 def test_a_site_that_is_welcome(serve):

@@ -158,7 +158,7 @@ def test_a_file_that_is_gone_is_a_404(api, fetch, folder):
 
 def test_a_file_whose_disk_is_away_is_a_503(api, fetch, daemon, tmp_path):
     path = fetch()
-    daemon._place.mount = str(tmp_path)         # where a disk was mounted, and none is
+    daemon._download_dir.mount = str(tmp_path)         # where a disk was mounted, and none is
     assert api.get(path).status == 503 and "nothing is mounted" in api.get(path)["errmsg"]
     tid = path.split("/")[3]
     detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]

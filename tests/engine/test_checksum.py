@@ -10,7 +10,7 @@ import pytest
 from dlserv.engine import checksum
 from dlserv.engine.checksum import WORTH_A_THREAD
 from dlserv.errors import Permanent
-from dlserv.net.digest_fields import from_headers
+from dlserv.net.digest_fields import content_md5, from_headers
 from harness import noise, until
 from servers.origin import Gate, Origin, chunked, drop, paced
 
@@ -158,7 +158,7 @@ def test_an_algorithm_that_is_missing_here_is_told(origin, attempt, monkeypatch)
 
 @pytest.mark.parametrize("name, value", [
     ("Repr-Digest", "sha-256=:%s:" % based("sha-256")), ("Content-Digest", "sha-512=:%s:" % based("sha-512")),
-    ("Digest", "SHA-256=" + based("sha-256")), ("Content-MD5", based("md5"))])
+    ("Digest", "SHA-256=" + based("sha-256"))])
 def test_a_digest_the_server_tells_is_checked_unasked(origin, attempt, folder, name, value):
     origin.put("/a", DATA, headers={name: value})
     attempt(origin.url("/a")).run()
@@ -168,9 +168,57 @@ def test_a_digest_the_server_tells_is_checked_unasked(origin, attempt, folder, n
     assert not (folder / "b").exists()
 
 
+def test_a_wrong_content_md5_is_only_a_warning(origin, attempt, folder):
+    for name, told, notes in (("a", based("md5"), 0), ("b", based("md5", OTHER), 1), ("c", "nonsense", 0)):
+        origin.put("/" + name, DATA, headers={"Content-MD5": told})
+        done = attempt(origin.url("/" + name)).run()
+        assert (folder / name).read_bytes() == DATA and done.finished.checksum == hexed("sha-256")
+        assert len(done.notes) == notes and all("Content-MD5" in note for note in done.notes)
+
+
+def test_a_content_md5_stays_known_over_a_resume(origin, attempt, folder):
+    origin.put("/a", DATA, headers={"Content-MD5": based("md5", OTHER)}, script=[drop(after=100000)])
+    first = attempt(origin.url("/a"))
+    with pytest.raises(Exception, match="closed"):
+        first.run()
+    done = attempt(origin.url("/a"), kept=first.progress).run()
+    assert (folder / "a").read_bytes() == DATA and "Content-MD5" in "".join(done.notes)
+
+
+def test_a_digest_beside_a_content_md5_stays_hard(origin, attempt):
+    headers = {"Content-MD5": based("md5"), "Digest": "SHA-256=" + based("sha-256", OTHER)}
+    origin.put("/a", DATA, headers=headers)
+    assert "checksum" in attempt(origin.url("/a")).fails(Permanent)
+    origin.put("/b", DATA, headers={"Content-MD5": based("md5"), "Digest": "MD5=" + based("md5", OTHER)})
+    assert "checksum" in attempt(origin.url("/b")).fails(Permanent)
+
+
+def test_the_content_md5_of_a_mirror_leaves_no_one_out(origin, attempt, folder):
+    data = noise(8 * 2 ** 20)
+    with Origin() as other:
+        origin.put("/a", data, headers={"Content-MD5": based("md5", data)}, script=[paced(2 ** 21)] * 30)
+        other.put("/a", data, headers={"Content-MD5": based("md5")}, script=[paced(2 ** 21)] * 30)
+        done = attempt(origin.url("/a"), mirrors=[other.url("/a")], connections=4).run()
+        assert done.notes == [] and len(other.asked("/a")) > 1
+    assert (folder / "a").read_bytes() == data
+
+
+def test_a_content_md5_is_no_matter_where_md5_is_missing(origin, attempt, monkeypatch):
+    told, real = based("md5", OTHER), checksum.hashlib.new
+
+    def new(name):
+        if name == "md5":       # as a Python in FIPS mode says
+            raise ValueError("unsupported hash type " + name)
+        return real(name)
+    monkeypatch.setattr(checksum.hashlib, "new", new)
+    origin.put("/a", DATA, headers={"Content-MD5": told})
+    assert attempt(origin.url("/a")).run().notes == []
+
+
 @pytest.mark.parametrize("value", ["sha-256=:AAAA:", "crc32=AAAA", "sha-256", "sha-256=" + "A" * 44, "=,;", ""])
 def test_a_digest_that_says_nothing_is_no_digest(value):
-    assert from_headers({"Repr-Digest": value, "Content-MD5": value}, whole=True) is None
+    assert from_headers({"Repr-Digest": value}, whole=True) is None
+    assert content_md5({"Content-MD5": value}) is None
 
 
 def test_the_strongest_digest_counts():

@@ -13,6 +13,7 @@ from servers.origin import OLD, Exchange, Origin, chunked, drop, head, other_byt
 from dlserv.engine import continuity
 from dlserv.errors import Permanent, Temporary
 from dlserv.net.remote_file import Resource
+from dlserv.tasks.record import PROGRESS
 
 MIB = 2 ** 20
 DATA = noise(4 * MIB)
@@ -352,7 +353,7 @@ def broken_off_twice(origin, attempt, **options):
 
 def test_without_a_validator_the_second_break_resumes(origin, attempt, folder):
     file, progress = broken_off_twice(origin, attempt)
-    done = attempt(origin.url("/a"), kept=type(progress).from_record(progress.to_record())).run()
+    done = attempt(origin.url("/a"), kept=PROGRESS.unpack(PROGRESS.pack(progress))).run()
     assert (folder / "a").read_bytes() == SMALL
     assert ranges(origin)[0] == (0, 2 ** 14) and len(origin.requests) == 2
     assert origin.requests[1].headers["range"] == "bytes=%d-" % (150000 - 2 ** 14)

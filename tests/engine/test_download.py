@@ -32,6 +32,15 @@ def test_a_file_arrives_whole_under_its_name_and_date(origin, attempt, folder, s
     assert done.finished.identity.size == size and done.finished.name == "a.iso"
 
 
+@pytest.mark.parametrize("path, name", [
+    ("/%E4%20b.iso", "%E4 b.iso"), ("/%C3%A4.iso", "ä.iso"), ("/a%ff%00%2Fb", "a%ff__b"),
+    ("/%e2%82.zip", "%e2%82.zip")])
+def test_escapes_that_are_no_text_stay_in_the_name(origin, attempt, folder, path, name):
+    origin.put(path, DATA)
+    assert attempt(origin.url(path)).run().finished.name == name
+    assert listing(folder) == [name]
+
+
 def test_bytes_are_in_the_part_file_until_the_last_has_come(origin, attempt, folder):
     gate = Gate(after=100000)
     origin.put("/a.iso", DATA, script=[gate])
@@ -430,12 +439,6 @@ def test_a_stop_while_a_slow_disk_notes_the_name_leaves_no_file(origin, attempt,
     late.publishing = lambda progress: late.download.stop
     late.fails(Stopped)
     assert "a.iso" not in listing(folder)
-
-
-def test_a_record_survives_the_database(origin, attempt):
-    progress = about_to_publish(origin, attempt)
-    import json
-    assert type(progress).from_record(json.loads(json.dumps(progress.to_record()))) == progress
 
 
 # -- stopping -------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from servers.origin import Gate, Origin, drop, head, ignore_range, paced, redire
 from dlserv.net.channel import Signal
 from dlserv.engine.connection import Connection, Limits
 from dlserv.engine.fetch import Fetch
-from dlserv.net.host_limits import HostFull, Hosts
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Stopped, Temporary
 
@@ -312,8 +311,18 @@ def test_a_mirror_of_another_file_is_left_out(origin, other, attempt, folder, mi
 def test_a_mirror_steps_in_where_the_url_fails(origin, other, attempt, folder):
     other.put("/m", DATA)
     done = attempt(origin.url("/a"), mirrors=[other.url("/m")]).run()
-    assert whole(folder, "m")
+    assert whole(folder, "a")
     assert done.notes[0].endswith("the server answered 404 Not Found")
+
+
+@pytest.mark.parametrize("path, disposition, name", [
+    ("/film.iso", None, "film.iso"), ("/film.iso?x=1", 'attachment; filename="other.iso"', "film.iso"),
+    ("/", 'attachment; filename="other.iso"', "other.iso"), ("/", None, "m"), ("/..", None, "m")])
+def test_a_file_from_a_mirror_has_the_tasks_name(origin, other, attempt, folder, path, disposition, name):
+    origin.put(path, script=[refuse("503 Service Unavailable")])
+    other.put("/m", DATA[:MIB], headers={"Content-Disposition": disposition} if disposition else {})
+    done = attempt(origin.url(path), mirrors=[other.url("/m")]).run()
+    assert done.finished.name == name and (folder / name).read_bytes() == DATA[:MIB]
 
 
 def test_a_mirror_goes_on_where_the_url_broke_off(origin, other, attempt, folder):
@@ -350,7 +359,7 @@ def test_what_a_mirror_began_the_url_goes_on_with(origin, other, attempt, folder
     first.fails(Temporary)
     origin.put("/a", DATA)
     done = attempt(origin.url("/a"), kept=first.progress).run()
-    assert done.finished.name == "m" and whole(folder, "m") and origin.sent < 4 * MIB
+    assert done.finished.name == "a" and whole(folder, "a") and origin.sent < 4 * MIB
 
 
 def test_a_mirror_that_lacks_the_range_costs_no_bytes(origin, other, attempt, folder):
@@ -460,105 +469,23 @@ def stop():
     signal.close()
 
 
-def test_each_refusal_halves_the_connections_to_a_host(stop):
-    clock = Clock()
-    hosts = Hosts(lambda: 8, clock)
-    limits = []
-    for _ in range(4):
-        clock.now += 1
-        slot = hosts.acquire("h", stop, extra=False)
-        slot.refused(None)
-        slot.release()
-        limits.append(hosts.limit("h"))
-    assert limits == [4, 2, 1, 1] and hosts.limit("other") == 8
-    clock.now += Hosts.REMEMBER + 1
-    assert hosts.limit("h") == 8
-
-
-def test_refusals_of_one_moment_count_as_one(stop):
-    clock = Clock()
-    hosts = Hosts(lambda: 8, clock)
-    slots = [hosts.acquire("h", stop, extra=False) for _ in range(8)]
-    for slot in slots:
-        slot.refused(None)
-    assert hosts.limit("h") == 4
-    for slot in slots:
-        slot.release()
-
-
-def test_a_host_that_asked_for_rest_gets_it(stop):
-    clock = Clock()
-    hosts = Hosts(lambda: 8, clock)
-    slot = hosts.acquire("h", stop, extra=False)
-    slot.refused(30)
-    slot.release()
-    assert hosts.closed_for("h") == 30
-    with pytest.raises(Temporary) as caught:
-        hosts.acquire("h", stop, extra=False)
-    assert caught.value.retry_after == 30
-    clock.now += 31
-    hosts.acquire("h", stop, extra=False).release()
-
-
-def test_who_waits_for_a_place_heeds_what_the_host_asks_meanwhile(stop):
-    hosts, refusals = Hosts(lambda: 1), []
-    slot = hosts.acquire("h", stop, extra=False)
-
-    def wait():
-        with pytest.raises(Temporary) as caught:
-            hosts.acquire("h", stop, extra=False)
-        refusals.append(caught.value)
-    thread = threading.Thread(target=wait)
-    thread.start()
-    until(lambda: hosts._states["h"].waiting)
-    slot.refused(30)
-    slot.release()
-    thread.join()
-    assert 29 < refusals[0].retry_after <= 30
-
-
-def test_extra_connections_make_room_for_first_ones(stop):
-    hosts = Hosts(lambda: 3)
-    first = hosts.acquire("h", stop, extra=False)
-    extras = [hosts.acquire("h", stop, extra=True) for _ in range(2)]
-    with pytest.raises(HostFull):
-        hosts.acquire("h", stop, extra=True)
-    assert not any(slot.asked_to_leave() for slot in [first] + extras)
-    got = []
-    thread = threading.Thread(target=lambda: got.append(hosts.acquire("h", stop, extra=False)))
-    thread.start()
-    asked = until(lambda: [slot for slot in extras if slot.asked_to_leave()])
-    assert len(asked) == 1 and not first.asked_to_leave()
-    asked[0].release()
-    thread.join()
-    assert len(got) == 1
-
-
-def test_waiting_for_a_place_can_be_stopped(stop):
-    hosts = Hosts(lambda: 1)
-    hosts.acquire("h", stop, extra=False)
-    threading.Timer(0.05, stop.set).start()
-    with pytest.raises(Stopped):
-        hosts.acquire("h", stop, extra=False)
-
-
 def test_who_has_lost_its_place_waits_for_one(origin, attempt, folder, stop):
     """Between two segments of a file another task's first connection takes the only place."""
     origin.put("/a", DATA, script=[drop(after=MIB)])
     first = attempt(origin.url("/a"))
     first.fails(Temporary)
     second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
-    hosts, slots = second.network.hosts, []
-    rival = threading.Thread(target=lambda: slots.append(hosts.acquire("127.0.0.1", stop, extra=False)))
+    hosts, slots, place = second.network.hosts, [], origin.url("/")[7:-1]
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire(place, stop, extra=False)))
 
     def with_a_rival(exchange):
         rival.start()
-        until(lambda: hosts._states["127.0.0.1"].waiting)
+        until(lambda: hosts._states[place].waiting)
         a_little(exchange)
     origin.put("/a", DATA, script=[with_a_rival])
     thread = run(second)
     until(lambda: slots)
-    until(lambda: hosts._states["127.0.0.1"].waiting or not thread.is_alive())     # whoever was quicker
+    until(lambda: hosts._states[place].waiting or not thread.is_alive())     # whoever was quicker
     slots[0].release()
     thread.join()
     assert whole(folder)
@@ -577,4 +504,4 @@ def test_too_many_connections_are_taken_as_a_hint(origin, attempt, folder):
     busy = refuse("429 Too Many Requests", Retry_After="1")
     origin.put("/a", DATA, script=[paced(8 * MIB), busy, busy, busy])
     done = attempt(origin.url("/a"), connections=4).run()
-    assert whole(folder) and done.network.hosts.limit("127.0.0.1") < 8
+    assert whole(folder) and done.network.hosts.limit(origin.url("/")[7:-1]) < 8

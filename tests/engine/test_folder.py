@@ -1,5 +1,6 @@
 """A folder nothing escapes from, and part files in it."""
 
+import errno
 import os
 import stat
 
@@ -7,7 +8,7 @@ import pytest
 
 from dlserv.engine.folder import Folder
 from dlserv.engine.partfile import Identity, PartFile
-from dlserv.errors import NameTaken, Unwritable
+from dlserv.errors import LocalError, NameTaken, NoSpace, Unavailable, Unwritable
 
 
 @pytest.fixture
@@ -103,3 +104,76 @@ def test_an_identity_tells_a_file_that_was_changed(held, folder):
     assert not identity.matches(held.stat("a"))
     (folder / "b").write_text("longer than mine")
     assert not identity.matches(held.stat("b"))
+
+
+def test_a_link_that_was_made_twice_is_made(held, folder, monkeypatch):
+    """NFS sends a request again whose answer was lost, and is told that the name is taken: by itself."""
+    (folder / "old").write_text("old")
+    real = os.link
+
+    def link(*arguments, **options):
+        real(*arguments, **options)
+        real(*arguments, **options)
+
+    monkeypatch.setattr(os, "link", link)
+    assert held.rename("old", "new") is None
+    assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
+
+
+def test_without_links_or_renames_nothing_is_left_behind(held, folder, without_links, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    (folder / "old").write_text("old")
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(Unavailable, match="not permitted"):
+        held.rename("old", "new")
+    assert os.listdir(folder) == ["old"]
+
+
+def test_a_flush_that_failed_once_is_the_last(held, monkeypatch):
+    """The kernel tells of pages that it dropped once, and takes them for clean afterwards."""
+    part = PartFile.create(held, "a.part")
+    part.write(b"flushed", 0)
+    part.flush()
+    part.write(b"dropped", 7)
+
+    def fail(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(NoSpace):
+            part.sync()
+    for flush in (part.flush, part.sync):
+        with pytest.raises(Unavailable, match="may be lost"):
+            flush()
+    assert part.has_failed
+    part.close()
+
+
+@pytest.mark.parametrize("error, has_failed", [
+    (errno.EIO, True), (errno.EROFS, True), (errno.ENODEV, True), (errno.ENOSPC, False), (errno.EDQUOT, False),
+    (errno.EFBIG, False), (errno.EACCES, False)])
+def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, error, has_failed):
+    def fail(*arguments):
+        raise OSError(error, os.strerror(error))
+
+    part = PartFile.create(held, "a.part")
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(LocalError):
+        part.write(b"x", 0)
+    assert part.has_failed == has_failed
+    part.close()
+
+
+@pytest.mark.parametrize("told, longest", [(143, 143), (255, 255), (1530, 255), (0, 255), (-1, 255)])
+def test_the_file_system_says_how_long_names_are(folder, monkeypatch, told, longest):
+    monkeypatch.setattr(os, "fpathconf", lambda fd, name: told)
+    with Folder(str(folder)) as held:
+        assert held.longest == longest
+        seen = [held.longest]
+        while held.shorten():
+            seen.append(held.longest)
+            assert len(seen) < 10
+    assert seen == sorted(set(seen), reverse=True) and seen[-1] == 30

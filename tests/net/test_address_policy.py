@@ -2,8 +2,10 @@
 
 import pytest
 
-from dlserv.net.address_policy import is_public
+from dlserv import urls
 from dlserv.errors import Permanent
+from dlserv.net.address_policy import AddressPolicy, is_public
+from dlserv.settings import config
 from harness import noise
 from servers.ftpd import Ftpd
 from servers.origin import redirect
@@ -49,6 +51,21 @@ def test_an_exception_is_made_for_a_name_by_any_spelling_or_its_address(origin, 
     settings = dict(DENY, allow_hosts=[entry.format(port=origin.server_address[1])])
     attempt(origin.url("/a", host="localhost"), settings=settings).run()
     assert (folder / "a").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("entry, host, expected", [
+    ("faß.de", "faß.de", True), (".faß.de", "a.faß.de", True), ("FA\u1e9e.de", "xn--fa-hia.de", True),
+    ("xn--fa-hia.de", "faß.de", True), ("fass.de", "faß.de", False), ("faß.de", "fass.de", False),
+    ("nas", "nas.", True), ("nas.", "nas", True), ("nas", "nasx", False)])
+def test_an_exception_names_one_host_however_it_is_written(entry, host, expected):
+    settings = config.Config.parse({"download": dict(DENY, allow_hosts=[entry])})
+    addresses = [(0, 0, 0, "", ("127.0.0.1", 80))]
+    url = urls.parse("http://%s/" % host)
+    if expected:
+        assert AddressPolicy(settings).permit(url.host, url.port, addresses) == addresses
+    else:
+        with pytest.raises(Permanent, match=REFUSED):
+            AddressPolicy(settings).permit(url.host, url.port, addresses)
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.2", "10.0.0.0/8", "example.org", "127.0.0.1:1"])

@@ -1,4 +1,4 @@
-"""Who the downloader says it is: Digest, .netrc, cookies and client certificates."""
+"""Who the downloader says it is: Basic, Digest and client certificates."""
 
 import hashlib
 import os
@@ -12,7 +12,6 @@ from net.test_tls import CA, HERE, context
 from harness import noise
 from servers.origin import Origin, redirect, refuse
 from dlserv.net.auth import Credentials, parse_challenges
-from dlserv.net.cookies import read_file
 from dlserv.net.http import MOST_CHALLENGES
 from dlserv.errors import Permanent, Temporary
 
@@ -151,92 +150,12 @@ def written(value, chance):
 @pytest.mark.parametrize("line, scheme, parameters", [
     ('Digest nonce="n', "digest", {"nonce": "n"}), ('Digest nonce="n\\', "digest", {"nonce": "n"}),
     ("Digest realm=the realm, nonce=n", "digest", {"realm": "the", "nonce": "n"}),
-    ("Digest,nonce=n", "digest", {"nonce": "n"}), ("Negotiate abc==", "negotiate", {"abc": "="}),
+    ("Digest,nonce=n", "digest", {"nonce": "n"}),
+    ('Digest realm="\xc3\xa4\xe4"', "digest", {"realm": "\xc3\xa4\xe4"}),
+    ('Digest realm="\xc3\xa4"', "digest", {"realm": "ä"}), ("Negotiate abc==", "negotiate", {"abc": "="}),
     (", ,Basic", "basic", {}), ("nonce=n", None, None), ("", None, None), ('"', None, None)])
 def test_challenges_that_are_broken_harm_nothing(line, scheme, parameters):
     assert [tuple(each) for each in parse_challenges([line])] == ([(scheme, parameters)] if scheme else [])
-
-
-# -- .netrc -----------------------------------------------------------------------------------
-
-BASIC = refuse("401 Unauthorized", WWW_Authenticate="Basic")
-
-
-def test_a_private_netrc_knows_the_password(origin, attempt, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login me password pw\n")
-    netrc.chmod(0o600)
-    origin.put("/a", DATA, script=[BASIC])
-    attempt(origin.url("/a"), netrc=str(netrc)).run()
-    assert origin.requests[1].headers["authorization"] == Credentials("me", "pw").basic()
-
-
-def test_a_netrc_that_others_can_read_or_that_is_missing_counts_for_nothing(origin, attempt, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login me password pw\n")
-    netrc.chmod(0o644)
-    origin.put("/a", DATA, script=[BASIC, BASIC])
-    for path in (netrc, tmp_path / "none"):
-        attempt(origin.url("/a"), netrc=str(path)).fails(Permanent)
-    assert len(origin.requests) == 2
-
-
-def test_a_netrc_that_makes_no_sense_is_told(origin, attempt, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine\nmachine x login\n nonsense here\n")
-    netrc.chmod(0o600)
-    origin.put("/a", DATA, script=[BASIC])
-    assert "cannot be read" in attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
-
-
-def test_what_stands_in_a_netrc_is_not_shown(origin, attempt, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine x login me password correct horse battery\n")
-    netrc.chmod(0o600)
-    origin.put("/a", DATA, script=[BASIC])
-    sentence = attempt(origin.url("/a"), netrc=str(netrc)).fails(Permanent)
-    assert "its line 1" in sentence and not {"correct", "horse", "battery"} & set(sentence.split())
-
-
-# -- cookies ----------------------------------------------------------------------------------
-
-def cookie_of(request):
-    return request.headers.get("cookie")
-
-
-def test_cookies_set_on_the_way_are_kept_for_their_host(origin, attempt):
-    with Origin() as other:
-        origin.put("/a", script=[refuse("302 Found", Location="/b", Set_Cookie="sid=1; Path=/")])
-        origin.put("/b", script=[redirect(other.url("/c", host="localhost"))])
-        other.put("/c", script=[redirect(origin.url("/d"))])
-        origin.put("/d", DATA)
-        attempt(origin.url("/a"), cookies="mine=2").run()
-        assert [cookie_of(each) for each in origin.requests] == ["mine=2", "mine=2; sid=1", "mine=2; sid=1"]
-        assert cookie_of(other.requests[0]) is None
-
-
-def test_a_cookies_txt_is_heeded_by_domain_path_and_time(origin, attempt, tmp_path):
-    path = tmp_path / "cookies.txt"
-    lines = [("127.0.0.1", "FALSE", "/", "FALSE", "0", "session", "a"),
-             ("#HttpOnly_127.0.0.1", "FALSE", "/sub", "FALSE", "9999999999", "http", "b"),
-             ("127.0.0.1", "FALSE", "/other", "FALSE", "0", "path", "c"),
-             ("127.0.0.1", "FALSE", "/", "TRUE", "0", "secure", "d"),
-             ("127.0.0.1", "FALSE", "/", "FALSE", "1000", "old", "e"),
-             ("example.org", "TRUE", "/", "FALSE", "0", "foreign", "f")]
-    path.write_text("# comment\n\n" + "".join("\t".join(line) + "\n" for line in lines))
-    origin.put("/sub/a", DATA)
-    attempt(origin.url("/sub/a"), jar=read_file(str(path))).run()
-    assert sorted(cookie_of(origin.requests[0]).split("; ")) == ["http=b", "session=a"]
-
-
-@pytest.mark.parametrize("text", ["nonsense\n", "a\tb\n", "h\tFALSE\t/\tFALSE\tsoon\tn\tv\n"])
-def test_a_cookies_txt_that_makes_no_sense_is_told(tmp_path, text):
-    path = tmp_path / "cookies.txt"
-    path.write_text(text)
-    with pytest.raises(Permanent, match="line 1 of .* is not a cookie"):
-        read_file(str(path))
-    with pytest.raises(Permanent, match="cannot be read"):
-        read_file(str(tmp_path / "none"))
 
 
 # -- client certificates ------------------------------------------------------------------------

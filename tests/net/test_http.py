@@ -8,7 +8,9 @@ import pytest
 
 from harness import noise
 from dlserv.errors import Permanent, Temporary
-from servers.origin import Origin, raw, redirect, refuse
+from net.test_tls import CA, context
+from servers.origin import Origin, chunked, drop, paced, raw, redirect, refuse, whole
+from servers.proxies import HttpProxy
 
 DATA = noise(100000)
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20000))
@@ -30,12 +32,125 @@ def test_redirects_are_followed(origin, attempt, folder, status):
     assert done.finished.resource.url == origin.url("/file.bin?x=1")
 
 
-def test_ten_redirects_are_followed_and_eleven_are_not(origin, attempt):
-    for number in range(11):
+def test_twenty_redirects_are_followed_and_one_more_is_not(origin, attempt):
+    for number in range(21):
         origin.put("/%d" % number, script=[redirect("/%d" % (number + 1))] * 2)
-    origin.put("/11", DATA)
+    origin.put("/21", DATA)
     attempt(origin.url("/1")).run()
-    assert attempt(origin.url("/0")).fails(Permanent) == "there were more than 10 redirects"
+    assert attempt(origin.url("/0")).fails(Permanent) == "there were more than 20 redirects"
+
+
+def test_a_redirect_to_itself_comes_to_an_end(origin, attempt):
+    origin.put("/a", script=[redirect("/a")] * 50)
+    assert attempt(origin.url("/a")).fails(Permanent) == "there were more than 20 redirects"
+
+
+@pytest.mark.parametrize("status", ["300 Multiple Choices", "310 What", "399 Who knows"])
+def test_another_3xx_is_followed_if_it_says_where_to(origin, attempt, folder, status):
+    origin.put("/a", script=[redirect("/b", status), refuse(status)])
+    origin.put("/b", DATA)
+    attempt(origin.url("/a")).run()
+    assert (folder / "b").read_bytes() == DATA
+    assert status[:3] in attempt(origin.url("/a")).fails(Permanent)
+
+
+@pytest.mark.parametrize("status", ["304 Not Modified", "305 Use Proxy", "306 Unused"])
+def test_a_3xx_that_leads_nowhere_is_final(origin, attempt, status):
+    origin.put("/a", script=[redirect("/b", status)])
+    assert status[:3] in attempt(origin.url("/a")).fails(Permanent)
+
+
+@pytest.mark.parametrize("location, path", [
+    ("/x//y", "/x//y"), ("x//y", "/a//x//y"), ("..//x", "/a//x"), ("?x=//y", "/a//b?x=//y"),
+    (".//x", "/a///x")])
+def test_a_relative_location_keeps_its_slashes(origin, attempt, location, path):
+    origin.put("/a//b", script=[redirect(location)])
+    origin.put(path, DATA)
+    attempt(origin.url("/a//b")).run()
+    assert origin.requests[-1].path == path
+
+
+def test_a_location_of_any_length_is_followed_whole_or_refused(origin, attempt):
+    room = 8192 - len(origin.url("/"))
+    for length, is_followed in ((room, True), (room + 1, False), (30000, False)):
+        path = "/" + "a" * length
+        origin.put("/a", script=[redirect(path)])
+        origin.put(path, DATA)
+        if is_followed:
+            attempt(origin.url("/a"), filename="x").run()
+        else:
+            assert "longer than" in attempt(origin.url("/a")).fails(Permanent)
+    assert {len(request.path) for request in origin.requests} == {2, room + 1}
+
+
+# -- what a status means ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("status", [
+    "200 OK", "201 Created", "203 Non-Authoritative", "207 Many", "226 IM Used", "299 Ok"])
+def test_a_2xx_with_a_body_is_the_file(origin, attempt, folder, status):
+    origin.put("/a", DATA, script=[whole(status)])
+    done = attempt(origin.url("/a"), connections=4).run()
+    assert (folder / "a").read_bytes() == DATA and done.notes == []
+
+
+@pytest.mark.parametrize("status", ["202 Accepted", "204 No Content", "205 Reset Content"])
+def test_a_2xx_that_has_no_file_is_final(origin, attempt, folder, status):
+    origin.put("/a", DATA, script=[whole(status)])
+    assert status[:3] in attempt(origin.url("/a")).fails(Permanent)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_empty_file_needs_a_status_that_is_known(origin, attempt, folder):
+    for status in ("200 OK", "203 Non-Authoritative"):
+        origin.put("/" + status[:3], b"", script=[whole(status)])
+        attempt(origin.url("/" + status[:3])).run()
+    for status in ("201 Created", "299 Ok"):
+        origin.put("/" + status[:3], b"", script=[whole(status)])
+        assert status[:3] in attempt(origin.url("/" + status[:3])).fails(Permanent)
+    assert sorted(path.name for path in folder.iterdir()) == ["200", "203"]
+
+
+@pytest.mark.parametrize("status", [
+    408, 425, 429, 500, 501, 505, 507, 509, 511, 520, 522, 525, 530, 598, 599])
+def test_a_status_that_may_pass_is_temporary(origin, attempt, status):
+    origin.put("/a", script=[refuse("%d So it is" % status)])
+    assert "the server answered %d" % status in attempt(origin.url("/a")).fails(Temporary)
+
+
+@pytest.mark.parametrize("status", [101, 400, 402, 404, 407, 418, 421, 423, 451, 499, 600, 999])
+def test_any_other_status_is_final(origin, attempt, status):
+    origin.put("/a", script=[refuse("%d So it is" % status)])
+    assert "the server answered %d" % status in attempt(origin.url("/a")).fails(Permanent)
+
+
+def test_a_206_without_a_range_is_the_file_if_none_was_asked_for(origin, attempt, folder):
+    origin.put("/a", DATA, script=[whole("206 Partial Content"), drop(after=50000)])
+    attempt(origin.url("/a")).run()
+    assert (folder / "a").read_bytes() == DATA
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    origin.put("/a", DATA, script=[whole("206 Partial Content")])
+    again = attempt(origin.url("/a"), kept=first.progress).run()
+    assert "206 without a usable Content-Range" in again.notes[0]
+    assert (folder / "a (1)").read_bytes() == DATA
+
+
+def test_a_206_of_several_ranges_is_no_file(origin, attempt, folder):
+    several = whole("206 Partial Content", Content_Type="multipart/byteranges; boundary=x")
+    origin.put("/a", DATA, script=[several] * 9)
+    assert "without a usable Content-Range" in attempt(origin.url("/a")).fails(Permanent)
+
+
+@pytest.mark.parametrize("form", ["%d-%d/%d", "bytes=%d-%d/%d", "bytes: %d-%d/%d", "Bytes %d - %d / %d"])
+def test_a_content_range_is_read_in_any_spelling(origin, attempt, folder, form):
+    def odd(exchange):
+        start, end = exchange.wanted()
+        exchange.send(exchange.begin(Content_Range=form % (start, end - 1, len(DATA))))
+    origin.put("/a", DATA, script=[drop(after=50000), odd])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    done = attempt(origin.url("/a"), kept=first.progress).run()
+    assert (folder / "a").read_bytes() == DATA and done.notes == [] and origin.sent < 1.6 * len(DATA)
 
 
 @pytest.mark.parametrize("location, reason", [
@@ -92,6 +207,72 @@ def test_credentials_stay_behind_when_the_origin_changes(origin, other, attempt)
     assert there.headers["x-wish"] == "w"
 
 
+@pytest.mark.parametrize("challenge", [
+    None, "", "Negotiate", 'Bearer realm="x"', "NTLM", 'Digest realm="r", nonce="n", algorithm=X'])
+@pytest.mark.parametrize("where", ["url", "options"])
+def test_the_tasks_credentials_answer_a_401_nobody_can(origin, attempt, challenge, where):
+    headers = {} if challenge is None else {"WWW_Authenticate": challenge}
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized", **headers)])
+    if where == "url":
+        attempt(origin.url("/a", user="me:pw")).run()
+    else:
+        attempt(origin.url("/a"), user="me", password="pw").run()
+    assert [request.headers.get("authorization") for request in origin.requests] == [None, basic("me:pw")]
+
+
+def test_credentials_that_are_wrong_are_sent_once(origin, attempt):
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
+    assert "401" in attempt(origin.url("/a"), user="me", password="pw").fails(Permanent)
+    assert len(origin.requests) == 2
+
+
+def test_a_header_of_the_task_is_not_joined_by_another(origin, attempt):
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
+    given = dict(user="me", password="pw", headers={"AUTHORIZATION": "Bearer t"})
+    assert "401" in attempt(origin.url("/a"), **given).fails(Permanent)
+    assert [request.headers["authorization"] for request in origin.requests] == ["Bearer t"]
+
+
+def test_without_credentials_a_401_is_the_answer(origin, attempt, tmp_path):
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized")] * 9)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password pw")
+    netrc.chmod(0o600)
+    for path in (None, str(netrc)):     # the netrc's were not given for this task
+        assert "401" in attempt(origin.url("/a"), netrc=path).fails(Permanent)
+    assert len(origin.requests) == 2
+
+
+@pytest.mark.parametrize("first, then, kept", [
+    ("http://localhost/a", "https://localhost/b", True), ("http://localhost/a", "https://127.0.0.1/b", False),
+    ("http://localhost:81/a", "https://localhost/b", False),
+    ("http://localhost/a", "https://localhost:444/b", False),
+    ("https://localhost/a", "http://localhost/b", False)])
+def test_credentials_go_from_http_to_https_of_a_host(origin, attempt, first, then, kept):
+    with Origin(context()) as secure:
+        places = {name + port: server.server_address for name in ("localhost", "127.0.0.1")
+                  for port, server in ((":80", origin), (":81", origin), (":443", secure), (":444", secure))}
+        servers = (secure, origin) if first.startswith("https") else (origin, secure)
+        servers[0].put("/a", script=[redirect(then)])
+        servers[1].put("/b", DATA)
+        with HttpProxy(places=places) as proxy:
+            attempt(first, proxy=proxy.url(), user="me", password="pw", cookies="sid=1",
+                    headers={"X-Api-Key": "k"}, settings={"ca_file": CA}).run()
+        (request,) = servers[1].requests
+    secrets = {"authorization", "cookie", "x-api-key"}
+    assert secrets & set(request.headers) == (secrets if kept else set())
+    assert not kept or request.headers["authorization"] == basic("me:pw")
+
+
+def test_credentials_of_a_url_go_from_http_to_https_too(origin, attempt):
+    with Origin(context()) as secure, HttpProxy(places={
+            "localhost:80": origin.server_address, "localhost:443": secure.server_address}) as proxy:
+        origin.put("/a", script=[redirect("https://localhost/b")])
+        secure.put("/b", DATA)
+        attempt("http://me:pw@localhost/a", proxy=proxy.url(), settings={"ca_file": CA}).run()
+        assert secure.requests[0].headers["authorization"] == basic("me:pw")
+
+
 def test_the_request_says_what_the_options_say(origin, attempt):
     origin.put("/a", DATA)
     attempt(origin.url("/a"), user_agent="me/1", referer="http://r/", headers={"X-Ü".replace("Ü", "U"): "ä"}).run()
@@ -105,7 +286,10 @@ def test_the_request_says_what_the_options_say(origin, attempt):
 # -- compressed although identity was asked for ------------------------------------------------
 
 @pytest.mark.parametrize("coding, pack", [
-    ("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)])
+    ("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress),
+    ("Identity, GZip", gzip.compress),
+    ("deflate", lambda data: zlib.compress(data, 9)), ("deflate", lambda data: zlib.compress(data)[2:-4]),
+    ("deflate", gzip.compress)])
 def test_text_that_comes_compressed_is_decoded(origin, attempt, folder, coding, pack):
     origin.put("/song.txt", pack(TEXT), headers={"Content-Encoding": coding, "Content-Type": "text/plain"})
     attempt(origin.url("/song.txt")).run()
@@ -129,6 +313,71 @@ def test_compressed_text_is_whole_or_refused(origin, attempt, folder):
     origin.put("/b.txt", packed[:100] + b"\0" * 100 + packed[200:],
                headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
     assert "damaged" in attempt(origin.url("/b.txt")).fails(Permanent)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 1000])
+@pytest.mark.parametrize("coding, pack", [
+    ("gzip", gzip.compress), ("deflate", lambda data: zlib.compress(data)[2:-4])])
+def test_compressed_text_may_come_in_chunks_of_any_size(origin, attempt, folder, coding, pack, piece):
+    packed = pack(TEXT[:50000])
+    origin.put("/a.txt", script=[chunked([packed[at:at + piece] for at in range(0, len(packed), piece)],
+                                         **{"Content-Encoding": coding, "Content-Type": "text/plain"})])
+    attempt(origin.url("/a.txt")).run()
+    assert (folder / "a.txt").read_bytes() == TEXT[:50000]
+
+
+@pytest.mark.parametrize("size", [0, 20, 511, 512, 513, len(TEXT)])
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+def test_text_that_only_claims_to_be_coded_is_kept_as_sent(origin, attempt, folder, coding, size):
+    origin.put("/a.txt", TEXT[:size], headers={"Content-Encoding": coding, "Content-Type": "text/plain"},
+               script=[drop(after=size // 2)] if size > 20 else [])
+    done = attempt(origin.url("/a.txt"))
+    if size > 20:
+        done.fails(Temporary)
+        done = attempt(origin.url("/a.txt"), kept=done.progress)
+    done.run()
+    assert (folder / "a.txt").read_bytes() == TEXT[:size]
+    assert done.notes == [] and done.finished.resource.total == size
+
+
+def test_raw_deflate_is_whole_or_refused(origin, attempt):
+    packed = zlib.compress(noise(40000) + TEXT)[2:-4]
+    for cut in (packed[:-1], packed[:len(packed) // 2], packed[:100]):
+        origin.put("/a.txt", cut, headers={"Content-Encoding": "deflate", "Content-Type": "text/plain"})
+        assert "cut short" in attempt(origin.url("/a.txt")).fails(Temporary)
+
+
+@pytest.mark.parametrize("coding, kind, name", [
+    ("x-gzip", "application/x-gzip", "a.tar.gz"), ("aws-chunked", "text/plain", "a.txt"),
+    ("br", "text/plain", "b.txt"),
+    ("gzip", "application/octet-stream", "a.bin"), ("gzip", "", "a"),
+    ("aws-chunked,gzip", "text/plain", "c.txt")])
+def test_a_coding_that_is_kept_resumes_and_goes_parallel(origin, attempt, folder, coding, kind, name):
+    data = gzip.compress(noise(3000000), 1)
+    headers = {"Content-Encoding": coding, "Content-Type": kind}
+    origin.put("/" + name, data, headers=headers, script=[drop(after=1000000)])
+    first = attempt(origin.url("/" + name))
+    first.fails(Temporary)
+    assert first.progress.done == [(0, 1000000)]
+    origin.sent = 0
+    done = attempt(origin.url("/" + name), kept=first.progress).run()
+    assert (folder / name).read_bytes() == data and done.notes == [] and origin.sent < 2100000
+    origin.put("/2" + name, data, headers=headers, script=[paced(400000)] * 9)
+    attempt(origin.url("/2" + name), connections=4).run()
+    assert (folder / ("2" + name)).read_bytes() == data and len(origin.asked("/2" + name)) > 1
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "identity, identity"])
+def test_identity_is_no_transfer_coding(origin, attempt, folder, coding):
+    origin.put("/a", DATA, headers={"Transfer-Encoding": coding}, script=[drop(after=50000)])
+    first = attempt(origin.url("/a"))
+    assert "closed after 48.8 KiB of" in first.fails(Temporary)
+    done = attempt(origin.url("/a"), kept=first.progress).run()
+    assert (folder / "a").read_bytes() == DATA and done.notes == []
+    origin.put("/b", script=[raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n"
+                                 b"3\r\nabc\r\n0\r\n\r\n")])
+    attempt(origin.url("/b")).run()
+    assert (folder / "b").read_bytes() == b"abc"
 
 
 def test_compressed_text_may_have_several_members(origin, attempt, folder):

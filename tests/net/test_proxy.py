@@ -6,7 +6,7 @@ from harness import noise
 from dlserv import urls
 from dlserv.net.proxy import bypassed, choose
 from dlserv.errors import Permanent, Temporary
-from servers.origin import Origin
+from servers.origin import Origin, redirect, refuse
 from servers.ftpd import Ftpd
 from servers.proxies import HttpProxy, SocksProxy
 from net.test_tls import CA, context
@@ -37,8 +37,42 @@ def test_a_proxy_may_ask_for_a_password(origin, attempt):
         assert "407" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
 
 
+def test_a_proxy_may_want_digest(origin, attempt, folder):
+    origin.put("/a?b=1", DATA)
+    with HttpProxy(password="me:p w", digest=True) as proxy:
+        attempt(origin.url("/a?b=1"), proxy=proxy.url(user="me:p%20w")).run()
+        assert (folder / "a").read_bytes() == DATA and len(proxy.seen) == 2
+        for user in ("me:no", "you:p%20w"):
+            assert "407" in attempt(origin.url("/a?b=1"), proxy=proxy.url(user=user)).fails(Permanent)
+        assert len(proxy.seen) == 6 and len(origin.requests) == 1
+        assert "407" in attempt(origin.url("/a?b=1"), proxy=proxy.url()).fails(Permanent)
+        assert len(proxy.seen) == 7
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_proxy_may_want_digest_for_a_tunnel(attempt, folder, over_tls):
+    with Origin(context()) as secure, HttpProxy(
+            password="me:p w", digest=True, context=context() if over_tls else None) as proxy:
+        secure.put("/a", DATA)
+        attempt(secure.url("/a"), proxy=proxy.url(user="me:p%20w"), settings={"ca_file": CA}).run()
+        assert (folder / "a").read_bytes() == DATA
+        assert proxy.seen == ["CONNECT 127.0.0.1:%d HTTP/1.1" % secure.server_address[1]] * 2
+        assert "the proxy answered 407" in attempt(secure.url("/a"), proxy=proxy.url(user="me:no"),
+                                                   settings={"ca_file": CA}).fails(Permanent)
+        assert len(proxy.seen) == 4
+
+
+def test_digest_to_the_proxy_and_to_the_server_are_two_things(origin, attempt, folder):
+    ask = refuse("401 Unauthorized", WWW_Authenticate='Digest realm="s", nonce="m"', Connection="close")
+    origin.put("/a", DATA, script=[ask])
+    with HttpProxy(password="me:p w", digest=True) as proxy:
+        attempt(origin.url("/a"), proxy=proxy.url(user="me:p%20w"), user="you", password="pw").run()
+    assert 'username="you"' in origin.requests[1].headers["authorization"]
+
+
 @pytest.mark.parametrize("status, kind", [
-    ("403 Forbidden", Permanent), ("407 Who are you", Permanent), ("502 Bad Gateway", Temporary)])
+    ("403 Forbidden", Permanent), ("407 Who are you", Permanent), ("502 Bad Gateway", Temporary),
+    ("520 Unknown", Temporary), ("429 Slow down", Temporary)])
 def test_a_tunnel_that_is_refused_is_told(attempt, status, kind):
     with HttpProxy(refuse=status) as proxy:
         sentence = attempt("https://127.0.0.1:1/a", proxy=proxy.url()).fails(kind)
@@ -71,6 +105,32 @@ def test_no_proxy_takes_names_suffixes_and_ports(no_proxy, expected):
     ("http://[fd00::5]/", "fd00::5", True), ("http://[fd00::5]/", "[fd00::5]:81", False)])
 def test_no_proxy_takes_addresses_and_networks(url, no_proxy, expected):
     assert bypassed(urls.parse(url), no_proxy) is expected
+
+
+@pytest.mark.parametrize("url, no_proxy, expected", [
+    ("http://faß.de/", "faß.de", True), ("http://faß.de/", "FA\u1e9e.DE", True),
+    ("http://xn--fa-hia.de/", "faß.de", True),
+    ("http://faß.de/", "fass.de", False), ("http://fass.de/", "faß.de", False),
+    ("http://a.faß.de/", ".faß.de", True),
+    ("http://a.faß.de:81/", "*.faß.de:81", True), ("http://a.faß.de:81/", "faß.de:0081", True),
+    ("http://a.faß.de:81/", "faß.de:80", False), ("http://βόλοσ.gr/", "ΒΌΛΟΣ.gr", True),
+    ("http://βόλος.gr/", "ΒΌΛΟΣ.gr", False),
+    ("http://h.example./", "h.example", True), ("http://h.example/", "h.example.", True),
+    ("http://h/", "a\u200db", False)])
+def test_no_proxy_names_the_host_that_is_asked(url, no_proxy, expected):
+    assert bypassed(urls.parse(url), no_proxy) is expected
+
+
+@pytest.mark.parametrize("host, asked", [
+    ("faß.example", "xn--fa-hia.example"), ("βόλος.example", "xn--nxasmm1c.example"),
+    ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),
+    ("ශ්\u200dරී.example", "xn--10cl1a0b660p.example")])
+def test_an_international_name_is_asked_for_as_browsers_do(origin, attempt, folder, host, asked):
+    origin.put("http://%s/a" % asked, DATA, script=[redirect("http://2.%s/b" % host)])
+    origin.put("http://2.%s/b" % asked, DATA)
+    attempt("http://%s/a" % host, proxy=origin.url()).run()
+    assert [request.headers["host"] for request in origin.requests] == [asked, "2." + asked]
+    assert (folder / "b").read_bytes() == DATA
 
 
 def test_a_proxy_without_a_scheme_is_http():
@@ -138,7 +198,7 @@ def test_what_is_no_socks_proxy_is_told(origin, attempt):
         assert "SOCKS5" in attempt(origin.url("/a"), proxy=other.url("", scheme="socks5")).fails(Permanent)
 
 
-def test_an_ftp_url_goes_to_an_http_proxy_as_it_is(origin, attempt, folder):
-    origin.put("ftp://files.example/a", DATA)
+def test_an_http_proxy_is_asked_for_an_ftp_url_as_binary(origin, attempt, folder):
+    origin.put("ftp://files.example/a;type=i", DATA)
     attempt("ftp://files.example/a", proxies={"ftp": origin.url()}).run()
     assert (folder / "a").read_bytes() == DATA

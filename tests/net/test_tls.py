@@ -13,6 +13,7 @@ from dlserv.net.connect import connect
 from dlserv.net.tls import Tls
 from dlserv.errors import Permanent, Stopped, Temporary
 from servers.origin import Gate, Origin, drop, raw
+from servers.proxies import HttpProxy
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "certs")
 CA = os.path.join(HERE, "ca.pem")
@@ -40,6 +41,17 @@ def test_a_file_comes_over_https(secure, attempt, folder):
 def test_a_name_in_the_certificate_is_as_good_as_an_address(secure, attempt, folder):
     secure.put("/a.iso", DATA)
     attempt(secure.url("/a.iso", host="localhost"), settings={"ca_file": CA}).run()
+
+
+def test_a_final_dot_is_not_in_the_certificate(secure, attempt, folder):
+    secure.put("/a.iso", DATA)
+    with HttpProxy() as proxy:
+        attempt(secure.url("/a.iso", host="localhost."), settings={"ca_file": CA}, proxy=proxy.url()).run()
+        assert proxy.seen[0].startswith("CONNECT localhost.:")
+    assert (folder / "a.iso").read_bytes() == DATA
+    with Origin(context("elsewhere")) as other, HttpProxy() as proxy:
+        assert "verify failed" in attempt(other.url("/a", host="localhost."), settings={"ca_file": CA},
+                                          proxy=proxy.url()).fails(Permanent)
 
 
 @pytest.mark.parametrize("name, reason", [

@@ -10,11 +10,19 @@ class Ftpd(socketserver.ThreadingTCPServer):
     """A context manager. `files` is {path: bytes}; `commands` lists what was said.
 
     cut       bytes after which the next data connection is dropped, once
+    sizes     {path: what SIZE says of it}, where that is wrong
+    folders   paths that CWD knows
+    replies   {command: what is said to it, lines and all}; "" greets. A line that is cut
+              short, or "" to hang up, are possible
+    logins    how many may be logged in at once, None for any number
+    closed    commands, EPSV or PASV, that name a port where nobody listens
     without   commands that it does not know, such as "EPSV" or "REST"
     deaf      whether it answers 350 to REST and sends from byte 0 all the same
     rate      bytes a second at which it sends, about; None for as fast as it can
     users     {user: password}; anonymous by default
     context   an ssl.SSLContext for AUTH TLS, or for everything with `implicit`
+    early     a reply that comes before TLS does, where nobody can have vouched for it
+    polite    TLS on a data connection is ended with a word
     reused    for each data connection under TLS, whether it went on with a session
     """
 
@@ -26,6 +34,10 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.context, self.implicit = context, implicit
         self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
         self.reused, self.deaf, self.rate = [], False, None
+        self.sizes, self.folders, self.replies = {}, set(), {}
+        self.early, self.polite = None, False
+        self.logins, self.closed, self.most_logins = None, set(), 0
+        self._logged_in, self._lock = set(), threading.Lock()
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="ftpd", daemon=True).start()
@@ -39,6 +51,19 @@ class Ftpd(socketserver.ThreadingTCPServer):
         scheme = scheme or ("ftps" if self.context else "ftp")
         return "%s://%s127.0.0.1:%d%s" % (scheme, user + "@" if user else "", self.server_address[1], path)
 
+    def log_in(self, control):
+        """Count the client in. Return False if there is no room for it."""
+        with self._lock:
+            if self.logins is not None and len(self._logged_in) >= self.logins:
+                return False
+            self._logged_in.add(control)
+            self.most_logins = max(self.most_logins, len(self._logged_in))
+            return True
+
+    def log_out(self, control):
+        with self._lock:
+            self._logged_in.discard(control)
+
     def handle_error(self, request, client_address):
         pass
 
@@ -49,7 +74,7 @@ class _Control(socketserver.BaseRequestHandler):
         self.request.settimeout(10)
         if self.server.implicit:
             self._secure()
-        self.reply("220 ready")
+        self.reply(self.server.replies.get("", "220 ready"))
         try:
             while True:
                 line = self._readline()
@@ -59,11 +84,16 @@ class _Control(socketserver.BaseRequestHandler):
                 self.server.commands.append(line)
                 if command in self.server.without:
                     self.reply("502 not known")
+                elif command in self.server.replies:
+                    if not self.server.replies[command]:
+                        return
+                    self.reply(self.server.replies[command])
                 elif getattr(self, "do_" + command, self.unknown)(argument) is False:
                     return
         finally:
             if self.listener is not None:
                 self.listener.close()
+            self.server.log_out(self)
             self.request.close()
 
     def _secure(self):
@@ -87,7 +117,7 @@ class _Control(socketserver.BaseRequestHandler):
     def do_AUTH(self, argument):
         if self.server.context is None:
             return self.reply("534 no TLS here")
-        self.reply("234 go on")
+        self.reply("234 go on" + ("\r\n" + self.server.early if self.server.early else ""))
         self._secure()
 
     def do_PBSZ(self, argument):
@@ -103,13 +133,18 @@ class _Control(socketserver.BaseRequestHandler):
 
     def do_PASS(self, argument):
         known = self.server.users.get(self.user, "\0")
-        self.reply("230 welcome" if known in (None, argument) else "530 Login incorrect.")
+        if known not in (None, argument):
+            self.reply("530 Login incorrect.")
+        elif self.server.log_in(self):
+            self.reply("230 welcome")
+        else:
+            self.reply(self.server.replies.get("full", "530 Sorry, the maximum number of clients is connected."))
 
     def do_TYPE(self, argument):
         self.reply("200 fine")
 
     def do_SIZE(self, argument):
-        self._about(argument, lambda data: "213 %d" % len(data))
+        self._about(argument, lambda data: "213 %s" % self.server.sizes.get(argument, len(data)))
 
     def do_MDTM(self, argument):
         self._about(argument, lambda data: "213 " + self.server.modified)
@@ -128,11 +163,20 @@ class _Control(socketserver.BaseRequestHandler):
         self.listener = socket.create_server(("127.0.0.1", 0))
         return self.listener.getsockname()[1]
 
+    def _port_after(self, command):
+        port = self._listen()
+        if command in self.server.closed:
+            self.listener.close()
+        return port
+
+    def do_CWD(self, argument):
+        self.reply("250 there" if argument in self.server.folders else "550 No such folder.")
+
     def do_EPSV(self, argument):
-        self.reply("229 Extended Passive (|||%d|)" % self._listen())
+        self.reply("229 Extended Passive (|||%d|)" % self._port_after("EPSV"))
 
     def do_PASV(self, argument):
-        port = self._listen()
+        port = self._port_after("PASV")
         # An address that nobody may connect to: clients keep to the server's own.
         self.reply("227 Passive (192,0,2,1,%d,%d)" % divmod(port, 256))
 
@@ -151,10 +195,17 @@ class _Control(socketserver.BaseRequestHandler):
         body = data[start:][:cut]
         try:
             self._send(connection, body)
+            if self.protected and self.server.polite:
+                connection.settimeout(0)        # nobody waits for the other's word
+                connection.unwrap()
+        except OSError:
+            pass
         finally:
             connection.close()
-        self.reply("226 done" if cut is None else "426 the line broke")
-        return cut is None
+        end = self.server.replies.get("end", "226 done" if cut is None else "426 the line broke")
+        if end:
+            self.reply(end)
+        return bool(end) and cut is None
 
     def _send(self, connection, body):
         piece = len(body) if self.server.rate is None else 16384

@@ -208,6 +208,16 @@ def refuse(status, **headers):
     return fault
 
 
+def whole(status="200 OK", **headers):
+    """Answer with the whole file under this status; headers as in `head`."""
+    def fault(exchange):
+        fields = dict(exchange.validators(), Content_Length=len(exchange.file.data), **headers)
+        named = {name.replace("_", "-"): value for name, value in fields.items()}
+        exchange.head(status, {name: value for name, value in named.items() if value is not None})
+        exchange.send(exchange.file.data)
+    return fault
+
+
 def redirect(location, status="302 Found"):
     """Send the client elsewhere."""
     return refuse(status, Location=location)
@@ -310,14 +320,18 @@ def _wait_for_client(exchange):
 
 
 class Gate:
-    """A fault that sends `after` bytes, then waits until the test opens it."""
+    """A fault that sends `after` bytes, then waits until the test opens it.
 
-    def __init__(self, after):
-        self.after = after
+    With `sized=False` the answer has no Content-Length and ends with the connection.
+    """
+
+    def __init__(self, after, sized=True):
+        self.after, self.sized = after, sized
         self.reached, self._open = threading.Event(), threading.Event()
 
     def __call__(self, exchange):
-        body = exchange.begin()
+        body = exchange.begin(**({} if self.sized else {"Content_Length": None}))
+        exchange.close = exchange.close or not self.sized
         exchange.send(body[:self.after])
         self.reached.set()
         while not self._open.wait(0.02):

@@ -1,6 +1,7 @@
 """HTTP proxies for tests: absolute requests are forwarded, CONNECT makes a tunnel."""
 
 import base64
+import hashlib
 import re
 import select
 import socket
@@ -12,18 +13,23 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     """A context manager. `seen` lists the request lines it got.
 
     refuse    a status line to answer CONNECT with, instead of making the tunnel
+    stand_in  bytes that every other request is answered with, instead of being forwarded
     password  "user:password" that a client must show
     context   an ssl.SSLContext, for a proxy that is spoken to over TLS
+    digest    whether the password must come as a Digest answer
+    places    {"host:port": (host, port)} where to connect to in their place
     status    what its answer to CONNECT begins with, where it makes the tunnel
     greeting  bytes between that line and the fields
     """
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, refuse=None, password=None, context=None, status="200 Connection established", greeting=b""):
+    def __init__(self, refuse=None, password=None, context=None, stand_in=None,
+                 status="200 Connection established", greeting=b"", digest=False, places=()):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
+        self.stand_in, self.digest, self.places = stand_in, digest, dict(places)
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), name="proxy", daemon=True).start()
@@ -61,31 +67,56 @@ class _Proxied(socketserver.BaseRequestHandler):
         line = head.split(b"\r\n")[0].decode()
         self.server.seen.append(line)
         if not self._is_allowed(head):
-            self.request.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            challenge = b'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
+            self.request.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n"
+                                 + challenge * self.server.digest + b"\r\n")
             return
         method, target, _ = line.split()
         if method == "CONNECT":
             self._tunnel(*target.rsplit(":", 1))
+        elif self.server.stand_in is not None:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+                                 % (len(self.server.stand_in), self.server.stand_in))
         else:
             self._forward(head, target)
 
     def _is_allowed(self, head):
         if self.server.password is None:
             return True
+        if self.server.digest:
+            return self._is_right_digest(head.decode())
         token = base64.b64encode(self.server.password.encode())
         return b"Proxy-Authorization: Basic " + token + b"\r\n" in head
+
+    def _is_right_digest(self, head):
+        """RFC 7616, 3.4.1, with MD5 and qop=auth."""
+        match = re.search("\r\nProxy-Authorization: Digest ([^\r]*)", head)
+        given = dict(re.findall(r'(\w+)="?([^",]*)"?', match.group(1))) if match else {}
+        user, _, password = self.server.password.partition(":")
+        method, target, _ = head.split("\r\n")[0].split()
+
+        def h(*parts):
+            return hashlib.md5(":".join(parts).encode()).hexdigest()
+        count, cnonce = given.get("nc", ""), given.get("cnonce", "")
+        right = h(h(user, "r", password), "n", count, cnonce, "auth", h(method, target))
+        return given.get("response") == right and given.get("uri") == target
+
+    def _connect(self, host, port):
+        """A trailing dot says only that the name is whole."""
+        place = self.server.places.get("%s:%s" % (host, port), (host.strip("[]").rstrip("."), int(port)))
+        return socket.create_connection(place, 10)
 
     def _tunnel(self, host, port):
         if self.server.refuse:
             self.request.sendall(b"HTTP/1.1 " + self.server.refuse.encode() + b"\r\n\r\n")
             return
-        with socket.create_connection((host.strip("[]"), int(port)), 10) as upstream:
+        with self._connect(host, port) as upstream:
             self.request.sendall(self.server.established + b"X-Proxy: yes\r\n\r\n")
             shovel(self.request, upstream)
 
     def _forward(self, head, target):
-        host, port, path = re.fullmatch(r"http://([^/:]+):(\d+)(.*)", target).groups()
-        with socket.create_connection((host, int(port)), 10) as upstream:
+        host, port, path = re.fullmatch(r"http://([^/:]+)(?::(\d+))?(.*)", target).groups()
+        with self._connect(host, port or 80) as upstream:
             upstream.sendall(head.replace(target.encode(), path.encode(), 1))
             shovel(self.request, upstream)
 

@@ -87,7 +87,7 @@ def test_sighup_leaves_it(start, kept, tmp_path):
     daemon = start("-c", str(config), *EVERYWHERE)
     daemon.popen.send_signal(signal.SIGHUP)
     until(lambda: "count now" in daemon.log)
-    assert opens(daemon, kept.read_text().strip()) and "after a new start" not in daemon.log
+    assert opens(daemon, kept.read_text().strip()) and "from the next start" not in daemon.log
 
 
 def test_none_is_needed_where_nobody_else_comes(start, kept, tmp_path):
@@ -141,13 +141,13 @@ def test_the_command_line_brings_its_token(start, run, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, variables, words", [
-    (["--token-file", "/nonexistent"], {}, "server.token_file: /nonexistent cannot be read"),
-    (["--token-file", os.devnull], {}, "server.token_file: the first line of %s is not a token" % os.devnull),
+    (["--token-file", "/nonexistent"], {}, "--token-file: /nonexistent cannot be read"),
+    (["--token-file", os.devnull], {}, "--token-file: the first line of %s is not a token" % os.devnull),
     ([], {"DLSERV_TOKEN": "two words"}, r"server.token \(from \$DLSERV_TOKEN\): it is not made of visible ASCII"),
     ([], {"DLSERV_TOKEN": "x" * 15}, "server.token: the token has fewer than 16 characters"),
-    (["--token", "short"], {}, "server.token: the token has fewer than 16 characters"),
-    (["--token", "a", "--no-token"], {}, "not allowed with"),
-    (["--token", "a", "--token-file", "b"], {}, "not allowed with")])
+    (["--token", "short"], {}, "--token: the token has fewer than 16 characters"),
+    (["--token", "a", "--no-token"], {}, "cannot be combined with"),
+    (["--token", "a", "--token-file", "b"], {}, "cannot be combined with")])
 def test_one_that_cannot_be_is_a_wrong_usage(environ, tmp_path, folder, arguments, variables, words):
     base = ["--download-dir", str(folder), "--db", str(tmp_path / "state" / "x.db")]
     with pytest.raises(AssertionError, match=words) as caught:

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from dlserv.state import backends, store as module
+from dlserv.state import sqlite, store as module
 from dlserv.errors import MissingModule, StoreBroken
 from dlserv.state.store import Store
 from harness import ROOT, load, refill, until
@@ -100,30 +100,6 @@ def test_the_file_is_private(make, path):
         assert stat.S_IMODE(mode) == 0o600, name
 
 
-def test_the_journal_does_not_grow_forever(path):
-    store = Store(path, "file")
-    for number in range(300):
-        store.write({"a": {"n": number, "text": "x" * 3000}}, durable=False).wait()
-    assert os.path.getsize(path) < 2 * backends.FileMapping.SLACK
-    store.close()
-    store = Store(path, "file")
-    assert load(store)["a"]["n"] == 299
-    store.close()
-
-
-# -- one at a time ----------------------------------------------------------------------------
-
-def test_a_second_one_is_refused_until_the_first_ends(make, path, backend):
-    first = make()
-    with pytest.raises(StoreBroken, match="in use by another dlserv"):
-        Store(path, backend)
-    code = "import sys; sys.path.insert(0, %r)\nfrom dlserv.state.store import Store\nStore(%r, %r)" % (ROOT, path, backend)
-    refused = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE)
-    assert b"in use by another dlserv" in refused.stderr
-    first.close()
-    make()
-
-
 # -- foreign and future files -------------------------------------------------------------------
 
 def test_a_newer_schema_is_refused(make, monkeypatch):
@@ -149,7 +125,7 @@ def test_another_kind_of_database_is_never_replaced(make, path, backend):
 def test_a_python_without_sqlite_names_the_package(path, monkeypatch):
     pytest.importorskip("sqlite3")
     Store(path, "sqlite").close()
-    monkeypatch.setattr(backends, "sqlite3", None)
+    monkeypatch.setattr(sqlite, "sqlite3", None)
     with pytest.raises(MissingModule, match="python3-sqlite3"):
         Store(path, "auto")
     with pytest.raises(MissingModule, match="python3-sqlite3"):
@@ -232,21 +208,6 @@ def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
     assert "the record b" in caplog.text
 
 
-def test_a_journal_that_was_cut_short_is_whole_up_to_there(path):
-    for number in range(10):
-        refill(lambda: Store(path, "file"), {"%d" % number: {"n": number}})
-    size = os.path.getsize(path)
-    with open(path, "r+b") as file:
-        file.truncate(size - 3)
-    store = Store(path, "file")
-    assert sorted(load(store)) == ["%d" % number for number in range(9)]
-    store.write({"new": {}}).wait()
-    store.close()
-    store = Store(path, "file")
-    assert "new" in load(store)
-    store.close()
-
-
 def test_a_database_damaged_in_its_middle_is_set_aside(make, path, backend, caplog):
     for number in range(60):
         refill(make, {"%d" % (number * 5 + each): {"text": "x" * 300} for each in range(5)})
@@ -309,66 +270,6 @@ def test_a_write_that_cannot_be_is_not_tried_for_ever(make):
 
 # -- what is refused does not happen -----------------------------------------------------------
 
-def limited(size, action):
-    """Call the action while no file may grow beyond so many bytes, as on a full disk."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        return action()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_delete_that_was_refused_on_a_full_disk_has_not_happened(path):
-    mapping = backends.FileMapping(make_folder(path))
-    for key in (b"a", b"b"):
-        mapping[key] = b"x" * 500
-        mapping.commit(True)
-    size = os.path.getsize(path)
-    mapping[b"big"] = b"x" * 5000
-
-    def fill():
-        with pytest.raises(OSError):
-            mapping.commit(True)
-        mapping.roll_back()
-        assert os.path.getsize(path) == size, "nothing torn is left"
-        del mapping[b"a"]
-        mapping.commit(True)        # so small that it fits
-
-    limited(size + 100, fill)
-    assert dict(mapping) == {b"b": b"x" * 500}
-    mapping.close()
-    again = backends.FileMapping(path)
-    assert dict(again) == {b"b": b"x" * 500}
-    again.close()
-
-
-def make_folder(path):
-    os.makedirs(os.path.dirname(path))
-    return path
-
-
-def test_a_journal_that_cannot_be_made_smaller_goes_on_as_it_is(path, monkeypatch):
-    monkeypatch.setattr(backends.FileMapping, "SLACK", 100)
-    mapping = backends.FileMapping(make_folder(path))
-    os.mkdir(path + ".new")
-    for number in range(10):
-        mapping[b"a"] = b"%d" % number * 100
-        mapping.commit(True)
-    mapping.close()
-    again = backends.FileMapping(path)
-    assert dict(again) == {b"a": b"9" * 100}
-    again.close()
-
-
-def test_a_link_to_a_database_in_use_is_that_database(make, path, backend):
-    make()
-    os.symlink(path, path + ".link")
-    with pytest.raises(StoreBroken, match="in use by another dlserv"):
-        Store(path + ".link", backend)
-
-
 def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path):
     store = make()
     store.write({"a": RECORD}).wait()
@@ -383,7 +284,8 @@ def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path)
 
 def test_an_sqlite_database_of_someone_else_is_left_alone(path):
     sqlite3 = pytest.importorskip("sqlite3")
-    db = sqlite3.connect(make_folder(path))
+    os.makedirs(os.path.dirname(path))
+    db = sqlite3.connect(path)
     db.execute("CREATE TABLE notes (text)")
     db.commit()
     db.close()
@@ -408,10 +310,3 @@ def test_a_record_that_this_python_cannot_read_is_not_set_aside(make):
     assert load(make()) == {"a": RECORD}
 
 
-def test_a_frame_that_says_nothing_is_none(path):
-    import struct
-    import zlib
-    payload = b"abc"
-    frame = struct.pack(">4sII", backends.FileMapping.MARK, 3, zlib.crc32(payload)) + payload
-    good = backends.FileMapping.encode({b"k": b"v"})
-    assert [changes for _, _, changes in backends.FileMapping.frames(frame + good)] == [{b"k": b"v"}]

@@ -98,6 +98,20 @@ def zero(data, dice):
     return data
 
 
+@pytest.mark.parametrize("harm", [lambda data, dice: data, flip, zero, lambda data, dice: data[:dice.randrange(len(data))]])
+def test_sqlite_believes_as_many_frames(crashed, tmp_path, harm):
+    import sqlite3
+    for seed in range(25):
+        path = str(tmp_path / ("db%d" % seed))
+        shutil.copy(str(crashed / "db"), path)
+        with open(path + "-wal", "wb") as file:
+            file.write(harm(bytearray((crashed / "db-wal").read_bytes()), random.Random(seed)))
+        believed = wal.committed_frames(path + "-wal")
+        db = sqlite3.connect(path)
+        assert max(0, db.execute("PRAGMA wal_checkpoint").fetchone()[1]) == believed, seed
+        db.close()
+
+
 @pytest.mark.parametrize("harm", [flip, zero])
 def test_what_lies_behind_the_damage_is_carried_over(reopen, harm):
     for seed in range(25):

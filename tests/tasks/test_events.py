@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from dlserv.tasks.events import Events
+from harness import until
 
 
 def test_each_listener_gets_what_happens_from_now_on():
@@ -19,6 +20,19 @@ def test_each_listener_gets_what_happens_from_now_on():
             assert listener.get(0.01) is None
     events.publish("removed", "a")
     assert one.get(0.01) is None
+
+
+def test_an_event_tells_the_new_state(daemon, origin):
+    origin.put("/a.iso", b"x")
+    with daemon.subscribe() as listener:
+        tid = daemon.add(origin.url("/a.iso"), {"paused": True})
+        daemon.resume(tid)
+        daemon.wait(tid, 10)
+        daemon.delete(tid)
+        heard = []
+        until(lambda: heard.append(listener.get(1)) or heard[-1].kind == "removed")
+    assert [event.state for event in heard[:1] + heard[-2:]] == ["paused", "finished", None]
+    assert {"queued", "downloading"} & {event.state for event in heard}
 
 
 def test_numbers_grow():

@@ -123,7 +123,7 @@ def test_a_database_in_use_is_refused(process, move, tmp_path, flag):
     path = tmp_path / "x.json"
     path.write_text("http://localhost:1/x\n")
     code, out, errors = move(tmp_path / "state" / "dlserv.db", flag, path)
-    assert (code, out) == (1, "") and re.fullmatch(r"dlserv: general.db_path: .* in use by another dlserv\n", errors)
+    assert (code, out) == (1, "") and re.fullmatch(r"dlserv: --db: .* in use by another dlserv\n", errors)
     assert path.read_text() == "http://localhost:1/x\n"
 
 
@@ -254,4 +254,4 @@ def test_new_tasks_queue_behind_those_that_are_there(move, tmp_path, settings):
     assert code == 1 and "as many tasks as general.max_tasks allows" in errors
     settings["general"].update(db_path=str(tmp_path / "new.db"))
     with Daemon(settings) as daemon:
-        assert [(task.url[-1], task.place) for task in daemon.list()] == [("z", 1), ("a", 2)]
+        assert [(task.url[-1], task.position) for task in daemon.list()] == [("z", 1), ("a", 2)]

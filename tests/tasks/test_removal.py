@@ -91,8 +91,8 @@ def test_a_deletion_that_a_crash_interrupted_is_finished_at_the_start(settings, 
         tid = daemon.add(origin.url("/a.iso"))
         daemon.wait(tid, 10)
         task = daemon.get(tid)
-        task.leaving = True                 # as the database knows it before the files go
-        daemon._board.save(task).wait()
+        task.mark_deleting(True)            # as the database knows it before the files go
+        daemon._registry.store.write(task.changes()).wait()
     with Daemon(settings) as daemon:
         assert not daemon.list() and names(folder) == []
         assert daemon.add(origin.url("/a.iso")) == tid

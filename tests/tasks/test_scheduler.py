@@ -1,12 +1,16 @@
 """Who goes first, who waits, and what waiting costs."""
 
-import threading
 import time
+from collections import Counter
 
 import pytest
 
+from dlserv.net.channel import Signal
+from dlserv.net.host_limits import HostLimits
+from dlserv.settings.config import Config
+from dlserv.settings.current import Settings
 from dlserv.tasks.scheduler import Scheduler, Waiting
-from harness import until
+from dlserv.tasks.task import Task
 
 
 def everyone(host):
@@ -17,7 +21,7 @@ def drain(waiting, now=0, is_open=everyone):
     """The tids in the order in which they would start."""
     order = []
     while True:
-        tid = waiting.choose(now, is_open)
+        tid = waiting.first(now, is_open)
         if tid is None:
             return order
         order.append(tid)
@@ -55,7 +59,8 @@ def test_what_is_taken_out_or_moved_does_not_come_back():
     waiting = Waiting()
     waiting.add("a", "h", 0, 0, not_before=5)
     waiting.add("b", "h", 0, 1)
-    assert waiting.remove("a") == "h" and waiting.remove("a") is None
+    waiting.remove("a")
+    waiting.remove("a")
     waiting.add("b", "other", 3, 1)
     assert drain(waiting, now=99) == ["b"] and len(waiting) == 0 and not waiting.hosts()
 
@@ -67,107 +72,107 @@ def test_ten_thousand_of_a_busy_host_cost_nothing_to_pass_over():
         waiting.add("busy%d" % order, "busy", 0, order)
     waiting.add("free", "free", -1, 0)
     for _ in range(1000):
-        assert waiting.choose(0, lambda host: host == "free") == "free"
+        assert waiting.first(0, lambda host: host == "free") == "free"
     assert time.process_time() - began < 2
 
 
-# -- the thread -----------------------------------------------------------------------------
+# -- the limits -----------------------------------------------------------------------------
 
-class Limits:
-    """A scheduler, what it has started, and limits that can be turned."""
+class Queue:
+    """A scheduler, its clock, and what it has let run."""
 
     def __init__(self):
-        self.lock, self.started = threading.Lock(), []
-        self.most, self.most_of, self.closed = 2, {}, {}
-        self.failing = set()
-        self.scheduler = Scheduler(self.lock, self._start, lambda: self.most,
-                                   lambda host: self.most_of.get(host, 99),
-                                   lambda host: max(0, self.closed.get(host, 0) - time.monotonic()))
+        self.now, self.running, self.refused = 100.0, Counter(), None
+        self.settings = Settings(None)
+        self.limit(max_concurrent=2)
+        self.hosts = HostLimits(self.settings, lambda: self.now)
+        self.scheduler = Scheduler(self.settings, lambda: self.now)
 
-    def _start(self, tid):
-        self.started.append(tid)
-        if tid in self.failing:
-            raise ValueError("a bug")
+    def limit(self, **download):
+        self.settings.config = Config.parse({"download": download})
 
-    def add(self, tid, host="h", priority=0, order=0, delay=0):
-        with self.lock:
-            self.scheduler.add(tid, host, priority, order, delay)
+    def add(self, number, host="h", delay=0, let_through=False):
+        task = Task("http://%s/%d" % (host, number), {}, self.settings.download)
+        task.number(number, number)
+        self.scheduler.add(task, self.hosts.gate(task.endpoint, let_through), delay)
+        return task.tid
 
-    def end(self, tid):
-        with self.lock:
-            self.scheduler.ended(tid)
+    def start(self):
+        """The tid that starts now, or None."""
+        tid = self.scheduler.choose(self.running)
+        self.running["h:80"] += tid is not None
+        return tid
+
+    def refuse(self, seconds):
+        """As if the host had asked to be left alone so long."""
+        stop = Signal()
+        slot = self.hosts.acquire("h:80", stop, extra=False, tid="cause", refused_at=self.refused)
+        slot.refused(seconds)
+        self.refused = self.now
+        slot.release()
+        stop.close()
 
 
 @pytest.fixture
-def limits():
-    made = Limits()
-    made.scheduler.start()
-    yield made
-    made.scheduler.stop()
+def queue():
+    return Queue()
 
 
-def test_as_many_as_may_run_do(limits):
-    for number in range(5):
-        limits.add("%d" % number, order=number)
-    until(lambda: limits.started == ["0", "1"])
-    limits.end("0")
-    until(lambda: limits.started == ["0", "1", "2"])
-    with limits.lock:
-        limits.most = 4
-        limits.scheduler.wake()
-    until(lambda: limits.started == ["0", "1", "2", "3", "4"])
+def test_as_many_as_may_run_do(queue):
+    tids = [queue.add(number) for number in range(5)]
+    assert [queue.start() for _ in range(3)] == tids[:2] + [None]
+    queue.running["h:80"] -= 1
+    assert [queue.start(), queue.start()] == [tids[2], None]
+    queue.limit(max_concurrent=4)
+    assert [queue.start() for _ in range(3)] == tids[3:] + [None]
 
 
-def test_a_host_has_its_own_limit(limits):
-    limits.most, limits.most_of["h"] = 9, 1
-    for number in range(3):
-        limits.add("%d" % number, order=number)
-    limits.add("other", host="o", order=9)
-    until(lambda: limits.started == ["0", "other"])
-    limits.end("0")
-    until(lambda: limits.started == ["0", "other", "1"])
+def test_a_host_has_its_own_limit(queue):
+    queue.limit(max_concurrent=2, max_per_host=1)
+    tids = [queue.add(number) for number in range(3)]
+    other = queue.add(9, host="o")
+    assert [queue.start(), queue.scheduler.choose(queue.running)] == [tids[0], other]
+    assert queue.start() is None and queue.scheduler.has_room(queue.running)
+    queue.running["h:80"] -= 1
+    assert queue.start() == tids[1]
 
 
-def test_a_host_that_wants_rest_gets_it(limits):
-    limits.closed["h"] = time.monotonic() + 0.2
-    limits.add("0")
-    limits.add("1", host="o")
-    until(lambda: limits.started == ["1"])
-    until(lambda: limits.started == ["1", "0"])
-    assert time.monotonic() >= limits.closed["h"]
+def test_a_port_of_a_host_is_another_server(queue):
+    queue.refuse(20)
+    tids = [queue.add(0), queue.add(1, host="h:81")]
+    assert [queue.start(), queue.start()] == [tids[1], None]
 
 
-def test_who_ends_may_go_on_with_the_next(limits):
-    for number in range(4):
-        limits.add("%d" % number, order=number)
-    until(lambda: limits.started == ["0", "1"])
-    with limits.lock:
-        assert limits.scheduler.follow("1") == "2"
-        assert limits.scheduler.follow("2") == "3"
-        assert limits.scheduler.follow("3") is None
-    assert limits.started == ["0", "1"], "those that follow are begun by who asked"
+@pytest.mark.parametrize("end", ["time", "deletion"])
+def test_a_host_that_wants_rest_gets_it(queue, end):
+    queue.refuse(20)
+    tids = [queue.add(0), queue.add(1, host="o")]
+    assert [queue.start(), queue.start()] == [tids[1], None]
+    assert queue.scheduler.seconds_to_sleep() == 20
+    assert [queue.scheduler.waiting_at(gate) for gate in queue.scheduler.shut()] == [[tids[0]]]
+    if end == "time":
+        queue.now += 20
+    else:
+        queue.hosts.forgive("cause")
+    assert queue.start() == tids[0] and queue.scheduler.seconds_to_sleep() is None
 
 
-def test_a_bug_in_a_start_does_not_end_it(limits, caplog):
-    limits.failing.add("0")
-    limits.add("0")
-    limits.add("1", order=1)
-    until(lambda: limits.started == ["0", "1"])
-    assert "0 could not be started" in caplog.text
+def test_who_is_let_through_asks_until_it_is_refused(queue):
+    queue.refuse(20)
+    queue.now += 1
+    tids = [queue.add(number, let_through=number != 1) for number in range(4)]
+    assert queue.start() == tids[0]
+    queue.now += 1
+    queue.refuse(20)
+    assert queue.start() is None, "the others would hear the same"
+    assert queue.scheduler.seconds_to_sleep() == 20
+    queue.now += 20
+    assert queue.start() == tids[1]
 
 
-def test_a_delay_wakes_it_in_time(limits):
-    began = time.monotonic()
-    limits.add("later", delay=0.15)
-    until(lambda: limits.started == ["later"])
-    assert time.monotonic() - began >= 0.15
-
-
-def test_nothing_starts_after_the_stop():
-    limits = Limits()
-    limits.scheduler.start()
-    limits.scheduler.stop()
-    limits.add("0")
-    with limits.lock:
-        assert limits.scheduler.follow("none") is None
-    assert limits.started == []
+def test_a_delay_is_slept_for_and_no_longer(queue):
+    tid = queue.add(0, delay=7)
+    assert queue.start() is None and queue.scheduler.seconds_to_sleep() == 7
+    queue.now += 7
+    assert queue.scheduler.seconds_to_sleep() == 0 and queue.start() == tid
+    assert queue.scheduler.seconds_to_sleep() is None

@@ -1,32 +1,31 @@
-"""The daemon's tasks as its events tell them, kept up to date."""
+"""The daemon's tasks as its events report them, kept up to date."""
 
 import select
-import socket
 import threading
 import time
 from collections import deque
 
 from ..errors import ClientError, NoDaemon
+from ..sockets import Waker
 
-PATIENCE = 30.0     # seconds without a daemon, restarts of it among them, until that is told
+PATIENCE = 30.0     # seconds without a daemon, which may be restarting, until that is an error
 RETRY = 0.5         # seconds between tries
 
 
-class Feed:
-    """Reads the events in a thread; a context manager. `fileno` is readable when there are some.
+class Follower:
+    """Reads the events in a thread; a context manager. `fileno` is readable when some have arrived.
 
-    Raises what Client.stream raises if the first try fails. Whenever the connection ends, it
-    comes back, for a new snapshot, until it has been in vain for PATIENCE seconds.
+    Raises what Client.events raises if the first try fails. Whenever the connection ends, it
+    is opened again, which brings a new snapshot, until that has failed for PATIENCE seconds.
     """
 
     def __init__(self, client):
         self._client = client
         self._events, self._error = deque(), None
         self._closed = threading.Event()
-        self._stream = client.stream()
-        self.connected = True       # for now
-        self._wake, self._waker = socket.socketpair()
-        self._wake.setblocking(False)
+        self._stream = client.events()
+        self.connected = True
+        self._waker = Waker()
         self._thread = threading.Thread(target=self._read, name="dlserv-events", daemon=True)
 
     def __enter__(self):
@@ -37,26 +36,22 @@ class Feed:
         self._closed.set()
         self._stream.close()
         self._thread.join()
-        self._wake.close()
         self._waker.close()
 
     def fileno(self):
-        return self._wake.fileno()
+        return self._waker.fileno()
 
     def wake(self):
-        """Make it readable, and `take` return."""
-        self._waker.send(b"!")
+        """Make `take` return."""
+        self._waker.wake()
 
     def take(self, timeout=None):
-        """The Events that have come; waits for one, or a `wake`.
+        """Return the Events that have arrived; wait for one, or for `wake`.
 
-        Raises NoDaemon or NotAllowed when no more will come.
+        Raises NoDaemon or NotAllowed when no more will arrive.
         """
-        select.select([self], [], [], timeout)
-        try:
-            self._wake.recv(4096)
-        except BlockingIOError:
-            pass
+        select.select([self._waker], [], [], timeout)
+        self._waker.clear()
         events = [self._events.popleft() for _ in range(len(self._events))]
         if not events and self._error is not None:
             raise self._error
@@ -67,20 +62,21 @@ class Feed:
         while not self._closed.is_set():
             try:
                 for event in self._stream:
-                    self._tell(event)
+                    self._events.append(event)
+                    self.wake()
                     lost = None
             except NoDaemon:
-                pass        # it is as if it had ended
+                pass        # handled like the end of the stream
             self._stream.release()
             self._tell_connected(False)
             lost = lost or time.monotonic()
-            self._come_back(lost + PATIENCE)
-        self._stream.release()      # if it has just come back
+            self._reconnect(lost + PATIENCE)
+        self._stream.release()      # it may just have been opened again
 
-    def _come_back(self, deadline):
+    def _reconnect(self, deadline):
         while not self._closed.wait(RETRY):
             try:
-                self._stream = self._client.stream()
+                self._stream = self._client.events()
                 return self._tell_connected(True)
             except ClientError as error:
                 if time.monotonic() > deadline or not isinstance(error, NoDaemon):
@@ -92,21 +88,17 @@ class Feed:
         self.connected = connected
         self.wake()
 
-    def _tell(self, event):
-        self._events.append(event)
-        self.wake()
-
 
 class Tasks:
-    """What the events come to: `rows` by tid; with `tids`, of these alone."""
+    """The sum of the events: `rows` by tid; with `tids`, of these alone."""
 
     def __init__(self, tids=None):
         self._tids = tids
         self.rows = {}
-        self.known = False      # whether a snapshot has come
+        self.known = False      # whether a snapshot has arrived
 
-    def take(self, event):
-        """Let the event count; gives [(row of before or None, row), …] of the tasks it changed."""
+    def apply(self, event):
+        """Apply the event; return [(previous row or None, row), …] of the tasks it changed."""
         if event.kind == "snapshot":
             before, self.rows = self.rows, {}
             self.known = True

@@ -1,0 +1,120 @@
+"""add, pause, resume, restart, rm, move, set: for any number of tasks, in as few requests as hold them."""
+
+from ..contract import STATES, tid_of
+from ..errors import InvalidValue, Refused
+from ..units import clean
+from .arguments import choose, name_flags, read_changes, read_tasks, target_of
+
+
+def add(client, options, terminals):
+    """Add the URLs that were named; return the exit code."""
+    out, errors = terminals
+    wanted = _with_cookies(read_tasks(options, _place(options)), options.load_cookies)
+    tids, refused = client.add_all(wanted)
+    errors.complain_of(refused)
+    if out.is_terminal and not options.quiet:
+        urls = {tid_of(url): url for url, _ in wanted}
+        out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
+    else:
+        out.write(*tids)
+    if options.wait and tids:
+        from .watch import await_all
+        return max(1 if refused else 0, await_all(client, tids, errors, options.quiet))
+    return 1 if refused else 0
+
+
+def _place(options):
+    """Return the options that say where the file goes, as (flag, option, text)."""
+    folder, name = target_of(options)
+    named = name_flags(options)
+    if named and named[0] == "-":
+        raise InvalidValue(named[0].flag, "only get writes to standard output")
+    place = [(named[0].flag, "filename", name)] if name else []
+    return place + ([((options.dir or named[0]).flag, "dir", folder)] if folder else [])
+
+
+def _with_cookies(tasks, path):
+    """Return the tasks with those cookies of the file that belong to each one's URL."""
+    if not path:
+        return tasks
+    from ..errors import Permanent
+    from ..net.cookies import CookieFile
+    try:
+        cookies = CookieFile().read(path)
+    except Permanent as error:
+        raise InvalidValue(path.flag, str(error)) from None
+    return [(url, dict(posted, **_cookies_for(url, posted, cookies))) for url, posted in tasks]
+
+
+def _cookies_for(url, posted, cookies):
+    from .. import urls
+    from ..net.cookies import Jar
+    try:
+        header = Jar(cookies).header(urls.parse(url))
+    except ValueError:
+        return {}       # the daemon says what is wrong with the URL
+    together = "; ".join(text for text in (posted.get("cookies"), header) if text)
+    return {"cookies": together} if together else {}
+
+
+# Past participle of each act, and the states of the tasks that "all" stands for.
+ACTS = {
+    "pause": ("paused", ("downloading", "queued")),
+    "resume": ("resumed", ("paused", "invalid")),
+    "restart": ("restarted", ("finished", "invalid")),
+    "delete": ("removed", STATES),
+}
+
+
+def pause(client, options, terminals):
+    return _act("pause", client, options, terminals)
+
+
+def resume(client, options, terminals):
+    return _act("resume", client, options, terminals)
+
+
+def restart(client, options, terminals):
+    return _act("restart", client, options, terminals)
+
+
+def remove(client, options, terminals):
+    return _act("delete", client, options, terminals, **({"del_file": True} if options.with_file else {}))
+
+
+def _act(name, client, options, terminals, **more):
+    """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
+    past, states = ACTS[name]
+    tids = choose(client, options.tasks, states)
+    failures = client.act_on_all(name, tids, **more)
+    return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)
+
+
+def _report(terminals, options, count, failures, past):
+    out, errors = terminals
+    errors.complain_of(failures)
+    done = count - len(failures)
+    if out.is_terminal and not options.quiet and (done or not failures):
+        out.write("%d task%s %s" % (done, "" if done == 1 else "s", past))
+    return 1 if failures else 0
+
+
+def change(client, options, terminals):
+    """Change the options of the tasks, or the URL of one."""
+    url, changes = read_changes(options.changes)
+    tids = choose(client, [options.task])
+    if url and len(tids) > 1:
+        raise InvalidValue("url", f"one link does not fit {len(tids)} tasks")
+    failures = []
+    for tid in tids:
+        try:
+            client.change(tid, url, **changes)
+        except Refused as refusal:
+            failures.append((tid[:8], str(refusal)))
+    return _report(terminals, options, len(tids), failures, "changed")
+
+
+def move(client, options, terminals):
+    for tid in choose(client, [options.task]):
+        client.move(tid, options.to)
+    return 0

@@ -1,0 +1,168 @@
+"""Words of the command line as tasks that are there, or as URLs to download with their options."""
+
+import os
+import re
+import sys
+
+from ..contract import STATES, tid_of
+from ..errors import InvalidValue, Refused
+from ..settings import inputfile, options
+from .flags import Typed
+from .parser import nearest
+from .rows import name_of
+
+LEAST_DIGITS = 4
+STATE_WORDS = dict({state: (state,) for state in STATES}, failed=("invalid",))
+
+
+# -- tasks ----------------------------------------------------------------------------------
+
+def choose(client, words, all_of=STATES):
+    """Return the tids of the tasks that the words name, each once.
+
+    A word is a tid or its first digits, a URL, a part of one file's name, a state, or "all",
+    which stands for every task in one of the states `all_of`. Raises Refused where a word
+    names no task, or more than one that is no state.
+    """
+    known = {}      # the daemon's rows by tid, once they are needed
+
+    def rows():
+        if not known:
+            known.update((row["tid"], row) for row in client.tasks())
+        return known
+
+    return list(dict.fromkeys(tid for word in words for tid in _tids(word, rows, all_of)))
+
+
+def _tids(word, rows, all_of):
+    if not word.strip():        # an unset variable of a script; it is a part of every name
+        raise InvalidValue("task", "an empty word names no task")
+    if word == "all" or word in STATE_WORDS:
+        states = all_of if word == "all" else STATE_WORDS[word]
+        return [tid for tid, row in rows().items() if row["state"] in states]
+    if "://" in word:
+        return [tid_of(word)]
+    if re.fullmatch("[0-9a-f]{40}", word.lower()):
+        return [word.lower()]
+    return _by_digits(word.lower(), rows()) or _by_name(word, rows())
+
+
+def _by_digits(prefix, rows):
+    """Return [the tid that begins so], or [] if none does."""
+    if re.fullmatch("[0-9a-f]{%d,}" % LEAST_DIGITS, prefix) is None:
+        return []
+    found = [tid for tid in rows if tid.startswith(prefix)]
+    if len(found) > 1:
+        raise Refused(f"{len(found)} tasks begin with {prefix}; give more digits of "
+                      + _some([tid[:12] for tid in found]), 409)
+    return found
+
+
+def _by_name(word, rows):
+    """Return [the tid of the task whose file's name is the word, or has it as a part]."""
+    names = {tid: name_of(row) for tid, row in rows.items()}
+    exact = [tid for tid, name in names.items() if word in (name, name.rpartition("/")[2])]
+    found = exact or [tid for tid, name in names.items() if word.casefold() in name.casefold()]
+    if not found:
+        raise Refused(f"there is no task {word}: no tid begins so, and no file's name has it"
+                      + nearest(word, ["all", *STATE_WORDS]), 404)
+    if len(found) > 1:
+        shared = [f"{names[tid]} ({tid[:8]})" for tid in found]
+        raise Refused(f"{len(found)} tasks have {word} in their names; give more of {_some(shared)}", 409)
+    return found
+
+
+def _some(words):
+    return " or ".join(words[:3]) + (", …" if len(words) > 3 else "")
+
+
+# -- URLs, with their options ---------------------------------------------------------------
+
+def target_of(given):
+    """Return (the folder or "", the file's name or None) that -o, -O and -d ask for."""
+    names = name_flags(given)
+    for each in (given.out, given.dir):
+        if each == "":
+            raise InvalidValue(each.flag, "must not be empty")
+    if len(names) > 1:
+        raise InvalidValue(names[1].flag, f"the file is called {names[0]} already")
+    folder, name = os.path.split(names[0] if names else "")
+    folders = [each for each in (given.dir, folder) if each]
+    return os.path.join(*folders) if folders else "", name or None
+
+
+def name_flags(given):
+    """Return the names that -o and -O give the file; behind -O may be a URL, too, or nothing."""
+    named = [each for each in given.remote_names or () if each and "://" not in each]
+    return ([given.out] if given.out else []) + named
+
+
+def read_tasks(given, more=()):
+    """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
+
+    Raises InvalidValue, also for a list that cannot be read.
+    """
+    common = _common([*(given.given or ()), *more])
+    entries = [inputfile.Entry(url) for url in _urls(given) if url != "-"]
+    for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
+        entries += _read_list(path)
+    if not entries:
+        raise InvalidValue("URL", "none was given")
+    if "filename" in common and len(entries) > 1:
+        raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
+    return [(entry.url, _options(entry, common)) for entry in entries]
+
+
+def _urls(given):
+    """Return the URLs, those behind -O among them."""
+    return given.urls + [each for each in given.remote_names or () if "://" in each]
+
+
+def _common(given):
+    """Return {option: text} of the flags. Raises InvalidValue, naming the flag that was typed."""
+    texts, flags = {}, {}
+    for flag, name, text in given:
+        inputfile.put(texts, f"{name}={text}")
+        flags[name] = f"{flag} {name}" if flag == "--option" else flag
+    try:
+        options.parse(texts, text=True)
+    except InvalidValue as error:
+        raise InvalidValue(flags.get(error.key.rpartition(".")[2], error.key), error.reason) from None
+    return texts
+
+
+def _options(entry, common):
+    try:
+        return entry.options(common)
+    except InvalidValue as error:
+        raise InvalidValue(entry.where + error.key, error.reason) from None
+
+
+def _read_list(path):
+    try:
+        if path == "-":
+            return inputfile.read(sys.stdin.buffer.read(), "standard input", path.flag)
+        with open(path, "rb") as file:
+            return inputfile.read(file.read(), path, path.flag)
+    except OSError as error:
+        raise InvalidValue(path.flag, f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_changes(words):
+    """Return (a fresh URL or None, {option: value}) of `key=value` words; null stands for the default.
+
+    Raises InvalidValue.
+    """
+    texts, url = {}, None
+    for word in words:
+        key, mark, value = word.partition("=")
+        if key.strip() == "url" and mark:
+            url = value.strip()
+        else:
+            inputfile.put(texts, word)
+    nulls = {key: None for key, text in texts.items() if text == "null" and key in options.TABLE.fields}
+    try:
+        parsed = options.parse({key: text for key, text in texts.items() if key not in nulls}, text=True)
+    except InvalidValue as error:
+        raise InvalidValue(error.key.rpartition(".")[2], error.reason) from None
+    return url, dict(parsed, **nulls)

@@ -1,0 +1,138 @@
+"""One download of `get`: a daemon that lives as long as its one task needs.
+
+While the file is unfinished, the daemon's database lies beside the part file as
+`.dlserv-….db`: what the engine needs to go on, and to prove that it may. It is removed
+once the part has become the file.
+"""
+
+import os
+
+from ..contract import tid_of
+from ..engine.publish import choose_name
+from ..errors import Error, Exists
+from .existing import find_whole, same_bytes
+
+RENAME, NEVER = "rename", "never"       # values of download.overwrite
+
+
+class Failed(Error):
+    """The download failed; the sentence says why."""
+
+
+class Job:
+    """`url` into `folder`, from where an earlier run has left it.
+
+    `make_daemon(general)` returns a Daemon for that section of the settings. A file of the
+    same name is left alone if it is the whole file; else `replace` says that it is to be
+    replaced, and by default the new one takes another name.
+    """
+
+    def __init__(self, url, posted, folder, make_daemon, replace=False):
+        self.url, self.folder, self._replace = url, folder, replace
+        self._posted = {name: value for name, value in posted.items() if name not in ("paused", "priority")}
+        self._tid = tid_of(url)
+        self._database = os.path.join(folder, ".dlserv-%s.db" % self._tid[:12])
+        self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
+        self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
+        self._here = None               # the path of the whole file that was there already
+        self.is_kept = False            # after `stop`: there is a part to go on with
+
+    def start(self):
+        """Begin. Raises Error."""
+        daemon = self._make_daemon(
+            {"download_dir": self.folder, "db_path": self._database, "db_backend": "file"})
+        self._otherwise = daemon.config.download.overwrite
+        self._daemon = daemon.start()
+        if self._cautious:
+            self._daemon.configure({"download": {"overwrite": NEVER}})
+        try:
+            self._daemon.add(self.url, self._posted)
+        except Exists:
+            self._go_on(self._daemon.get(self._tid))
+
+    def _go_on(self, task):
+        """Continue what an earlier run has left, with the options as they are now."""
+        changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
+                   if self._posted.get(name) != task.posted.get(name)}
+        for name in ("filename", "dir"):
+            if name not in self._posted:
+                changes.pop(name, None)
+        if changes:
+            self._daemon.change(self._tid, None, changes)
+        if task.state in ("invalid", "paused"):
+            self._daemon.resume(self._tid)
+
+    @property
+    def task(self):
+        return self._daemon.get(self._tid)
+
+    def poll(self, seconds):
+        """Wait at most so long; return whether the download has ended."""
+        try:
+            task = self._daemon.wait(self._tid, seconds)
+        except TimeoutError:
+            return False
+        if self._cautious and _name_is_taken(task):
+            self._cautious = False
+            path, whole = find_whole(task.url, task.options, self._daemon.network, self.folder)
+            if whole:
+                self._here = path
+            elif self._otherwise == RENAME:
+                self._daemon.configure({"download": {"overwrite": RENAME}})
+                self._daemon.resume(self._tid)
+                return False
+        return True
+
+    def result(self):
+        """Return (the file's path, whether it was there already). Raises Failed."""
+        task = self.task
+        if self._here is not None:
+            return os.path.normpath(self._here), True
+        if task.state != "finished":
+            raise Failed(task.error or "it is %s" % task.state)
+        path = os.path.normpath(os.path.join(self.folder, task.filename))
+        wanted = os.path.join(os.path.dirname(path), choose_name(task.options.filename, task.file.resource))
+        if wanted == path or not os.path.lexists(wanted):
+            return path, False
+        if self._replace:
+            return _put_in_place(path, wanted), False
+        if same_bytes(path, wanted):        # the server could not tell before
+            os.unlink(path)
+            return wanted, True
+        return path, False
+
+    def stop(self):
+        """Leave nothing behind but the file, or a part with the database that it needs."""
+        if self._daemon is None:
+            return      # the database may be in use by another process
+        try:
+            for task in self._daemon.list():
+                if task.state != "finished" and not (task.downloaded and task.tmpfilename):
+                    self._daemon.delete(task.tid, del_file=True)
+        finally:
+            daemon, self._daemon = self._daemon, None
+            daemon.stop()
+        self.is_kept = any(task.state != "finished" for task in daemon.list())
+        if not self.is_kept:
+            for suffix in ("", ".lock", ".snapshot"):
+                _remove(self._database + suffix)
+
+
+def _name_is_taken(task):
+    return task.state == "invalid" and (
+        getattr(task, "reason", None) == "exists" or (task.error or "").endswith("is there already"))
+
+
+def _put_in_place(path, wanted):
+    try:
+        os.replace(path, wanted)
+    except OSError as error:
+        raise Failed(f"{wanted} cannot be replaced: {error.strerror}; the new file is {path}") from None
+    return wanted
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

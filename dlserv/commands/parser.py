@@ -1,0 +1,249 @@
+"""The command line's grammar: `dlserv [OPTION]... [COMMAND [ARGUMENT]...]`.
+
+`parse` returns the options of the command that was named, or of `serve` if none was. The
+daemon's options and `--url` may stand before the command or after it; a flag that a command
+has for itself means the command's behind it. Only the parsers that are needed are made.
+Errors print the usage, name the nearest right word, and exit with 2.
+"""
+
+import argparse
+import shutil
+import sys
+import textwrap
+
+from ..errors import InvalidValue
+from ..units import clean
+from ..version import __version__
+from .catalogue import COMMANDS, CONNECTION, EXAMPLES, EXIT_CODES, EXPORTING, SERVING, URL
+from .flags import Argument
+
+USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
+ANYWHERE = SERVING + EXPORTING + (URL,)
+EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
+ONLY = {("serve",): ("export", "import_", "no_token"), ("serve", "get"): ("download_dir",)}
+DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
+               "Without a command it runs the daemon.")
+
+
+def parse(arguments):
+    """Return (the Command that was named, the Namespace of its options).
+
+    `--help` makes it the command `help`. Exits after printing the version, and with 2 for a
+    wrong usage; raises InvalidValue for a value that cannot be read.
+    """
+    try:
+        return _parse(arguments)
+    except _HelpWanted as wanted:
+        return find("help"), argparse.Namespace(topic=wanted.command and wanted.command.name)
+
+
+def _parse(arguments):
+    before, name, behind = _split(arguments)
+    overview = Parser(None)
+    options = overview.parse_more(before, argparse.Namespace())
+    command = find("serve" if name is None else name)
+    if command is None:
+        overview.error(f"there is no command {name}" + nearest(name, [each.name for each in COMMANDS]))
+    options = Parser(command).parse_more(behind, options)
+    _check(command, options)
+    return command, options
+
+
+def find(name):
+    """Return the Command of that name, or None."""
+    return next((each for each in COMMANDS if each.name == name), None)
+
+
+def _split(arguments):
+    """Return (the options before the command, its name or None, what is behind it)."""
+    valued = {flag for each in ANYWHERE if each.takes_value for flag in each.flags}
+    index = 0
+    while index < len(arguments) and arguments[index].startswith("-"):
+        index += 2 if arguments[index] in valued else 1
+    name = arguments[index] if index < len(arguments) else None
+    return arguments[:index], name, arguments[index + 1:]
+
+
+def _check(command, options):
+    """Refuse options that exclude each other or are for another command. Raises InvalidValue."""
+    for group in EXCLUSIVE:
+        given = [_flag(each) for each in group if getattr(options, each, None)]
+        if len(given) > 1:
+            raise InvalidValue(given[1], f"this cannot be combined with {given[0]}")
+    for names, others in ONLY.items():
+        given = [_flag(each) for each in others if getattr(options, each, None)]
+        if given and command.name not in names:
+            raise InvalidValue(given[0], f"this is for {' and '.join(names)}, not for {command.name}")
+    if command.name == "serve" and options.url is not None:
+        raise InvalidValue(options.url.flag, "this is for the commands, not for the daemon")
+
+
+def _flag(dest):
+    return "--" + dest.rstrip("_").replace("_", "-")
+
+
+def nearest(word, words):
+    """Return "; did you mean …?" with the nearest of the words, or "" if none is near.
+
+    `words` may be a dict whose values are shown in place of the words.
+    """
+    import difflib
+    longer = [each for each in words if each.startswith(word)] if len(word.strip("-")) > 1 else []
+    near = longer or difflib.get_close_matches(word, words, 1)
+    if not near:
+        return ""
+    return f"; did you mean {words[near[0]] if isinstance(words, dict) else near[0]}?"
+
+
+class _HelpWanted(Exception):
+    """`--help` was given, behind the command or before any (None)."""
+
+    def __init__(self, command):
+        super().__init__()
+        self.command = command
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser, namespace, value, flag=None):
+        raise _HelpWanted(parser.command)
+
+
+HELP = Argument("-h", "--help", action=_Help, nargs=0, help="print this help")
+VERSION = Argument("--version", action="version", version="dlserv " + __version__,
+                   help="print the version")
+
+
+def _arguments_of(command):
+    """Return the rows of the command's own arguments."""
+    if command is None:
+        return (VERSION,)
+    return command.arguments + (CONNECTION if command.needs_daemon else ())
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command, or of what may stand before it if that is None."""
+
+    def __init__(self, command):
+        self.command = command
+        super().__init__(prog="dlserv", usage=usage(command) if command else USAGE, allow_abbrev=False,
+                         add_help=False)
+        self._flags = []
+        for argument in (HELP,) + _arguments_of(command):
+            self._add(argument)
+        for argument in ANYWHERE:
+            self._add(argument, hidden=True)
+
+    def _add(self, argument, hidden=False):
+        """Add the argument with those of its flags that are still free, its aliases out of sight."""
+        flags = [flag for flag in argument.flags if flag not in self._flags]
+        options = dict(argument.options, **({"help": argparse.SUPPRESS} if hidden else {}))
+        if argument.is_positional:
+            self.add_argument(*flags, **options)
+        elif flags:
+            self._flags += flags + list(argument.aliases)
+            action = self.add_argument(*flags, **options)
+            if argument.aliases:
+                options.update(dest=action.dest, help=argparse.SUPPRESS)
+                self.add_argument(*argument.aliases, **options)
+
+    def parse_more(self, arguments, namespace):
+        """Return the namespace with what the arguments say, which may stand in any order."""
+        _, rest = self.parse_known_args(arguments, namespace)
+        words = self._words_of(rest)
+        if words:
+            places = [each for each in _arguments_of(self.command) if each.options.get("nargs") in ("*", "+")]
+            if not places:
+                self.error(f"{words[0]!r} is one argument too many")
+            getattr(namespace, places[-1].flags[0]).extend(words)
+        return namespace
+
+    def _words_of(self, rest):
+        """Return the words that argparse left over because options stood between them."""
+        words, plain = [], False
+        for each in rest:
+            if plain or not each.startswith("-") or each == "-":
+                words.append(each)
+            elif each == "--":
+                plain = True
+            else:
+                flag = each.partition("=")[0]
+                self.error(f"there is no option {flag}" + nearest(flag, self._flags))
+        return words
+
+    def error(self, message):
+        """Print the usage and the sentence; exit with 2."""
+        self.print_usage(sys.stderr)
+        where = f"dlserv {self.command.name}" if self.command else "dlserv"
+        self.exit(2, f"{where}: {clean(message)}\n")
+
+
+# -- usage and help -------------------------------------------------------------------------
+
+def usage(command):
+    """Return the one line that shows how the command is called."""
+    parts = ["dlserv " + command.name]
+    if command.needs_daemon or any(not each.is_positional for each in command.arguments):
+        parts.append("[OPTION]...")
+    return " ".join(parts + [_shown(each) for each in command.arguments if each.is_positional])
+
+
+def _shown(argument):
+    name = argument.options.get("metavar") or "|".join(argument.options["choices"])
+    return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % name
+
+
+def example(text):
+    """Return an example as it is typed."""
+    return text if "dlserv " in text else "dlserv " + text
+
+
+def help_of(command):
+    """Return the help of one command."""
+    visible = [each for each in _arguments_of(command) if each.options["help"] != argparse.SUPPRESS]
+    lines = ["usage: " + usage(command), "", sentence(command.help)]
+    for heading, is_positional in (("arguments:", True), ("options:", False)):
+        pairs = [(label(each), each.options["help"]) for each in visible + [HELP]
+                 if each.is_positional == is_positional]
+        lines += ["", heading] + _columns(pairs) if pairs else []
+    lines += ["", "examples:"] + ["  " + example(each) for each in command.examples]
+    return "\n".join(lines + [""] * bool(command.notes) + list(command.notes)) + "\n"
+
+
+def help_of_all():
+    """Return the overview: the commands, three examples, and the options that may stand anywhere."""
+    lines = ["usage: " + USAGE, "", DESCRIPTION, "", "commands:"]
+    lines += _columns([(each.name, each.help) for each in COMMANDS])
+    lines += ["", "examples:"] + _columns(EXAMPLES)
+    lines += ["", "options, before or after the command:"]
+    lines += _columns([(label(each), each.options["help"]) for each in ANYWHERE + (HELP, VERSION)])
+    lines += ["", "exit codes:"] + _columns([(str(code), meaning) for code, meaning in EXIT_CODES])
+    return "\n".join(lines) + "\n"
+
+
+def sentence(text):
+    """Return the text as a sentence."""
+    return text[0].upper() + text[1:] + "."
+
+
+def label(argument):
+    """Return the argument's name, or its flags, as the help lists them."""
+    name = argument.options.get("metavar") or "|".join(argument.options.get("choices", ()))
+    if argument.is_positional:
+        return name
+    value = " [%s]" if argument.options.get("nargs") == "?" else " %s"
+    return ", ".join(argument.flags) + (value % name if argument.takes_value else "")
+
+
+def _columns(pairs):
+    """Return the lines of two columns; what does not fit into either goes on below."""
+    longest = max(len(left) for left, _ in pairs)
+    first = 4 + (longest if longest < 44 else max(len(left) for left, _ in pairs if len(left) < 28))
+    width = max(30, min(100, shutil.get_terminal_size().columns - 1) - first)
+    lines = []
+    for left, right in pairs:
+        rest = textwrap.wrap(right, width)
+        if len(left) > first - 4:
+            lines.append("  " + left)
+            left = ""
+        lines += [("" if number else "  " + left).ljust(first) + line for number, line in enumerate(rest)]
+    return [line.rstrip() for line in lines]

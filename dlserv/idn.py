@@ -1,0 +1,93 @@
+"""Host names outside ASCII, read as browsers and curl read them (UTS 46, non-transitional).
+
+Python's idna codec is IDNA 2003: it turns ß and ς into other letters and drops the two joiners, and so
+leads to another host. Its tables are right for every other character, and are used here.
+"""
+
+import re
+
+SHARP_S, FINAL_SIGMA, ZWNJ, ZWJ = "\u00df", "\u03c2", "\u200c", "\u200d"
+
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_KEPT = {SHARP_S: SHARP_S, "\u1e9e": SHARP_S, FINAL_SIGMA: FINAL_SIGMA, ZWNJ: ZWNJ, ZWJ: ZWJ}
+_LONGEST_LABEL, _LONGEST_NAME = 63, 255     # characters
+_VIRAMA = 9     # the combining class
+
+
+class NeedsCodec(ValueError):
+    """This Python lacks the tables of Unicode, or the punycode codec."""
+
+
+def to_ascii(host):
+    """Return the host name in ASCII and lower case. Raise ValueError with the reason."""
+    if host.isascii():
+        return host.lower()
+    try:
+        return ".".join(map(_label_to_ascii, _DOTS.split(host)))
+    except (ImportError, LookupError):
+        raise NeedsCodec("has a host name outside ASCII; for that, install python3-codecs here") from None
+    except UnicodeError:
+        raise ValueError("has a host that is not a valid international name") from None
+
+
+def comparable(name):
+    """Return the name as hosts are compared: ASCII, lower case, without a final dot.
+
+    A text that is no host name equals none, and is returned in lower case.
+    """
+    try:
+        return to_ascii(name).rstrip(".")
+    except ValueError:
+        return name.lower()
+
+
+def _label_to_ascii(label):
+    if label.isascii():
+        return label.lower()
+    mapped = _mapped(label[:_LONGEST_NAME])
+    if not mapped.isascii() and len(mapped) < _LONGEST_LABEL:
+        _check(mapped)
+        mapped = "xn--" + mapped.encode("punycode").decode("ascii")
+    if not 0 < len(mapped) <= _LONGEST_LABEL or "." in mapped or len(label) > _LONGEST_NAME:
+        raise UnicodeError("the label is empty, too long, or was two")
+    return mapped
+
+
+def _mapped(label):
+    """Return the label in lower case and NFKC, without what is ignored (RFC 3454, B.1 and B.2)."""
+    import stringprep
+    import unicodedata
+    folded = (_KEPT.get(char) or (not stringprep.in_table_b1(char) and stringprep.map_table_b2(char)) or ""
+              for char in label)
+    return unicodedata.normalize("NFKC", "".join(folded))
+
+
+def _check(label):
+    """Raise UnicodeError for prohibited characters, joiners that join nothing and mixed directions."""
+    import stringprep as tables
+    prohibited = (tables.in_table_c12, tables.in_table_c22, tables.in_table_c3, tables.in_table_c4,
+                  tables.in_table_c5, tables.in_table_c6, tables.in_table_c7, tables.in_table_c8,
+                  tables.in_table_c9)
+    letters = [char for char in label if char not in (ZWJ, ZWNJ)]
+    if label.startswith("xn--") or any(test(char) for char in letters for test in prohibited):
+        raise UnicodeError("the label has a prohibited character")
+    if any(map(tables.in_table_d1, letters)) and (
+            any(map(tables.in_table_d2, letters))
+            or not (tables.in_table_d1(letters[0]) and tables.in_table_d1(letters[-1]))):
+        raise UnicodeError("the label mixes directions")
+    if not all(_joins(label, index) for index, char in enumerate(label) if char in (ZWJ, ZWNJ)):
+        raise UnicodeError("the label has a joiner where nothing joins")
+
+
+def _joins(label, index):
+    """Whether the joiner at the index means something there (RFC 5892, A.1 and A.2).
+
+    Unicode's joining types are not in Python; letters without case stand for those that join.
+    """
+    import unicodedata
+    before, behind = label[:index], label[index + 1:].lstrip(ZWJ + ZWNJ)
+    if before and unicodedata.combining(before[-1]) == _VIRAMA:
+        return True
+    bases = [char for char in before if unicodedata.category(char) != "Mn"][-1:] + list(behind[:1])
+    return (label[index] == ZWNJ and len(bases) == 2
+            and all(unicodedata.category(char) == "Lo" for char in bases))

@@ -1,0 +1,81 @@
+"""Settings from everywhere: the command line over the environment over the file over the defaults."""
+
+import logging
+import os
+
+from . import config, config_file
+
+# The command line's options that stand for a setting.
+FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
+         "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level"),
+         "token": ("server", "token"), "token_file": ("server", "token_file")}
+_TOKEN_KEYS = ("token", "token_file")
+
+
+def gather(options, environ):
+    """Return (a mapping for Daemon, [(log level, remark), …], the path of the configuration file).
+
+    `options` is the command line's Namespace, or None. Raises InvalidValue.
+    """
+    flags = vars(options) if options else {}
+    named = flags.get("config")
+    path = named or config.default_config_path(environ, _is_root())
+    from_file = config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+    from_environment, unknown = config.from_environment(environ)
+    sources = [from_file or {}, from_environment, _from_flags(flags)]
+    mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
+    _fill_paths(mapping.setdefault("general", {}), environ)
+    remarks = [(logging.WARNING, f"there is no setting for the environment variable {name}")
+               for name in unknown]
+    remarks.append((logging.INFO, "no configuration file" if from_file is None
+                    else f"configuration file {path}"))
+    return mapping, remarks, os.path.abspath(path)
+
+
+def _fill_paths(general, environ):
+    """Put in the paths that are the default on this machine; a tilde is the home folder."""
+    general.setdefault("download_dir", config.default_download_dir(environ))
+    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    for key in ("download_dir", "db_path"):
+        if isinstance(general[key], str):
+            general[key] = os.path.expanduser(general[key])
+
+
+def _token_of(sources):
+    """Return the keys that tell the token, all from the same source."""
+    for source in reversed(sources):
+        given = source.get("server", {})
+        if any(given.get(key) for key in _TOKEN_KEYS):
+            return {key: given.get(key) for key in _TOKEN_KEYS}
+    return dict.fromkeys(_TOKEN_KEYS)
+
+
+def _is_root():
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _from_flags(flags):
+    mapping = {}
+    for name, (section, key) in FLAGS.items():
+        value = flags.get(name)
+        if value is not None:
+            parsed = config.TABLES[section].parse({key: str(value)}, text=True)
+            mapping.setdefault(section, {}).update(parsed)
+    return mapping
+
+
+def as_typed(sentence, options):
+    """Return the sentence about a setting with the flag in its place that set it, as it was typed."""
+    for name, key in dict(FLAGS, config=("config",)).items():
+        flag, where = getattr(getattr(options, name, None), "flag", None), ".".join(key)
+        if flag and sentence.startswith(where + ": "):
+            return flag + sentence[len(where):]
+    return sentence
+
+
+def environment_proxies():
+    """Return {scheme: proxy} of the environment."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment
+    return getproxies_environment()

@@ -1,0 +1,189 @@
+"""A database in one file: everything in memory, and a journal of commits.
+
+The journal is rewritten whole, atomically, when it has grown to twice what it holds. It is
+there because a relaxed commit, one a second while tasks download, must neither rewrite a
+flash disk nor risk the file; appending a checked frame does neither.
+"""
+
+import contextlib
+import os
+import struct
+import zlib
+
+from ..fs import sync_folder
+from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
+
+
+class JournalMapping(Mapping):
+    """Everything in memory, journalled to one file. Raises OSError.
+
+    The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
+    payload: one commit's changes, each a key's and a value's length (DELETED for a key
+    that is gone), the key, the value. A frame that a crash cut short does not count.
+    """
+
+    kind = "file"
+
+    MAGIC = b"dlserv journal\n\0"
+    MARK = b"\xd1FRM"
+    FRAME = struct.Struct(">4sII")
+    ENTRY = struct.Struct(">II")
+    DELETED = 0xffffffff
+    SLACK = 2 ** 18         # bytes the journal may waste before it is rewritten
+
+    def __init__(self, path):
+        super().__init__()
+        self._path, self._memory, self._live = path, {}, 0
+        self._must_rewrite = False
+        create_private(path)
+        self._file = open(path, "r+b", buffering=0)
+        try:
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self):
+        data = self._file.read()
+        self._end = len(self.MAGIC)
+        if not data:
+            self._file.write(self.MAGIC)
+        for start, end, changes in self.frames(data):
+            if start != self._end:
+                raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
+            self._remember(changes)
+            self._end = end
+
+    @classmethod
+    def frames(cls, data):
+        """(start, end, changes) of every frame that is whole, wherever it lies."""
+        position = data.find(cls.MARK)
+        while position >= 0:
+            changes, end = cls._frame(data, position)
+            if changes is not None:
+                yield position, end, changes
+            position = data.find(cls.MARK, end)
+
+    @classmethod
+    def _frame(cls, data, position):
+        begin = position + cls.FRAME.size
+        if begin > len(data):
+            return None, position + 1
+        _, length, checksum = cls.FRAME.unpack_from(data, position)
+        payload = data[begin:begin + length]
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            return None, position + 1
+        try:
+            return dict(cls._entries(payload)), begin + length
+        except struct.error:
+            return None, position + 1
+
+    @classmethod
+    def _entries(cls, payload):
+        position = 0
+        while position < len(payload):
+            key_size, value_size = cls.ENTRY.unpack_from(payload, position)
+            position += cls.ENTRY.size
+            key = payload[position:position + key_size]
+            position += key_size
+            if value_size == cls.DELETED:
+                yield key, None
+                continue
+            yield key, payload[position:position + value_size]
+            position += value_size
+
+    def _stored(self, key):
+        return self._memory.get(key)
+
+    def _stored_keys(self):
+        return list(self._memory)
+
+    def _save(self, changes, durable):
+        if self._must_rewrite:
+            self._rewrite()
+        try:
+            self._append(self.encode(changes), durable)
+        except OSError:
+            self._cut()
+            raise
+        self._remember(changes)
+        if self._end > 2 * self._live + self.SLACK:
+            with contextlib.suppress(OSError):      # as it is, it holds all as well
+                self._rewrite()
+
+    def _cut(self):
+        """Take a frame back that was not written for sure: what was refused is not to happen later."""
+        try:
+            os.ftruncate(self._file.fileno(), self._end)
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._must_rewrite = True
+
+    def _append(self, frame, durable):
+        if self._file.closed:       # a rewrite could not open it again
+            self._file = open(self._path, "r+b", buffering=0)
+        self._file.seek(self._end)
+        view = memoryview(frame)
+        while view:
+            view = view[self._file.write(view):]
+        if durable:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._must_rewrite = True   # what it left of all on the disk is anyone's guess
+                raise
+        self._end += len(frame)
+
+    def _remember(self, changes):
+        for key, value in changes.items():
+            self._live -= self._weight(key, self._memory.pop(key, None))
+            if value is not None:
+                self._memory[key] = value
+                self._live += self._weight(key, value)
+
+    def _weight(self, key, value):
+        return 0 if value is None else self.ENTRY.size + len(key) + len(value)
+
+    @classmethod
+    def encode(cls, changes):
+        """The frame of one commit."""
+        payload = b"".join(
+            cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
+            for key, value in changes.items())
+        return cls.FRAME.pack(cls.MARK, len(payload), zlib.crc32(payload)) + payload
+
+    def _rewrite(self):
+        """Replace the journal by one that says the same in fewer bytes."""
+        end = _write_new(self._path, self._memory.items())
+        self._file.close()
+        try:
+            os.replace(self._path + ".new", self._path)
+            self._end = end
+            sync_folder(self._path)
+            self._must_rewrite = False
+        finally:
+            self._file = open(self._path, "r+b", buffering=0)
+
+    def is_in_place(self):
+        return self._file.closed or is_at(self._path, os.fstat(self._file.fileno()))
+
+    def close(self):
+        self._file.close()
+
+
+def write_journal(path, items):
+    """Replace the file by a journal of these (key, value), atomically. Raises OSError."""
+    _write_new(path, items)
+    os.replace(path + ".new", path)
+    sync_folder(path)
+
+
+def _write_new(path, items):
+    """Write the journal beside the file, as path.new; gives its size."""
+    with open(path + ".new", "wb", opener=open_private) as file:
+        file.write(JournalMapping.MAGIC)
+        for item in items:
+            file.write(JournalMapping.encode(dict([item])))
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()

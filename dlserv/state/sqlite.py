@@ -1,0 +1,131 @@
+"""A database in SQLite: a table as dbm.sqlite3 lays it out, so that shelve.open of Python 3.13 reads it."""
+
+import os
+
+from . import wal
+from .mapping import DamagedFile, Mapping, create_private, is_at
+
+try:
+    import sqlite3
+    ERRORS = (OSError, sqlite3.Error)
+except ImportError:     # OpenWrt without python3-sqlite3
+    sqlite3 = None
+    ERRORS = (OSError,)
+
+_FAILED_FLUSHES = (1034, 1290)  # SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC
+REPLAYED = "-replayed"      # ends the name of a copy that has what a damaged log has kept
+
+
+class SqliteMapping(Mapping):
+    """A table of keys and values. Raises sqlite3.Error."""
+
+    kind = "sqlite"
+
+    BUILD = "CREATE TABLE IF NOT EXISTS Dict (key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)"
+    LOOK_UP = "SELECT value FROM Dict WHERE key = ?"
+    STORE = "INSERT INTO Dict (key, value) VALUES (?, ?)"
+    AGAIN = " ON CONFLICT (key) DO UPDATE SET value = excluded.value"   # half the pages of REPLACE
+    AT_ONCE = 8             # records that one statement stores, which then is the transaction
+    DELETE = "DELETE FROM Dict WHERE key = ?"
+    KEYS = "SELECT key FROM Dict"
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+        create_private(path)
+        self._status = os.stat(path)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._synchronous, self._is_doubtful = None, False
+        self._store, self._again = self.STORE, self.AGAIN
+        if sqlite3.sqlite_version_info < (3, 24):
+            self._store, self._again = self.STORE.replace("INSERT", "REPLACE"), ""
+        try:
+            # Exclusive: no shared memory, which network file systems do not have.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._synchronize("FULL")
+            self._db.execute(self.BUILD)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _synchronize(self, level):
+        if level != self._synchronous:
+            self._db.execute("PRAGMA synchronous = " + level)
+            self._synchronous = level
+
+    def check(self):
+        known = self._merge_log()
+        behind = wal.pages_behind(self._path + "-wal", known)
+        if behind:      # SQLite will remove that file
+            wal.replay(self._path, behind, self._path + REPLAYED)
+            raise DamagedFile("its log is damaged behind frame %d" % known)
+        verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        try:
+            self._stored(b"")
+        except sqlite3.OperationalError as error:   # "no such column"
+            raise sqlite3.DatabaseError(str(error)) from error
+
+    def _merge_log(self):
+        """Copy the log into the database, if there is room. Return how many of its frames SQLite believes."""
+        try:
+            return self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        except sqlite3.OperationalError:    # a full disk: what the log holds can be read all the same
+            return wal.committed_frames(self._path + "-wal")
+
+    def _stored(self, key):
+        row = self._db.execute(self.LOOK_UP, (key,)).fetchone()
+        return row and row[0]
+
+    def _stored_keys(self):
+        return [row[0] for row in self._db.execute(self.KEYS)]
+
+    def _save(self, changes, durable):
+        self._synchronize("FULL" if durable else "NORMAL")
+        if self._is_doubtful:
+            self._rewrite_log()
+        try:
+            if len(changes) <= self.AT_ONCE and None not in changes.values():
+                self._db.execute(self._store + ", (?, ?)" * (len(changes) - 1) + self._again,
+                                 [part for change in changes.items() for part in change])
+            else:
+                self._save_many(changes)
+        except sqlite3.OperationalError as error:
+            self._is_doubtful = _is_failed_flush(error)
+            raise
+
+    def _rewrite_log(self):
+        """Bring what the log holds into the database, and begin the log again.
+
+        A flush that fails takes pages with it which the next flush does not miss: those of
+        earlier, relaxed commits too, and then nothing that is written behind them counts.
+        """
+        if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise OSError("the log of the database is in use")
+        self._is_doubtful = False
+
+    def _save_many(self, changes):
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(self._store + self._again,
+                                 [each for each in changes.items() if each[1] is not None])
+            self._db.executemany(self.DELETE, [(key,) for key in changes if changes[key] is None])
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def is_in_place(self):
+        return is_at(self._path, self._status)
+
+    def close(self):
+        self._db.close()
+
+
+def _is_failed_flush(error):
+    """Return True if a flush may have failed; before Python 3.11, that can be any failed call."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return str(error) == "disk I/O error" if code is None else code in _FAILED_FLUSHES

@@ -1,0 +1,117 @@
+"""The thread that keeps the progress of all attempts.
+
+A kill -9 costs at most a second of work, a power cut at most five.
+"""
+
+import logging
+import threading
+import time
+
+from ..errors import LocalError, StoreBroken
+
+log = logging.getLogger(__name__)
+
+
+class Checkpointer:
+    """Stores the progress of the runner's attempts every second, and flushes first every few seconds.
+
+    Each time it also lets the runner look after the disk. Sleeps while nothing runs.
+    """
+
+    EVERY = 0.8         # seconds between checkpoints, a commit without a flush
+    FIRST = 0.1         # the same where all was quiet before; doubles up to that
+    FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
+    FLUSH_BYTES = 2 ** 27   # or as soon as so many wait to be written: the end comes quicker then
+
+    def __init__(self, runner):
+        self._runner = runner
+        self._wake = threading.Condition()
+        self._awake = self._stopping = False
+        self._pause = self.FIRST
+        self._flushed, self._count = time.monotonic(), 0    # when, and how many bytes were here then
+        self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def wake(self):
+        """Take note that an attempt has begun."""
+        with self._wake:
+            if not self._awake:
+                self._awake = True
+                self._wake.notify()
+
+    def stop(self):
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _main(self):
+        while self._sleep():
+            try:
+                attempts = self._runner.attempts()
+                if attempts:
+                    self.wake()
+                    self._runner.watch(attempts)
+                    self._checkpoint(attempts, self._is_time_to_flush(attempts))
+            except StoreBroken:
+                pass        # the store tells it, and tries again
+            except Exception:
+                log.exception("a checkpoint failed; the next one may do better")
+                self.wake()
+
+    def _is_time_to_flush(self, attempts):
+        here, now = sum(attempt.download.count for attempt in attempts), time.monotonic()
+        flush = now - self._flushed >= self.FLUSH_EVERY or here - self._count >= self.FLUSH_BYTES
+        if flush:
+            self._flushed = now
+        self._count = here if flush else min(here, self._count)
+        return flush
+
+    def _sleep(self):
+        """Return False when it is time to end."""
+        with self._wake:
+            if not self._awake and not self._stopping:
+                self._pause = self.FIRST
+                self._wake.wait_for(lambda: self._awake or self._stopping)
+            self._awake = False
+            self._wake.wait_for(lambda: self._stopping, self._pause)
+            self._pause = min(self.EVERY, 2 * self._pause)
+            return not self._stopping
+
+    def _checkpoint(self, attempts, flush):
+        progress = {attempt: (attempt.plans, _progress(attempt, flush)) for attempt in attempts}
+        ticket = self._store(progress, flush)
+        if ticket is not None:
+            ticket.wait()
+
+    def _store(self, progress, flushed):
+        """Store {attempt: (its plans, its Progress)} in one transaction; return the Ticket, or None.
+
+        An attempt that has planned since is left out: a flush may take long, and what it saw
+        may be given up by now. One whose disk failed goes back to what was flushed.
+        """
+        changes, registry = {}, self._runner.registry
+        with registry.lock:
+            for attempt, (plans, reached) in progress.items():
+                if not registry.is_current(attempt):
+                    continue
+                if attempt.download.disk_failed:
+                    attempt.task.fall_back()
+                elif reached is not None and plans == attempt.plans:
+                    attempt.task.advance(reached, attempt.session, flushed)
+                else:
+                    continue
+                changes.update(attempt.task.changes())
+            return registry.store.write(changes, durable=flushed) if changes else None
+
+
+def _progress(attempt, flush):
+    """Return the attempt's Progress, or None if it has none. Interrupt it if its bytes cannot be flushed."""
+    try:
+        return attempt.download.flush() if flush else attempt.download.progress()
+    except LocalError as error:
+        log.warning("%s: %s", attempt.tid[:8], error)
+        attempt.interrupt(error)
+        return None

@@ -1,0 +1,142 @@
+"""What can be told about a task: derived from its fields and from the attempt under way.
+
+Nothing here changes anything; all of it may be read without the registry's lock.
+"""
+
+import time
+
+from .. import urls
+from ..engine import filename
+from ..engine.meter import seconds_left
+from ..units import clean, format_seconds
+from .states import DOWNLOADING, QUEUED
+
+
+class Figures:
+    """The read-only half of `task.Task`."""
+
+    __slots__ = ()
+
+    @property
+    def attempt(self):
+        """The Attempt under way, one that was cancelled included, as the runner's table has it; or None."""
+        attempt = self._registry.running.get(self.tid) if self._registry is not None else None
+        return attempt if attempt is not None and attempt.task is self else None
+
+    @property
+    def endpoint(self):
+        """The "host:port" whose slots it takes."""
+        return urls.parse(self.url).endpoint
+
+    @property
+    def error(self):
+        """Why the task failed, or what it waits for and how long; a sentence, or None."""
+        delay, closed = self.delay, self.closed_for
+        if closed > delay:
+            return (f"waiting for {self.gate.endpoint}, which asked to be left alone "
+                    f"for another {format_seconds(closed)}")
+        if delay and self.failures > self.retries:
+            return f"{self.problem}; the next try is in {format_seconds(delay)}"
+        return self.problem
+
+    @property
+    def is_held_back(self):
+        """Whether it is queued and would not start now even if all slots were free."""
+        return self.delay > 0 or self.closed_for > 0
+
+    @property
+    def delay(self):
+        """Seconds until the next try of a queued task, 0.0 if it may start at once."""
+        if self.state != QUEUED or not self.not_before:
+            return 0.0
+        return max(0.0, self.not_before - time.monotonic())
+
+    @property
+    def closed_for(self):
+        """Seconds for which the server that a queued task waits for is to be left alone."""
+        return self.gate.closed_for if self.state == QUEUED and self.gate is not None else 0.0
+
+    @property
+    def resource(self):
+        """The engine's Resource, or None until a server has answered."""
+        if self.file is not None:
+            return self.file.resource
+        attempt = self.attempt
+        if attempt is not None and attempt.download.resource is not None:
+            return attempt.download.resource
+        return self.progress and self.progress.resource
+
+    @property
+    def filename(self):
+        """The file's name relative to the download directory, fit to be shown; "" while unknown."""
+        return self._below(self._known_name())
+
+    def _known_name(self):
+        """Return the file's name without its folder; "" if neither a server nor an option has told it."""
+        name = (self.file and self.file.name) or (self.progress and self.progress.target) \
+            or (self.previous and self.previous.name)
+        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
+
+    @property
+    def tmpfilename(self):
+        """The part file's name likewise; "" when there is none."""
+        return self._below(self.progress.part) if self.progress else ""
+
+    def _below(self, name):
+        return clean(f"{self.options.dir}/{name}" if name and self.options.dir else name, "_")
+
+    @property
+    def name(self):
+        """The file's name without its folder, or the best guess until that is known; fit to be shown."""
+        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
+        return clean(name, "_")
+
+    @property
+    def title(self):
+        """The name without its extension."""
+        return filename.split(self.name)[0]
+
+    @property
+    def extension(self):
+        """The extension of the name with its dot, "" while the name is unknown or has none."""
+        return filename.split(self._known_name())[1]
+
+    @property
+    def downloaded(self):
+        """Bytes that are here."""
+        if self.file is not None:
+            return self.file.identity.size
+        attempt = self.attempt
+        if attempt is not None:
+            return attempt.download.count
+        return sum(end - start for start, end in self.progress.done) if self.progress else 0
+
+    @property
+    def total(self):
+        """Bytes of the whole file; 0 while unknown."""
+        if self.file is not None:
+            return self.file.identity.size
+        return (self.resource and self.resource.total) or 0
+
+    @property
+    def speed(self):
+        """Bytes a second; 0 unless downloading."""
+        attempt = self.attempt
+        return round(attempt.download.speed, 1) if attempt is not None and self.state == DOWNLOADING else 0
+
+    @property
+    def eta(self):
+        """Seconds left; 0 while that is unknown and when not downloading."""
+        return seconds_left(max(0, self.total - self.downloaded), self.speed)
+
+    @property
+    def connections(self):
+        """Connections that are open."""
+        attempt = self.attempt
+        return attempt.download.connections if attempt is not None else 0
+
+    @property
+    def seconds(self):
+        """Time spent downloading, an attempt under way included."""
+        attempt = self.attempt
+        return self.elapsed + (attempt.seconds if attempt is not None else 0.0)

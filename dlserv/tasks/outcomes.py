@@ -1,0 +1,133 @@
+"""What the end of an attempt leads to: finished, another try later, a wait, or invalid."""
+
+import errno
+import logging
+import socket
+from collections import Counter
+
+from ..engine.download import Finished
+from ..engine.retry import Policy
+from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, WrongClock,
+                      reason_of)
+from ..net.host_limits import HostClosed
+from ..units import format_seconds
+from .waits import Waits
+
+# What ends an attempt without being the task's fault or the remote's.
+_WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
+          StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
+          Offline: "waiting for the network", WrongClock: "waiting for the clock"}
+_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """The policy for attempts that ended; every method is called with the registry's lock held.
+
+    `counts` says how many attempts have "finished" or "failed" for good, and how many were
+    "retried", that is, made again after a failure, since the start. `waits` has the tasks
+    that wait for this machine.
+    """
+
+    def __init__(self, registry, settings):
+        self._registry, self._settings = registry, settings
+        self.counts = Counter(finished=0, failed=0, retried=0)
+        self.waits = Waits()
+
+    def conclude(self, attempt, outcome):
+        """Change the attempt's task as its outcome demands, a Finished or an exception.
+
+        Return the seconds for which the task waits before it may start again.
+        """
+        task = attempt.task
+        if isinstance(outcome, Finished):
+            return self._finish(task, outcome)
+        outcome = exhaustion_in(outcome) or outcome
+        if not isinstance(outcome, Error):
+            return self.blame_a_bug(task, outcome)
+        task.reach(attempt.download.count, attempt.before)
+        if isinstance(outcome, tuple(_WAITS)):
+            return self._wait_out(task, outcome)
+        if isinstance(outcome, HostClosed):
+            return self._hold_back(task, outcome)
+        if isinstance(outcome, Temporary):
+            return self._retry(task, outcome)
+        return self._fail(task, "error", str(outcome), reason_of(outcome))
+
+    def blame_a_bug(self, task, bug):
+        """Fail the task because of an exception that nobody expected."""
+        log.error("%s: internal error", task.tid[:8], exc_info=bug)
+        return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
+
+    def cannot_begin(self, task, bug):
+        """Change a task whose attempt could not even be made; return the seconds for which it waits."""
+        exhausted = exhaustion_in(bug)
+        return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, bug)
+
+    def _finish(self, task, finished):
+        task.finish(finished)
+        self.counts["finished"] += 1
+        log.info("%s: finished %s", task.tid[:8], task.filename)
+        return 0
+
+    def _retry(self, task, error):
+        """Queue the task again for later, or give up."""
+        policy = Policy(task.options.retries, self._settings.download.retry_wait)
+        delay = policy.delay(task.count_failure(), error.retry_after)
+        if delay is None:
+            return self._fail(task, "error", str(error), reason_of(error))
+        task.requeue(str(error), reason_of(error))
+        self._registry.note(task, "warning", f"{error}; the next try is in {format_seconds(delay)}")
+        return delay
+
+    def _wait_out(self, task, error):
+        """Queue the task until this machine is fit again; that counts as no try."""
+        what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
+        task.requeue(f"{what}: {error}", reason_of(error))
+        self._note_once(task, what)
+        return self.waits.add(task.tid, what)
+
+    def _hold_back(self, task, closed):
+        """Queue the task until the server that asked to be left alone may be asked; that counts as no try."""
+        task.requeue(waits_for=closed.endpoint)
+        return 0
+
+    def note_held_back(self, task):
+        """Put into the log of a queued task that its server is closed."""
+        if task.closed_for:
+            self._note_once(task, f"waiting for {task.gate.endpoint}")
+
+    def _note_once(self, task, what):
+        """Put the task's error, which begins with `what`, on top of its log unless it is there."""
+        if not task.log or not task.log[0]["msg"].startswith(what):
+            self._registry.note(task, "warning", task.error)
+
+    def _fail(self, task, level, sentence, reason):
+        task.fail(sentence, reason)
+        self.counts["failed"] += 1
+        self._registry.note(task, level, sentence)
+        log.warning("%s: invalid: %s", task.tid[:8], sentence)
+        return 0
+
+
+def exhaustion_in(error):
+    """Return an Exhausted if a limit of the system was met, whatever that was taken for; else None."""
+    while isinstance(error, Exception):
+        if isinstance(error, Exhausted):
+            return error
+        if isinstance(error, OSError) and error.errno in _FILES:
+            return Exhausted()
+        if _is_out_of_memory(error):
+            return Exhausted("memory")
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return Exhausted("threads")
+        error = error.__cause__
+    return None
+
+
+def _is_out_of_memory(error):
+    return (isinstance(error, MemoryError)
+            or isinstance(error, socket.gaierror) and error.errno == socket.EAI_MEMORY
+            or isinstance(error, OSError) and error.errno == errno.ENOMEM
+            or getattr(error, "reason", None) == "MALLOC_FAILURE")      # of an ssl.SSLError

@@ -1,0 +1,32 @@
+"""The states of a task, the events that lead from one to another, and nothing else.
+
+`TRANSITIONS` is the whole state machine: a missing cell is the error.
+"""
+
+from ..errors import Conflict
+
+QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
+FINISHED, INVALID = "finished", "invalid"
+STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
+
+START, PAUSE, RESUME = "start", "pause", "resume"
+REQUEUE, FINISH, FAIL, RESTART = "requeue", "finish", "fail", "restart"
+
+TRANSITIONS = {
+    QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
+    DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID},
+    PAUSED: {RESUME: QUEUED},
+    INVALID: {RESUME: QUEUED, RESTART: QUEUED},
+    FINISHED: {RESTART: QUEUED},
+}
+
+_PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued again",
+         FINISH: "finished", FAIL: "failed", RESTART: "restarted"}
+
+
+def next_state(state, event):
+    """Return where the event leads. Raise Conflict, naming the state, if it leads nowhere."""
+    try:
+        return TRANSITIONS[state][event]
+    except KeyError:
+        raise Conflict(f"the task is {state}; it cannot be {_PAST[event]}") from None

@@ -1,0 +1,48 @@
+"""Tasks that wait until this machine is fit again: which, for what, and how long each time. Pure."""
+
+import time
+from collections import Counter
+
+
+class Waits:
+    """The more tasks wait for one thing, the less often each of them looks, so that few do at a time.
+
+    Once one of them has come through, the others may follow.
+    """
+
+    BEAT = 5.0          # seconds until a task looks again
+    AT_ONCE = 10        # tasks that look in that time
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._waiting = {}          # tid -> (what it waits for, since when)
+        self._counts = Counter()
+
+    def __contains__(self, tid):
+        return tid in self._waiting
+
+    def add(self, tid, what):
+        """Let the task wait for `what`; return the seconds until it is to look."""
+        self.remove(tid)
+        self._waiting[tid] = what, self._clock()
+        self._counts[what] += 1
+        return self.BEAT * max(1.0, self._counts[what] / self.AT_ONCE)
+
+    def remove(self, tid):
+        """Let the task wait no longer; return what it waited for, or None."""
+        what, _ = self._waiting.pop(tid, (None, None))
+        if what is not None:
+            self._counts[what] -= 1
+        return what
+
+    def come_through(self, what):
+        """Let no task wait for that any longer: one has come through.
+
+        Return {tid: seconds until it is to look}; none of them looks twice within BEAT.
+        """
+        now = self._clock()
+        free = {tid: max(0.0, since + self.BEAT - now)
+                for tid, (waits_for, since) in self._waiting.items() if waits_for == what}
+        for tid in free:
+            self.remove(tid)
+        return free

@@ -1,0 +1,82 @@
+"""What the tests of the commands share: a daemon they find, commands in this process and in their own."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness import ROOT
+
+from dlserv import Server, cli
+
+DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
+NOWHERE = "http://127.0.0.1:1/"
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    """No daemon, setting or signal handler of this machine's user."""
+    for name in list(os.environ):
+        if name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def run(capsysbinary, monkeypatch):
+    """Run a command in this process; return (exit code, standard output, standard error)."""
+    def run(*arguments, stdin=b"", binary=False):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            code = cli.main(arguments)
+        except SystemExit as end:       # as argparse ends
+            code = end.code
+        out, err = capsysbinary.readouterr()
+        return code, out if binary else out.decode(), err.decode()
+    return run
+
+
+@pytest.fixture
+def here(daemon, monkeypatch):
+    """The daemon that $DLSERV_URL names."""
+    with Server(daemon, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("DLSERV_URL", server.url)
+        yield daemon
+
+
+@pytest.fixture
+def three(here):
+    """The tids of three paused tasks."""
+    return [here.add(NOWHERE + name, {"paused": True}) for name in ("a.iso", "b.iso", "c.iso")]
+
+
+@pytest.fixture
+def start():
+    """Start a command in a process of its own; it is ended afterwards."""
+    started = []
+
+    def start(*arguments, **options):
+        started.append(subprocess.Popen(DLSERV + list(arguments), stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **options))
+        return started[-1]
+    yield start
+    for each in started:
+        if each.poll() is None:
+            each.kill()
+        each.communicate()
+
+
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    """The folder that the command is run in."""
+    path = tmp_path / "away"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path

@@ -1,0 +1,66 @@
+"""list, status, info, log, stats: for scripts here, for people in test_terminal.py."""
+
+import json
+
+from harness import noise
+from servers.origin import refuse
+
+NOWHERE = "http://127.0.0.1:1/"
+DATA = noise(50000)
+
+
+def test_list_is_made_for_scripts_where_it_is_piped(three, here, run):
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert [line[:5] for line in lines] == [[tid, "paused", "0.0%", "0", "0"] for tid in three]
+    assert [line[6] for line in lines] == [""] * 3
+    assert [json.loads(line)["tid"] for line in run("list", "--json")[1].splitlines()] == three
+
+
+def test_list_takes_states_and_tasks_as_the_other_commands_do(three, here, run):
+    for words in (["paused"], ["paused", "finished"], ["all"], ["--state", "paused"]):
+        assert [line[:40] for line in run("list", *words)[1].splitlines()] == three
+    for words in (["finished"], ["failed"], ["--state", "finished"]):
+        assert run("list", *words) == (0, "", "")
+    assert run("list", three[1], "a.iso")[1].splitlines()[0][:40] == three[1]
+    code, out, err = run("list", "done")
+    assert (code, out) == (1, "") and "no task done" in err
+    assert run("list", "--state", "done")[0] == 2
+
+
+def test_list_says_why_a_task_failed(here, run, origin):
+    origin.put("/x.iso", DATA, script=[refuse("404 Not here")])
+    here.wait(here.add(origin.url("/x.iso")))
+    fields = run("list")[1].rstrip("\n").split("\t")
+    assert fields[1] == "invalid" and fields[6] == "the server answered 404 Not Found"
+
+
+def test_list_names_files_with_their_extensions(here, run, origin):
+    for name in ("/film.mkv", "/film.srt"):
+        origin.put(name, DATA)
+        here.wait(here.add(origin.url(name)))
+    assert run("list")[1].count("film.mkv") == run("list")[1].count("film.srt") == 1
+
+
+def test_status_info_log_and_stats(here, run, origin):
+    origin.put("/x.iso", DATA, script=[refuse("404 Not here")])
+    tid = here.add(origin.url("/x.iso"))
+    here.wait(tid)
+    lines = dict(line.split(None, 1) for line in run("status", tid)[1].splitlines() if " " in line.strip())
+    assert lines["state"] == "invalid" and "404" in lines["error"] and lines["finish_time"] == "never"
+    assert "url " in run("info", tid)[1] and json.loads(run("info", tid, "--json")[1])["tid"] == tid
+    assert "error   the server answered 404" in run("log", tid)[1]
+    assert json.loads(run("log", tid, "--json")[1])[0]["type"] == "error"
+    assert set(json.loads(run("stats", "--json")[1])) >= {"speed", "free_bytes", "uptime", "version"}
+    assert "version" in run("stats")[1]
+
+
+def test_words_of_others_cannot_steer_the_terminal(here, run, origin):
+    origin.put("/x.iso", DATA, headers={"Content-Disposition": "attachment; filename*=UTF-8''b%1B%5B2J.iso"})
+    tid = here.add(origin.url("/x.iso"), {"referer": "http://h/\u202egpj.exe"})
+    here.wait(tid)
+    here.add(NOWHERE + "%1b%5b2Jc%e2%80%ae", {"paused": True})
+    for command in (["list"], ["status", "all"], ["info", "all"], ["log", "all"]):
+        out = run(*command)[1]
+        assert out and not set(out) & set("\x1b\u202e\x9b\r"), out

@@ -1,0 +1,18 @@
+"""The words that the daemon and its clients share are the daemon's own."""
+
+from dlserv import acts, contract
+from dlserv.commands import actions
+from dlserv.tasks import states, task
+
+
+def test_states_and_ids_are_the_daemon_s():
+    assert sorted(contract.STATES) == sorted(states.STATES)
+    assert set(contract.SETTLED) == {states.FINISHED, states.INVALID, states.PAUSED}
+    assert contract.tid_of("http://h/ä") == task.tid_of("http://h/ä")
+
+
+def test_the_commands_act_on_the_states_that_the_table_of_transitions_says():
+    for name in acts.ACTS:
+        possible = [state for state, events in states.TRANSITIONS.items() if name in events]
+        assert sorted(actions.ACTS[name][1]) == sorted(possible), name
+    assert set(actions.ACTS) == set(acts.ACTS) | {"delete"}

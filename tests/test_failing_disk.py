@@ -1,0 +1,120 @@
+"""Disks that fail under a daemon: names that cannot be removed, flushed or that long."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness import noise
+from servers.origin import paced
+
+DATA = {"small": noise(3000), "large": noise(400000)}
+
+
+@pytest.fixture
+def start(process, faulty_disk):
+    """A function that starts a daemon on the disk that fails, and returns its API."""
+    def start(*arguments, **environ):
+        return process("--log-level", "warning", *arguments,
+                       environ=dict(os.environ, **dict(faulty_disk.environ, **environ))).api
+    return start
+
+
+def put(origin, size, path="/x.bin"):
+    """Serve a file; a large one so slowly that it gets a part file."""
+    origin.put(path, DATA[size], script=[paced(4000000)] if size == "large" else [])
+    return origin.url(path)
+
+
+def told(status):
+    return "\n".join(line["msg"] for line in status["log"])
+
+
+# -- once linked, a file has its name ----------------------------------------------------------
+
+@pytest.fixture
+def append_only(folder):
+    """The download directory, where files are made and none is removed or renamed."""
+    try:
+        subprocess.run(["chattr", "+a", str(folder)], check=True, stderr=subprocess.PIPE)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no folder can be made append-only here")
+    yield folder
+    subprocess.run(["chattr", "-a", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_folder_that_only_takes_files_gets_one(process, append_only, origin, size):
+    api = process("--log-level", "warning").api
+    status = api.reach(api.add(put(origin, size)), "finished")
+    assert status["filename"] == "x.bin" and (append_only / "x.bin").read_bytes() == DATA[size]
+    has_part = (append_only / "x.bin.part").exists()     # a small file may have come without
+    assert sorted(os.listdir(str(append_only))) == ["x.bin", "x.bin.part"][:1 + has_part] and has_part >= (size == "large")
+    assert ("x.bin.part: not permitted; it stays beside x.bin, and is the same file" in told(status)) == has_part
+    assert not has_part or os.path.samefile(str(append_only / "x.bin"), str(append_only / "x.bin.part"))
+
+
+@pytest.mark.parametrize("error", ["EPERM", "EACCES", "EBUSY", "EIO", "EROFS", "ENOENT"])
+def test_a_part_that_cannot_be_removed_stays(start, faulty_disk, folder, origin, error):
+    faulty_disk.fail("unlink", "x.bin.part", error)
+    api = start()
+    status = api.reach(api.add(put(origin, "large")), "finished")
+    assert sorted(os.listdir(str(folder))) == ["x.bin", "x.bin.part"] and status["filename"] == "x.bin"
+    assert (folder / "x.bin").read_bytes() == DATA["large"]
+    assert ("it stays beside x.bin" in told(status)) == (error != "ENOENT")
+
+
+@pytest.mark.parametrize("size, error, words", [
+    ("small", "EIO", ()), ("large", "EIO", ()), ("large", "EIO", ["once"]), ("small", "ENOSPC", ["once"])])
+def test_a_folder_that_cannot_be_flushed_makes_no_second_copy(start, faulty_disk, folder, origin, size, error, words):
+    faulty_disk.fail("fsync", "downloads/", error, *words)
+    api = start()
+    status = api.reach(api.add(put(origin, size)), "finished")
+    assert os.listdir(str(folder)) == ["x.bin"] and (folder / "x.bin").read_bytes() == DATA[size]
+    assert "a power cut may take the name x.bin" in told(status)
+
+
+@pytest.mark.parametrize("size, error", [("small", "EPERM"), ("large", "EOPNOTSUPP"), ("large", "EMLINK")])
+def test_where_nothing_can_be_linked_or_renamed_it_waits(start, faulty_disk, folder, origin, size, error):
+    faulty_disk.fail("link", "x.bin", error)
+    faulty_disk.fail("rename", "x.bin", "EPERM")
+    api = start()
+    tid = api.add(put(origin, size))
+    api.reach_error(tid, "waiting for the disk: x.bin: not permitted")
+    assert os.listdir(str(folder)) == ["x.bin.part"]
+    faulty_disk.mend("rename")
+    assert api.reach(tid, "finished")["filename"] == "x.bin"
+    assert os.listdir(str(folder)) == ["x.bin"] and (folder / "x.bin").read_bytes() == DATA[size]
+
+
+def test_a_folder_that_was_not_flushed_is_made_again(start, faulty_disk, folder, origin):
+    faulty_disk.fail("fsync", "downloads/", "EIO")
+    api = start()
+    tid = api.post("/task", {"url": put(origin, "small"), "options": {"dir": "new"}})["tid"]
+    api.reach_error(tid, "waiting for the disk")
+    assert os.listdir(str(folder)) == []
+    faulty_disk.mend("fsync")
+    assert api.reach(tid, "finished")["filename"] == "new/x.bin"
+
+
+# -- names -------------------------------------------------------------------------------------
+
+NAMES = ["x" * 250 + ".tar.gz", "é" * 120 + ".bin", "y" * 138 + ".bin", "z" * 300, "a" * 143, "b" * 144]
+
+
+@pytest.mark.parametrize("longest", [143, 255, 80, 30])
+@pytest.mark.parametrize("told", ["told", ""])
+def test_names_are_as_long_as_the_file_system_takes(start, faulty_disk, folder, origin, longest, told):
+    faulty_disk.set("name_max", "%d %s" % (longest, told))
+    api, names = start(), []
+    for name in NAMES:
+        for size in ("large", "small", "large"):
+            path = "/%d" % len(names)
+            names.append(api.reach(api.add(put(origin, size, path), filename=name), "finished")["filename"])
+            assert (folder / names[-1]).read_bytes() == DATA[size]
+            assert len(names[-1].encode()) <= longest
+            if "." in name:
+                assert names[-1].endswith(name[name.index("."):])
+            if (told or longest == 143) and not (len(names) - 1) % 3:
+                assert len(names[-1].encode()) >= min(longest, len(name.encode())) - 1
+    assert sorted(os.listdir(str(folder))) == sorted(names) and len(set(names)) == len(names)
