@@ -4,6 +4,7 @@ The only place that turns bytes, seconds and percents into text, and the texts t
 people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
 """
 
+import json
 import math
 import re
 import time
@@ -118,3 +119,13 @@ def clean(text, instead="\ufffd"):
     `instead` is a string, or a function as re.sub takes it.
     """
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
+
+
+def safe_json(value):
+    """Return the value as JSON on one line; what steers a terminal is escaped, lone surrogates are "?"."""
+    return clean(json.dumps(value, ensure_ascii=False), _escape)
+
+
+def _escape(match):
+    char = match.group()
+    return "?" if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]

@@ -6,12 +6,11 @@ connection is closed. An error is JSON with `errmsg`, a sentence for people, and
 word for programs; `key` is the field that was wrong, if one was.
 """
 
-import json
 from collections import namedtuple
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
                       Unavailable)
-from ..units import clean
+from ..units import safe_json
 from .large import joined
 from .requests import NoLength, WrongType
 
@@ -74,7 +73,7 @@ class Failures:
         self._pairs, self._count = bytearray(), 0
 
     def add(self, name, error):
-        self._pairs += (b", " if self._pairs else b"") + to_json([name, str(error)])
+        self._pairs += (b", " if self._pairs else b"") + safe_json([name, str(error)]).encode()
         self._count += 1
 
     def __len__(self):
@@ -92,7 +91,7 @@ def json_reply(fields, status=200, headers=()):
     envelope = {"status": "error" if "errmsg" in fields else "success"}
     envelope.update(fields)
     headers = [("Content-Type", JSON), ("Cache-Control", "no-store")] + list(headers)
-    return Reply(status, headers, to_json(envelope) + b"\n")
+    return Reply(status, headers, safe_json(envelope).encode() + b"\n")
 
 
 def error_reply(status, sentence, headers=(), code=None, **fields):
@@ -105,17 +104,3 @@ def failure_reply(error):
     status, code = next(row[1:] for row in FAILURES if isinstance(error, row[0]))
     fields = {name: getattr(error, name) for name in ("key", "tid") if hasattr(error, name)}
     return error_reply(status, str(error), code=code, **fields)
-
-
-def to_json(value):
-    """Return the value as JSON in UTF-8 on one line.
-
-    Characters that would steer a terminal or turn its text around are escaped, for what
-    curl prints.
-    """
-    return clean(json.dumps(value, ensure_ascii=False), _escape).encode()
-
-
-def _escape(match):
-    char = match.group()
-    return "?" if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]

@@ -15,8 +15,8 @@ import threading
 import time
 
 from ..errors import NotFound
+from ..units import safe_json
 from . import views
-from .replies import to_json
 
 EVERY = 0.25            # seconds between two looks
 KEEP_ALIVE = 15.0       # seconds until a comment is sent
@@ -194,7 +194,7 @@ class EventFeed:
             self._news.notify_all()
 
     def _encode(self, kind, data):
-        return f"id: {self._epoch}-{self._number}\nevent: {kind}\ndata: ".encode() + to_json(data) + b"\n\n"
+        return f"id: {self._epoch}-{self._number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()
 
     def _whole(self):
         return {"detail": list(self._sent.values()),
