@@ -17,6 +17,9 @@ import re
 
 from .units import clean
 
+# The words of Error.word, a closed list.
+REASONS = ("timeout", "not_found", "network", "dns", "tls", "auth", "http", "ftp", "no_space", "exists", "disk",
+           "checksum", "redirects", "range", "refused", "clock", "bug")
 _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "timeout", 410: "not_found",
                  416: "range"}
 
@@ -24,9 +27,8 @@ _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "
 class Error(Exception):
     """The root of them all; never raised itself.
 
-    `word` says in one word what a task met: timeout, not_found, network, dns, tls, auth, http,
-    ftp, no_space, exists, disk, checksum, redirects, range, refused, clock or bug. It is None
-    where another error, which this one came from, says more; see `reason_of`.
+    `word` is the one of REASONS that says what a task met. It is None where another error,
+    which this one came from, says more; see `reason_of`.
     """
 
     word = None

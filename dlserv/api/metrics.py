@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 
+from ..errors import REASONS
 from ..fs import disk_usage
 from ..tasks.task import QUEUED
 
@@ -52,7 +53,7 @@ class Metrics:
 
 def _of_daemon(daemon):
     """Yield (name, type, meaning, {labels: value}) of each family."""
-    stats, outcomes = daemon.stats(), daemon.outcomes()
+    stats, (failed, retried) = daemon.stats(), daemon.reasons()
     free, size = disk_usage(daemon.config.general.download_dir)
     yield ("build_info", "gauge", "Version of dlserv and of Python.",
            {_labels(version=stats["version"], python="%d.%d.%d" % sys.version_info[:3]): 1})
@@ -62,13 +63,18 @@ def _of_daemon(daemon):
     yield "download_bytes_total", "counter", "Bytes received.", {"": stats["downloaded_bytes"]}
     yield "download_bytes_per_second", "gauge", "Bytes received per second.", {"": stats["speed"]}
     yield "connections", "gauge", "Connections that receive.", {"": stats["connections"]}
-    yield "tasks_finished_total", "counter", "Tasks that became finished.", {"": outcomes["finished"]}
-    yield "tasks_failed_total", "counter", "Tasks that became invalid.", {"": outcomes["failed"]}
-    yield "retries_total", "counter", "Attempts that failed and were repeated.", {"": outcomes["retried"]}
+    yield "tasks_finished_total", "counter", "Tasks that became finished.", {"": daemon.outcomes()["finished"]}
+    yield "tasks_failed_total", "counter", "Tasks that became invalid.", _by_reason(failed)
+    yield "retries_total", "counter", "Attempts that failed and were repeated.", _by_reason(retried)
     yield "disk_free_bytes", "gauge", "Free bytes on the disk of the downloads.", {"": free}
     yield "disk_size_bytes", "gauge", "Size of the disk of the downloads.", {"": size}
     yield ("config_ratelimit_bytes_per_second", "gauge", "download.ratelimit, 0 for none.",
            {"": daemon.config.download.ratelimit})
+
+
+def _by_reason(counts):
+    """Return {labels: count} for every reason, so that none appears out of nothing."""
+    return {_labels(reason=reason or "other"): counts.get(reason, 0) for reason in REASONS + (None,)}
 
 
 def _oldest(daemon):

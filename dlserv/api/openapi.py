@@ -6,6 +6,7 @@ Every schema is plain data below; a row of ROUTES names those of its body and re
 import re
 
 from ..acts import ACTS, MOVE, PLACES
+from ..errors import REASONS
 from ..settings import config, options
 from ..tasks.states import STATES
 from ..version import __version__
@@ -27,6 +28,8 @@ _PARAMETERS = {
     "exerpt": (_BOOLEAN, "whether to reply with the excerpt of a task instead of its full status"),
     "excerpt": (_BOOLEAN, _SAME),
     "rows": (_BOOLEAN, "whether to reply with rows, as GET /events shows tasks"),
+    "history": (_BOOLEAN, "whether to add the speed of the last ten minutes"),
+    "origins": (_BOOLEAN, "whether to add where each setting was set"),
     "state": ({"enum": ["all"] + list(STATES)}, "only tasks in this state"),
     "offset": (_COUNT, "tasks to skip"), "limit": (_COUNT, "most tasks to reply with"),
 }
@@ -47,7 +50,7 @@ _STRING = {"type": "string"}
 _NUMBER = {"type": "number"}
 _FLAG = {"type": "boolean"}
 _TID = {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "SHA-1 of the URL as it was posted"}
-_TIDS = {"type": "array", "items": _STRING}
+_STRINGS = {"type": "array", "items": _STRING}
 _NULLABLE = {"type": ["string", "null"]}
 _TIME = {"type": "number", "description": "epoch seconds; 0 for never"}
 _PAIRS = {"type": "array", "items": {"type": "array", "prefixItems": [_NULLABLE, _STRING],
@@ -182,7 +185,7 @@ def _bodies(fixed):
         "tasks": dict(_object(["tasks"], tasks={
             "type": "array", "items": {"anyOf": [_STRING, _ref("task")]}}),
                       examples=[{"tasks": ["https://example.org/file.iso"]}]),
-        "tids": {"anyOf": [_TIDS, _object(["tids"], tids=_TIDS, del_file={
+        "tids": {"anyOf": [_STRINGS, _object(["tids"], tids=_STRINGS, del_file={
             "anyOf": [_FLAG, {"enum": ["true", "false"]}]})], "examples": [{"tids": []}]},
         "config": dict(_object(**settings), examples=[{"download": {"ratelimit": "2M"}}]),
     }
@@ -212,22 +215,26 @@ def _settings(table, fixed):
 
 def _replies():
     return {
-        "done": _reply(), "added": _reply(["tid"], tid=_TID), "added_many": _reply(["tids"], tids=_TIDS),
+        "done": _reply(), "added": _reply(["tid"], tid=_TID), "added_many": _reply(["tids"], tids=_STRINGS),
         "deleted": _reply(detail=_ref("removal")),
         "status_reply": _reply(["detail"], detail={"anyOf": [_ref("status"), _ref("excerpt")]}),
         "info_reply": _reply(["detail"], detail=_ref("info")),
         "list": _reply(["detail", "state_counter"], state_counter=_ref("counts"), detail={
             "type": "array", "items": {"anyOf": [_ref("status"), _ref("excerpt")]}}),
         "counts_reply": _reply(["detail"], detail=_ref("counts")),
-        "config_reply": _reply(["config"], config=_ref("config"), fixed={
+        "folders": _reply(["detail", "complete"], detail=_STRINGS, complete=_FLAG),
+        "config_reply": _reply(["config"], config=_ref("config"), origins={
+            "type": "object", "additionalProperties": _NULLABLE,
+            "description": "where each setting was set, null for a default"}, fixed={
             "type": "array", "items": _STRING,
             "description": "settings that cannot be changed because deny_private was set at the start"}),
         "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
                         speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
-                        free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING),
+                        free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING,
+                        history=_whole(every=_NUMBER, speed={"type": "array", "items": _NUMBER})),
         "health": _reply(repaired={"type": "string", "description": "what was repaired at the start; "
                                    "only for those with the token or on this machine"}),
-        "error": _failure(), "many_errors": _failure(["detail"], detail=_PAIRS, tids=_TIDS),
+        "error": _failure(), "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS),
     }
 
 
@@ -248,6 +255,7 @@ def _parts():
     status = dict(excerpt, url=_STRING, filename=_STRING, tmpfilename=_STRING, downloaded_bytes=_COUNT,
                   total_bytes_estmt=_COUNT, elapsed=_NUMBER, create_time=_TIME, start_time=_TIME,
                   pause_time=_TIME, finish_time=_TIME, connections=_COUNT, retries=_COUNT, error=_NULLABLE,
+                  reason={"enum": list(REASONS) + [None]},
                   log={"type": "array", "items": _whole(time={"type": "integer"}, msg=_STRING, type={
                       "enum": ["debug", "warning", "error", "fatal"]})})
     info = dict(tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, filename=_STRING, ext=_STRING,
@@ -256,5 +264,5 @@ def _parts():
     return {
         "excerpt": _whole(**excerpt), "status": _whole(**status), "info": _whole(**info),
         "counts": _whole(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),
-        "removal": _whole(deleted=_TIDS, missing=_TIDS, kept=_PAIRS),
+        "removal": _whole(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
     }

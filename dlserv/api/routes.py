@@ -107,6 +107,8 @@ def count_tasks(daemon, request):
 def get_config(daemon, request):
     """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
     reply = {"config": daemon.config.masked()}
+    if request.boolean("origins", default=False):
+        reply["origins"] = daemon.origins()
     fixed = [name for name in daemon.fixed_settings() if name in CONFINING]
     return dict(reply, fixed=fixed) if fixed else reply
 
@@ -117,7 +119,13 @@ def change_config(daemon, request):
 
 
 def get_stats(daemon, request):
-    return daemon.stats()
+    history = {"history": daemon.speed_history()} if request.boolean("history", default=False) else {}
+    return dict(daemon.stats(), **history)
+
+
+def list_folders(daemon, request):
+    folders, whole = daemon.folders()
+    return {"detail": folders, "complete": whole}
 
 
 def get_events(daemon, request):
@@ -191,12 +199,16 @@ ROUTES = (
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
     Route("GET", "/config", get_config, "getConfig", "settings",
-          "the settings, secrets masked", reply="config_reply"),
+          "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
+          reply="config_reply"),
     Route("POST", "/config", change_config, "changeConfig", "settings",
           "change settings at once; `server.*` and paths are refused", body="config", reply="config_reply",
           errors=(403,)),
     Route("GET", "/stats", get_stats, "getStats", "system",
-          "speed, bytes since the start, connections, free space", reply="stats"),
+          "speed, bytes since the start, connections, free space; ten minutes of it with `history=true`",
+          ("history",), reply="stats"),
+    Route("GET", "/folders", list_folders, "listFolders", "tasks",
+          "the folders that a task can go to: those of other tasks and those that are there", reply="folders"),
     Route("GET", "/events", get_events, "getEvents", "events", "what happens, as Server-Sent Events",
           reply=None, media_type="text/event-stream"),
     Route("GET", "/health", get_health, "getHealth", "system",
@@ -205,12 +217,14 @@ ROUTES = (
           media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi, "getOpenapi", "system",
           "this interface, described for machines", reply=None),
-) + tuple(
-    Route("GET", "/" + name.replace("index.html", ""), get_asset, "getAsset", None,
-          "the web page and its parts", reply=None, media_type=kind.partition(";")[0], public=True)
-    for name, kind in MEDIA_TYPES.items())
+    Route("GET", "/", get_asset, "getPage", None, "the web page", reply=None, media_type="text/html",
+          public=True),
+)
+ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)
+               for name in MEDIA_TYPES if name != "index.html")
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route) for route in ROUTES]
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
+             for route in ROUTES + ASSETS]
 
 
 def find(path):

@@ -73,6 +73,14 @@ def _folder(value):
     return value
 
 
+def is_folder(name):
+    """Whether the option `dir` takes this name."""
+    try:
+        return bool(_folder(name))
+    except ValueError:
+        return False
+
+
 def check_checksum(value):
     """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
     name, _, digest = check_text(value).strip().partition("=")

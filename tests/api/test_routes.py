@@ -10,10 +10,11 @@ import time
 import pytest
 
 from harness import ROOT, Process, noise, until
-from servers.origin import Gate, paced
+from servers.origin import Gate, paced, refuse
 
 from dlserv.api import bodies
 from dlserv.api.routes import ROUTES, find
+from dlserv.errors import REASONS
 from dlserv.settings.config import TABLES, is_live
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -208,6 +209,18 @@ def test_a_process_starts_once(api):
     assert 0 < float(first["process_resident_memory_bytes"]) < float(first["process_virtual_memory_bytes"])
 
 
+def test_failures_and_repeats_are_counted_by_reason(api, origin):
+    origin.put("/gone", b"", script=[refuse(404)])
+    origin.put("/broken", noise(100), script=[refuse(500)])
+    api.reach(api.add(origin.url("/gone")), "invalid")
+    api.reach(api.add(origin.url("/broken")), "finished")
+    lines = api.get("/metrics").body.decode().splitlines()
+    for line in ('dlserv_tasks_failed_total{reason="not_found"} 1', 'dlserv_tasks_failed_total{reason="dns"} 0',
+                 'dlserv_retries_total{reason="http"} 1', 'dlserv_retries_total{reason="other"} 0'):
+        assert line in lines
+    assert sum(line.startswith("dlserv_tasks_failed_total{") for line in lines) == len(REASONS) + 1
+
+
 def test_the_oldest_queued_task_has_an_age(settings, api, origin):
     api.post("/config", {"download": {"max_concurrent": 1}})
     gate = Gate(10)
@@ -345,7 +358,10 @@ def test_every_reply_is_what_its_schema_says(api, origin, document):
         ("GET", "/task/tid/{tid}/info", "", None, 200), ("GET", "/task/list", "", None, 200),
         ("GET", "/task/list", "?exerpt=false", None, 200), ("GET", "/task/list", "?state=x", None, 400),
         ("GET", "/task/state_coutner", "", None, 200), ("GET", "/task/state_counter", "", None, 200),
-        ("GET", "/config", "", None, 200), ("GET", "/stats", "", None, 200), ("GET", "/health", "", None, 200),
+        ("GET", "/task/list", "?rows=true", None, 200), ("GET", "/folders", "", None, 200),
+        ("GET", "/config", "", None, 200), ("GET", "/config", "?origins=true", None, 200),
+        ("GET", "/stats", "", None, 200), ("GET", "/stats", "?history=true", None, 200),
+        ("GET", "/health", "", None, 200),
         ("POST", "/task", "", {"url": origin.url("/a")}, 409), ("POST", "/task", "", {"url": "x"}, 400),
         ("POST", "/task", "", {"url": NOWHERE, "options": {"paused": True}}, 200),
         ("PUT", "/task/tid/{tid}", "?act=pause", None, 409), ("PUT", "/task/tid/{tid}", "?act=restart", None, 200),
@@ -418,3 +434,35 @@ def test_ydl_opts_that_are_no_object_are_a_400(api, value):
     answer = api.post("/task/batch/add", {"tasks": [{"url": NOWHERE, "ydl_opts": value}]})
     assert answer.status == 207 and "ydl_opts" in answer["detail"][0][1]
     assert api.get("/task/list")["detail"] == []
+
+
+# -- for the page ---------------------------------------------------------------------------
+
+def test_the_folders_that_a_task_can_go_to(api, folder, tmp_path):
+    (folder / "films" / "2024").mkdir(parents=True)
+    (folder / "back\\slash").mkdir()        # which the option `dir` refuses
+    (folder / "link").symlink_to(tmp_path)
+    api.add(NOWHERE + "a", dir="music/new", paused=True)
+    answer = api.get("/folders")
+    assert answer["detail"] == ["films", "films/2024", "music/new"] and answer["complete"] is True
+    for name in answer["detail"]:
+        api.add(NOWHERE + "b-" + name, dir=name, paused=True)
+
+
+def test_the_speed_of_the_last_ten_minutes(api, origin):
+    assert "history" not in api.get("/stats").json
+    history = api.get("/stats?history=true")["history"]
+    assert history["every"] * len(history["speed"]) == 600 and not any(history["speed"])
+    data = noise(400000)
+    origin.put("/a", data, script=[paced(200000)])
+    api.reach(api.add(origin.url("/a"), connections=1), "finished")
+    until(lambda: sum(api.get("/stats?history=true")["history"]["speed"]) * 2 > 0.99 * len(data))
+    speeds = api.get("/stats?history=yes")["history"]["speed"]
+    assert sum(speeds) * history["every"] < 1.01 * len(data) and max(speeds) < 2 * 200000
+
+
+def test_where_settings_were_set_is_told_when_asked_for(api):
+    assert "origins" not in api.get("/config").json
+    answer = api.get("/config?origins=true")
+    assert answer["origins"] == {"%s.%s" % (section, key): None for section, keys in answer["config"].items()
+                                 for key in keys}
