@@ -21,11 +21,11 @@ _ORDER = {IDLE: 0, UNFINISHED: 1, UNREAD: 1}    # of eviction
 
 
 class Evicted(ConnectionAbortedError):
-    """The connection made room for another one and is shut down."""
+    """The connection was shut down to make room for another one."""
 
 
 class _Connection:
-    """`state` began at `since`; until its first request is complete, a connection is unfinished."""
+    """`since` is the start of `state`; until its first request is complete, a connection is unfinished."""
 
     __slots__ = ("client", "thread", "state", "since", "is_new")
 
@@ -34,7 +34,7 @@ class _Connection:
         self.state, self.since, self.is_new = UNFINISHED, time.monotonic(), True
 
     def wait_for(self, state):
-        """Begin a state; what a new connection waits for began when it was opened."""
+        """Enter a state; a new connection has been unfinished since it was opened."""
         self.is_new = self.is_new and state in (IDLE, UNFINISHED)
         if not self.is_new:
             self.state, self.since = state, time.monotonic()
@@ -101,19 +101,19 @@ class ConnectionLimit:
     # -- what a connection waits for -------------------------------------------------
 
     def idle(self, sock):
-        """The connection waits for the next request."""
+        """Let the connection wait for its next request."""
         self._wait_for(sock, IDLE)
 
     def unfinished(self, sock):
-        """A request has begun."""
+        """Let the connection wait for the rest of a request."""
         self._wait_for(sock, UNFINISHED)
 
     def unread(self, sock):
-        """The connection waits for its client to read a reply; call this again on each progress."""
+        """Let the connection wait until its client reads a reply; call this again on each progress."""
         self._wait_for(sock, UNREAD)
 
     def busy(self, sock):
-        """The request is complete, and the daemon works on it."""
+        """Protect the connection while the daemon works on its request."""
         self._wait_for(sock, BUSY)
 
     def _wait_for(self, sock, state):
@@ -124,7 +124,7 @@ class ConnectionLimit:
             connection.wait_for(state)
 
     def release(self, sock):
-        """The connection is closed."""
+        """Forget the connection, which is closed."""
         with self._lock:
             self._connections.pop(sock, None)
 

@@ -63,7 +63,8 @@ def _of_daemon(daemon):
     yield "download_bytes_total", "counter", "Bytes received.", {"": stats["downloaded_bytes"]}
     yield "download_bytes_per_second", "gauge", "Bytes received per second.", {"": stats["speed"]}
     yield "connections", "gauge", "Connections that receive.", {"": stats["connections"]}
-    yield "tasks_finished_total", "counter", "Tasks that became finished.", {"": daemon.outcomes()["finished"]}
+    finished = daemon.outcomes()["finished"]
+    yield "tasks_finished_total", "counter", "Tasks that became finished.", {"": finished}
     yield "tasks_failed_total", "counter", "Tasks that became invalid.", _by_reason(failed)
     yield "retries_total", "counter", "Attempts that failed and were repeated.", _by_reason(retried)
     yield "disk_free_bytes", "gauge", "Free bytes on the disk of the downloads.", {"": free}

@@ -74,7 +74,7 @@ def _folder(value):
 
 
 def is_folder(name):
-    """Whether the option `dir` takes this name."""
+    """Return whether the name is a value for the option `dir`."""
     try:
         return bool(_folder(name))
     except ValueError:
