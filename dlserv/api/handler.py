@@ -13,7 +13,7 @@ import logging
 import socket
 import time
 
-from ..errors import Error
+from ..errors import Error, exhaustion_in
 from . import http1
 from .large import LARGE
 from .peer import has_hung_up, shut_down
@@ -209,7 +209,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return result if isinstance(result, Reply) else json_reply(result)
         except Error as error:
             return failure_reply(error.bare())
-        except Exception:
+        except Exception as error:
+            exhausted = exhaustion_in(error)
+            if exhausted is not None:
+                return error_reply(503, f"{exhausted}; try again later", [("Retry-After", "5")])
             log.exception("%s %s failed", head.method, path)
             return error_reply(500, "the daemon met a bug; see its log")
 

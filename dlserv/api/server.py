@@ -5,29 +5,32 @@
 
 The journey of a POST /task, from the first byte to the reply:
 
-  Server                 accepts the connection; connection_limit admits it or evicts another
+  acceptor               takes the connection off the listening socket
+  Server                 gives it a thread, if connection_limit admits it or evicts another
   handler.Handler        reads the head (http1), lets access judge it, reads the body
   routes.find            picks the row; requests and bodies take query and body apart
   daemon.Daemon.add_all  makes a Task, which checks URL and options
   tasks.registry         takes it in and hands its record to state.store
   state.store            commits it with whatever else waits, and fsyncs
-  tasks.runner           queues the task for the scheduler
+  tasks.runner           lets the task wait at the gate of its server for the scheduler
   replies, handler       encode the reply and send it in one write
+  tasks.dispatcher       begins the attempt as soon as there is a slot; see engine.download
 """
 
 from __future__ import annotations
 
-import errno
 import http.server
 import logging
-import selectors
 import socket
 import socketserver
-import threading
+import sys
 import time
 
+from ..errors import exhaustion_in
 from ..settings import token
+from ..threads import Thread, join
 from . import listener
+from .acceptor import PAUSE, Acceptor
 from .access import Access
 from .assets import Assets
 from .connection_limit import ConnectionLimit
@@ -61,15 +64,10 @@ class Server(http.server.ThreadingHTTPServer):
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self.large_requests = LargeRequests()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
-        self._wake, self._waker = socket.socketpair()
-        try:
-            self.socket = listener.listen(settings.host if host is None else host,
-                                          settings.port if port is None else port)
-        except BaseException:
-            self._close_waker()
-            raise
+        self.socket = listener.listen(settings.host if host is None else host,
+                                      settings.port if port is None else port)
+        self._acceptor = Acceptor(self.socket, lambda: self.handle_request())
         socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
-        self._thread = threading.Thread(target=self._serve, name="dlserv-http", daemon=True)
 
     @property
     def url(self) -> str:
@@ -89,14 +87,12 @@ class Server(http.server.ThreadingHTTPServer):
         """Accept connections in a thread; return the server itself."""
         if self.access.token is None and not self.is_local:
             log.warning("there is no token: everybody who can reach %s controls this daemon", self.url)
-        self._thread.start()
+        self._acceptor.start()
         return self
 
     def stop(self, seconds: float = 1.0) -> None:
         """Stop accepting, let requests finish for at most `seconds`, then close all connections."""
-        if self._thread.is_alive():
-            self._waker.send(b"!")
-            self._thread.join()
+        self._acceptor.stop()
         self._close_listener()
         self.feed.close()
         connections = list(self.connections)
@@ -104,8 +100,8 @@ class Server(http.server.ThreadingHTTPServer):
             shut_down(connection, socket.SHUT_RD)
         deadline = time.monotonic() + seconds
         for connection, thread in connections:
-            thread.join(max(0, deadline - time.monotonic()))
-            if thread.is_alive():
+            join(thread, max(0, deadline - time.monotonic()))
+            if thread is not None and thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
         self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
@@ -114,15 +110,11 @@ class Server(http.server.ThreadingHTTPServer):
         """Release the address; also for a server that was never started."""
         self._close_listener()
         socketserver.ThreadingMixIn.server_close(self)
-        self._close_waker()
+        self._acceptor.close()
 
     def _close_listener(self):
         if self.socket.fileno() >= 0:
             listener.forget(self.socket)
-
-    def _close_waker(self):
-        self._wake.close()
-        self._waker.close()
 
     def __enter__(self) -> Server:
         return self.start()
@@ -130,49 +122,46 @@ class Server(http.server.ThreadingHTTPServer):
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    def _serve(self):
-        """Like serve_forever, but without polling."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
-            while self._wake not in [key.fileobj for key, _ in selector.select()]:
-                try:
-                    self.handle_request()
-                except Exception:       # without this thread, nobody could connect any more
-                    log.exception("a connection could not be accepted")
-                    time.sleep(0.1)
-
     # -- hooks of socketserver -------------------------------------------------------
 
     def get_request(self):
         try:
             request, address = self.socket.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                log.error("no connection can be accepted: %s", error.strerror)
-                time.sleep(0.1)     # nothing else would slow down the loop
+            if exhaustion_in(error) is not None:
+                self._acceptor.refused(error)
+                time.sleep(PAUSE)
             raise
         if self._tls is not None:
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
     def process_request(self, request, client_address):
-        if not self.connections.admit(request, client_address[0] if client_address else None):
-            self._turn_away(request)
+        address, connections = client_address[0] if client_address else None, self.connections
+        if not connections.admit(request, address) and not (self._close_dead() and connections.admit(request, address)):
+            self._turn_away(request, "there are too many connections; try again later")
             return
-        thread = threading.Thread(target=self.process_request_thread, name="dlserv-http-client",
-                                  args=(request, client_address), daemon=True)
-        self.connections.attach(request, thread)
         try:
+            thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
+            connections.attach(request, thread)
             thread.start()
-        except RuntimeError:
-            self.shutdown_request(request)
-            log.error("no thread can be started for a connection")
+            self._acceptor.served()
+        except (RuntimeError, MemoryError) as error:
+            connections.release(request)
+            self._acceptor.refused(error)
+            self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
-    def _turn_away(self, request):
+    def _close_dead(self):
+        """Close connections whose threads have died for want of memory; return whether there were any."""
+        dead = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
+        for sock in dead:
+            self.shutdown_request(sock)
+        return bool(dead)
+
+    def _turn_away(self, request, sentence):
         """Refuse the connection without waiting for the client; over TLS, silently."""
         self.metrics.count(503)
-        reply = error_reply(503, "there are too many connections; try again later", [("Retry-After", "5")])
+        reply = error_reply(503, sentence, [("Retry-After", "5")])
         head = encode_head(reply, [("Content-Length", str(reply.length)), ("Connection", "close")])
         try:
             if self._tls is None:
@@ -188,4 +177,4 @@ class Server(http.server.ThreadingHTTPServer):
         self.close_request(request)
 
     def handle_error(self, request, client_address):
-        log.exception("a connection failed")
+        self._acceptor.refused(sys.exc_info()[1], "a connection failed")

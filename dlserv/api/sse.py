@@ -15,6 +15,7 @@ import threading
 import time
 
 from ..errors import NotFound
+from ..threads import Thread, join
 from ..units import safe_json
 from . import views
 
@@ -69,7 +70,7 @@ class EventFeed:
             thread, changes = self._thread, self._changes
         if thread is not None:
             changes.close()
-            thread.join()
+            join(thread)
 
     # -- readers ---------------------------------------------------------------------
 
@@ -112,14 +113,19 @@ class EventFeed:
 
     def _begin(self):
         """Start the thread unless it runs; called with the lock held."""
-        if self._thread is not None or self._closed:
+        if self._closed or self._thread is not None and self._thread.is_alive():
             return
         self._epoch, self._snapshot = os.urandom(6).hex(), None
         self._ring.clear()
         self._changes = self._daemon.watch()
         self._sent = {task.tid: views.row(task) for task in self._daemon.list()}
-        self._thread = threading.Thread(target=self._run, name="dlserv-feed", daemon=True)
-        self._thread.start()
+        try:
+            thread = Thread(self._run, "dlserv-feed")
+            thread.start()
+        except BaseException:
+            self._changes.close()
+            raise
+        self._thread = thread
 
     def _run(self):
         try:

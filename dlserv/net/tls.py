@@ -81,7 +81,7 @@ class Tls:
         try:
             load(path, context)
         except (OSError, ValueError) as error:
-            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}") from error
+            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}", word="tls") from error
 
 
 def load_authorities(path, context=None):

@@ -88,7 +88,7 @@ TABLES = {
     "download": Table(
         "download",
         Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
-        Field("max_per_host", Integer(1, 1000), 8, "connections to one host, for all tasks together"),
+        Field("max_per_host", Integer(1, 1000), 8, "connections to one host and port, for all tasks together"),
         Field("retries", Integer(0, 1000), 5, "repeats after a failure; progress resets the count"),
         Field("retry_wait", Number(0, 3600), 1, "seconds before the first repeat; doubled each time"),
         Field("timeout", Number(0.1, 3600), 30, "seconds without a byte after which a connection is closed"),
