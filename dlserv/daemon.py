@@ -386,7 +386,8 @@ class Daemon:
         """
         with self._configuring:
             config = self.config.changed(changes)
-            refused = [name for name in config.names(changes) if name in self.fixed_settings()]
+            fixed = self.fixed_settings()
+            refused = [name for name in config.names(changes) if name in fixed]
             if refused:
                 when = "send SIGHUP" if is_live(refused[0]) else "start the daemon again"
                 others = f" and {len(refused) - 1} more" if refused[1:] else ""

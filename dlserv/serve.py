@@ -37,7 +37,8 @@ def serve(options):
         return _move(options)
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, path = sources.gather(options, os.environ)
+    file = sources.read_file(options, os.environ)
+    mapping, remarks, path = sources.gather(options, os.environ, file)
 
     def keep(changes, changed):
         config_file.write_back(path, changes)
@@ -45,7 +46,7 @@ def serve(options):
 
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep, sources.origins(options, os.environ))
+                    os.path.dirname(path), keep, sources.origins(options, os.environ, file))
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)

@@ -31,8 +31,8 @@ ORDER = """
     tasks.waits tasks.outcomes tasks.dispatcher tasks.runner tasks.deletions tasks.export
     daemon
     api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler api.acceptor
-    api.server
+    api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler
+    api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow

@@ -9,7 +9,7 @@ the other, and what waits lies in anonymous memory maps.
 import collections
 import threading
 
-from ..threads import Thread
+from ..threads import Thread, join
 
 LARGE = 2 ** 16         # bytes
 
@@ -47,7 +47,7 @@ class LargeRequests:
         results, done = [], threading.Event()
         with self._lock:
             self._waiting.append((work, results, done))
-            if self._thread is None and not self._start():
+            if not self._is_running() and not self._start():
                 self._waiting.pop()
                 return work()
         done.wait()
@@ -55,14 +55,18 @@ class LargeRequests:
             raise MemoryError
         return results[0]
 
+    def _is_running(self):
+        return self._thread is not None and self._thread.is_alive()
+
     def _start(self):
-        """Start the thread; return False if the system has none left."""
-        self._thread = Thread(self._run, "dlserv-http-large")
+        """Start the thread; return False if the system has no thread or memory left."""
+        thread = Thread(self._run, "dlserv-http-large")
         try:
-            self._thread.start()
+            thread.start()
         except (RuntimeError, MemoryError):
-            self._thread = None
-        return self._thread is not None
+            return False
+        self._thread = thread
+        return True
 
     def _run(self):
         while True:
@@ -81,5 +85,4 @@ class LargeRequests:
         """Wait at most `seconds` for the requests that are under way."""
         with self._lock:
             thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
+        join(thread, seconds)

@@ -3,18 +3,18 @@
 `Server` serves one Daemon. `connection_limit` says how many connections there may be,
 `access` who is let in, `handler` what happens on a connection.
 
-The journey of one POST /task, room by room:
+The journey of a POST /task, from the first byte to the reply:
 
-  api/acceptor.py     takes the connection off the listening socket; `Server` gives it a thread
-  api/http1.py        reads the head and the body, and guesses at nothing
-  api/access.py       says whether this caller may do that; api/routes.py has the row for it
-  api/bodies.py       makes a URL and options of JSON or a form; settings/options.py checks each
-  daemon.py           `add` makes a tasks/task.py Task of them, whose tid is that of the URL
-  tasks/registry.py   takes it in, unless it is there already, and writes its record
-  state/store.py      commits the record with those of all who wait, and settles their tickets
-  tasks/runner.py     lets the task wait at the gate of its server for tasks/scheduler.py to choose it
-  api/replies.py      says so in one write: what was answered is on the disk
-  tasks/dispatcher.py begins the attempt as soon as there is a slot; see engine/download.py
+  acceptor               takes the connection off the listening socket
+  Server                 gives it a thread, if connection_limit admits it or evicts another
+  handler.Handler        reads the head (http1), lets access judge it, reads the body
+  routes.find            picks the row; requests and bodies take query and body apart
+  daemon.Daemon.add_all  makes a Task, which checks URL and options
+  tasks.registry         takes it in and hands its record to state.store
+  state.store            commits it with whatever else waits, and fsyncs
+  tasks.runner           lets the task wait at the gate of its server for the scheduler
+  replies, handler       encode the reply and send it in one write
+  tasks.dispatcher       begins the attempt as soon as there is a slot; see engine.download
 """
 
 from __future__ import annotations
@@ -152,14 +152,14 @@ class Server(http.server.ThreadingHTTPServer):
 
     def _admit(self, request, address):
         return self.connections.admit(request, address) or (
-            self._close_lost() and self.connections.admit(request, address))
+            self._close_dead() and self.connections.admit(request, address))
 
-    def _close_lost(self):
+    def _close_dead(self):
         """Close connections whose threads have died for want of memory; return whether there were any."""
-        lost = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
-        for sock in lost:
+        dead = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
+        for sock in dead:
             self.shutdown_request(sock)
-        return bool(lost)
+        return bool(dead)
 
     def _turn_away(self, request, sentence):
         """Refuse the connection without waiting for the client; over TLS, silently."""
