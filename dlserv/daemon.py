@@ -37,6 +37,7 @@ from .tasks.removal import Removal, remove_files
 from .tasks.runner import Runner
 from .tasks.states import FINISHED, INVALID, PAUSED, QUEUED
 from .tasks.task import Task, check_url
+from .tasks.verification import Verification
 from .version import __version__
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -73,6 +74,7 @@ class Daemon:
             HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
+        self._verification = Verification(self._registry, self._download_dir)
 
     @property
     def config(self):
@@ -99,6 +101,7 @@ class Daemon:
         self._registry.deletion_done([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
         self._runner.start()
+        self._verification.start()
         self._started, self._began = True, time.monotonic()
         return self
 
@@ -118,6 +121,7 @@ class Daemon:
         """Stop all attempts where they are, store everything, end all threads."""
         if self._started:
             self._started = False
+            self._verification.stop()
             self._runner.stop()
             self._network.pool.close()
             self._registry.close()
@@ -173,6 +177,14 @@ class Daemon:
         """
         _raise_first(self.restart_all([tid]))
 
+    def verify(self, tid):
+        """Compute the SHA-256 of a finished task's file in the background. Raise NotFound or Conflict.
+
+        The task's `file.checksum` and `verified_time` say so when it is done, and its `error`
+        and log if it is not the one known before.
+        """
+        _raise_first(self.verify_all([tid]))
+
     def change(self, tid, url=None, posted=None):
         """Give the task another URL of the same file, or other options; a None takes one back.
 
@@ -217,6 +229,15 @@ class Daemon:
             return task.changes()
 
         return self._registry.act_on_all(tids, restart)
+
+    def verify_all(self, tids):
+        """Verify the file of each; return [(tid, RequestError), …] of those that could not be."""
+        def verify(task):
+            task.verify()
+            self._verification.enqueue(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, verify)
 
     def pause_all(self, tids):
         """Pause each; gives [(tid, RequestError), …] of those that could not be."""

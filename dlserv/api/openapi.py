@@ -2,13 +2,14 @@
 
 import re
 
+from ..acts import ACTS, MOVE
 from ..version import __version__
 from ..settings import config, options
 from ..tasks.states import STATES
 
 _BOOLEAN = {"enum": ["true", "false", "1", "0", "yes", "no"]}
 _PARAMETERS = {
-    "act": {"enum": ["pause", "resume", "restart", "move"]},
+    "act": {"enum": list(ACTS) + [MOVE]},
     "to": {"enum": ["top", "bottom", "up", "down"]},
     "del_file": _BOOLEAN, "rows": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
     "state": {"enum": ["all"] + list(STATES)},

@@ -10,6 +10,7 @@ import re
 from collections import namedtuple
 
 from .. import urls
+from ..acts import ACTS, MOVE, PLACES
 from ..tasks.states import STATES
 from . import bodies, metrics, openapi, views
 from .assets import MEDIA_TYPES
@@ -42,12 +43,12 @@ def add_task(daemon, request):
 
 
 def act_on_task(daemon, request, tid):
-    """`act=pause`, `resume`, `restart` (from nothing), or `move` with `to=top|bottom|up|down`"""
-    act = request.choice("act", ("pause", "resume", "restart", "move"))
-    if act == "move":
-        daemon.move(tid, request.choice("to", ("top", "bottom", "up", "down")))
+    """`act=pause`, `resume`, `restart`, `verify` (in the background), or `move` with `to=top|bottom|up|down`"""
+    act = request.choice("act", ACTS + (MOVE,))
+    if act == MOVE:
+        daemon.move(tid, request.choice("to", PLACES))
     else:
-        {"pause": daemon.pause, "resume": daemon.resume, "restart": daemon.restart}[act](tid)
+        getattr(daemon, act)(tid)
     return {}
 
 
@@ -108,6 +109,12 @@ def restart_batch(daemon, request):
     """fetch many finished or failed tasks again"""
     tids, _ = bodies.read_batch(request.json())
     return _batch_reply(tids, daemon.restart_all(tids))
+
+
+def verify_batch(daemon, request):
+    """compute the SHA-256 of many finished files, in the background"""
+    tids, _ = bodies.read_batch(request.json())
+    return _batch_reply(tids, daemon.verify_all(tids))
 
 
 def resume_batch(daemon, request):
@@ -213,6 +220,7 @@ ROUTES = (
     Route("POST", "/task/batch/pause", pause_batch, body="tids"),
     Route("POST", "/task/batch/resume", resume_batch, body="tids"),
     Route("POST", "/task/batch/restart", restart_batch, body="tids"),
+    Route("POST", "/task/batch/verify", verify_batch, body="tids"),
     Route("POST", "/task/batch/delete", delete_batch, body="tids"),
     Route("GET", "/task/list", list_tasks, _SHORT + ("rows", "state", "offset", "limit")),
     Route("GET", "/task/state_coutner", count_states),

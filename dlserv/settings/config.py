@@ -104,7 +104,7 @@ TABLES = {
         Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
               "exceptions from that: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
-        Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
+        Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "bytes of the disk to leave free, also \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
               "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),
