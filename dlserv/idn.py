@@ -19,7 +19,7 @@ class NeedsCodec(ValueError):
 
 
 def to_ascii(host):
-    """Return the host name in ASCII and lower case. Raises ValueError with the reason."""
+    """Return the host name in ASCII and lower case. Raise ValueError with the reason."""
     if host.isascii():
         return host.lower()
     try:

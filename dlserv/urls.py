@@ -76,7 +76,7 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 
 def parse(text, schemes=SCHEMES):
-    """Return the URL that a person gave, without the blanks around it. Raises ValueError with the reason."""
+    """Return the URL that a person gave, without the blanks around it. Raise ValueError with the reason."""
     if text is None:
         raise ValueError("is missing; give an absolute URL")
     if not isinstance(text, str):
@@ -94,7 +94,7 @@ def parse(text, schemes=SCHEMES):
 
 
 def follow(base, location, schemes=SCHEMES):
-    """Return the URL that a Location header leads to from `base`. Raises ValueError with the reason."""
+    """Return the URL that a Location header leads to from `base`. Raise ValueError with the reason."""
     there = _resolve(base, re.sub(r"[\x00-\x1f\x7f]", "", utf8_of(location).strip()))
     if len(there) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)

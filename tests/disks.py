@@ -39,9 +39,15 @@ class FaultyDisk:
         """True until a fault that comes once has come."""
         return (self._folder / call).exists()
 
-    def flushed(self, path):
-        """The bytes that were in the file at its last good flush."""
-        return (self._folder / ("good.%d" % os.stat(str(path)).st_ino)).read_bytes()
+    @property
+    def is_busy(self):
+        """True while a call takes its time."""
+        return (self._folder / "busy").exists()
+
+    @property
+    def flushed_bytes(self):
+        """How many bytes of the file that is kept were good at its last flush."""
+        return max([path.stat().st_size for path in self._folder.glob("good.*")], default=0)
 
     def _write(self, name, text):
         new = self._folder / (name + ".new")
@@ -99,7 +105,7 @@ class SmallDisk:
     def fill(self):
         """Leave no byte free. Return the path of the file that takes the room."""
         junk = os.path.join(self.path, "junk")
-        with open(junk, "wb", buffering=0) as file:
+        with open(junk, "ab", buffering=0) as file:
             try:
                 while file.write(bytes(4096)):
                     pass

@@ -5,8 +5,8 @@
  * "SUFFIX 0 MS" makes it wait so many milliseconds. A folder's path ends in "/" here.
  *
  * The file `keep`, with a suffix, makes each good flush of such a file remember what is in
- * it; a flush that fails with "drop" brings that back, as a kernel does that drops pages
- * it could not write. The file `name_max` holds the longest name, in bytes; with "told"
+ * it; a flush or a write that fails with "drop" brings that back, as a kernel does that
+ * drops pages it could not write. The file `name_max` holds the longest name, in bytes; with "told"
  * behind it, fpathconf says so.
  */
 
@@ -73,8 +73,13 @@ static int fault(const char *call, const char *path, int *drop)
         snprintf(name, sizeof name, "%s/%s", getenv("FAULTY_DISK"), call);
         REAL(int, unlink, const char *)(name);
     }
-    if (number == 0)
+    if (number == 0) {
+        char busy[PATH_MAX];
+        snprintf(busy, sizeof busy, "%s/busy", getenv("FAULTY_DISK"));
+        close(REAL(int, open, const char *, int, ...)(busy, O_WRONLY | O_CREAT, 0600));
         usleep(1000 * atoi(rest));
+        REAL(int, unlink, const char *)(busy);
+    }
     *drop = strstr(rest, "drop") != NULL;
     errno = saved;
     return number;
@@ -82,50 +87,52 @@ static int fault(const char *call, const char *path, int *drop)
 
 /* -- flushes -- */
 
-static void shadow_of(int fd, char *path)
-{
-    struct stat status;
-    fstat(fd, &status);
-    snprintf(path, PATH_MAX, "%s/good.%lu", getenv("FAULTY_DISK"), (unsigned long) status.st_ino);
-}
-
 static void copy(int from, int to)
 {
     char buffer[65536];
     off_t offset = 0;
     ssize_t count;
-    while ((count = pread(from, buffer, sizeof buffer, offset)) > 0 && pwrite(to, buffer, count, offset) == count)
-        offset += count;
     struct stat status;
+    while ((count = pread(from, buffer, sizeof buffer, offset)) > 0
+            && REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t)(to, buffer, count, offset) == count)
+        offset += count;
     memset(buffer, 0, sizeof buffer);
     for (fstat(to, &status); offset < status.st_size; offset += count) {
         count = status.st_size - offset < (off_t) sizeof buffer ? status.st_size - offset : (off_t) sizeof buffer;
-        if (pwrite(to, buffer, count, offset) != count)
+        if (REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t)(to, buffer, count, offset) != count)
             break;
     }
 }
 
+/* Remember what is in the file, or bring back what was remembered. */
+static void keep(int fd, const char *path, int bring_back)
+{
+    char shadow[PATH_MAX], suffix[1024], own[PATH_MAX];
+    struct stat status;
+    if (!read_fault("keep", suffix, sizeof suffix) || !ends_with(path, strtok(suffix, "\n")))
+        return;
+    fstat(fd, &status);
+    snprintf(shadow, sizeof shadow, "%s/good.%lu", getenv("FAULTY_DISK"), (unsigned long) status.st_ino);
+    snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
+    int file = REAL(int, open, const char *, int, ...)(shadow, O_RDWR | O_CREAT | (bring_back ? 0 : O_TRUNC), 0600);
+    int reader = REAL(int, open, const char *, int, ...)(own, O_RDWR);
+    if (bring_back)
+        copy(file, reader);
+    else
+        copy(reader, file);
+    close(file);
+    close(reader);
+}
+
 static int flush(const char *call, int (*real)(int), int fd)
 {
-    char path[PATH_MAX], shadow[PATH_MAX], suffix[1024], own[PATH_MAX];
-    int drop, file, number, reader;
+    char path[PATH_MAX];
+    int drop, number, result;
     path_of(fd, path);
     number = fault(call, path, &drop);
-    int result = number ? -1 : real(fd);
-    if (!read_fault("keep", suffix, sizeof suffix) || !ends_with(path, strtok(suffix, "\n")))
-        drop = 0;
-    else if (result == 0 || drop) {
-        shadow_of(fd, shadow);
-        snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-        file = REAL(int, open, const char *, int, ...)(shadow, O_RDWR | O_CREAT | (result == 0 ? O_TRUNC : 0), 0600);
-        reader = REAL(int, open, const char *, int, ...)(own, O_RDWR);
-        if (result == 0)
-            copy(reader, file);
-        else
-            copy(file, reader);
-        close(file);
-        close(reader);
-    }
+    result = number ? -1 : real(fd);
+    if (result == 0 || drop)
+        keep(fd, path, drop);
     if (number)
         errno = number;
     return result;
@@ -195,15 +202,32 @@ int fstatat64(int folder, const char *path, struct stat64 *status, int flags)
         : REAL(int, fstatat64, int, const char *, struct stat64 *, int)(folder, path, status, flags);
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
+/* -- bytes -- */
+
+static int refuse_write(int fd)
 {
     char path[PATH_MAX];
     int drop, number;
     path_of(fd, path);
     number = fault("write", path, &drop);
+    if (drop)
+        keep(fd, path, 1);
     if (number)
         errno = number;
-    return number ? -1 : REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t)(fd, data, size, offset);
+    return number;
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
+{
+    return refuse_write(fd) ? -1
+        : REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t)(fd, data, size, offset);
+}
+
+ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags)
+{
+    return to_offset != NULL && refuse_write(to) ? -1
+        : REAL(ssize_t, splice, int, off64_t *, int, off64_t *, size_t, unsigned)(
+            from, from_offset, to, to_offset, size, flags);
 }
 
 long fpathconf(int fd, int name)

@@ -147,6 +147,12 @@ class Process:
             return self._last_words
         return os.pread(self._errors.fileno(), 2 ** 24, 0).decode()
 
+    def has_open(self, folder):
+        """True while the process has a file below the folder open."""
+        files = "/proc/%d/fd/" % self.popen.pid
+        return any(os.readlink(files + number).startswith(str(folder) + "/") for number in os.listdir(files)
+                   if os.path.lexists(files + number))
+
     def kill(self):
         """kill -9, as a crash would."""
         self.popen.kill()

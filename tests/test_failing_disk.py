@@ -1,10 +1,14 @@
 """Disks that fail under a daemon: names that cannot be removed, flushed or that long."""
 
+import errno
 import os
 import subprocess
 
 import pytest
 
+from dlserv import Daemon
+from dlserv.engine.partfile import PartFile
+from dlserv.tasks.waits import Waits
 from harness import noise
 from servers.origin import paced
 
@@ -118,3 +122,24 @@ def test_names_are_as_long_as_the_file_system_takes(start, faulty_disk, folder, 
             if (told or longest == 143) and not (len(names) - 1) % 3:
                 assert len(names[-1].encode()) >= min(longest, len(name.encode())) - 1
     assert sorted(os.listdir(str(folder))) == sorted(names) and len(set(names)) == len(names)
+
+
+def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origin, folder, monkeypatch):
+    """Ten gigabytes would be read again and again meanwhile."""
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    read, real = [], PartFile.read
+    monkeypatch.setattr(Waits, "BEAT", 0.01)
+    monkeypatch.setattr(PartFile, "read", lambda part, count, offset: read.append(count) or real(part, count, offset))
+    with Daemon(settings) as daemon:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", refuse)
+            patch.setattr(os, "rename", refuse)
+            tid = daemon.add(put(origin, "large"))
+            with daemon.subscribe() as events:
+                for _ in range(40):
+                    assert events.get(15).tid == tid
+            assert "not permitted" in daemon.get(tid).error
+        assert daemon.wait(tid, 15).state == "finished" and daemon.get(tid).file.checksum
+    assert (folder / "x.bin").read_bytes() == DATA["large"] and sum(read) < 2 * len(DATA["large"])

@@ -9,7 +9,9 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.tasks.waits import Waits
+from disks import SmallDisk, run
 from harness import noise, until
+from servers.ftpd import Ftpd
 from servers.origin import Gate, chunked
 
 try:
@@ -75,10 +77,6 @@ def test_nothing_that_was_acknowledged_is_lost_and_nothing_else_is_there(process
 
 # -- the downloads' -----------------------------------------------------------------------------
 
-def run(*command):
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
 class Disk:
     """A small file system mounted at `path`, a second time at the place it is kept alive from."""
 
@@ -95,6 +93,9 @@ class Disk:
 
     def let_write(self, really):
         run("mount", "-o", "remount,bind," + ("rw" if really else "ro"), self.path)
+
+    def resize(self, size):
+        run("mount", "-o", "remount,size=" + size, self._kept)
 
     def remove(self):
         for path in (self.path, self._kept):
@@ -177,3 +178,118 @@ def test_a_disk_that_is_pulled_out_is_waited_for_and_its_mount_point_stays_empty
         with daemon.open_file(tid)[1] as file:
             assert file.read() == DATA
     assert origin.sent < len(DATA) + 250000, "it went on from where it was"
+
+
+# -- files of unknown size ------------------------------------------------------------------------
+
+LARGER = noise(1500000)
+
+
+def endless(origin, path="/a.iso", data=LARGER):
+    """Serve a file whose size nobody tells."""
+    pieces = [data[start:start + 100000] for start in range(0, len(data), 100000)]
+    origin.put(path, data, script=[chunked(pieces)] * 1000)
+    return origin.url(path)
+
+
+def beats(daemon, tid, count=20):
+    """Let the task look at its disk so many times: each is told twice, when it begins and when it ends."""
+    with daemon.subscribe() as events:
+        for _ in range(2 * count):
+            assert events.get(15).tid == tid
+
+
+def test_a_file_larger_than_the_room_is_fetched_once(below, disk, origin):
+    """It waits without its bytes, which no later attempt could use, until there is more room."""
+    url = endless(origin)
+    with Daemon(below) as daemon:
+        tid = daemon.add(url)
+        waits(daemon, tid, "waiting for room: the file is larger than the ")
+        beats(daemon, tid)
+        assert len(origin.requests) == 1 and os.listdir(below["general"]["download_dir"]) == []
+        disk.resize("1200k")
+        until(lambda: len(origin.requests) == 2)
+        beats(daemon, tid, 5)
+        assert len(origin.requests) == 2, "that was too little as well"
+        disk.resize("4m")
+        assert daemon.wait(tid, 15).state == "finished" and len(origin.requests) == 3
+        with daemon.open_file(tid)[1] as file:
+            assert file.read() == LARGER
+
+
+def test_room_that_others_gave_back_is_no_more_room(below, disk, origin):
+    with Daemon(below) as daemon:
+        junk = os.path.join(below["general"]["download_dir"], "junk")
+        with open(junk, "wb") as file:
+            file.write(bytes(400000))
+        tid = daemon.add(endless(origin))
+        waits(daemon, tid, "waiting for room: the file is larger than")
+        with open(junk, "ab") as file:
+            file.write(bytes(100000))
+        beats(daemon, tid, 5)
+        os.truncate(junk, 400000)
+        beats(daemon, tid, 5)
+        assert len(origin.requests) == 1, "there is as much as the last time"
+        os.truncate(junk, 300000)
+        until(lambda: len(origin.requests) == 2)
+
+
+def test_an_explicit_resume_tries_at_once(below, disk, origin):
+    url = endless(origin)
+    with Daemon(below) as daemon:
+        tid = daemon.add(url)
+        waits(daemon, tid, "waiting for room: the file is larger than")
+        daemon.pause(tid)
+        daemon.resume(tid)
+        until(lambda: len(origin.requests) == 2)
+
+
+def test_a_file_of_a_wrong_size_waits_for_room_too(below, disk, origin):
+    with Ftpd({"a.iso": LARGER}) as ftpd, Daemon(below) as daemon:
+        ftpd.sizes["a.iso"] = 1000
+        tid = daemon.add(ftpd.url("/a.iso"))
+        waits(daemon, tid, "waiting for room: the file is larger than")
+        beats(daemon, tid)
+        assert ftpd.commands.count("RETR a.iso") == 1
+        disk.resize("4m")
+        assert daemon.wait(tid, 15).state == "finished"
+        with daemon.open_file(tid)[1] as file:
+            assert file.read() == LARGER
+
+
+def test_others_have_the_room_meanwhile(below, disk, origin):
+    origin.put("/b.iso", DATA)
+    with Daemon(below) as daemon:
+        tid = daemon.add(endless(origin))
+        waits(daemon, tid, "waiting for room: the file is larger than")
+        other = daemon.add(origin.url("/b.iso"))
+        assert daemon.wait(other, 15).state == "finished" and daemon.get(tid).state in ("queued", "downloading")
+
+
+# -- a start on a full disk -----------------------------------------------------------------------
+
+def test_a_daemon_starts_on_a_full_disk_and_answers(process, backend, tmp_path):
+    environ = dict(os.environ, DLSERV_DB_BACKEND=backend)
+    with SmallDisk(tmp_path / "disk", "4m") as small:
+        arguments = "--log-level", "warning", "--db", os.path.join(small.path, "state", "db")
+        running, tids = process(*arguments, environ=environ), []
+        for number in range(30):
+            tids.append(running.api.add("http://127.0.0.1:1/%d" % number, paused=True, referer="http://a/" + "x" * 3000))
+        running.kill()          # which leaves a log to replay
+        junk = small.fill()
+        running = process(*arguments, environ=environ)
+        api = running.api
+        assert [task["tid"] for task in api.get("/task/list")["detail"]] == tids
+        assert api.get("/config").status == api.get("/health").status == 200
+        small.fill()
+
+        def is_refused(number):
+            options = {"paused": True, "referer": "http://a/" + "x" * 3000}
+            return api.post("/task", {"url": "http://127.0.0.1:1/%d" % number, "options": options}).status == 503
+
+        assert any(is_refused(number) for number in range(100, 900)), "a log that was merged leaves some room"
+        os.remove(junk)
+        until(lambda: api.post("/task", {"url": "http://127.0.0.1:1/last", "options": {"paused": True}}).status == 200)
+        assert api.delete("/task/tid/" + tids[0]).status == 200
+        assert running.stop() == 0
+        assert tids[0] not in [task["tid"] for task in process(*arguments, environ=environ).api.get("/task/list")["detail"]]

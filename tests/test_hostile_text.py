@@ -190,8 +190,9 @@ def test_the_worst_head_takes_little_time(reading, before):
 # -- the API's own, over the wire ---------------------------------------------------------------
 
 HEADERS = (
-    "Range If-Range If-None-Match If-Match If-Modified-Since If-Unmodified-Since Authorization Accept-Encoding "
-    "Origin Cookie Connection Content-Type Last-Event-ID Expect Sec-Fetch-Site X-Requested-With").split()
+    "Range If-Range If-None-Match If-Match If-Modified-Since If-Unmodified-Since Authorization "
+    "Accept-Encoding Origin Cookie Connection Content-Type Last-Event-ID Expect Sec-Fetch-Site "
+    "X-Requested-With").split()
 
 
 @pytest.fixture
@@ -247,8 +248,10 @@ def test_heads_keep_every_field_among_odd_lines(reading):
     chance = random.Random(1)
     odd = [line for line in list(ODD.values())[:-1] if not line.startswith(b" ")]
     for _ in range(400):
-        good = [b"F%d:%s%s\r\n" % (number, chance.choice([b"", b" ", b"\t "]), chance.choice(
-            [b"", b"value", b"a: b", b"\xc3\xa4\xff", b"x" * 5000])) for number in range(chance.randrange(1, 8))]
+        values = [chance.choice([b"", b"value", b"a: b", b"\xc3\xa4\xff", b"x" * 5000])
+                  for _ in range(chance.randrange(1, 8))]
+        good = [b"F%d:%s%s\r\n" % (number, chance.choice([b"", b" ", b"\t "]), value)
+                for number, value in enumerate(values)]
         mixed = [line for each in good for line in (chance.choice(odd) if chance.randrange(2) else b"", each)]
         head = reading(b"HTTP/1.1 200 OK\r\n" + b"".join(mixed) + b"\r\nbody", read_head)
         for name, value in fields_of(good):
@@ -278,8 +281,9 @@ def test_digests_are_read_however_they_are_written():
     for _ in range(300):
         told = {name: bytes(chance.randrange(256) for _ in range(size))
                 for name, size in (("sha-512", 64), ("sha-256", 32), ("md5", 16)) if chance.randrange(2)}
-        members = ["%s=%s%s%s" % (chance.choice([name, name.upper()]), colon, b64encode(digest).decode(), colon)
-                   for name, digest in told.items() for colon in [chance.choice([":", ""])]]
+        members = [chance.choice([name, name.upper()]) + chance.choice(["=", "=:"])
+                   + b64encode(digest).decode() for name, digest in told.items()]
+        members = [member + ":" if "=:" in member else member for member in members]
         members += chance.sample(["", "a", "crc32=abc", "sha-256=", "md5=:AAAA:", "unixsum=1", " , "], 2)
         chance.shuffle(members)
         value = chance.choice([",", " , "]).join(members)

@@ -11,7 +11,7 @@ import pytest
 from harness import ROOT, noise, until
 from servers.origin import Gate
 
-from dlserv import Client
+from dlserv import Client, Daemon, errors
 from dlserv.commands.parser import find
 
 
@@ -64,6 +64,19 @@ def test_the_methods_that_readme_names_are_those_of_the_client():
     named = re.findall(r"`(\w+)[(`]", table)
     public = [name for name in vars(Client) if not name.startswith("_") and name not in ("url", "close")]
     assert sorted(named) == sorted(public)
+
+
+def test_the_names_for_embedders_are_there(daemon):
+    table, _, rest = readme().partition("| method of a Daemon ")[2].partition("\n\n")
+    methods = re.findall(r"`(\w+)[(`]", "\n".join(line.rpartition("|")[0].partition(" | ")[0]
+                                                 for line in table.splitlines()))
+    assert len(methods) > 15 and all(callable(getattr(Daemon, name)) for name in methods)
+    task = daemon.get(daemon.add("http://127.0.0.1:1/x.iso", {"paused": True}))
+    attributes = re.findall("`(\\w+)`", rest.partition("It has ")[2].partition("0.0 for never")[0])
+    assert len(attributes) > 15 and all(hasattr(task, name) for name in attributes)
+    raised = set(re.findall(r"\b[A-Z]\w+", table.partition("|-")[2])) 
+    raised -= {"Task", "Tasks", "GET", "TimeoutError", "None", "False"}
+    assert raised and all(issubclass(getattr(errors, name), errors.Error) for name in raised)
 
 
 def test_the_quick_start_starts_a_daemon_that_others_can_reach(process, tmp_path):

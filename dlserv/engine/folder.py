@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+from itertools import islice
 
 from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import file_system
@@ -45,7 +46,8 @@ class Folder:
         self._fd, self.longest = None, LONGEST
         try:
             self._open(root, [part for part in below.split("/") if part], make)
-            self.longest = self._longest()
+            status = os.stat(self.path) if self._fd is None else os.fstat(self._fd)
+            self._node, self.longest = (status.st_dev, status.st_ino), self._longest()
         except OSError as error:
             self.close()
             raise local_error(error, self.path) from error
@@ -91,6 +93,15 @@ class Folder:
         shorter = next((each for each in _SHORTER if each < self.longest), None)
         self.longest = shorter or self.longest
         return shorter is not None
+
+    def check_in_place(self):
+        """Raise Unavailable unless the path still leads here: a lazily unmounted disk can be written to."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._node:
+            raise Unavailable(f"{self.path} is no longer the folder that it was", is_loss=True)
 
     def close(self):
         if self._fd is not None:
@@ -154,6 +165,14 @@ class Folder:
         try:
             return set(os.listdir(self.path if self._fd is None or os.listdir not in os.supports_fd
                                   else self._fd))
+        except OSError as error:
+            raise local_error(error, self.path) from error
+
+    def entries(self, most):
+        """Return [(name, whether it is a folder and no link to one)] of at most `most` names."""
+        try:
+            with os.scandir(self.path if self._fd is None else self._fd) as found:
+                return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in islice(found, most)]
         except OSError as error:
             raise local_error(error, self.path) from error
 

@@ -123,7 +123,11 @@ class PartFile:
             raise self.local_error(error) from error
 
     def flush(self):
-        """Return when the bytes written so far survive a power cut; for any thread."""
+        """Return when the bytes written so far survive a power cut; for any thread.
+
+        They do not count on a disk that was unmounted lazily or a folder that was moved away,
+        for the next attempt finds another one in its place.
+        """
         with self.lock:
             if self._fd is None:
                 return
@@ -133,6 +137,10 @@ class PartFile:
                 raise self.local_error(error) from error
         try:
             self._sync(_fdatasync, copy)
+            self.folder.check_in_place()
+        except Unavailable:
+            self.has_failed = True
+            raise
         finally:
             os.close(copy)
 

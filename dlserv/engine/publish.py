@@ -46,7 +46,7 @@ def free_names(folder, name, overwrite, previous=None):
         if found is None or is_previous(folder, previous, candidate, found):
             yield candidate
         elif overwrite == "never":
-            raise Permanent("a file named %s is there already" % folder.relative(candidate))
+            raise Permanent("a file named %s is there already" % folder.relative(candidate), word="exists")
 
 
 def is_previous(folder, previous, name, status):
@@ -106,6 +106,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
             wait = announce(target, part.identity())
             part.sync()
             wait()
+            folder.check_in_place()
             found = folder.stat(target) if previous is not None else None
             replaces = found is not None and is_previous(folder, previous, target, found)
             return target, part.publish(target, interrupted, replaces)

@@ -82,6 +82,7 @@ class Unfinished:
         self.doubtful, self._restarted = False, bool(kept and kept.restarted)
         self.segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._brought_before = self.segments.count      # bytes that this attempt did not bring
+        self.verified = None        # the checksum that an earlier attempt found, if no byte has changed since
         self.discarded = None       # how many bytes were given up for want of room
         self._flushed = None        # how many bytes were here at the last flush of this attempt
 
@@ -178,6 +179,8 @@ class Unfinished:
             self.resource, self.source = kept.resource, kept.source
             self.segments = Segments(kept.resource.total, clip(kept.done, size))
             self._brought_before = self.segments.count
+        if self.segments.complete and kept.publishing == part.identity():
+            self.verified = kept.checksum
 
     def _note_start_over(self, reason):
         self._observer.note("warning", f"{reason}; starting over from zero")
@@ -266,7 +269,7 @@ class Unfinished:
         with self._lock:
             self._brought_before -= self.segments.count
             self.segments = Segments()
-            self._publishing = self.checksum = None
+            self._publishing = self.checksum = self.verified = None
 
     def _choose_name(self, source, resource):
         if self._previous is not None:

@@ -7,6 +7,8 @@ import secrets
 from collections import namedtuple
 from itertools import islice
 
+from ..units import utf8_of
+
 MOST_ITEMS = 500        # schemes and parameters of one field that are looked at
 
 # A word, or a parameter with its value; every alternative moves on, so that the time is linear.
@@ -28,7 +30,7 @@ class Challenge(namedtuple("Challenge", "scheme parameters")):
 def parse_challenges(values):
     """Return the Challenges in WWW-Authenticate or Proxy-Authenticate values (RFC 9110, 11.6.1)."""
     found = []
-    for value in values:
+    for value in map(utf8_of, values):
         end = 0
         for match in islice(_ITEM.finditer(value), MOST_ITEMS):
             name, quoted, token = match.groups()

@@ -51,7 +51,7 @@ class Body:
     def peek(self, count):
         """Return what has arrived of the body's next bytes, `count` at least unless it ends before.
 
-        They stay to be read. Raises Temporary where reading would.
+        They stay to be read. Raise Temporary where reading would.
         """
         seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
         self.leftover = memoryview(b"")
@@ -161,7 +161,6 @@ class Chunked(Body):
         filled = self._take_leftover(view)
         while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
             filled += self._read_some(view[filled:])
-        self.received += filled
         return filled
 
     def _read_some(self, view):
@@ -172,6 +171,7 @@ class Chunked(Body):
         if not count:
             raise self._cut()
         self._left -= count
+        self.received += count
         return count
 
     def _begin_chunk(self):
@@ -213,7 +213,7 @@ class Chunked(Body):
 def decoded(body, coding):
     """Return the body without this Content-Encoding; the body itself if it is not coded so.
 
-    Raises Temporary where reading would.
+    Raise Temporary where reading would.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body
@@ -244,6 +244,7 @@ class Inflated(Body):
     """The decoded bytes of another body, within bounds that no honest text reaches."""
 
     RATIO, GRACE = 200, 64 * 2 ** 20
+    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # no coding makes more of a text than a little
 
     def __init__(self, body, wbits):
         super().__init__(body)
@@ -269,6 +270,7 @@ class Inflated(Body):
             if not self._pending:
                 count = self._body.read_into(self._input)
                 self._pending = bytes(self._input[:count])
+                self._check_contents()
             if not self._pending and not self._inflater.eof:
                 raise Temporary("the server's compressed answer is cut short")
             if not self._pending:
@@ -276,6 +278,11 @@ class Inflated(Body):
             data = self._inflate(most)
             if data:
                 return data
+
+    def _check_contents(self):
+        """Raise Permanent where empty members, or bytes behind the last, go on and on."""
+        if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
+            raise Permanent("the server's compressed answer has nearly nothing in it, and does not end")
 
     def _inflate(self, most):
         if self._inflater.eof and self._wbits == GZIP and self._pending[:1] == b"\x1f":     # another member

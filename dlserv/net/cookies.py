@@ -48,7 +48,7 @@ class CookieFile:
         self._file = UserFile(parse, "cookies")
 
     def read(self, path):
-        """Return its Cookies. Raises Permanent if it cannot be read."""
+        """Return its Cookies. Raise Permanent if it cannot be read."""
         try:
             return self._file.read(path)
         except OSError as error:

@@ -4,9 +4,9 @@ A Reader goes in, a Head comes out, and what is left in the Reader is the body. 
 heads are skipped (RFC 9110, 15.2). Lines may end in LF alone; a field may be folded, have
 blanks before its colon or a bare CR in its value: all of that is mended as RFC 9112 allows
 a client to do. A line that is no field is skipped, as curl and wget do. Where such a line
-could hide how long the body is, the answer is refused: no head is used as far as it was
-understood. Bounds are in bytes: of all heads of one answer together, and of each field
-before anyone parses it.
+could hide how long the body is, or begins like a field that says so, the answer is
+refused: no head is used as far as it was understood. Bounds are in bytes: of all heads of
+one answer together, and of each field before anyone parses it.
 """
 
 import re
@@ -19,7 +19,7 @@ LONGEST_FIELD = 2 ** 14     # bytes of a value; no field that is parsed has more
 MOST_JUNK = 1000            # lines that are no field
 
 # They decide which bytes the file gets: too long to be understood, the answer is refused.
-DECISIVE = frozenset(("content-length", "transfer-encoding", "content-range", "content-encoding", "location"))
+DECISIVE = (b"content-length", b"transfer-encoding", b"content-range", b"content-encoding", b"location")
 
 _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.DOTALL)
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\r\0]*)\r*")
@@ -90,6 +90,7 @@ class _Parser:
 
     def __init__(self, peer):
         self._peer, self._pairs = peer, []
+        self._folded = {}       # {which pair: lines that go on with its value}
         self._may_fold, self._junk = False, 0
 
     def parse(self, block):
@@ -113,10 +114,12 @@ class _Parser:
             line = self._mended(line)
             match = _FIELD.fullmatch(line)
         if match is not None:
-            self._pairs.append(list(match.groups()))
+            self._pairs.append((match.group(1), match.group(2).strip(b" \t")))
             self._may_fold = True
+        elif _FRAMING_LINE.match(line):
+            raise self._not_http(line)
         elif self._may_fold and line[:1] in (b" ", b"\t"):      # obs-fold (RFC 9112, 5.2)
-            self._pairs[-1].append(line)
+            self._folded.setdefault(len(self._pairs) - 1, []).append(line)
         else:
             self._skip(line)
 
@@ -130,18 +133,22 @@ class _Parser:
     def _skip(self, line):
         self._may_fold = False
         self._junk += 1
-        if self._junk > MOST_JUNK or _FRAMING_LINE.match(line):
+        if self._junk > MOST_JUNK:
             raise self._not_http(line)
 
     def _fields(self):
-        pairs = []
-        for name, *pieces in self._pairs:
-            name, value = _text(name), _text(b" ".join(piece.strip(b"\r \t") for piece in pieces))
-            if len(value) <= LONGEST_FIELD:
-                pairs.append((name, value))
-            elif name.lower() in DECISIVE:
-                raise Permanent(f"the {self._peer}'s {name} field is longer than {LONGEST_FIELD} bytes")
-        return Fields(pairs)
+        for number, lines in self._folded.items():
+            name, value = self._pairs[number]
+            self._pairs[number] = name, b" ".join([value] + [line.strip(b"\r \t") for line in lines])
+        return Fields((_text(name), _text(value.strip(b" \t"))) for name, value in self._pairs
+                      if self._is_short(name, value))
+
+    def _is_short(self, name, value):
+        if len(value) <= LONGEST_FIELD:
+            return True
+        if name.lower() in DECISIVE:
+            raise Permanent(f"the {self._peer}'s {_text(name)} field is longer than {LONGEST_FIELD} bytes")
+        return False
 
     def _not_http(self, line):
         return Temporary(f"the {self._peer}'s answer is not HTTP: {_text(line[:300])}")

@@ -11,7 +11,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError
 from ..masking import is_sensitive
-from ..units import parse_retry_after
+from ..units import parse_retry_after, utf8_of
 from . import auth
 from . import remote_file
 from .bodies import Inflated, decoded, framed
@@ -172,7 +172,7 @@ def _range_headers(start, end, if_range):
     if start or end is not None:
         headers["Range"] = "bytes=%d-%s" % (start, "" if end is None else end - 1)
         if if_range:
-            headers["If-Range"] = if_range
+            headers["If-Range"] = utf8_of(if_range)
     return headers
 
 
@@ -194,7 +194,7 @@ def _is_redirect(exchange):
 
 
 def _follow(url, exchange, followed):
-    """Return the URL that a redirect leads to, after so many. Raises Permanent."""
+    """Return the URL that a redirect leads to, after so many. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent("the server redirects (%d) without saying where to" % exchange.status)

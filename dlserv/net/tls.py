@@ -31,7 +31,7 @@ class Tls:
                 self._sessions.clear()
 
     def start(self, channel, host, verify):
-        """Shake hands on the channel. Raises MissingModule, Permanent, Temporary or Stopped.
+        """Shake hands on the channel. Raise MissingModule, Permanent, Temporary or Stopped.
 
         A final dot is not part of the name that TLS knows (RFC 6066, 3).
         """

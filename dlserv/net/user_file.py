@@ -29,7 +29,7 @@ class UserFile:
         self._version = self._content = None
 
     def read(self, path, status=None):
-        """Return the content; `status` is the file's os.stat_result, if it is known. Raises OSError."""
+        """Return the content; `status` is the file's os.stat_result, if it is known. Raise OSError."""
         status = status or os.stat(path)
         if not stat.S_ISREG(status.st_mode):        # a FIFO would wait for ever
             raise OSError(errno.EINVAL, "it is not a regular file", path)

@@ -150,7 +150,9 @@ def written(value, chance):
 @pytest.mark.parametrize("line, scheme, parameters", [
     ('Digest nonce="n', "digest", {"nonce": "n"}), ('Digest nonce="n\\', "digest", {"nonce": "n"}),
     ("Digest realm=the realm, nonce=n", "digest", {"realm": "the", "nonce": "n"}),
-    ("Digest,nonce=n", "digest", {"nonce": "n"}), ("Negotiate abc==", "negotiate", {"abc": "="}),
+    ("Digest,nonce=n", "digest", {"nonce": "n"}),
+    ('Digest realm="\xc3\xa4\xe4"', "digest", {"realm": "\xc3\xa4\xe4"}),
+    ('Digest realm="\xc3\xa4"', "digest", {"realm": "ä"}), ("Negotiate abc==", "negotiate", {"abc": "="}),
     (", ,Basic", "basic", {}), ("nonce=n", None, None), ("", None, None), ('"', None, None)])
 def test_challenges_that_are_broken_harm_nothing(line, scheme, parameters):
     assert [tuple(each) for each in parse_challenges([line])] == ([(scheme, parameters)] if scheme else [])

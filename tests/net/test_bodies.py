@@ -1,5 +1,6 @@
 """Bodies: whole, cut, or framed wrongly, and the connections that outlive them."""
 
+import gzip
 import random
 
 import pytest
@@ -155,6 +156,27 @@ def test_trailers_without_end_hold_up_nothing(origin, attempt, folder, piece):
 def test_the_size_of_a_chunk_may_not_drip(origin, attempt, beginning):
     origin.put("/a", script=[dripped([HEAD + beginning] + [b"0"] * (LONGEST_SIZE_LINE - 10))])
     assert "no whole answer" in attempt(origin.url("/a"), timeout=0.2).fails(Temporary)
+
+
+# -- compressed text --------------------------------------------------------------------------
+
+TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize("beginning, piece", [
+    (b"", gzip.compress(b"")), (gzip.compress(b"text"), b"x"), (gzip.compress(b"text"), b"\0"),
+    (b"\x1f\x8b\x08\x08\0\0\0\0\0\3", b"n")], ids=["empty members", "garbage", "padding", "a member's name"])
+def test_compressed_text_without_end_is_refused(origin, attempt, beginning, piece):
+    origin.put("/a.txt", script=[without_end(TEXT + beginning, piece * 3000)])
+    assert "nearly nothing in it" in attempt(origin.url("/a.txt")).fails(Permanent)
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_compressed_text_may_be_in_many_pieces(origin, attempt, folder, count):
+    packed = gzip.compress(b"") * count + b"".join(gzip.compress(b"%d" % number) for number in range(count))
+    origin.put("/a.txt", script=[raw(TEXT + packed + bytes(2 ** 19))])
+    attempt(origin.url("/a.txt")).run()
+    assert (folder / "a.txt").read_bytes() == b"".join(b"%d" % number for number in range(count))
 
 
 # -- codings and lengths ----------------------------------------------------------------------

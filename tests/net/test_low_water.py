@@ -160,6 +160,23 @@ def test_silence_is_told_after_the_timeout():
         assert 1.4 < time.monotonic() - began < 3
 
 
+def test_a_hurry_ends_though_bytes_keep_dripping():
+    over = threading.Event()
+
+    def drip(sock):
+        while not over.wait(0.005):
+            sock.sendall(b"x")
+    with Pair(timeout=0.5) as pair:
+        sender = threading.Thread(target=drip, args=(pair.far,))
+        sender.start()
+        try:
+            with pytest.raises(Temporary, match="no whole answer came within 0.5 s"), pair.channel.hurried():
+                read_all(pair.channel, 2000)
+        finally:
+            over.set()
+            sender.join()
+
+
 def test_a_socket_leaves_with_its_mark_back():
     with Pair() as pair:
         pair.far.sendall(b"12")

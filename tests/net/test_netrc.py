@@ -34,7 +34,7 @@ def test_a_private_netrc_knows_the_password(origin, attempt, netrc):
     assert origin.requests[1].headers["authorization"] == ME.basic()
 
 
-def test_a_netrc_that_is_exposed_missing_or_no_file_counts_for_nothing(origin, attempt, netrc, tmp_path):
+def test_a_netrc_that_is_exposed_or_no_file_counts_for_nothing(origin, attempt, netrc, tmp_path):
     origin.put("/a", DATA, script=[BASIC] * 4)
     os.mkfifo(str(tmp_path / "fifo"), 0o600)
     (tmp_path / "folder").mkdir(0o700)

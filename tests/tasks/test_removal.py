@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import time
 
 import pytest
 
 from dlserv import Daemon
 from harness import noise, until
-from servers.origin import Gate
+from servers.origin import Gate, paced
 
 DATA = noise(300000)
 
@@ -105,3 +106,133 @@ def test_the_api_says_what_went(api, origin, folder):
     (folder / "a.iso").write_bytes(b"changed")
     detail = api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
     assert detail["deleted"] == [] and detail["kept"][0][0] == "a.iso"
+
+
+# -- what another task owns ---------------------------------------------------------------------
+
+def twins(daemon, origin, folder, name="a.iso", other="a.iso"):
+    """Two finished tasks of the same name, size and date: the first one's file was removed by hand."""
+    tids = []
+    for number, called in enumerate((name, other)):
+        origin.put("/%d" % number, noise(5000, number))
+        tids.append(daemon.add(origin.url("/%d" % number), {"filename": called}))
+        assert daemon.wait(tids[-1], 10).state == "finished"
+        if not number:
+            (folder / name).unlink()
+    file = daemon.get(tids[1]).file
+    daemon.get(tids[0]).file = daemon.get(tids[0]).file._replace(identity=file.identity)     # its inode was used again
+    return tids
+
+
+def test_a_file_that_another_task_has_made_since_is_kept(daemon, origin, folder):
+    first, second = twins(daemon, origin, folder)
+    removal = daemon.delete(first, del_file=True)
+    assert removal == ([], [], [("a.iso", "it is the file of another task")])
+    assert (folder / "a.iso").read_bytes() == noise(5000, 1)
+    assert daemon.delete(second, del_file=True).deleted == ["a.iso"] and names(folder) == []
+
+
+def test_the_one_that_made_it_last_deletes_it(daemon, origin, folder):
+    first, second = twins(daemon, origin, folder)
+    assert daemon.delete(second, del_file=True).deleted == ["a.iso"]
+    assert daemon.delete(first, del_file=True).missing == ["a.iso"]
+
+
+def test_two_that_are_deleted_together_delete_it_once(daemon, origin, folder):
+    tids = twins(daemon, origin, folder)
+    removals, failures = daemon.delete_all(tids, del_file=True)
+    assert failures == [] and names(folder) == []
+    assert sorted(len(removal.deleted) for removal in removals.values()) == [0, 1]
+
+
+def test_a_part_of_another_task_is_kept(daemon, origin, folder):
+    """What one called its file, another may call the file that it makes."""
+    origin.put("/1", DATA)
+    first = daemon.add(origin.url("/1"), {"filename": "b.part"})
+    assert daemon.wait(first, 10).state == "finished"
+    (folder / "b.part").unlink()
+    origin.put("/2", DATA, script=[Gate(after=100000)])
+    second = daemon.add(origin.url("/2"), {"filename": "b", "connections": 1})
+    until(lambda: daemon.get(second).downloaded == 100000)
+    status = (folder / "b.part").stat()
+    file = daemon.get(first).file
+    daemon.get(first).file = file._replace(identity=type(file.identity)(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    assert daemon.delete(first, del_file=True).kept == [("b.part", "it is the file of another task")]
+    assert names(folder) == ["b.part"]
+
+
+def test_a_file_of_the_same_name_in_another_case_is_its_own(daemon, origin, folder):
+    (folder / "sub").mkdir()
+    origin.put("/1", DATA)
+    origin.put("/2", DATA)
+    first, second = [daemon.add(origin.url(path), {"filename": name}) for path, name in (("/1", "A.iso"), ("/2", "a.iso"))]
+    assert daemon.wait(first, 10).state == daemon.wait(second, 10).state == "finished"
+    assert len(names(folder)) == 2
+    assert daemon.delete(first, del_file=True).deleted == ["A.iso"] and names(folder) == ["a.iso"]
+
+
+def test_a_restart_does_not_replace_what_another_task_has_made_since(daemon, origin, folder):
+    first, second = twins(daemon, origin, folder)
+    daemon.restart(first)
+    assert daemon.wait(first, 10).state == "finished" and daemon.get(first).filename == "a (1).iso"
+    assert (folder / "a.iso").read_bytes() == noise(5000, 1) and (folder / "a (1).iso").read_bytes() == noise(5000, 0)
+
+
+def test_a_restart_replaces_its_own_file(daemon, origin, folder):
+    origin.put("/1", DATA)
+    tid = daemon.add(origin.url("/1"), {"filename": "a.iso"})
+    daemon.wait(tid, 10)
+    origin.put("/1", noise(2000))
+    daemon.restart(tid)
+    assert daemon.wait(tid, 10).state == "finished" and daemon.get(tid).filename == "a.iso"
+    assert names(folder) == ["a.iso"] and (folder / "a.iso").read_bytes() == noise(2000)
+
+
+def test_ten_thousand_are_deleted_in_a_moment(settings):
+    with Daemon(settings) as daemon:
+        tids, failures = daemon.add_all([("http://127.0.0.1:1/%d" % number, {"paused": True}, ())
+                                         for number in range(10000)])
+        assert not failures
+        began = time.process_time()
+        removals, failures = daemon.delete_all(tids, del_file=True)
+        assert len(removals) == 10000 and not failures and time.process_time() - began < 10
+
+
+# -- attempts that are not over -----------------------------------------------------------------
+
+@pytest.fixture
+def slow_disk(process, faulty_disk):
+    """A function that starts a daemon on whose disk this call takes its time."""
+    def start(call, suffix, seconds):
+        faulty_disk.delay(call, suffix, seconds)
+        return process("--log-level", "warning", environ=dict(os.environ, **faulty_disk.environ))
+    return start
+
+
+@pytest.mark.parametrize("call", ["link", "rename"])
+@pytest.mark.parametrize("size", [3000, 300000])
+def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow_disk, faulty_disk, origin, folder, call, size):
+    if call == "rename":
+        faulty_disk.fail("link", "x.bin", "EPERM")
+    daemon = slow_disk(call, "x.bin", 4)
+    origin.put("/x.bin", noise(size), script=[paced(4 * size)] if size > 3000 else [])
+    tid = daemon.api.add(origin.url("/x.bin"))
+    until(lambda: faulty_disk.is_busy)
+    removal = daemon.api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
+    assert daemon.api.get("/task/list")["detail"] == []
+    assert removal["missing"] == [] and removal["deleted"] + removal["kept"]
+    until(lambda: not daemon.has_open(folder))
+    until(lambda: daemon.api.post("/task", {"url": origin.url("/x.bin"), "options": {"paused": True}}).status == 200)
+    assert os.listdir(str(folder)) == [], "nothing appears afterwards"
+
+
+def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(slow_disk, faulty_disk, process, origin, folder):
+    daemon = slow_disk("link", "x.bin", 4)
+    origin.put("/x.bin", DATA, script=[paced(10 ** 6)])
+    tid = daemon.api.add(origin.url("/x.bin"))
+    until(lambda: faulty_disk.is_busy)
+    daemon.api.delete("/task/tid/%s?del_file=true" % tid)
+    daemon.kill()
+    until(lambda: not process().api.get("/task/list")["detail"])
+    assert os.listdir(str(folder)) == []

@@ -1,0 +1,205 @@
+"""Bytes that a disk took and lost: only what was flushed is believed, and the file is right in the end."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from disks import need_root, run
+from harness import ROOT, noise, until
+from servers.origin import Gate, drop, paced, refuse
+
+MIB = 2 ** 20
+DATA = noise(4 * MIB)
+
+# A daemon that flushes often.
+HASTY = ("import sys; sys.path.insert(0, %r)\n"
+         "from dlserv import cli\n"
+         "from dlserv.tasks.checkpointer import Checkpointer\n"
+         "from dlserv.tasks.waits import Waits\n"
+         "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Waits.BEAT = 0.4, 0.1, 0.1\n"
+         "sys.exit(cli.main())" % ROOT)
+
+
+@pytest.fixture
+def start(process):
+    """A function that starts such a daemon, with these variables in its environment."""
+    return lambda *arguments, **environ: process(
+        "--log-level", "warning", *arguments, command=[sys.executable, "-c", HASTY], environ=dict(os.environ, **environ))
+
+
+@pytest.fixture
+def slow(origin):
+    """The URL of a file that takes some seconds over one connection."""
+    origin.put("/a.iso", DATA, script=[paced(MIB, piece=2 ** 15)] * 200)
+    return origin.url("/a.iso")
+
+
+def assert_whole(folder, wanted=DATA):
+    assert os.listdir(str(folder)) == ["a.iso"]
+    data = (folder / "a.iso").read_bytes()
+    assert len(data) == len(wanted)
+    wrong = [start for start in range(0, len(data), 4096) if data[start:start + 4096] != wanted[start:start + 4096]]
+    assert not wrong, "%d of %d blocks are wrong" % (len(wrong), len(data) // 4096)
+
+
+# -- flushes and writes that fail --------------------------------------------------------------
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("call, error", [
+    ("fdatasync", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("fsync", "ENOSPC"), ("fsync", "EDQUOT"),
+    ("write", "EIO"), ("write", "EROFS")])
+def test_what_a_failure_took_along_is_fetched_again(start, faulty_disk, folder, slow, call, error, connections):
+    faulty_disk.set("keep", ".part\n")
+    api = start(**faulty_disk.environ).api
+    tid = api.add(slow, connections=connections)
+    until(lambda: faulty_disk.flushed_bytes > MIB)
+    faulty_disk.fail(call, ".part", error, "drop", "once")
+    until(lambda: not faulty_disk.fails(call), 30)
+    status = api.reach(tid, "finished")
+    assert_whole(folder)
+    assert status["retries"] == 0 and "waiting for" in "\n".join(line["msg"] for line in status["log"])
+
+
+def test_a_crash_after_a_failed_flush_believes_no_more(start, faulty_disk, folder, slow):
+    faulty_disk.set("keep", ".part\n")
+    daemon = start(**faulty_disk.environ)
+    tid = daemon.api.add(slow, connections=4)
+    until(lambda: faulty_disk.flushed_bytes > MIB)
+    faulty_disk.fail("fdatasync", ".part", "EIO", "drop", "once")
+    until(lambda: not faulty_disk.fails("fdatasync"), 30)
+    until(lambda: "waiting for the disk" in "\n".join(line["msg"] for line in daemon.api.status(tid)["log"]))
+    daemon.kill()
+    assert start().api.reach(tid, "finished")
+    assert_whole(folder)
+
+
+def test_a_small_file_that_was_not_flushed_is_fetched_again(start, faulty_disk, folder, origin):
+    data = noise(5000)
+
+    def at_once(exchange):
+        pieces, send = [], exchange.send
+        exchange.send = pieces.append
+        exchange.answer()
+        send(b"".join(pieces))
+
+    origin.put("/a.bin", data, script=[at_once] * 3)
+    faulty_disk.set("keep", "(deleted)\n")
+    faulty_disk.fail("fsync", "(deleted)", "EIO", "drop", "once")
+    api = start(**faulty_disk.environ).api
+    assert api.reach(api.add(origin.url("/a.bin")), "finished")["filename"] == "a.bin"
+    assert os.listdir(str(folder)) == ["a.bin"] and (folder / "a.bin").read_bytes() == data
+    assert not faulty_disk.fails("fsync") and len(origin.requests) == 2
+
+
+# -- disks that go and come back ---------------------------------------------------------------
+
+class Stick:
+    """A disk of its own, which can be pulled out: what only the kernel has is lost then."""
+
+    def __init__(self, tmp_path):
+        need_root()
+        self.path, self._images = str(tmp_path / "usb stick"), [str(tmp_path / "image")]
+        os.mkdir(self.path)
+        with open(self._images[0], "wb") as file:
+            file.truncate(48 * MIB)
+        try:
+            run("mkfs.ext4", "-q", "-F", self._images[0])
+            self.plug_in()
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip("no image can be mounted here: %s" % error)
+
+    def plug_in(self):
+        run("mount", "-o", "loop", self._images[-1], self.path)
+
+    def pull_out(self):
+        self._images.append("%s-%d" % (self._images[0], len(self._images)))
+        shutil.copyfile(self._images[-2], self._images[-1])
+        run("umount", "-l", self.path)
+
+    def unmount(self):
+        run("umount", self.path)
+
+    def remove(self):
+        subprocess.run(["umount", "-l", self.path], stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def stick(tmp_path):
+    made = Stick(tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def start_on(start, stick):
+    """A function that starts a daemon whose downloads go to a folder of the stick."""
+    from pathlib import Path
+    downloads = Path(stick.path) / "downloads"
+    return lambda: (start("--download-dir", str(downloads), DLSERV_RESERVE="0"), downloads)
+
+
+def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin):
+    """Its file has its whole size, for connections write all over it, and holes."""
+    data = noise(24 * MIB)
+    origin.put("/a.iso", data, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
+    daemon, downloads = start_on()
+    tid = daemon.api.add(origin.url("/a.iso"), connections=8)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 12 * MIB)
+    daemon.kill()
+    stick.pull_out()
+    stick.plug_in()
+    origin.put("/a.iso", data)
+    daemon, _ = start_on()
+    status = daemon.api.reach(tid, "finished")
+    assert_whole(downloads, data)
+    assert not status["log"], "nothing was believed that had to be found wrong"
+
+
+@pytest.mark.parametrize("ending", ["pause", "error"])
+def test_a_disk_that_is_pulled_out_between_two_attempts(start_on, stick, origin, ending):
+    """What an attempt has brought is flushed at its end, so that nothing need be fetched again."""
+    origin.put("/a.iso", DATA, script=[drop(after=2 * MIB)] + [refuse("503 Service Unavailable", Retry_After=3600)] * 9 if ending == "error"
+               else [Gate(after=2 * MIB)])
+    daemon, downloads = start_on()
+    tid = daemon.api.add(origin.url("/a.iso"), connections=1)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] == 2 * MIB)
+    if ending == "error":
+        daemon.api.reach(tid, "queued")
+    daemon.api.put("/task/tid/%s?act=pause" % tid)
+    until(lambda: daemon.api.status(tid)["connections"] == 0)
+    until(lambda: not daemon.has_open(downloads))
+    stick.pull_out()
+    stick.plug_in()
+    origin.put("/a.iso", DATA)
+    sent = origin.sent
+    daemon.api.put("/task/tid/%s?act=resume" % tid)
+    assert daemon.api.reach(tid, "finished")
+    assert_whole(downloads)
+    assert origin.sent - sent < 2 * MIB + 100000
+
+
+def test_a_disk_that_was_unmounted_in_peace_has_all(start_on, stick, slow):
+    daemon, downloads = start_on()
+    tid = daemon.api.add(slow, connections=4)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 2 * MIB)
+    daemon.kill()
+    stick.unmount()
+    stick.plug_in()
+    daemon, _ = start_on()
+    assert daemon.api.reach(tid, "finished")
+    assert_whole(downloads)
+
+
+def test_a_file_is_not_finished_on_a_disk_that_is_gone(start_on, stick, slow):
+    """Unmounted lazily: the daemon still writes to it, and nobody would find the file."""
+    daemon, downloads = start_on()
+    tid = daemon.api.add(slow, connections=4)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > MIB)
+    stick.pull_out()
+    daemon.api.reach_error(tid, "waiting for the disk")
+    stick.plug_in()
+    assert daemon.api.reach(tid, "finished")
+    assert_whole(downloads)
