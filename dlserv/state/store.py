@@ -15,7 +15,6 @@ import io
 import logging
 import os
 import pickle
-import queue
 import shelve
 import threading
 import time
@@ -102,6 +101,44 @@ class Ticket:
         self._settled.release()
 
 
+class _Inbox:
+    """Tickets for one thread, which is only woken for what it waits for."""
+
+    def __init__(self):
+        self._lock, self._bell = threading.Lock(), threading.Lock()
+        self._bell.acquire()
+        self._tickets, self._sleeps, self._wants_urgent = [], False, False
+
+    def put(self, ticket):
+        """Add the ticket; None is an urgent one."""
+        with self._lock:
+            self._tickets.append(ticket)
+            if self._sleeps and self._is_awaited(ticket):
+                self._sleeps = False
+                self._bell.release()
+
+    def take(self, seconds, urgent=False):
+        """Return all tickets; before, wait so many seconds for one, for ever if that is -1.
+
+        With `urgent`, wait for one that is not lazy.
+        """
+        with self._lock:
+            self._wants_urgent = urgent
+            self._sleeps = seconds != 0 and not any(map(self._is_awaited, self._tickets))
+            sleeps = self._sleeps
+        if sleeps and not self._bell.acquire(timeout=seconds):
+            with self._lock:
+                if not self._sleeps:        # it has rung just now
+                    self._bell.acquire()
+                self._sleeps = False
+        with self._lock:
+            taken, self._tickets = self._tickets, []
+        return taken
+
+    def _is_awaited(self, ticket):
+        return ticket is None or not (self._wants_urgent and ticket.lazy)
+
+
 class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
@@ -124,7 +161,7 @@ class Store:
             raise
         self._closed, self._owed = False, {}
         self._restored = self._lost = 0     # damaged records
-        self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
+        self._inbox = _Inbox()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 
@@ -197,13 +234,13 @@ class Store:
         if self._closed:
             ticket._settle("it is closed")
         else:
-            self._queue.put(ticket)
+            self._inbox.put(ticket)
         return ticket
 
     def close(self):
         """Commit what was taken, flush it, and give the database free."""
         self._closed = True
-        self._queue.put(None)
+        self._inbox.put(None)
         self._thread.join()
         self._keep_a_copy(self._snapshot.due_at_the_end())
         try:
@@ -240,10 +277,8 @@ class Store:
     def _run(self):
         ended = False
         while not ended:
-            try:
-                group = self._next_group()
-            except queue.Empty:
-                group = [Ticket({}, False, True)]   # for the sake of what is owed, or of the snapshot
+            # an empty ticket is for the sake of what is owed, or of the snapshot
+            group = self._next_group() or [Ticket({}, False, True)]
             ended = group[-1] is None
             if ended:
                 group.pop()
@@ -277,21 +312,19 @@ class Store:
         yield MARK, mark
 
     def _next_group(self):
-        """The tickets of the next commit; None as the last of them means the end.
+        """Return the tickets of the next commit; None as the last of them means the end.
 
-        Raises queue.Empty if there are none, and something is owed that may be tried again,
-        or a snapshot is due.
+        Return [] if there are none, and something is owed that may be tried again, or a
+        snapshot is due.
         """
-        timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
-        group, wait = [self._queue.get(timeout=timeout)], True
-        deadline = time.monotonic() + LAZY
-        try:
-            while group[-1] is not None:
-                wait = wait and group[-1].lazy
-                left = max(0, deadline - time.monotonic()) if wait else 0
-                group.append(self._queue.get(timeout=left))
-        except queue.Empty:
-            pass
+        group = self._inbox.take(LAZY, urgent=True)     # what is lazy has waited long enough then
+        if not group:
+            timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else -1
+            group = self._inbox.take(timeout)
+            if group and all(ticket is not None and ticket.lazy for ticket in group):
+                group += self._inbox.take(LAZY, urgent=True)
+        if None in group:
+            group = [ticket for ticket in group if ticket is not None] + [None]
         return group
 
     def _commit(self, group):

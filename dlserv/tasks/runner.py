@@ -17,6 +17,7 @@ from .checkpointer import Checkpointer
 from .outcomes import Outcomes
 from .scheduler import Scheduler
 from .states import DOWNLOADING, QUEUED
+from .workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Runner:
         self._history = SpeedHistory()
         self._shut = set()          # Gates that were shut at the last look
         self._changed, self._stopping = threading.Condition(registry.lock), False
+        self._workers = Workers(registry.lock, self._perform)
         self._thread = threading.Thread(target=self._schedule, name="dlserv-scheduler", daemon=True)
 
     # -- without the lock ----------------------------------------------------------------
@@ -58,6 +60,7 @@ class Runner:
         """Stop every attempt where it is, and all threads."""
         with self._changed:
             self._stopping = True
+            self._workers.stop()
             self._changed.notify_all()
         self._thread.join()
         attempts = self.attempts()
@@ -67,11 +70,17 @@ class Runner:
         self._checkpointer.stop()
 
     def enqueue_all(self, tasks):
-        """Queue those of the tasks that are still here and wait for an attempt."""
+        """Queue those of the tasks that are still here and wait for an attempt, and begin what may begin."""
         with self.registry.lock:
             for task in tasks:
                 if task.state == QUEUED and self.registry.tasks.get(task.tid) is task:
-                    self.enqueue(task)
+                    self._queue(task, 0)
+            try:
+                self._fill_slots()
+            except Exception:
+                log.exception("the scheduler met a bug; it goes on")
+            if self._scheduler.is_waiting and self._scheduler.has_room(self._slots()):
+                self._changed.notify_all()      # something else than a slot is missing
 
     def attempts(self):
         """Return the attempts under way, the oldest first."""
@@ -147,13 +156,17 @@ class Runner:
 
     def enqueue(self, task, delay=0):
         """Let a queued task wait for a slot, at least `delay` seconds."""
-        if task.attempt is None:    # else it is enqueued when the cancelled attempt has ended
+        if self._queue(task, delay) and (delay or self._scheduler.has_room(self._slots())):
+            self._changed.notify_all()
+
+    def _queue(self, task, delay):
+        """Let the task wait for a slot; return False if it is to be when its cancelled attempt has ended."""
+        if task.attempt is None:
             gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
             task.wait_at(gate, delay)
             self._scheduler.add(task, gate, delay)
             self.outcomes.note_held_back(task)
-            if delay or self._scheduler.has_room(self._slots()):
-                self._changed.notify_all()
+        return task.attempt is None
 
     def take_back(self, task, keep=True):
         """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
@@ -229,13 +242,13 @@ class Runner:
                 self._changed.wait(seconds)
 
     def _fill_slots(self):
+        """Begin every attempt that may begin now."""
         while True:
             attempt = self._begin_next()
             if attempt is None:
                 return
             try:
-                threading.Thread(target=self._work, args=(attempt,), name="dlserv-" + attempt.tid[:8],
-                                 daemon=True).start()
+                self._workers.give(attempt)
             except RuntimeError:        # the system has no thread left
                 log.exception("%s could not be started", attempt.tid[:8])
                 attempt.download.close()
@@ -271,7 +284,8 @@ class Runner:
         except Exception as bug:
             self._release(task, self.outcomes.cannot_begin(task, bug))
             return None
-        self._note_speed()
+        if not self._running:       # else `watch` does so soon
+            self._note_speed()
         self._running[task.tid] = attempt
         self._checkpointer.wake()
         return attempt
@@ -281,16 +295,15 @@ class Runner:
 
     # -- ending ---------------------------------------------------------------------------
 
-    def _work(self, attempt):
-        """Perform one attempt after the other, as long as the slot goes to another task."""
-        while attempt is not None:
-            outcome, following = attempt.perform(), None
-            try:
-                following = self._end(attempt, outcome)
-            except Exception:
-                log.exception("%s: its end could not be recorded", attempt.tid[:8])
-            attempt.over()
-            attempt = following
+    def _perform(self, attempt):
+        """Perform the attempt; return the one that has its slot now, or None."""
+        outcome, following = attempt.perform(), None
+        try:
+            following = self._end(attempt, outcome)
+        except Exception:
+            log.exception("%s: its end could not be recorded", attempt.tid[:8])
+        attempt.over()
+        return following
 
     def _end(self, attempt, outcome):
         """Settle what became of the attempt; return the one that has its slot now, or None."""
@@ -299,11 +312,12 @@ class Runner:
             decides = self.registry.is_current(attempt)
             if self._running.get(attempt.tid) is attempt:
                 del self._running[attempt.tid]
-            self._note_speed()
+            if not self._running:
+                self._note_speed()
             if decides:
                 self._settle(attempt, outcome)
             following = self._begin_next()
-            if following is None or not isinstance(outcome, Finished) or self._scheduler.has_room(self._slots()):
+            if not isinstance(outcome, Finished) or following and self._scheduler.has_room(self._slots()):
                 self._changed.notify_all()
             return following
 
