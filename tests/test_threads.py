@@ -67,6 +67,7 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
     origin.put("/a.iso", DATA)
     met = stumble(owner, name)
     daemon.add(origin.url("/a.iso"))
+    daemon.configure({"download": {"max_concurrent": 3}})      # which the scheduler's thread heeds
     until(met.is_set)
     until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
     assert finishes(daemon, origin)
