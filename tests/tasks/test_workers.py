@@ -1,40 +1,40 @@
 """The threads that perform attempts: used again, ended in time, and none lost."""
 
 import threading
-from collections import namedtuple
 
 import pytest
 
 from dlserv.tasks.workers import Workers
 from harness import until
 
-Work = namedtuple("Work", "tid")
+class Work:
+    def __init__(self, tid):
+        self.tid, self.thread = tid, None
 
 
 class Bench:
     """Workers whose work is to note in which thread it was done; it may be held up."""
 
     def __init__(self):
-        self.lock, self.done, self.open = threading.Lock(), [], threading.Event()
+        self.done, self.open = [], threading.Event()
         self.open.set()
-        self.workers = Workers(self.lock, self.perform)
+        self.workers = Workers(self.perform)
 
     def perform(self, work):
         self.open.wait(10)
+        assert work.thread in (None, threading.current_thread())
         self.done.append((work, threading.current_thread()))
 
     def give(self, *tids):
-        with self.lock:
-            for tid in tids:
-                self.workers.give(Work(tid))
+        for tid in tids:
+            self.workers.give(Work(tid))
 
     def await_done(self, count):
         until(lambda: len(self.done) == count)
         return [thread for _, thread in self.done]
 
     def stop(self):
-        with self.lock:
-            self.workers.stop()
+        self.workers.stop()
 
 
 @pytest.fixture
