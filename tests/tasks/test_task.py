@@ -5,11 +5,14 @@ import hashlib
 import pytest
 
 from dlserv.settings import config
+from dlserv.engine.partfile import Identity
+from dlserv.engine.unfinished import Finished
 from dlserv.errors import Conflict, InvalidValue
 from dlserv.tasks.states import STATES, TRANSITIONS, next_state
 from dlserv.tasks.task import Task, tid_of
 
 SETTINGS = config.Config.parse({}).download
+FILE = Finished("a.tar.gz", Identity(1, 2, 3, 4), None, None)
 EVENTS = sorted({event for row in TRANSITIONS.values() for event in row})
 
 
@@ -22,7 +25,8 @@ def test_the_tid_is_the_sha_1_of_the_url_as_posted():
     assert tid_of(url) == hashlib.sha1(url.encode("utf-8")).hexdigest() == make(url).tid
 
 
-METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (None,), "fail": ("why", "http")}
+METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (FILE,), "fail": ("why", "http"),
+           "verify": ()}
 
 
 @pytest.mark.parametrize("state", STATES)
