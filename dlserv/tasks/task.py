@@ -14,7 +14,7 @@ from ..idn import NeedsCodec
 from ..settings import options
 from . import record
 from .figures import Figures
-from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
+from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
@@ -36,6 +36,8 @@ class Task(Figures):
               `error` is that with the time left. `reason` is one word for it
     failures  attempts in a row that failed; `retries` is how many of them were repeated
     reached   the farthest byte, which starts both counts again
+    life      how often it was fetched again after it had finished or failed
+    end_time  when it finished or failed last
     deleting  whether its files are being deleted
 
     Of a queued task, and not stored: `gate` is that of the server it waits for, `waits_for`
@@ -44,10 +46,10 @@ class Task(Figures):
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
-               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
-               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
-               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
-               "waits_for": None, "not_before": 0.0, "let_through": False}
+               "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
+               "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
+               "deleting": False, "progress": None, "file": None, "previous": None, "shortage": None,
+               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -181,12 +183,12 @@ class Task(Figures):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.finish_time = time.time()
+        self.finish_time = self.end_time = time.time()
 
     def fail(self, problem, reason):
         """Be invalid, for the reason that the sentence tells."""
         self._go(FAIL)
-        self.problem, self.reason = problem, reason
+        self.problem, self.reason, self.end_time = problem, reason, time.time()
 
     # -- changes that the registry and the queue make ------------------------------------
 
@@ -231,6 +233,8 @@ class Task(Figures):
 
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
+        if before in ENDED:
+            self.life += 1
         if self._registry is not None:
             self._registry.moved(self, before)
 
@@ -259,14 +263,15 @@ SHAPE = record.Shape(Task, {
     "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
     "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
     "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
-    "reached": record.COUNT, "reason": record.Optional(record.TEXT),
+    "reached": record.COUNT, "life": record.COUNT, "end_time": record.TIME,
+    "reason": record.Optional(record.TEXT),
     "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
-    since={"repeats": 0, "reason": None})
+    since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0})
 
 
 def check_url(url):
