@@ -9,17 +9,16 @@ comes from another channel, so it serves the progress bar and resuming, and is n
 where more bytes come than it said.
 """
 
-import errno
 import re
 import time
 from calendar import timegm
 from email.utils import formatdate
 from urllib.parse import unquote
 
-from ..errors import Longer, Permanent, Temporary
+from ..errors import Permanent, Temporary
 from .auth import Credentials, choose
-from .bodies import Plain
-from .ftp_control import Control, NoReply, extended_port, passive_port
+from .ftp_body import PartBody, WholeBody
+from .ftp_control import Control, extended_port, passive_port
 from .host_limits import HostFull
 from .http import Answer
 from .remote_file import Resource
@@ -123,14 +122,14 @@ class _Session:
             self._route.remember(self._control.channel)     # servers want the same session on both
             self._route.secure(self.channel)
         return Answer(206 if start or end is not None else 200, resource,
-                      self._stream(resource.total, start, end), start, self._url, None)
+                      self._body(resource.total, start, end), start, self._url, None)
 
-    def _stream(self, total, start, end):
+    def _body(self, total, start, end):
         if total is None or start >= total:
-            return _ToItsEnd(self, None)
+            return WholeBody(self, None)
         if end is None or end >= total:
-            return _ToItsEnd(self, total - start)
-        return _Stream(self, end - start)
+            return WholeBody(self, total - start)
+        return PartBody(self, end - start)
 
     def _describe(self, path):
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)
@@ -208,7 +207,7 @@ class _Session:
             raise HostFull(sentence)
         raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
 
-    # -- for the stream ----------------------------------------------------------------
+    # -- for the body ----------------------------------------------------------------
 
     def leftover(self):
         return b""
@@ -233,68 +232,6 @@ class _Session:
                 channel.close()
         self.slot.release()
         self.slot = None
-
-
-class _Stream(Plain):
-    """The bytes of a data connection."""
-
-    def adopt(self, stop):
-        super().adopt(stop)
-        self._exchange.adopt(stop)
-
-
-class _ToItsEnd(_Stream):
-    """A file's bytes up to the end of the data connection.
-
-    The last byte that SIZE told of is handed out only when no other follows it and the
-    server says that the transfer is complete. Raises Longer instead if there is another;
-    whoever reads on after that reads to the true end.
-    """
-
-    _is_last = False        # the byte in `leftover` is the file's last one
-
-    def read_into(self, view):
-        """Bytes read into the buffer, 0 at the true end. Raise Temporary at any other, or Longer."""
-        left = None if self.expected is None else self.expected - self.received
-        if left == 1 and not self._is_last:
-            self._look_behind()
-        elif left is not None and left > 1:
-            view = view[:left - 1]
-        count = super().read_into(view)
-        if not count and self.expected is None:
-            self._exchange.confirm()
-        return count
-
-    def splice_into(self, pipe, wanted):
-        """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
-        left = self.expected - self.received
-        if left <= 1:
-            raise OSError(errno.EOPNOTSUPP, "the last byte must be looked at")
-        return super().splice_into(pipe, min(wanted, left - 1))
-
-    def _look_behind(self):
-        """Read the last byte and see what follows it."""
-        ahead, unclean = memoryview(bytearray(2)), None
-        count = self.channel.recv_into(ahead[:1])
-        try:
-            count += count and self.channel.recv_into(ahead[1:])
-        except Temporary as error:      # many servers end TLS, or the connection, without a word
-            unclean = error
-        self.leftover = ahead[:count]
-        if count == 1:
-            self._confirm(unclean)
-            self._is_last = True
-        elif count == 2:
-            self.expected = None
-            raise Longer("more bytes came than the size that the server told")
-
-    def _confirm(self, unclean):
-        """Raise Temporary unless a clean end or the server's word shows that this is all."""
-        try:
-            self._exchange.confirm()
-        except NoReply:     # a router drops a control connection that is idle during a long transfer
-            if unclean is not None:
-                raise unclean from None
 
 
 def _is_crowded(text):

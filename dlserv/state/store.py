@@ -11,25 +11,21 @@ Records are dicts of plain data, read through an unpickler that knows no classes
 tampered database executes nothing. sqlite.py and journal.py say what the shelf is made of.
 """
 
-import io
 import logging
 import os
-import pickle
 import queue
-import shelve
 import threading
 import time
-import zlib
 
 from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
 from . import recovery
 from .lock import FileLock
+from .shelf import Shelf, pack, unpack
 from .snapshot import MARK, Snapshot
 from .sqlite import ERRORS
 
 SCHEMA = 1
-PROTOCOL = 4            # of pickle, which every Python has
 LAZY = 0.1              # seconds that a lazy write may wait for company
 RETRY = 5.0             # seconds after which a write that failed is tried again
 _SCHEMA_KEY = "schema"
@@ -37,50 +33,6 @@ _DAMAGED = "damaged/"
 FACT = "fact/"          # begins the names of records that are no task's
 
 log = logging.getLogger(__name__)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        raise pickle.UnpicklingError("a record names %s.%s" % (module, name))
-
-
-class _Shelf(shelve.Shelf):
-    """A shelf of one pickle format on every Python, closed to anything but plain data.
-
-    A CRC-32 follows each pickle, where shelve.open does not look.
-    """
-
-    def __init__(self, mapping):
-        super().__init__(mapping, protocol=PROTOCOL)
-
-    def __getitem__(self, key):
-        return _unpickle(self.dict[key.encode(self.keyencoding)])
-
-    def __setitem__(self, key, record):
-        self.dict[key.encode(self.keyencoding)] = _pickle(record)
-
-
-def _pickle(record):
-    value = pickle.dumps(record, protocol=PROTOCOL)
-    return value + _crc(value)
-
-
-def _unpickle(value):
-    # The checksum first: a damaged pickle may ask for gigabytes. shelve.open writes none.
-    whole = _crc(value[:-4]) == value[-4:]
-    file = io.BytesIO(value[:-4] if whole else value)
-    if not whole and not value.endswith(pickle.STOP):
-        raise pickle.UnpicklingError("its checksum does not match")
-    record = _PlainUnpickler(file).load()
-    if file.read():
-        raise pickle.UnpicklingError("its checksum does not match")
-    if not isinstance(record, dict):
-        raise pickle.UnpicklingError("it is not a record")
-    return record
-
-
-def _crc(value):
-    return zlib.crc32(value).to_bytes(4, "big")
 
 
 class Ticket:
@@ -119,7 +71,7 @@ class Store:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
             self._mapping, self._repair = recovery.open_mapping(self.path, backend, self._snapshot)
             self.backend = self._mapping.kind
-            self._shelf = _Shelf(self._mapping)
+            self._shelf = Shelf(self._mapping)
             self._check_schema()
         except BaseException:
             self._lock.release()
@@ -169,7 +121,7 @@ class Store:
         try:
             if value is None:
                 raise KeyError(name)
-            parsed = parse(name, _unpickle(value))
+            parsed = parse(name, unpack(value))
         except Exception as error:          # likewise
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
@@ -257,7 +209,7 @@ class Store:
         """Make the snapshot if it is due and would be another."""
         if not due or not self._changed or self._owed:
             return
-        mark = _pickle({"time": time.time()})
+        mark = pack({"time": time.time()})
         self._changed = not self._snapshot.make(self._whole_records(mark))
         if not self._changed:
             self._mapping[MARK] = mark
@@ -271,7 +223,7 @@ class Store:
         for raw in list(self._mapping):
             if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
-                _unpickle(value)
+                unpack(value)
                 yield raw, value
         yield MARK, mark
 

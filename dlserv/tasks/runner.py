@@ -5,12 +5,12 @@ Between the registry, which knows what the tasks are, and the engine, which know
 
 from .. import urls
 from ..engine.download import Download, Environment
-from ..errors import NoSpace
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
 from .dispatcher import Dispatcher
 from .outcomes import Outcomes
+from .room import Room
 from .scheduler import Scheduler
 from .states import DOWNLOADING, QUEUED
 
@@ -28,7 +28,7 @@ class Runner:
     def __init__(self, registry, settings, network, bucket, download_dir):
         self.registry, self.download_dir = registry, download_dir
         self._settings, self._network, self._bucket = settings, network, bucket
-        self._running = registry.running
+        self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
@@ -78,35 +78,6 @@ class Runner:
             self._send_back(sum(self._running.slots().values()) - self._settings.download.max_concurrent)
             self._dispatcher.wake()
 
-    def check_room(self, attempt):
-        """Raise NoSpace if the disk has no room for this attempt beside the others."""
-        attempt.room = self._room(attempt)
-        self.download_dir.check_room(attempt.download.missing, attempt.room, self._settings.download.reserve)
-
-    def check_shortage(self, attempt):
-        """Raise NoSpace until there is more room than was too little for the task's file of unknown size."""
-        shortage = attempt.task.shortage
-        if shortage is not None:
-            self.download_dir.check_shortage(shortage, self._room(attempt))
-
-    def note_shortage(self, attempt):
-        """Take note that the disk was too small for the attempt's file, whose size is not known.
-
-        What was free at its beginning counts only if the file has taken most of that: else
-        something else has filled the disk.
-        """
-        written = attempt.download.discarded
-        rooms = [written, self._room(attempt) or 0]
-        if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
-            rooms.append(attempt.room)
-        with self.registry.lock:
-            attempt.task.fall_short(max(rooms))
-
-    def _room(self, attempt):
-        """Return the bytes that are free for this attempt beside the others, or None if that is not known."""
-        others = [each for each in self.attempts() if each is not attempt]
-        return self.download_dir.room(_missing(others), self._settings.download.reserve)
-
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
@@ -121,9 +92,7 @@ class Runner:
                     self._come_through(self.outcomes.waits.remove(attempt.tid))
             if attempt.thread is not None and not attempt.thread.is_alive():
                 self._dispatcher.abandon(attempt, MemoryError())
-        while attempts and (self.download_dir.room(_missing(attempts), self._settings.download.reserve) or 0) < 0:
-            attempts[-1].interrupt(NoSpace("the disk has filled up"))
-            attempts = attempts[:-1]
+        self.room.make(attempts)
 
     # -- with the lock held --------------------------------------------------------------
 
@@ -272,8 +241,3 @@ class Runner:
             self.enqueue(task, delay)
         self.registry.store.write(task.changes(), lazy=True)
         self.registry.announce("changed", task)
-
-
-def _missing(attempts):
-    """Return the bytes that the attempts have still to bring, as far as their sizes are known."""
-    return sum(attempt.download.missing for attempt in attempts)
