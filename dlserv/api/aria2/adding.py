@@ -8,10 +8,10 @@ new gid, and one that finished is fetched again only with allow-overwrite.
 import re
 
 from ... import urls
+from ...contract import tid_of
 from ...errors import Conflict, Exists, NotFound
 from ...masking import MASK
 from ...tasks.states import FINISHED, INVALID
-from ...tasks.task import tid_of
 from . import options, parameters
 from .gids import Removed, gid_of
 from .jsonrpc import RpcError

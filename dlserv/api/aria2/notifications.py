@@ -10,6 +10,7 @@ import threading
 
 from ...errors import NotFound
 from ...tasks.states import DOWNLOADING, FINISHED, INVALID, PAUSED
+from ...threads import Thread, join
 from . import frames
 from .gids import first_gid, gid_of
 from .jsonrpc import notification
@@ -34,13 +35,17 @@ class Notifications:
         return len(self._sessions)
 
     def join(self, session):
-        """Tell the session from now on; return False if the server is stopping."""
+        """Tell the session from now on; return False if the server is stopping or short of threads."""
         with self._lock:
             if self._closed:
                 return False
-            self._sessions += (session,)
             if self._follower is None:
-                self._follower = Follower(self._daemon, self._publish, self._give_up)
+                try:
+                    self._follower = Follower(self._daemon, self._publish, self._give_up)
+                except (RuntimeError, MemoryError) as error:
+                    log.error("no thread can be started for notifications: %s", error)
+                    return False
+            self._sessions += (session,)
             return True
 
     def leave(self, session):
@@ -81,7 +86,8 @@ class Notifications:
 class Follower:
     """Follows the events of a daemon in a thread and calls `publish(method, gid)`.
 
-    `give_up()` is called when a bug ends it.
+    `give_up()` is called when a bug ends it. Raise RuntimeError or MemoryError if there is no
+    thread to be had.
     """
 
     def __init__(self, daemon, publish, give_up):
@@ -89,15 +95,19 @@ class Follower:
         self._lock, self._closed = threading.Lock(), False
         self._subscription = daemon.subscribe(MOST_BEHIND)
         self._told = self._states()
-        self._thread = threading.Thread(target=self._run, name="dlserv-aria2", daemon=True)
-        self._thread.start()
+        self._thread = Thread(self._run, "dlserv-aria2")
+        try:
+            self._thread.start()
+        except BaseException:
+            self._subscription.close()
+            raise
 
     def close(self):
         """End the thread."""
         with self._lock:
             self._closed = True
             self._subscription.close()
-        self._thread.join()
+        join(self._thread)
 
     def _run(self):
         try:

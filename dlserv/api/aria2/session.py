@@ -79,7 +79,7 @@ class Session:
             if self._notifications.join(self):
                 self._serve(line)
             else:
-                raise Closing(frames.GOING_AWAY, "the daemon is stopping")
+                raise Closing(frames.GOING_AWAY, "the daemon is stopping, or short of threads")
         except frames.Violation as error:
             line.write(frames.close_frame(error.code, str(error)))
         except Closing as closing:
