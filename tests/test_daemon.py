@@ -207,8 +207,9 @@ def test_a_task_can_be_moved(start, origin, moves, expected):
 
 
 @pytest.mark.parametrize("number, place, expected", [
-    (0, 0, "01234"), (0, 1, "10234"), (0, 3, "12304"), (0, 4, "12340"), (4, 0, "40123"), (4, 1, "04123"), (4, 3, "01243"),
-    (2, 1, "02134"), (2, 3, "01324"), (2, 99, "01342"), (1, 10 ** 15, "02341"), (3, 2, "01324")])
+    (0, 0, "01234"), (0, 1, "10234"), (0, 3, "12304"), (0, 4, "12340"), (4, 0, "40123"),
+    (4, 1, "04123"), (4, 3, "01243"), (2, 1, "02134"), (2, 3, "01324"), (2, 99, "01342"),
+    (1, 10 ** 15, "02341"), (3, 2, "01324")])
 def test_a_task_is_moved_to_an_index(daemon, number, place, expected):
     tids = [daemon.add("http://127.0.0.1:1/%d" % each, {"paused": True}) for each in range(5)]
     daemon.move(tids[number], place)
@@ -223,7 +224,8 @@ def test_an_index_counts_all_that_wait_and_keeps_priorities(daemon):
         return "".join(str(tids.index(task.tid)) for task in daemon.queue())
 
     assert order() == "02134"
-    for number, place, expected in [(4, 3, "02143"), (4, 0, "02413"), (0, 4, "20413"), (2, 0, "20413"), (0, 0, "02413")]:
+    for number, place, expected in [(4, 3, "02143"), (4, 0, "02413"), (0, 4, "20413"), (2, 0, "20413"),
+                                    (0, 0, "02413")]:
         daemon.move(tids[number], place)
         assert order() == expected
 

@@ -10,8 +10,10 @@ from dlserv.api.aria2 import frames
 from dlserv.api.aria2.frames import Frames, Violation
 
 BINARY, CONTINUATION = 2, 0
-HANDSHAKE = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
-             "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+HANDSHAKE = {
+    "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="
+}
 
 
 def read(data, step=None, longest=frames.LONGEST):
@@ -23,6 +25,7 @@ def read(data, step=None, longest=frames.LONGEST):
 
 
 # -- 1. framing: every length, on both sides of each bound, whole and byte by byte --------
+
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 128, 65535, 65536, 65537])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
@@ -60,6 +63,7 @@ def test_a_length_of_64_bits_is_no_length():
 
 # -- 2. pings and pongs -------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("payload", [b"", b"Hello, world!", bytes([0, 255, 254]), b"\xfe" * 125])
 def test_pings_keep_their_payload(payload):
     assert read(frame(PING, payload)) == [(PING, payload)]
@@ -74,11 +78,12 @@ def test_a_control_frame_has_at_most_125_bytes(opcode):
 
 
 def test_many_pings_are_as_many():
-    assert read(b"".join(frame(PING, b"%d" % number) for number in range(10)), step=1) == [
-        (PING, b"%d" % number) for number in range(10)]
+    assert read(b"".join(frame(PING, b"%d" % number) for number in range(10)),
+                step=1) == [(PING, b"%d" % number) for number in range(10)]
 
 
 # -- 3. reserved bits, 4. opcodes, masks ----------------------------------------------------
+
 
 @pytest.mark.parametrize("bits", [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY, PING, CLOSE])
@@ -105,10 +110,12 @@ def test_a_frame_without_a_mask_is_an_error(opcode):
 
 # -- 5. fragments ---------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("step", [None, 1])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_fragments_are_one_message(opcode, step):
-    data = frame(opcode, b"frag", final=False) + frame(CONTINUATION, b"", final=False) + frame(CONTINUATION, b"ment")
+    data = frame(opcode, b"frag", final=False) + frame(CONTINUATION, b"", final=False) + frame(
+        CONTINUATION, b"ment")
     assert read(data, step=step) == [(opcode, b"fragment")]
 
 
@@ -119,10 +126,15 @@ def test_a_ping_may_stand_between_fragments(step):
 
 
 @pytest.mark.parametrize("data", [
-    frame(PING, b"x", final=False), frame(PONG, b"x", final=False), frame(CLOSE, b"", final=False),
-    frame(CONTINUATION, b"x"), frame(CONTINUATION, b"x", final=False),
+    frame(PING, b"x", final=False),
+    frame(PONG, b"x", final=False),
+    frame(CLOSE, b"", final=False),
+    frame(CONTINUATION, b"x"),
+    frame(CONTINUATION, b"x", final=False),
     frame(TEXT, b"a") + frame(CONTINUATION, b"b"),
-    frame(TEXT, b"a", final=False) + frame(TEXT, b"b"), frame(TEXT, b"a", final=False) + frame(BINARY, b"b")])
+    frame(TEXT, b"a", final=False) + frame(TEXT, b"b"),
+    frame(TEXT, b"a", final=False) + frame(BINARY, b"b")
+])
 def test_fragments_out_of_order_are_an_error(data):
     with pytest.raises(Violation) as error:
         read(data)
@@ -139,14 +151,18 @@ def test_what_came_before_an_error_is_still_read():
 
 # -- 6. text in UTF-8 -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("payload", ["κόσμε", "𐀀", "\ufffe\uffff", "\u0000", "𝄞", "\ud7ff\ue000", ""])
+
+@pytest.mark.parametrize("payload", [
+    "κόσμε", "𐀀", "\ufffe\uffff", "\u0000", "𝄞", "\ud7ff\ue000", ""])
 def test_text_is_utf_8(payload):
     assert frames.text(payload.encode()) == payload
 
 
 @pytest.mark.parametrize("payload", [
-    b"\x80", b"\xbf", b"\xc0\xaf", b"\xc2", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf4\x90\x80\x80",
-    b"\xf8\x88\x80\x80\x80", b"\xfe", b"\xff", b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"])
+    b"\x80", b"\xbf", b"\xc0\xaf", b"\xc2", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xed\xbf\xbf",
+    b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xfe", b"\xff",
+    b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"
+])
 def test_what_is_not_utf_8_is_invalid_data(payload):
     with pytest.raises(Violation) as error:
         frames.text(payload)
@@ -155,14 +171,16 @@ def test_what_is_not_utf_8_is_invalid_data(payload):
 
 # -- 7. close ---------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1014, 3000, 3999,
-                                  4000, 4999])
+
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1014, 3000, 3999, 4000, 4999])
 def test_these_are_close_codes(code):
     assert frames.close_code(code.to_bytes(2, "big") + "gründe".encode()) == code
 
 
-@pytest.mark.parametrize("payload", [b"\x03"] + [code.to_bytes(2, "big") for code in (
-    0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)])
+@pytest.mark.parametrize("payload", [b"\x03"] + [
+    code.to_bytes(2, "big") for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
+])
 def test_these_are_none(payload):
     with pytest.raises(Violation) as error:
         frames.close_code(payload)
@@ -188,13 +206,16 @@ def test_a_reason_fits_into_a_control_frame(sentence):
 
 # -- 9. limits ----------------------------------------------------------------------------------
 
+
 def test_a_message_of_the_longest_length_is_read():
     assert read(frame(BINARY, b"x" * 1000), longest=1000) == [(BINARY, b"x" * 1000)]
 
 
 @pytest.mark.parametrize("data", [
-    frame(BINARY, b"x" * 1001), frame(BINARY, b"x" * 1001)[:4],
-    frame(TEXT, b"x" * 600, final=False) + frame(CONTINUATION, b"x" * 401)])
+    frame(BINARY, b"x" * 1001),
+    frame(BINARY, b"x" * 1001)[:4],
+    frame(TEXT, b"x" * 600, final=False) + frame(CONTINUATION, b"x" * 401)
+])
 def test_a_longer_message_is_refused_at_its_head(data):
     with pytest.raises(Violation) as error:
         read(data, longest=1000)
@@ -224,24 +245,30 @@ def test_noise_is_a_message_or_a_violation():
 
 # -- the handshake --------------------------------------------------------------------------------
 
+
 def test_the_key_is_answered_as_the_rfc_does():
     assert frames.accept_key(HANDSHAKE) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
-@pytest.mark.parametrize("upgrade, connection, asks", [
-    ("websocket", "Upgrade", True), ("WebSocket", "keep-alive, Upgrade", True), ("h2c, websocket", "upgrade", True),
-    ("websocket", "keep-alive", False), ("websocket", "", False), ("h2c", "Upgrade", False),
-    ("websockets", "Upgrade", False)])
+@pytest.mark.parametrize("upgrade, connection, asks", [("websocket", "Upgrade", True),
+                                                       ("WebSocket", "keep-alive, Upgrade", True),
+                                                       ("h2c, websocket", "upgrade", True),
+                                                       ("websocket", "keep-alive", False),
+                                                       ("websocket", "", False), ("h2c", "Upgrade", False),
+                                                       ("websockets", "Upgrade", False)])
 def test_both_headers_ask_for_a_websocket(upgrade, connection, asks):
     assert frames.asks_for_websocket({"upgrade": upgrade, "connection": connection}) is asks
 
 
-@pytest.mark.parametrize("changes, status", [
-    ({}, None), ({"sec-websocket-version": "8"}, 426), ({"sec-websocket-version": ""}, 426),
-    ({"sec-websocket-version": "13, 8"}, 426), ({"sec-websocket-key": ""}, 400),
-    ({"sec-websocket-key": "c2hvcnQ="}, 400), ({"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZSEh"}, 400),
-    ({"sec-websocket-key": "!" * 24}, 400), ({"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==, x"}, 400),
-    ({"sec-websocket-key": "\xfc" * 24}, 400)])
+@pytest.mark.parametrize("changes, status", [({}, None), ({"sec-websocket-version": "8"}, 426),
+                                             ({"sec-websocket-version": ""}, 426),
+                                             ({"sec-websocket-version": "13, 8"}, 426),
+                                             ({"sec-websocket-key": ""}, 400),
+                                             ({"sec-websocket-key": "c2hvcnQ="}, 400),
+                                             ({"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZSEh"}, 400),
+                                             ({"sec-websocket-key": "!" * 24}, 400),
+                                             ({"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==, x"}, 400),
+                                             ({"sec-websocket-key": "\xfc" * 24}, 400)])
 def test_a_handshake_is_of_version_13_with_a_key_of_16_bytes(changes, status):
     problem = frames.handshake_error(dict(HANDSHAKE, **changes))
     assert (problem and problem[0]) == status

@@ -21,21 +21,27 @@ def error(code, message, identity=None):
 
 # -- the envelope -----------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("body", [
     b"", b"{", b"\xff\xfe", b"{'id': 1}", b"[1,", b"[" * 5000, b'{"id": NaN}',
-    b'{"id": 1, "method": "aria2.getVersion"} x', b"url=http%3A%2F%2Fx", b"<methodCall/>", b"\0"])
+    b'{"id": 1, "method": "aria2.getVersion"} x', b"url=http%3A%2F%2Fx", b"<methodCall/>", b"\0"
+])
 def test_what_is_no_json_is_a_parse_error(rpc, body):
     answer = rpc.send(body)
     assert answer.status == 400 and answer.json == error(-32700, "Parse error.")
 
 
-@pytest.mark.parametrize("body", [b"5", b'"x"', b"null", b" true ", {}, {"method": VERSION}, {"jsonrpc": "2.0", "method": VERSION, "params": []}])
+@pytest.mark.parametrize("body", [
+    b"5", b'"x"', b"null", b" true ", {}, {"method": VERSION},
+    {"jsonrpc": "2.0", "method": VERSION, "params": []}
+])
 def test_what_is_no_call_is_invalid(rpc, body):
     answer = rpc.send(body)
     assert answer.status == 400 and answer.json == error(-32600, "Invalid Request.")
 
 
-@pytest.mark.parametrize("body", [{"id": 7}, {"id": 7, "method": 5}, {"id": 7, "method": None}, {"id": 7, "method": []}])
+@pytest.mark.parametrize(
+    "body", [{"id": 7}, {"id": 7, "method": 5}, {"id": 7, "method": None}, {"id": 7, "method": []}])
 def test_a_method_is_a_string(rpc, body):
     assert rpc.send(body).json == error(-32600, "Invalid Request.", 7)
 
@@ -46,21 +52,24 @@ def test_params_are_a_list(rpc, params):
     assert answer.status == 400 and answer.json == error(-32602, "Invalid params.", 7)
 
 
-@pytest.mark.parametrize("identity", [0, -1, 1, 2 ** 53 + 1, 2 ** 60, -2 ** 62, 1.5, "", "x", "qw\"\\é", None, True,
-                                      {"a": [1]}, []])
+@pytest.mark.parametrize(
+    "identity",
+    [0, -1, 1, 2 ** 53 + 1, 2 ** 60, -2 ** 62, 1.5, "", "x", "qw\"\\é", None, True, {"a": [1]}, []])
 def test_an_id_comes_back_as_it_was(rpc, identity):
     answer = rpc.send({"id": identity, "method": VERSION}).json
     assert answer["id"] == identity and type(answer["id"]) is type(identity)
 
 
-@pytest.mark.parametrize("extra", [{"jsonrpc": "2.0"}, {"jsonrpc": 2.0}, {"json-rpc": "2.0"}, {}, {"jsonrpc": None},
-                                   {"params": []}, {"more": "members"}])
+@pytest.mark.parametrize("extra", [{"jsonrpc": "2.0"}, {"jsonrpc": 2.0}, {"json-rpc": "2.0"}, {},
+                                   {"jsonrpc": None}, {"params": []}, {"more": "members"}])
 def test_the_version_member_may_be_anything(rpc, extra):
     assert rpc.send(dict(extra, id=1, method=VERSION)).json["result"]["version"] == "1.37.0"
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/json-rpc", "text/plain", "text/plain;charset=UTF-8",
-                                  "application/x-www-form-urlencoded", "multipart/form-data", "nonsense", None])
+@pytest.mark.parametrize("kind", [
+    "application/json", "application/json-rpc", "text/plain", "text/plain;charset=UTF-8",
+    "application/x-www-form-urlencoded", "multipart/form-data", "nonsense", None
+])
 def test_the_type_of_the_body_does_not_matter(rpc, kind):
     answer = rpc.send(rpc.request(VERSION), {"Content-Type": kind} if kind else {})
     assert answer.status == 200 and "result" in answer.json
@@ -72,7 +81,8 @@ def test_a_result_has_three_members_in_aria2s_order(rpc):
     assert list(rpc.send(rpc.request(VERSION)).json) == ["id", "jsonrpc", "result"]
 
 
-@pytest.mark.parametrize("method", ["x", "", "aria2.nope", "aria2.getversion", "getVersion", "system.describe", "x" * 999])
+@pytest.mark.parametrize(
+    "method", ["x", "", "aria2.nope", "aria2.getversion", "getVersion", "system.describe", "x" * 999])
 def test_an_unknown_method_is_code_1(rpc, method):
     answer = rpc.send({"id": 1, "method": method})
     assert answer.status == 400 and answer["error"]["code"] == 1
@@ -87,7 +97,8 @@ def test_there_are_36_methods(rpc):
 
 def test_every_method_answers_nonsense_with_an_error_or_a_result(rpc):
     for name in METHODS:
-        for params in ([], [None], [5], [{}], ["zz", "zz", "zz"], [[[]]], ["a", 1, "b", [], {}], [True] * 9, [1e300, 1e300]):
+        for params in ([], [None], [5], [{}], ["zz", "zz", "zz"], [[[]]], ["a", 1, "b", [],
+                                                                           {}], [True] * 9, [1e300, 1e300]):
             answer = rpc.send({"id": 1, "method": name, "params": params}).json
             assert ("result" in answer) != ("error" in answer) and answer["id"] == 1
             assert "bug" not in answer.get("error", {}).get("message", ""), (name, params)
@@ -95,15 +106,20 @@ def test_every_method_answers_nonsense_with_an_error_or_a_result(rpc):
 
 def test_a_body_beyond_the_limit_is_refused_as_json_rpc(rpc):
     answer = rpc.send(b" " * (2 ** 20 + 1))
-    assert answer.status == 400 and answer.json["error"]["code"] == -32600 and "longer" in answer.json["error"]["message"]
+    assert answer.status == 400 and answer.json["error"]["code"] == -32600 and "longer" in answer.json[
+        "error"]["message"]
 
 
 # -- batches ----------------------------------------------------------------------------
 
+
 def test_a_batch_is_answered_in_order_with_200(rpc):
-    answer = rpc.send([rpc.request(VERSION, identity=0), rpc.request("x", identity=1), {"id": 2}, {}, {"method": VERSION}])
+    answer = rpc.send(
+        [rpc.request(VERSION, identity=0),
+         rpc.request("x", identity=1), {"id": 2}, {}, {"method": VERSION}])
     assert answer.status == 200 and [each["id"] for each in answer.json] == [0, 1, 2, None, None]
-    assert "result" in answer.json[0] and [each["error"]["code"] for each in answer.json[1:]] == [1, -32600, -32600, -32600]
+    assert "result" in answer.json[0] and [each["error"]["code"]
+                                           for each in answer.json[1:]] == [1, -32600, -32600, -32600]
 
 
 def test_what_is_no_object_in_a_batch_is_skipped(rpc):
@@ -121,35 +137,42 @@ def test_a_batch_is_bounded(rpc, count, fits):
     if fits:
         assert answer.status == 200 and len(answer.json) == count
     else:
-        assert answer.status == 400 and answer.json["error"]["code"] == -32600 and "1000" in answer.json["error"]["message"]
+        assert answer.status == 400 and answer.json["error"]["code"] == -32600 and "1000" in answer.json[
+            "error"]["message"]
 
 
 # -- system.multicall ---------------------------------------------------------------------
+
 
 def multicall(rpc, *entries):
     return rpc("system.multicall", list(entries))
 
 
 def test_a_multicall_wraps_results_and_leaves_errors_bare(rpc):
-    results = multicall(rpc, {"methodName": VERSION}, 5, {}, {"methodName": 5}, {"methodName": "system.multicall"},
-                        {"methodName": "x", "params": []}, {"methodName": "aria2.pause", "params": ["zz"]})
+    results = multicall(rpc, {"methodName": VERSION}, 5, {}, {"methodName": 5},
+                        {"methodName": "system.multicall"}, {"methodName": "x", "params": []},
+                        {"methodName": "aria2.pause", "params": ["zz"]})
     assert results[0][0]["version"] == "1.37.0"
     assert [each["message"] for each in results[1:]] == [
         "system.multicall expected struct.", "Missing methodName.", "Missing methodName.",
-        "Recursive system.multicall forbidden.", "No such method: x", "Invalid GID zz"]
+        "Recursive system.multicall forbidden.", "No such method: x", "Invalid GID zz"
+    ]
     assert {each["code"] for each in results[1:]} == {1}
 
 
-@pytest.mark.parametrize("params, message", [
-    ([], "The parameter at 0 is required but missing."), ([5], "The parameter at 0 has wrong type."),
-    ([{}], "The parameter at 0 has wrong type."), (["x"], "The parameter at 0 has wrong type.")])
+@pytest.mark.parametrize("params, message", [([], "The parameter at 0 is required but missing."),
+                                             ([5], "The parameter at 0 has wrong type."),
+                                             ([{}], "The parameter at 0 has wrong type."),
+                                             (["x"], "The parameter at 0 has wrong type.")])
 def test_a_multicall_takes_a_list(rpc, params, message):
-    assert rpc.send({"id": 1, "method": "system.multicall", "params": params})["error"] == {"code": 1, "message": message}
+    assert rpc.send({"id": 1, "method": "system.multicall",
+                     "params": params})["error"] == {"code": 1, "message": message}
 
 
 def test_entries_of_a_multicall_may_lack_params_or_have_wrong_ones(rpc):
-    assert len(multicall(rpc, {"methodName": VERSION}, {"methodName": VERSION, "params": None},
-                         {"methodName": VERSION, "params": {}})) == 3
+    assert len(
+        multicall(rpc, {"methodName": VERSION}, {"methodName": VERSION, "params": None},
+                  {"methodName": VERSION, "params": {}})) == 3
     assert multicall(rpc) == []
 
 
@@ -161,6 +184,7 @@ def test_a_multicall_is_bounded(rpc):
 
 # -- tokens -------------------------------------------------------------------------------
 
+
 def test_a_token_is_stripped_where_none_is_needed(rpc):
     for token in ("", "x", "anything at all"):
         assert "version" in rpc("aria2.getVersion", "token:" + token)
@@ -168,8 +192,9 @@ def test_a_token_is_stripped_where_none_is_needed(rpc):
             rpc("aria2.tellStatus", "token:" + token, "zz")
 
 
-@pytest.mark.parametrize("params", [[], ["token:"], ["token:wrong"], [TOKEN], ["token: " + TOKEN], ["token:" + TOKEN + " "],
-                                    ["TOKEN:" + TOKEN], ["x", "token:" + TOKEN], [5], ["token:é"], ["token:\ud800"]])
+@pytest.mark.parametrize(
+    "params", [[], ["token:"], ["token:wrong"], [TOKEN], ["token: " + TOKEN], ["token:" + TOKEN + " "],
+               ["TOKEN:" + TOKEN], ["x", "token:" + TOKEN], [5], ["token:é"], ["token:\ud800"]])
 @pytest.mark.parametrize("method", [VERSION, "aria2.addUri", "aria2.nope", ""])
 def test_without_the_token_it_is_exactly_unauthorized(locked, method, params):
     answer = locked.send({"id": 3, "method": method, "params": params})
@@ -188,7 +213,8 @@ def test_each_call_of_a_multicall_needs_the_token(locked):
                {"methodName": "system.listMethods"}]
     answer = locked.send({"id": 1, "method": "system.multicall", "params": [entries]})
     assert answer.status == 200
-    assert "version" in answer["result"][0][0] and answer["result"][1] == UNAUTHORIZED and len(answer["result"][2][0]) == 36
+    assert "version" in answer["result"][0][0] and answer["result"][1] == UNAUTHORIZED and len(
+        answer["result"][2][0]) == 36
 
 
 def test_each_call_of_a_batch_needs_the_token(locked):
@@ -196,7 +222,8 @@ def test_each_call_of_a_batch_needs_the_token(locked):
     assert answer.status == 200 and answer.json[0]["error"] == UNAUTHORIZED and "result" in answer.json[1]
 
 
-@pytest.mark.parametrize("value", ["Bearer " + TOKEN, "Basic " + base64.b64encode(b"any:" + TOKEN.encode()).decode()])
+@pytest.mark.parametrize("value",
+                         ["Bearer " + TOKEN, "Basic " + base64.b64encode(b"any:" + TOKEN.encode()).decode()])
 def test_the_token_may_be_in_the_header(locked, value):
     assert "result" in locked.send({"id": 1, "method": VERSION}, {"Authorization": value}).json
     wrong = locked.send({"id": 1, "method": VERSION}, {"Authorization": value[:-4] + "eA=="})
@@ -205,10 +232,12 @@ def test_the_token_may_be_in_the_header(locked, value):
 
 def test_guessing_is_damped_with_the_same_body(locked):
     for number in range(10):
-        assert locked.send({"id": 1, "method": VERSION, "params": ["token:wrong%d" % number]}).status in (400, 429)
+        assert locked.send({"id": 1, "method": VERSION,
+                            "params": ["token:wrong%d" % number]}).status in (400, 429)
     for params in (["token:again"], ["token:" + TOKEN]):
         answer = locked.send({"id": 1, "method": VERSION, "params": params})
-        assert answer.status == 429 and answer["error"] == UNAUTHORIZED and int(answer.headers["retry-after"]) > 0
+        assert answer.status == 429 and answer["error"] == UNAUTHORIZED and int(
+            answer.headers["retry-after"]) > 0
 
 
 def test_one_wrong_token_in_many_calls_is_one_guess(locked):
@@ -226,11 +255,12 @@ def test_an_empty_token_is_no_guess(locked):
 
 # -- other sites and hosts ------------------------------------------------------------------
 
+
 def test_a_foreign_site_is_told_what_to_set(rpc, daemon):
     answer = rpc.send(rpc.request("aria2.addUri", ["http://127.0.0.1:1/"]), {"Origin": FOREIGN})
     assert answer.status == 403 and answer["error"]["code"] == 1 and answer["id"] is None
-    assert answer["error"]["message"].endswith(
-        'put "%s" into server.allowed_origins, or set server.token' % FOREIGN)
+    assert answer["error"]["message"].endswith('put "%s" into server.allowed_origins, or set server.token' %
+                                               FOREIGN)
     assert daemon.list() == []
 
 
@@ -244,8 +274,9 @@ def test_a_header_from_a_foreign_site_does_not_count(locked):
     answer = locked.send({"id": 1, "method": VERSION}, headers)
     assert answer["error"] == UNAUTHORIZED
     assert "result" in locked.send(locked.request(VERSION), headers).json
-    assert locked.send({"id": 1, "method": VERSION}, {"Authorization": "Bearer " + TOKEN, "Sec-Fetch-Site": "cross-site"}
-                       )["error"] == UNAUTHORIZED
+    assert locked.send(
+        {"id": 1, "method": VERSION},
+        {"Authorization": "Bearer " + TOKEN, "Sec-Fetch-Site": "cross-site"})["error"] == UNAUTHORIZED
 
 
 def test_every_entry_of_a_foreign_sites_call_needs_the_token(locked):
@@ -256,7 +287,8 @@ def test_every_entry_of_a_foreign_sites_call_needs_the_token(locked):
 
 def test_an_unknown_host_is_refused_without_a_token(rpc):
     answer = rpc.send(rpc.request(VERSION), {"Host": "evil.example"})
-    assert answer.status == 403 and answer["error"]["code"] == 1 and "allowed_hosts" in answer["error"]["message"]
+    assert answer.status == 403 and answer["error"]["code"] == 1 and "allowed_hosts" in answer["error"][
+        "message"]
 
 
 def test_any_host_will_do_with_a_token(locked):
@@ -275,6 +307,7 @@ def test_an_allowed_extension_reads_the_answer(settings):
 
 # -- GET ------------------------------------------------------------------------------------
 
+
 def get(rpc, path, **headers):
     return rpc.send(None, headers, "GET", path)
 
@@ -282,7 +315,8 @@ def get(rpc, path, **headers):
 def test_a_get_with_the_token_is_a_call(locked):
     answer = get(locked, url_of("/jsonrpc", VERSION, "q", ["token:" + TOKEN]))
     assert answer.status == 200 and answer["id"] == "q" and "version" in answer["result"]
-    raw = base64.b64encode(json.dumps([locked.request(VERSION, identity=1), {"id": 2, "method": VERSION}]).encode()).decode()
+    raw = base64.b64encode(
+        json.dumps([locked.request(VERSION, identity=1), {"id": 2, "method": VERSION}]).encode()).decode()
     assert [each["id"] for each in get(locked, "/jsonrpc?params=" + raw).json] == [1, 2]
 
 
@@ -309,17 +343,21 @@ def test_a_password_that_browsers_add_to_a_get_only_reads(locked):
     basic = {"Authorization": "Basic " + base64.b64encode(b":" + TOKEN.encode()).decode()}
     assert "result" in get(locked, url_of("/jsonrpc", "aria2.tellActive", "q", []), **basic).json
     assert get(locked, url_of("/jsonrpc", "aria2.pauseAll", "q", []), **basic)["error"] == UNAUTHORIZED
-    assert get(locked, url_of("/jsonrpc", "aria2.pauseAll", "q", []), Authorization="Bearer " + TOKEN)["result"] == "OK"
+    assert get(locked, url_of("/jsonrpc", "aria2.pauseAll", "q", []),
+               Authorization="Bearer " + TOKEN)["result"] == "OK"
 
 
-@pytest.mark.parametrize("query", ["jsoncallback=f", "jsoncallback=", "jsoncallback=f&method=system.listMethods&id=1"])
+@pytest.mark.parametrize("query",
+                         ["jsoncallback=f", "jsoncallback=", "jsoncallback=f&method=system.listMethods&id=1"])
 def test_jsonp_is_not_spoken(locked, query):
     answer = get(locked, "/jsonrpc?" + query)
     assert answer.status == 400 and "JSONP" in answer["error"]["message"] and answer.body.startswith(b"{")
 
 
-@pytest.mark.parametrize("query", ["", "?", "?params=!!!", "?params=e30", "?id=1&params=e30=", "?method=x&params=bm9wZQ==",
-                                   "?id=1&method=x&params=eyJ9"])
+@pytest.mark.parametrize("query", [
+    "", "?", "?params=!!!", "?params=e30", "?id=1&params=e30=", "?method=x&params=bm9wZQ==",
+    "?id=1&method=x&params=eyJ9"
+])
 def test_other_gets_are_errors_of_json_rpc(locked, query):
     answer = get(locked, "/jsonrpc" + query)
     assert answer.status == 400 and answer["error"]["code"] in (1, -32700, -32600, -32602)
@@ -333,7 +371,8 @@ def test_other_methods_of_http_are_405(rpc, method):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_xml_rpc_is_sent_to_the_other_path(locked, method):
-    answer = locked.send(b"<methodCall/>" if method == "POST" else None, {"Content-Type": "text/xml"}, method, "/rpc")
+    answer = locked.send(b"<methodCall/>" if method == "POST" else None, {"Content-Type": "text/xml"}, method,
+                         "/rpc")
     assert answer.status == 404 and answer["errmsg"] == "XML-RPC is not spoken here; use /jsonrpc"
 
 

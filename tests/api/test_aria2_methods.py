@@ -16,8 +16,10 @@ from dlserv.api.aria2.results import page
 
 NOWHERE = "http://127.0.0.1:1/"
 UNKNOWN = "0123456789abcdef"
-ALWAYS = {"gid", "status", "totalLength", "completedLength", "uploadLength", "downloadSpeed", "uploadSpeed",
-          "connections", "pieceLength", "numPieces", "dir", "files"}
+ALWAYS = {
+    "gid", "status", "totalLength", "completedLength", "uploadLength", "downloadSpeed", "uploadSpeed",
+    "connections", "pieceLength", "numPieces", "dir", "files"
+}
 
 
 def tid_of(url):
@@ -47,6 +49,7 @@ def message(rpc, method, *params):
 
 # -- the life of a download -----------------------------------------------------------------
 
+
 def test_a_download_from_beginning_to_end(rpc, origin, folder):
     origin.put("/a.bin", noise(3 * 2 ** 20 + 5), script=[paced(2 ** 20)] * 20)
     url = origin.url("/a.bin")
@@ -54,7 +57,8 @@ def test_a_download_from_beginning_to_end(rpc, origin, folder):
     assert gid == tid_of(url)[:16]
     until(lambda: int(rpc("tellStatus", gid)["completedLength"]) > 2 ** 18)
     active = rpc("tellActive")[0]
-    assert ALWAYS <= set(active) and active["status"] == "active" and active["totalLength"] == str(3 * 2 ** 20 + 5)
+    assert ALWAYS <= set(active) and active["status"] == "active" and active["totalLength"] == str(
+        3 * 2 ** 20 + 5)
     assert active["numPieces"] == "4" and active["dir"] == str(folder) and int(active["connections"]) > 0
     assert not {"errorCode", "errorMessage", "bittorrent", "infoHash"} & set(active)
     assert rpc("getServers", gid)[0]["servers"][0]["uri"] == url
@@ -65,13 +69,15 @@ def test_a_download_from_beginning_to_end(rpc, origin, folder):
     assert done["completedLength"] == done["totalLength"] == done["files"][0]["length"]
     assert done["files"] == rpc("getFiles", gid) == [{
         "index": "1", "path": str(folder / "a.bin"), "length": str(3 * 2 ** 20 + 5),
-        "completedLength": str(3 * 2 ** 20 + 5), "selected": "true", "uris": [{"uri": url, "status": "used"}]}]
+        "completedLength": str(3 * 2 ** 20 + 5), "selected": "true", "uris": [{"uri": url, "status": "used"}]
+    }]
     assert (folder / "a.bin").read_bytes() == noise(3 * 2 ** 20 + 5)
     assert rpc("removeDownloadResult", gid) == "OK" and (folder / "a.bin").exists()
     assert message(rpc, "tellStatus", gid) == f"GID {gid} is not found"
 
 
 def test_every_value_is_a_string_or_a_list_of_structs(rpc, origin):
+
     def check(value):
         if isinstance(value, (list, tuple)):
             for each in value:
@@ -81,6 +87,7 @@ def test_every_value_is_a_string_or_a_list_of_structs(rpc, origin):
                 check(each)
         else:
             assert isinstance(value, str), value
+
     origin.put("/a", b"x")
     done = rpc("addUri", [origin.url("/a")])
     failed = rpc("addUri", [origin.url("/none")])
@@ -94,9 +101,10 @@ def test_every_value_is_a_string_or_a_list_of_structs(rpc, origin):
         check(rpc(method))
 
 
-@pytest.mark.parametrize("path, code, word", [
-    ("/none", "3", "404"), ("/gone", "3", "410"), ("/secret", "24", "401"), ("/forbidden", "24", "403"),
-    ("/teapot", "22", "418"), ("/busy", "29", "503"), ("/many", "29", "429"), ("/broken", "22", "500")])
+@pytest.mark.parametrize("path, code, word", [("/none", "3", "404"), ("/gone", "3", "410"),
+                                              ("/secret", "24", "401"), ("/forbidden", "24", "403"),
+                                              ("/teapot", "22", "418"), ("/busy", "29", "503"),
+                                              ("/many", "29", "429"), ("/broken", "22", "500")])
 def test_the_code_tells_why_it_failed(rpc, origin, path, code, word):
     if path != "/none":
         origin.put(path, b"x", script=[refuse(word)] * 20)
@@ -125,6 +133,7 @@ def test_a_try_that_is_repeated_is_no_error_yet(rpc, origin, daemon):
 
 
 # -- gids -----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("gid", ["", "zz", "x" * 16, "0123456789abcdef0", "-1", " ", "é", "0x12"])
 def test_what_is_no_gid_is_said_to_be_none(rpc, gid):
@@ -190,6 +199,7 @@ def test_a_failed_url_is_tried_again_with_the_new_options(rpc, origin):
 
 # -- removal ------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("method", ["remove", "forceRemove"])
 def test_a_removed_download_is_told_until_it_is_forgotten(rpc, daemon, origin, method):
     origin.put("/a", noise(2 ** 20), script=[paced(10000)])
@@ -235,23 +245,26 @@ def test_each_state_permits_what_aria2_permits(rpc, origin):
     done = rpc("addUri", [origin.url("/a")])
     reach(rpc, done, "complete"), rpc("remove", gone)
     for gid in (paused, done, gone):
-        assert message(rpc, "pause", gid) == message(rpc, "forcePause", gid) == f"GID#{gid} cannot be paused now"
+        assert message(rpc, "pause", gid) == message(rpc, "forcePause",
+                                                     gid) == f"GID#{gid} cannot be paused now"
     for gid in (done, gone):
         assert message(rpc, "unpause", gid) == f"GID#{gid} cannot be unpaused now"
         assert message(rpc, "forceRemove", gid) == f"Active Download not found for GID#{gid}"
         assert message(rpc, "getUris", gid) == f"No URI data is available for GID#{gid}"
         assert message(rpc, "changeOption", gid, {}) == f"Cannot change option for GID#{gid}"
         assert message(rpc, "changeUri", gid, 1, [], []) == f"Cannot remove URIs from GID#{gid}"
-        assert message(rpc, "changePosition", gid, 0, "POS_SET") == f"GID#{gid} not found in the waiting queue."
+        assert message(rpc, "changePosition", gid, 0,
+                       "POS_SET") == f"GID#{gid} not found in the waiting queue."
     for gid in (paused, done, gone):
-        assert message(rpc, "getServers", gid) == f"No active download for GID#{gid}" and rpc("getPeers", gid) == []
+        assert message(rpc, "getServers", gid) == f"No active download for GID#{gid}" and rpc(
+            "getPeers", gid) == []
     assert message(rpc, "removeDownloadResult", paused) == f"Could not remove download result of GID#{paused}"
 
 
 def test_all_are_paused_and_resumed_without_errors(rpc, origin):
     origin.put("/a", noise(2 ** 20), script=[paced(10000)] * 10)
     assert rpc("pauseAll") == rpc("unpauseAll") == rpc("forcePauseAll") == "OK"
-    running, (paused,) = rpc("addUri", [origin.url("/a")]), add_paused(rpc, "p")
+    running, (paused, ) = rpc("addUri", [origin.url("/a")]), add_paused(rpc, "p")
     assert rpc("pauseAll") == "OK"
     assert status_of(rpc, running) == status_of(rpc, paused) == "paused"
     assert rpc("unpauseAll") == "OK" and status_of(rpc, running) in ("waiting", "active")
@@ -260,9 +273,11 @@ def test_all_are_paused_and_resumed_without_errors(rpc, origin):
 
 # -- lists and places -----------------------------------------------------------------------
 
-@pytest.mark.parametrize("offset, count, wanted", [
-    (0, 2, "ab"), (1, 2, "bc"), (3, 9, "d"), (4, 1, ""), (0, 0, ""), (0, 9, "abcd"), (-1, 2, "dc"), (-2, 9, "cba"),
-    (-4, 1, "a"), (-4, 9, "a"), (-5, 9, ""), (-1, 0, ""), (2 ** 40, 2 ** 40, ""), (-2 ** 40, 2 ** 40, "")])
+
+@pytest.mark.parametrize("offset, count, wanted", [(0, 2, "ab"), (1, 2, "bc"), (3, 9, "d"), (4, 1, ""),
+                                                   (0, 0, ""), (0, 9, "abcd"), (-1, 2, "dc"), (-2, 9, "cba"),
+                                                   (-4, 1, "a"), (-4, 9, "a"), (-5, 9, ""), (-1, 0, ""),
+                                                   (2 ** 40, 2 ** 40, ""), (-2 ** 40, 2 ** 40, "")])
 def test_pages_are_counted_as_aria2_does(offset, count, wanted):
     assert "".join(page(list("abcd"), offset, count)) == wanted
 
@@ -272,8 +287,10 @@ def test_the_waiting_are_told_in_the_order_of_the_queue(rpc, daemon):
     daemon.change(tid_of(NOWHERE + "high"), posted={"priority": 5})
     assert [each["gid"] for each in rpc("tellWaiting", 0, 9, ["gid"])] == [high, low, other]
     assert [each["gid"] for each in rpc("tellWaiting", -1, 2, ["gid"])] == [other, low]
-    assert rpc("getGlobalStat") == {"downloadSpeed": "0", "uploadSpeed": "0", "numActive": "0", "numWaiting": "3",
-                                    "numStopped": "0", "numStoppedTotal": "0"}
+    assert rpc("getGlobalStat") == {
+        "downloadSpeed": "0", "uploadSpeed": "0", "numActive": "0", "numWaiting": "3", "numStopped": "0",
+        "numStoppedTotal": "0"
+    }
 
 
 def test_the_stopped_are_told_in_the_order_of_their_ends(rpc, origin):
@@ -292,9 +309,10 @@ def test_the_stopped_are_told_in_the_order_of_their_ends(rpc, origin):
     assert [each["gid"] for each in rpc("tellStopped", -1, 2, ["gid"])] == [late, gone]
 
 
-@pytest.mark.parametrize("keys, wanted", [
-    (["gid"], {"gid"}), (["gid", "nope", 5, None, "status"], {"gid", "status"}), ([], ALWAYS), (["nope"], set()),
-    (["bittorrent"], set()), (["errorCode"], set())])
+@pytest.mark.parametrize("keys, wanted", [(["gid"], {"gid"}),
+                                          (["gid", "nope", 5, None, "status"], {"gid", "status"}),
+                                          ([], ALWAYS), (["nope"], set()), (["bittorrent"], set()),
+                                          (["errorCode"], set())])
 def test_keys_choose_what_is_told(rpc, keys, wanted):
     gid, = add_paused(rpc, "a")
     assert set(rpc("tellStatus", gid, keys)) == set(rpc("tellWaiting", 0, 1, keys)[0]) == wanted
@@ -306,11 +324,18 @@ def test_a_place_is_set_moved_and_counted_from_the_end(rpc):
     def order():
         return [each["gid"] for each in rpc("tellWaiting", 0, 9, ["gid"])]
 
-    for gid, offset, how, place, wanted in [
-            (c, 0, "POS_SET", 0, [c, a, b, d]), (c, 2, "POS_SET", 2, [a, b, c, d]), (c, 99, "POS_SET", 3, [a, b, d, c]),
-            (c, -9, "POS_SET", 0, [c, a, b, d]), (a, 1, "POS_CUR", 2, [c, b, a, d]), (a, -1, "POS_CUR", 1, [c, a, b, d]),
-            (a, -9, "POS_CUR", 0, [a, c, b, d]), (a, 0, "POS_END", 3, [c, b, d, a]), (a, -2, "POS_END", 1, [c, a, b, d]),
-            (b, 2, "POS_SET", 2, [c, a, b, d]), (d, 5, "POS_CUR", 3, [c, a, b, d]), (d, 5, "POS_END", 3, [c, a, b, d])]:
+    for gid, offset, how, place, wanted in [(c, 0, "POS_SET", 0, [c, a, b, d]),
+                                            (c, 2, "POS_SET", 2, [a, b, c, d]),
+                                            (c, 99, "POS_SET", 3, [a, b, d, c]),
+                                            (c, -9, "POS_SET", 0, [c, a, b, d]),
+                                            (a, 1, "POS_CUR", 2, [c, b, a, d]),
+                                            (a, -1, "POS_CUR", 1, [c, a, b, d]),
+                                            (a, -9, "POS_CUR", 0, [a, c, b, d]),
+                                            (a, 0, "POS_END", 3, [c, b, d, a]),
+                                            (a, -2, "POS_END", 1, [c, a, b, d]),
+                                            (b, 2, "POS_SET", 2, [c, a, b, d]),
+                                            (d, 5, "POS_CUR", 3, [c, a, b, d]),
+                                            (d, 5, "POS_END", 3, [c, a, b, d])]:
         assert rpc("changePosition", gid, offset, how) == place and order() == wanted
     assert message(rpc, "changePosition", a, 0, "POS_X") == "Illegal argument."
     assert message(rpc, "changePosition", UNKNOWN, 0, "POS_SET") == f"GID {UNKNOWN} is not found"
@@ -327,6 +352,7 @@ def test_a_download_is_added_at_a_place(rpc):
 
 # -- uris -----------------------------------------------------------------------------------
 
+
 def uris_of(rpc, gid):
     return [each["uri"].replace(NOWHERE, "") for each in rpc("getUris", gid)]
 
@@ -339,11 +365,16 @@ def test_further_uris_are_mirrors(rpc):
     assert len(uris_of(rpc, many)) == 33
 
 
-@pytest.mark.parametrize("gone, new, position, counts, wanted", [
-    ([], ["c"], None, [0, 1], "abc"), ([], ["c"], 0, [0, 1], "cab"), ([], ["c", "d"], 1, [0, 2], "acdb"),
-    (["b"], [], None, [1, 0], "a"), (["a"], [], None, [1, 0], "b"), (["a", "b"], [], None, [1, 0], "a"),
-    (["a", "b"], ["c"], None, [2, 1], "c"), (["x"], [], None, [0, 0], "ab"), (["b", "b"], [], None, [1, 0], "a"),
-    ([], ["c"], 99, [0, 1], "abc")])
+@pytest.mark.parametrize("gone, new, position, counts, wanted", [([], ["c"], None, [0, 1], "abc"),
+                                                                 ([], ["c"], 0, [0, 1], "cab"),
+                                                                 ([], ["c", "d"], 1, [0, 2], "acdb"),
+                                                                 (["b"], [], None, [1, 0], "a"),
+                                                                 (["a"], [], None, [1, 0], "b"),
+                                                                 (["a", "b"], [], None, [1, 0], "a"),
+                                                                 (["a", "b"], ["c"], None, [2, 1], "c"),
+                                                                 (["x"], [], None, [0, 0], "ab"),
+                                                                 (["b", "b"], [], None, [1, 0], "a"),
+                                                                 ([], ["c"], 99, [0, 1], "abc")])
 def test_uris_are_taken_and_given(rpc, gone, new, position, counts, wanted):
     gid = rpc("addUri", [NOWHERE + "a", NOWHERE + "b"], {"pause": "true"})
     parameters = [[NOWHERE + name for name in gone], [NOWHERE + name for name in new]]
@@ -358,15 +389,18 @@ def test_only_the_first_file_has_uris(rpc):
     assert rpc("changeUri", gid, 1, [], ["nope", 5, "magnet:?xt=urn:btih:x"]) == [0, 0]
 
 
-@pytest.mark.parametrize("uris, words", [
-    ([], "URI is not provided."), ([5, None], "URI is not provided."), (["magnet:?xt=urn:btih:0"], "magnet links need"),
-    ([NOWHERE, "magnet:?xt=urn:btih:0"], "HTTP, HTTPS and FTP only"), (["gopher://x/"], "gopher"), (["x"], "absolute URL"),
-    ([""], "missing"), ([NOWHERE + "a b"], "blank"), (["http://"], "host"), (["nope", 5, "x"], "absolute URL")])
+@pytest.mark.parametrize("uris, words", [([], "URI is not provided."), ([5, None], "URI is not provided."),
+                                         (["magnet:?xt=urn:btih:0"], "magnet links need"),
+                                         ([NOWHERE, "magnet:?xt=urn:btih:0"], "HTTP, HTTPS and FTP only"),
+                                         (["gopher://x/"], "gopher"), (["x"], "absolute URL"),
+                                         ([""], "missing"), ([NOWHERE + "a b"], "blank"),
+                                         (["http://"], "host"), (["nope", 5, "x"], "absolute URL")])
 def test_what_cannot_be_fetched_is_refused_with_a_sentence(rpc, daemon, uris, words):
     assert words in message(rpc, "addUri", uris) and daemon.list() == []
 
 
 # -- the daemon -----------------------------------------------------------------------------
+
 
 def test_menus_for_torrents_are_hidden(rpc):
     version = rpc("getVersion")
@@ -379,9 +413,10 @@ def test_the_session_is_the_servers(rpc, daemon):
     assert re.fullmatch("[0-9a-f]{40}", session) and rpc("getSessionInfo")["sessionId"] == session
 
 
-@pytest.mark.parametrize("method, params, words", [
-    ("addTorrent", ["ZDg6YW5ub3VuY2Vl"], "BitTorrent"), ("addMetalink", ["PG1ldGFsaW5rLz4="], "Metalink"),
-    ("shutdown", [], "whoever started"), ("forceShutdown", [], "whoever started")])
+@pytest.mark.parametrize("method, params, words", [("addTorrent", ["ZDg6YW5ub3VuY2Vl"], "BitTorrent"),
+                                                   ("addMetalink", ["PG1ldGFsaW5rLz4="], "Metalink"),
+                                                   ("shutdown", [], "whoever started"),
+                                                   ("forceShutdown", [], "whoever started")])
 def test_what_is_lacking_is_refused_with_a_sentence(rpc, method, params, words):
     assert words in message(rpc, method, *params)
     assert "version" in rpc("getVersion")
@@ -391,16 +426,21 @@ def test_there_is_nothing_to_save(rpc):
     assert rpc("saveSession") == "OK"
 
 
-@pytest.mark.parametrize("method, params, wanted", [
-    ("tellStatus", [], "The parameter at 0 is required but missing."), ("tellStatus", [5], "The parameter at 0 has wrong type."),
-    ("tellStatus", [UNKNOWN, "x"], "The parameter at 1 has wrong type."), ("tellActive", [5], "The parameter at 0 has wrong type."),
-    ("tellWaiting", [0], "The parameter at 1 is required but missing."), ("tellWaiting", ["0", 1], "The parameter at 0 has wrong type."),
-    ("tellStopped", [True, 1], "The parameter at 0 has wrong type."), ("addUri", ["x"], "The parameter at 0 has wrong type."),
-    ("addUri", [[NOWHERE], []], "The parameter at 1 has wrong type."), ("addUri", [[NOWHERE], {}, "1"], "The parameter at 2 has wrong type."),
-    ("changePosition", [UNKNOWN, 0], "The parameter at 2 is required but missing."),
-    ("changeOption", [UNKNOWN], "The parameter at 1 is required but missing."),
-    ("changeGlobalOption", [], "The parameter at 0 is required but missing."),
-    ("changeUri", [UNKNOWN, 1, []], "The parameter at 3 is required but missing.")])
+@pytest.mark.parametrize("method, params, wanted",
+                         [("tellStatus", [], "The parameter at 0 is required but missing."),
+                          ("tellStatus", [5], "The parameter at 0 has wrong type."),
+                          ("tellStatus", [UNKNOWN, "x"], "The parameter at 1 has wrong type."),
+                          ("tellActive", [5], "The parameter at 0 has wrong type."),
+                          ("tellWaiting", [0], "The parameter at 1 is required but missing."),
+                          ("tellWaiting", ["0", 1], "The parameter at 0 has wrong type."),
+                          ("tellStopped", [True, 1], "The parameter at 0 has wrong type."),
+                          ("addUri", ["x"], "The parameter at 0 has wrong type."),
+                          ("addUri", [[NOWHERE], []], "The parameter at 1 has wrong type."),
+                          ("addUri", [[NOWHERE], {}, "1"], "The parameter at 2 has wrong type."),
+                          ("changePosition", [UNKNOWN, 0], "The parameter at 2 is required but missing."),
+                          ("changeOption", [UNKNOWN], "The parameter at 1 is required but missing."),
+                          ("changeGlobalOption", [], "The parameter at 0 is required but missing."),
+                          ("changeUri", [UNKNOWN, 1, []], "The parameter at 3 is required but missing.")])
 def test_parameters_are_checked_with_aria2s_messages(rpc, method, params, wanted):
     assert message(rpc, method, *params) == wanted
 

@@ -37,15 +37,18 @@ def note(event, gid):
 
 # -- the handshake --------------------------------------------------------------------------
 
+
 def test_a_websocket_opens_on_the_path_of_the_door(ws):
     assert ws.status == 101 and ws.accepted
     assert ws.headers["upgrade"] == "websocket" and ws.headers["connection"] == "Upgrade"
     assert "sec-websocket-extensions" not in ws.headers and "content-length" not in ws.headers
 
 
-@pytest.mark.parametrize("headers, status", [
-    ({"Sec_WebSocket_Version": "8"}, 426), ({"Sec_WebSocket_Version": None}, 426), ({"Sec_WebSocket_Key": None}, 400),
-    ({"Sec_WebSocket_Key": "x"}, 400), ({"Origin": FOREIGN}, 403), ({"Host": "evil.example"}, 403)])
+@pytest.mark.parametrize("headers, status", [({"Sec_WebSocket_Version": "8"}, 426),
+                                             ({"Sec_WebSocket_Version": None}, 426),
+                                             ({"Sec_WebSocket_Key": None}, 400),
+                                             ({"Sec_WebSocket_Key": "x"}, 400), ({"Origin": FOREIGN}, 403),
+                                             ({"Host": "evil.example"}, 403)])
 def test_a_wrong_handshake_is_refused_as_json_rpc(api, headers, status):
     with pytest.raises(NoWebSocket) as error:
         WebSocket(api.url, **headers)
@@ -61,7 +64,8 @@ def test_there_is_no_websocket_on_another_path(api, path, status):
 
 
 def test_extensions_and_protocols_are_not_agreed_to(api):
-    with WebSocket(api.url, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
+    with WebSocket(api.url,
+                   Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
                    Sec_WebSocket_Protocol="chat") as ws:
         assert not {"sec-websocket-extensions", "sec-websocket-protocol"} & set(ws.headers)
         assert call(ws, "getVersion")["version"] == "1.37.0"
@@ -70,9 +74,11 @@ def test_extensions_and_protocols_are_not_agreed_to(api):
 def test_what_comes_with_the_handshake_is_read(api):
     sock = socket.create_connection(api.url[7:].split(":"), 5)
     with sock:
-        sock.sendall(b"GET /jsonrpc HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-                     + frame(TEXT, json.dumps(VERSION).encode()))
+        sock.sendall(
+            b"GET /jsonrpc HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
+            frame(TEXT,
+                  json.dumps(VERSION).encode()))
         received = b""
         while b"1.37.0" not in received:
             received += sock.recv(4096) or pytest.fail("no answer")
@@ -83,7 +89,8 @@ def test_over_tls_long_messages_and_short_ones_are_answered(settings):
     settings["server"]["tls_cert"] = os.path.join(certs, "server.pem")
     context = ssl.create_default_context(cafile=os.path.join(certs, "ca.pem"))
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server, WebSocket(
-            server.url.replace("https", "http"), wrap=lambda sock: context.wrap_socket(sock, server_hostname="localhost")) as ws:
+            server.url.replace("https", "http"),
+            wrap=lambda sock: context.wrap_socket(sock, server_hostname="localhost")) as ws:
         for size in (0, 20000, 2 ** 18, LONGEST):
             ws.send(json.dumps(VERSION).ljust(size))
             assert ws.next()["id"] == "v"
@@ -98,15 +105,18 @@ def test_over_tls_long_messages_and_short_ones_are_answered(settings):
 
 # -- calls ----------------------------------------------------------------------------------
 
+
 def test_calls_batches_and_multicalls_are_answered(ws):
     assert ws.call(VERSION)["result"]["version"] == "1.37.0"
     ws.send([dict(VERSION, id=0), dict(VERSION, id=-1), 5])
     assert [each["id"] for each in ws.next()] == [0, -1]
-    assert ws.call({"id": 2 ** 60, "method": "system.multicall", "params": [[{"methodName": "system.listMethods"}]]}
-                   )["id"] == 2 ** 60
+    assert ws.call(
+        {"id": 2 ** 60, "method": "system.multicall",
+         "params": [[{"methodName": "system.listMethods"}]]})["id"] == 2 ** 60
 
 
-@pytest.mark.parametrize("text, code", [("{", -32700), ("", -32700), ("5", -32600), ("{}", -32600), ("[]", None)])
+@pytest.mark.parametrize("text, code", [("{", -32700), ("", -32700), ("5", -32600), ("{}", -32600),
+                                        ("[]", None)])
 def test_a_bad_message_is_answered_and_the_session_goes_on(ws, text, code):
     ws.send(text)
     answer = ws.next()
@@ -119,7 +129,9 @@ def test_a_message_may_come_in_pieces_and_fragments(ws):
     for byte in frame(TEXT, data):
         ws.put(bytes([byte]))
     assert ws.next()["id"] == "v"
-    ws.put(frame(TEXT, data[:9], final=False) + frame(PING, b"between") + frame(0, data[9:20], final=False) + frame(0, data[20:]))
+    ws.put(
+        frame(TEXT, data[:9], final=False) + frame(PING, b"between") + frame(0, data[9:20], final=False) +
+        frame(0, data[20:]))
     assert ws.receive() == (PONG, b"between") and ws.next()["id"] == "v"
 
 
@@ -140,18 +152,23 @@ def test_a_message_has_at_most_2_mib(ws, size, fits):
 
 # -- control frames, and what ends a session ---------------------------------------------------
 
+
 @pytest.mark.parametrize("payload", [b"", b"hello", b"x" * 125])
 def test_a_ping_is_answered_with_its_payload(ws, payload):
     ws.put(frame(PING, payload) + frame(PONG, b"unasked"))
     assert ws.receive() == (PONG, payload)
 
 
-@pytest.mark.parametrize("data, code", [
-    (frame(TEXT, b"{}", mask=None), 1002), (frame(TEXT, b"{}", reserved=0x40), 1002), (frame(3), 1002),
-    (frame(0, b"x"), 1002), (frame(PING, b"x" * 126), 1002), (frame(PING, final=False), 1002), (frame(2, b"x"), 1003),
-    (frame(TEXT, b"\xff"), 1007), (frame(TEXT, b"\xc3", final=False) + frame(0, b"x"), 1007),
-    (frame(CLOSE, b"\x03"), 1002), (frame(CLOSE, b"\x03\xee"), 1002), (frame(CLOSE, b"\x03\xe8\xff"), 1007),
-    (frame(CLOSE), 1000), (frame(CLOSE, b"\x03\xe9bye"), 1001), (frame(CLOSE, b"\x0f\xa0"), 4000)])
+@pytest.mark.parametrize("data, code", [(frame(TEXT, b"{}", mask=None), 1002),
+                                        (frame(TEXT, b"{}", reserved=0x40), 1002), (frame(3), 1002),
+                                        (frame(0, b"x"), 1002), (frame(PING, b"x" * 126), 1002),
+                                        (frame(PING, final=False), 1002), (frame(2, b"x"), 1003),
+                                        (frame(TEXT, b"\xff"), 1007),
+                                        (frame(TEXT, b"\xc3", final=False) + frame(0, b"x"), 1007),
+                                        (frame(CLOSE, b"\x03"), 1002), (frame(CLOSE, b"\x03\xee"), 1002),
+                                        (frame(CLOSE, b"\x03\xe8\xff"), 1007), (frame(CLOSE), 1000),
+                                        (frame(CLOSE, b"\x03\xe9bye"), 1001),
+                                        (frame(CLOSE, b"\x0f\xa0"), 4000)])
 def test_an_error_or_a_close_is_answered_with_its_code(api, ws, data, code):
     ws.put(data)
     assert ws.ending() == code and ws.receive()[0] is None
@@ -178,6 +195,7 @@ def test_sessions_are_closed_when_the_daemon_stops(daemon):
 
 
 # -- notifications --------------------------------------------------------------------------
+
 
 def test_the_life_of_a_download_is_told(ws, origin):
     origin.put("/a", noise(2 ** 20), script=[paced(600000)] * 9)
@@ -215,7 +233,9 @@ def test_a_failed_url_that_is_added_again_starts_under_another_gid(ws, origin):
     gid = call(ws, "addUri", [origin.url("/a")])
     assert [ws.next(), ws.next()] == [note("DownloadStart", gid), note("DownloadError", gid)]
     again = call(ws, "addUri", [origin.url("/a")])
-    assert again != gid and [ws.next(), ws.next()] == [note("DownloadStart", again), note("DownloadComplete", again)]
+    assert again != gid and [ws.next(), ws.next()] == [
+        note("DownloadStart", again), note("DownloadComplete", again)
+    ]
 
 
 def test_what_rest_does_is_told_too_and_to_everybody(api, ws, daemon):
@@ -239,9 +259,11 @@ def test_what_was_so_before_is_not_told(daemon, settings, origin):
 
 # -- tokens -----------------------------------------------------------------------------------
 
+
 def test_each_call_needs_the_token(locked):
     with WebSocket("http://" + locked.host) as ws:
-        assert ws.call({"id": 1, "method": "aria2.getVersion"})["error"] == {"code": 1, "message": "Unauthorized"}
+        assert ws.call({"id": 1,
+                        "method": "aria2.getVersion"})["error"] == {"code": 1, "message": "Unauthorized"}
         assert "result" in ws.call(VERSION)
         assert "error" in ws.call({"id": 1, "method": "aria2.getVersion"})
         assert len(ws.call({"id": 1, "method": "system.listMethods"})["result"]) == 36
@@ -255,8 +277,9 @@ def test_a_foreign_site_may_open_one_and_needs_the_token_in_each_call(locked):
 
 def test_only_those_with_the_token_are_told(locked):
     url = "http://" + locked.host
-    with WebSocket(url) as stranger, WebSocket(url) as caller, WebSocket(url, Authorization="Bearer " + TOKEN) as listener, \
-            WebSocket(url, Authorization="Bearer " + TOKEN, Origin="https://evil.example") as foreign:
+    right = {"Authorization": "Bearer " + TOKEN}
+    with WebSocket(url) as stranger, WebSocket(url) as caller, WebSocket(url, **right) as listener, \
+            WebSocket(url, Origin="https://evil.example", **right) as foreign:
         assert "result" in caller.call(VERSION)
         gid = locked("addUri", [NOWHERE], {"pause": "true"})
         locked("remove", gid)
@@ -269,12 +292,14 @@ def test_only_those_with_the_token_are_told(locked):
 def test_guesses_over_a_websocket_are_damped(locked):
     with WebSocket("http://" + locked.host) as ws:
         for number in range(12):
-            assert "error" in ws.call({"id": 1, "method": "aria2.getVersion", "params": ["token:guess%d" % number]})
+            assert "error" in ws.call(
+                {"id": 1, "method": "aria2.getVersion", "params": ["token:guess%d" % number]})
         assert "error" in ws.call(VERSION)
     assert locked.answer("getVersion").status == 429
 
 
 # -- limits -------------------------------------------------------------------------------------
+
 
 def test_sessions_count_among_the_connections(settings):
     settings["server"]["max_connections"] = 4

@@ -224,8 +224,8 @@ def idle(folder):
 
 
 # What AriaNg asks for each second about every active download.
-_ARIANG = ["gid", "totalLength", "completedLength", "uploadSpeed", "downloadSpeed", "connections", "numSeeders", "seeder",
-           "status", "errorCode", "verifiedLength", "verifyIntegrityPending", "files", "bittorrent", "infoHash"]
+_ARIANG = """gid totalLength completedLength uploadSpeed downloadSpeed connections numSeeders seeder status
+    errorCode verifiedLength verifyIntegrityPending files bittorrent infoHash""".split()
 
 
 def polls(folder):
@@ -240,7 +240,8 @@ def polls(folder):
         before = daemon.cpu
         time.sleep(2)
         rest = (daemon.cpu - before) / 2        # CPU a second of the downloads themselves
-        for name, arguments in (("REST's list", ("GET", "/task/list")), ("tellActive", ("POST", "/jsonrpc", call))) * 2:
+        for name, arguments in [("REST's list", ("GET", "/task/list")),
+                                ("tellActive", ("POST", "/jsonrpc", call))] * 2:
             cpu, began = daemon.cpu, time.monotonic()
             for _ in range(2000):
                 daemon.call(*arguments)

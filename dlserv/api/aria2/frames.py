@@ -71,7 +71,8 @@ def frame(opcode, payload):
 
 def close_frame(code, sentence=""):
     """Return a close frame; its payload has at most 125 bytes (5.5)."""
-    return frame(CLOSE, struct.pack("!H", code) + sentence.encode("utf-8")[:123].decode("utf-8", "ignore").encode())
+    reason = sentence.encode("utf-8")[:123].decode("utf-8", "ignore")
+    return frame(CLOSE, struct.pack("!H", code) + reason.encode("utf-8"))
 
 
 def close_code(payload):

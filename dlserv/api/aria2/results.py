@@ -51,13 +51,13 @@ class Teller:
         return Removed(gid_of(task), task, result)
 
     def files(self, found, told=None):
-        """Return the list of the one file of a Task or Removed; its lengths are in `told`, if they are known."""
+        """Return the list of the one file of a Task or Removed; `told` may have its lengths already."""
         if isinstance(found, Removed):
             return found.result["files"]
         told = told or {}
-        return [{"index": "1", "path": self._path(found), "length": told.get("totalLength") or str(found.total),
-                 "completedLength": told.get("completedLength") or str(found.downloaded), "selected": "true",
-                 "uris": uris(found)}]
+        return [{"index": "1", "path": self._path(found), "selected": "true", "uris": uris(found),
+                 "length": told.get("totalLength") or str(found.total),
+                 "completedLength": told.get("completedLength") or str(found.downloaded)}]
 
     def folder(self, task):
         """Return the absolute path of the task's folder."""
