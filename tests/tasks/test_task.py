@@ -29,6 +29,19 @@ METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (),
            "verify": ()}
 
 
+@pytest.mark.parametrize("events, life", [
+    ([], 0), (["start", "finish"], 0), (["start", "finish", "restart"], 1), (["start", "fail", "resume"], 1),
+    (["start", "fail", "restart", "start", "fail", "resume"], 2),
+    (["pause", "resume", "start", "requeue", "start"], 0)])
+def test_each_time_it_is_fetched_again_is_another_life(events, life):
+    task = make()
+    for event in events:
+        getattr(task, event)(*METHODS[event])
+    assert task.life == life == Task.from_record(task.to_record(), SETTINGS).life
+    assert bool(task.end_time) == bool({"finish", "fail"} & set(events))
+
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_method_that_the_state_refuses_changes_nothing(state, event):
