@@ -31,10 +31,11 @@ class Acceptor:
         self._thread.start()
 
     def stop(self):
-        """Take no more; return when that is certain."""
+        """Take no more; return when that is certain. It may be called again."""
         self._stopping = True
-        self._waker.wake()
-        join(self._thread)
+        if self._thread.is_alive():
+            self._waker.wake()
+            join(self._thread)
 
     def close(self):
         """Release its descriptors."""

@@ -52,7 +52,7 @@ class Runner:
 
     def is_alive(self):
         """Return whether queued tasks are still started."""
-        return self._thread.is_alive()
+        return self._dispatcher.is_alive()
 
     def enqueue_all(self, tasks):
         """Queue those of the tasks that are still here and wait for an attempt."""
