@@ -15,7 +15,8 @@ from ..settings import options
 from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
+from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES,
+                     next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
