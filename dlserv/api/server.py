@@ -140,19 +140,22 @@ class Server(http.server.ThreadingHTTPServer):
         return request, address
 
     def process_request(self, request, client_address):
-        address, connections = client_address[0] if client_address else None, self.connections
-        if not connections.admit(request, address) and not (self._close_dead() and connections.admit(request, address)):
+        if not self._admit(request, client_address[0] if client_address else None):
             self._turn_away(request, "there are too many connections; try again later")
             return
         try:
             thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
-            connections.attach(request, thread)
+            self.connections.attach(request, thread)
             thread.start()
             self._acceptor.served()
         except (RuntimeError, MemoryError) as error:
-            connections.release(request)
+            self.connections.release(request)
             self._acceptor.refused(error)
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
+
+    def _admit(self, request, address):
+        return self.connections.admit(request, address) or (
+            self._close_dead() and self.connections.admit(request, address))
 
     def _close_dead(self):
         """Close connections whose threads have died for want of memory; return whether there were any."""

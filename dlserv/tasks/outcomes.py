@@ -7,7 +7,7 @@ from ..engine.download import Finished
 from ..engine.retry import Policy
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, WrongClock,
                       exhaustion_in, reason_of)
-from ..net.host_limits import HostClosed
+from ..net.host_limits import HostClosed, HostFull
 from ..units import format_seconds
 from .waits import Waits
 
@@ -49,6 +49,8 @@ class Outcomes:
             return self._wait_out(task, outcome)
         if isinstance(outcome, HostClosed):
             return self._hold_back(task, outcome)
+        if isinstance(outcome, HostFull) and outcome.by_us:
+            return self._give_way(task, outcome)
         if isinstance(outcome, Temporary):
             return self._retry(task, outcome)
         return self._fail(task, "error", str(outcome), reason_of(outcome))
@@ -98,6 +100,12 @@ class Outcomes:
         """Queue the task until the server that asked to be left alone may be asked; that counts as no try."""
         task.requeue(waits_for=closed.endpoint)
         return 0
+
+    def _give_way(self, task, full):
+        """Queue the task until the connections of others to its server have ended; that counts as no try."""
+        task.requeue(f"waiting for other tasks: {full}", reason_of(full))
+        self._note_once(task, "waiting for other tasks")
+        return self._settings.download.retry_wait
 
     def note_held_back(self, task):
         """Put into the log of a queued task that its server is closed."""
