@@ -32,6 +32,7 @@ from ..threads import Thread, join
 from . import listener
 from .acceptor import PAUSE, Acceptor
 from .access import Access
+from .aria2.door import Door
 from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .handler import Handler, encode_head
@@ -51,7 +52,7 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `metrics` and `large_requests`.
+    `access`, `feed`, `assets`, `aria2`, `metrics` and `large_requests`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
@@ -62,6 +63,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
+        self.aria2 = Door(daemon, self.access)
         self.large_requests = LargeRequests()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
@@ -95,6 +97,7 @@ class Server(http.server.ThreadingHTTPServer):
         self._acceptor.stop()
         self._close_listener()
         self.feed.close()
+        self.aria2.close()
         connections = list(self.connections)
         for connection, _ in connections:
             shut_down(connection, socket.SHUT_RD)

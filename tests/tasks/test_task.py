@@ -39,8 +39,16 @@ def test_each_time_it_is_fetched_again_is_another_life(events, life):
     task = make()
     for event in events:
         getattr(task, event)(*METHODS[event])
-    assert task.life == life == Task.from_record(task.to_record(), SETTINGS).life
+    assert task.life == life
     assert bool(task.end_time) == bool({"finish", "fail"} & set(events))
+
+
+def test_lives_are_stored_and_older_records_have_none():
+    stored = dict(make().to_record(), life=3, end_time=5.0)
+    task = Task.from_record(stored, SETTINGS)
+    assert (task.life, task.end_time) == (3, 5.0)
+    del stored["life"], stored["end_time"]
+    assert Task.from_record(stored, SETTINGS).life == 0
 
 
 @pytest.mark.parametrize("state", STATES)
