@@ -51,19 +51,21 @@ class Daemon:
     `general.download_dir` and `general.db_path`. `proxies` are used where the settings
     name none, as urllib.request.getproxies() gives them; `netrc` is the path of a .netrc
     to take passwords from, `folder` where `download.cookies_file` lies. `keep(changes,
-    config)` is called with what `configure` was asked for, before it counts.
+    config)` is called with what `configure` was asked for, before it counts. `origins` has
+    where settings were set: {"section.key": "--port" or the like}.
 
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
     """
 
-    def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None):
+    def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None, origins=None):
         self._settings = current = Settings(Config.parse(settings))
         for key in ("download_dir", "db_path"):
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._started, self._began = False, time.monotonic()
         self._keep, self._configuring = keep, threading.Lock()
+        self._origins = origins or {}
         self._folder, self._cookie_file = folder, CookieFile()
         self._registry = TaskRegistry(current, boot_id())
         self._bucket = TokenBucket(current.download.ratelimit)
@@ -302,6 +304,20 @@ class Daemon:
                 "free_bytes": free_bytes(self.config.general.download_dir),
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
 
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        return self._runner.speed_history()
+
+    def folders(self):
+        """Return (sorted folders that a task may go to, whether none is left out).
+
+        They are those that tasks name and those below the download directory. Raise
+        Unavailable while its disk is not there.
+        """
+        found, whole = self._download_dir.folders()
+        named = {task.options.dir for task in self.list()} - {""}
+        return sorted(named.union(filter(options.is_folder, found))), whole
+
     def health(self):
         """{"repaired": a sentence} if the database was found damaged at the start, else {}."""
         store = self._registry.store
@@ -351,6 +367,10 @@ class Daemon:
             if self._keep is not None:
                 self._keep(changes, config)
             self._apply(config)
+
+    def origins(self):
+        """Return {"section.key": where it was set, None for a default} of all settings."""
+        return {name: self._origins.get(name) for name in self.config.names(self.config.masked())}
 
     def reload(self, settings):
         """Take settings anew, those that may change; gives the names of those that wait for a start.

@@ -42,7 +42,7 @@ def serve(options):
 
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep)
+                    os.path.dirname(path), keep, sources.origins(options, os.environ))
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AT_ONCE = 4
-SLOW_ONES = (["tests/web"], ["tests/engine/test_fetch.py"], ["tests/test_crash.py"],
+LOOK = ["tests/web/test_look.py", "tests/web/test_stream.py"]
+SLOW_ONES = (LOOK, ["tests/web"] + ["--ignore=" + each for each in LOOK], ["tests/engine/test_fetch.py"], ["tests/test_crash.py"],
              ["tests/test_daemon.py", "tests/test_boxes.py"])
 OTHERS = 6      # shards of what is not named above
 # Hundreds of daemons are started, each of which would compile itself anew without.

@@ -305,3 +305,12 @@ def test_a_second_daemon_on_the_same_database_ends_with_1(process, fails, tmp_pa
     assert json.loads((tmp_path / "dlserv.json").read_text())["url"] == first.url
     first.kill()        # a crash gives the database free
     assert process().api.get("/config").status == 200
+
+
+def test_each_setting_knows_where_it_was_set(process, tmp_path):
+    path = write(tmp_path / "c.json", {"general": {"log_size": 9}, "download": {"retries": 1, "timeout": 9}})
+    running = process("-c", path, "--log-level", "info", DLSERV_RETRIES="3", DLSERV_ALLOWED_HOSTS="nas")
+    origins = running.api.get("/config?origins=true")["origins"]
+    assert (origins["general.log_size"], origins["download.timeout"]) == (path, path)
+    assert (origins["download.retries"], origins["server.allowed_hosts"]) == ("$DLSERV_RETRIES", "$DLSERV_ALLOWED_HOSTS")
+    assert (origins["general.log_level"], origins["server.tls_cert"]) == ("--log-level", None)

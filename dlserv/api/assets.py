@@ -11,13 +11,13 @@ import re
 from .files import names_tag
 from .replies import Reply
 
-MEDIA_TYPES = {
+MODULES = ("app", "adding", "daemon", "details", "dialogs", "dom", "list", "tasks")
+MEDIA_TYPES = dict({
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
-    "app.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "manifest.webmanifest": "application/manifest+json",
-}
+}, **{name + ".js": "text/javascript; charset=utf-8" for name in MODULES})
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
     "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",

@@ -11,6 +11,7 @@ _PARAMETERS = {
     "act": {"enum": ["pause", "resume", "restart", "move"]},
     "to": {"enum": ["top", "bottom", "up", "down"]},
     "del_file": _BOOLEAN, "rows": _BOOLEAN, "exerpt": _BOOLEAN, "excerpt": _BOOLEAN,
+    "history": _BOOLEAN, "origins": _BOOLEAN,
     "state": {"enum": ["all"] + list(STATES)},
     "offset": {"type": "integer", "minimum": 0}, "limit": {"type": "integer", "minimum": 0},
 }

@@ -151,8 +151,9 @@ def count_states(daemon, request):
 # -- the daemon -------------------------------------------------------------------------
 
 def get_config(daemon, request):
-    """the settings, secrets masked"""
-    return {"config": daemon.config.masked()}
+    """the settings, secrets masked; where each was set with `origins=true`"""
+    origins = {"origins": daemon.origins()} if request.boolean("origins", default=False) else {}
+    return dict(origins, config=daemon.config.masked())
 
 
 def change_config(daemon, request):
@@ -162,8 +163,15 @@ def change_config(daemon, request):
 
 
 def get_stats(daemon, request):
-    """speed, bytes since the start, connections, free space"""
-    return daemon.stats()
+    """speed, bytes since the start, connections, free space; ten minutes of speed with `history=true`"""
+    history = {"history": daemon.speed_history()} if request.boolean("history", default=False) else {}
+    return dict(daemon.stats(), **history)
+
+
+def list_folders(daemon, request):
+    """the folders that a task can go to: those of other tasks and those that are there"""
+    folders, whole = daemon.folders()
+    return {"detail": folders, "complete": whole}
 
 
 def get_events(daemon, request):
@@ -217,17 +225,20 @@ ROUTES = (
     Route("GET", "/task/list", list_tasks, _SHORT + ("rows", "state", "offset", "limit")),
     Route("GET", "/task/state_coutner", count_states),
     Route("GET", "/task/state_counter", count_states),
-    Route("GET", "/config", get_config),
+    Route("GET", "/config", get_config, ("origins",)),
     Route("POST", "/config", change_config, body="config"),
-    Route("GET", "/stats", get_stats),
+    Route("GET", "/stats", get_stats, ("history",)),
+    Route("GET", "/folders", list_folders),
     Route("GET", "/events", get_events, media_type="text/event-stream"),
     Route("GET", "/health", get_health, public=True),
     Route("GET", "/metrics", get_metrics, media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi),
-) + tuple(Route("GET", "/" + name.replace("index.html", ""), get_asset, media_type=kind.partition(";")[0],
-                public=True) for name, kind in MEDIA_TYPES.items())
+    Route("GET", "/", get_asset, media_type="text/html", public=True),
+)
+ASSETS = tuple(Route("GET", "/" + name, get_asset, public=True) for name in MEDIA_TYPES
+               if name != "index.html")
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route) for route in ROUTES]
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route) for route in ROUTES + ASSETS]
 
 
 def find(path):

@@ -22,8 +22,9 @@ def row(task):
     detail = excerpt(task)
     detail.update({
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
-        "connections": task.connections, "error": task.error, "create_time": task.create_time,
-        "finish_time": task.finish_time, "priority": task.options.priority, "place": task.position,
+        "connections": task.connections, "error": task.error, "reason": task.reason,
+        "create_time": task.create_time, "finish_time": task.finish_time,
+        "priority": task.options.priority, "place": task.position,
     })
     return detail
 

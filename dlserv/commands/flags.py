@@ -74,13 +74,7 @@ class TaskOption(argparse.Action):
 
 def read_tries(text):
     """Return the retries that a count of tries means to wget and aria2: one less, and 0 is without end."""
-    try:
-        tries = int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number of tries; 0 is without end") from None
-    if not 0 <= tries <= 1001:
-        raise ValueError(f"{tries} is not from 0 to 1001; 0 is without end")
-    return [("retries", str(tries - 1 if tries else 1000))]
+    return read_option("max-tries=" + text)
 
 
 def read_user(text):

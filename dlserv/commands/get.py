@@ -137,7 +137,7 @@ class _Lines:
     def __init__(self, out, errors, quiet, to_stdout):
         self.out, self.errors = out, errors
         self._quiet, self._to_stdout = quiet, to_stdout
-        self._told = {}         # job -> the last reason for waiting that was told
+        self._told = {}         # job -> what was told last: (the problem, failures so far)
 
     def __enter__(self):
         return self
@@ -148,10 +148,10 @@ class _Lines:
     def show(self, jobs):
         """Tell what the jobs that do not move wait for."""
         for job in [] if self._quiet else jobs:
-            reason = reason_of(_row(job))
-            if reason and self._told.get(job) != reason:
+            reason, now = reason_of(_row(job)), (job.task.problem, job.task.failures)
+            if reason and self._told.get(job) != now:
                 self.errors.complain("%s: %s" % (urls.shown(job.url), reason))
-            self._told[job] = reason
+                self._told[job] = now
 
     def tell(self, job):
         """Tell how the job has ended, and where the file is. Raises Failed."""

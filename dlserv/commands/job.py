@@ -6,8 +6,10 @@ once the part has become the file.
 """
 
 import os
+import re
 
 from ..contract import tid_of
+from ..engine.filename import split
 from ..engine.publish import choose_name
 from ..errors import Error, Exists
 from .existing import find_whole, same_bytes
@@ -72,15 +74,23 @@ class Job:
             task = self._daemon.wait(self._tid, seconds)
         except TimeoutError:
             return False
-        if self._cautious and _name_is_taken(task):
-            self._cautious = False
+        return not (self._cautious and task.state == "invalid" and self._goes_on(task))
+
+    def _goes_on(self, task):
+        """Look at the file that is there, if the name is taken; return whether to go on under another name.
+
+        The failure of the task's own URL may hide that its mirrors met a taken name.
+        """
+        self._cautious = False
+        if task.reason == "exists":
             path, whole = find_whole(task.url, task.options, self._daemon.network, self.folder)
-            if whole:
-                self._here = path
-            elif self._otherwise == RENAME:
-                self._daemon.configure({"download": {"overwrite": RENAME}})
-                self._daemon.resume(self._tid)
-                return False
+            self._here = path if whole else None
+        elif not task.options.mirrors:
+            return False
+        if self._here is not None or self._otherwise != RENAME:
+            return False
+        self._daemon.configure({"download": {"overwrite": RENAME}})
+        self._daemon.resume(self._tid)
         return True
 
     def result(self):
@@ -91,7 +101,7 @@ class Job:
         if task.state != "finished":
             raise Failed(task.error or "it is %s" % task.state)
         path = os.path.normpath(os.path.join(self.folder, task.filename))
-        wanted = os.path.join(os.path.dirname(path), choose_name(task.options.filename, task.file.resource))
+        wanted = os.path.join(os.path.dirname(path), _unnumbered(task))
         if wanted == path or not os.path.lexists(wanted):
             return path, False
         if self._replace:
@@ -118,9 +128,15 @@ class Job:
                 _remove(self._database + suffix)
 
 
-def _name_is_taken(task):
-    return task.state == "invalid" and (
-        getattr(task, "reason", None) == "exists" or (task.error or "").endswith("is there already"))
+def _unnumbered(task):
+    """Return the name that the finished file would have if it had been free."""
+    resource = task.file.resource
+    for url in (None, task.url):        # it may have come from a mirror, whose names are not the task's
+        name = choose_name(task.options.filename, resource, url)
+        stem, extension = split(name)
+        if re.fullmatch(re.escape(stem) + r" \([0-9]+\)" + re.escape(extension), task.file.name):
+            return name
+    return task.file.name
 
 
 def _put_in_place(path, wanted):

@@ -1,6 +1,7 @@
 """watch and wait: follow the events, in a table that is redrawn or a line for each change."""
 
 import json
+import re
 import select
 import sys
 import time
@@ -90,7 +91,12 @@ def _print_changes(follower, tasks, out, text):
 
 
 def _differs(before, row):
-    return before is None or any(before[key] != row[key] for key in ("state", "filename", "error"))
+    return before is None or _lasting(before) != _lasting(row)
+
+
+def _lasting(row):
+    """Return state, name and error, without the time in it that is still to be waited."""
+    return row["state"], row["filename"], re.sub(r"(in|for another) [0-9].*$", "", row["error"] or "")
 
 
 # -- a table that is redrawn --------------------------------------------------------------

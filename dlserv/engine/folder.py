@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+from itertools import islice
 
 from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import file_system
@@ -164,6 +165,14 @@ class Folder:
         try:
             return set(os.listdir(self.path if self._fd is None or os.listdir not in os.supports_fd
                                   else self._fd))
+        except OSError as error:
+            raise local_error(error, self.path) from error
+
+    def entries(self, most):
+        """Return [(name, whether it is a folder and no link to one)] of at most `most` names."""
+        try:
+            with os.scandir(self.path if self._fd is None else self._fd) as found:
+                return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in islice(found, most)]
         except OSError as error:
             raise local_error(error, self.path) from error
 

@@ -1,4 +1,4 @@
-"""Speed over the last few seconds, and the time left."""
+"""Speed over the last few seconds and the last ten minutes, and the time left."""
 
 import threading
 import time
@@ -35,6 +35,45 @@ class Meter:
         then, before = self._samples[0]
         elapsed = self._clock() - then
         return max(0, count - before) / elapsed if elapsed > 0.01 else 0.0
+
+
+class SpeedHistory:
+    """The speed of the last ten minutes, from a byte count that only grows; one value for `EVERY` seconds.
+
+    Call `note` when bytes begin to come, about once a second while they do, and when they end.
+    The caller holds a lock.
+    """
+
+    EVERY = 2
+    LENGTH = 300
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._samples = deque([(clock(), 0)], maxlen=2 * self.LENGTH)
+
+    def note(self, count):
+        """Note that `count` bytes have come by now."""
+        now, samples = self._clock(), self._samples
+        if len(samples) > 1 and now - samples[-2][0] < self.EVERY:
+            samples.pop()
+        samples.append((now, count))
+
+    def speeds(self):
+        """Return LENGTH speeds in bytes a second, the oldest first."""
+        end = self._clock() // self.EVERY * self.EVERY
+        counts = self._counts_at(end - step * self.EVERY for step in range(self.LENGTH, -1, -1))
+        return [round((after - before) / self.EVERY) for before, after in zip(counts, counts[1:])]
+
+    def _counts_at(self, times):
+        """Return the count at each of these rising times, interpolated between two samples."""
+        counts, following = [], iter(self._samples)
+        (then, before), after = next(following), next(following, None)
+        for moment in times:
+            while after is not None and after[0] <= moment:
+                (then, before), after = after, next(following, None)
+            share = (moment - then) / (after[0] - then) if after is not None and moment > then else 0
+            counts.append(before + share * (after[1] - before if after is not None else 0))
+        return counts
 
 
 class Pace:

@@ -46,7 +46,7 @@ def free_names(folder, name, overwrite, previous=None):
         if found is None or is_previous(folder, previous, candidate, found):
             yield candidate
         elif overwrite == "never":
-            raise Permanent("a file named %s is there already" % folder.relative(candidate))
+            raise Permanent("a file named %s is there already" % folder.relative(candidate), word="exists")
 
 
 def is_previous(folder, previous, name, status):

@@ -86,7 +86,7 @@ TABLES = {
         "download",
         Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
         Field("max_per_host", Integer(1, 1000), 8, "connections to one host, over all tasks"),
-        Field("retries", Integer(0, 1000), 5, "tries after a failure; progress starts the count anew"),
+        Field("retries", Integer(0, 1000), 5, "tries after a failure; progress resets the count"),
         Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
         Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),
         Field("min_speed", Size(), 1024, "bytes/s below which, over 20 s, a connection is replaced; 0 is off"),
@@ -103,11 +103,11 @@ TABLES = {
               "connect to addresses of the public network only; a proxy named here is exempt"),
         Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
               "exceptions from that: names, .suffixes, addresses, CIDR networks"),
-        Field("ratelimit", Size(), 0, "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
+        Field("ratelimit", Size(), 0, "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
         Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
-        Field("reserve", Size(), 64 * 2 ** 20, "bytes of the disk to leave free, also \"64M\""),
+        Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "when a file of that name is there: rename takes \"name (1).ext\", never gives up"),
+              "if there is a file of that name: rename takes \"name (1).ext\", never fails"),
     ),
 }
 

@@ -74,6 +74,14 @@ def _folder(value):
     return value
 
 
+def is_folder(name):
+    """Whether the option `dir` takes this name."""
+    try:
+        return bool(_folder(name))
+    except ValueError:
+        return False
+
+
 def check_checksum(value):
     """"sha-256=<hex>" in its one spelling; md5, sha-1 and sha-512 too."""
     name, _, digest = check_text(value).strip().partition("=")

@@ -18,9 +18,7 @@ def gather(options, environ):
     `options` is the command line's Namespace, or None. Raises InvalidValue.
     """
     flags = vars(options) if options else {}
-    named = flags.get("config")
-    path = named or config.default_config_path(environ, _is_root())
-    from_file = config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+    path, from_file = _read_file(flags, environ)
     from_environment, unknown = config.from_environment(environ)
     sources = [from_file or {}, from_environment, _from_flags(flags)]
     mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
@@ -30,6 +28,24 @@ def gather(options, environ):
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else f"configuration file {path}"))
     return mapping, remarks, os.path.abspath(path)
+
+
+def _read_file(flags, environ):
+    named = flags.get("config")
+    path = named or config.default_config_path(environ, _is_root())
+    return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+
+
+def origins(options, environ):
+    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raises InvalidValue."""
+    flags, names = vars(options), config.Config.names
+    path, from_file = _read_file(flags, environ)
+    from_environment, _ = config.from_environment(environ)
+    found = dict.fromkeys(names(from_file or {}), os.path.abspath(path))
+    found.update((name, "$DLSERV_" + name.partition(".")[2].upper()) for name in names(from_environment))
+    found.update((".".join(key), "--" + flag.replace("_", "-")) for flag, key in FLAGS.items()
+                 if flags.get(flag) is not None)
+    return found
 
 
 def _fill_paths(general, environ):

@@ -4,11 +4,15 @@ An unplugged disk leaves an empty mount point behind, which is on another disk: 
 flash, most often. What once lay on a mounted disk waits until one is mounted there again.
 """
 
+import collections
 import logging
 import os
 
-from ..errors import Unavailable, Unwritable
+from ..engine.folder import Folder
+from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import free_bytes, mount_of, mounting
+
+MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,37 @@ class DownloadDir:
     def free_bytes(self):
         """Bytes free on its disk, or None where that cannot be told."""
         return free_bytes(self.path)
+
+    def folders(self, most_entries=MOST_ENTRIES):
+        """Return (the folders that are there, relative and in no order, whether these are all).
+
+        Hidden ones are left out and no symbolic link is followed. Raise Unavailable while the
+        disk is not there.
+        """
+        self.check()
+        found, waiting, whole = [], collections.deque([""]), True
+        while waiting and len(found) <= MOST_FOLDERS:
+            below = waiting.popleft()
+            entries = self._entries(below, most_entries + 1)
+            inside = [below + name for name, is_folder in entries[:most_entries]
+                      if is_folder and not name.startswith(".")]
+            most_entries -= len(entries)
+            if most_entries < 0 or below.count("/") == DEEPEST and inside:
+                whole = False
+            if most_entries < 0:
+                waiting.clear()
+            if below.count("/") < DEEPEST:
+                found += inside
+                waiting.extend(each + "/" for each in inside)
+        return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
+
+    def _entries(self, below, most):
+        try:
+            with Folder(self.path, below, make=False) as folder:
+                return folder.entries(most)
+        except LocalError as error:
+            log.debug("%s", error)      # it is another user's, or has gone since it was listed
+            return []
 
     def _is_absent(self):
         return self.mount is not None and not os.path.ismount(self.mount)

@@ -9,6 +9,7 @@ from collections import Counter
 
 from .. import urls
 from ..engine.download import Download, Environment, Finished
+from ..engine.meter import SpeedHistory
 from ..errors import Exhausted
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
@@ -41,6 +42,7 @@ class Runner:
         self.outcomes = Outcomes(registry, settings)
         self._scheduler, self._checkpointer = Scheduler(settings), Checkpointer(self)
         self._received = 0          # bytes that ended attempts have brought
+        self._history = SpeedHistory()
         self._shut = set()          # Gates that were shut at the last look
         self._changed, self._stopping = threading.Condition(registry.lock), False
         self._thread = threading.Thread(target=self._schedule, name="dlserv-scheduler", daemon=True)
@@ -85,6 +87,12 @@ class Runner:
         return (received, sum(download.speed for download in downloads),
                 sum(download.connections for download in downloads))
 
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        with self.registry.lock:
+            self._note_speed()
+            return {"every": self._history.EVERY, "speed": self._history.speeds()}
+
     def heed_limits(self):
         """Take note that the limits have changed: fewer tasks may run, or more."""
         with self.registry.lock:
@@ -97,6 +105,8 @@ class Runner:
         Interrupt the youngest while the disk fills up from elsewhere, and let the tasks go
         on that wait for the same as one which gets on.
         """
+        with self.registry.lock:
+            self._note_speed()
         for attempt in attempts:
             if attempt.tid in self.outcomes.waits and attempt.download.received:
                 with self.registry.lock:
@@ -231,9 +241,13 @@ class Runner:
         except Exception as bug:
             self._release(task, self.outcomes.cannot_begin(task, bug))
             return None
+        self._note_speed()
         self._running[task.tid] = attempt
         self._checkpointer.wake()
         return attempt
+
+    def _note_speed(self):
+        self._history.note(self._received + sum(each.download.received for each in self._running.values()))
 
     # -- ending ---------------------------------------------------------------------------
 
@@ -255,6 +269,7 @@ class Runner:
             decides = self.registry.is_current(attempt)
             if self._running.get(attempt.tid) is attempt:
                 del self._running[attempt.tid]
+            self._note_speed()
             if decides:
                 self._settle(attempt, outcome)
             following = self._begin_next()

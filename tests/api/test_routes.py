@@ -240,3 +240,35 @@ def test_what_null_and_the_prefix_come_to_is_described(document):
     retries = document["components"]["schemas"]["options"]["properties"]["retries"]
     assert {"type": "null"} in retries["anyOf"] and retries["description"]
     assert {"200", "206", "304", "default"} == set(document["paths"]["/task/tid/{tid}/file"]["get"]["responses"])
+
+
+# -- for the page ---------------------------------------------------------------------------
+
+def test_the_folders_that_a_task_can_go_to(api, folder, tmp_path):
+    (folder / "films" / "2024").mkdir(parents=True)
+    (folder / "back\\slash").mkdir()        # which the option `dir` refuses
+    (folder / "link").symlink_to(tmp_path)
+    api.add(NOWHERE + "a", dir="music/new", paused=True)
+    answer = api.get("/folders")
+    assert answer["detail"] == ["films", "films/2024", "music/new"] and answer["complete"] is True
+    for name in answer["detail"]:
+        api.add(NOWHERE + "b-" + name, dir=name, paused=True)
+
+
+def test_the_speed_of_the_last_ten_minutes(api, origin):
+    assert "history" not in api.get("/stats").json
+    history = api.get("/stats?history=true")["history"]
+    assert history["every"] * len(history["speed"]) == 600 and not any(history["speed"])
+    data = noise(400000)
+    origin.put("/a", data, script=[paced(200000)])
+    api.reach(api.add(origin.url("/a"), connections=1), "finished")
+    until(lambda: sum(api.get("/stats?history=true")["history"]["speed"]) * 2 > 0.99 * len(data))
+    speeds = api.get("/stats?history=yes")["history"]["speed"]
+    assert sum(speeds) * history["every"] < 1.01 * len(data) and max(speeds) < 2 * 200000
+
+
+def test_where_settings_were_set_is_told_when_asked_for(api):
+    assert "origins" not in api.get("/config").json
+    answer = api.get("/config?origins=true")
+    assert answer["origins"] == {"%s.%s" % (section, key): None for section, keys in answer["config"].items()
+                                 for key in keys}

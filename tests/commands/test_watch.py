@@ -66,6 +66,19 @@ def test_watch_prints_a_line_for_each_change_where_it_is_piped(here, start, orig
     assert watching.wait(30) == 130 and watching.stderr.read() == b""
 
 
+def test_watch_prints_one_line_for_a_wait_though_its_time_runs_down(here, start, origin):
+    origin.put("/x.iso", DATA, script=[refuse("503 Busy", Retry_After="3")])
+    tid = here.add(origin.url("/x.iso"))
+    watching = start("watch")
+    lines = []
+    while not lines or lines[-1][1] != "finished":
+        lines.append(watching.stdout.readline().decode().rstrip("\n").split("\t"))
+    told = [line[6] for line in lines if line[0] == tid and line[1] == "queued"]
+    assert told and len(told) <= 3, lines
+    watching.terminate()
+    assert watching.wait(30) == 143
+
+
 def test_watch_prints_json_of_the_tasks_that_were_asked_for(three, here, start):
     watching = start("watch", "--json", three[1])
     assert json.loads(watching.stdout.readline())["tid"] == three[1]

@@ -1,6 +1,6 @@
 """Speed over a window, with a clock that the test turns."""
 
-from dlserv.engine.meter import Meter, seconds_left
+from dlserv.engine.meter import Meter, SpeedHistory, seconds_left
 
 
 class Clock:
@@ -41,6 +41,46 @@ def test_bytes_of_an_earlier_attempt_are_no_speed():
     meter = Meter(10 ** 9, clock)
     clock.now += 1
     assert meter.speed(10 ** 9 + 100) == 100
+
+
+def test_the_history_has_a_speed_for_each_span():
+    clock = Clock()
+    history, count = SpeedHistory(clock), 0
+    for speed in [1000] * 10 + [5000] * 10:
+        clock.now += 1
+        count += speed
+        history.note(count)
+    speeds = history.speeds()
+    assert len(speeds) == SpeedHistory.LENGTH
+    assert speeds[-10:] == [1000] * 5 + [5000] * 5 and not any(speeds[:-10])
+
+
+def test_a_pause_is_no_speed_and_none_of_it_is_smeared():
+    clock = Clock()
+    history = SpeedHistory(clock)
+    clock.now += 1
+    history.note(0)
+    clock.now += 1
+    history.note(8000)      # and that was all for a while
+    clock.now += 100
+    history.note(8000)      # the next download begins
+    for count in (9000, 10000):
+        clock.now += 1
+        history.note(count)
+    speeds = history.speeds()
+    assert speeds[-1] == 1000 and not any(speeds[-50:-1]) and sum(speeds) * SpeedHistory.EVERY == 10000
+
+
+def test_the_history_forgets_what_is_ten_minutes_old():
+    clock = Clock()
+    history, count = SpeedHistory(clock), 0
+    for _ in range(3000):
+        clock.now += 0.4
+        count += 400
+        history.note(count)
+    assert history.speeds() == [1000] * SpeedHistory.LENGTH
+    clock.now += SpeedHistory.EVERY * SpeedHistory.LENGTH + 2
+    assert history.speeds() == [0] * SpeedHistory.LENGTH
 
 
 def test_the_time_left():

@@ -1,4 +1,4 @@
-"""One browser for all tests of the page, and a page for each."""
+"""One browser for all tests of the page; one daemon and one tab for all tests of a module."""
 
 import os
 import shutil
@@ -6,12 +6,22 @@ import subprocess
 
 import pytest
 
-from harness import ROOT
+from harness import ROOT, Api
 from web.driver import Browser, find_browser
+
+from dlserv import Daemon, Server
 
 NO_BROWSER = "NO BROWSER IS TESTED: there is no chromium here; install it or name one in $CHROMIUM"
 NO_AXE = "ACCESSIBILITY IS NOT TESTED: axe-core cannot be had from npm here"
 AXE = os.path.join(ROOT, "build", "node_modules", "axe-core", "axe.min.js")
+# What the modules of the page export, for the tests to look at.
+EXPOSE = ("Promise.all(['tasks', 'dom', 'details', 'dialogs'].map(name => import(`./${name}.js`)))"
+          ".then(modules => { Object.assign(window, ...modules); })")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Nothing to look for after a test: the daemon of the module goes on."""
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +33,39 @@ def browser():
         yield running
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """(settings, daemon, client of its API) of the module."""
+    path = tmp_path_factory.mktemp("site")
+    settings = {"general": {"download_dir": str(path / "downloads"), "db_path": str(path / "state.db")},
+                "download": {"retry_wait": 0.01, "timeout": 60}}
+    with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server, Api(server.url) as client:
+        yield settings, daemon, client
+
+
+@pytest.fixture
+def daemon(site):
+    """The module's daemon, without tasks, and with the settings it began with."""
+    settings, daemon, _ = site
+    yield daemon
+    daemon.delete_all([task.tid for task in daemon.list()], del_file=True)
+    daemon.reload(settings)
+    shutil.rmtree(daemon.config.general.download_dir)
+    os.mkdir(daemon.config.general.download_dir)
+
+
+@pytest.fixture
+def api(site, daemon):
+    """The REST interface of the module's daemon."""
+    return site[2]
+
+
+@pytest.fixture
+def folder(tmp_path, site):
+    """The download directory of the module's daemon."""
+    return type(tmp_path)(site[0]["general"]["download_dir"])
+
+
 @pytest.fixture
 def visit(browser):
     """A function that opens a page at a URL; it must leave nothing in the console."""
@@ -30,6 +73,8 @@ def visit(browser):
 
     def open_page(url, **options):
         pages.append(browser.open(url, **options))
+        if url.startswith("http"):
+            pages[-1].run(EXPOSE)
         return pages[-1]
 
     yield open_page
@@ -38,12 +83,26 @@ def visit(browser):
     assert [complaint for page in pages for complaint in page.complaints] == []
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab that the tests of a module use one after the other."""
+    opened = browser.open("about:blank")
+    yield opened
+    browser.forget(opened)
+
+
 @pytest.fixture
-def page(visit, api):
-    """The page of an in-process daemon, connected."""
-    opened = visit(api.url + "/")
-    opened.until("known")
-    return opened
+def page(tab, api):
+    """The page of the module's daemon, connected, in a browser that knows nothing of before."""
+    tab.resize(1280, 800)
+    tab.prefer("light")
+    tab.go(api.url + "/")
+    tab.run(EXPOSE)
+    tab.until("view.known && !tasks.size")
+    yield tab
+    tab.run("localStorage.clear()")
+    complaints, tab.complaints = tab.complaints, []
+    assert complaints == []
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@
         page = browser.open(url)
         page.run("document.title")
 
-`run` evaluates JavaScript and gives its value, awaiting promises; `until` waits for an
+`run` evaluates JavaScript and returns its value, awaiting promises; `until` waits for an
 expression to be true. `click`, `type` and `press` go through the browser's own input, as
 a person's would. `page.complaints` has what the console and the policy complained about.
+`browser.open(url, beside=page)` opens a tab in the same window, which hides the others.
 """
 
 import base64
@@ -20,8 +21,9 @@ import struct
 import subprocess
 import tempfile
 import threading
+import zlib
 
-PATIENCE = 5
+PATIENCE = 10
 STARTING = 60   # seconds that a browser may take on a cold disk
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
@@ -152,9 +154,12 @@ class Browser:
         self._process.stderr.close()
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def open(self, url, width=1280, height=800, scheme="light"):
-        """A new page of its own profile, at the URL."""
-        context = self.call("Target.createBrowserContext")["browserContextId"]
+    def open(self, url, width=1280, height=800, scheme="light", beside=None, before=""):
+        """Return a new page at the URL: a tab of the page `beside`, else one of its own profile.
+
+        The script `before` runs in it before those of the page.
+        """
+        context = beside.context if beside else self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session, context)
@@ -162,11 +167,16 @@ class Browser:
             page.call(domain + ".enable")
         page.resize(width, height)
         page.prefer(scheme)
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.go(url)
         return page
 
     def forget(self, page):
-        self._pages.pop(page.session, None)
+        """Close the page, and all tabs beside it."""
+        if page.session not in self._pages:
+            return
+        for session in [each.session for each in self._pages.values() if each.context == page.context]:
+            del self._pages[session]
         self.call("Target.disposeBrowserContext", browserContextId=page.context)
 
     def call(self, method, session=None, **parameters):
@@ -241,9 +251,11 @@ class Page:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=False)
 
-    def prefer(self, scheme):
+    def prefer(self, scheme, forced=False):
+        """Set the colour scheme, and whether the system forces its own few colours."""
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "forced-colors", "value": "active" if forced else "none"},
             {"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def go(self, url):
@@ -273,16 +285,22 @@ class Page:
                     raise Failed("%s: %s" % (expression, error)) from None
         raise Failed(expression)
 
-    def click(self, selector, index=0, modifiers=()):
+    def show(self):
+        """Bring the tab to the front, which hides those beside it."""
+        self.call("Page.bringToFront")
+
+    def click(self, selector, index=0, modifiers=(), count=1, button="left"):
         """Click into the middle of an element, as a mouse does."""
+        self.until("document.querySelectorAll(%s)[%d]?.getClientRects().length" % (json.dumps(selector), index))
         spot = self.run("(() => { const found = document.querySelectorAll(%s)[%d];"
                         " found.scrollIntoView({block: 'nearest'});"
                         " const {x, y, width, height} = found.getBoundingClientRect();"
                         " return [x + width / 2, y + height / 2]; })()" % (json.dumps(selector), index))
         bits = sum(MODIFIERS[each] for each in modifiers)
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=spot[0], y=spot[1], button="left",
-                      clickCount=1, modifiers=bits)
+        for number in range(1, count + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self.call("Input.dispatchMouseEvent", type=kind, x=spot[0], y=spot[1], button=button,
+                          clickCount=number, modifiers=bits)
 
     def type(self, text):
         """Put text where the focus is."""
@@ -305,3 +323,43 @@ class Page:
         """Save what is seen as PNG."""
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+    def colours(self, selector, *shares):
+        """Return the (red, green, blue) seen at each share of an element's width, half way down."""
+        box = self.run("(({x, y, width, height}) => ({x, y, width, height}))"
+                       "(document.querySelector(%s).getBoundingClientRect())" % json.dumps(selector))
+        taken = self.call("Page.captureScreenshot", clip=dict(box, scale=1))
+        rows, pixel = _pixels(base64.b64decode(taken["data"]))
+        row = rows[len(rows) // 2]
+        spots = [int(share * len(row) / pixel) * pixel for share in shares]
+        return [tuple(row[spot:spot + 3]) for spot in spots]
+
+
+def _pixels(png):
+    """Return (rows of bytes, bytes of one pixel) of a PNG of eight bits, as a browser makes them."""
+    width, height, _, kind = struct.unpack_from("!IIBB", png, 16)
+    data, at = b"", 8
+    while at < len(png):
+        size, name = struct.unpack_from("!I4s", png, at)
+        data += png[at + 8:at + 8 + size] if name == b"IDAT" else b""
+        at += 12 + size
+    pixel = {2: 3, 6: 4}[kind]
+    raw, rows, length = zlib.decompress(data), [bytes(width * pixel)], width * pixel
+    for start in range(0, height * (length + 1), length + 1):
+        rows.append(_unfiltered(raw[start], bytearray(raw[start + 1:start + 1 + length]), rows[-1], pixel))
+    return rows[1:], pixel
+
+
+def _unfiltered(kind, row, above, pixel):
+    """Undo one of PNG's five filters (RFC 2083, 6)."""
+    for index in range(len(row)):
+        left = row[index - pixel] if index >= pixel else 0
+        corner = above[index - pixel] if index >= pixel else 0
+        up = above[index]
+        row[index] = (row[index] + (0, left, up, (left + up) // 2, _paeth(left, up, corner))[kind]) & 255
+    return row
+
+
+def _paeth(left, up, corner):
+    guess = left + up - corner
+    return min((left, up, corner), key=lambda each: abs(guess - each))

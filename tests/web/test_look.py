@@ -1,0 +1,143 @@
+"""How the page looks: accessible in every state, on phones and tablets, with the system's few colours; and its weight."""
+
+import pytest
+
+from harness import until
+from servers.origin import Gate, paced
+from web.steps import DATA, add_paused, seen, texts, wait_for_rows
+
+# Texts that are wider than the element that shows them, but for names and reasons, which may be long.
+CUT = ("[...document.querySelectorAll('body *')].filter(each => each.offsetParent && each.textContent.trim()"
+       " && !each.children.length && !each.closest('.text, .reason, .unseen, option, dialog:not([open])')"
+       " && each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).display !== 'inline')"
+       ".map(each => each.className + ': ' + each.textContent)")
+# Buttons of the bar that cannot be clicked where they are.
+COVERED = ("[...document.querySelectorAll('#acts button:not([hidden])')].filter(each => {"
+           " const {x, y, width, height} = each.getBoundingClientRect();"
+           " return !each.contains(document.elementFromPoint(x + width / 2, y + height / 2)); })"
+           ".map(each => each.title)")
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+DIALOGS = {
+    "details": "openDetails(view.rows.at(-1).tid)", "remove": "perform('delete', view.rows)",
+    "settings": "openSettings().then(() => { for (const each of document.querySelectorAll('#settings details'))"
+                " each.open = true; })",
+    "help": "openHelp(), 0", "change": "perform('change', [view.rows[0]])",
+    "player": "perform('show', view.rows.slice(-1))",
+}
+
+
+@pytest.fixture
+def world(api, origin):
+    """Tasks in each state; returns how many."""
+    origin.put("/film.bin", DATA, script=[paced(20000)] * 9)
+    origin.put("/done.mp4", DATA)
+    api.reach(api.add(origin.url("/done.mp4")), "finished")
+    add_paused(api, *["disk%d.zip" % number for number in range(9)])
+    api.add(origin.url("/a name that is rather long and fits on no telephone, whichever way it is held.zip"
+                       .replace(" ", "%20")))
+    api.add(origin.url("/film.bin"))
+    return 12
+
+
+def check(page, axe):
+    found = page.run("axe.run().then(found => found.violations.map(each => each.id + ': '"
+                     " + each.nodes.map(node => node.html + ' ' + node.any.map(any => any.message))))")
+    assert found == []
+
+
+def open_dialogs(page):
+    """Open one dialog after the other, and yield its name."""
+    for name, script in DIALOGS.items():
+        page.run(script)
+        page.until("document.querySelector('#%s .body').offsetParent" % name)
+        yield name
+        page.run("for (const each of document.querySelectorAll('dialog[open]')) each.close()")
+
+
+@pytest.mark.parametrize("scheme,width", [("light", 1280), ("dark", 320), ("dark", 1280)])
+def test_axe_finds_nothing(visit, api, world, axe, scheme, width):
+    page = visit(api.url + "/", width=width, scheme=scheme)
+    page.until("view.rows.length === %d && document.querySelector('[data-state=invalid]')" % world)
+    page.run(axe + ";0")
+    check(page, axe)
+    page.run("selectAll(true)")
+    page.click("summary")
+    page.run("document.querySelector('#links').value = 'http://a.example/[1-9]\\nmagnet:x'")
+    page.click("#options [name=paused]")
+    page.click("#add .primary")
+    page.until("document.querySelector('#refused').offsetParent")
+    check(page, axe)
+    page.run("selectAll(false)")
+    for _ in open_dialogs(page):
+        check(page, axe)
+    page.click("tbody .menu")
+    check(page, axe)
+    page.press("Escape")
+    page.run("toast('An error', true)")
+    page.click("[data-filter=queued]")
+    page.until("document.querySelector('#no-match').offsetParent || view.rows.length")
+    check(page, axe)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_nothing_is(page, axe, scheme):
+    page.prefer(scheme)
+    page.until("document.querySelector('#empty').offsetParent")
+    page.run(axe + ";0")
+    check(page, axe)
+    assert page.run("document.querySelector('#empty .bookmarklet').href.startsWith('javascript:')")
+    page.click("#begin")
+    assert page.run("document.activeElement.id") == "links"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_no_word_is_cut_and_every_act_is_in_reach(page, api, world, width):
+    page.resize(width, 700)
+    page.until("view.rows.length === %d && document.querySelector('[data-state=invalid]')" % world)
+    page.until("[...document.querySelectorAll('tbody .speed')].some(each => /\\/s$/.test(each.textContent))")
+    assert page.run(CUT) == [] and page.run(WIDER) == 0
+    assert not page.run("document.querySelector('#acts').offsetHeight")
+    page.press("Control+a")
+    page.until("document.querySelector('#acts').offsetHeight")
+    acts = page.run("[...document.querySelectorAll('#acts button:not([hidden])')].map(each => each.title)")
+    assert acts == ["Pause", "Resume", "Save", "Copy link", "To the top", "Up", "Down", "To the bottom", "Restart",
+                    "Remove", "Select none"]
+    assert page.run(COVERED) == [] and page.run(CUT) == [] and page.run(WIDER) == 0
+    page.press("Escape")
+    for name in open_dialogs(page):
+        assert page.run(CUT) == [], name
+        assert page.run(WIDER) == 0, name
+
+
+def test_a_tablet_has_the_wide_list(page, api):
+    add_paused(api, "a.zip")
+    page.resize(768, 1024)
+    wait_for_rows(page, 1)
+    page.until("document.querySelector('thead').offsetHeight && document.querySelector('tbody tr').offsetHeight < 50")
+    page.resize(390, 844)
+    page.until("!document.querySelector('thead').offsetHeight && document.querySelector('tbody tr').offsetHeight > 80")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_show_bars_and_pressed_filters(page, api, origin, scheme):
+    page.prefer(scheme, forced=True)
+    origin.put("/half.bin", DATA, script=[Gate(150000)])
+    api.add(origin.url("/half.bin"), connections=1)
+    page.until("document.querySelector('tbody progress')?.value === 50")
+    until(lambda: len(set(page.colours("tbody progress", 0.25, 0.75))) == 2)
+    page.click("[data-filter=downloading]")
+    page.until("document.querySelector('[data-filter=downloading]').ariaPressed === 'true'")
+    until(lambda: page.colours("[data-filter=downloading]", 0.05) != page.colours("[data-filter=paused]", 0.05))
+    page.click("tbody .select")
+    page.until("document.querySelector('#acts').offsetHeight")
+    assert seen(page, "#acts .count") == ["1 selected"]
+
+
+def test_ten_thousand_rows_cost_the_first_second_little(visit, daemon, api):
+    daemon.add_all([("http://127.0.0.1:1/file-%05d.bin" % number, {"paused": True}, ()) for number in range(10000)])
+    page = visit(api.url + "/")
+    page.until("tasks.size === 10000 && document.querySelectorAll('tbody tr').length > 10")
+    page.call("Performance.enable")
+    spent = {each["name"]: each["value"] for each in page.call("Performance.getMetrics")["metrics"]}
+    assert spent["TaskDuration"] < 1.5      # on two cores that eight tests share; it is 0.4 s alone
+    assert texts(page, "[data-filter=all] b") == ["10000"]
