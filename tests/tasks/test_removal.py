@@ -172,7 +172,7 @@ def test_a_file_of_the_same_name_in_another_case_is_its_own(daemon, origin, fold
     assert daemon.delete(first, del_file=True).deleted == ["A.iso"] and names(folder) == ["a.iso"]
 
 
-def test_a_restart_does_not_replace_what_another_task_has_made_since(daemon, origin, folder):
+def test_a_restart_does_not_replace_what_another_has_made_since(daemon, origin, folder):
     first, second = twins(daemon, origin, folder)
     daemon.restart(first)
     assert daemon.wait(first, 10).state == "finished" and daemon.get(first).filename == "a (1).iso"
