@@ -9,6 +9,7 @@ Every method may be called from any thread. What `add`, `pause`, `resume` and `d
 have returned from is on disk.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -96,9 +97,13 @@ class Daemon:
             log.warning("the database is on a network file system, which may lose it; "
                         "name a local one with general.db_path")
         interrupted = self._restore(store)
-        self._deletions.finish_interrupted(interrupted)
-        log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
-        self._runner.start()
+        try:
+            self._deletions.finish_interrupted(interrupted)
+            log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
+            self._runner.start()
+        except BaseException:
+            self._end()
+            raise
         self._started, self._began = True, time.monotonic()
         return self
 
@@ -118,9 +123,12 @@ class Daemon:
         """Stop all attempts where they are, store everything, end all threads."""
         if self._started:
             self._started = False
+            self._end()
+
+    def _end(self):
+        """End all threads and close the database, whatever fails on the way."""
+        with contextlib.closing(self._registry), contextlib.closing(self._network.pool):
             self._runner.stop()
-            self._network.pool.close()
-            self._registry.close()
 
     def __enter__(self):
         return self.start()

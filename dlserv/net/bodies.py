@@ -133,7 +133,7 @@ class Plain(Body):
         self.received += count
         if not count and self.expected is not None and self.received < self.expected:
             raise Temporary("the connection was closed after %s of %s"
-                            % (format_size(self.received), format_size(self.expected)))
+                            % (format_size(self.received), format_size(self.expected)), word="network")
         return count
 
     def _take(self, view):
@@ -213,7 +213,7 @@ class Chunked(Body):
 
     def _cut(self):
         return Temporary("the connection was closed in the middle of a chunked answer, after %s"
-                         % format_size(self.received))
+                         % format_size(self.received), word="network")
 
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end

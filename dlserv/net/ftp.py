@@ -25,6 +25,7 @@ from .proxy import Route
 
 IMPLICIT_TLS = 990
 MOST_PRELIMINARY = 100      # replies that only say that another will follow
+_WORDS = {530: "auth", 532: "auth", 550: "not_found"}
 
 # How servers that admit nobody else refuse a login, and what only sounds like it.
 _CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
@@ -52,7 +53,7 @@ class Client:
         admits no more clients.
         """
         if not _path(url).strip("/"):
-            raise Permanent("the URL names a folder; add the name of a file in it")
+            raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
         slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             session = _Session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
@@ -99,7 +100,7 @@ class _Session:
         if reply.code == 331:
             reply = self._command("PASS " + password, asked="")
         if reply.code >= 300:
-            raise Permanent(f"the server answered {reply}")
+            raise Permanent(f"the server answered {reply}", word="auth")
         self._is_logged_in = True
         if self._url.scheme == "ftps":
             self._command("PBSZ 0")
@@ -154,7 +155,7 @@ class _Session:
         port = passive_port(reply)
         if port is not None:
             return self._carry(port)
-        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}")
+        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}", word="ftp")
 
     def _carry(self, port):
         return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
@@ -163,7 +164,7 @@ class _Session:
         """Start the transfer; a refusal says what was asked for, or that it is a folder."""
         reply = self._control.ask("RETR " + path)
         if reply.code >= 500 and self._reply_to("CWD " + path).code == 250:
-            raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it")
+            raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it", word="ftp")
         self._check(reply, "RETR " + path)
         self._is_complete = reply.code >= 200
 
@@ -194,7 +195,7 @@ class _Session:
                 self._check(reply, asked)
                 return reply
             reply = self._control.reply()
-        raise Permanent("the server's replies are without end")
+        raise Permanent("the server's replies are without end", word="ftp")
 
     def _check(self, reply, asked=""):
         if reply.code < 400:
@@ -202,7 +203,7 @@ class _Session:
         sentence = (_shown(asked) + ": " if asked else "") + f"the server answered {reply}"
         if reply.code == 421 or not self._is_logged_in and _is_crowded(reply.text):
             raise self.slot.crowded(sentence)
-        raise (Permanent if reply.code >= 500 else Temporary)(sentence)
+        raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
 
     # -- for the body ----------------------------------------------------------------
 
@@ -214,7 +215,7 @@ class _Session:
         if not self._is_complete:
             reply = self._final(self._control.reply())
             if reply.code >= 300:
-                raise Temporary(f"the server answered {reply}")
+                raise Temporary(f"the server answered {reply}", word="ftp")
             self._is_complete = True
 
     def adopt(self, stop):

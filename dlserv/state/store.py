@@ -17,6 +17,7 @@ import queue
 import threading
 import time
 
+from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
 from . import recovery
 from .lock import FileLock
@@ -51,7 +52,8 @@ class Ticket:
 
     def _settle(self, error):
         self._error = error
-        self._settled.release()
+        if self._settled.locked():      # else a lack of memory has let it be settled twice
+            self._settled.release()
 
 
 class Store:
@@ -76,6 +78,7 @@ class Store:
             raise
         self._closed, self._owed = False, {}
         self._restored = self._lost = 0     # damaged records
+        self._complaint = Complaint(log)
         self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
@@ -190,21 +193,17 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        ended = False
-        while not ended:
+        group, ended = [], False        # tickets that are not settled yet
+        while not ended or group:
             try:
-                group = self._next_group()
-            except queue.Empty:
-                group = [Ticket({}, False, True)]   # for the sake of what is owed, or of the snapshot
-            ended = group[-1] is None
-            if ended:
-                group.pop()
-            if group:
+                ended = ended or self._take_into(group)
                 self._commit(group)
-                try:
-                    self._keep_a_copy(self._snapshot.due_in() == 0)
-                except Exception:       # without this thread nothing would ever be stored again
-                    log.exception("the snapshot met a bug")
+                group.clear()
+                self._keep_a_copy(self._snapshot.due_in() == 0)
+                self._complaint.over()
+            except Exception as error:      # without this thread nothing would ever be stored again
+                self._complaint.tell("the storage thread met a bug; it goes on", error)
+                time.sleep(0.1)
 
     def _keep_a_copy(self, due):
         """Make the snapshot if it is due and would be another."""
@@ -228,23 +227,25 @@ class Store:
                 yield raw, value
         yield MARK, mark
 
-    def _next_group(self):
-        """The tickets of the next commit; None as the last of them means the end.
+    def _take_into(self, group):
+        """Append the tickets of the next commit to the group; return whether they are the last.
 
-        Raises queue.Empty if there are none, and something is owed that may be tried again,
-        or a snapshot is due.
+        It stays empty if there are none, and something is owed that may be tried again, or a
+        snapshot is due.
         """
-        timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
-        group, wait = [self._queue.get(timeout=timeout)], True
-        deadline = time.monotonic() + LAZY
+        timeout = 0 if group else RETRY if self._owed else self._snapshot.due_in() if self._changed else None
+        deadline, wait = None, True
         try:
-            while group[-1] is not None:
-                wait = wait and group[-1].lazy
-                left = max(0, deadline - time.monotonic()) if wait else 0
-                group.append(self._queue.get(timeout=left))
+            while True:
+                ticket = self._queue.get(timeout=timeout)
+                if ticket is None:
+                    return True
+                group.append(ticket)
+                deadline = deadline or time.monotonic() + LAZY
+                wait = wait and ticket.lazy
+                timeout = max(0, deadline - time.monotonic()) if wait else 0
         except queue.Empty:
-            pass
-        return group
+            return False
 
     def _commit(self, group):
         """Write the group, and what earlier failures owe; those are told, but not forgotten."""
@@ -263,7 +264,7 @@ class Store:
         except Exception as problem:
             error = problem
             self._mapping.roll_back()
-            if isinstance(problem, ERRORS):
+            if isinstance(problem, ERRORS + (MemoryError,)):
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes

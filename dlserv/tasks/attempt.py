@@ -28,7 +28,7 @@ class Attempt:
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
         self.plans = 0              # how often it has planned; changed with the registry's lock held
-        self._thread = None         # the one that performs it
+        self.thread = None          # the one that performs it
         self._over, self._afterwards = threading.Event(), []
 
     @property
@@ -47,8 +47,8 @@ class Attempt:
 
     def perform(self):
         """Make the attempt; return the Finished or the exception that it ended with."""
-        self._thread = threading.current_thread()
-        self._thread.name = "dlserv-" + self.tid[:8]
+        self.thread = threading.current_thread()
+        self.thread.name = "dlserv-" + self.tid[:8]
         try:
             self._runner.download_dir.check()
             self._open_session()
@@ -96,7 +96,7 @@ class Attempt:
 
     def wait(self, seconds):
         """Return once it is over, or after so many seconds; at once in its own thread."""
-        if self._thread is not threading.current_thread():
+        if self.thread is not threading.current_thread():
             self._over.wait(seconds)
 
     # -- the engine's observer: called by the threads of the download ---------------------

@@ -51,7 +51,7 @@ class Room:
 
     def _beside_others(self, attempt):
         with self._registry.lock:
-            others = [each for each in self._registry.running.values() if each is not attempt]
+            others = [each for each in self._registry.running if each is not attempt]
         return self._beside(others)
 
     def _beside(self, attempts):
