@@ -14,6 +14,7 @@ import os
 import threading
 import time
 
+from .automation.automation import Automation
 from .engine.download import Finished
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
@@ -27,7 +28,7 @@ from .net.pool import Pool
 from .net.proxy import Network
 from .net.tls import Tls
 from .settings import options
-from .settings.config import Config, is_live
+from .settings.config import AUTOMATION, Config, is_live
 from .settings.current import Settings
 from .state.store import FACT, Store
 from .tasks.attempt import wait_for_all
@@ -75,6 +76,8 @@ class Daemon:
             HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
+        self._automation = Automation(current, self._registry, self._network, self.add_all, self._heed_window)
+        self.url = None         # where clients reach it, for hooks
 
     @property
     def config(self):
@@ -89,6 +92,7 @@ class Daemon:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
         self._check_files(self.config.download)
+        self._automation.check(self.config)
         store = _open_store(general.db_path, general.db_backend)
         log.info("database %s (%s), downloads to %s", store.path, store.backend,
                  os.path.abspath(general.download_dir))
@@ -100,6 +104,7 @@ class Daemon:
             remove_files(task, self._download_dir, self._registry.claims())
         self._registry.deletion_done([task.tid for task in interrupted])
         log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
+        self._automation.start({"DLSERV_URL": self.url} if self.url else {})
         self._runner.start()
         self._started, self._began = True, time.monotonic()
         return self
@@ -121,6 +126,7 @@ class Daemon:
         if self._started:
             self._started = False
             self._runner.stop()
+            self._automation.stop()
             self._network.pool.close()
             self._registry.close()
 
@@ -304,7 +310,8 @@ class Daemon:
         received, speed, connections = self._runner.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": free_bytes(self.config.general.download_dir),
-                "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
+                "uptime": round(time.monotonic() - self._began, 1), "version": __version__,
+                "window": self._automation.schedule.told()}
 
     def speed_history(self):
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
@@ -360,6 +367,9 @@ class Daemon:
         from the start, and what `keep` raises.
         """
         with self._configuring:
+            for section in AUTOMATION:
+                if isinstance(changes, dict) and section in changes:
+                    raise Forbidden("%s can be set in the configuration file alone; SIGHUP makes it count" % section)
             config = self.config.changed(changes)
             fixed = [name for name in config.names(changes) if not is_live(name)]
             if fixed:
@@ -382,7 +392,9 @@ class Daemon:
         with self._configuring:
             config = Config.parse(settings)
             self._check_files(config.download)
+            self._automation.check(config)
             self._apply(self.config.with_live_of(config))
+            self._automation.configure()
             return self.config.differences(config)
 
     # -- inside ----------------------------------------------------------------------
@@ -392,9 +404,16 @@ class Daemon:
         with self._registry.lock:
             self._settings.config = config
             self._registry.configure()
-        self._bucket.rate = config.download.ratelimit
+        self._bucket.rate = self._settings.download.ratelimit
         self._network.pool.clear()
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
+        self._runner.heed_limits()
+
+    def _heed_window(self, limits):
+        """Let these limits count in the place of the settings' own."""
+        with self._registry.lock:
+            self._settings.limits = limits
+        self._bucket.rate = self._settings.download.ratelimit
         self._runner.heed_limits()
 
     def _make_task(self, url, posted, notes):

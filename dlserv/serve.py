@@ -55,7 +55,7 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        token_file = _token_file(options, daemon.config, server)
+        token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         with daemon, server, RunFile(
                 run_file_path(os.environ, lambda: daemon.config.general.db_path), server.url, token_file):
             _load_the_rest(server)

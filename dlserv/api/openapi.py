@@ -90,7 +90,7 @@ def _schemas():
         "tasks": _object(["tasks"], tasks={"type": "array", "items": {
             "anyOf": [_STRING, _object(["url"], url=_STRING, options=_ref("options"))]}}),
         "tids": {"anyOf": [_TIDS, _object(["tids"], tids=_TIDS, del_file={"type": ["boolean", "string"]})]},
-        "config": _object(**{section: _settings(table) for section, table in config.TABLES.items()}),
+        "config": _object(**{section: _settings(table) for section, table in config.SECTIONS.items()}),
         "error": {"type": "object", "required": ["status", "errmsg"],
                   "properties": {"status": {"const": "error"}, "errmsg": _STRING}},
     }
@@ -107,6 +107,8 @@ def _nullable(schema):
 def _settings(table):
     """A section of the settings; those that cannot change while it runs are marked as such."""
     schema = table.json_schema()
+    if table.where in config.AUTOMATION:
+        return dict(schema, readOnly=True)
     for name, field in schema["properties"].items():
         if not config.is_live("%s.%s" % (table.where, name)):
             field["readOnly"] = True

@@ -10,8 +10,9 @@ import re
 from collections import namedtuple
 
 from .. import urls
+from ..tasks import views
 from ..tasks.states import STATES
-from . import bodies, metrics, openapi, views
+from . import bodies, metrics, openapi
 from .assets import MEDIA_TYPES
 from .files import file_reply
 from .replies import Reply, error_reply

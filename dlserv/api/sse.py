@@ -16,7 +16,7 @@ import threading
 import time
 
 from ..errors import NotFound
-from . import views
+from ..tasks import views
 
 EVERY = 0.25            # seconds between two looks
 KEEP_ALIVE = 15.0       # seconds until a comment is sent

@@ -69,7 +69,8 @@ def log(client, options, terminals):
         if len(tids) > 1:
             name = detail["filename"] or detail["title"]
             out.write(out.paint("%s %s" % (tid[:8], clean(name)), "bold"))
-        out.write(*["%s %-7s %s" % (_date(entry["time"]), entry["type"], clean(entry["msg"]))
+        out.write(*["%s %-7s %s" % (_date(entry["time"]), entry["type"],
+                                    "\n  ".join(map(clean, entry["msg"].split("\n"))))
                     for entry in reversed(detail["log"])])
     return 0
 
@@ -97,6 +98,9 @@ def _value(key, value, for_people):
     """Return the value as text; numbers are exact where a script reads them."""
     if value is None:
         return ""
+    if key == "window" and for_people:
+        return "{days} {from} to {to}, until {0}".format(_date(value["until"]) if value["until"] else "further notice",
+                                                         **value)
     if isinstance(value, (bool, dict, list)):
         return json.dumps(value, ensure_ascii=False)
     if key.endswith("_time"):

@@ -1,4 +1,7 @@
-"""The daemon's settings: three tables, the ways to fill them, and where files go.
+"""The daemon's settings: tables, the ways to fill them, and where files go.
+
+What the daemon does by itself, AUTOMATION, comes from the configuration file alone: whoever
+may use the API could else run commands.
 
 A `Config` is immutable; live changes make a new one. The mapping that `Config.parse`
 takes is the shape of the `-c` file and of `GET /config`.
@@ -9,12 +12,13 @@ import re
 from collections import namedtuple
 
 from ..version import __version__
-from . import token
+from . import options, token
 from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
-from ..masking import hide, shown
-from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text
+from ..masking import MASK, hide, is_secret, is_sensitive, shown
+from ..units import parse_clock, parse_days
+from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Rows, Size, Table, Text
 
 
 def _shown_url(url):
@@ -114,25 +118,145 @@ TABLES = {
 # These and the whole section `download`; the others are bound to open files and sockets.
 LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
 
+
+
+def _command(value):
+    """Check an argument vector; it is run exactly as it is written."""
+    if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
+        raise Refusal("this is not a list of strings such as [\"/usr/bin/notify\", \"done\"]")
+    if value and (not value[0] or os.path.dirname(value[0]) and not os.path.isabs(value[0])):
+        raise Refusal("its first string is neither an absolute path nor a plain name of a program")
+    return value
+
+
+def _words_shown(words):
+    """Return a command with the mask for what looks secret: "--token X", "key=X", "Cookie: X", a URL's password."""
+    masked, hides = [], False
+    for word in words or ():
+        match = re.fullmatch(r"([\w.-]+)([=:] *)(?!//)(.+)", word, re.DOTALL)
+        if hides or match and (is_secret(match.group(1)) or is_sensitive(match.group(1))):
+            masked.append(MASK if hides else match.group(1) + match.group(2) + MASK)
+        else:
+            masked.append(urls.shown(word) if "://" in word else word)
+        hides = not match and word.startswith("-") and is_secret(word)
+    return words and masked
+
+
+def _web_address(value):
+    try:
+        urls.parse(value, ("http", "https"))
+    except ValueError as error:
+        raise Refusal("it %s" % error) from None
+    return value.strip()
+
+
+def _web_address_shown(value):
+    """Return the URL of a webhook without what lets others use it, which often is its path."""
+    url = urls.parse(value)
+    return "%s://%s/%s" % (url.scheme, url.netloc, hide(url.target.lstrip("/")))
+
+
+def _secret(value):
+    try:
+        return token.check_secret(value)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+
+
+def _absolute(value):
+    path = os.path.expanduser(Text(least=1)(value))
+    if not os.path.isabs(path):
+        raise ValueError("%s is not an absolute path" % shown(value))
+    return path
+
+
+def _options(value):
+    """Check the options that many tasks are to have."""
+    try:
+        parsed = options.parse(value)
+    except InvalidValue as error:
+        raise Refusal("%s: %s" % (error.key.partition(".")[2] or "it", error.reason)) from None
+    for name in ("filename", "mirrors", "checksum", "not_before"):
+        if name in parsed:
+            raise Refusal("%s is for a single download" % name)
+    return parsed
+
+
+def _written(parse):
+    """Return a parser that keeps what `parse` takes as it is written."""
+    def check(value):
+        parse(Text()(value))
+        return value
+    return check
+
+
+_command.json_schema = {"type": "array", "items": {"type": "string"}}
+_options.json_schema = {"type": "object"}
+
+AUTOMATION = {
+    "hooks": Table(
+        "hooks",
+        Field("finished", Optional(_command), None, "command to run when a download is finished", _words_shown),
+        Field("failed", Optional(_command), None, "command to run when a download has failed for good", _words_shown),
+        Field("idle", Optional(_command), None, "command to run when nothing is queued any more", _words_shown),
+        Field("timeout", Number(1, 86400), 60, "seconds until a command and its children are killed"),
+        Field("parallel", Integer(1, 32), 2, "commands that run at the same time"),
+    ),
+    "webhooks": Rows(
+        "webhooks", 16, ("url",),
+        Field("url", _web_address, None, "where to POST what happened", _web_address_shown),
+        Field("events", Items(Choice("finished", "failed"), 2), ["finished", "failed"], "what to tell"),
+        Field("secret", Optional(_secret), None, "key that signs the message, also \"whsec_…\"", hide),
+        Field("as", Choice("json", "text"), "json", "json, which Discord and Slack read, or a line of text"),
+    ),
+    "watch": Rows(
+        "watch", 16, ("dir",),
+        Field("dir", _absolute, None, "folder whose lists of URLs are added"),
+        Field("options", _options, {}, "options of its tasks, unless the list has its own", options.TABLE.masked),
+    ),
+    "schedule": Rows(
+        "schedule", 64, (),
+        Field("days", _written(parse_days), "mon-sun", "days on which the window begins, also \"sat,sun\""),
+        Field("from", _written(parse_clock), "00:00", "local time at which it begins"),
+        Field("to", _written(parse_clock), "24:00", "when it ends; on the next day unless later than `from`"),
+        Field("ratelimit", Optional(Size()), None, "download.ratelimit meanwhile"),
+        Field("max_concurrent", Optional(Integer(0, 1000)), None, "download.max_concurrent meanwhile; 0 is none"),
+    ),
+    "rules": Rows(
+        "rules", 256, ("options",),
+        Field("host", Optional(Text(most=255, least=1)), None, "the URL's host, as in download.allow_hosts"),
+        Field("name", Optional(Text(most=255, least=1)), None, "the end of the URL's path, such as \"*.iso\""),
+        Field("options", _options, None, "options of such tasks, unless they were posted", options.TABLE.masked),
+    ),
+}
+SECTIONS = dict(TABLES, **AUTOMATION)
+
 General = namedtuple("General", TABLES["general"].fields)
 Server = namedtuple("Server", TABLES["server"].fields)
-Download = namedtuple("Download", TABLES["download"].fields)
+Hooks = namedtuple("Hooks", AUTOMATION["hooks"].fields)
 
 
-class Config(namedtuple("Config", "general server download")):
-    """All settings, checked and complete: `config.download.timeout`."""
+class Download(namedtuple("Download", [*TABLES["download"].fields, "rules"])):
+    """The settings of downloads, and the rules, which have a part in each task's options."""
+
+    __slots__ = ()
+
+
+class Config(namedtuple("Config", "general server download hooks webhooks watch schedule rules")):
+    """All settings, checked and complete: `config.download.timeout`, `config.webhooks[0]["url"]`."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, *mappings):
         """A Config from nested mappings, later ones winning. Raises InvalidValue."""
-        values = {section: table.defaults() for section, table in TABLES.items()}
+        values = {section: table.defaults() for section, table in SECTIONS.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
-                values[section].update(TABLES[section].parse(given))
+                values[section] = SECTIONS[section].merge(values[section], given)
         return cls(General(**values["general"]), Server(**values["server"]),
-                   Download(**values["download"]))
+                   Download(rules=values["rules"], **values["download"]), Hooks(**values["hooks"]),
+                   *[values[section] for section in cls._fields[4:]])
 
     def changed(self, mapping):
         """This with what the mapping says. Raises InvalidValue."""
@@ -140,11 +264,11 @@ class Config(namedtuple("Config", "general server download")):
 
     def with_live_of(self, other):
         """This, with the other's settings where they may change while the daemon runs."""
-        values = self._as_mapping()
-        for section, given in other._as_mapping().items():
-            values[section].update((key, value) for key, value in given.items()
+        values, others = self._as_mapping(), other._as_mapping()
+        for section in TABLES:
+            values[section].update((key, value) for key, value in others[section].items()
                                    if is_live("%s.%s" % (section, key)))
-        return self.parse(values)
+        return self.parse(values, {section: others[section] for section in AUTOMATION})
 
     def differences(self, other):
         """The names, "section.key", of the settings that are not the same."""
@@ -154,16 +278,16 @@ class Config(namedtuple("Config", "general server download")):
 
     @staticmethod
     def names(mapping):
-        """"section.key" of all that a mapping holds."""
-        return ["%s.%s" % (section, key) for section, given in mapping.items() for key in given]
+        """"section.key", or "section" for one that is a list, of all that a mapping holds."""
+        return [name for section, given in mapping.items()
+                for name in (["%s.%s" % (section, key) for key in given] if isinstance(given, dict) else [section])]
 
     def _as_mapping(self):
-        return {section: dict(getattr(self, section)._asdict()) for section in TABLES}
+        return {section: table.of(getattr(self, section)) for section, table in SECTIONS.items()}
 
     def masked(self):
         """The shape of `GET /config`, secrets hidden."""
-        return {section: TABLES[section].masked(getattr(self, section)._asdict())
-                for section in TABLES}
+        return {section: SECTIONS[section].masked(values) for section, values in self._as_mapping().items()}
 
 
 def is_live(name):
@@ -173,16 +297,16 @@ def is_live(name):
 
 def _value(mapping, name):
     section, _, key = name.partition(".")
-    return mapping[section][key]
+    return mapping[section][key] if key else mapping[section]
 
 
 def _sections(mapping):
     if not isinstance(mapping, dict):
         raise InvalidValue("configuration", "is not an object with the sections %s"
-                           % ", ".join(TABLES))
+                           % ", ".join(SECTIONS))
     for section in mapping:
-        if section not in TABLES:
-            raise InvalidValue(section, "there is no such section; there are %s" % ", ".join(TABLES))
+        if section not in SECTIONS:
+            raise InvalidValue(section, "there is no such section; there are %s" % ", ".join(SECTIONS))
     return mapping
 
 
@@ -198,12 +322,13 @@ def from_environment(environ):
         if variable in owner:
             table, name = owner[variable]
             mapping.setdefault(table.where, {}).update(_from_variable(table, name, variable, environ))
-        elif variable.startswith("DLSERV_") and variable not in OTHER_VARIABLES:
+        elif variable.startswith("DLSERV_") and not variable.startswith(OTHER_VARIABLES):
             unknown.append(variable)
     return mapping, unknown
 
 
-OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL")
+# Of commands, and of the hooks that a daemon may be started from.
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_EVENT", "DLSERV_TASK_")
 
 
 def _from_variable(table, name, variable, environ):

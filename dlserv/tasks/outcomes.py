@@ -68,6 +68,7 @@ class Outcomes:
     def _finish(self, task, finished):
         task.finish(finished)
         self.counts["finished"] += 1
+        self._registry.on_end(task)
         log.info("%s: finished %s", task.tid[:8], task.filename)
         return 0
 
@@ -107,6 +108,7 @@ class Outcomes:
         task.fail(sentence, reason)
         self.counts["failed"] += 1
         self._registry.note(task, level, sentence)
+        self._registry.on_end(task)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
         return 0
 
