@@ -68,7 +68,7 @@ class Hooks:
     def stop(self):
         """Kill what runs, and note for what waits that it was not run."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(JOIN_SECONDS)
         for job in self._jobs:
             self._tell(job, "warning", "was not run: the daemon is shutting down")

@@ -37,11 +37,12 @@ class Webhooks:
 
     def __init__(self, settings, registry, network, tries=TRIES):
         self._settings, self._registry, self._network, self._tries = settings, registry, network, tries
-        self._lock, self._stop = threading.Condition(), Signal()
+        self._lock, self._stop = threading.Condition(), None
         self._queues, self._threads, self._count = {}, [], 0
 
     def start(self):
         """Send what an earlier process has left."""
+        self._stop = Signal()
         for task in self._registry.list():
             for delivery in task.deliveries:
                 self._enqueue(task, delivery, None)

@@ -104,8 +104,9 @@ def _metalink_entry(file, where):
     first, *others = file.urls or [""]
     entry = Entry(first, where, others[:MOST_MIRRORS])
     folder, _, filename = file.name.rpartition("/")
-    for option, value in (("out", filename), ("dir", folder), ("checksum", file.checksum)):
-        if value:
+    for option, value, counts in (("out", filename, file.name), ("dir", folder, "/" in file.name),
+                                  ("checksum", file.checksum, file.checksum)):
+        if counts:
             entry.put("%s=%s" % (option, value))
     return entry
 

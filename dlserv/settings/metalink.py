@@ -13,6 +13,7 @@ from ..urls import SCHEMES
 
 LARGEST = 10 * 2 ** 20      # bytes
 MOST_FILES = 20000
+DEEPEST = 16                # elements within one another
 LAST = 999999               # the priority of a URL that has none
 
 
@@ -24,30 +25,40 @@ class File(namedtuple("File", "name urls checksum")):
 
 def read(text, name, key):
     """Return the Files. Raises InvalidValue, of `key`, and MissingModule."""
-    def refuse(reason):
-        return InvalidValue(key, "%s %s" % (name, reason))
+    try:
+        return _read(text)
+    except ValueError as error:
+        raise InvalidValue(key, "%s %s" % (name, error)) from None
 
+
+def _read(text):
+    """Return the Files. Raises ValueError and MissingModule."""
     if len(text) > LARGEST:
-        raise refuse("is larger than %d bytes" % LARGEST)
+        raise ValueError("is larger than %d bytes" % LARGEST)
     if re.search("<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise refuse("has a document type definition, which is not read")
+        raise ValueError("has a document type definition, which is not read")
+    reader = _Reader()
+    _parse(text, reader)
+    if reader.root != "metalink":
+        raise ValueError("is neither a list of URLs nor a Metalink")
+    if not 0 < len(reader.files) <= MOST_FILES:
+        raise ValueError("has %d files; 1 to %d can be read" % (len(reader.files), MOST_FILES))
+    return reader.files
+
+
+def _parse(text, reader):
+    """Let the reader take the document in. Raises ValueError and MissingModule."""
     try:
         from xml.parsers import expat
     except ImportError:
         raise MissingModule("Metalink", "python3-xml") from None
-    reader = _Reader()
     parser = expat.ParserCreate("utf-8", " ")
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler, parser.buffer_text = reader.text, True
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
-        raise refuse("is not well-formed: %s" % error) from None
-    if reader.root != "metalink":
-        raise refuse("is neither a list of URLs nor a Metalink")
-    if not 0 < len(reader.files) <= MOST_FILES:
-        raise refuse("has %d files; 1 to %d can be read" % (len(reader.files), MOST_FILES))
-    return reader.files
+        raise ValueError("is not well-formed: %s" % error) from None
 
 
 class _Reader:
@@ -59,6 +70,8 @@ class _Reader:
         self._name, self._urls, self._hashes = "", [], {}
 
     def start(self, name, attributes):
+        if len(self._path) == DEEPEST:
+            raise ValueError("has more than %d elements within one another" % DEEPEST)
         name = name.rpartition(" ")[2]
         self.root = self.root or name
         self._path.append(name)
