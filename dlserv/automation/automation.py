@@ -1,10 +1,14 @@
 """What the daemon does by itself, as one object that it starts, tells of changes, and stops."""
 
+import logging
+
 from . import hooks, watch
 from .hooks import Hooks
 from .schedule import Schedule
 from .watch import Watch
 from .webhooks import Webhooks, detail_of
+
+log = logging.getLogger(__name__)
 
 
 class Automation:
@@ -56,10 +60,13 @@ class Automation:
     def _ended(self, task):
         """Tell of a task that has finished or failed; called with the registry's lock held."""
         event = "finished" if task.file else "failed"
-        receivers = [each for each in (self._hooks, self._webhooks) if each.wants(event)]
-        detail = detail_of(task) if receivers else None
-        for each in receivers:
-            each.put(event, task, detail)
+        receivers = [each for each in (self._webhooks, self._hooks) if each.wants(event)]
+        try:
+            detail = detail_of(task) if receivers else None
+            for each in receivers:
+                each.put(event, task, detail)
+        except Exception:       # the task has ended all the same
+            log.exception("%s: nobody could be told that it has %s", task.tid[:8], event)
 
     def _idle(self):
         if self._hooks.wants("idle"):

@@ -14,6 +14,7 @@ from collections import namedtuple
 
 from .. import urls
 from ..errors import InvalidValue, LocalError
+from ..threads import begin, join
 from ..units import clean
 from . import process
 
@@ -62,21 +63,24 @@ class Hooks:
             self._jobs.append(_Job(event, argv, task, json.dumps(given).encode() + b"\n", variables))
             self._threads = [each for each in self._threads if each.is_alive()]
             if len(self._threads) < self._settings.config.hooks.parallel:
-                self._threads.append(threading.Thread(target=self._work, name="dlserv-hook", daemon=True))
-                self._threads[-1].start()
+                thread = begin(self._work, "dlserv-hook")
+                self._threads += [thread] if thread else []
+            if not self._threads:
+                log.error("the hook %s waits: the system lets this program have no more threads", event)
 
     def stop(self):
         """Kill what runs, and note for what waits that it was not run."""
         self._stop.set()
         for thread in list(self._threads):
-            thread.join(JOIN_SECONDS)
+            join(thread, JOIN_SECONDS)
         for job in self._jobs:
             self._tell(job, "warning", "was not run: the daemon is shutting down")
 
     def _variables(self, task):
         checksum = task.file.checksum if task.file else None
-        path = os.path.abspath(os.path.join(self._settings.general.download_dir, task.filename)) if task.file else ""
-        values = {"tid": task.tid, "url": urls.shown(task.url), "file": path, "name": task.name, "size": task.total,
+        path = os.path.join(self._settings.general.download_dir, task.filename)
+        values = {"tid": task.tid, "url": urls.shown(task.url), "file": os.path.abspath(path) if task.file else "",
+                  "name": task.name, "size": task.total,
                   "sha256": checksum.partition("=")[2] if (checksum or "").startswith("sha-256=") else "",
                   "type": task.resource.media_type if task.resource else "", "error": task.problem or "",
                   "reason": task.reason or ""}
@@ -89,7 +93,7 @@ class Hooks:
             with self._lock:
                 job = None if self._stop.is_set() else self._next()
                 if job is None:
-                    self._threads.remove(threading.current_thread())
+                    self._threads = [each for each in self._threads if each is not threading.current_thread()]
                     return
                 self._running += 1
             try:
@@ -100,7 +104,7 @@ class Hooks:
                 self._running -= 1
 
     def _next(self):
-        """Take out the job to run next: "idle" comes last, and when no other runs. Return None if there is none."""
+        """Take out the job to run next, or return None; "idle" comes last, and when no other runs."""
         job = next((each for each in self._jobs if each.task or not self._running), None)
         if job is not None and job.task is None:
             job = next((each for each in self._jobs if each.task), job)
@@ -110,7 +114,7 @@ class Hooks:
 
     def _run(self, job):
         try:
-            if job.task is not None:        # a crash must not make the transition happen, and the hook run, again
+            if job.task is not None:        # else a crash could make the transition happen again
                 self._registry.write(job.task)
         except LocalError as error:
             log.warning("%s: %s", job.task.tid[:8], error)
@@ -120,8 +124,8 @@ class Hooks:
         environment.update(job.variables)
         folder, seconds = self._settings.general.download_dir, self._settings.config.hooks.timeout
         try:
-            result = process.run(job.argv, job.given, environment, folder if os.path.isdir(folder) else os.sep,
-                                 seconds, self._stop)
+            folder = folder if os.path.isdir(folder) else os.sep
+            result = process.run(job.argv, job.given, environment, folder, seconds, self._stop)
         except (OSError, ValueError) as error:
             self._tell(job, "error", "could not be run: %s" % error)
             return
@@ -132,7 +136,7 @@ class Hooks:
         log.log(logging.INFO if level == "info" else logging.WARNING, "%s: hook %s %s",
                 job.task.tid[:8] if job.task else "-", job.event, clean(sentence.replace("\n", " | ")))
         if job.task is not None:
-            self._registry.record(job.task, level, "hook %s %s" % (job.event, sentence), longest=process.TAIL + 200)
+            self._registry.record(job.task, level, "hook %s %s" % (job.event, sentence), process.TAIL + 200)
 
 
 def _sentence(result, seconds):

@@ -14,7 +14,7 @@ _PIECE = 2 ** 16
 
 
 class Result(namedtuple("Result", "code output killed")):
-    """`code` is the exit code, below 0 for a signal; `killed` says that the time was over or the daemon stopped."""
+    """`code` is the exit code, below 0 for a signal; `killed` says that it was not left to end."""
 
     __slots__ = ()
 
@@ -29,9 +29,9 @@ def run(argv, given, environment, folder, seconds, stop):
     with tempfile.TemporaryFile() as file:      # and no pipe: nobody need read it
         file.write(given)
         file.seek(0)
-        with subprocess.Popen(argv, stdin=file, stdout=subprocess.PIPE if os.name == "posix" else subprocess.DEVNULL,
-                              stderr=subprocess.STDOUT, cwd=folder, env=environment, bufsize=0,
-                              start_new_session=True) as process:
+        output = subprocess.PIPE if os.name == "posix" else subprocess.DEVNULL
+        with subprocess.Popen(argv, stdin=file, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
+                              env=environment, bufsize=0, start_new_session=True) as process:
             return _Watched(process, time.monotonic() + seconds, stop).result()
 
 

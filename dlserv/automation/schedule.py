@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 
+from ..threads import Thread, join
 from ..units import parse_clock, parse_days
 
 _QUARTER, _DAY = 900, 86400     # seconds; daylight saving begins and ends at a quarter of an hour
@@ -30,7 +31,7 @@ def _contains(window, today, minute):
 
 
 def change_after(schedule, now):
-    """Return the epoch second at which another window, or none, begins to count; None if not within 8 days."""
+    """Return the epoch second at which another window, or none, counts; None if not within 8 days."""
     current, local = window_at(schedule, now), time.localtime(now)
     edges = {parse_clock(window[key]) for window in schedule for key in ("from", "to")}
     moments = {time.mktime((local.tm_year, local.tm_mon, local.tm_mday + day, 0, edge, 0, 0, 0, -1))
@@ -64,8 +65,8 @@ class Schedule:
         window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
         limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
         if limits != self._settings.limits:
-            log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits of its own")
-        if limits or self._settings.limits:     # also again: a task may have begun that could not be stopped then
+            log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits")
+        if limits or self._settings.limits:     # again, too: a task may not have been resumable before
             self._heed(limits)
 
     def start(self):
@@ -74,7 +75,7 @@ class Schedule:
         with self._wake:
             self._wake.notify()
             if self._thread is None and self._settings.config.schedule and not self._stopping:
-                self._thread = threading.Thread(target=self._follow, name="dlserv-schedule", daemon=True)
+                self._thread = Thread(self._follow, "dlserv-schedule")
                 self._thread.start()
 
     def stop(self):
@@ -82,8 +83,7 @@ class Schedule:
             self._stopping = True
             self._wake.notify()
             thread = self._thread
-        if thread is not None:
-            thread.join()
+        join(thread)
 
     def _follow(self):
         while self._sleep():

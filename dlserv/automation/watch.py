@@ -12,6 +12,7 @@ import threading
 
 from ..errors import Exists, Full, InvalidValue, LocalError, MissingModule
 from ..settings import inputfile, metalink
+from ..threads import Thread, join
 from ..units import clean
 
 ENDINGS = (".txt", ".list", ".lst", ".session", ".url", ".webloc", ".desktop", ".meta4", ".metalink")
@@ -32,7 +33,7 @@ def check(watch, download_dir):
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise InvalidValue(key, "%s cannot be read and written" % each["dir"])
         if (os.path.realpath(download_dir) + os.sep).startswith(path.rstrip(os.sep) + os.sep):
-            raise InvalidValue(key, "downloads go to %s; name another folder, which may be below that" % each["dir"])
+            raise InvalidValue(key, "downloads go to %s; name another folder" % each["dir"])
 
 
 class Watch:
@@ -44,16 +45,16 @@ class Watch:
         self.folder, self._add_all = folder, add_all
         self._root = folder["dir"]
         self._seen, self._stop = {}, threading.Event()      # path -> its size and time at the last look
-        self._done = {}             # path -> its size and time, of those that were handled and are still there
+        self._done = {}             # path -> (that, problems) of those that were added and not moved
         self._problem = None
-        self._thread = threading.Thread(target=self._watch, name="dlserv-watch", daemon=True)
+        self._thread = Thread(self._watch, "dlserv-watch")
 
     def start(self):
         self._thread.start()
 
     def stop(self):
         self._stop.set()
-        self._thread.join(JOIN_SECONDS)
+        join(self._thread, JOIN_SECONDS)
 
     def _watch(self):
         while not self._stop.wait(self.EVERY):
@@ -61,7 +62,8 @@ class Watch:
                 self.look()
                 self._complain(None)
             except (OSError, LocalError) as error:
-                self._complain("%s cannot be watched: %s" % (self._root, getattr(error, "strerror", None) or error))
+                reason = getattr(error, "strerror", None) or error
+                self._complain("%s cannot be watched: %s" % (self._root, reason))
             except Exception:
                 log.exception("the watched folder %s met a bug", self._root)
 
@@ -117,7 +119,8 @@ class Watch:
             return None
         log.info("%s: %d tasks added", clean(path), len(tids))
         where = {entry.url: entry.where for entry in entries}
-        problems += [where.get(url, "") + str(error) for url, error in failures if not isinstance(error, Exists)]
+        problems += [where.get(url, "") + str(error) for url, error in failures
+                     if not isinstance(error, Exists)]
         return problems if entries else ["there is no URL in it"]
 
     def _options(self, below):

@@ -18,6 +18,7 @@ from ..net.channel import Signal
 from ..net.post import post
 from ..settings import options, token
 from ..tasks import views
+from ..threads import begin, join
 from ..units import clean, format_size
 
 TRIES = (0, 10, 60)         # seconds before each try
@@ -38,7 +39,7 @@ class Webhooks:
     def __init__(self, settings, registry, network, tries=TRIES):
         self._settings, self._registry, self._network, self._tries = settings, registry, network, tries
         self._lock, self._stop = threading.Condition(), None
-        self._queues, self._threads, self._count = {}, [], 0
+        self._queues, self._threads, self._count = {}, {}, 0    # by receiver
 
     def start(self):
         """Send what an earlier process has left."""
@@ -49,12 +50,14 @@ class Webhooks:
 
     def stop(self):
         """Keep what is not sent for the next start."""
+        if self._stop is None:
+            return
         self._stop.set()
         with self._lock:
             self._lock.notify_all()
-            threads = list(self._threads)
+            threads = list(self._threads.values())
         for thread in threads:
-            thread.join(JOIN_SECONDS)
+            join(thread, JOIN_SECONDS)
         self._stop.close()
 
     def wants(self, event):
@@ -62,9 +65,10 @@ class Webhooks:
         return any(event in hook["events"] for hook in self._settings.config.webhooks)
 
     def put(self, event, task, detail):
-        """Send messages about what has just happened; the registry's lock is held, the task not yet stored."""
+        """Send messages of what has just happened, which the task keeps; the registry's lock is held."""
         now = time.time()
-        new = [{"id": "%s-%d-%s" % (task.tid, now * 1000, event), "to": _mark(hook), "event": event, "time": now}
+        name = "%s-%d-%s" % (task.tid, now * 1000, event)
+        new = [{"id": name, "to": _mark(hook), "event": event, "time": now}
                for hook in self._settings.config.webhooks if event in hook["events"]]
         task.deliver(task.deliveries + tuple(new))
         for delivery in new:
@@ -73,14 +77,12 @@ class Webhooks:
     def _enqueue(self, task, delivery, detail):
         with self._lock:
             self._count += 1
-            to = delivery["to"]
-            begun = to in self._queues
-            heapq.heappush(self._queues.setdefault(to, []), (0.0, self._count, 0, task, delivery, detail))
+            queue = self._queues.setdefault(delivery["to"], [])
+            heapq.heappush(queue, (0.0, self._count, 0, task, delivery, detail))
             self._lock.notify_all()
-            if not begun:
-                self._threads = [each for each in self._threads if each.is_alive()]
-                self._threads.append(threading.Thread(target=self._work, args=(to,), name="dlserv-webhook", daemon=True))
-                self._threads[-1].start()
+            thread = self._threads.get(delivery["to"])
+            if thread is None or not thread.is_alive():
+                self._threads[delivery["to"]] = begin(self._work, "dlserv-webhook", (delivery["to"],))
 
     # -- the threads -------------------------------------------------------------------
 
@@ -106,7 +108,7 @@ class Webhooks:
                 if seconds <= 0:
                     return heapq.heappop(queue)
                 self._lock.wait(seconds)
-            del self._queues[to]
+            self._threads.pop(to, None)
             return None
 
     def _try(self, to, _, number, tries, task, delivery, detail):
@@ -153,8 +155,9 @@ def _message(hook, delivery, detail):
     if hook["as"] == "text":
         body, kind = sentence.encode(), "text/plain; charset=utf-8"
     else:
-        body, kind = json.dumps({"event": delivery["event"], "time": delivery["time"], "text": sentence,
-                                 "content": sentence, "allowed_mentions": {"parse": []}, "detail": detail}).encode(), "application/json"
+        said = {"event": delivery["event"], "time": delivery["time"], "text": sentence, "content": sentence,
+                "allowed_mentions": {"parse": []}, "detail": detail}
+        body, kind = json.dumps(said).encode(), "application/json"
     headers = {"Content-Type": kind, "webhook-id": delivery["id"], "webhook-timestamp": "%d" % time.time()}
     if hook["secret"]:
         headers["webhook-signature"] = "v1," + _sign(hook["secret"], headers, body)
@@ -165,7 +168,8 @@ def _sign(secret, headers, body):
     import base64
     import hmac
     signed = "%(webhook-id)s.%(webhook-timestamp)s." % headers
-    return base64.b64encode(hmac.new(token.key_of(secret), signed.encode() + body, "sha256").digest()).decode()
+    digest = hmac.new(token.key_of(secret), signed.encode() + body, "sha256").digest()
+    return base64.b64encode(digest).decode()
 
 
 def _sentence(event, detail):

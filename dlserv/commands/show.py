@@ -99,8 +99,8 @@ def _value(key, value, for_people):
     if value is None:
         return ""
     if key == "window" and for_people:
-        return "{days} {from} to {to}, until {0}".format(_date(value["until"]) if value["until"] else "further notice",
-                                                         **value)
+        until = _date(value["until"]) if value["until"] else "further notice"
+        return "{days} {from} to {to}, until {0}".format(until, **value)
     if isinstance(value, (bool, dict, list)):
         return json.dumps(value, ensure_ascii=False)
     if key.endswith("_time"):

@@ -29,7 +29,7 @@ class AddressPolicy:
                      or any(names_host(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
         if not permitted:
             raise Permanent("%s is not an address of the public network, and download.deny_private keeps "
-                            "downloads to that; download.allow_hosts makes exceptions" % host)
+                            "downloads to that; download.allow_hosts makes exceptions" % host, word="refused")
         return permitted
 
     def exempts(self, proxy):

@@ -133,7 +133,7 @@ class Plain(Body):
         self.received += count
         if not count and self.expected is not None and self.received < self.expected:
             raise Temporary("the connection was closed after %s of %s"
-                            % (format_size(self.received), format_size(self.expected)))
+                            % (format_size(self.received), format_size(self.expected)), word="network")
         return count
 
     def _take(self, view):
@@ -159,14 +159,14 @@ class Chunked(Body):
 
     def read_into(self, view):
         filled = self._take_leftover(view)
-        while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
+        if not filled and view and (self._left or self._begin_chunk()):
+            filled = self._read_some(view)
+        while filled < len(view) and self._reader.buffered and (self._left or self._begin_at_hand()):
             filled += self._read_some(view[filled:])
         return filled
 
     def _read_some(self, view):
-        """Return how many bytes of this chunk or the next were read, 0 at the last."""
-        if not self._left and not self._begin_chunk():
-            return 0
+        """Read bytes of this chunk; return how many."""
         count = self._reader.read_into(view[:self._left])
         if not count:
             raise self._cut()
@@ -175,9 +175,19 @@ class Chunked(Body):
         return count
 
     def _begin_chunk(self):
-        """Read up to a chunk's data. Return how long that is."""
-        match = self._reader.take_match(_BETWEEN_CHUNKS) if self._line_end == b"\r\n" else None
-        digits, self._line_end = (match or self._wait_for_size()).groups()
+        """Read up to the next chunk's data. Return how long that is, 0 at the last chunk."""
+        if self._begin_at_hand() or self._has_ended:
+            return self._left
+        return self._begin(self._wait_for_size())
+
+    def _begin_at_hand(self):
+        """Do the same without waiting; return 0 if the size has not arrived, in its most common form."""
+        may_match = self._line_end == b"\r\n" and not self._has_ended
+        match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
+        return self._begin(match) if match is not None else 0
+
+    def _begin(self, match):
+        digits, self._line_end = match.groups()
         self._left = int(digits, 16)
         self._has_ended = not self._left
         return self._left
@@ -203,7 +213,7 @@ class Chunked(Body):
 
     def _cut(self):
         return Temporary("the connection was closed in the middle of a chunked answer, after %s"
-                         % format_size(self.received))
+                         % format_size(self.received), word="network")
 
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end

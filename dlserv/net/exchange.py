@@ -11,8 +11,8 @@ from .reader import Reader
 class Exchange:
     """A request that was sent along a route and the response whose head was read.
 
-    It is a POST of the `body`, or a GET. Holds the `slot` at the host until it is closed; `pool` keeps the connection if it can
-    be used again. Raises Temporary or Permanent.
+    It is a POST of the `body`, or a GET. Holds the `slot` at the host until it is closed; `pool`
+    keeps the connection if it can be used again. Raises Temporary or Permanent.
     """
 
     def __init__(self, channel, route, headers, slot, pool, body=None):

@@ -21,6 +21,8 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds of what a server may ask for that are 
 class HostFull(Temporary):
     """There is no slot for one more connection to this server now."""
 
+    word = "refused"
+
 
 class HostClosed(Temporary):
     """The server asked, because of another request, to be left alone; `endpoint` names it."""

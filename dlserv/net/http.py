@@ -197,13 +197,13 @@ def _follow(url, exchange, followed):
     """Return the URL that a redirect leads to, after so many. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
-        raise Permanent("the server redirects (%d) without saying where to" % exchange.status)
+        raise Permanent("the server redirects (%d) without saying where to" % exchange.status, word="redirects")
     if followed == MOST_REDIRECTS:
-        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS)
+        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS, word="redirects")
     try:
         there = urls.follow(url, location, ("http", "https"))
     except ValueError as error:
-        raise Permanent("the server redirects to a URL that %s" % error) from error
+        raise Permanent("the server redirects to a URL that %s" % error, word="redirects") from error
     if auth.belongs(there, url.origin) and there.user is None:
         there = there._replace(user=url.user, password=url.password)
     return there

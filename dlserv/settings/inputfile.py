@@ -60,7 +60,7 @@ def _retries(tries):
 
 
 def read(data, name, key):
-    """The entries of a list, which are its bytes and its name. Raises InvalidValue, of `key` for the whole."""
+    """Return the entries of a list, given as bytes with its name. Raise InvalidValue, with `key` for the whole."""
     if data.startswith(b"bplist"):
         return [_binary_webloc(data, name, key)]
     try:
@@ -100,7 +100,7 @@ def _read_xml(text, name, key):
 
 
 def _metalink_entry(file, where):
-    """Return the Entry of one metalink.File: the server that is to be asked first, and MOST_MIRRORS others."""
+    """Return the Entry of one metalink.File: its first server, and MOST_MIRRORS others."""
     first, *others = file.urls or [""]
     entry = Entry(first, where, others[:MOST_MIRRORS])
     folder, _, filename = file.name.rpartition("/")

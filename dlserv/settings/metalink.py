@@ -18,7 +18,7 @@ LAST = 999999               # the priority of a URL that has none
 
 
 class File(namedtuple("File", "name urls checksum")):
-    """`name` may have folders, `urls` are those that can be fetched, best first, `checksum` is "sha-256=…" or ""."""
+    """`name` may have folders, `urls` are sorted, the best first, `checksum` is "sha-256=…" or ""."""
 
     __slots__ = ()
 
@@ -87,8 +87,8 @@ class _Reader:
         self._text = []
         inside = [each for each in self._path if each not in ("files", "resources", "verification")]
         if inside == ["metalink"] and name == "file":
-            self.files.append(File(self._name, [url for _, url in sorted(self._urls, key=lambda each: each[0])],
-                                   self._strongest()))
+            best_first = sorted(self._urls, key=lambda each: each[0])
+            self.files.append(File(self._name, [url for _, url in best_first], self._strongest()))
         elif inside == ["metalink", "file"] and name == "url":
             self._take_url(text)
         elif inside == ["metalink", "file"] and name == "hash":
@@ -103,5 +103,5 @@ class _Reader:
             self._urls.append((rank, url))
 
     def _strongest(self):
-        best = max((name for name in self._hashes if name in DIGEST_BYTES), key=DIGEST_BYTES.get, default=None)
+        best = max(set(self._hashes) & set(DIGEST_BYTES), key=DIGEST_BYTES.get, default=None)
         return "%s=%s" % (best, self._hashes[best]) if best else ""

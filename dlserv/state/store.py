@@ -11,24 +11,21 @@ Records are dicts of plain data, read through an unpickler that knows no classes
 tampered database executes nothing. sqlite.py and journal.py say what the shelf is made of.
 """
 
-import io
 import logging
 import os
-import pickle
 import queue
-import shelve
 import threading
 import time
-import zlib
 
+from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
 from . import recovery
 from .lock import FileLock
+from .shelf import Shelf, pack, unpack
 from .snapshot import MARK, Snapshot
 from .sqlite import ERRORS
 
 SCHEMA = 1
-PROTOCOL = 4            # of pickle, which every Python has
 LAZY = 0.1              # seconds that a lazy write may wait for company
 RETRY = 5.0             # seconds after which a write that failed is tried again
 _SCHEMA_KEY = "schema"
@@ -36,50 +33,6 @@ _DAMAGED = "damaged/"
 FACT = "fact/"          # begins the names of records that are no task's
 
 log = logging.getLogger(__name__)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        raise pickle.UnpicklingError("a record names %s.%s" % (module, name))
-
-
-class _Shelf(shelve.Shelf):
-    """A shelf of one pickle format on every Python, closed to anything but plain data.
-
-    A CRC-32 follows each pickle, where shelve.open does not look.
-    """
-
-    def __init__(self, mapping):
-        super().__init__(mapping, protocol=PROTOCOL)
-
-    def __getitem__(self, key):
-        return _unpickle(self.dict[key.encode(self.keyencoding)])
-
-    def __setitem__(self, key, record):
-        self.dict[key.encode(self.keyencoding)] = _pickle(record)
-
-
-def _pickle(record):
-    value = pickle.dumps(record, protocol=PROTOCOL)
-    return value + _crc(value)
-
-
-def _unpickle(value):
-    # The checksum first: a damaged pickle may ask for gigabytes. shelve.open writes none.
-    whole = _crc(value[:-4]) == value[-4:]
-    file = io.BytesIO(value[:-4] if whole else value)
-    if not whole and not value.endswith(pickle.STOP):
-        raise pickle.UnpicklingError("its checksum does not match")
-    record = _PlainUnpickler(file).load()
-    if file.read():
-        raise pickle.UnpicklingError("its checksum does not match")
-    if not isinstance(record, dict):
-        raise pickle.UnpicklingError("it is not a record")
-    return record
-
-
-def _crc(value):
-    return zlib.crc32(value).to_bytes(4, "big")
 
 
 class Ticket:
@@ -99,7 +52,8 @@ class Ticket:
 
     def _settle(self, error):
         self._error = error
-        self._settled.release()
+        if self._settled.locked():      # else a lack of memory has let it be settled twice
+            self._settled.release()
 
 
 class Store:
@@ -117,13 +71,14 @@ class Store:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
             self._mapping, self._repair = recovery.open_mapping(self.path, backend, self._snapshot)
             self.backend = self._mapping.kind
-            self._shelf = _Shelf(self._mapping)
+            self._shelf = Shelf(self._mapping)
             self._check_schema()
         except BaseException:
             self._lock.release()
             raise
         self._closed, self._owed = False, {}
         self._restored = self._lost = 0     # damaged records
+        self._complaint = Complaint(log)
         self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
@@ -166,7 +121,7 @@ class Store:
         try:
             if value is None:
                 raise KeyError(name)
-            parsed = parse(name, _unpickle(value))
+            parsed = parse(name, unpack(value))
         except Exception as error:          # likewise
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
@@ -238,27 +193,23 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        ended = False
-        while not ended:
+        group, ended = [], False        # tickets that are not settled yet
+        while not ended or group:
             try:
-                group = self._next_group()
-            except queue.Empty:
-                group = [Ticket({}, False, True)]   # for the sake of what is owed, or of the snapshot
-            ended = group[-1] is None
-            if ended:
-                group.pop()
-            if group:
+                ended = ended or self._take_into(group)
                 self._commit(group)
-                try:
-                    self._keep_a_copy(self._snapshot.due_in() == 0)
-                except Exception:       # without this thread nothing would ever be stored again
-                    log.exception("the snapshot met a bug")
+                group.clear()
+                self._keep_a_copy(self._snapshot.due_in() == 0)
+                self._complaint.over()
+            except Exception as error:      # without this thread nothing would ever be stored again
+                self._complaint.tell("the storage thread met a bug; it goes on", error)
+                time.sleep(0.1)
 
     def _keep_a_copy(self, due):
         """Make the snapshot if it is due and would be another."""
         if not due or not self._changed or self._owed:
             return
-        mark = _pickle({"time": time.time()})
+        mark = pack({"time": time.time()})
         self._changed = not self._snapshot.make(self._whole_records(mark))
         if not self._changed:
             self._mapping[MARK] = mark
@@ -272,27 +223,29 @@ class Store:
         for raw in list(self._mapping):
             if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
-                _unpickle(value)
+                unpack(value)
                 yield raw, value
         yield MARK, mark
 
-    def _next_group(self):
-        """The tickets of the next commit; None as the last of them means the end.
+    def _take_into(self, group):
+        """Append the tickets of the next commit to the group; return whether they are the last.
 
-        Raises queue.Empty if there are none, and something is owed that may be tried again,
-        or a snapshot is due.
+        It stays empty if there are none, and something is owed that may be tried again, or a
+        snapshot is due.
         """
-        timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
-        group, wait = [self._queue.get(timeout=timeout)], True
-        deadline = time.monotonic() + LAZY
+        timeout = 0 if group else RETRY if self._owed else self._snapshot.due_in() if self._changed else None
+        deadline, wait = None, True
         try:
-            while group[-1] is not None:
-                wait = wait and group[-1].lazy
-                left = max(0, deadline - time.monotonic()) if wait else 0
-                group.append(self._queue.get(timeout=left))
+            while True:
+                ticket = self._queue.get(timeout=timeout)
+                if ticket is None:
+                    return True
+                group.append(ticket)
+                deadline = deadline or time.monotonic() + LAZY
+                wait = wait and ticket.lazy
+                timeout = max(0, deadline - time.monotonic()) if wait else 0
         except queue.Empty:
-            pass
-        return group
+            return False
 
     def _commit(self, group):
         """Write the group, and what earlier failures owe; those are told, but not forgotten."""
@@ -311,7 +264,7 @@ class Store:
         except Exception as problem:
             error = problem
             self._mapping.roll_back()
-            if isinstance(problem, ERRORS):
+            if isinstance(problem, ERRORS + (MemoryError,)):
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes

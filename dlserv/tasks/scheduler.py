@@ -25,6 +25,9 @@ class Waiting:
     def __len__(self):
         return len(self._where)
 
+    def __contains__(self, tid):
+        return tid in self._where
+
     def add(self, tid, host, priority, order, not_before=None):
         """Put a task where it belongs in the order; one that is there already changes to that."""
         self.remove(tid)
@@ -108,6 +111,9 @@ class Scheduler:
         self._settings, self._clock, self._time_of_day = settings, clock, time_of_day
         self._waiting = Waiting()
         self._dated, self._dates = {}, []       # tid -> (when, task, gate); heap of (when, tid)
+
+    def __contains__(self, tid):
+        return tid in self._waiting or tid in self._dated
 
     def add(self, task, gate, delay=0):
         """Let the task wait at the gate for its turn, at least `delay` seconds."""

@@ -46,8 +46,8 @@ class Task(Figures):
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
                "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
-               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False, "deliveries": (),
-               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
+               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
+               "deliveries": (), "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
                "waits_for": None, "not_before": 0.0, "let_through": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
