@@ -134,7 +134,7 @@ class Hooks:
     def _tell(self, job, level, sentence):
         """Put it into the task's log and the daemon's."""
         log.log(logging.INFO if level == "info" else logging.WARNING, "%s: hook %s %s",
-                job.task.tid[:8] if job.task else "-", job.event, clean(sentence.replace("\n", " | ")))
+                job.task.tid[:8] if job.task else "-", job.event, clean(sentence))
         if job.task is not None:
             self._registry.record(job.task, level, "hook %s %s" % (job.event, sentence), process.TAIL + 200)
 
@@ -148,4 +148,4 @@ def _sentence(result, seconds):
     if result.killed:
         sentence += "; what was left of it was killed after %g s" % seconds
     lines = [clean(line) for line in result.output.decode("utf-8", "replace").strip().splitlines()]
-    return sentence + (": " + "\n".join(lines) if lines else "")
+    return sentence + (": " + " | ".join(lines) if lines else "")

@@ -4,7 +4,7 @@ import json
 
 from ..settings.config import AUTOMATION, TABLES
 from ..errors import InvalidValue
-from ..units import clean
+from ..units import clean, safe_json
 from .parser import nearest
 
 
@@ -53,11 +53,11 @@ def _print(out, shown, asked, as_json):
         shown = {section: {key: shown[section][key] for where, key in asked if where == section}
                  if section in TABLES else shown[section] for section, _ in asked}
     if as_json:
-        out.write(json.dumps(shown, ensure_ascii=False))
+        out.write(safe_json(shown))
     elif len(asked) == 1 and asked[0][1]:
         out.write(_text(shown[asked[0][0]][asked[0][1]]))
     else:
-        out.write(*["%s.%s=%s" % (section, key, _text(value)) if key else section + "=" + json.dumps(value)
+        out.write(*["%s.%s=%s" % (section, key, _text(value)) if key else section + "=" + safe_json(value)
                     for section, values in shown.items()
                     for key, value in (values.items() if section in TABLES else [(None, values)])])
 

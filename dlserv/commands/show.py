@@ -1,9 +1,8 @@
 """list, status, info, log, stats: what there is, for people and for scripts."""
 
-import json
 import time
 
-from ..units import clean, format_seconds, format_size
+from ..units import clean, format_seconds, format_size, safe_json
 from .arguments import STATE_WORDS, choose
 from .rows import list_lines, plain
 
@@ -69,8 +68,7 @@ def log(client, options, terminals):
         if len(tids) > 1:
             name = detail["filename"] or detail["title"]
             out.write(out.paint("%s %s" % (tid[:8], clean(name)), "bold"))
-        out.write(*["%s %-7s %s" % (_date(entry["time"]), entry["type"],
-                                    "\n  ".join(map(clean, entry["msg"].split("\n"))))
+        out.write(*["%s %-7s %s" % (_date(entry["time"]), entry["type"], clean(entry["msg"]))
                     for entry in reversed(detail["log"])])
     return 0
 
@@ -102,7 +100,7 @@ def _value(key, value, for_people):
         until = _date(value["until"]) if value["until"] else "further notice"
         return "{days} {from} to {to}, until {0}".format(until, **value)
     if isinstance(value, (bool, dict, list)):
-        return json.dumps(value, ensure_ascii=False)
+        return safe_json(value)
     if key.endswith("_time"):
         return _date(value) if value else "never"
     if for_people and isinstance(value, (int, float)):
@@ -124,4 +122,4 @@ def _date(seconds):
 
 def _print_json(out, *values):
     """Print each value as a line of JSON."""
-    out.write(*[json.dumps(value, ensure_ascii=False) for value in values])
+    out.write(*map(safe_json, values))

@@ -19,7 +19,9 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds of what a server may ask for that are 
 
 
 class HostFull(Temporary):
-    """There is no slot for one more connection to this server now."""
+    """There is no slot for one more connection to this server now; `by_us` says that we have them all."""
+
+    by_us = False
 
     word = "refused"
 
@@ -80,9 +82,11 @@ class Slot:
         """Take note that the server has answered 429 or 503."""
         self._limits.refused(self, retry_after)
 
-    def crowded(self):
-        """The host admits no more clients than it has, this connection not counted."""
-        self._limits.crowded(self)
+    def crowded(self, reason):
+        """Return the HostFull with this reason: the server admits no more clients than it has."""
+        full = HostFull(reason)
+        full.by_us = self._limits.crowded(self)
+        return full
 
     def release(self):
         self._limits.release(self)
@@ -178,11 +182,15 @@ class HostLimits:
             self._changed.notify_all()
 
     def crowded(self, slot):
-        """Lower the server's ceiling to the connections that it has besides this one. Called by the Slot."""
+        """Lower the ceiling to the connections there are besides this one; called by the slot.
+
+        Return whether there are any.
+        """
         with self._changed:
             state = self._states[slot.endpoint]
             state.ceiling = max(1, min(self._limit(state), state.active - 1))
             state.halved = self.clock()
+            return state.active > 1
 
     def forgive(self, tid):
         """End the closures that the task brought about: it was deleted."""

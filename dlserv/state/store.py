@@ -84,6 +84,11 @@ class Store:
         self._thread.start()
 
     @property
+    def is_writable(self):
+        """Whether the last write succeeded and further ones are accepted."""
+        return not self._owed and not self._closed and self._thread.is_alive()
+
+    @property
     def repaired(self):
         """What was mended since it was opened, as a sentence, or None."""
         told = [self._repair] if self._repair else []
