@@ -13,7 +13,7 @@ import threading
 from collections import namedtuple
 
 from .. import urls
-from ..errors import InvalidValue, LocalError
+from ..errors import InvalidValue
 from ..threads import begin, join
 from ..units import clean
 from . import process
@@ -112,14 +112,20 @@ class Hooks:
             self._jobs.remove(job)
         return job
 
+    def _may_begin(self, job):
+        """Return whether a hook of "idle" still is in place; one that is too early waits for the others."""
+        with self._registry.lock:       # the task that ends now has put its hook once this is free
+            idle = self._registry.is_idle
+        with self._lock:
+            early = idle and (self._running > 1 or any(each.task for each in self._jobs))
+            self._jobs += [job] if early else []
+        return idle and not early
+
     def _run(self, job):
-        try:
-            if job.task is not None:        # else a crash could make the transition happen again
-                self._registry.write(job.task)
-        except LocalError as error:
-            log.warning("%s: %s", job.task.tid[:8], error)
-        if job.task is None and not self._registry.is_idle:
+        if job.task is None and not self._may_begin(job):
             return
+        if job.task is not None:
+            self._registry.settle(job.task)
         environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
         environment.update(job.variables)
         folder, seconds = self._settings.general.download_dir, self._settings.config.hooks.timeout
@@ -148,4 +154,4 @@ def _sentence(result, seconds):
     if result.killed:
         sentence += "; what was left of it was killed after %g s" % seconds
     lines = [clean(line) for line in result.output.decode("utf-8", "replace").strip().splitlines()]
-    return sentence + (": " + " | ".join(lines) if lines else "")
+    return sentence + (": " + " | ".join(lines)[-process.TAIL:] if lines else "")

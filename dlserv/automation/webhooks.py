@@ -70,7 +70,7 @@ class Webhooks:
         name = "%s-%d-%s" % (task.tid, now * 1000, event)
         new = [{"id": name, "to": _mark(hook), "event": event, "time": now}
                for hook in self._settings.config.webhooks if event in hook["events"]]
-        task.deliver(task.deliveries + tuple(new))
+        task.deliver([*task.deliveries, *new])
         for delivery in new:
             self._enqueue(task, delivery, detail)
 
@@ -113,6 +113,8 @@ class Webhooks:
 
     def _try(self, to, _, number, tries, task, delivery, detail):
         hook = next((each for each in self._settings.config.webhooks if _mark(each) == to), None)
+        if not tries:
+            self._registry.settle(task)
         detail = detail or detail_of(task)
         problem = hook and self._send(hook, delivery, detail)
         if problem and tries + 1 < len(self._tries):

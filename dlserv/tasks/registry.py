@@ -140,12 +140,16 @@ class TaskRegistry:
                     self.announce("changed", task)
         return failures
 
-    def write(self, task):
-        """Store the task if it is still here; return when it is on disk. Raise StoreBroken."""
+    def settle(self, task):
+        """Return when the task, if it is still here, is on disk, or cannot be: a crash then repeats nothing."""
         with self.lock:
-            ticket = self.store.write(task.changes()) if self.tasks.get(task.tid) is task else None
-        if ticket is not None:
-            ticket.wait()
+            here = self._open and self.tasks.get(task.tid) is task
+            ticket = self.store.write(task.changes()) if here else None
+        try:
+            if ticket is not None:
+                ticket.wait()
+        except StoreBroken as error:
+            log.warning("%s: %s", task.tid[:8], error)
 
     def record(self, task, level=None, text="", longest=1000):
         """Put a line on top of the log of a task, if it is still here, and store and announce it."""

@@ -90,7 +90,7 @@ def test_other_files_are_left_alone(watch, box, daemon, tmp_path):
     ("a.txt", b"", "there is no URL in it"), ("a.txt", b"# only\n", "there is no URL in it"),
     ("a.txt", b"\xff\xfe\0", "is not text in UTF-8"), ("a.txt", b"not a URL\n", "a.txt, line 1: url: "),
     ("a.txt", b"magnet:?xt=urn:btih:x\n", "is not an absolute URL"), ("a.txt", b"rsync://h/x\n", "has the scheme"),
-    ("a.txt", b"http://h/\n dir=../up\n", 'line 1: options.dir: "../up" is not a plain folder'),
+    ("a.txt", b"http://h/\n dir=../up\n", 'line 1: options.dir: "../up" is not a folder below'),
     ("a.txt", b"http://h/\n color=red\n", "options.color: there is no such key"),
     ("a.txt", b" out=x\n", "there is no URL above it"), ("a.txt", b"http://h/\n" * 200000, "has more than 1048576 bytes"),
     ("a.url", b"[InternetShortcut]\nIconFile=x\n", "has no URL in it"),
