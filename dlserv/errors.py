@@ -182,6 +182,12 @@ class Unavailable(Unwritable):
         self.is_loss = is_loss
 
 
+class Altered(LocalError):
+    """A finished file is not what it was when it was downloaded."""
+
+    word = "checksum"
+
+
 class NameTooLong(Unwritable):
     """The file system has no names of that length."""
 

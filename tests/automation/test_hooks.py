@@ -34,7 +34,7 @@ def hook_lines(api, tid):
 def test_a_hook_gets_its_words_the_task_and_its_session(configured, program, ran, serve, folder):
     hook = program(KEEP)
     daemon = configured({"DLSERV_TOKEN": "s3cret"}, ("--no-token",),
-                        hooks={"finished": [hook, "-x", "a b", "$HOME", "", "ä\n"]})
+                        download={"hash": True}, hooks={"finished": [hook, "-x", "a b", "$HOME", "", "ä\n"]})
     tid = daemon.api.add(serve("/a%20b.bin?token=hidden", noise(5000)), dir="sub")
     said = until(lambda: hook_lines(daemon.api, tid))[0]
     each, = ran()
@@ -124,7 +124,7 @@ if %r: time.sleep(600)""" % (redirected, not redirected))
     tid = daemon.api.add(serve("/a", b"a"))
     line = until(lambda: hook_lines(daemon.api, tid))[0]
     assert "killed after 1 s" in line and "begun" in line
-    assert not any(alive(pid) for pid in (tmp_path / "pids").read_text().split())
+    until(lambda: not any(alive(pid) for pid in (tmp_path / "pids").read_text().split()))
 
 
 def test_a_flood_leaves_its_last_4_kb_in_the_log(configured, program, serve):
