@@ -57,7 +57,7 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        token_file = _token_file(options, daemon.config, server)
+        token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with _Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
             _load_the_rest(server)

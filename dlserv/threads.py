@@ -35,6 +35,16 @@ class Thread(threading.Thread):
             super().run()
 
 
+def begin(target, name, args=()):
+    """Return a Thread that has begun, or None where the system lets this program have no more."""
+    try:
+        thread = Thread(target, name, args)
+        thread.start()
+        return thread
+    except (RuntimeError, MemoryError):
+        return None
+
+
 def join(thread, timeout=None):
     """Wait for the thread's end; at once for None, and for one that has not begun."""
     if thread is not None and thread.ident is not None:

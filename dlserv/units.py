@@ -80,6 +80,49 @@ def percent(done, total):
     return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
 
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def parse_days(text):
+    """{0, …, 6} from "mon-fri", "sat,sun" or "fri-mon"; Monday is 0. Raises ValueError."""
+    days = set()
+    for part in text.lower().split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if first not in _DAYS or dash and last not in _DAYS:
+            raise ValueError("%.60r is not a list of days such as \"mon-fri\" or \"sat,sun\"" % text)
+        first, last = _DAYS.index(first), _DAYS.index(last if dash else first)
+        days.update(day % 7 for day in range(first, last + 1 + 7 * (last < first)))
+    return days
+
+
+def parse_clock(text):
+    """Minutes since midnight from "07:00"; "24:00" is the end of the day. Raises ValueError."""
+    match = re.fullmatch("([0-9]{1,2}):([0-5][0-9])", text)
+    minutes = int(match.group(1)) * 60 + int(match.group(2)) if match else 1441
+    if minutes > 1440:
+        raise ValueError("%.60r is not a time such as \"07:00\"" % text)
+    return minutes
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?", re.ASCII | re.IGNORECASE)
+
+
+def parse_time(text):
+    """Epoch seconds from "2026-09-08T02:00", local time unless "Z" or "+02:00" follows. Raises ValueError."""
+    from datetime import datetime
+    match, text = _TIME.fullmatch(text.strip()), text.strip()
+    try:
+        if match is None:
+            raise ValueError
+        zone = (match.group(2) or "").upper().replace("Z", "+00:00")
+        date = datetime.fromisoformat(text[:match.start(2)] if zone else text)
+        if zone:
+            date = datetime.strptime("%s %s" % (date, zone.replace(":", "")), "%Y-%m-%d %H:%M:%S %z")
+        return int(date.timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("%.60r is not a time such as \"2026-09-08T02:00\"" % text) from None
+
+
 def _epoch_seconds(day, month, year, hour, minute, second):
     """Return the epoch seconds of a time in UTC, or None if there is no such time."""
     from datetime import date

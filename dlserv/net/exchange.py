@@ -9,15 +9,16 @@ from .reader import Reader
 
 
 class Exchange:
-    """A GET that was sent along a route and the response whose head was read.
+    """A request that was sent along a route and the response whose head was read.
 
-    Holds the `slot` at the host until it is closed; `pool` keeps the connection if it can
-    be used again. Raises Temporary or Permanent.
+    It is a POST of the `body`, or a GET. Holds the `slot` at the host until it is closed; `pool`
+    keeps the connection if it can be used again. Raises Temporary or Permanent.
     """
 
-    def __init__(self, channel, route, headers, slot, pool):
+    def __init__(self, channel, route, headers, slot, pool, body=None):
         self.channel, self._route, self.slot, self._pool = channel, route, slot, pool
-        channel.sendall(_encode(route.target, dict(headers, **route.headers)))
+        method = "GET" if body is None else "POST"
+        channel.sendall(_encode(method, route.target, dict(headers, **route.headers)) + (body or b""))
         channel.wait_readable()
         self.reader = Reader(channel)
         with channel.hurried():
@@ -49,10 +50,10 @@ class Exchange:
             slot.release()      # last: the next to have it finds the connection in the pool
 
 
-def _encode(target, headers):
+def _encode(method, target, headers):
     """Return the request as bytes. Raises Permanent for a header that would be more than one line."""
     for name, value in headers.items():
         if re.search("[\r\n\0]", name + value):
             raise Permanent("the request's %s header has a line end in it; change the task's options" % name)
-    lines = ["GET %s HTTP/1.1" % target] + ["%s: %s" % pair for pair in headers.items()]
+    lines = ["%s %s HTTP/1.1" % (method, target)] + ["%s: %s" % pair for pair in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
