@@ -1,4 +1,4 @@
-"""What the disk is asked besides bytes: what lies under a path, what is free, and that names last."""
+"""File-system calls that several rooms share: mounts, free space, durable names, atomic files."""
 
 import contextlib
 import errno
@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # as /proc writes blanks, tabs, line ends and backslashes
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # /proc's escape for blanks, tabs, line ends, backslashes
 
 
 def file_system(path):
@@ -29,8 +29,8 @@ def file_system(path):
 def mounting(path):
     """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
 
-    Linux numbers mounts and devices with the lowest number that is free, so those come again.
-    What belongs to a mount or a device in /sys is made with it and has its own inode.
+    Device numbers alone do not do, because Linux reuses the lowest free one. The entries of a
+    mount or device in /sys are created with it, so their inode numbers are added.
     """
     try:
         device = os.stat(path).st_dev
@@ -60,7 +60,7 @@ def _first_line(path):
 
 
 def mount_of(path):
-    """The mount point that holds `path`, or None where that is the root or cannot be told."""
+    """Return the mount point that holds `path`, or None if it is the root."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -68,7 +68,7 @@ def mount_of(path):
 
 
 def free_bytes(path):
-    """Bytes free on the file system that holds `path`, or None where that cannot be told."""
+    """Return the free bytes of the file system that holds `path`, or None if unknown."""
     try:
         return shutil.disk_usage(path).free
     except OSError:
@@ -76,7 +76,7 @@ def free_bytes(path):
 
 
 def sync_folder(path):
-    """Make the name durable, where the platform can."""
+    """Make the file's name durable, if the platform can."""
     if hasattr(os, "O_DIRECTORY"):
         fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -89,9 +89,9 @@ def sync_folder(path):
 
 
 def replace_file(path, text, like=None):
-    """Put the text in the file's place: a crash leaves the old one or the new. Raises OSError.
+    """Replace the file's text atomically: a crash leaves the old or the new one. Raise OSError.
 
-    It is for its owner only, unless it is to have the mode of the file `like`.
+    The mode is 0600, or that of the file `like`.
     """
     new = "%s.%d" % (path, os.getpid())
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)

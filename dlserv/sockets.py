@@ -1,17 +1,17 @@
-"""Two things that every room with sockets needs: host names to addresses, and a way to wake `select`."""
+"""Host name resolution, and a self-pipe to wake `select`; for every room with sockets."""
 
 import socket
 
 
 def resolve(host, port, flags=0):
-    """Return what getaddrinfo finds for TCP. Raises OSError, or UnicodeError if `host` is no name.
+    """Return getaddrinfo's TCP addresses. Raise OSError, or UnicodeError if `host` is not a host name.
 
-    The name goes as bytes: a str would be encoded by the idna codec, which small boxes lack.
+    The name is passed as bytes, because a str needs the idna codec, which small boxes lack.
     """
     try:
         host = host.encode("ascii")
     except UnicodeError:
-        pass        # an international name does need the codec
+        pass        # an international name needs the codec
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
 
 
@@ -31,20 +31,20 @@ class Waker:
 
     @property
     def writing_end(self):
-        """Return the descriptor that makes it readable when a byte is written there."""
+        """Return the descriptor to which a byte can be written to wake `select`."""
         return self._writer.fileno()
 
     def wake(self):
         try:
             self._writer.send(b"!")
         except BlockingIOError:
-            pass    # full, and so readable already
+            pass    # the pipe is full and so readable already
 
     def clear(self):
         try:
             self._reader.recv(4096)
         except BlockingIOError:
-            pass    # nobody called `wake`
+            pass    # `wake` was not called
 
     def close(self):
         self._reader.close()
