@@ -231,7 +231,7 @@ def test_what_must_come_before_the_bytes_may_not_drip(origin, attempt, data):
     first = attempt(origin.url("/a"))
     first.fails(Temporary)
     sentence = attempt(origin.url("/a"), kept=first.progress, timeout=0.3).fails(Temporary)
-    assert sentence == "no whole answer came within 0.3 s"
+    assert sentence == "the server did not complete its response within 0.3 s"
 
 
 def test_a_drip_far_below_the_limit_is_replaced_too(origin, attempt, monkeypatch):

@@ -181,7 +181,7 @@ def test_socks_may_ask_for_a_password(origin, attempt):
     origin.put("/a", DATA)
     with SocksProxy(login=("me", "p w")) as proxy:
         attempt(origin.url("/a"), proxy=proxy.url(user="me:p%20w")).run()
-        assert "asks for a password" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
+        assert "requires a login" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
         assert "refused the user" in attempt(origin.url("/a"), proxy=proxy.url(user="me:x")).fails(Permanent)
 
 
