@@ -5,22 +5,22 @@ import time
 
 
 class TokenBucket:
-    """At most `rate` bytes/s (0 is no limit), shared fairly among the threads that take.
+    """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
-    A thread reserves the next free stretch of time and waits for the middle of it, so
-    threads are served in turn, none polls, and the total is off by half a stretch at most.
-    Any thread may change the rate at any time.
+    A thread reserves the next free interval of time and waits until its middle, so threads
+    are served in turn and the total is off by at most half an interval. Any thread may
+    change the rate at any time.
     """
 
-    QUANTUM = 0.2       # seconds' worth of bytes that one take returns at most
+    QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most
     BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
     SLICE = 0.5         # seconds until a waiting thread checks whether the rate has changed
-    LEAST = 256         # bytes; moving fewer costs more than it brings
+    LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):
         self._rate, self._parent, self._clock = rate, parent, clock
         self._lock = threading.Lock()
-        self._free = clock()        # when the next reservation begins
+        self._free = clock()        # the start of the next interval
         self._waiting = 0
         self._changes = 0
 
@@ -41,7 +41,7 @@ class TokenBucket:
         return bool(self._rate) or (self._parent is not None and self._parent.limited)
 
     def take(self, wanted, stop):
-        """Wait, then return how many bytes may be read now, 1 to `wanted`. Raises Stopped."""
+        """Wait; return how many bytes may be read now, 1 to `wanted`. Raise Stopped."""
         while self.limited:
             count, passed = self._portion(wanted), []
             for bucket in self._chain():
@@ -55,7 +55,7 @@ class TokenBucket:
         return wanted
 
     def give_back(self, count):
-        """Give back bytes that were taken and not used."""
+        """Return bytes that were taken and not used."""
         for bucket in self._chain():
             bucket._return(count)
 
@@ -78,7 +78,7 @@ class TokenBucket:
         return wanted
 
     def _wait_for(self, count, stop):
-        """Wait for `count` bytes; return False if the rate changes, because then `count` is stale."""
+        """Wait for `count` bytes; return False if the rate changes, which makes `count` stale."""
         with self._lock:
             if not self._rate:
                 return True

@@ -358,7 +358,7 @@ def test_a_file_of_the_part_s_name_that_is_not_the_part_is_left_alone(origin, at
 def test_a_file_that_changes_again_and_again_is_given_up(origin, attempt):
     file, progress = broken_off(origin, attempt)
     file.script = [refuse("416 Range Not Satisfiable")] + [refuse("416 x")] * 9
-    assert "again and again, the server answered 416" in attempt(origin.url("/a.iso"), kept=progress).fails(Permanent)
+    assert "gave up after starting over: the server answered 416" in attempt(origin.url("/a.iso"), kept=progress).fails(Permanent)
 
 
 # -- a crash while the file takes its name --------------------------------------------------
