@@ -25,6 +25,8 @@ The journey of one byte, module by module:
     engine/folder            links the part file to its final name, never over another file
 """
 
+from __future__ import annotations
+
 from collections import namedtuple
 
 from .. import urls
@@ -38,6 +40,19 @@ from .promises import Promises
 from .ratelimit import TokenBucket
 from .sources import Sources
 from .unfinished import Finished, Progress, Unfinished
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+    from ..net.remote_file import Resource
+    Options = Any       # settings.options.Options, whose fields come from a table
+
+    class Observer(Protocol):
+        def planned(self, progress: Progress | None, durable: bool) -> None: ...
+        def publishing(self, progress: Progress) -> Callable[[], None]: ...
+        def beginning(self) -> None: ...
+        def note(self, level: str, text: str) -> None: ...
 
 __all__ = ["Download", "Environment", "Finished", "Progress"]
 
@@ -63,7 +78,8 @@ class Download:
     file that this one replaces once it is complete.
     """
 
-    def __init__(self, url, options, environment, observer, kept=None, previous=None):
+    def __init__(self, url: urls.URL, options: Options, environment: Environment, observer: Observer,
+                 kept: Progress | None = None, previous: Finished | None = None) -> None:
         self._options, self._environment, self._observer = options, environment, observer
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
@@ -71,16 +87,17 @@ class Download:
         self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
-        self._reason, self._keep = None, True       # see `stop`
-        self._fetch = None
+        self._reason: Exception | None = None       # see `stop`
+        self._keep = True
+        self._fetch: Fetch | None = None
 
     # -- for other threads -----------------------------------------------------------
 
-    def trust(self, ranges):
+    def trust(self, ranges: list[tuple[int, int]]) -> None:
         """Take only these ranges of the part file for valid; call it before `run`."""
         self._file.trust(ranges)
 
-    def stop(self, reason=None, keep=True):
+    def stop(self, reason: Exception | None = None, keep: bool = True) -> None:
         """Interrupt `run`, which then raises `reason` or Stopped.
 
         Unless `keep`, the bytes are not flushed.
@@ -91,7 +108,7 @@ class Download:
         if fetch is not None:
             fetch.wake()
 
-    def adjust(self, options):
+    def adjust(self, options: Options) -> None:
         """Use the rate limit, number of connections and checksum of these options from now on."""
         self._options = options
         self._bucket.rate = options.ratelimit
@@ -101,63 +118,63 @@ class Download:
             fetch.most = options.connections
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Bytes of the file that are on disk."""
         return self._file.segments.count
 
     @property
-    def received(self):
+    def received(self) -> int:
         """Bytes that this attempt has received, including discarded ones."""
         return self._file.received
 
     @property
-    def missing(self):
+    def missing(self) -> int:
         """Bytes still to come, 0 if the size is unknown."""
         segments = self._file.segments
         return max(0, (segments.total or 0) - segments.count)
 
     @property
-    def speed(self):
+    def speed(self) -> float:
         """Bytes per second over the last few seconds."""
         return self._meter.speed(self.received)
 
     @property
-    def connections(self):
+    def connections(self) -> int:
         """Open connections."""
         fetch = self._fetch
         return fetch.count if fetch is not None else 0
 
     @property
-    def resource(self):
+    def resource(self) -> Resource | None:
         """The Resource, or None until a server has answered."""
         return self._file.describe()
 
     @property
-    def disk_failed(self):
+    def disk_failed(self) -> bool:
         """Whether bytes written since the last successful flush may be lost."""
         return self._file.disk_failed
 
     @property
-    def is_flushed(self):
+    def is_flushed(self) -> bool:
         """Whether a flush has succeeded since the last byte was written."""
         return self._file.is_flushed
 
     @property
-    def discarded(self):
+    def discarded(self) -> int | None:
         """Bytes of a file of unknown size that were discarded because the disk was full, or None."""
         return self._file.discarded
 
-    def progress(self):
+    def progress(self) -> Progress | None:
         """Return the current Progress, or that of the earlier attempt, or None."""
         return self._file.progress()
 
-    def flush(self):
+    def flush(self) -> Progress | None:
         """Make the bytes on disk durable; return the Progress that holds even after a power cut."""
         return self._file.flush()
 
     # -- the attempt -----------------------------------------------------------------
 
-    def run(self):
+    def run(self) -> Finished:
         """Fetch, verify and publish the file; return a Finished.
 
         Raise Stopped, Temporary (try again), Permanent, or a LocalError.
@@ -181,7 +198,7 @@ class Download:
         except LocalError as problem:
             self._observer.note("warning", str(problem))
 
-    def close(self):
+    def close(self) -> None:
         """Release all resources. `run` does this itself; call it only if `run` was never called."""
         self._promises.drop()
         self._file.close()

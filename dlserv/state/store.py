@@ -1,15 +1,17 @@
-"""The state on disk: a shelf of plain records that survives kill -9 and power cuts.
+"""A shelf of plain records on disk that survives kill -9 and power cuts.
 
-`Store` is what the daemon talks to. One thread owns the `shelve.Shelf` and commits in
-groups: all writes that arrive while a commit is under way share the next one.
+The daemon uses the `Store`. One thread owns its `shelve.Shelf` and commits in groups: all
+writes that arrive during a commit share the next one.
 
     durable   fsynced before the ticket settles
     relaxed   survives a crash of the process, and a power cut once the next durable write is done
     lazy      relaxed, and may wait LAZY seconds to share a commit
 
-Records are dicts of plain data, read through an unpickler that knows no classes, so a
-tampered database executes nothing. sqlite.py and journal.py say what the shelf is made of.
+Records are dicts of plain data, read by an unpickler without classes, so that a tampered
+database cannot execute code. sqlite.py and journal.py are the two kinds of database.
 """
+
+from __future__ import annotations
 
 import io
 import logging
@@ -20,6 +22,7 @@ import shelve
 import threading
 import time
 import zlib
+from collections.abc import Callable, Mapping
 
 from ..errors import MissingModule, StoreBroken
 from . import recovery
@@ -29,24 +32,24 @@ from .sqlite import ERRORS
 
 SCHEMA = 1
 PROTOCOL = 4            # of pickle, which every Python has
-LAZY = 0.1              # seconds that a lazy write may wait for company
-RETRY = 5.0             # seconds after which a write that failed is tried again
+LAZY = 0.1              # seconds that a lazy write may wait for others
+RETRY = 5.0             # seconds until a failed write is tried again
 _SCHEMA_KEY = "schema"
 _DAMAGED = "damaged/"
-FACT = "fact/"          # begins the names of records that are no task's
+FACT = "fact/"          # prefix of the names of records that are not tasks
 
 log = logging.getLogger(__name__)
 
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        raise pickle.UnpicklingError("a record names %s.%s" % (module, name))
+        raise pickle.UnpicklingError(f"a record names {module}.{name}")
 
 
 class _Shelf(shelve.Shelf):
-    """A shelf of one pickle format on every Python, closed to anything but plain data.
+    """A shelf with the same pickle protocol on every Python, for plain data only.
 
-    A CRC-32 follows each pickle, where shelve.open does not look.
+    A CRC-32 follows each pickle; shelve.open ignores it.
     """
 
     def __init__(self, mapping):
@@ -65,7 +68,7 @@ def _pickle(record):
 
 
 def _unpickle(value):
-    # The checksum first: a damaged pickle may ask for gigabytes. shelve.open writes none.
+    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
     whole = _crc(value[:-4]) == value[-4:]
     file = io.BytesIO(value[:-4] if whole else value)
     if not whole and not value.endswith(pickle.STOP):
@@ -83,19 +86,19 @@ def _crc(value):
 
 
 class Ticket:
-    """The promise of one write."""
+    """The pending result of one write."""
 
-    def __init__(self, changes, durable, lazy):
+    def __init__(self, changes: Mapping[str, dict | None], durable: bool, lazy: bool) -> None:
         self.changes, self.durable, self.lazy = changes, durable, lazy
         self._settled, self._error = threading.Lock(), None
         self._settled.acquire()
 
-    def wait(self):
-        """Return when the write is as safe as was asked for; raises StoreBroken if it failed."""
+    def wait(self) -> None:
+        """Wait until the write is as durable as requested. Raise StoreBroken if it failed."""
         with self._settled:
             pass
         if self._error is not None:
-            raise StoreBroken("the database cannot be written: %s" % self._error)
+            raise StoreBroken(f"the database cannot be written: {self._error}")
 
     def _settle(self, error):
         self._error = error
@@ -106,12 +109,12 @@ class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
     Raises StoreBroken if the database cannot be opened, is in use or is from a newer
-    dlserv, and MissingModule if this Python lacks what it is made of. `clock` says when a
-    day is over, of which the state is copied (snapshot.py).
+    dlserv, and MissingModule if this Python lacks the module for its kind. `clock` returns
+    epoch seconds, for the daily snapshot (snapshot.py).
     """
 
-    def __init__(self, path, backend="auto", clock=time.time):
-        self.path = os.path.realpath(path)      # a link to it has the same lock
+    def __init__(self, path: str, backend: str = "auto", clock: Callable[[], float] = time.time) -> None:
+        self.path = os.path.realpath(path)      # two links to one database share its lock
         self._lock = FileLock(self.path)
         try:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
@@ -122,27 +125,28 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._closed, self._owed = False, {}
+        self._closed = False
+        self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
-        self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
+        self._queue: queue.Queue = queue.Queue()    # SimpleQueue of 3.8 may hang with a timeout of 0
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 
     @property
-    def repaired(self):
-        """What was mended since it was opened, as a sentence, or None."""
+    def repaired(self) -> str | None:
+        """A sentence about the repairs since the database was opened, or None."""
         told = [self._repair] if self._repair else []
         damaged = self._restored + self._lost
         if damaged:
-            told.append("%d of its records were damaged, and %d of them taken from the snapshot"
-                        % (damaged, self._restored))
+            told.append(f"{damaged} of its records were damaged, and {self._restored} of them "
+                        "taken from the snapshot")
         return "; ".join(told) or None
 
-    def load(self, parse):
-        """[parse(name, record), …] of all that can be read; the rest is set aside and logged.
+    def load(self, parse: Callable[[str, dict], object]) -> list:
+        """Return [parse(name, record), …] of the readable records; set the others aside and log them.
 
-        `parse` raises for a record that is not what it should be; the snapshot's takes its
-        place. Call this before the first write.
+        `parse` raises for an invalid record, which is replaced by the snapshot's. Call this
+        before the first write.
         """
         loaded = []
         for raw in list(self._mapping):
@@ -151,9 +155,9 @@ class Store:
                 continue
             try:
                 loaded.append(parse(name, self._shelf[name]))
-            except MissingModule:           # another Python knows what to make of it
+            except MissingModule:           # the record is valid on another Python
                 raise
-            except Exception as error:      # whatever a damaged record brings about
+            except Exception as error:      # a damaged record may raise anything
                 log.error("the record %s in %s is damaged and was set aside: %s",
                           name, self.path, error)
                 self._set_aside(raw)
@@ -161,13 +165,13 @@ class Store:
         return loaded
 
     def _restore(self, raw, name, parse):
-        """[what the snapshot has of a record that was set aside]"""
+        """Replace a record that was set aside by the snapshot's; return [parsed], or [] if it has none."""
         value = self._snapshot.read().get(raw)
         try:
             if value is None:
                 raise KeyError(name)
             parsed = parse(name, _unpickle(value))
-        except Exception as error:          # likewise
+        except Exception as error:          # see `load`
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
             return []
@@ -177,8 +181,8 @@ class Store:
         log.error("the record %s was taken from the snapshot of %s", name, recovery.day_of(self._snapshot.made))
         return [parsed]
 
-    def fact(self, name):
-        """The record "fact/<name>", or None. Call this before the first write."""
+    def fact(self, name: str) -> dict | None:
+        """Return the record "fact/<name>", or None. Call this before the first write."""
         try:
             return self._shelf[FACT + name]
         except KeyError:
@@ -187,11 +191,12 @@ class Store:
             log.error("the record %s in %s is damaged: %s", FACT + name, self.path, error)
             return None
 
-    def write(self, changes, durable=True, lazy=False):
-        """Take {name: record, or None to delete} as one transaction; gives its Ticket.
+    def write(self, changes: Mapping[str, dict | None], durable: bool = True,
+              lazy: bool = False) -> Ticket:
+        """Queue {name: record, or None to delete} as one transaction; return its Ticket.
 
-        A write that fails is tried again until a later one of the same record replaces it:
-        whoever takes the change back must write that.
+        A failed write is retried until a later write of the same record replaces it; to undo
+        it, write the old record.
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if self._closed:
@@ -200,8 +205,8 @@ class Store:
             self._queue.put(ticket)
         return ticket
 
-    def close(self):
-        """Commit what was taken, flush it, and give the database free."""
+    def close(self) -> None:
+        """Commit and flush the queued writes, and unlock the database."""
         self._closed = True
         self._queue.put(None)
         self._thread.join()
@@ -225,8 +230,8 @@ class Store:
             found = None
         if isinstance(found, int) and found > SCHEMA:
             self._shelf.close()
-            raise StoreBroken("the database %s was written by a newer dlserv (schema %d, this one "
-                              "knows %d)" % (self.path, found, SCHEMA))
+            raise StoreBroken(f"the database {self.path} was written by a newer dlserv "
+                              f"(schema {found}, this one knows {SCHEMA})")
         if found != SCHEMA:
             self._shelf[_SCHEMA_KEY] = {"version": SCHEMA}
             self._mapping.commit(durable=True)
@@ -243,7 +248,7 @@ class Store:
             try:
                 group = self._next_group()
             except queue.Empty:
-                group = [Ticket({}, False, True)]   # for the sake of what is owed, or of the snapshot
+                group = [Ticket({}, False, True)]   # a retry or a snapshot is due
             ended = group[-1] is None
             if ended:
                 group.pop()
@@ -251,11 +256,11 @@ class Store:
                 self._commit(group)
                 try:
                     self._keep_a_copy(self._snapshot.due_in() == 0)
-                except Exception:       # without this thread nothing would ever be stored again
+                except Exception:       # the thread must survive, else nothing is stored again
                     log.exception("the snapshot met a bug")
 
     def _keep_a_copy(self, due):
-        """Make the snapshot if it is due and would be another."""
+        """Make the snapshot if it is due and the records have changed."""
         if not due or not self._changed or self._owed:
             return
         mark = _pickle({"time": time.time()})
@@ -265,10 +270,10 @@ class Store:
             try:
                 self._mapping.commit(durable=True)
             except ERRORS as error:
-                log.warning("the database does not know of its snapshot: %s", error)
+                log.warning("the mark of the snapshot cannot be written to the database: %s", error)
 
     def _whole_records(self, mark):
-        """The (key, value) of all; raises for one that is not whole."""
+        """Yield (key, value) of all records. Raise UnpicklingError for a damaged one."""
         for raw in list(self._mapping):
             if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
@@ -277,10 +282,9 @@ class Store:
         yield MARK, mark
 
     def _next_group(self):
-        """The tickets of the next commit; None as the last of them means the end.
+        """Return the tickets of the next commit; the last is None when the store closes.
 
-        Raises queue.Empty if there are none, and something is owed that may be tried again,
-        or a snapshot is due.
+        Raise queue.Empty if there are none and a retry or a snapshot is due.
         """
         timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
         group, wait = [self._queue.get(timeout=timeout)], True
@@ -295,7 +299,7 @@ class Store:
         return group
 
     def _commit(self, group):
-        """Write the group, and what earlier failures owe; those are told, but not forgotten."""
+        """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""
         error, changes = None, dict(self._owed)
         try:
             for ticket in group:
@@ -315,11 +319,11 @@ class Store:
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes
-            elif len(group) > 1:        # a record that cannot be written takes no others along
+            elif len(group) > 1:        # one record cannot be written; write the others
                 for ticket in group:
                     self._commit([ticket])
                 return
-            else:                       # it would fail for ever
+            else:                       # a retry would fail too
                 log.error("a record cannot be written: %s", problem, exc_info=problem)
         for ticket in group:
             ticket._settle(error)
