@@ -9,12 +9,12 @@ Every method may be called from any thread. What `add`, `pause`, `resume` and `d
 have returned from is on disk.
 """
 
+import contextlib
 import logging
 import os
 import threading
 import time
 
-from .engine.download import Finished
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
@@ -31,9 +31,9 @@ from .settings.config import Config, is_live
 from .settings.current import Settings
 from .state.store import FACT, Store
 from .tasks.attempt import wait_for_all
+from .tasks.deletions import Deletions
 from .tasks.download_dir import DownloadDir
 from .tasks.registry import TaskRegistry, boot_id
-from .tasks.removal import Removal, remove_files
 from .tasks.runner import Runner
 from .tasks.states import FINISHED, INVALID, PAUSED, QUEUED
 from .tasks.task import Task, check_url
@@ -75,6 +75,7 @@ class Daemon:
             HostLimits(current), Pool(), Netrc(netrc), self._cookies, AddressPolicy(current))
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
+        self._deletions = Deletions(self._registry, self._download_dir)
 
     @property
     def config(self):
@@ -96,11 +97,13 @@ class Daemon:
             log.warning("the database is on a network file system, which may lose it; "
                         "name a local one with general.db_path")
         interrupted = self._restore(store)
-        for task in interrupted:
-            remove_files(task, self._download_dir, self._registry.claims())
-        self._registry.deletion_done([task.tid for task in interrupted])
-        log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
-        self._runner.start()
+        try:
+            self._deletions.finish_interrupted(interrupted)
+            log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
+            self._runner.start()
+        except BaseException:
+            self._end()
+            raise
         self._started, self._began = True, time.monotonic()
         return self
 
@@ -120,9 +123,12 @@ class Daemon:
         """Stop all attempts where they are, store everything, end all threads."""
         if self._started:
             self._started = False
+            self._end()
+
+    def _end(self):
+        """End all threads and close the database, whatever fails on the way."""
+        with contextlib.closing(self._registry), contextlib.closing(self._network.pool):
             self._runner.stop()
-            self._network.pool.close()
-            self._registry.close()
 
     def __enter__(self):
         return self.start()
@@ -258,7 +264,7 @@ class Daemon:
                 self._runner.reconcile(attempts)
             raise
         wait_for_all(filter(None, attempts.values()))
-        return self._clear_away_all(attempts, del_file), failures
+        return self._deletions.finish(attempts, del_file), failures
 
     # -- what users see --------------------------------------------------------------
 
@@ -417,40 +423,6 @@ class Daemon:
     def _cookies(self):
         path = self._cookies_path(self.config.download)
         return self._cookie_file.read(path) if path else ()
-
-    def _clear_away_all(self, attempts, del_file):
-        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}."""
-        if not del_file:
-            self._registry.deletion_done([task.tid for task in attempts])
-            return {task.tid: Removal([], [], []) for task in attempts}
-        removals, claims, done = {}, self._registry.claims(), []
-        for task, attempt in attempts.items():
-            late = attempt is not None and attempt.call_afterwards(
-                lambda task=task, attempt=attempt: self._clear_away_late(task, attempt))
-            removals[task.tid] = self._clear_away(task, attempt, claims)
-            if late and task.filename:
-                removals[task.tid].kept.append((
-                    task.filename, "its download is not over yet; what that leaves is deleted then"))
-            if not late:
-                done.append(task.tid)
-        self._registry.deletion_done(done)
-        return removals
-
-    def _clear_away_late(self, task, attempt):
-        """Delete what the attempt has left that was not over when its task was deleted."""
-        removal = self._clear_away(task, attempt, self._registry.claims())
-        for name, reason in removal.kept:
-            log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
-        self._registry.deletion_done([task.tid])
-
-    def _clear_away(self, task, attempt, claims):
-        """Delete the files of a task that has left, and of its last attempt; return the Removal."""
-        progress, finished = attempt and attempt.download.progress(), None
-        if progress is not None:
-            task.advance(progress, attempt.session, flushed=False)
-        if attempt is not None and isinstance(attempt.outcome, Finished):
-            finished = attempt.outcome
-        return remove_files(task, self._download_dir, claims, finished)
 
 
 def _open_store(path, backend):

@@ -13,7 +13,9 @@ sqlite3 are translated where they are first caught (net/channel.py, net/connect.
 engine/disk_errors.py, state/store.py).
 """
 
+import errno
 import re
+import socket
 
 _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "timeout", 410: "not_found",
                  416: "range"}
@@ -193,6 +195,32 @@ class StoreBroken(LocalError):
     """The database cannot be opened or written."""
 
     word = "disk"
+
+
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+
+
+def exhaustion_in(error):
+    """Return an Exhausted if the error or one of its causes is a limit of the system, else None."""
+    while isinstance(error, Exception):
+        if isinstance(error, Exhausted):
+            return error
+        if isinstance(error, OSError) and error.errno in _NO_MORE_FILES:
+            return Exhausted()
+        if _is_out_of_memory(error):
+            return Exhausted("memory")
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return Exhausted("threads")
+        error = error.__cause__
+    return None
+
+
+def _is_out_of_memory(error):
+    return (isinstance(error, MemoryError)
+            or isinstance(error, SystemError)       # CPython raises it on some failed allocations
+            or isinstance(error, socket.gaierror) and error.errno == getattr(socket, "EAI_MEMORY", None)
+            or isinstance(error, OSError) and error.errno == errno.ENOMEM
+            or getattr(error, "reason", None) == "MALLOC_FAILURE")      # an ssl.SSLError's
 
 
 def reason_of(error):

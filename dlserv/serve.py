@@ -12,14 +12,17 @@ import signal
 import socket
 import sys
 import threading
+import time
 import zipimport
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
 from .api.listener import UNIX
-from .errors import Error, LocalError, Unwritable
+from .complaint import Complaint
+from .errors import Error, LocalError, Unwritable, exhaustion_in
 from .client.discovery import RunFile, run_file_path
 from .sockets import Waker
+from .threads import Thread, join
 
 log = logging.getLogger("dlserv")
 
@@ -47,25 +50,63 @@ def serve(options):
     for level, remark in remarks:
         log.log(level, remark)
     signals = _Signals()
-    threading.excepthook = _tell_of_death
-    deadline = threading.Timer(END_SECONDS, _end_now)
-    deadline.daemon = True
+    threading.excepthook = _Obituary().tell
     try:
         server = Server(daemon)
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         token_file = _token_file(options, daemon.config, server)
-        with daemon, server, RunFile(
-                run_file_path(os.environ, lambda: daemon.config.general.db_path), server.url, token_file):
+        where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
+        with _Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
             _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
-            deadline.start()
+            deadline.begin()
+    except (RuntimeError, MemoryError) as error:
+        _end_exhausted(error, signals)
     finally:
         server.server_close()
-        deadline.cancel()
     return 0
+
+
+def _end_exhausted(error, signals):
+    """Raise Exhausted if the system's limits were in the way of the start; at the end, log it: all is stored."""
+    exhausted = exhaustion_in(error)
+    if exhausted is None:
+        raise error
+    if not signals.caught:
+        raise exhausted from error
+    log.error("%s", exhausted)
+
+
+class _Deadline:
+    """Ends the process if its end takes longer than END_SECONDS: a context manager around what ends.
+
+    Its thread begins with it, because there may be none to be had at the end.
+    """
+
+    def __init__(self):
+        self._begun, self._over = threading.Event(), threading.Event()
+        self._thread = Thread(self._wait, "dlserv-deadline")
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._over.set()
+        self._begun.set()
+        join(self._thread)
+
+    def begin(self):
+        """The end begins now."""
+        self._begun.set()
+
+    def _wait(self):
+        self._begun.wait()
+        if not self._over.wait(END_SECONDS):
+            _end_now()
 
 
 def _allow_many_files():
@@ -86,10 +127,19 @@ def _end_now():
     os._exit(0)
 
 
-def _tell_of_death(death):
-    """Log the death of a thread, as threading.excepthook: standard error may go nowhere."""
-    log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
-                 exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
+class _Obituary:
+    """No thread is to die unheard, wherever standard error goes; one without memory is told once."""
+
+    def __init__(self):
+        self._complaint = Complaint(log)
+
+    def tell(self, death):
+        """Log the death, as threading.excepthook."""
+        if exhaustion_in(death.exc_value) is not None:
+            self._complaint.tell(f"a thread has ended: {exhaustion_in(death.exc_value)}")
+            return
+        log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
+                     exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
 
 
 def _move(options):
@@ -195,7 +245,7 @@ class _Signals:
 
     def __init__(self):
         self._waker = Waker()
-        self._caught, self._hung_up = False, False
+        self.caught, self._hung_up = False, False
         signal.set_wakeup_fd(self._waker.writing_end, warn_on_full_buffer=False)
         for name in ("SIGTERM", "SIGINT"):
             signal.signal(getattr(signal, name), self._handle)
@@ -206,18 +256,21 @@ class _Signals:
         self._hung_up = True
 
     def _handle(self, number, frame):
-        if self._caught:
+        if self.caught:
             os._exit(128 + number)
-        self._caught = True
+        self.caught = True
 
     def wait(self, reload):
         """Return at the end; `reload()` is called for every SIGHUP."""
-        while not self._caught:
-            select.select([self._waker], [], [])
-            self._waker.clear()
-            if self._hung_up:
-                self._hung_up = False
-                reload()
+        while not self.caught:
+            try:
+                select.select([self._waker], [], [])
+                self._waker.clear()
+                if self._hung_up:
+                    self._hung_up = False
+                    reload()
+            except MemoryError:
+                time.sleep(1)       # what it was for may be done when there is some
 
 
 def _address_sentence(where, error):

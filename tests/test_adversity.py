@@ -240,7 +240,7 @@ def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, fold
 
 
 def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origin, folder, monkeypatch):
-    from dlserv import daemon as module
+    from dlserv.tasks import deletions as module
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)

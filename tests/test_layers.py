@@ -15,23 +15,23 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors acts contract digests units masking fs sockets idn urls
+    version errors acts contract digests units masking fs sockets idn urls threads complaint
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
-    net.proxy net.exchange net.http net.ftp_control net.ftp
+    net.proxy net.exchange net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
-    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.recovery state.store
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
-    tasks.runner tasks.export
+    tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
+    tasks.waits tasks.outcomes tasks.dispatcher tasks.runner tasks.deletions tasks.export
     daemon
     api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.routes api.connection_limit api.access api.listener api.server
+    api.openapi api.routes api.connection_limit api.access api.listener api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow

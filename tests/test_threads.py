@@ -8,12 +8,14 @@ import urllib.request
 
 import pytest
 
-from dlserv import Server
+from dlserv import Daemon, Server
 from dlserv.engine.checksum import Verifier
 from dlserv.engine.download import Download
 from dlserv.errors import StoreBroken
+from dlserv.state import store as store_module
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.checkpointer import Checkpointer
+from dlserv.tasks.dispatcher import Dispatcher
 from dlserv.tasks.outcomes import Outcomes
 from dlserv.tasks.runner import Runner
 from dlserv.tasks.scheduler import Scheduler
@@ -63,7 +65,7 @@ def finishes(daemon, origin, name="/after"):
 @pytest.mark.parametrize("owner, name", [
     (Scheduler, "choose"), (Scheduler, "seconds_to_sleep"), (Attempt, "__init__")])
 def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, owner, name):
-    monkeypatch.setattr(Runner, "AFTER_A_BUG", 0.05)
+    monkeypatch.setattr(Dispatcher, "AFTER_A_BUG", 0.05)
     origin.put("/a.iso", DATA)
     met = stumble(owner, name)
     daemon.add(origin.url("/a.iso"))
@@ -108,6 +110,27 @@ def test_the_store_goes_on(daemon, origin, stumble, caplog):
     assert met.is_set() and not daemon.list() and "Traceback" in caplog.text
     met = stumble(store, "_keep_a_copy")
     assert finishes(daemon, origin) and met.is_set()
+
+
+def test_what_no_memory_was_left_for_is_stored_later(daemon, origin, settings, monkeypatch):
+    monkeypatch.setattr(store_module, "RETRY", 0.05)
+    tid = daemon.add(origin.url("/a"), {"paused": True})
+    store = daemon._registry.store
+    real, lacking = store._apply, [True]
+
+    def apply(changes):
+        if lacking:
+            raise MemoryError()
+        real(changes)
+
+    monkeypatch.setattr(store, "_apply", apply)
+    with pytest.raises(StoreBroken):
+        daemon.change(tid, posted={"priority": 7})
+    lacking.clear()
+    until(lambda: not store._owed)
+    daemon.stop()
+    with Daemon(settings) as again:
+        assert again.get(tid).options.priority == 7, "memory and database agree in the end"
 
 
 def test_a_record_that_cannot_be_written_takes_no_other_along(daemon, monkeypatch):

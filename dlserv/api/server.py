@@ -2,24 +2,38 @@
 
 `Server` listens for one Daemon. Each connection is a thread that reads one request after
 the other; each reply leaves in one write.
+
+The journey of one POST /task, room by room:
+
+  api/acceptor.py     takes the connection off the listening socket; `Server` gives it a thread
+  api/http1.py        reads the head and the body, and guesses at nothing
+  api/access.py       says whether this caller may do that; api/routes.py has the row for it
+  api/bodies.py       makes a URL and options of JSON or a form; settings/options.py checks each
+  daemon.py           `add` makes a tasks/task.py Task of them, whose tid is that of the URL
+  tasks/registry.py   takes it in, unless it is there already, and writes its record
+  state/store.py      commits the record with those of all who wait, and settles their tickets
+  tasks/runner.py     lets the task wait at the gate of its server for tasks/scheduler.py to choose it
+  api/replies.py      says so in one write: what was answered is on the disk
+  tasks/dispatcher.py begins the attempt as soon as there is a slot; see engine/download.py
 """
 
 import collections
-import errno
 import http
 import http.server
 import io
 import logging
-import selectors
 import socket
 import socketserver
+import sys
 import threading
 import time
 
 from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
-                      Unavailable)
+                      Unavailable, exhaustion_in)
 from ..settings import token
 from . import http1, listener
+from ..threads import Thread, join
+from .acceptor import PAUSE, Acceptor
 from .assets import Assets
 from .connection_limit import Crowd, has_hung_up, shut
 from .access import Guard
@@ -64,15 +78,10 @@ class Server(http.server.ThreadingHTTPServer):
         self.guard = Guard(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self._lock = threading.Lock()
-        self._wake, self._waker = socket.socketpair()
-        try:
-            self.socket = listener.listen(settings.host if host is None else host,
-                                          settings.port if port is None else port)
-        except BaseException:
-            self._close_waker()
-            raise
+        self.socket = listener.listen(settings.host if host is None else host,
+                                      settings.port if port is None else port)
+        self._acceptor = Acceptor(self.socket, lambda: self.handle_request())
         socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
-        self._thread = threading.Thread(target=self._serve, name="dlserv-http", daemon=True)
 
     @property
     def url(self):
@@ -92,14 +101,12 @@ class Server(http.server.ThreadingHTTPServer):
         """Accept connections, in threads; gives the server itself."""
         if self.guard.token is None and not self.is_local:
             log.warning("there is no token: whoever reaches %s may do anything here", self.url)
-        self._thread.start()
+        self._acceptor.start()
         return self
 
     def stop(self, seconds=1.0):
         """Accept no more, let replies under way be finished, close the rest."""
-        if self._thread.is_alive():
-            self._waker.send(b"!")
-            self._thread.join()
+        self._acceptor.stop()
         self._close_listener()
         self.feed.close()
         connections = list(self.crowd)
@@ -107,8 +114,8 @@ class Server(http.server.ThreadingHTTPServer):
             shut(connection, socket.SHUT_RD)
         deadline = time.monotonic() + seconds
         for connection, thread in connections:
-            thread.join(max(0, deadline - time.monotonic()))
-            if thread.is_alive():
+            join(thread, max(0, deadline - time.monotonic()))
+            if thread is not None and thread.is_alive():
                 shut(connection, socket.SHUT_RDWR)
         self.server_close()
 
@@ -116,33 +123,17 @@ class Server(http.server.ThreadingHTTPServer):
         """Give the address free; also for a server that was never started."""
         self._close_listener()
         socketserver.ThreadingMixIn.server_close(self)
-        self._close_waker()
+        self._acceptor.close()
 
     def _close_listener(self):
         if self.socket.fileno() >= 0:
             listener.forget(self.socket)
-
-    def _close_waker(self):
-        self._wake.close()
-        self._waker.close()
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, *exc_info):
         self.stop()
-
-    def _serve(self):
-        """Like serve_forever, but asleep until there is something to do."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
-            while self._wake not in [key.fileobj for key, _ in selector.select()]:
-                try:
-                    self.handle_request()
-                except Exception:       # without this thread nobody could come in any more
-                    log.exception("a connection could not be taken")
-                    time.sleep(0.1)
 
     def count(self, status):
         """A reply with this status goes out."""
@@ -155,32 +146,40 @@ class Server(http.server.ThreadingHTTPServer):
         try:
             request, address = self.socket.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                log.error("no connection can be accepted: %s", error.strerror)
-                time.sleep(0.1)     # nothing else would slow down the loop
+            if exhaustion_in(error) is not None:
+                self._acceptor.refused(error)
+                time.sleep(PAUSE)
             raise
         if self._tls is not None:
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
     def process_request(self, request, client_address):
-        if not self.crowd.admit(request, client_address[0] if client_address else None):
-            self._turn_away(request)
+        address = client_address[0] if client_address else None
+        if not self.crowd.admit(request, address) and not (self._miss() and self.crowd.admit(request, address)):
+            self._turn_away(request, "there are too many connections; try again in a while")
             return
-        thread = threading.Thread(target=self.process_request_thread, name="dlserv-http-client",
-                                  args=(request, client_address), daemon=True)
-        self.crowd.serve(request, thread)
         try:
+            thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
+            self.crowd.serve(request, thread)
             thread.start()
-        except RuntimeError:
-            self.shutdown_request(request)
-            log.error("no thread can be started for a connection")
+            self._acceptor.served()
+        except (RuntimeError, MemoryError) as error:
+            self.crowd.leave(request)
+            self._acceptor.refused(error)
+            self._turn_away(request, f"{exhaustion_in(error)}; try again in a while")
 
-    def _turn_away(self, request):
+    def _miss(self):
+        """Close connections whose threads have died for want of memory; return whether there were any."""
+        lost = [sock for sock, thread in self.crowd if thread is None or not thread.is_alive()]
+        for sock in lost:
+            self.shutdown_request(sock)
+        return bool(lost)
+
+    def _turn_away(self, request, sentence):
         """Say so if that goes at once; TLS would take its time."""
         self.count(503)
-        reply = error_reply(503, "there are too many connections; try again in a while", [
-            ("Retry-After", "5"), ("Connection", "close")])
+        reply = error_reply(503, sentence, [("Retry-After", "5"), ("Connection", "close")])
         try:
             if self._tls is None:
                 request.setblocking(False)
@@ -196,7 +195,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.close_request(request)
 
     def handle_error(self, request, client_address):
-        log.exception("a connection failed")
+        self._acceptor.refused(sys.exc_info()[1], "a connection failed")
 
 
 class _Reader(io.RawIOBase):
@@ -363,7 +362,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Error as error:
             status = next(code for kind, code in STATUSES if isinstance(error, kind))
             return error_reply(status, str(error))
-        except Exception:
+        except Exception as error:
+            exhausted = exhaustion_in(error)
+            if exhausted is not None:
+                return error_reply(503, f"{exhausted}; try again in a while", [("Retry-After", "5")])
             log.exception("%s %s failed", head.method, path)
             return error_reply(500, "this is a bug of the daemon; its log says more")
         return result if isinstance(result, Reply) else json_reply(result)

@@ -16,6 +16,7 @@ import threading
 import time
 
 from ..errors import NotFound
+from ..threads import Thread, join
 from . import views
 
 EVERY = 0.25            # seconds between two looks
@@ -66,7 +67,7 @@ class Feed:
             thread, changes = self._thread, self._changes
         if thread is not None:
             changes.close()
-            thread.join()
+            join(thread)
 
     # -- readers ---------------------------------------------------------------------
 
@@ -109,14 +110,19 @@ class Feed:
 
     def _begin(self):
         """Start the thread if it is not there; the lock is held."""
-        if self._thread is not None or self._closed:
+        if self._closed or self._thread is not None and self._thread.is_alive():
             return
         self._epoch, self._snapshot = os.urandom(6).hex(), None
         self._ring.clear()
         self._changes = self._daemon.watch()
         self._sent = {task.tid: views.row(task) for task in self._daemon.list()}
-        self._thread = threading.Thread(target=self._run, name="dlserv-feed", daemon=True)
-        self._thread.start()
+        try:
+            thread = Thread(self._run, "dlserv-feed")
+            thread.start()
+        except BaseException:
+            self._changes.close()
+            raise
+        self._thread = thread
 
     def _run(self):
         try:

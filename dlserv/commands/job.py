@@ -7,6 +7,7 @@ once the part has become the file.
 
 import os
 import re
+import time
 
 from ..contract import tid_of
 from ..engine.filename import split
@@ -15,6 +16,7 @@ from ..errors import Error, Exists
 from .existing import find_whole, same_bytes
 
 RENAME, NEVER = "rename", "never"       # values of download.overwrite
+BEAT = 5.0      # seconds of waiting for this machine that count as a try, where tries were limited
 
 
 class Failed(Error):
@@ -37,6 +39,8 @@ class Job:
         self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
         self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
         self._here = None               # the path of the whole file that was there already
+        self._waiting_since = None      # for this machine: its network, its disk, its clock
+        self._given_up = None           # what for, when that took too long
         self.is_kept = False            # after `stop`: there is a part to go on with
 
     def start(self):
@@ -73,8 +77,22 @@ class Job:
         try:
             task = self._daemon.wait(self._tid, seconds)
         except TimeoutError:
-            return False
+            return self._gives_up(self.task)
         return not (self._cautious and task.state == "invalid" and self._goes_on(task))
+
+    def _gives_up(self, task):
+        """Return whether this machine was waited for as long as the tries allow, if these were limited.
+
+        A daemon waits for its network and its disk for ever, and no tries are used up.
+        """
+        if task.state != "queued" or not task.problem or task.failures > task.retries:
+            self._waiting_since = None
+        elif "retries" in self._posted:
+            now = time.monotonic()
+            self._waiting_since = self._waiting_since or now
+            if now - self._waiting_since >= self._posted["retries"] * BEAT:
+                self._given_up = task.error
+        return self._given_up is not None
 
     def _goes_on(self, task):
         """Look at the file that is there, if the name is taken; return whether to go on under another name.
@@ -99,7 +117,7 @@ class Job:
         if self._here is not None:
             return os.path.normpath(self._here), True
         if task.state != "finished":
-            raise Failed(task.error or "it is %s" % task.state)
+            raise Failed(self._given_up or task.error or "it is %s" % task.state)
         path = os.path.normpath(os.path.join(self.folder, task.filename))
         wanted = os.path.join(os.path.dirname(path), _unnumbered(task))
         if wanted == path or not os.path.lexists(wanted):

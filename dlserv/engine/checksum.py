@@ -9,6 +9,7 @@ import threading
 from collections import namedtuple
 
 from ..errors import Permanent, Unwritable
+from ..threads import Thread, join
 
 _PIECE = 2 ** 20
 WORTH_A_THREAD = 2 ** 24    # bytes; a smaller file is hashed when it is complete
@@ -43,12 +44,14 @@ class Verifier:
         self._end = threading.Event()
         self._thread = None
         if self._hashes and total is not None and total >= WORTH_A_THREAD:
-            self._thread = threading.Thread(target=self._run, daemon=True,
-                                            name=threading.current_thread().name + "-hash")
-            try:
-                self._thread.start()
-            except RuntimeError:        # no thread to be had; hash everything at the end
-                self._thread = None
+            self._begin()
+
+    def _begin(self):
+        try:
+            self._thread = Thread(self._run, threading.current_thread().name + "-hash")
+            self._thread.start()
+        except (RuntimeError, MemoryError):     # no thread to be had; hash everything at the end
+            self._thread = None
 
     @property
     def algorithms(self):
@@ -67,9 +70,8 @@ class Verifier:
     def stop(self):
         """End the thread."""
         self._end.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        join(self._thread)
+        self._thread = None
 
     def _run(self):
         pause = self.PAUSE
@@ -103,4 +105,4 @@ def _hasher(algorithm):
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:
-        raise Permanent(f"this Python cannot compute {algorithm}") from None
+        raise Permanent(f"this Python cannot compute {algorithm}", word="checksum") from None

@@ -52,4 +52,4 @@ class Connection:
         speed = self.pace.moved(count, self.MIN_SPEED_OVER)
         if speed is not None and speed < self._min_speed:
             raise Temporary("the connection was too slow: less than "
-                            f"{format_size(self._min_speed)}/s for {self.MIN_SPEED_OVER:g} s")
+                            f"{format_size(self._min_speed)}/s for {self.MIN_SPEED_OVER:g} s", word="timeout")

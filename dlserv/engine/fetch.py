@@ -13,6 +13,7 @@ import time
 from ..errors import Changed, Longer, Stopped, Temporary, TransferError
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
+from ..threads import Thread
 from . import continuity
 from .connection import Connection, Leave
 from .introduction import Introduction
@@ -136,6 +137,7 @@ class Fetch:
                     if not self._ended and not self._stop.is_set:
                         self._changed.wait(self._interval())
                 self._stop.check()
+                self._miss()
                 while self._ended:
                     self._bury(self._ended.pop(0))
                 self._refill(time.monotonic())
@@ -159,8 +161,8 @@ class Fetch:
 
     def _spawn(self, source, answer=None):
         connection = self._connection(source, Signal(), answer)
-        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
-                                  name="%s-%d" % (threading.current_thread().name, len(self._alive) + 1))
+        name = f"{threading.current_thread().name}-{len(self._alive) + 1}"
+        thread = Thread(self._serve, name, (connection,))
         connection.thread = thread
         self._sources.began(source)
         with self._changed:
@@ -168,7 +170,7 @@ class Fetch:
             self._alive.append(connection)
         try:
             thread.start()
-        except RuntimeError:        # the system has no thread left; this one has its own
+        except (RuntimeError, MemoryError):     # the system has no thread left; this one has its own
             connection.thread = threading.current_thread()
             self._serve(connection)
 
@@ -195,6 +197,15 @@ class Fetch:
             self._alive.remove(connection)
             self._ended.append(connection)
             self._changed.notify_all()
+
+    def _miss(self):
+        """Find connections whose threads ended without a word, as they do where there is no memory left."""
+        with self._changed:
+            for connection in [each for each in self._alive if not each.thread.is_alive()]:
+                connection.error = connection.error or MemoryError()
+                self._sources.ended(connection.source, connection.pace.speed)
+                self._alive.remove(connection)
+                self._ended.append(connection)
 
     def _work(self, connection):
         client = self._sources.opener(connection.stop, extra=True)
@@ -270,7 +281,7 @@ class Fetch:
         self._losses += 1
         self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
         if not (self._alive or is_news or self._sources.fresh):
-            raise error if isinstance(error, Temporary) else Temporary(str(error))
+            raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
     def _shrink(self, seconds):
         """Go on with those that are left, without another for so long."""

@@ -29,7 +29,7 @@ class AddressPolicy:
                      or any(_names(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
         if not permitted:
             raise Permanent(f"{host} is not a public address, as download.deny_private requires; "
-                            "add it to download.allow_hosts to allow it")
+                            "add it to download.allow_hosts to allow it", word="refused")
         return permitted
 
     def exempts(self, proxy):

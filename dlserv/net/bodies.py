@@ -136,7 +136,7 @@ class Plain(Body):
         self.received += count
         if not count and self.expected is not None and self.received < self.expected:
             raise Temporary(f"the connection was closed after {format_size(self.received)} "
-                            f"of {format_size(self.expected)}")
+                            f"of {format_size(self.expected)}", word="network")
         return count
 
     def _take(self, view):
@@ -162,14 +162,14 @@ class Chunked(Body):
 
     def read_into(self, view):
         filled = self._take_leftover(view)
-        while filled < len(view) and not self._has_ended and (self._reader.buffered or not filled):
+        if not filled and view and (self._left or self._begin_chunk()):
+            filled = self._read_some(view)
+        while filled < len(view) and self._reader.buffered and (self._left or self._begin_at_hand()):
             filled += self._read_some(view[filled:])
         return filled
 
     def _read_some(self, view):
-        """Read from this chunk or the next; return the bytes read, 0 at the last chunk."""
-        if not self._left and not self._begin_chunk():
-            return 0
+        """Read from this chunk; return the bytes read."""
         count = self._reader.read_into(view[:self._left])
         if not count:
             raise self._cut()
@@ -178,9 +178,19 @@ class Chunked(Body):
         return count
 
     def _begin_chunk(self):
-        """Read up to the data of the next chunk; return the bytes of that."""
-        match = self._reader.take_match(_BETWEEN_CHUNKS) if self._line_end == b"\r\n" else None
-        digits, self._line_end = (match or self._wait_for_size()).groups()
+        """Read up to the next chunk's data; return the bytes of that, 0 at the last chunk."""
+        if self._begin_at_hand() or self._has_ended:
+            return self._left
+        return self._begin(self._wait_for_size())
+
+    def _begin_at_hand(self):
+        """Do the same without waiting; return 0 if no size in the usual form has arrived."""
+        may_match = self._line_end == b"\r\n" and not self._has_ended
+        match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
+        return self._begin(match) if match is not None else 0
+
+    def _begin(self, match):
+        digits, self._line_end = match.groups()
         self._left = int(digits, 16)
         self._has_ended = not self._left
         return self._left
@@ -206,7 +216,7 @@ class Chunked(Body):
 
     def _cut(self):
         return Temporary("the connection was closed in the middle of a chunked answer, "
-                         f"after {format_size(self.received)}")
+                         f"after {format_size(self.received)}", word="network")
 
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end

@@ -9,11 +9,11 @@ import errno
 import os
 import selectors
 import socket
-import threading
 import time
 
 from .. import sockets
 from ..errors import Exhausted, Offline, Temporary
+from ..threads import Thread
 from .channel import NO_NETWORK, Channel, Signal, connection_error, wait_any
 
 STAGGER = 0.25      # seconds between the starts of two addresses
@@ -72,7 +72,7 @@ def _in_thread(work, stop, timeout):
         ready.set()
 
     try:
-        threading.Thread(target=run, name="dlserv-resolve", daemon=True).start()
+        Thread(run, "dlserv-resolve").start()
         wait_any([(ready, selectors.EVENT_READ)], stop, timeout)
         return answers[0] if answers else None
     except RuntimeError:

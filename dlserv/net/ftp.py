@@ -8,17 +8,16 @@ A file ends with its data connection (RFC 959, 3.4.1), confirmed by the server's
 serves the progress bar and resuming; it is not believed if more bytes arrive.
 """
 
-import errno
 import re
 import time
 from calendar import timegm
 from email.utils import formatdate
 from urllib.parse import unquote
 
-from ..errors import Longer, Permanent, Temporary
+from ..errors import Permanent, Temporary
 from .auth import Credentials, choose
-from .bodies import Plain
-from .ftp_control import Control, NoReply, extended_port, passive_port
+from .ftp_body import PartBody, WholeBody
+from .ftp_control import Control, extended_port, passive_port
 from .host_limits import HostFull
 from .http import Answer
 from .remote_file import Resource
@@ -26,6 +25,7 @@ from .proxy import Route
 
 IMPLICIT_TLS = 990
 MOST_PRELIMINARY = 100      # replies in a row that only announce another (1xx)
+_WORDS = {530: "auth", 532: "auth", 550: "not_found"}
 
 # Refusals of a login because the server is full, and refusals that only sound like it.
 _CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
@@ -53,7 +53,7 @@ class Client:
         clients.
         """
         if not _path(url).strip("/"):
-            raise Permanent("the URL names a folder; add the name of a file in it")
+            raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
         slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             session = _Session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
@@ -100,7 +100,7 @@ class _Session:
         if reply.code == 331:
             reply = self._command("PASS " + password, asked="")
         if reply.code >= 300:
-            raise Permanent(f"the server answered {reply}")
+            raise Permanent(f"the server answered {reply}", word="auth")
         self._is_logged_in = True
         if self._url.scheme == "ftps":
             self._command("PBSZ 0")
@@ -121,14 +121,14 @@ class _Session:
             self._route.remember(self._control.channel)     # servers require the same session on both
             self._route.secure(self.channel)
         return Answer(206 if start or end is not None else 200, resource,
-                      self._stream(resource.total, start, end), start, self._url, None)
+                      self._body(resource.total, start, end), start, self._url, None)
 
-    def _stream(self, total, start, end):
+    def _body(self, total, start, end):
         if total is None or start >= total:
-            return _ToItsEnd(self, None)
+            return WholeBody(self, None)
         if end is None or end >= total:
-            return _ToItsEnd(self, total - start)
-        return _Stream(self, end - start)
+            return WholeBody(self, total - start)
+        return PartBody(self, end - start)
 
     def _describe(self, path):
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)
@@ -155,7 +155,7 @@ class _Session:
         port = passive_port(reply)
         if port is not None:
             return self._carry(port)
-        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}")
+        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}", word="ftp")
 
     def _carry(self, port):
         return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
@@ -164,7 +164,7 @@ class _Session:
         """Start the transfer. Raise Permanent with the path if it is a folder or refused."""
         reply = self._control.ask("RETR " + path)
         if reply.code >= 500 and self._reply_to("CWD " + path).code == 250:
-            raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it")
+            raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it", word="ftp")
         self._check(reply, "RETR " + path)
         self._is_complete = reply.code >= 200
 
@@ -195,7 +195,7 @@ class _Session:
                 self._check(reply, asked)
                 return reply
             reply = self._control.reply()
-        raise Permanent("the server's replies do not end")
+        raise Permanent("the server's replies do not end", word="ftp")
 
     def _check(self, reply, asked=""):
         if reply.code < 400:
@@ -204,9 +204,9 @@ class _Session:
         if reply.code == 421 or not self._is_logged_in and _is_crowded(reply.text):
             self.slot.crowded()
             raise HostFull(sentence)
-        raise (Permanent if reply.code >= 500 else Temporary)(sentence)
+        raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
 
-    # -- for the stream ----------------------------------------------------------------
+    # -- for the body ----------------------------------------------------------------
 
     def leftover(self):
         return b""
@@ -216,7 +216,7 @@ class _Session:
         if not self._is_complete:
             reply = self._final(self._control.reply())
             if reply.code >= 300:
-                raise Temporary(f"the server answered {reply}")
+                raise Temporary(f"the server answered {reply}", word="ftp")
             self._is_complete = True
 
     def adopt(self, stop):
@@ -231,68 +231,6 @@ class _Session:
                 channel.close()
         self.slot.release()
         self.slot = None
-
-
-class _Stream(Plain):
-    """The bytes of a data connection."""
-
-    def adopt(self, stop):
-        super().adopt(stop)
-        self._exchange.adopt(stop)
-
-
-class _ToItsEnd(_Stream):
-    """A file's bytes up to the end of the data connection.
-
-    The last byte according to SIZE is returned only if no other follows it and the server
-    confirms that the transfer is complete. If another follows, Longer is raised once, and
-    further reads go on to the true end.
-    """
-
-    _is_last = False        # the byte in `leftover` is the file's last one
-
-    def read_into(self, view):
-        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary or Longer."""
-        left = None if self.expected is None else self.expected - self.received
-        if left == 1 and not self._is_last:
-            self._look_behind()
-        elif left is not None and left > 1:
-            view = view[:left - 1]
-        count = super().read_into(view)
-        if not count and self.expected is None:
-            self._exchange.confirm()
-        return count
-
-    def splice_into(self, pipe, wanted):
-        """Move all but the last byte into the pipe; see Body.splice_into."""
-        left = self.expected - self.received
-        if left <= 1:
-            raise OSError(errno.EOPNOTSUPP, "the last byte must be looked at")
-        return super().splice_into(pipe, min(wanted, left - 1))
-
-    def _look_behind(self):
-        """Read the last byte and check that no other follows."""
-        ahead, unclean = memoryview(bytearray(2)), None
-        count = self.channel.recv_into(ahead[:1])
-        try:
-            count += count and self.channel.recv_into(ahead[1:])
-        except Temporary as error:      # many servers end TLS or the connection abruptly
-            unclean = error
-        self.leftover = ahead[:count]
-        if count == 1:
-            self._confirm(unclean)
-            self._is_last = True
-        elif count == 2:
-            self.expected = None
-            raise Longer("the server sent more bytes than the size that it stated")
-
-    def _confirm(self, unclean):
-        """Raise Temporary unless a clean end or the server's reply confirms the end of the file."""
-        try:
-            self._exchange.confirm()
-        except NoReply:     # routers drop a control connection that idles during a long transfer
-            if unclean is not None:
-                raise unclean from None
 
 
 def _is_crowded(text):

@@ -43,7 +43,7 @@ class Control:
     def ask(self, line):
         """Send a command, encoded as Latin-1, and return the Reply. Raise Permanent for a line end in it."""
         if re.search("[\r\n\0]", line):
-            raise Permanent("the URL's path cannot be sent: it holds a line end or a NUL")
+            raise Permanent("the URL's path cannot be sent: it holds a line end or a NUL", word="ftp")
         self.channel.sendall(line.encode("latin-1") + b"\r\n")
         return self.reply()
 
@@ -53,7 +53,7 @@ class Control:
         end = self._find(_LINE_END, 0)
         code = bytes(self._buffer[:3])
         if not _CODE.match(self._buffer[:min(end, 4)]):
-            raise Temporary("the server does not speak FTP")
+            raise Temporary("the server does not speak FTP", word="ftp")
         if self._buffer[3:4] == b"-":
             last_line = self._find(re.compile(rb"\n%s(?=[ \r\n])" % code), end)
             end = self._find(_LINE_END, last_line + 1)
@@ -78,13 +78,13 @@ class Control:
     def _receive(self):
         """Wait for more of the reply."""
         if len(self._buffer) >= LONGEST_REPLY or self._received >= LONGEST_DIALOGUE:
-            raise Permanent("the server's reply does not end")
+            raise Permanent("the server's reply does not end", word="ftp")
         try:
             data = self.channel.recv(8192)
         except Temporary as error:
             raise NoReply(str(error)) from error
         if not data:
-            raise NoReply("the server closed the connection")
+            raise NoReply("the server closed the connection", word="network")
         self._received += len(data)
         self._buffer += data
 

@@ -95,13 +95,14 @@ class _Parser:
     def parse(self, block):
         """Return the Head in these lines, the last of which must be empty."""
         if not block:
-            raise Temporary(f"the {self._peer} closed the connection without an answer")
+            raise Temporary(f"the {self._peer} closed the connection without an answer", word="network")
         lines = block.lstrip(b"\r\n").split(b"\n")
         match = _STATUS.fullmatch(lines[0].strip(b"\r \t"))
         if match is None and (lines[1:] or not lines[0]):
             raise self._not_http(lines[0])
         if len(lines) < 3 or lines[-1] or lines[-2].strip(b"\r"):
-            raise Temporary(f"the {self._peer} closed the connection in the middle of its answer")
+            raise Temporary(f"the {self._peer} closed the connection in the middle of its answer",
+                            word="network")
         for line in lines[1:-2]:
             self._add(line)
         major, minor, status, reason = match.groups()

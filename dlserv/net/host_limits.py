@@ -21,6 +21,8 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds; a longer Retry-After is cut to this
 class HostFull(Temporary):
     """The server has no slot for one more connection now."""
 
+    word = "refused"
+
 
 class HostClosed(Temporary):
     """The server at `endpoint` is closed by the Retry-After of an earlier response."""

@@ -196,13 +196,13 @@ def _follow(url, exchange, followed):
     """Return the target URL of a redirect; `followed` is how many came before. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
-        raise Permanent(f"the server redirects ({exchange.status}) without saying where to")
+        raise Permanent(f"the server redirects ({exchange.status}) without saying where to", word="redirects")
     if followed == MOST_REDIRECTS:
-        raise Permanent(f"there were more than {MOST_REDIRECTS} redirects")
+        raise Permanent(f"there were more than {MOST_REDIRECTS} redirects", word="redirects")
     try:
         there = urls.follow(url, location, ("http", "https"))
     except ValueError as error:
-        raise Permanent(f"the server redirects to a URL that {error}") from error
+        raise Permanent(f"the server redirects to a URL that {error}", word="redirects") from error
     if auth.belongs(there, url.origin) and there.user is None:
         there = there._replace(user=url.user, password=url.password)
     return there

@@ -8,6 +8,8 @@ import select
 import threading
 import time
 
+from ..threads import Thread, join
+
 
 class Pool:
     """Idle sockets by key: two sockets with equal keys are interchangeable.
@@ -49,17 +51,28 @@ class Pool:
             self._idle.append((self._clock(), key, sock))
             if len(self._idle) > self.MOST:
                 self._idle.pop(0)[2].close()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._expire, name="dlserv-pool", daemon=True)
-                self._thread.start()
+            if self._thread is None or not self._thread.is_alive():
+                self._begin()
+
+    def _begin(self):
+        """Start the thread that closes expired sockets; if that fails, close them all."""
+        try:
+            self._thread = Thread(self._expire, "dlserv-pool")
+            self._thread.start()
+        except (RuntimeError, MemoryError):
+            self._thread = None
+            self._close_idle()
+
+    def _close_idle(self):
+        for _, _, sock in self._idle:
+            sock.close()
+        self._idle.clear()
 
     def clear(self):
         """Close every idle socket and stop reusing those in use, because the settings have changed."""
         with self._changed:
             self.generation += 1
-            for _, _, sock in self._idle:
-                sock.close()
-            self._idle.clear()
+            self._close_idle()
             self._changed.notify_all()
 
     def close(self):
@@ -68,8 +81,7 @@ class Pool:
             self._closed = True
             thread = self._thread
         self.clear()
-        if thread is not None:
-            thread.join()
+        join(thread)
 
     def _expire(self):
         with self._changed:

@@ -194,7 +194,8 @@ def _tunnel(channel, proxy, host, port, answer):
         if answer is not None:
             return answer
     family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent
-    raise family(f"the proxy answered {head.status} {head.reason}")
+    word = "auth" if head.status == 407 else "network"
+    raise family(f"the proxy answered {head.status} {head.reason}", word=word)
 
 
 # -- SOCKS5 -----------------------------------------------------------------------------
@@ -209,12 +210,13 @@ def _socks(channel, proxy, host, port):
     if method == 2 and proxy.user is not None:
         _socks_login(channel, proxy)
     elif method != 0:
-        raise Permanent("the SOCKS proxy requires a login; put user:password@ into the proxy's URL")
+        raise Permanent("the SOCKS proxy requires a login; put user:password@ into the proxy's URL",
+                        word="auth")
     channel.sendall(b"\x05\x01\x00" + _socks_address(host) + struct.pack(">H", port))
     version, reply, _, kind = channel.recv_exactly(4)
     if reply:
         family = Temporary if reply in _SOCKS_TEMPORARY else Permanent
-        raise family("the SOCKS proxy refused: %s" % _SOCKS_REASONS.get(reply, "code %d" % reply))
+        raise family("the SOCKS proxy refused: %s" % _SOCKS_REASONS.get(reply, "code %d" % reply), word="refused")
     length = {1: 4, 4: 16}.get(kind) or channel.recv_exactly(1)[0]
     channel.recv_exactly(length + 2)
 
@@ -223,10 +225,10 @@ def _socks_login(channel, proxy):
     """Log in with user and password (RFC 1929)."""
     user, password = proxy.user.encode("utf-8"), (proxy.password or "").encode("utf-8")
     if not 0 < len(user) < 256 or len(password) > 255:
-        raise Permanent("the SOCKS proxy takes a user and a password of at most 255 bytes")
+        raise Permanent("the SOCKS proxy takes a user and a password of at most 255 bytes", word="auth")
     channel.sendall(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
     if channel.recv_exactly(2)[1]:
-        raise Permanent("the SOCKS proxy refused the user or the password")
+        raise Permanent("the SOCKS proxy refused the user or the password", word="auth")
 
 
 def _socks_address(host):

@@ -80,4 +80,4 @@ class Tls:
         try:
             load(path)
         except OSError as error:
-            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}") from error
+            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}", word="tls") from error

@@ -85,7 +85,7 @@ TABLES = {
     "download": Table(
         "download",
         Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
-        Field("max_per_host", Integer(1, 1000), 8, "connections to one host, over all tasks"),
+        Field("max_per_host", Integer(1, 1000), 8, "connections to one host and port, over all tasks"),
         Field("retries", Integer(0, 1000), 5, "tries after a failure; progress resets the count"),
         Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
         Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),

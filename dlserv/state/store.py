@@ -13,25 +13,22 @@ database cannot execute code. sqlite.py and journal.py are the two kinds of data
 
 from __future__ import annotations
 
-import io
 import logging
 import os
-import pickle
 import queue
-import shelve
 import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping
 
+from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
 from . import recovery
 from .lock import FileLock
+from .shelf import Shelf, pack, unpack
 from .snapshot import MARK, Snapshot
 from .sqlite import ERRORS
 
 SCHEMA = 1
-PROTOCOL = 4            # of pickle, which every Python has
 LAZY = 0.1              # seconds that a lazy write may wait for others
 RETRY = 5.0             # seconds until a failed write is tried again
 _SCHEMA_KEY = "schema"
@@ -39,50 +36,6 @@ _DAMAGED = "damaged/"
 FACT = "fact/"          # prefix of the names of records that are not tasks
 
 log = logging.getLogger(__name__)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        raise pickle.UnpicklingError(f"a record names {module}.{name}")
-
-
-class _Shelf(shelve.Shelf):
-    """A shelf with the same pickle protocol on every Python, for plain data only.
-
-    A CRC-32 follows each pickle; shelve.open ignores it.
-    """
-
-    def __init__(self, mapping):
-        super().__init__(mapping, protocol=PROTOCOL)
-
-    def __getitem__(self, key):
-        return _unpickle(self.dict[key.encode(self.keyencoding)])
-
-    def __setitem__(self, key, record):
-        self.dict[key.encode(self.keyencoding)] = _pickle(record)
-
-
-def _pickle(record):
-    value = pickle.dumps(record, protocol=PROTOCOL)
-    return value + _crc(value)
-
-
-def _unpickle(value):
-    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
-    whole = _crc(value[:-4]) == value[-4:]
-    file = io.BytesIO(value[:-4] if whole else value)
-    if not whole and not value.endswith(pickle.STOP):
-        raise pickle.UnpicklingError("its checksum does not match")
-    record = _PlainUnpickler(file).load()
-    if file.read():
-        raise pickle.UnpicklingError("its checksum does not match")
-    if not isinstance(record, dict):
-        raise pickle.UnpicklingError("it is not a record")
-    return record
-
-
-def _crc(value):
-    return zlib.crc32(value).to_bytes(4, "big")
 
 
 class Ticket:
@@ -102,7 +55,8 @@ class Ticket:
 
     def _settle(self, error):
         self._error = error
-        self._settled.release()
+        if self._settled.locked():      # it is settled again after a lack of memory
+            self._settled.release()
 
 
 class Store:
@@ -120,7 +74,7 @@ class Store:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
             self._mapping, self._repair = recovery.open_mapping(self.path, backend, self._snapshot)
             self.backend = self._mapping.kind
-            self._shelf = _Shelf(self._mapping)
+            self._shelf = Shelf(self._mapping)
             self._check_schema()
         except BaseException:
             self._lock.release()
@@ -128,6 +82,7 @@ class Store:
         self._closed = False
         self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
+        self._complaint = Complaint(log)
         self._queue: queue.Queue = queue.Queue()    # SimpleQueue of 3.8 may hang with a timeout of 0
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
@@ -170,7 +125,7 @@ class Store:
         try:
             if value is None:
                 raise KeyError(name)
-            parsed = parse(name, _unpickle(value))
+            parsed = parse(name, unpack(value))
         except Exception as error:          # see `load`
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
@@ -243,27 +198,23 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        ended = False
-        while not ended:
+        group, ended = [], False        # unsettled tickets
+        while not ended or group:
             try:
-                group = self._next_group()
-            except queue.Empty:
-                group = [Ticket({}, False, True)]   # a retry or a snapshot is due
-            ended = group[-1] is None
-            if ended:
-                group.pop()
-            if group:
+                ended = ended or self._take_into(group)
                 self._commit(group)
-                try:
-                    self._keep_a_copy(self._snapshot.due_in() == 0)
-                except Exception:       # the thread must survive, else nothing is stored again
-                    log.exception("the snapshot met a bug")
+                group.clear()
+                self._keep_a_copy(self._snapshot.due_in() == 0)
+                self._complaint.over()
+            except Exception as error:      # the thread must survive, else nothing is stored again
+                self._complaint.tell("the storage thread met a bug; it goes on", error)
+                time.sleep(0.1)
 
     def _keep_a_copy(self, due):
         """Make the snapshot if it is due and the records have changed."""
         if not due or not self._changed or self._owed:
             return
-        mark = _pickle({"time": time.time()})
+        mark = pack({"time": time.time()})
         self._changed = not self._snapshot.make(self._whole_records(mark))
         if not self._changed:
             self._mapping[MARK] = mark
@@ -277,26 +228,28 @@ class Store:
         for raw in list(self._mapping):
             if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
-                _unpickle(value)
+                unpack(value)
                 yield raw, value
         yield MARK, mark
 
-    def _next_group(self):
-        """Return the tickets of the next commit; the last is None when the store closes.
+    def _take_into(self, group):
+        """Append the tickets of the next commit to the group; return whether the store closes.
 
-        Raise queue.Empty if there are none and a retry or a snapshot is due.
+        The group stays empty if there are none and a retry or a snapshot is due.
         """
-        timeout = RETRY if self._owed else self._snapshot.due_in() if self._changed else None
-        group, wait = [self._queue.get(timeout=timeout)], True
-        deadline = time.monotonic() + LAZY
+        timeout = 0 if group else RETRY if self._owed else self._snapshot.due_in() if self._changed else None
+        deadline, wait = None, True
         try:
-            while group[-1] is not None:
-                wait = wait and group[-1].lazy
-                left = max(0, deadline - time.monotonic()) if wait else 0
-                group.append(self._queue.get(timeout=left))
+            while True:
+                ticket = self._queue.get(timeout=timeout)
+                if ticket is None:
+                    return True
+                group.append(ticket)
+                deadline = deadline or time.monotonic() + LAZY
+                wait = wait and ticket.lazy
+                timeout = max(0, deadline - time.monotonic()) if wait else 0
         except queue.Empty:
-            pass
-        return group
+            return False
 
     def _commit(self, group):
         """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""
@@ -315,7 +268,7 @@ class Store:
         except Exception as problem:
             error = problem
             self._mapping.roll_back()
-            if isinstance(problem, ERRORS):
+            if isinstance(problem, ERRORS + (MemoryError,)):
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes

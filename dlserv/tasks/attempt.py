@@ -29,7 +29,7 @@ class Attempt:
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
         self.plans = 0              # how often it has planned; changed with the registry's lock held
-        self._thread = None         # the one that performs it
+        self.thread = None          # the one that performs it
         self._over, self._afterwards = threading.Event(), []
 
     @property
@@ -48,12 +48,12 @@ class Attempt:
 
     def perform(self):
         """Make the attempt; return the Finished or the exception that it ended with."""
-        self._thread = threading.current_thread()
-        self._thread.name = "dlserv-" + self.tid[:8]
+        self.thread = threading.current_thread()
+        self.thread.name = "dlserv-" + self.tid[:8]
         try:
             self._runner.download_dir.check()
             self._open_session()
-            self._runner.check_shortage(self)
+            self._runner.room.check_shortage(self)
         except Error as error:
             self.download.close()
             self.outcome = error
@@ -63,7 +63,7 @@ class Attempt:
         except Exception as error:
             self.outcome = error
         if self.download.discarded is not None:
-            self._runner.note_shortage(self)
+            self._runner.room.note_shortage(self)
         return self.outcome
 
     def _open_session(self):
@@ -83,7 +83,10 @@ class Attempt:
             self._over.set()
             afterwards, self._afterwards = self._afterwards, []
         for act in afterwards:
-            act()
+            try:
+                act()
+            except Exception:       # the thread has other attempts to make
+                log.exception("%s: what follows its end has failed", self.tid[:8])
 
     def call_afterwards(self, act):
         """Call `act()` when it is over, in its thread. Return False, without a call, if it is over."""
@@ -94,7 +97,7 @@ class Attempt:
 
     def wait(self, seconds):
         """Return once it is over, or after so many seconds; at once in its own thread."""
-        if self._thread is not threading.current_thread():
+        if self.thread is not threading.current_thread():
             self._over.wait(seconds)
 
     # -- the engine's observer: called by the threads of the download ---------------------
@@ -109,7 +112,7 @@ class Attempt:
         return ticket.wait if ticket is not None else lambda: None
 
     def beginning(self):
-        self._runner.check_room(self)
+        self._runner.room.check(self)
 
     def note(self, level, text):
         with self._registry.lock:

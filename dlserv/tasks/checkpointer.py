@@ -7,7 +7,9 @@ import logging
 import threading
 import time
 
+from ..complaint import Complaint
 from ..errors import LocalError, StoreBroken
+from ..threads import Thread, join
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ class Checkpointer:
         self._awake = self._stopping = False
         self._pause = self.FIRST
         self._flushed, self._count = time.monotonic(), 0    # when, and how many bytes were here then
-        self._thread = threading.Thread(target=self._main, name="dlserv-checkpoint", daemon=True)
+        self._complaint = Complaint(log)
+        self._thread = Thread(self._main, "dlserv-checkpoint")
 
     def start(self):
         self._thread.start()
@@ -45,7 +48,7 @@ class Checkpointer:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        join(self._thread)
 
     def _main(self):
         while self._sleep():
@@ -55,10 +58,11 @@ class Checkpointer:
                     self.wake()
                     self._runner.watch(attempts)
                     self._checkpoint(attempts, self._is_time_to_flush(attempts))
+                    self._complaint.over()
             except StoreBroken:
                 pass        # the store tells it, and tries again
-            except Exception:
-                log.exception("a checkpoint failed; the next one may do better")
+            except Exception as error:
+                self._complaint.tell("a checkpoint failed; the next one may do better", error)
                 self.wake()
 
     def _is_time_to_flush(self, attempts):

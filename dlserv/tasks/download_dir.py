@@ -9,9 +9,8 @@ import logging
 import os
 
 from ..engine.folder import Folder
-from ..errors import LocalError, NoSpace, Unavailable, Unwritable
+from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import free_bytes, mount_of, mounting
-from ..units import format_size
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
 
@@ -55,22 +54,10 @@ class DownloadDir:
         """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
         return f"{boot} {mounting(os.path.join(self.path, below)) or mounting(self.path)}"
 
-    def room(self, missing, reserve):
-        """Return the bytes that are free beside these, below 0 if they are too many, or None if unknown."""
-        free = free_bytes(self.path)
-        return None if free is None else free - missing - reserve
-
-    def check_room(self, missing, room, reserve):
-        """Raise NoSpace unless `missing` bytes fit in the room."""
-        if room is not None and missing > room:
-            raise NoSpace(f"there is not enough room: {format_size(missing - room)} more must be free in "
-                          f"{self.path} (the reserve is {format_size(reserve)})")
-
-    def check_shortage(self, shortage, room):
-        """Raise NoSpace unless there is more room than was too little for a file of unknown size."""
-        if room is not None and room <= shortage:
-            raise NoSpace(f"the file is larger than the {format_size(shortage)} that were free in {self.path}; "
-                          "it is fetched again when more is free")
+    @property
+    def free_bytes(self):
+        """Bytes free on its disk, or None where that cannot be told."""
+        return free_bytes(self.path)
 
     def folders(self, most_entries=MOST_ENTRIES):
         """Return (the folders that are there, relative and in no order, whether these are all).

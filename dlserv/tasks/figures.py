@@ -20,8 +20,7 @@ class Figures:
     @property
     def attempt(self):
         """The Attempt under way, one that was cancelled included, as the runner's table has it; or None."""
-        attempt = self._registry.running.get(self.tid) if self._registry is not None else None
-        return attempt if attempt is not None and attempt.task is self else None
+        return self._registry.running.of(self) if self._registry is not None else None
 
     @property
     def endpoint(self):

@@ -1,14 +1,12 @@
 """What the end of an attempt leads to: finished, another try later, a wait, or invalid."""
 
-import errno
 import logging
-import socket
 from collections import Counter
 
 from ..engine.download import Finished
 from ..engine.retry import Policy
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, WrongClock,
-                      reason_of)
+                      exhaustion_in, reason_of)
 from ..net.host_limits import HostClosed
 from ..units import format_seconds
 from .waits import Waits
@@ -17,7 +15,6 @@ from .waits import Waits
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
-_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +57,13 @@ class Outcomes:
         log.error("%s: internal error", task.tid[:8], exc_info=bug)
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
-    def cannot_begin(self, task, bug):
-        """Change a task whose attempt could not even be made; return the seconds for which it waits."""
-        exhausted = exhaustion_in(bug)
-        return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, bug)
+    def stumble(self, task, error):
+        """Change a task whose attempt could not be made, or its end not be settled, for an error of ours.
+
+        Return the seconds for which it waits, as it does for a limit of the system.
+        """
+        exhausted = exhaustion_in(error)
+        return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
 
     def _finish(self, task, finished):
         task.finish(finished)
@@ -109,25 +109,3 @@ class Outcomes:
         self._registry.note(task, level, sentence)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
         return 0
-
-
-def exhaustion_in(error):
-    """Return an Exhausted if a limit of the system was met, whatever that was taken for; else None."""
-    while isinstance(error, Exception):
-        if isinstance(error, Exhausted):
-            return error
-        if isinstance(error, OSError) and error.errno in _FILES:
-            return Exhausted()
-        if _is_out_of_memory(error):
-            return Exhausted("memory")
-        if isinstance(error, RuntimeError) and "start new thread" in str(error):
-            return Exhausted("threads")
-        error = error.__cause__
-    return None
-
-
-def _is_out_of_memory(error):
-    return (isinstance(error, MemoryError)
-            or isinstance(error, socket.gaierror) and error.errno == socket.EAI_MEMORY
-            or isinstance(error, OSError) and error.errno == errno.ENOMEM
-            or getattr(error, "reason", None) == "MALLOC_FAILURE")      # of an ssl.SSLError

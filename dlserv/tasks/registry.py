@@ -12,6 +12,7 @@ from collections import Counter
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from .events import Events
 from .removal import Claims
+from .running import Running
 from .states import DOWNLOADING, PAUSED, QUEUED, STATES
 from .task import Task
 
@@ -31,16 +32,15 @@ class TaskRegistry:
     """Tasks by tid, oldest first.
 
     settings  the settings.current.Settings
-    boot      the id of this boot of the machine
-    running   {tid: Attempt}, the runner's table: only the runner changes it, and a task is
-              running if it is here
+    boot      the id of this boot of the machine, or None where nothing tells
+    running   the Running, the runner's table of attempts: a task is running if it is there
     """
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
         self.lock = threading.Lock()
         self.events = Events()
-        self.tasks, self.running = {}, {}
+        self.tasks, self.running = {}, Running()
         self.store, self._open = None, False
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
@@ -165,7 +165,7 @@ class TaskRegistry:
 
     def is_current(self, attempt):
         """Return whether the attempt's end decides: its task is still here and has no newer attempt."""
-        return self.tasks.get(attempt.tid) is attempt.task and self.running.get(attempt.tid) is attempt
+        return self.tasks.get(attempt.tid) is attempt.task and self.running.is_latest(attempt)
 
     def check_part(self, task, part):
         """Raise NameTaken if another task is to go on with that part file, whether it exists or not."""
@@ -257,8 +257,10 @@ class TaskRegistry:
                     changes.update(task.changes())
             store, self._open = self.store, False
             self._changed.notify_all()
-        store.write(changes)
-        store.close()
+        try:
+            store.write(changes)
+        finally:
+            store.close()
 
     # -- inside ----------------------------------------------------------------------
 

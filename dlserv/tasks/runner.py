@@ -3,23 +3,16 @@
 Between the registry, which knows what the tasks are, and the engine, which knows none.
 """
 
-import logging
-import threading
-from collections import Counter
-
 from .. import urls
-from ..engine.download import Download, Environment, Finished
-from ..engine.meter import SpeedHistory
-from ..errors import Exhausted, NoSpace
+from ..engine.download import Download, Environment
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
+from .dispatcher import Dispatcher
 from .outcomes import Outcomes
+from .room import Room
 from .scheduler import Scheduler
 from .states import DOWNLOADING, QUEUED
-
-log = logging.getLogger(__name__)
-
 
 class Runner:
     """Runs the registry's queued tasks within the limits.
@@ -32,34 +25,25 @@ class Runner:
     download_dir  the DownloadDir
     """
 
-    AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
-
     def __init__(self, registry, settings, network, bucket, download_dir):
         self.registry, self.download_dir = registry, download_dir
         self._settings, self._network, self._bucket = settings, network, bucket
-        self._running = registry.running
+        self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
-        self._scheduler, self._checkpointer = Scheduler(settings), Checkpointer(self)
-        self._received = 0          # bytes that ended attempts have brought
-        self._history = SpeedHistory()
-        self._shut = set()          # Gates that were shut at the last look
-        self._changed, self._stopping = threading.Condition(registry.lock), False
-        self._thread = threading.Thread(target=self._schedule, name="dlserv-scheduler", daemon=True)
+        self.scheduler = Scheduler(settings)
+        self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
     # -- without the lock ----------------------------------------------------------------
 
     def start(self):
         """Begin with what is queued."""
         self.enqueue_all(self.registry.list(QUEUED))
-        self._thread.start()
+        self._dispatcher.start()
         self._checkpointer.start()
 
     def stop(self):
         """Stop every attempt where it is, and all threads."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        self._thread.join()
+        self._dispatcher.stop()
         attempts = self.attempts()
         for attempt in attempts:
             attempt.cancel()
@@ -76,72 +60,39 @@ class Runner:
     def attempts(self):
         """Return the attempts under way, the oldest first."""
         with self.registry.lock:
-            return list(self._running.values())
+            return list(self._running)
 
     def totals(self):
         """Return (bytes received since the start, bytes/s now, open connections)."""
         with self.registry.lock:
-            downloads = [attempt.download for attempt in self._running.values()]
-            received = self._received + sum(download.received for download in downloads)
-        return (received, sum(download.speed for download in downloads),
-                sum(download.connections for download in downloads))
+            return self._running.totals()
 
     def speed_history(self):
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
         with self.registry.lock:
-            self._note_speed()
-            return {"every": self._history.EVERY, "speed": self._history.speeds()}
+            return self._running.speed_history()
 
     def heed_limits(self):
         """Take note that the limits have changed: fewer tasks may run, or more."""
         with self.registry.lock:
-            self._send_back(sum(self._slots().values()) - self._settings.download.max_concurrent)
-            self._changed.notify_all()
-
-    def check_room(self, attempt):
-        """Raise NoSpace if the disk has no room for this attempt beside the others."""
-        attempt.room = self._room(attempt)
-        self.download_dir.check_room(attempt.download.missing, attempt.room, self._settings.download.reserve)
-
-    def check_shortage(self, attempt):
-        """Raise NoSpace until there is more room than was too little for the task's file of unknown size."""
-        shortage = attempt.task.shortage
-        if shortage is not None:
-            self.download_dir.check_shortage(shortage, self._room(attempt))
-
-    def note_shortage(self, attempt):
-        """Take note that the disk was too small for the attempt's file, whose size is not known.
-
-        What was free at its beginning counts only if the file has taken most of that: else
-        something else has filled the disk.
-        """
-        written = attempt.download.discarded
-        rooms = [written, self._room(attempt) or 0]
-        if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
-            rooms.append(attempt.room)
-        with self.registry.lock:
-            attempt.task.fall_short(max(rooms))
-
-    def _room(self, attempt):
-        """Return the bytes that are free for this attempt beside the others, or None if that is not known."""
-        others = [each for each in self.attempts() if each is not attempt]
-        return self.download_dir.room(_missing(others), self._settings.download.reserve)
+            self._send_back(sum(self._running.slots().values()) - self._settings.download.max_concurrent)
+            self._dispatcher.wake()
 
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
-        Interrupt the youngest while the disk fills up from elsewhere, and let the tasks go
-        on that wait for the same as one which gets on.
+        Interrupt the youngest while the disk fills up from elsewhere. Let the tasks go on
+        that wait for the same as one which gets on. Settle what ended without a word.
         """
         with self.registry.lock:
-            self._note_speed()
+            self._running.note_speed()
         for attempt in attempts:
             if attempt.tid in self.outcomes.waits and attempt.download.received:
                 with self.registry.lock:
                     self._come_through(self.outcomes.waits.remove(attempt.tid))
-        while attempts and (self.download_dir.room(_missing(attempts), self._settings.download.reserve) or 0) < 0:
-            attempts[-1].interrupt(NoSpace("the disk has filled up"))
-            attempts = attempts[:-1]
+            if attempt.thread is not None and not attempt.thread.is_alive():
+                self._dispatcher.abandon(attempt, MemoryError())
+        self.room.make(attempts)
 
     # -- with the lock held --------------------------------------------------------------
 
@@ -150,27 +101,27 @@ class Runner:
         if task.attempt is None:    # else it is enqueued when the cancelled attempt has ended
             gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
             task.wait_at(gate, delay)
-            self._scheduler.add(task, gate, delay)
+            self.scheduler.add(task, gate, delay)
             self.outcomes.note_held_back(task)
-            if delay or self._scheduler.has_room(self._slots()):
-                self._changed.notify_all()
+            if delay or self.scheduler.has_room(self._running.slots()):
+                self._dispatcher.wake()
 
     def take_back(self, task, keep=True):
         """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
 
         `keep` says that the bytes of the attempt are still wanted.
         """
-        self._scheduler.remove(task.tid)
+        self.scheduler.remove(task.tid)
         self.outcomes.waits.remove(task.tid)
         if task.attempt is not None:
             task.attempt.cancel(keep)
-            self._changed.notify_all()
+            self._dispatcher.wake()
 
     def forget(self, task, keep=True):
         """Take the task back, and end what it did to other tasks: closures of servers that it caused."""
         self.take_back(task, keep)
         self._network.hosts.forgive(task.tid)
-        self._changed.notify_all()
+        self._dispatcher.wake()
 
     def reconcile(self, attempts):
         """Take up tasks that were restored after a failed delete, given as {task: its attempt or None}.
@@ -202,59 +153,19 @@ class Runner:
 
     def _send_back(self, count):
         """Requeue `count` running tasks that can be resumed, lowest priority first."""
-        able = [attempt.task for attempt in self._running.values() if not attempt.cancelled
+        able = [attempt.task for attempt in self._running if not attempt.cancelled
                 and attempt.task.resource is not None and attempt.task.resource.resumable]
         able.sort(key=lambda task: (task.options.priority, -task.position))
         for task in able[:max(0, count)]:
             task.requeue()
             self.take_back(task)
 
-    def _slots(self):
-        """Return {endpoint: how many tasks of it have a slot}; a cancelled attempt has none."""
-        return Counter(attempt.endpoint for attempt in self._running.values() if not attempt.cancelled)
+    # -- beginning and ending --------------------------------------------------------------
 
-    # -- beginning -----------------------------------------------------------------------
-
-    def _schedule(self):
-        """Begin attempts as slots come free; asleep while there is nothing to do."""
-        with self._changed:
-            while not self._stopping:
-                try:
-                    self._fill_slots()
-                    self._tell_who_is_held_back()
-                    seconds = self._scheduler.seconds_to_sleep()
-                except Exception:       # without this thread nothing would ever start again
-                    log.exception("the scheduler met a bug; it goes on")
-                    seconds = self.AFTER_A_BUG
-                self._changed.wait(seconds)
-
-    def _fill_slots(self):
-        while True:
-            attempt = self._begin_next()
-            if attempt is None:
-                return
-            try:
-                threading.Thread(target=self._work, args=(attempt,), name="dlserv-" + attempt.tid[:8],
-                                 daemon=True).start()
-            except RuntimeError:        # the system has no thread left
-                log.exception("%s could not be started", attempt.tid[:8])
-                attempt.download.close()
-                del self._running[attempt.tid]
-                self._settle(attempt, Exhausted())
-
-    def _tell_who_is_held_back(self):
-        """Log and announce it for the tasks that wait at a Gate which has shut, or opened, since the last look."""
-        shut = self._scheduler.shut()
-        for gate in shut ^ self._shut:
-            for tid in self._scheduler.waiting_at(gate):
-                self.outcomes.note_held_back(self.registry.tasks[tid])
-                self.registry.announce("changed", self.registry.tasks[tid])
-        self._shut = shut
-
-    def _begin_next(self):
+    def begin_next(self):
         """Begin the attempt that goes first and return it, or None if none may start now."""
-        while not self._stopping:
-            tid = self._scheduler.choose(self._slots())
+        while not self._dispatcher.stopping:
+            tid = self.scheduler.choose(self._running.slots())
             if tid is None:
                 break
             attempt = self._begin(self.registry.tasks[tid])
@@ -269,43 +180,26 @@ class Runner:
         try:
             attempt = Attempt(self, task)
         except Exception as bug:
-            self._release(task, self.outcomes.cannot_begin(task, bug))
+            self._release(task, self.outcomes.stumble(task, bug))
             return None
-        self._note_speed()
-        self._running[task.tid] = attempt
+        self._running.begin(attempt)
         self._checkpointer.wake()
         return attempt
 
-    def _note_speed(self):
-        self._history.note(self._received + sum(each.download.received for each in self._running.values()))
+    def end(self, attempt, outcome):
+        """Take the attempt out of the table and settle what became of it."""
+        decides = self.registry.is_current(attempt)
+        self._running.end(attempt)
+        if decides:
+            self._settle(attempt, outcome)
 
-    # -- ending ---------------------------------------------------------------------------
-
-    def _work(self, attempt):
-        """Perform one attempt after the other, as long as the slot goes to another task."""
-        while attempt is not None:
-            outcome, following = attempt.perform(), None
-            try:
-                following = self._end(attempt, outcome)
-            except Exception:
-                log.exception("%s: its end could not be recorded", attempt.tid[:8])
-            attempt.over()
-            attempt = following
-
-    def _end(self, attempt, outcome):
-        """Settle what became of the attempt; return the one that has its slot now, or None."""
-        with self.registry.lock:
-            self._received += attempt.download.received
-            decides = self.registry.is_current(attempt)
-            if self._running.get(attempt.tid) is attempt:
-                del self._running[attempt.tid]
-            self._note_speed()
-            if decides:
-                self._settle(attempt, outcome)
-            following = self._begin_next()
-            if following is None or not isinstance(outcome, Finished) or self._scheduler.has_room(self._slots()):
-                self._changed.notify_all()
-            return following
+    def recover(self):
+        """Bring tasks and attempts together again where an end could not be recorded."""
+        for task in list(self.registry.tasks.values()):
+            if task.state == DOWNLOADING and task.attempt is None:
+                task.requeue()
+            if task.state == QUEUED and task.tid not in self.scheduler:
+                self.enqueue(task)
 
     def _settle(self, attempt, outcome):
         """Change the task as the attempt's end demands, and store it."""
@@ -318,12 +212,12 @@ class Runner:
                 delay = self.outcomes.conclude(attempt, outcome)
                 if task.tid not in self.outcomes.waits and not isinstance(outcome, HostClosed):
                     self._come_through(waited_for)
-        except Exception as bug:
-            delay = self.AFTER_A_BUG
+        except Exception as error:
             if task.state == DOWNLOADING:
-                self.outcomes.blame_a_bug(task, bug)
+                delay = self.outcomes.stumble(task, error)
             else:
-                log.error("%s: its end could not be recorded", attempt.tid[:8], exc_info=bug)
+                delay = self._dispatcher.AFTER_A_BUG
+                self._dispatcher.stumble("the end of an attempt could not be recorded", error)
         self._release(task, delay)
 
     def _take_progress(self, attempt, outcome):
@@ -333,6 +227,7 @@ class Runner:
             attempt.task.advance(progress, attempt.session, download.is_flushed)
         if download.disk_failed or getattr(outcome, "is_loss", False):
             attempt.task.fall_back()
+
     def _come_through(self, what):
         """Let those go on that wait for that: a task that did so gets on."""
         for tid, delay in self.outcomes.waits.come_through(what).items():
@@ -346,8 +241,3 @@ class Runner:
             self.enqueue(task, delay)
         self.registry.store.write(task.changes(), lazy=True)
         self.registry.announce("changed", task)
-
-
-def _missing(attempts):
-    """Return the bytes that the attempts have still to bring, as far as their sizes are known."""
-    return sum(attempt.download.missing for attempt in attempts)

@@ -25,6 +25,9 @@ class Waiting:
     def __len__(self):
         return len(self._where)
 
+    def __contains__(self, tid):
+        return tid in self._where
+
     def add(self, tid, host, priority, order, not_before=None):
         """Put a task where it belongs in the order; one that is there already changes to that."""
         self.remove(tid)
@@ -104,6 +107,9 @@ class Scheduler:
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self._clock = settings, clock
         self._waiting = Waiting()
+
+    def __contains__(self, tid):
+        return tid in self._waiting
 
     def add(self, task, gate, delay=0):
         """Let the task wait at the gate for its turn, at least `delay` seconds."""

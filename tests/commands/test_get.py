@@ -237,6 +237,17 @@ def test_a_503_is_waited_out_and_that_is_told(run, origin, away):
     assert run("get", "-q", origin.url("/y.iso")) == (0, "y.iso\n", "")
 
 
+def test_this_machine_is_waited_for_unless_tries_are_limited(run, start, origin, away, monkeypatch):
+    monkeypatch.setenv("DLSERV_RESERVE", str(2 ** 52))      # more than any disk has
+    origin.put("/x.iso", DATA)
+    code, out, err = run("get", "--tries", "1", origin.url("/x.iso"))
+    assert (code, out) == (1, "") and "not enough room" in err.splitlines()[-1] and names() == []
+    getting = start("get", origin.url("/x.iso"))
+    assert b"not enough room" in getting.stderr.readline()
+    getting.send_signal(signal.SIGINT)
+    assert getting.wait(30) == 130 and names() == []
+
+
 def test_it_goes_on_from_a_part_that_it_can_prove(run, origin, away, monkeypatch):
     monkeypatch.setenv("DLSERV_RETRIES", "0")
     origin.put("/x.iso", DATA, script=[drop(20000)])

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from harness import noise
+from harness import noise, until
 from servers.origin import chunked, dripped, drop, raw, without_end
 from dlserv.errors import Changed, Permanent, Temporary
 from dlserv.net.bodies import LONGEST_SIZE_LINE
@@ -243,3 +243,20 @@ def test_a_connection_is_kept_if_it_is_at_its_end(origin, attempt, answer, is_ke
     for path in ("/a", "/b"):
         attempt(origin.url(path)).run()
     assert origin.connections == (1 if is_kept else 2)
+
+
+@pytest.mark.parametrize("size", [1, 20000, 100000])
+def test_a_chunk_counts_before_the_next_one_comes(origin, attempt, size):
+    """The server waits between its chunks until each was seen to have arrived."""
+    pieces, seen = [noise(size, seed) for seed in range(4)], []
+
+    def slowly(exchange):
+        exchange.head("200 OK", {"Transfer-Encoding": "chunked"})
+        for number, piece in enumerate(pieces, 1):
+            exchange.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+            seen.append(until(lambda: running.download.count == number * size))
+        exchange.send(b"0\r\n\r\n")
+    origin.put("/a", script=[slowly])
+    running = attempt(origin.url("/a"), timeout=20)
+    running.run()
+    assert seen == [True] * 4

@@ -6,7 +6,7 @@ import pytest
 
 from dlserv.errors import Stopped, Temporary
 from dlserv.net.channel import Signal
-from dlserv.net.host_limits import HostFull, HostLimits
+from dlserv.net.host_limits import HostClosed, HostFull, HostLimits, Visitor
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
 from harness import until
@@ -111,3 +111,69 @@ def test_waiting_for_a_place_can_be_stopped(stop):
     threading.Timer(0.05, stop.set).start()
     with pytest.raises(Stopped):
         hosts.acquire("h", stop, extra=False)
+
+
+# -- closures ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def closed(stop):
+    """(limits, clock) of a server that two tasks were sent away from, for 30 and 60 s."""
+    clock = Clock()
+    limits = limits_of(8, clock)
+    slots = [limits.acquire("h:80", stop, extra=False, tid=tid) for tid in ("one", "two")]
+    for slot, seconds in zip(slots, (30, 60)):
+        slot.refused(seconds)
+        slot.release()
+    return limits, clock
+
+
+def test_a_closure_lasts_until_its_last_cause_is_over(closed):
+    limits, clock = closed
+    assert limits.closed_for("h:80") == 60 and limits.closed_for("h:81") == 0
+    limits.forgive("two")
+    assert limits.closed_for("h:80") == 30
+    limits.forgive("nobody")
+    limits.forgive("one")
+    assert limits.closed_for("h:80") == 0
+
+
+def test_it_is_over_in_time(closed, stop):
+    limits, clock = closed
+    clock.now += 59.9
+    with pytest.raises(HostClosed, match="h:80 asked to be left alone") as caught:
+        limits.acquire("h:80", stop, extra=False)
+    assert caught.value.endpoint == "h:80" and 0 < caught.value.retry_after < 0.2
+    clock.now += 0.2
+    limits.acquire("h:80", stop, extra=False).release()
+
+
+@pytest.mark.parametrize("asked, granted", [(1, 1), (3600, 3600), (10 ** 9, 3600), (0, 0), (None, 0)])
+def test_what_a_server_may_ask_for_is_bounded(stop, asked, granted):
+    limits = limits_of(8, Clock())
+    slot = limits.acquire("h:80", stop, extra=False)
+    slot.refused(asked)
+    slot.release()
+    assert limits.closed_for("h:80") == granted and limits.limit("h:80") == 4
+
+
+def test_who_is_let_through_heeds_the_next_refusal(closed, stop):
+    limits, clock = closed
+    gate, shut = limits.gate("h:80", let_through=True), limits.gate("h:80")
+    assert gate.closed_for == 0 and shut.closed_for == 60
+    visitor = Visitor(gate, "three")
+    with pytest.raises(HostFull):
+        visitor.acquire("h:80", stop, extra=True)
+    slot = visitor.acquire("h:80", stop, extra=False)
+    clock.now += 1
+    slot.refused(20)
+    slot.release()
+    assert gate.closed_for == 59
+    with pytest.raises(HostClosed):
+        visitor.acquire("h:80", stop, extra=False)
+
+
+def test_a_gate_of_one_server_opens_no_other(closed, stop):
+    limits, clock = closed
+    visitor = Visitor(limits.gate("other:80", let_through=True), "three")
+    with pytest.raises(HostClosed):
+        visitor.acquire("h:80", stop, extra=False)

@@ -1,0 +1,54 @@
+"""A shelf of plain records: dicts of plain data, pickled in the same format on every Python."""
+
+import io
+import pickle
+import shelve
+import zlib
+
+PROTOCOL = 4            # of pickle, which every Python has
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        raise pickle.UnpicklingError(f"a record names {module}.{name}")
+
+
+class Shelf(shelve.Shelf):
+    """A shelf with the same pickle protocol on every Python, for plain data only.
+
+    A CRC-32 follows each pickle; shelve.open ignores it.
+    """
+
+    def __init__(self, mapping):
+        super().__init__(mapping, protocol=PROTOCOL)
+
+    def __getitem__(self, key):
+        return unpack(self.dict[key.encode(self.keyencoding)])
+
+    def __setitem__(self, key, record):
+        self.dict[key.encode(self.keyencoding)] = pack(record)
+
+
+def pack(record):
+    """Return the record as bytes: its pickle and the CRC-32 of that."""
+    value = pickle.dumps(record, protocol=PROTOCOL)
+    return value + _crc(value)
+
+
+def unpack(value):
+    """Return the record in these bytes. Raise pickle.UnpicklingError, or anything for a damaged one."""
+    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
+    whole = _crc(value[:-4]) == value[-4:]
+    file = io.BytesIO(value[:-4] if whole else value)
+    if not whole and not value.endswith(pickle.STOP):
+        raise pickle.UnpicklingError("its checksum does not match")
+    record = _PlainUnpickler(file).load()
+    if file.read():
+        raise pickle.UnpicklingError("its checksum does not match")
+    if not isinstance(record, dict):
+        raise pickle.UnpicklingError("it is not a record")
+    return record
+
+
+def _crc(value):
+    return zlib.crc32(value).to_bytes(4, "big")

@@ -1,0 +1,131 @@
+"""The threads that perform attempts, and the one that starts them as slots come free."""
+
+import logging
+import threading
+
+from ..complaint import Complaint
+from ..engine.download import Finished
+from ..threads import Thread, join
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
+
+    Its own thread sleeps while there is nothing to begin. `wake` and `stumble` are called
+    with the registry's lock held.
+    """
+
+    AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
+
+    def __init__(self, runner):
+        self._runner, self._registry = runner, runner.registry
+        self._changed, self.stopping = threading.Condition(runner.registry.lock), False
+        self._shut = set()          # Gates that were shut at the last look
+        self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
+        self._thread = Thread(self._dispatch, "dlserv-scheduler")
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        """Begin nothing more; return when that is certain."""
+        with self._changed:
+            self.stopping = True
+            self.wake()
+        join(self._thread)
+
+    def wake(self):
+        """Take note that there may be something to begin."""
+        self._changed.notify_all()
+
+    def stumble(self, sentence, error):
+        """Log an error of ours, or a lack of memory, and look later for what it has left undone."""
+        self._stumbles.tell(sentence, error)
+        self._suspect = True
+
+    def abandon(self, attempt, error):
+        """Settle an attempt that has no thread, or whose thread has ended without a word; lock not held."""
+        with self._registry.lock:
+            if not self._registry.running.is_latest(attempt):
+                return
+            self._runner.end(attempt, error)
+            self.wake()
+        attempt.download.close()
+        attempt.over()
+
+    # -- its own thread --------------------------------------------------------------------
+
+    def _dispatch(self):
+        while not self.stopping:
+            try:
+                attempt = self._await_next()
+                if attempt is not None:
+                    self._spawn(attempt)
+                self._bugs.over()
+            except Exception as error:      # without this thread nothing would ever start again
+                self._bugs.tell("the scheduler met a bug; it goes on", error)
+                with self._changed:
+                    self._suspect = True
+                    self._changed.wait(self.AFTER_A_BUG)
+
+    def _await_next(self):
+        """Return the next attempt; None at the end, or where there may be one now."""
+        with self._changed:
+            if self._suspect:
+                self._runner.recover()
+                self._suspect = False
+                self._stumbles.over()
+            attempt = self._runner.begin_next()
+            if attempt is None:
+                self._tell_who_is_held_back()
+                if not self.stopping:
+                    self._changed.wait(self._runner.scheduler.seconds_to_sleep())
+            return attempt
+
+    def _tell_who_is_held_back(self):
+        """Log and announce it for the tasks that wait at a Gate which has shut, or opened, since the last look."""
+        scheduler = self._runner.scheduler
+        shut = scheduler.shut()
+        for gate in shut ^ self._shut:
+            for tid in scheduler.waiting_at(gate):
+                task = self._registry.tasks[tid]
+                self._runner.outcomes.note_held_back(task)
+                self._registry.announce("changed", task)
+        self._shut = shut
+
+    def _spawn(self, attempt):
+        """Let a new thread perform the attempt. Where there is none to be had, the task waits."""
+        try:
+            thread = Thread(self._work, "dlserv-" + attempt.tid[:8], (attempt,))
+            thread.start()
+            attempt.thread = thread
+        except (RuntimeError, MemoryError) as error:
+            self.abandon(attempt, error)
+
+    # -- the threads of attempts -------------------------------------------------------------
+
+    def _work(self, attempt):
+        """Perform one attempt after the other, as long as the slot goes to another task."""
+        while attempt is not None:
+            attempt = self._follow(attempt, attempt.perform())
+
+    def _follow(self, attempt, outcome):
+        """Record the attempt's end; return the one that has its slot now, or None."""
+        runner = self._runner
+        try:
+            with self._registry.lock:
+                runner.end(attempt, outcome)
+                following = runner.begin_next()
+                if following is not None:
+                    following.thread = attempt.thread
+                if following is None or not isinstance(outcome, Finished) \
+                        or runner.scheduler.has_room(self._registry.running.slots()):
+                    self.wake()
+            return following
+        except Exception as error:
+            self.stumble("the end of an attempt could not be recorded", error)
+            return None
+        finally:
+            attempt.over()
