@@ -17,6 +17,11 @@ import errno
 import re
 import socket
 
+from .units import clean
+
+# The words of Error.word, a closed list.
+REASONS = ("timeout", "not_found", "network", "dns", "tls", "auth", "http", "ftp", "no_space", "exists", "disk",
+           "checksum", "redirects", "range", "refused", "clock", "bug")
 _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "timeout", 410: "not_found",
                  416: "range"}
 
@@ -24,12 +29,19 @@ _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "
 class Error(Exception):
     """The base class; never raised itself.
 
-    `word` names the failure for programs: timeout, not_found, network, dns, tls, auth, http,
-    ftp, no_space, exists, disk, checksum, redirects, range, refused, clock or bug. It is None
-    if the cause of this error may have one; see `reason_of`.
+    `word`, one of REASONS, names the failure for programs. It is None if the cause of this
+    error may have one; see `reason_of`.
     """
 
     word = None
+
+    def bare(self):
+        """Return the error without its traceback and causes, which keep every frame they came through alive.
+
+        For errors that are collected instead of raised: thousands of tracebacks are gigabytes.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Stopped(Error):
@@ -63,7 +75,11 @@ class Conflict(RequestError):
 
 
 class Forbidden(RequestError):
-    """The caller is not allowed to do this."""
+    """The caller is not allowed to do this; `key` names the field concerned."""
+
+    def __init__(self, sentence, key):
+        super().__init__(sentence)
+        self.key = key
 
 
 class Full(RequestError):
@@ -91,7 +107,7 @@ class TransferError(Error):
     redirected = False
 
     def __init__(self, reason, status=None, word=None):
-        super().__init__(re.sub("[\0- \x7f-\x9f\ud800-\udfff]+", " ", reason).strip()[:300])
+        super().__init__(re.sub(" +", " ", clean(reason, " ")).strip()[:300])
         self.status = status
         if word is not None or status is not None:
             self.word = word or _STATUS_WORDS.get(status, "http")

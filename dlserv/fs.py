@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
-import glob
 import os
 import re
+import select
 import shutil
+import stat
 
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # /proc's escape for blanks, tabs, line ends, backslashes
 
@@ -38,10 +39,17 @@ def mounting(path):
         return None
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    in_use = glob.glob("/sys/fs/*/" + glob.escape(os.path.basename(block)))
-    places = [block, "/sys/class/bdi/" + number] + in_use
+    places = [block, "/sys/class/bdi/" + number] + [
+        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
     return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
+
+
+def _names(path):
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 def _inode(path):
@@ -69,10 +77,53 @@ def mount_of(path):
 
 def free_bytes(path):
     """Return the free bytes of the file system that holds `path`, or None if unknown."""
+    return disk_usage(path)[0]
+
+
+def disk_usage(path):
+    """Return (free bytes, all bytes) of the file system that holds `path`, (None, None) if unknown."""
     try:
-        return shutil.disk_usage(path).free
+        usage = shutil.disk_usage(path)
     except OSError:
-        return None
+        return None, None
+    return usage.free, usage.total
+
+
+def check_file(path, most=2 ** 24):
+    """Raise OSError unless `path` is a readable, regular file of at most `most` bytes.
+
+    For files that a library opens: a FIFO would block it, a device might never end.
+    """
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
+    with open(path, "rb"):
+        pass
+
+
+def read_bounded(path, most, seconds=5.0):
+    """Return the bytes of a file or pipe. Raise OSError if there are more than `most`.
+
+    A pipe without a writer is empty; raise TimeoutError if one stays silent for `seconds`.
+    """
+    data = b""
+    with open(path, "rb", buffering=0, opener=_open_nonblocking) as file:
+        while len(data) <= most:
+            more = file.read(most + 1 - len(data))
+            if more == b"":
+                return data
+            data += more or b""
+            if more is None and not select.select([file], [], [], seconds)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
+
+
+def _open_nonblocking(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def sync_folder(path):

@@ -4,6 +4,7 @@ No other module formats bytes, seconds or percentages, or parses the forms that 
 servers write: "512K", an HTTP date, "Retry-After: 120".
 """
 
+import json
 import math
 import re
 import time
@@ -106,10 +107,25 @@ def parse_retry_after(text, now=None):
     return max(0, date - (time.time() if now is None else now))
 
 
-_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+# C0 and C1 controls, line ends, lone surrogates, and what is invisible or turns text around
+# (Unicode's Bidi_Control); not the joiners, which Persian and emoji are written with.
+_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
                         "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
-def clean(text):
-    """Replace control and invisible characters: those that move the cursor, break or reverse the line."""
-    return _DANGEROUS.sub("\ufffd", text)
+def clean(text, instead="\ufffd"):
+    """Replace control and invisible characters: those that move the cursor, break or reverse the line.
+
+    `instead` is a string, or a function as for re.sub.
+    """
+    return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
+
+
+def safe_json(value):
+    """Return the value as one line of JSON; control characters are escaped, lone surrogates are "?"."""
+    return clean(json.dumps(value, ensure_ascii=False), _escape)
+
+
+def _escape(match):
+    char = match.group()
+    return "?" if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]

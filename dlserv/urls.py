@@ -153,7 +153,7 @@ def _split(text, schemes):
         raise ValueError("has a backslash where its path begins")
     scheme = scheme.lower()
     if scheme not in schemes:
-        raise ValueError("has the scheme %r, not %s" % (scheme, " or ".join(schemes)))
+        raise ValueError("has the scheme %r, not %s" % (scheme[:20], " or ".join(schemes)))
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise ValueError("has a host that cannot be understood")
@@ -173,7 +173,7 @@ def _userinfo(text):
 def _port(text, scheme):
     port = int(text.lstrip("0")[:6] or 0) if text else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
-        raise ValueError("has the port %s; ports go from 1 to 65535" % text)
+        raise ValueError("has the port %s; ports go from 1 to 65535" % text[:20])
     return port
 
 

@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version errors acts contract digests units masking fs sockets idn urls threads complaint
+    version units errors acts contract digests masking fs sockets idn urls threads complaint
     settings settings.schema settings.token settings.config settings.config_file settings.options settings.inputfile
     settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
@@ -30,8 +30,9 @@ ORDER = """
     tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
     tasks.waits tasks.outcomes tasks.dispatcher tasks.runner tasks.deletions tasks.export
     daemon
-    api api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
-    api.openapi api.routes api.connection_limit api.access api.listener api.acceptor api.server
+    api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
+    api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler
+    api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
@@ -47,7 +48,7 @@ BANS = {
     "engine": {"state", "tasks", "daemon"},
     "state": {"settings", "net", "engine", "tasks"},
     "tasks": {"daemon", "api"},
-    "api": {"state", "daemon"},
+    "api": {"net", "engine", "state", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}

@@ -33,7 +33,8 @@ class Acceptor:
     def stop(self):
         """Take no more; return when that is certain."""
         self._stopping = True
-        self._waker.wake()
+        if self._thread.is_alive():
+            self._waker.wake()
         join(self._thread)
 
     def close(self):

@@ -7,7 +7,7 @@ import base64
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..units import utf8_of
+from ..units import clean, utf8_of
 
 LONGEST = 255           # bytes of a name, on nearly all file systems
 PART = ".part"
@@ -150,7 +150,7 @@ def _base(name):
 
 def sanitise(name):
     """Replace characters that file systems, shells or readers may misinterpret; return a valid name."""
-    name = _UNSAFE.sub("_", name).strip().lstrip(".").rstrip(". ")
+    name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
         name = "_" + name
     return cut(name, LONGEST) or "download"

@@ -18,7 +18,6 @@ from ..errors import Permanent, Temporary
 from .auth import Credentials, choose
 from .ftp_body import PartBody, WholeBody
 from .ftp_control import Control, extended_port, passive_port
-from .host_limits import HostFull
 from .http import Answer
 from .remote_file import Resource
 from .proxy import Route
@@ -202,8 +201,7 @@ class _Session:
             return
         sentence = (_shown(asked) + ": " if asked else "") + f"the server answered {reply}"
         if reply.code == 421 or not self._is_logged_in and _is_crowded(reply.text):
-            self.slot.crowded()
-            raise HostFull(sentence)
+            raise self.slot.crowded(sentence)
         raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
 
     # -- for the body ----------------------------------------------------------------

@@ -19,7 +19,9 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds; a longer Retry-After is cut to this
 
 
 class HostFull(Temporary):
-    """The server has no slot for one more connection now."""
+    """The server has no slot for one more connection now; `by_us` says that we hold the others."""
+
+    by_us = False
 
     word = "refused"
 
@@ -80,9 +82,11 @@ class Slot:
         """Record that the server has answered 429 or 503."""
         self._limits.refused(self, retry_after)
 
-    def crowded(self):
-        """Record that the server admits no more connections than it has without this one."""
-        self._limits.crowded(self)
+    def crowded(self, reason):
+        """Record that the server admits no more connections; return the HostFull to raise."""
+        full = HostFull(reason)
+        full.by_us = self._limits.crowded(self)
+        return full
 
     def release(self):
         self._limits.release(self)
@@ -178,11 +182,15 @@ class HostLimits:
             self._changed.notify_all()
 
     def crowded(self, slot):
-        """Lower the ceiling to the number of the server's other connections. Called by the Slot."""
+        """Lower the ceiling to the number of our other connections. Called by the Slot.
+
+        Return whether there are any.
+        """
         with self._changed:
             state = self._states[slot.endpoint]
             state.ceiling = max(1, min(self._limit(state), state.active - 1))
             state.halved = self.clock()
+            return state.active > 1
 
     def forgive(self, tid):
         """End the closures recorded under a task, because it was deleted."""

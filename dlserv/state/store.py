@@ -88,6 +88,11 @@ class Store:
         self._thread.start()
 
     @property
+    def is_writable(self) -> bool:
+        """Whether the last write succeeded and further ones are accepted."""
+        return not self._owed and not self._closed and self._thread.is_alive()
+
+    @property
     def repaired(self) -> str | None:
         """A sentence about the repairs since the database was opened, or None."""
         told = [self._repair] if self._repair else []
@@ -133,7 +138,8 @@ class Store:
         self._mapping[raw] = value
         self._mapping.commit(durable=True)
         self._restored += 1
-        log.error("the record %s was taken from the snapshot of %s", name, recovery.day_of(self._snapshot.made))
+        log.error("the record %s was taken from the snapshot of %s", name,
+                  recovery.day_of(self._snapshot.made))
         return [parsed]
 
     def fact(self, name: str) -> dict | None:

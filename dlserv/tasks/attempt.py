@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 
-from ..errors import Error
 
 WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion gives attempts to end
 
@@ -54,7 +53,7 @@ class Attempt:
             self._runner.download_dir.check()
             self._open_session()
             self._runner.room.check_shortage(self)
-        except Error as error:
+        except Exception as error:
             self.download.close()
             self.outcome = error
             return error

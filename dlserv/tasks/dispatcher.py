@@ -29,6 +29,10 @@ class Dispatcher:
     def start(self):
         self._thread.start()
 
+    def is_alive(self):
+        """Return whether queued tasks are still started."""
+        return self._thread.is_alive()
+
     def stop(self):
         """Begin nothing more; return when that is certain."""
         with self._changed:

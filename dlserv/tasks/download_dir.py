@@ -59,6 +59,10 @@ class DownloadDir:
         """Bytes free on its disk, or None where that cannot be told."""
         return free_bytes(self.path)
 
+    def is_there(self):
+        """Return whether the directory exists and its disk is mounted."""
+        return not self._is_absent() and os.path.isdir(self.path)
+
     def folders(self, most_entries=MOST_ENTRIES):
         """Return (the folders that are there, relative and in no order, whether these are all).
 

@@ -7,7 +7,7 @@ from ..engine.download import Finished
 from ..engine.retry import Policy
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, WrongClock,
                       exhaustion_in, reason_of)
-from ..net.host_limits import HostClosed
+from ..net.host_limits import HostClosed, HostFull
 from ..units import format_seconds
 from .waits import Waits
 
@@ -23,13 +23,14 @@ class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
     `counts` says how many attempts have "finished" or "failed" for good, and how many were
-    "retried", that is, made again after a failure, since the start. `waits` has the tasks
-    that wait for this machine.
+    "retried", that is, made again after a failure, since the start; `failed` and `retried`
+    count these by reason. `waits` has the tasks that wait for this machine.
     """
 
     def __init__(self, registry, settings):
         self._registry, self._settings = registry, settings
         self.counts = Counter(finished=0, failed=0, retried=0)
+        self.failed, self.retried = Counter(), Counter()
         self.waits = Waits()
 
     def conclude(self, attempt, outcome):
@@ -48,6 +49,8 @@ class Outcomes:
             return self._wait_out(task, outcome)
         if isinstance(outcome, HostClosed):
             return self._hold_back(task, outcome)
+        if isinstance(outcome, HostFull) and outcome.by_us:
+            return self._give_way(task, outcome)
         if isinstance(outcome, Temporary):
             return self._retry(task, outcome)
         return self._fail(task, "error", str(outcome), reason_of(outcome))
@@ -81,6 +84,11 @@ class Outcomes:
         self._registry.note(task, "warning", f"{error}; the next try is in {format_seconds(delay)}")
         return delay
 
+    def count_repeat(self, reason):
+        """Count an attempt that is made again after a failure for this reason."""
+        self.counts["retried"] += 1
+        self.retried[reason] += 1
+
     def _wait_out(self, task, error):
         """Queue the task until this machine is fit again; that counts as no try."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
@@ -92,6 +100,12 @@ class Outcomes:
         """Queue the task until the server that asked to be left alone may be asked; that counts as no try."""
         task.requeue(waits_for=closed.endpoint)
         return 0
+
+    def _give_way(self, task, full):
+        """Queue the task until the connections of others to its server have ended; that counts as no try."""
+        task.requeue(f"waiting for other tasks: {full}", reason_of(full))
+        self._note_once(task, "waiting for other tasks")
+        return self._settings.download.retry_wait
 
     def note_held_back(self, task):
         """Put into the log of a queued task that its server is closed."""
@@ -106,6 +120,7 @@ class Outcomes:
     def _fail(self, task, level, sentence, reason):
         task.fail(sentence, reason)
         self.counts["failed"] += 1
+        self.failed[reason] += 1
         self._registry.note(task, level, sentence)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
         return 0

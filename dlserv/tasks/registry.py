@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
+from ..units import clean
 from .events import Events
 from .removal import Claims
 from .running import Running
@@ -53,7 +54,7 @@ class TaskRegistry:
         try:
             return self.tasks[tid]
         except KeyError:
-            raise NotFound(f"there is no task {tid[:64]}") from None
+            raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
         """Return the Tasks, oldest first; those in one state if it is named."""
@@ -91,7 +92,9 @@ class TaskRegistry:
                     self._admit(task)
                     taken.append(task)
                 except RequestError as error:
-                    failures.append((task, error))
+                    failures.append((task, error.bare()))
+            if not taken:
+                return [], failures
             ticket = self.store.write({task.tid: task.to_record() for task in taken})
         try:
             ticket.wait()
@@ -120,7 +123,9 @@ class TaskRegistry:
                 try:
                     changes.update(act(self.get(tid)))
                 except RequestError as error:
-                    failures.append((tid, error))
+                    failures.append((tid, error.bare()))
+            if not changes:
+                return failures
             ticket = self.store.write(changes)
         try:
             ticket.wait()

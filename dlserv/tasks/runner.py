@@ -50,6 +50,10 @@ class Runner:
         wait_for_all(attempts)
         self._checkpointer.stop()
 
+    def is_alive(self):
+        """Return whether queued tasks are still started."""
+        return self._dispatcher.is_alive()
+
     def enqueue_all(self, tasks):
         """Queue those of the tasks that are still here and wait for an attempt."""
         with self.registry.lock:
@@ -175,7 +179,9 @@ class Runner:
 
     def _begin(self, task):
         """Return a new attempt at the task, or None if it could not be made."""
-        self.outcomes.counts["retried"] += task.start()
+        reason = task.reason
+        if task.start():
+            self.outcomes.count_repeat(reason)
         self.registry.announce("changed", task)
         try:
             attempt = Attempt(self, task)

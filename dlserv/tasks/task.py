@@ -12,6 +12,7 @@ from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule
 from ..idn import NeedsCodec
 from ..settings import options
+from ..units import clean
 from . import record
 from .figures import Figures
 from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
@@ -212,7 +213,7 @@ class Task(Figures):
 
     def note(self, level, text, most):
         """Put a line on top of the log, which keeps `most` of them."""
-        entry = {"time": int(time.time()), "type": level, "msg": text[:1000]}
+        entry = {"time": int(time.time()), "type": level, "msg": clean(text[:1000], " ")}
         self.log = [entry] + self.log[:most - 1]
 
     def trim_log(self, most):
