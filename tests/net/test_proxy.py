@@ -79,7 +79,7 @@ def test_a_tunnel_that_is_refused_is_told(attempt, status, kind):
         assert sentence == "the proxy answered " + status
 
 
-def test_the_environments_proxy_is_used_unless_the_task_says_none(origin, attempt):
+def test_the_environments_proxy_is_used_unless_disabled(origin, attempt):
     origin.put("/a", DATA)
     with HttpProxy() as proxy:
         environment = {"http": proxy.url()}
