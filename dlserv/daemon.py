@@ -38,6 +38,7 @@ from .tasks.registry import TaskRegistry, boot_id
 from .tasks.runner import Runner
 from .tasks.states import FINISHED, INVALID, PAUSED, QUEUED
 from .tasks.task import Task, check_url
+from .tasks.verification import Verification
 from .version import __version__
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -78,6 +79,7 @@ class Daemon:
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
         self._deletions = Deletions(self._registry, self._download_dir)
+        self._verification = Verification(self._registry, self._download_dir)
 
     @property
     def config(self):
@@ -103,6 +105,7 @@ class Daemon:
             self._deletions.finish_interrupted(interrupted)
             log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
             self._runner.start()
+            self._verification.start()
         except BaseException:
             self._end()
             raise
@@ -130,6 +133,7 @@ class Daemon:
     def _end(self):
         """End all threads and close the database, whatever fails on the way."""
         with contextlib.closing(self._registry), contextlib.closing(self._network.pool):
+            self._verification.stop()
             self._runner.stop()
 
     def __enter__(self):
@@ -183,6 +187,14 @@ class Daemon:
         """
         _raise_first(self.restart_all([tid]))
 
+    def verify(self, tid):
+        """Compute the SHA-256 of a finished task's file in the background. Raise NotFound or Conflict.
+
+        The task's `file.checksum` and `verified_time` say so when it is done, and its `error`
+        and log if it is not the one known before.
+        """
+        _raise_first(self.verify_all([tid]))
+
     def change(self, tid, url=None, posted=None):
         """Give the task another URL of the same file, or other options; a None takes one back.
 
@@ -205,9 +217,10 @@ class Daemon:
         _raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
-        """Give a waiting task another place: "top", "bottom", "up" or "down" within its priority.
+        """Move a waiting task to another place of `queue`, within its priority.
 
-        Raises NotFound or Conflict.
+        `to` is "top", "bottom", "up", "down", or an index; one that is out of range is the
+        nearest that is possible. Raises NotFound or Conflict.
         """
         def reorder(task):
             changes = {}
@@ -227,6 +240,15 @@ class Daemon:
             return task.changes()
 
         return self._registry.act_on_all(tids, restart)
+
+    def verify_all(self, tids):
+        """Verify the file of each; return [(tid, RequestError), …] of those that could not be."""
+        def verify(task):
+            task.verify()
+            self._verification.enqueue(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, verify)
 
     def pause_all(self, tids):
         """Pause each; gives [(tid, RequestError), …] of those that could not be."""
@@ -278,6 +300,10 @@ class Daemon:
         """The Tasks, oldest first; those in one state if it is named."""
         return self._registry.list(state)
 
+    def queue(self):
+        """Return the Tasks that wait or are paused, the next one first."""
+        return self._registry.queue()
+
     def counts(self):
         """{state: how many tasks are in it}, every state named."""
         return self._registry.counts()
@@ -290,9 +316,9 @@ class Daemon:
         """
         return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
-    def subscribe(self):
-        """An events.Subscription to what happens to tasks from now on."""
-        return self._registry.events.subscribe()
+    def subscribe(self, most=1000):
+        """Return an events.Subscription to what happens to tasks from now on, at most `most` events behind."""
+        return self._registry.events.subscribe(most)
 
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""

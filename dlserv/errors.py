@@ -182,6 +182,12 @@ class Unavailable(Unwritable):
         self.is_loss = is_loss
 
 
+class Altered(LocalError):
+    """A finished file has changed since its download."""
+
+    word = "checksum"
+
+
 class NameTooLong(Unwritable):
     """The name is too long for the file system."""
 

@@ -27,22 +27,36 @@ def file_system(path):
     return found
 
 
-def mounting(path):
-    """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
+class Mountings:
+    """Tells one mounting of a disk from the next; caches its findings while the inodes stay the same.
 
     Device numbers alone do not do, because Linux reuses the lowest free one. The entries of a
     mount or device in /sys are created with it, so their inode numbers are added.
     """
-    try:
-        device = os.stat(path).st_dev
-    except OSError:
-        return None
+
+    def __init__(self):
+        self._known = {}        # device: ([(path in /sys, its inode), …], the text)
+
+    def of(self, path):
+        """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None."""
+        try:
+            device = os.stat(path).st_dev
+        except OSError:
+            return None
+        places, text = self._known.get(device, ((), ""))
+        if not places or any(_inode(place) != inode for place, inode in places):
+            places, text = self._known[device] = _examine(device)
+        return text
+
+
+def _examine(device):
+    """Return ([(path in /sys, its inode), …], the text that identifies this mounting of the device)."""
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    places = [block, "/sys/class/bdi/" + number] + [
-        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
+    places = [(place, _inode(place)) for place in sorted([block, "/sys/class/bdi/" + number] + [
+        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")])]
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
-    return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
+    return places, " ".join(filter(None, [number] + marks + [inode for _, inode in places]))
 
 
 def _names(path):

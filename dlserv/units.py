@@ -11,6 +11,9 @@ import time
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _LONGEST_DATE = 64      # characters; the longest of the three formats has 33
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_USUAL_DATE = re.compile("[A-Z][a-z]{2}, ([0-9]{2}) (" + _MONTHS + ") ([1-9][0-9]{3}) "
+                         "([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT")
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -77,10 +80,26 @@ def percent(done, total):
     return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
 
 
+def _epoch_seconds(day, month, year, hour, minute, second):
+    """Return the epoch seconds of a time in UTC, or None if there is no such time."""
+    from datetime import date
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
+
+
 def parse_http_date(text):
     """Return epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
     if not text or len(text) > _LONGEST_DATE:
         return None
+    usual = _USUAL_DATE.fullmatch(text)
+    if usual is not None:
+        day, month, *rest = usual.groups()
+        return _epoch_seconds(int(day), _MONTHS.index(month) // 4 + 1, *map(int, rest))
     from datetime import timezone
     from email.utils import parsedate_to_datetime
     try:

@@ -28,7 +28,7 @@ ORDER = """
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
     tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
-    tasks.waits tasks.outcomes tasks.dispatcher tasks.runner tasks.deletions tasks.export
+    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.export
     daemon
     api api.large api.http1 api.requests api.bodies api.replies api.views api.files api.assets api.sse api.metrics
     api.openapi api.batches api.routes api.peer api.connection_limit api.access api.listener api.handler

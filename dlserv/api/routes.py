@@ -169,7 +169,8 @@ ROUTES = (
     Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
           errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
-          "`act=pause`, `resume`, `restart` (from nothing), or `move` with `to=top|bottom|up|down`",
+          "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
+          "`to=top|bottom|up|down`",
           ("act", "to"), errors=(409,)),
     Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
@@ -191,6 +192,8 @@ ROUTES = (
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/restart", act_on_tasks, "restartTasks", "batch",
           "fetch many finished or failed tasks again", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/verify", act_on_tasks, "verifyTasks", "batch",
+          "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",

@@ -61,6 +61,7 @@ def info(task):
         "last_modified": resource.last_modified if resource else None,
         "resumable": bool(resource and resource.resumable),
         "checksum": task.file.checksum if task.file else None,
+        "verified_time": task.verified_time,
         "create_time": task.create_time, "finish_time": task.finish_time,
         "options": options.TABLE.masked(task.posted),
     }

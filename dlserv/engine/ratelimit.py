@@ -7,12 +7,17 @@ import time
 class TokenBucket:
     """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
-    A thread reserves the next free interval of time and waits until its middle, so threads
-    are served in turn and the total is off by at most half an interval. Any thread may
-    change the rate at any time.
+    A thread reserves the next free interval of time and waits until its middle, or until AHEAD
+    before its end, so threads are served in turn and the total is off by at most AHEAD. Each
+    interval costs a thread a wake-up, so intervals are longer if many threads take from
+    buckets with the same root. Any thread may change the rate at any time.
     """
 
     QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most
+    AHEAD = 0.1         # seconds' worth of bytes that may be early
+    CROWD = 20          # threads; if more take, one `take` returns more, at most
+    LONGEST = 1.0       # these seconds' worth of bytes and
+    LARGEST = 2 ** 17   # these bytes, which the buffer of a socket holds
     BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
     SLICE = 0.5         # seconds until a waiting thread checks whether the rate has changed
     LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
@@ -23,6 +28,8 @@ class TokenBucket:
         self._free = clock()        # the start of the next interval
         self._waiting = 0
         self._changes = 0
+        self._root = parent._root if parent is not None else self
+        self._takers = 0            # threads that take from this bucket or one below it; the root's counts
 
     @property
     def rate(self):
@@ -42,6 +49,19 @@ class TokenBucket:
 
     def take(self, wanted, stop):
         """Wait; return how many bytes may be read now, 1 to `wanted`. Raise Stopped."""
+        if not self.limited:
+            return wanted
+        self._root._count(1)
+        try:
+            return self._take(wanted, stop)
+        finally:
+            self._root._count(-1)
+
+    def _count(self, takers):
+        with self._lock:
+            self._takers += takers
+
+    def _take(self, wanted, stop):
         while self.limited:
             count, passed = self._portion(wanted), []
             for bucket in self._chain():
@@ -73,22 +93,28 @@ class TokenBucket:
     def _portion(self, wanted):
         for bucket in self._chain():
             if bucket._rate:
-                quantum = bucket._rate * self.QUANTUM / (1 + bucket._waiting)
+                quantum = bucket._most() / (1 + bucket._waiting)
                 wanted = min(wanted, max(self.LEAST, int(quantum)))
         return wanted
+
+    def _most(self):
+        """Return how many bytes all waiting threads together may reserve."""
+        seconds = self.QUANTUM * self._root._takers / self.CROWD
+        crowded = min(self._rate * min(seconds, self.LONGEST), self.LARGEST)
+        return max(self._rate * self.QUANTUM, crowded)
 
     def _wait_for(self, count, stop):
         """Wait for `count` bytes; return False if the rate changes, which makes `count` stale."""
         with self._lock:
             if not self._rate:
                 return True
-            if count > max(self.LEAST, self._rate * self.QUANTUM):
+            if count > max(self.LEAST, self._most()):
                 return False
             self._waiting += 1
             changes = self._changes
-            begin = max(self._free, self._clock() - self.BURST)
-            self._free = begin + count / self._rate
-            when = (begin + self._free) / 2
+            stretch = count / self._rate
+            self._free = max(self._free, self._clock() - max(self.BURST, stretch / 2)) + stretch
+            when = self._free - min(stretch / 2, self.AHEAD)
         try:
             while changes == self._changes:
                 left = when - self._clock()

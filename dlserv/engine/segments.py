@@ -45,6 +45,7 @@ class Segments:
         self._lock = threading.Lock()
         self._done = merge(done)
         self._active = []
+        self.count = sum(end - start for start, end in self._done)     # bytes on disk
 
     def claim(self, owner=None):
         """Return a new Segment over the first hole, or None if there is none."""
@@ -92,6 +93,7 @@ class Segments:
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
+            self.count += count
             return count
 
     def release(self, segment):
@@ -146,13 +148,6 @@ class Segments:
         """(start, end) of the first missing bytes; `end` is None if it is the end of the file."""
         start, end = next(holes(self.done(), self._end), (self._end, self._end))
         return start, None if end == self._end else end
-
-    @property
-    def count(self):
-        """Bytes on disk."""
-        with self._lock:
-            return (sum(end - start for start, end in self._done)
-                    + sum(s.position - s.start for s in self._active))
 
     @property
     def complete(self):

@@ -20,7 +20,7 @@ class LowWater:
     """The low-water mark of one connection, which follows its speed; `most` is the highest, in bytes."""
 
     def __init__(self, most=None, clock=time.monotonic):
-        self._most, self._clock = most or most_here(), clock
+        self._most, self._clock = most, clock
         self._rate, self._count, self._since = 0.0, 0, clock()
 
     def moved(self, count):
@@ -34,6 +34,7 @@ class LowWater:
 
     def mark(self, certain):
         """Return how many bytes to wait for; `certain` bytes are known to be still to come."""
+        self._most = self._most or most_here()
         wanted = min(self._most, max(LEAST, int(self._rate * SECONDS)))
         return min(wanted, certain)
 

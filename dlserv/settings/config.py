@@ -108,7 +108,7 @@ TABLES = {
               "exceptions to deny_private: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0,
               "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
-        Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
+        Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
               "if a file of that name exists: rename uses \"name (1).ext\", never fails"),

@@ -10,7 +10,7 @@ import os
 
 from ..engine.folder import Folder
 from ..errors import LocalError, Unavailable, Unwritable
-from ..fs import free_bytes, mount_of, mounting
+from ..fs import Mountings, free_bytes, mount_of
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
 
@@ -23,6 +23,7 @@ class DownloadDir:
     def __init__(self, path):
         self.path = os.path.abspath(path)
         self.mount = None
+        self._mountings = Mountings()
 
     def open(self, fact):
         """Begin with what was remembered of it; gives what is to be remembered, or None.
@@ -52,7 +53,7 @@ class DownloadDir:
 
     def session(self, boot, below):
         """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
-        return f"{boot} {mounting(os.path.join(self.path, below)) or mounting(self.path)}"
+        return f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
 
     @property
     def free_bytes(self):

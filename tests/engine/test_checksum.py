@@ -21,7 +21,7 @@ def hexed(name, data=DATA):
 @pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
 def test_the_right_file_is_taken_and_its_sha_256_told(origin, attempt, folder, name):
     origin.put("/a", DATA)
-    done = attempt(origin.url("/a"), checksum=hexed(name)).run()
+    done = attempt(origin.url("/a"), checksum=hexed(name), settings={"hash": True}).run()
     assert (folder / "a").read_bytes() == DATA
     assert done.finished.checksum == hexed("sha-256")
 
@@ -41,7 +41,7 @@ def test_a_resumed_file_is_verified_as_a_whole(origin, attempt, folder):
 def test_a_large_file_is_hashed_while_it_comes(origin, attempt, folder):
     data = noise(WORTH_A_THREAD + 12345)
     origin.put("/a", data, script=[paced(40 * 2 ** 20, piece=2 ** 18)])
-    running = attempt(origin.url("/a"))
+    running = attempt(origin.url("/a"), settings={"hash": True})
     thread = threading.Thread(target=running.run)
     thread.start()
     until(lambda: any(each.name.endswith("-hash") for each in threading.enumerate()))
@@ -55,4 +55,4 @@ def test_an_algorithm_that_is_missing_here_is_told(origin, attempt, monkeypatch)
         raise ValueError("unsupported hash type " + name)
     monkeypatch.setattr(checksum.hashlib, "new", new)     # as a Python in FIPS mode says of md5
     origin.put("/a", DATA)
-    assert "cannot compute" in attempt(origin.url("/a")).fails(Permanent)
+    assert "cannot compute" in attempt(origin.url("/a"), checksum="md5=" + 32 * "0").fails(Permanent)

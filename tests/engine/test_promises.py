@@ -69,10 +69,16 @@ def test_the_second_time_may_be_right(origin, attempt, folder):
 
 def test_without_hashing_there_is_no_checksum(origin, attempt):
     origin.put("/a", DATA)
-    assert attempt(origin.url("/a"), settings={"hash": False}).run().finished.checksum is None
+    assert attempt(origin.url("/a")).run().finished.checksum is None
+
+
+@pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
+def test_only_the_promised_algorithm_is_computed(origin, attempt, monkeypatch, name):
+    computed, new = [], checksum.hashlib.new
+    monkeypatch.setattr(checksum.hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
     origin.put("/b", DATA)
-    assert attempt(origin.url("/b"), settings={"hash": False}, checksum=hexed("md5")).run() \
-        .finished.checksum == hexed("md5")
+    assert attempt(origin.url("/b"), checksum=hexed(name)).run().finished.checksum == hexed(name)
+    assert set(computed) == {name.replace("-", "")}
 
 
 @pytest.mark.parametrize("name, value", [
@@ -90,7 +96,7 @@ def test_a_digest_the_server_tells_is_checked_unasked(origin, attempt, folder, n
 def test_a_wrong_content_md5_is_only_a_warning(origin, attempt, folder):
     for name, told, notes in (("a", based("md5"), 0), ("b", based("md5", OTHER), 1), ("c", "nonsense", 0)):
         origin.put("/" + name, DATA, headers={"Content-MD5": told})
-        done = attempt(origin.url("/" + name)).run()
+        done = attempt(origin.url("/" + name), settings={"hash": True}).run()
         assert (folder / name).read_bytes() == DATA and done.finished.checksum == hexed("sha-256")
         assert len(done.notes) == notes and all("Content-MD5" in note for note in done.notes)
 
