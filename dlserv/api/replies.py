@@ -104,8 +104,8 @@ def error_reply(status, sentence, headers=(), code=None, **fields):
     return json_reply(dict(fields, errmsg=sentence, code=code or CODES[status]), status, headers)
 
 
-def failure_reply(error):
-    """Return the Reply to a request that failed with this errors.Error."""
+def failure_reply(error, refuse=error_reply):
+    """Return the Reply to a request that failed with this errors.Error; `refuse` makes it."""
     status, code = next(row[1:] for row in FAILURES if isinstance(error, row[0]))
     fields = {name: getattr(error, name) for name in ("key", "tid") if hasattr(error, name)}
-    return error_reply(status, str(error), code=code, **fields)
+    return refuse(status, str(error), code=code, **fields)

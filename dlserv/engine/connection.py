@@ -19,6 +19,10 @@ class Leave(Error):
     """The connection must end: another task needs its slot, or the limit was lowered."""
 
 
+class Surplus(Leave):
+    """The connection must end: there are more than wanted."""
+
+
 class Connection:
     """Fetches segments from one source; it is also the `throttle` of transfer.move."""
 
@@ -38,7 +42,9 @@ class Connection:
         move(stream, part, segments, segment, self)
 
     def take(self, wanted):
-        if self._is_surplus(self) or self._slot.asked_to_leave():
+        if self._is_surplus(self):
+            raise Surplus()
+        if self._slot.asked_to_leave():
             raise Leave()
         began = time.monotonic()
         count = self._bucket.take(wanted, self.stop)

@@ -1,10 +1,9 @@
-"""The connections of one download: how many, to which source, and for which bytes.
+"""Run the connections of one download: how many, to which source, for which bytes.
 
-The first answer is always used. More connections join while the server gives ranges,
-the file is large enough and the speed still grows: 1, 2, 4, 8. Each takes a hole, or
-half of what the slowest still has. One that fails, stalls or disagrees with the others
-is dropped, and the file goes on with the rest; only when none is left, and every source
-has failed, does `run` raise.
+The first answer is always used. More connections join if the server supports ranges, the
+file is large enough and they increase the speed (growth.py). Each takes a hole, or half of
+the slowest segment. A connection that fails, stalls or disagrees with the others is dropped
+and the others go on; `run` raises only if none is left and every source has failed.
 """
 
 import threading
@@ -15,21 +14,19 @@ from ..net.channel import Signal
 from ..net.host_limits import HostFull
 from ..threads import Thread
 from . import continuity
-from .connection import Connection, Leave
+from .connection import Connection, Leave, Surplus
+from .growth import Growth
 from .introduction import Introduction
 from .segments import LEAST
 
 
 class Fetch:
-    """Brings in the missing bytes of one Unfinished file.
+    """Fetches the missing bytes of one Unfinished.
 
-    `most` is how many connections there may be; it may be changed meanwhile.
+    `most` is the limit of connections; it may be changed at any time.
     """
 
-    GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
-    JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
-    PAYS = 1.1              # the factor that a doubling must bring to count as paying
-    REVIEW = 5.0            # seconds until it is seen again whether the last doubling has paid
+    MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, file, sources, limits, stop, note):
@@ -39,19 +36,18 @@ class Fetch:
         self.most = limits.connections
         self._changed = threading.Condition()
         self._open, self._alive, self._ended = [], [], []
-        self._target, self._losses, self._not_before = 1, 0, 0.0
-        self._speed, self._mark = 0.0, None
+        self._growth, self._losses = Growth(sources.known_connections()), 0
 
     @property
     def count(self):
-        """Connections that are open."""
+        """Open connections."""
         return len(self._alive)
 
     def run(self, answer, source):
-        """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
+        """Fetch the missing bytes, the answer's first; the answer's stream is closed.
 
-        Returns when all is here, or when no connection is left and another source, or the
-        same, is to be asked again. Raise the last error when there is no such source.
+        Return when all bytes are here, or when no connection is left and a source should be
+        asked again. Raise the last error if there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)
@@ -59,11 +55,15 @@ class Fetch:
             self._alone(answer, source)
 
     def wake(self):
-        """The download was told to stop."""
+        """Wake all threads, because the download's stop signal is set."""
         with self._changed:
             for connection in self._alive:
                 connection.stop.set()
             self._changed.notify_all()
+
+    @property
+    def _wanted(self):
+        return min(self._growth.target, self.most)
 
     def _may_grow(self):
         resource = self._file.resource
@@ -90,10 +90,10 @@ class Fetch:
 
     def _connection(self, source, stop, answer):
         return Connection(source, stop, self._limits.bucket, self._limits.min_speed,
-                          lambda connection: connection in self._alive[self.most:], answer)
+                          lambda connection: connection in self._alive[self._wanted:], answer)
 
     def _use_first(self, connection, answer):
-        """Use the answer that begins at the first missing byte, unless others have fetched that by now."""
+        """Use the answer, which begins at the first missing byte, unless others have fetched that byte."""
         segment = self._segments.claim(connection)
         if segment is None:
             answer.stream.close()
@@ -101,7 +101,7 @@ class Fetch:
             self._use(connection, answer, segment, continuity.Joint(self._file, segment))
 
     def _use(self, connection, answer, segment, joint):
-        """Move the answer's bytes into the segment, and give both back."""
+        """Move the answer's bytes into the segment; close the one and release the other."""
         try:
             try:
                 joint.begin(answer.stream)
@@ -118,13 +118,13 @@ class Fetch:
             answer.stream.close()
 
     def _move(self, connection, stream, segment):
-        """Move the stream's bytes, behind the size that the main source told as well."""
+        """Move the stream's bytes, even beyond the size that the main source has stated."""
         try:
             connection.move(stream, self._file.part, self._segments, segment)
         except Longer as change:
             if not (connection.source.is_main and self._file.lengthen(segment)):
                 raise
-            self._note("warning", f"{change}; the file is taken to its end")
+            self._note("warning", f"{change}; fetching the file to its end")
             connection.move(stream, self._file.part, self._segments, segment)
 
     # -- several ---------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Fetch:
             while (self._alive or self._ended) and not self._segments.complete:
                 with self._changed:
                     if not self._ended and not self._stop.is_set:
-                        self._changed.wait(self._interval())
+                        self._changed.wait(self._growth.interval)
                 self._stop.check()
                 self._miss()
                 while self._ended:
@@ -147,17 +147,13 @@ class Fetch:
         self._stop.check()
 
     def _await_comparisons(self):
-        """Wait until the last connections have compared where they meet. Raise Torn."""
+        """Wait until the last connections have compared the bytes where they meet. Raise Torn."""
         with self._changed:
             while self._alive and not self._stop.is_set:
                 self._changed.wait(0.5)
         for connection in self._ended:
             if isinstance(connection.error, continuity.Torn):
                 self._bury(connection)
-
-    def _interval(self):
-        growing = self._target < self.most and time.monotonic() >= self._not_before
-        return self.GROW_AFTER / 2 if growing else 0.5
 
     def _spawn(self, source, answer=None):
         connection = self._connection(source, Signal(), answer)
@@ -170,7 +166,7 @@ class Fetch:
             self._alive.append(connection)
         try:
             thread.start()
-        except (RuntimeError, MemoryError):     # the system has no thread left; this one has its own
+        except (RuntimeError, MemoryError):     # no thread to be had; use the current one
             connection.thread = threading.current_thread()
             self._serve(connection)
 
@@ -187,7 +183,7 @@ class Fetch:
         self._open.remove(connection)
 
     def _serve(self, connection):
-        """A connection's thread."""
+        """Run a connection to its end, in its thread."""
         try:
             self._work(connection)
         except Exception as error:
@@ -199,7 +195,7 @@ class Fetch:
             self._changed.notify_all()
 
     def _miss(self):
-        """Find connections whose threads ended without a word, as they do where there is no memory left."""
+        """Find connections whose threads have died silently, for lack of memory."""
         with self._changed:
             for connection in [each for each in self._alive if not each.thread.is_alive()]:
                 connection.error = connection.error or MemoryError()
@@ -227,17 +223,17 @@ class Fetch:
             self._sources.delivered(connection.source)
 
     def _claim(self, connection):
-        """The next segment: a hole, or a share of what another connection still has."""
+        """Return the next segment: a hole, or a part of another connection's segment; or None."""
         segment = self._segments.claim(connection)
         if segment is not None:
             return segment
         segment, victim = self._segments.split(connection, _seconds_left)
         if victim is not None and not victim.left:
-            victim.owner.stop.set()     # it stands still, and all it had is taken
+            victim.owner.stop.set()     # it is stalled, and its whole segment was taken
         return segment
 
     def _ask(self, client, source, segment, joint):
-        """Return an Answer for the segment, and what is to be compared around it, of the same file."""
+        """Return an Answer of the same file for the segment and the bytes to compare around it."""
         if not source.proven:
             self._introduction.introduce(source, client)
         start, end = joint.reach
@@ -252,13 +248,14 @@ class Fetch:
     # -- how many --------------------------------------------------------------------
 
     def _bury(self, connection):
-        """Draw the conclusion from a connection's end; raises if nothing can go on."""
+        """Handle the end of a connection. Raise its error if the download cannot go on."""
         self._close(connection)
         error, source = connection.error, connection.source
-        if isinstance(error, Stopped):      # it stood still, and another took over
+        if isinstance(error, Stopped):      # it was stalled, and another took over
             self._sources.failed(source)
         elif isinstance(error, (Leave, HostFull)):
-            self._shrink(self.REVIEW)
+            if not isinstance(error, Surplus):
+                self._shrink(self.MAKE_ROOM)
         elif isinstance(error, continuity.Torn):
             self._sources.separate()
             raise error
@@ -268,9 +265,9 @@ class Fetch:
             raise error
 
     def _lost(self, source, error):
-        """A connection has failed; raise if it was the last and no other source is worth a try."""
+        """Handle a failed connection. Raise the error if it was the last and no source is worth a try."""
         changed = isinstance(error, Changed)
-        is_news = changed and source.is_main        # what to do is seen when it is asked again
+        is_news = changed and source.is_main        # the next Inquiry decides
         if not (self._alive or is_news) and self._sources.alone:
             raise error
         source.single = source.single or changed
@@ -284,18 +281,13 @@ class Fetch:
             raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
     def _shrink(self, seconds):
-        """Go on with those that are left, without another for so long."""
-        self._target = min(max(1, self._target - 1), len(self._alive))
-        self._rest(seconds)
-
-    def _rest(self, seconds):
-        self._not_before = time.monotonic() + seconds
-        self._mark = None
+        """Use one connection less, for `seconds`."""
+        self._growth.shrink(time.monotonic(), len(self._alive), seconds)
 
     def _refill(self, now):
-        """Begin connections as long as there is something for them to do."""
+        """Begin connections up to the wanted number while there is work for them."""
         self._grow(now)
-        while (len(self._alive) < min(self._target, self.most) and self._segments.has_work(_seconds_left)
+        while (len(self._alive) < self._wanted and self._segments.has_work(_seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:
@@ -303,29 +295,15 @@ class Fetch:
             self._spawn(source)
 
     def _grow(self, now):
-        """Double the number while each doubling pays."""
-        if now < self._not_before or self._target >= self.most or not self._alive:
+        """Measure the speed and adjust the wanted number, unless a connection is held or has just begun."""
+        if not self._alive or any(not each.pace.count or each.pace.held for each in self._alive):
             return
-        if any(not connection.pace.count or connection.pace.held for connection in self._alive):
-            return      # the last ones are still on their way, or a limit is what holds them back
-        if not self._introduction.is_possible:
-            return
-        count = self._segments.count
-        if self._mark is None:
-            self._mark = (now, count)
-            return
-        elapsed = now - self._mark[0]
-        if elapsed < self.GROW_AFTER:
-            return
-        speed = (count - self._mark[1]) / elapsed
-        if speed >= self._speed * self.PAYS:
-            self._speed, self._mark = speed, None
-            self._target = min(self.most, 2 * max(self._target, len(self._alive)))
-        elif elapsed >= self.JUDGE_AFTER:
-            if speed * self.PAYS < self._speed:
-                self._speed = 0.0       # the line is another one now: see what a doubling brings
-            self._rest(self.REVIEW)
-            self._mark = now, count     # what the last one brought is seen better after a while
+        if self._introduction.is_possible:
+            count = self._segments.count
+            left = max(0, (self._segments.total or 0) - count)
+            learned = self._growth.look(now, count, len(self._alive), self.most, left)
+            if learned is not None:
+                self._sources.learn_connections(learned)
 
 
 def _seconds_left(segment):

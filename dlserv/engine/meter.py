@@ -98,7 +98,7 @@ class Pace:
         self.held = False
 
     def moved(self, count, over):
-        """Record `count` bytes; return the bytes/s of a window of `over` seconds when it is full, else None."""
+        """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full, else None."""
         now = self._clock()
         self._busy += now - self._last
         self._last = now

@@ -57,6 +57,11 @@ class Source:
     def name(self):
         return self.url.netloc
 
+    @property
+    def endpoint(self):
+        """The server after redirects, as "host:port"."""
+        return (self.located or self.url).endpoint
+
     def open(self, client, **ask):
         """Open the URL of the last redirect, or the original URL again if that has expired."""
         if self.located is not None:
@@ -86,6 +91,19 @@ class Sources:
     def opener(self, stop, extra=False):
         """Return an Opener for the URLs; `extra` is true for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)
+
+    def known_connections(self):
+        """Return what earlier downloads from the host have learned about connections, or None; see Growth."""
+        return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
+
+    def learn_connections(self, learned):
+        """Store a result of Growth.look for the next download from the host."""
+        if self._teaches:
+            self._network.hosts.learn_connections(self.all[0].endpoint, learned)
+
+    @property
+    def _teaches(self):
+        return len(self.all) == 1 and self._network is not None
 
     def find(self, url):
         """Return the Source of this URL as text, or None."""

@@ -154,7 +154,8 @@ class _Session:
         port = passive_port(reply)
         if port is not None:
             return self._carry(port)
-        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}", word="ftp")
+        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}",
+                                       word="ftp")
 
     def _carry(self, port):
         return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)

@@ -21,9 +21,7 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds; a longer Retry-After is cut to this
 class HostFull(Temporary):
     """The server has no slot for one more connection now; `by_us` says that we hold the others."""
 
-    by_us = False
-
-    word = "refused"
+    by_us, word = False, "refused"
 
 
 class HostClosed(Temporary):
@@ -64,6 +62,12 @@ class Visitor:
         """Return a Slot; see HostLimits.acquire."""
         refused_at = self._gate.refused_at if endpoint == self._gate.endpoint else None
         return self._gate.limits.acquire(endpoint, stop, extra, self._tid, refused_at)
+
+    def known_connections(self, endpoint):
+        return self._gate.limits.known_connections(endpoint)
+
+    def learn_connections(self, endpoint, learned):
+        self._gate.limits.learn_connections(endpoint, learned)
 
 
 class Slot:
@@ -106,13 +110,15 @@ class _State:
 class HostLimits:
     """The limits of all servers for one daemon; each has `settings.download.max_per_host` slots."""
 
-    REMEMBER = 600.0        # seconds that a lowered ceiling lasts
+    REMEMBER = 600.0        # seconds that a lowered ceiling and a learned number of connections last
+    MOST_LEARNED = 1000     # servers for which that number is kept
     LOOK = 0.2              # seconds between checks of the stop signal while waiting
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
         self._changed = threading.Condition()
         self._states = {}
+        self._learned = {}          # endpoint: (clock time of its end, what Growth.look returned)
 
     def acquire(self, endpoint, stop, extra, tid=None, refused_at=None):
         """Return a Slot for a connection of the task `tid`; wait for one unless it is an `extra` one.
@@ -191,6 +197,19 @@ class HostLimits:
             state.ceiling = max(1, min(self._limit(state), state.active - 1))
             state.halved = self.clock()
             return state.active > 1
+
+    def learn_connections(self, endpoint, learned):
+        """Store for a while how many connections a download from the server needs; see Growth.look."""
+        with self._changed:
+            self._learned.pop(endpoint, None)
+            self._learned[endpoint] = self.clock() + self.REMEMBER, learned
+            while len(self._learned) > self.MOST_LEARNED:
+                del self._learned[next(iter(self._learned))]
+
+    def known_connections(self, endpoint):
+        """Return what `learn_connections` stored for the server, or None."""
+        until, learned = self._learned.get(endpoint, (0.0, None))
+        return learned if self.clock() < until else None
 
     def forgive(self, tid):
         """End the closures recorded under a task, because it was deleted."""

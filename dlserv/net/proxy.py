@@ -216,7 +216,7 @@ def _socks(channel, proxy, host, port):
     version, reply, _, kind = channel.recv_exactly(4)
     if reply:
         family = Temporary if reply in _SOCKS_TEMPORARY else Permanent
-        raise family("the SOCKS proxy refused: %s" % _SOCKS_REASONS.get(reply, "code %d" % reply), word="refused")
+        raise family(f"the SOCKS proxy refused: {_SOCKS_REASONS.get(reply, f'code {reply}')}", word="refused")
     length = {1: 4, 4: 16}.get(kind) or channel.recv_exactly(1)[0]
     channel.recv_exactly(length + 2)
 

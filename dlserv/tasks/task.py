@@ -15,8 +15,8 @@ from ..settings import options
 from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, VERIFY,
-                     next_state)
+from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES,
+                     VERIFY, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
@@ -52,8 +52,8 @@ class Task(Figures):
                "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
                "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
                "deleting": False, "progress": None, "file": None, "previous": None, "shortage": None,
-               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False, "verifying": False,
-               "verified_time": 0.0}
+               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
+               "verifying": False, "verified_time": 0.0}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -256,7 +256,7 @@ class Task(Figures):
 
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
-        if before in ENDED:
+        if before in ENDED and self.state not in ENDED:
             self.life += 1
         if self._registry is not None:
             self._registry.moved(self, before)
@@ -295,7 +295,8 @@ SHAPE = record.Shape(Task, {
     "verifying": record.FLAG, "verified_time": record.TIME},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
-    since={"repeats": 0, "reason": None, "verifying": False, "verified_time": 0.0, "life": 0, "end_time": 0.0})
+    since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
+           "verified_time": 0.0})
 
 
 def check_url(url):

@@ -99,7 +99,7 @@ def test_over_tls_long_messages_and_short_ones_are_answered(settings):
         assert ws.next() == note("DownloadStop", tid[:16])
         ws.put(frame(PING, b"p"))
         assert ws.receive() == (PONG, b"p")
-        server.stop()
+        server.aria2.close()
         assert ws.ending() == 1001
 
 

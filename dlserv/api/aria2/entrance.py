@@ -49,14 +49,14 @@ def refuse_xml(daemon, request):
     raise NotFound("XML-RPC is not spoken here; use /jsonrpc")
 
 
-def refuse(status, sentence, code=None):
-    """Return the Reply to a request that cannot be read; `code` is REST's word for it."""
-    return refusal(400 if status < 500 else status, sentence, INVALID_REQUEST)
+def refuse(status, sentence, headers=(), **rest):
+    """Return the Reply to a request that cannot be read; `rest` is for REST's envelope."""
+    return refusal(400 if status < 500 else status, sentence, INVALID_REQUEST, headers)
 
 
-def refusal(status, sentence, code=FAILED):
+def refusal(status, sentence, code=FAILED, headers=()):
     """Return the Reply to what is refused as a whole."""
-    return Reply(status, _HEADERS, failure(RpcError(sentence, code)).body)
+    return Reply(status, _HEADERS + list(headers), failure(RpcError(sentence, code)).body)
 
 
 def _reply(answer, caller):
@@ -82,9 +82,8 @@ def _open_websocket(request):
     """Return the 101 whose body goes on with the connection."""
     problem = frames.handshake_error(request.headers)
     if problem is not None:
-        reply = refusal(problem[0], problem[1], INVALID_REQUEST)
         version = [("Sec-WebSocket-Version", "13")] if problem[0] == 426 else []
-        return reply._replace(headers=reply.headers + version)
+        return refusal(problem[0], problem[1], INVALID_REQUEST, version)
     server = request.server
     caller = server.aria2.caller(request)
     refused = caller.refusal()

@@ -13,7 +13,7 @@ import json
 from collections import namedtuple
 
 from ...errors import Error, InvalidValue
-from ..replies import to_json
+from ...units import safe_json
 from ..requests import parse_json
 
 FAILED = 1                      # whatever the method itself objects to
@@ -63,7 +63,7 @@ def answer_to(request, call):
 
 def failure(error, identity=None):
     """Return the Answer that is this RpcError."""
-    return Answer(False, _encode(identity, b"error", to_json(error.as_value())))
+    return Answer(False, _encode(identity, b"error", _json(error.as_value())))
 
 
 def notification(method, gid):
@@ -78,7 +78,7 @@ def _answer_one(request, call):
             raise RpcError("Invalid Request.", INVALID_REQUEST)
         if not isinstance(params, list):
             raise RpcError("Invalid params.", INVALID_PARAMS)
-        result = _multicall(params, call) if method == MULTICALL else to_json(call(method, params))
+        result = _multicall(params, call) if method == MULTICALL else _json(call(method, params))
     except RpcError as error:
         return failure(error, identity)
     return Answer(True, _encode(identity, b"result", result))
@@ -96,9 +96,9 @@ def _multicall(params, call):
     results = _Bounded()
     for entry in params[0]:
         try:
-            results.add(b"[" + to_json(_call_entry(entry, call)) + b"]")
+            results.add(b"[" + _json(_call_entry(entry, call)) + b"]")
         except RpcError as error:
-            results.add(to_json(error.as_value()))
+            results.add(_json(error.as_value()))
     return b"[" + b",".join(results.parts) + b"]"
 
 
@@ -120,8 +120,12 @@ def without_token(params):
     return None, params
 
 
+def _json(value):
+    return safe_json(value).encode()
+
+
 def _encode(identity, name, value):
-    return b'{"id":' + to_json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
+    return b'{"id":' + _json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
 
 
 class _Bounded:
@@ -133,6 +137,6 @@ class _Bounded:
     def add(self, part, identity=None):
         if self._size + len(part) > LONGEST:
             error = RpcError("the answer would be too large; ask for less at a time")
-            part = to_json(error.as_value()) if identity is None else failure(error, identity).body
+            part = _json(error.as_value()) if identity is None else failure(error, identity).body
         self._size += len(part)
         self.parts.append(part)

@@ -137,6 +137,7 @@ _STATUS = {
     "status": lambda teller, task, told: word(task),
     "uploadLength": lambda teller, task, told: "0",
     "uploadSpeed": lambda teller, task, told: "0",
+    "verifyIntegrityPending": lambda teller, task, told: "true" if task.verifying else None,
 }
 
 
