@@ -3,7 +3,7 @@
 import hashlib
 
 STATES = ("downloading", "paused", "finished", "invalid", "queued")
-# Stripped around a URL; U+2028 and U+2029, which nobody types, are not.
+# Stripped around a URL; U+2028 and U+2029, which are never typed, are not.
 BLANKS = " \t\r\n\f\v\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006" \
     "\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 SETTLED = ("finished", "invalid", "paused")     # the task does not go on by itself

@@ -19,7 +19,7 @@ The journey of one byte, module by module:
     net/remote_file          the Resource: size, validators and digest from the head
     engine/inquiry           accepts the answer; continuity.py compares it with the bytes on disk
     engine/publish           creates the part file, after the observer has stored its name
-    engine/fetch             gives each connection a Segment of the file
+    engine/fetch             assigns each connection a Segment of the file
     engine/transfer          splices or copies the byte into the PartFile, as ratelimit.py allows
     engine/checksum          hashes it, and compares the digest when the last byte is here
     engine/folder            links the part file to its final name, never over another file
@@ -151,12 +151,12 @@ class Download:
 
     @property
     def disk_failed(self) -> bool:
-        """Whether bytes written since the last successful flush may be lost."""
+        """True if bytes written since the last successful flush may be lost."""
         return self._file.disk_failed
 
     @property
     def is_flushed(self) -> bool:
-        """Whether a flush has succeeded since the last byte was written."""
+        """True if a flush has succeeded since the last byte was written."""
         return self._file.is_flushed
 
     @property

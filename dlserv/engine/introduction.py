@@ -17,7 +17,7 @@ class Introduction:
 
     @property
     def is_possible(self):
-        """Whether enough bytes are on disk to compare with."""
+        """True if enough bytes are on disk to compare with."""
         self._possible = self._possible or any(self._range_for(source) for source in self._sources.all)
         return self._possible
 

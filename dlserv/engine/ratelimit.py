@@ -44,7 +44,7 @@ class TokenBucket:
 
     @property
     def limited(self):
-        """Whether this bucket or an ancestor has a limit."""
+        """True if this bucket or an ancestor has a limit."""
         return bool(self._rate) or (self._parent is not None and self._parent.limited)
 
     def take(self, wanted, stop):

@@ -32,7 +32,7 @@ class Segment:
 
     @property
     def is_endless(self):
-        """Whether the segment has no known end but that of its stream."""
+        """True if the segment has no known end but that of its stream."""
         return self.end == ENDLESS
 
 

@@ -161,12 +161,12 @@ class Sources:
 
     @property
     def alone(self):
-        """Whether at most one source is left."""
+        """True if at most one source is left."""
         return sum(1 for source in self.all if not source.banned) < 2
 
     @property
     def fresh(self):
-        """Whether a source has not failed since it last delivered."""
+        """True if a source has not failed since it last delivered."""
         return any(not source.banned and not source.failures for source in self.all)
 
     def forget_proofs(self):

@@ -106,12 +106,12 @@ class Unfinished:
 
     @property
     def disk_failed(self):
-        """Whether bytes written since the last successful flush may be lost."""
+        """True if bytes written since the last successful flush may be lost."""
         return self.part is not None and self.part.has_failed
 
     @property
     def is_flushed(self):
-        """Whether a flush has succeeded since the last byte was written."""
+        """True if a flush has succeeded since the last byte was written."""
         return not self.disk_failed and self._flushed == self.segments.count
 
     def flush(self):
@@ -238,7 +238,7 @@ class Unfinished:
 
     @property
     def is_useless(self):
-        """Whether no later attempt can use the bytes, since a file of unknown size cannot be resumed."""
+        """True if no later attempt can use the bytes, since a file of unknown size cannot be resumed."""
         return self.part is not None and self.resource.total is None
 
     def leave(self, error, keep):

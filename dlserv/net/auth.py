@@ -23,7 +23,7 @@ class Challenge(namedtuple("Challenge", "scheme parameters")):
 
     @property
     def is_stale(self):
-        """Whether the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
+        """True if the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
         return self.scheme == "digest" and self.parameters.get("stale", "").lower() == "true"
 
 

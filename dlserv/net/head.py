@@ -61,7 +61,7 @@ class Head(namedtuple("Head", "version status reason fields")):
 
     @property
     def keeps_open(self):
-        """Whether the server accepts another request on this connection (RFC 9112, 9.3)."""
+        """True if the server accepts another request on this connection (RFC 9112, 9.3)."""
         wishes = self.fields.tokens("Connection")
         return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
 

@@ -57,7 +57,7 @@ class Route:
 
     @property
     def _is_forwarded(self):
-        """Whether a proxy reads and forwards the requests, instead of tunnelling bytes."""
+        """True if a proxy reads and forwards the requests, instead of tunnelling bytes."""
         return (self._proxy is not None and self._proxy.scheme in ("http", "https")
                 and self._url.scheme in ("http", "ftp"))
 

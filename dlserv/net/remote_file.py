@@ -60,7 +60,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
     @property
     def resumable(self):
-        """Whether the rest of the file can be fetched later and checked to be of the same file."""
+        """True if the rest of the file can be fetched later and checked to be of the same file."""
         return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property

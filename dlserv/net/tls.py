@@ -86,7 +86,7 @@ class Tls:
 
 
 def load_authorities(path, context=None):
-    """Add the certificates in a PEM file to those that the context trusts. Raises OSError or ValueError."""
+    """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
     check_file(path)
     if ssl is None:
         return
@@ -97,7 +97,7 @@ def load_authorities(path, context=None):
 
 
 def load_certificate(path, context=None):
-    """Let the context present the certificate, with its key, in a PEM file. Raises OSError or ValueError."""
+    """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
     check_file(path)
     if ssl is None:
         return

@@ -135,7 +135,7 @@ class Store:
 
     @property
     def is_writable(self) -> bool:
-        """Whether the last write succeeded and further ones are accepted."""
+        """True if the last write succeeded and further ones are accepted."""
         return not self._owed and not self._closed and self._thread.is_alive()
 
     @property
