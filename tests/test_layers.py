@@ -113,6 +113,8 @@ def _package(name, level):
 
 def _module_level(tree):
     for node in tree.body:
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
+            continue        # never runs
         yield node
         if isinstance(node, (ast.Try, ast.If)):
             yield from ast.walk(node)
