@@ -25,22 +25,44 @@ def file_system(path):
     return found
 
 
-def mounting(path):
+def mounting(path, marks):
     """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
 
     Linux numbers mounts and devices with the lowest number that is free, so those come again.
-    What belongs to a mount or a device in /sys is made with it and has its own inode.
+    What belongs to a mount or a device in /sys is made with it and has its own inode. `marks`
+    is a dict in which the places are remembered by device.
     """
     try:
         device = os.stat(path).st_dev
     except OSError:
         return None
-    number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
+    if device not in marks:
+        marks[device] = _marks(device)
+    return " ".join(["%x" % device] + [_state(mark) for mark in marks[device]])
+
+
+def _marks(device):
+    """Return the files and folders in /sys that belong to the device or to its mount."""
+    if not hasattr(os, "major"):
+        return []
+    number = "%d:%d" % (os.major(device), os.minor(device))
     block = os.path.realpath("/sys/dev/block/" + number)
-    places = [block, "/sys/class/bdi/" + number] + [
-        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
-    marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
-    return " ".join(filter(None, [number] + marks + [_inode(place) for place in sorted(places)]))
+    places = [block, os.path.join(block, "diskseq"), os.path.join(block, "../diskseq")]
+    if not os.path.exists(block):       # NFS, FUSE and others have no device but this
+        places = ["/sys/class/bdi/" + number]
+    places += [os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in sorted(_names("/sys/fs"))]
+    return [place for place in places if os.path.exists(place)]
+
+
+def _state(mark):
+    """Return the number in a file, or the inode of a folder."""
+    try:
+        if mark.endswith("diskseq"):
+            with open(mark, encoding="ascii") as file:
+                return file.readline().strip()
+        return "%d" % os.stat(mark).st_ino
+    except (OSError, UnicodeDecodeError):
+        return "-"
 
 
 def _names(path):
@@ -48,21 +70,6 @@ def _names(path):
         return os.listdir(path)
     except OSError:
         return []
-
-
-def _inode(path):
-    try:
-        return "%d" % os.stat(path).st_ino
-    except OSError:
-        return ""
-
-
-def _first_line(path):
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.readline().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def mount_of(path):

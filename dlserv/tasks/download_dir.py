@@ -22,7 +22,7 @@ class DownloadDir:
 
     def __init__(self, path):
         self.path = os.path.abspath(path)
-        self.mount = None
+        self.mount, self._marks = None, {}
 
     def open(self, fact):
         """Begin with what was remembered of it; gives what is to be remembered, or None.
@@ -52,7 +52,8 @@ class DownloadDir:
 
     def session(self, boot, below):
         """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
-        return f"{boot} {mounting(os.path.join(self.path, below)) or mounting(self.path)}"
+        path = os.path.join(self.path, below)
+        return f"{boot} {mounting(path, self._marks) or mounting(self.path, self._marks)}"
 
     @property
     def free_bytes(self):
