@@ -17,17 +17,18 @@ import time
 
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
-from .errors import Conflict, Forbidden, InvalidValue, LocalError, NotFound, RequestError, StoreBroken
-from .fs import file_system, free_bytes
+from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, Permanent, RequestError,
+                     StoreBroken, Unavailable)
+from .fs import check_file, file_system, free_bytes
 from .net.address_policy import AddressPolicy
 from .net.cookies import CookieFile
 from .net.host_limits import HostLimits
 from .net.netrc import Netrc
 from .net.pool import Pool
 from .net.proxy import Network
-from .net.tls import Tls
+from .net.tls import Tls, load_authorities, load_certificate
 from .settings import options
-from .settings.config import Config, is_live
+from .settings.config import Config, fixed_names, is_live
 from .settings.current import Settings
 from .state.store import FACT, Store
 from .tasks.attempt import wait_for_all
@@ -37,6 +38,7 @@ from .tasks.registry import TaskRegistry, boot_id
 from .tasks.runner import Runner
 from .tasks.states import FINISHED, INVALID, PAUSED, QUEUED
 from .tasks.task import Task, check_url
+from .tasks.verification import Verification
 from .version import __version__
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
@@ -65,6 +67,7 @@ class Daemon:
             if getattr(self.config.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._started, self._began = False, time.monotonic()
+        self._confined = self.config.download.deny_private
         self._keep, self._configuring = keep, threading.Lock()
         self._origins = origins or {}
         self._folder, self._cookie_file = folder, CookieFile()
@@ -76,6 +79,7 @@ class Daemon:
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
         self._deletions = Deletions(self._registry, self._download_dir)
+        self._verification = Verification(self._registry, self._download_dir)
 
     @property
     def config(self):
@@ -101,6 +105,7 @@ class Daemon:
             self._deletions.finish_interrupted(interrupted)
             log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
             self._runner.start()
+            self._verification.start()
         except BaseException:
             self._end()
             raise
@@ -128,6 +133,7 @@ class Daemon:
     def _end(self):
         """End all threads and close the database, whatever fails on the way."""
         with contextlib.closing(self._registry), contextlib.closing(self._network.pool):
+            self._verification.stop()
             self._runner.stop()
 
     def __enter__(self):
@@ -155,7 +161,7 @@ class Daemon:
             try:
                 tasks.append(self._make_task(url, posted or {}, notes))
             except RequestError as error:
-                failures.append((url, error))
+                failures.append((url, error.bare()))
         taken, refused = self._registry.add_all(tasks)
         self._runner.enqueue_all(taken)
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
@@ -181,6 +187,14 @@ class Daemon:
         """
         _raise_first(self.restart_all([tid]))
 
+    def verify(self, tid):
+        """Compute the SHA-256 of a finished task's file in the background. Raise NotFound or Conflict.
+
+        The task's `file.checksum` and `verified_time` say so when it is done, and its `error`
+        and log if it is not the one known before.
+        """
+        _raise_first(self.verify_all([tid]))
+
     def change(self, tid, url=None, posted=None):
         """Give the task another URL of the same file, or other options; a None takes one back.
 
@@ -203,9 +217,10 @@ class Daemon:
         _raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
-        """Give a waiting task another place: "top", "bottom", "up" or "down" within its priority.
+        """Move a waiting task to another place of `queue`, within its priority.
 
-        Raises NotFound or Conflict.
+        `to` is "top", "bottom", "up", "down", or an index; one that is out of range is the
+        nearest that is possible. Raises NotFound or Conflict.
         """
         def reorder(task):
             changes = {}
@@ -225,6 +240,15 @@ class Daemon:
             return task.changes()
 
         return self._registry.act_on_all(tids, restart)
+
+    def verify_all(self, tids):
+        """Verify the file of each; return [(tid, RequestError), …] of those that could not be."""
+        def verify(task):
+            task.verify()
+            self._verification.enqueue(task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, verify)
 
     def pause_all(self, tids):
         """Pause each; gives [(tid, RequestError), …] of those that could not be."""
@@ -276,6 +300,10 @@ class Daemon:
         """The Tasks, oldest first; those in one state if it is named."""
         return self._registry.list(state)
 
+    def queue(self):
+        """Return the Tasks that wait or are paused, the next one first."""
+        return self._registry.queue()
+
     def counts(self):
         """{state: how many tasks are in it}, every state named."""
         return self._registry.counts()
@@ -288,9 +316,9 @@ class Daemon:
         """
         return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
-    def subscribe(self):
-        """An events.Subscription to what happens to tasks from now on."""
-        return self._registry.events.subscribe()
+    def subscribe(self, most=1000):
+        """Return an events.Subscription to what happens to tasks from now on, at most `most` events behind."""
+        return self._registry.events.subscribe(most)
 
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""
@@ -327,15 +355,32 @@ class Daemon:
         return sorted(named.union(filter(options.is_folder, found))), whole
 
     def health(self):
-        """{"repaired": a sentence} if the database was found damaged at the start, else {}."""
+        """Return {"repaired": a sentence} if the database was damaged at the start, else {}.
+
+        Raises StoreBroken or Unavailable if the daemon cannot work; their sentences name no
+        path, for anybody may read them.
+        """
         store = self._registry.store
-        repaired = store and store.repaired
-        return {"repaired": repaired} if repaired else {}
+        if store is None or not store.is_writable:
+            raise StoreBroken("the database cannot be written")
+        if not self._download_dir.is_there():
+            raise Unavailable("the download directory is not there; its disk may be missing")
+        if not self._runner.is_alive():
+            raise Unavailable("the scheduler has died; start the daemon again")
+        return {"repaired": store.repaired} if store.repaired else {}
 
     def outcomes(self):
         """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""
         with self._registry.lock:
             return dict(self._runner.outcomes.counts)
+
+    def reasons(self):
+        """Return ({reason: attempts that failed for good}, {reason: attempts that were made again}).
+
+        A reason is one of errors.REASONS, or None.
+        """
+        with self._registry.lock:
+            return dict(self._runner.outcomes.failed), dict(self._runner.outcomes.retried)
 
     def open_file(self, tid):
         """(the task, a binary file object) of a finished task's file, if it is still that file.
@@ -362,15 +407,18 @@ class Daemon:
     def configure(self, changes):
         """Change settings while it runs; `changes` has the shape of the configuration file.
 
-        All or nothing, at once. Raises InvalidValue, Forbidden for those that count only
-        from the start, and what `keep` raises.
+        All or nothing, at once. Raises InvalidValue, Forbidden for one of `fixed_settings`,
+        and what `keep` raises.
         """
         with self._configuring:
             config = self.config.changed(changes)
-            fixed = [name for name in config.names(changes) if not is_live(name)]
-            if fixed:
-                raise Forbidden("%s cannot be changed while it runs; set it in the configuration file "
-                                "and start anew" % " and ".join(fixed))
+            fixed = self.fixed_settings()
+            refused = [name for name in config.names(changes) if name in fixed]
+            if refused:
+                when = "send SIGHUP" if is_live(refused[0]) else "start the daemon again"
+                others = f" and {len(refused) - 1} more" if refused[1:] else ""
+                raise Forbidden(f"{refused[0]}{others} cannot be changed over the API; set it in the "
+                                f"configuration file or the environment, and {when}", refused[0])
             self._check_files(config.download)
             if self._keep is not None:
                 self._keep(changes, config)
@@ -381,15 +429,23 @@ class Daemon:
         return {name: self._origins.get(name) for name in self.config.names(self.config.masked())}
 
     def reload(self, settings):
-        """Take settings anew, those that may change; gives the names of those that wait for a start.
+        """Use new settings as far as they may change; return the names of those that wait for a start.
 
         Raises InvalidValue.
         """
         with self._configuring:
             config = Config.parse(settings)
             self._check_files(config.download)
+            self._confined = config.download.deny_private
             self._apply(self.config.with_live_of(config))
             return self.config.differences(config)
+
+    def fixed_settings(self):
+        """Return the names, "section.key", of the settings that `configure` refuses.
+
+        With deny_private set at the start or by `reload`, they include what would lift it.
+        """
+        return fixed_names(self._confined)
 
     # -- inside ----------------------------------------------------------------------
 
@@ -410,11 +466,17 @@ class Daemon:
         return task
 
     def _check_files(self, settings):
-        """Raises InvalidValue if a file that a setting names cannot be read."""
-        for key, path in (("ca_file", settings.ca_file), ("client_cert", settings.client_cert),
-                          ("cookies_file", self._cookies_path(settings))):
-            if path and not os.access(path, os.R_OK):
-                raise InvalidValue("download." + key, "%s cannot be read" % path)
+        """Raise InvalidValue if a file that a setting names cannot be loaded."""
+        for key, path, load in (("ca_file", settings.ca_file, load_authorities),
+                                ("client_cert", settings.client_cert, load_certificate),
+                                ("cookies_file", self._cookies_path(settings), self._cookie_file.read)):
+            try:
+                if path:
+                    check_file(path)
+                    load(path)
+            except (OSError, ValueError, Permanent) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InvalidValue("download." + key, f"{path} cannot be loaded: {reason}") from None
 
     def _cookies_path(self, settings):
         name = settings.cookies_file

@@ -17,6 +17,11 @@ import errno
 import re
 import socket
 
+from .units import clean
+
+# The words of Error.word, a closed list.
+REASONS = ("timeout", "not_found", "network", "dns", "tls", "auth", "http", "ftp", "no_space", "exists", "disk",
+           "checksum", "redirects", "range", "refused", "clock", "bug")
 _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "timeout", 410: "not_found",
                  416: "range"}
 
@@ -24,12 +29,19 @@ _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "
 class Error(Exception):
     """The root of them all; never raised itself.
 
-    `word` says in one word what a task met: timeout, not_found, network, dns, tls, auth, http,
-    ftp, no_space, exists, disk, checksum, redirects, range, refused, clock or bug. It is None
-    where another error, which this one came from, says more; see `reason_of`.
+    `word` is the one of REASONS that says what a task met. It is None where another error,
+    which this one came from, says more; see `reason_of`.
     """
 
     word = None
+
+    def bare(self):
+        """Return the error without its traceback and causes, which keep every frame they came through alive.
+
+        For errors that are collected instead of raised: thousands of tracebacks are gigabytes.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Stopped(Error):
@@ -63,7 +75,11 @@ class Conflict(RequestError):
 
 
 class Forbidden(RequestError):
-    """What was asked for is not for this caller to do."""
+    """The caller is not allowed to do this; `key` names the field it was about."""
+
+    def __init__(self, sentence, key):
+        super().__init__(sentence)
+        self.key = key
 
 
 class Full(RequestError):
@@ -91,7 +107,7 @@ class TransferError(Error):
     redirected = False
 
     def __init__(self, reason, status=None, word=None):
-        super().__init__(re.sub("[\0- \x7f-\x9f\ud800-\udfff]+", " ", reason).strip()[:300])
+        super().__init__(re.sub(" +", " ", clean(reason, " ")).strip()[:300])
         self.status = status
         if word is not None or status is not None:
             self.word = word or _STATUS_WORDS.get(status, "http")
@@ -164,6 +180,12 @@ class Unavailable(Unwritable):
     def __init__(self, reason, is_loss=False):
         super().__init__(reason)
         self.is_loss = is_loss
+
+
+class Altered(LocalError):
+    """A finished file is not what it was when it was downloaded."""
+
+    word = "checksum"
 
 
 class NameTooLong(Unwritable):

@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import re
+import select
 import shutil
+import stat
 
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # as /proc writes blanks, tabs, line ends and backslashes
 
@@ -25,44 +27,36 @@ def file_system(path):
     return found
 
 
-def mounting(path, marks):
-    """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None.
+class Mountings:
+    """Tells one mounting of a disk from the next; remembers what it found while the inodes stay the same.
 
     Linux numbers mounts and devices with the lowest number that is free, so those come again.
-    What belongs to a mount or a device in /sys is made with it and has its own inode. `marks`
-    is a dict in which the places are remembered by device.
+    What belongs to a mount or a device in /sys is made with it and has its own inode.
     """
-    try:
-        device = os.stat(path).st_dev
-    except OSError:
-        return None
-    if device not in marks:
-        marks[device] = _marks(device)
-    return " ".join(["%x" % device] + [_state(mark) for mark in marks[device]])
+
+    def __init__(self):
+        self._known = {}        # device: ([(place in /sys, its inode), …], what was found)
+
+    def of(self, path):
+        """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None."""
+        try:
+            device = os.stat(path).st_dev
+        except OSError:
+            return None
+        places, text = self._known.get(device, ((), ""))
+        if not places or any(_inode(place) != inode for place, inode in places):
+            places, text = self._known[device] = _examine(device)
+        return text
 
 
-def _marks(device):
-    """Return the files and folders in /sys that belong to the device or to its mount."""
-    if not hasattr(os, "major"):
-        return []
-    number = "%d:%d" % (os.major(device), os.minor(device))
+def _examine(device):
+    """Return ([(place in /sys, its inode), …], the text that names this mounting of the device)."""
+    number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    places = [block, os.path.join(block, "diskseq"), os.path.join(block, "../diskseq")]
-    if not os.path.exists(block):       # NFS, FUSE and others have no device but this
-        places = ["/sys/class/bdi/" + number]
-    places += [os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in sorted(_names("/sys/fs"))]
-    return [place for place in places if os.path.exists(place)]
-
-
-def _state(mark):
-    """Return the number in a file, or the inode of a folder."""
-    try:
-        if mark.endswith("diskseq"):
-            with open(mark, encoding="ascii") as file:
-                return file.readline().strip()
-        return "%d" % os.stat(mark).st_ino
-    except (OSError, UnicodeDecodeError):
-        return "-"
+    places = [(place, _inode(place)) for place in sorted([block, "/sys/class/bdi/" + number] + [
+        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")])]
+    marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
+    return places, " ".join(filter(None, [number] + marks + [inode for _, inode in places]))
 
 
 def _names(path):
@@ -70,6 +64,21 @@ def _names(path):
         return os.listdir(path)
     except OSError:
         return []
+
+
+def _inode(path):
+    try:
+        return "%d" % os.stat(path).st_ino
+    except OSError:
+        return ""
+
+
+def _first_line(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def mount_of(path):
@@ -82,10 +91,54 @@ def mount_of(path):
 
 def free_bytes(path):
     """Bytes free on the file system that holds `path`, or None where that cannot be told."""
+    return disk_usage(path)[0]
+
+
+def disk_usage(path):
+    """Return (free bytes, all bytes) of the file system that holds `path`, (None, None) if unknown."""
     try:
-        return shutil.disk_usage(path).free
+        usage = shutil.disk_usage(path)
     except OSError:
-        return None
+        return None, None
+    return usage.free, usage.total
+
+
+def check_file(path, most=2 ** 24):
+    """Raise OSError unless `path` is a readable, regular file of at most `most` bytes.
+
+    For files that a library opens: a FIFO would block it, a device might never end.
+    """
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
+    with open(path, "rb"):
+        pass
+
+
+def read_bounded(path, most, seconds=5.0):
+    """Return the bytes of a file or pipe. Raises OSError if there are more than `most` of them.
+
+    A pipe without a writer is empty; one that stays silent for `seconds` raises
+    TimeoutError, so that nobody waits forever.
+    """
+    data = b""
+    with open(path, "rb", buffering=0, opener=_open_nonblocking) as file:
+        while len(data) <= most:
+            more = file.read(most + 1 - len(data))
+            if more == b"":
+                return data
+            data += more or b""
+            if more is None and not select.select([file], [], [], seconds)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
+
+
+def _open_nonblocking(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def sync_folder(path):

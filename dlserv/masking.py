@@ -35,6 +35,6 @@ def mask_headers(headers):
 
 
 def shown(value, most=80):
-    """Return the value as JSON, at most `most` characters of it."""
+    """Return the value as JSON in ASCII, at most `most` characters of it."""
     text = json.dumps(value, default=repr)
     return text if len(text) <= most else text[:most - 1] + "…"

@@ -37,7 +37,8 @@ def serve(options):
         return _move(options)
     from .api.server import Server
     from .daemon import Daemon
-    mapping, remarks, path = sources.gather(options, os.environ)
+    file = sources.read_file(options, os.environ)
+    mapping, remarks, path = sources.gather(options, os.environ, file)
 
     def keep(changes, changed):
         config_file.write_back(path, changes)
@@ -45,7 +46,7 @@ def serve(options):
 
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep, sources.origins(options, os.environ))
+                    os.path.dirname(path), keep, sources.origins(options, os.environ, file))
     output = _Output(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
@@ -164,7 +165,7 @@ def _token_file(options, settings, server):
     Where others can reach the address and no token was named, one is made at the first start,
     which is the only time it is printed.
     """
-    if options.no_token or server.is_local or server.guard.token:
+    if options.no_token or server.is_local or server.access.token:
         return None if settings.server.token else settings.server.token_file
     path = tokens.path_beside(settings.general.db_path)
     if not os.path.exists(path):
@@ -173,7 +174,7 @@ def _token_file(options, settings, server):
               "    The page asks for it. Commands on this machine find it; elsewhere set $DLSERV_TOKEN.\n"
               "    curl takes -u :TOKEN; other clients send \"Authorization: Bearer TOKEN\"."
               % (path, tokens.make(path)), file=sys.stderr, flush=True)
-    server.guard.token = tokens.read(path)
+    server.access.token = tokens.read(path)
     return path
 
 
@@ -230,7 +231,9 @@ class _Output:
         if path is None:
             return logging.StreamHandler(sys.stderr)
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+            # A FIFO without a reader would block.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+            os.close(os.open(path, flags, 0o600))
             return logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
             raise Unwritable("general.log_file: %s cannot be written: %s" % (path, error.strerror)) from error

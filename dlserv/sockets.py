@@ -1,5 +1,8 @@
 """Two things that every room with sockets needs: host names to addresses, and a way to wake `select`."""
 
+import math
+import os
+import select
 import socket
 
 
@@ -22,30 +25,94 @@ class Waker:
     """
 
     def __init__(self):
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
+        self._end = _PipeEnd() if hasattr(os, "pipe2") else _SocketEnd()
 
     def fileno(self):
-        return self._reader.fileno()
+        """Return the descriptor to wait for; -1 once it is closed."""
+        return self._end.fileno()
 
     @property
     def writing_end(self):
         """Return the descriptor that makes it readable when a byte is written there."""
-        return self._writer.fileno()
+        return self._end.writing_end
 
     def wake(self):
         try:
-            self._writer.send(b"!")
+            self._end.write()
         except BlockingIOError:
             pass    # full, and so readable already
 
     def clear(self):
         try:
-            self._reader.recv(4096)
+            self._end.read()
         except BlockingIOError:
             pass    # nobody called `wake`
 
     def close(self):
+        self._end.close()
+
+
+class _PipeEnd:
+    """A pipe, which costs a third of a socket pair."""
+
+    def __init__(self):
+        self._reader, self.writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def fileno(self):
+        return self._reader
+
+    def write(self):
+        os.write(self.writing_end, b"!")
+
+    def read(self):
+        os.read(self._reader, 4096)
+
+    def close(self):
+        if self._reader >= 0:
+            os.close(self._reader)
+            os.close(self.writing_end)
+            self._reader = self.writing_end = -1
+
+
+class _SocketEnd:
+    """A socket pair, where `select` takes nothing else (Windows) or a pipe blocks at first (macOS)."""
+
+    def __init__(self):
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self.fileno, self.read = self._reader.fileno, lambda: self._reader.recv(4096)
+        self.write = lambda: self._writer.send(b"!")
+
+    @property
+    def writing_end(self):
+        return self._writer.fileno()
+
+    def close(self):
         self._reader.close()
         self._writer.close()
+
+
+class Watch:
+    """Waits for one socket and for a file that interrupts every wait, such as a Waker.
+
+    A wait costs one or two system calls, and nothing between waits.
+    """
+
+    def __init__(self, interrupter):
+        self._interrupter, self._events = interrupter, {}
+        self._poll = None
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(interrupter, select.POLLIN)
+
+    def wait(self, sock, writing, seconds):
+        """Return whether the socket, or the interrupter, is ready within so many seconds."""
+        if self._poll is None:
+            files = [self._interrupter] + [sock] * (not writing)
+            return any(select.select(files, [sock] * writing, [sock] * writing, seconds))
+        fd, event = sock.fileno(), select.POLLOUT if writing else select.POLLIN
+        if self._events.get(fd) != event:
+            self._poll.register(fd, event)
+            self._events = {fd: event}
+        return bool(self._poll.poll(math.ceil(seconds * 1000)))

@@ -4,12 +4,16 @@ The only place that turns bytes, seconds and percents into text, and the texts t
 people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
 """
 
+import json
 import math
 import re
 import time
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _LONGEST_DATE = 64      # characters; the longest of the three formats has 33
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_USUAL_DATE = re.compile("[A-Z][a-z]{2}, ([0-9]{2}) (" + _MONTHS + ") ([1-9][0-9]{3}) "
+                         "([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT")
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -76,10 +80,26 @@ def percent(done, total):
     return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
 
 
+def _epoch_seconds(day, month, year, hour, minute, second):
+    """Return the epoch seconds of a time in UTC, or None if there is no such time."""
+    from datetime import date
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
+
+
 def parse_http_date(text):
     """Return epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
     if not text or len(text) > _LONGEST_DATE:
         return None
+    usual = _USUAL_DATE.fullmatch(text)
+    if usual is not None:
+        day, month, *rest = usual.groups()
+        return _epoch_seconds(int(day), _MONTHS.index(month) // 4 + 1, *map(int, rest))
     from datetime import timezone
     from email.utils import parsedate_to_datetime
     try:
@@ -106,10 +126,25 @@ def parse_retry_after(text, now=None):
     return max(0, date - (time.time() if now is None else now))
 
 
-_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+# C0 and C1 controls, line ends, lone surrogates, and what is invisible or turns text around
+# (Unicode's Bidi_Control); not the joiners, which Persian and emoji are written with.
+_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
                         "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
-def clean(text):
-    """The text without anything that moves the cursor, breaks the line or turns it around."""
-    return _DANGEROUS.sub("\ufffd", text)
+def clean(text, instead="\ufffd"):
+    """Return the text with `instead` for whatever moves the cursor, breaks the line or turns it around.
+
+    `instead` is a string, or a function as re.sub takes it.
+    """
+    return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
+
+
+def safe_json(value):
+    """Return the value as JSON on one line; what steers a terminal is escaped, lone surrogates are "?"."""
+    return clean(json.dumps(value, ensure_ascii=False), _escape)
+
+
+def _escape(match):
+    char = match.group()
+    return "?" if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]

@@ -153,7 +153,7 @@ def _split(text, schemes):
         raise ValueError("has a backslash where its path begins")
     scheme = scheme.lower()
     if scheme not in schemes:
-        raise ValueError("has the scheme %r, not %s" % (scheme, " or ".join(schemes)))
+        raise ValueError("has the scheme %r, not %s" % (scheme[:20], " or ".join(schemes)))
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise ValueError("has a host that cannot be understood")
@@ -173,7 +173,7 @@ def _userinfo(text):
 def _port(text, scheme):
     port = int(text.lstrip("0")[:6] or 0) if text else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
-        raise ValueError("has the port %s; ports go from 1 to 65535" % text)
+        raise ValueError("has the port %s; ports go from 1 to 65535" % text[:20])
     return port
 
 
@@ -206,6 +206,8 @@ def _encode(text):
 def shown(text):
     """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
     text = text.strip(BLANKS)
+    if not {"@", "?", "#"} & set(text):     # most are so, and long lists are shown each second
+        return text
     before, rest = re.match(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)(?:[^/\\?#]*@)?(.*)", text, re.DOTALL).groups()
     if "@" in rest:
         try:

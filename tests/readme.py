@@ -30,7 +30,7 @@ def table(heading, rows):
 
 def routes():
     return table(("method", "path", "what it does"),
-                 [(route.method, "`%s`" % route.path, route.function.__doc__.splitlines()[0]) for route in ROUTES])
+                 [(route.method, "`%s`" % route.path, route.summary) for route in ROUTES])
 
 
 def settings():

@@ -28,7 +28,7 @@ STATUS = dict(EXCERPT, url=str, filename=str, tmpfilename=str, downloaded_bytes=
               error=(str, type(None)), reason=(str, type(None)), log=list)
 INFO = {"tid": str, "url": str, "final_url": str, "title": str, "filename": str, "ext": str,
         "format": str, "total_bytes": int, "etag": (str, type(None)),
-        "last_modified": (str, type(None)), "resumable": bool, "checksum": (str, type(None)),
+        "last_modified": (str, type(None)), "resumable": bool, "checksum": (str, type(None)), "verified_time": float,
         "create_time": float, "finish_time": float, "options": dict}
 STATES = ("queued", "downloading", "paused", "finished", "invalid")
 

@@ -33,7 +33,7 @@ def test_a_mounting_lasts_and_the_next_is_another(tmp_path):
     point.mkdir()
     with open(str(image), "wb") as file:
         file.truncate(2 ** 24)
-    seen, marks = [], {}
+    seen, mountings = [], fs.Mountings()
     for _ in range(3):
         try:
             run("mkfs.ext4", "-q", "-F", str(image))
@@ -41,15 +41,16 @@ def test_a_mounting_lasts_and_the_next_is_another(tmp_path):
         except (OSError, subprocess.CalledProcessError):
             pytest.skip("no image can be mounted here")
         try:
-            seen.append(fs.mounting(str(point), marks))
+            seen.append(mountings.of(str(point)))
             (point / "file").write_bytes(b"x")
-            assert fs.mounting(str(point / "file"), {}) == seen[-1] != fs.mounting(str(tmp_path), marks)
+            assert fs.Mountings().of(str(point / "file")) == seen[-1] == mountings.of(str(point))
+            assert seen[-1] != mountings.of(str(tmp_path))
         finally:
             run("umount", str(point))
     assert len(set(seen)) == 3
 
 
 def test_a_mounting_of_nothing_is_none(tmp_path):
-    marks = {}
-    assert fs.mounting(str(tmp_path / "not" / "there"), marks) is None
-    assert fs.mounting(str(tmp_path), marks) == fs.mounting(str(tmp_path), marks) == fs.mounting(str(tmp_path), {})
+    mountings = fs.Mountings()
+    assert mountings.of(str(tmp_path / "not" / "there")) is None
+    assert mountings.of(str(tmp_path)) == mountings.of(str(tmp_path))

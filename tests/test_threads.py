@@ -69,6 +69,7 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
     origin.put("/a.iso", DATA)
     met = stumble(owner, name)
     daemon.add(origin.url("/a.iso"))
+    daemon.configure({"download": {"max_concurrent": 3}})      # which the scheduler's thread heeds
     until(met.is_set)
     until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
     assert finishes(daemon, origin)
@@ -166,7 +167,7 @@ def test_whoever_listens_comes_back_after_a_bug_of_the_feed(daemon, origin, stum
         stumble(server.feed, "_changed_rows")
         tid = daemon.add(origin.url("/a.iso"), {"paused": True})
         assert list(listening) == [], "it is cut off"
-        assert "the feed met a bug" in caplog.text
+        assert "the event stream met a bug" in caplog.text
         again = events(server.url)
         assert [row["tid"] for row in next(again)[1]["detail"]] == [tid]
         daemon.delete(tid)
@@ -194,8 +195,23 @@ def test_a_bug_while_hashing_ends_its_task_alone(daemon, origin, stumble, monkey
     monkeypatch.setattr(Verifier, "PAUSE", 0.01)
     origin.put("/a.iso", DATA, script=[paced(600000)])
     stumble(Verifier, "_advance")
-    assert daemon.wait(daemon.add(origin.url("/a.iso")), 10).error == "internal error: Bug"
+    tid = daemon.add(origin.url("/a.iso"), {"checksum": "md5=" + 32 * "0"})
+    assert daemon.wait(tid, 10).error == "internal error: Bug"
     assert finishes(daemon, origin)
+
+
+def test_a_bug_while_verifying_ends_that_verification_alone(daemon, origin, stumble):
+    from dlserv.tasks.verification import Verification
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    stumble(Verification, "_judge")
+    daemon.verify(tid)
+    until(lambda: daemon.get(tid).error)
+    assert "because of a bug" in daemon.get(tid).error and not daemon.get(tid).verifying
+    daemon.verify(tid)
+    until(lambda: daemon.get(tid).file.checksum)
+    assert daemon.get(tid).error is None
 
 
 def test_a_bug_while_resolving_ends_its_task_alone(daemon, origin, monkeypatch):

@@ -1,4 +1,4 @@
 """The REST interface, the page's assets and the event stream, as the wire contract says.
 
-Is handed a Daemon; knows nothing of the engine, of sockets to servers, or of the database.
+A Daemon is handed to it. It never knows the engine, connections to servers, or the database.
 """

@@ -31,9 +31,10 @@ class Acceptor:
         self._thread.start()
 
     def stop(self):
-        """Take no more; return when that is certain."""
+        """Take no more; return when that is certain. It may be called again."""
         self._stopping = True
-        self._waker.wake()
+        if self._thread.is_alive():
+            self._waker.wake()
         join(self._thread)
 
     def close(self):

@@ -1,13 +1,13 @@
-"""Who may come in: the token, the names this server goes by, and pages of other sites.
+"""Which requests are let in: by token, by the name they call, and by the site they come from.
 
-Knows heads and addresses, no socket. Three doors, in this order:
+Knows heads and addresses, no socket. Three checks, in this order:
 
-  Host      without a token only a name that is surely this machine's: else a page on the
-            net could have its own name lead here, and read as if it were ours (DNS rebinding)
-  Origin    a page of another site changes nothing, token or not: its browser would send the
-            user's credentials along (CSRF)
-  token     compared in constant time; who guesses is soon told to wait, but the right one
-            always opens, so that nobody locks out the owner
+  Host      without a token, only names that certainly mean this machine: otherwise a site
+            could point its own name here and read the replies (DNS rebinding)
+  Origin    a page of another site cannot change anything, with a token or without: the
+            browser would send the user's credentials along (CSRF)
+  token     compared in constant time; after too many wrong ones, no token of that client
+            is looked at for a while, so that guessing is slow. Other clients are not affected.
 """
 
 import base64
@@ -22,11 +22,13 @@ import time
 from collections import OrderedDict, deque
 
 from ..idn import comparable
+from ..units import clean
+from .peer import is_loopback, network_of
 from .replies import error_reply
 
 WINDOW = 60.0           # seconds
-MOST_FAILURES = 10      # wrong tokens of one address within the window
-MOST_ADDRESSES = 1024   # that are kept in mind
+MOST_FAILURES = 10      # wrong tokens of one client within the window
+MOST_CLIENTS = 1024     # whose failures are remembered
 
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
@@ -36,8 +38,8 @@ _CORS_EXPOSED = "Content-Disposition, Content-Range, ETag, Retry-After"
 log = logging.getLogger(__name__)
 
 
-class Guard:
-    """The doors of one server. `token` is None where none is needed."""
+class Access:
+    """The checks of one server. `token` is None if none is needed."""
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
@@ -46,67 +48,91 @@ class Guard:
         self._failures = _Failures(clock)
 
     def refusal(self, head, address, public=False):
-        """The Reply to a request that may not come in, else None.
+        """Return the Reply to a request that is not let in, otherwise None.
 
-        What is public needs neither a token nor a name that is known.
+        `address` is the client's, None on a unix socket. A `public` route needs neither a
+        token nor a known host name.
         """
         refused = None
         if not public and self.token is None:
-            refused = self._check_host(head.headers.get("host"))
+            refused = _forbidden(self.host_problem(head.headers))
         if refused is None and head.method not in HARMLESS:
-            refused = self._check_origin(head.headers)
+            refused = _forbidden(self.origin_problem(head.headers))
         if refused is None and not public and self.token is not None and head.method != "OPTIONS":
             refused = self._check_token(head.headers, address)
         return refused
 
-    # -- the doors -------------------------------------------------------------------
+    def is_trusted(self, headers, address):
+        """Return whether the caller of a public route is on this machine or has sent the token.
 
-    def _check_host(self, host):
+        A wrong token counts as a guess here as well.
+        """
+        if address is None or is_loopback(address):
+            return True
+        return self.token is not None and self._check_token(headers, address) is None
+
+    # -- the checks ------------------------------------------------------------------
+
+    def host_problem(self, headers):
+        """Return the sentence for a request to a host that is not certainly this daemon, or None."""
+        host = headers.get("host")
         if host is None:        # HTTP/1.0, and so no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
-        return error_reply(403, "the host %s is not known as a name of this daemon; put it into "
-                                "server.allowed_hosts, or set a token" % host[:80])
+        return (f"the host {clean(host[:80])} is not a known name of this daemon; "
+                "add it to server.allowed_hosts, or set a token")
 
     def _is_below(self, name):
-        """Whether one of the ".suffixes" in the settings covers it."""
+        """Return whether one of the ".suffixes" in the settings covers the name."""
         return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
-    def _check_origin(self, headers):
+    def origin_problem(self, headers):
+        """Return the sentence for a request that a page of another site makes, or None."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
-        if origin is None:      # older browsers; others always send one with what changes something
+        if origin is None:      # an older browser; newer ones send it with every change
             if site in ("none", "same-origin"):
                 return None
             origin = "another site"
         elif origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
-        return error_reply(403, "pages of %s may change nothing here; put their origin into "
-                                "server.allowed_origins to let them" % origin[:80])
+        return (f"pages of {clean(origin[:80])} may not change anything here; "
+                "add their origin to server.allowed_origins to allow it")
 
     def _check_token(self, headers, address):
-        given = _given(headers.get("authorization", ""))
-        if given is not None and hmac.compare_digest(given, self.token.encode("ascii")):
-            return None
+        given = self.given(headers)
         challenge = [("WWW-Authenticate", _challenge(headers))]
         if given is None:
             return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
                                     "password of any user", challenge)
-        peer = network_of(address)
-        wait = self._failures.wait(peer)
+        is_right, wait = self.judge(given, address)
         if wait:
-            return error_reply(429, "too many wrong tokens came from your address; try again in %d s" % wait,
-                               [("Retry-After", "%d" % wait)])
-        self._failures.add(peer)
-        return error_reply(401, "this is not the token; it is what server.token, DLSERV_TOKEN or the file "
-                                "server.token_file of the daemon says", challenge)
+            return error_reply(429, "too many wrong tokens came from your address, and no token is accepted "
+                                    f"from it now; try again in {wait} s", [("Retry-After", str(wait))])
+        if is_right:
+            return None
+        return error_reply(401, "this is not the token; send the daemon's server.token, DLSERV_TOKEN, or the "
+                                "first line of its server.token_file", challenge)
 
-    # -- other sites that are welcome (CORS) --------------------------------------------
+    def given(self, headers):
+        """Return the token in the Authorization header as bytes, None if there is none."""
+        return _given(headers.get("authorization", ""))
+
+    def judge(self, given, address):
+        """Return (whether the bytes are the token, seconds for which this client has to wait).
+
+        Wrong ones are counted; while a client has to wait, its tokens are not looked at.
+        """
+        client = "the unix socket" if address is None else network_of(address)
+        return self._failures.judge(
+            client, lambda: hmac.compare_digest(given, self.token.encode("ascii")))
+
+    # -- sites that may use the interface (CORS) ------------------------------------------
 
     def headers(self, head):
-        """What every reply says to a page of another site."""
+        """Return the CORS headers of every reply, a list of (name, value)."""
         if not self._origins:
             return []
         origin = head.headers.get("origin", "")
@@ -116,7 +142,7 @@ class Guard:
                 ("Access-Control-Expose-Headers", _CORS_EXPOSED)]
 
     def preflight(self, head, methods):
-        """What the reply to OPTIONS says besides; `methods` as in Allow."""
+        """Return the further CORS headers of a reply to OPTIONS; `methods` is the value of Allow."""
         if head.headers.get("origin", "").lower() not in self._origins:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
@@ -129,32 +155,25 @@ def _as_browsers_send(origin):
     return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
 
 
+def _forbidden(sentence):
+    return None if sentence is None else error_reply(403, sentence)
+
+
 def own_names():
-    """The names that surely mean this machine."""
+    """Return the names that certainly mean this machine."""
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {"localhost", name, short, short + ".local"} - {"", ".local"}
 
 
 def is_same(origin, host):
-    """Whether the origin is that of a page that this host has served.
+    """Return whether the origin is that of a page served by this host.
 
-    The scheme is not compared: a proxy may speak https for us.
+    The scheme is not compared, because a reverse proxy may speak https in front of us.
     """
     scheme, _, authority = origin.lower().partition("://")
     port = {"http": ":80", "https": ":443"}.get(scheme)
     return port is not None and bool(host) and host.lower() in (authority, authority + port)
-
-
-def network_of(address):
-    """Who counts as one where guesses are counted: an IPv4 address, or an IPv6 network of 64 bits."""
-    if address.startswith("::ffff:"):
-        return address[len("::ffff:"):]
-    try:
-        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
-    except OSError:
-        return address
-    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
 
 
 def _is_address(name):
@@ -167,7 +186,7 @@ def _is_address(name):
 
 
 def _given(authorization):
-    """The token in the header as bytes, or None if there is none."""
+    """Return the token in an Authorization header as bytes, None if there is none."""
     scheme, _, value = authorization.partition(" ")
     value = value.strip().encode("latin-1", "replace")
     if scheme.lower() == "bearer":
@@ -181,34 +200,47 @@ def _given(authorization):
 
 
 def _challenge(headers):
-    """Basic, so that a browser asks its user; not if a page asks, which does that itself."""
+    """Return a Basic challenge, which makes a browser ask; Bearer for our page, which asks itself."""
     if "x-requested-with" in headers:
         return 'Bearer realm="dlserv"'
     return 'Basic realm="dlserv", charset="UTF-8"'
 
 
 class _Failures:
-    """Wrong tokens of late, by address."""
+    """The times of recent wrong tokens, by client."""
 
     def __init__(self, clock):
         self._clock = clock
         self._lock = threading.Lock()
         self._times = OrderedDict()
 
-    def add(self, address):
-        with self._lock:
-            times = self._times.setdefault(address, deque(maxlen=MOST_FAILURES))
-            times.append(self._clock())
-            self._times.move_to_end(address)
-            if len(self._times) > MOST_ADDRESSES:
-                self._times.popitem(last=False)
-        if len(times) == MOST_FAILURES:
-            log.warning("%d wrong tokens came from %s", MOST_FAILURES, address)
+    def judge(self, client, compare):
+        """Return (whether the token is right, seconds that the client has to wait).
 
-    def wait(self, address):
-        """Whole seconds until this address may try again; 0 for now."""
+        `compare()` looks at the token; it is not called while the client has to wait. The
+        lock is held meanwhile, so that many connections do not have a guess each.
+        """
         with self._lock:
-            times = self._times.get(address, ())
-            if len(times) < MOST_FAILURES:
-                return 0
-            return max(0, math.ceil(times[0] + WINDOW - self._clock()))
+            wait = self._wait(client)
+            if wait:
+                return False, wait
+            is_right = compare()
+            if not is_right:
+                self._add(client)
+            return is_right, 0
+
+    def _add(self, client):
+        times = self._times.setdefault(client, deque(maxlen=MOST_FAILURES))
+        times.append(self._clock())
+        self._times.move_to_end(client)
+        if len(self._times) > MOST_CLIENTS:
+            self._times.popitem(last=False)
+        if len(times) == MOST_FAILURES:
+            log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
+                        MOST_FAILURES, client)
+
+    def _wait(self, client):
+        times = self._times.get(client, ())
+        if len(times) < MOST_FAILURES:
+            return 0
+        return max(0, math.ceil(times[0] + WINDOW - self._clock()))

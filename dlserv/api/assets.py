@@ -1,7 +1,7 @@
-"""The web page and its parts as replies, from inside the package or the zip file.
+"""The web page and its parts as replies, from the package or the zip file.
 
-Each part is read and compressed once, when it is first asked for. The page may load
-nothing but these parts and talk to nobody but this server, whatever a task's name says.
+Each part is read and compressed at the first request for it. The Content-Security-Policy
+lets the page load these parts only and talk to this server only, whatever a task is named.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ _GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.0*[1-9][
 
 
 class Assets:
-    """The parts that one server has read so far."""
+    """The parts that a server has read so far."""
 
     def __init__(self):
         self._read = {}     # name: (entity tag, bytes, the same compressed)
 
     def load(self):
-        """Read all of them now: the zip file may be replaced later."""
+        """Read all parts now, because the zip file may be replaced later."""
         for name in MEDIA_TYPES:
             self._load(name)
 
@@ -42,7 +42,7 @@ class Assets:
             self._read[name] = _read(name)
 
     def reply(self, request):
-        """The Reply to a GET of "/" or "/<name>"."""
+        """Return the Reply to a GET of "/" or "/<name>"."""
         name = request.path.lstrip("/") or "index.html"
         self._load(name)
         tag, plain, packed = self._read[name]

@@ -1,98 +1,137 @@
-"""The connections that are open: how many there may be, and who goes when there is no room.
+"""The limit of open connections, and which of them is evicted for a newcomer.
 
-Bounded in all and for each address. Where the bound is reached, whoever has been idle the
-longest between two requests is sent away for the newcomer; if nobody is idle, the
-newcomer is.
+There is one bound for all connections and one for each client (`peer.network_of`). At a
+bound, the connection that has waited longest for its client is evicted: first those
+between two requests, then those that have not finished a request or not read a reply.
+A request that the daemon is working on is never evicted; if there are no others, the
+newcomer is refused.
 """
 
-import select
 import socket
 import threading
 import time
 
-MOST_OF_ONE = 64        # connections of one address
+from .peer import network_of, shut_down
+
+MOST_OF_ONE = 64        # connections of one client
+STALLED = 0.25          # seconds without progress after which a reply counts as not read
+
+IDLE, UNFINISHED, UNREAD, BUSY = "idle", "unfinished", "unread", "busy"
+_ORDER = {IDLE: 0, UNFINISHED: 1, UNREAD: 1}    # of eviction
 
 
-class _Guest:
-    __slots__ = ("address", "thread", "idle_since")
-
-    def __init__(self, address):
-        self.address, self.thread, self.idle_since = address, None, None
+class Evicted(ConnectionAbortedError):
+    """The connection was shut down to make room for another one."""
 
 
-class Crowd:
-    """The open connections, by socket; `most` in all."""
+class _Connection:
+    """`since` is the start of `state`; until its first request is complete, a connection is unfinished."""
+
+    __slots__ = ("client", "thread", "state", "since", "is_new")
+
+    def __init__(self, client):
+        self.client, self.thread = client, None
+        self.state, self.since, self.is_new = UNFINISHED, time.monotonic(), True
+
+    def wait_for(self, state):
+        """Enter a state; a new connection has been unfinished since it was opened."""
+        self.is_new = self.is_new and state in (IDLE, UNFINISHED)
+        if not self.is_new:
+            self.state, self.since = state, time.monotonic()
+
+    def may_go(self, now):
+        """Return whether it may be evicted."""
+        return self.state in _ORDER and (self.state != UNREAD or now - self.since >= STALLED)
+
+    @property
+    def rank(self):
+        """The sort key of eviction, lowest first."""
+        return _ORDER[self.state], self.since
+
+
+class ConnectionLimit:
+    """The open connections by socket, `most` in all and `most_of_one` for each client.
+
+    The accept loop calls `admit` and `attach`. A connection's thread tells by `idle`,
+    `unfinished`, `unread` and `busy` what it waits for; each of them raises Evicted if the
+    connection had to go meanwhile. `release` ends it.
+    """
 
     def __init__(self, most, most_of_one=MOST_OF_ONE):
         self._most, self._most_of_one = most, min(most, most_of_one)
         self._lock = threading.Lock()
-        self._guests = {}
+        self._connections = {}
 
     def admit(self, sock, address):
-        """Whether there is room for this connection; `address` is None where there is none."""
+        """Take the connection in, evicting another if necessary; return False if there is no room.
+
+        `address` is the client's, None on a unix socket, where only the bound for all counts.
+        """
+        client = None if address is None else network_of(address)
         with self._lock:
-            rivals = self._rivals(address)
-            if rivals:
-                leaving = min(rivals, key=lambda each: self._guests[each].idle_since or float("inf"))
-                if self._guests[leaving].idle_since is None:
-                    return False
-                del self._guests[leaving]
-                shut(leaving, socket.SHUT_RDWR)
-            self._guests[sock] = _Guest(address)
+            rivals = self._rivals(client)
+            if rivals and not self._evict_one(rivals):
+                return False
+            self._connections[sock] = _Connection(client)
             return True
 
-    def _rivals(self, address):
-        """Those of whom one must go for a newcomer from the address, [] if there is room."""
-        of_one = [sock for sock, guest in self._guests.items() if guest.address == address]
-        if address is not None and len(of_one) >= self._most_of_one:
-            return of_one
-        return list(self._guests) if len(self._guests) >= self._most else []
+    def _rivals(self, client):
+        """Return the sockets of which one has to go for the client, [] if there is room."""
+        own = [sock for sock, each in self._connections.items() if each.client == client]
+        if client is not None and len(own) >= self._most_of_one:
+            return own
+        return list(self._connections) if len(self._connections) >= self._most else []
 
-    def serve(self, sock, thread):
-        """The connection has its thread."""
+    def _evict_one(self, rivals):
+        """Shut down the first in the order of eviction; return False if none may go."""
+        now = time.monotonic()
+        evictable = [sock for sock in rivals if self._connections[sock].may_go(now)]
+        if not evictable:
+            return False
+        evicted = min(evictable, key=lambda sock: self._connections[sock].rank)
+        del self._connections[evicted]
+        shut_down(evicted, socket.SHUT_RDWR)
+        return True
+
+    def attach(self, sock, thread):
+        """Remember the thread that serves the connection."""
         with self._lock:
-            self._guests[sock].thread = thread
+            self._connections[sock].thread = thread
+
+    # -- what a connection waits for -------------------------------------------------
 
     def idle(self, sock):
-        """Nothing is under way on the connection."""
-        self._mark(sock, time.monotonic())
+        """Let the connection wait for its next request."""
+        self._wait_for(sock, IDLE)
+
+    def unfinished(self, sock):
+        """Let the connection wait for the rest of a request."""
+        self._wait_for(sock, UNFINISHED)
+
+    def unread(self, sock):
+        """Let the connection wait until its client reads a reply; call this again on each progress."""
+        self._wait_for(sock, UNREAD)
 
     def busy(self, sock):
-        """A request has begun."""
-        self._mark(sock, None)
+        """Protect the connection while the daemon works on its request."""
+        self._wait_for(sock, BUSY)
 
-    def _mark(self, sock, since):
+    def _wait_for(self, sock, state):
         with self._lock:
-            guest = self._guests.get(sock)
-            if guest is not None:
-                guest.idle_since = since
+            connection = self._connections.get(sock)
+            if connection is None:
+                raise Evicted("the connection made room for another one")
+            connection.wait_for(state)
 
-    def leave(self, sock):
-        """The connection is over."""
+    def release(self, sock):
+        """Forget the connection, which is closed."""
         with self._lock:
-            self._guests.pop(sock, None)
+            self._connections.pop(sock, None)
 
     def __len__(self):
-        return len(self._guests)
+        return len(self._connections)
 
     def __iter__(self):
-        """(socket, thread) of each."""
+        """Iterate over (socket, thread) of each connection."""
         with self._lock:
-            return iter([(sock, guest.thread) for sock, guest in self._guests.items()])
-
-
-def has_hung_up(sock):
-    """Whether the peer has gone, where the system can tell; else it shows at the next sending."""
-    if not hasattr(select, "POLLRDHUP"):
-        return False
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
-def shut(sock, how):
-    """Shut a socket down, from any thread; TLS on it stays as it is for the thread that uses it."""
-    try:
-        socket.socket.shutdown(sock, how)
-    except OSError:
-        pass    # it is closed already
+            return iter([(sock, each.thread) for sock, each in self._connections.items()])

@@ -1,15 +1,16 @@
-"""Requests off a connection, framed strictly (RFC 9112), and replies onto it.
+"""HTTP/1.1 on a connection: requests are read, framed strictly (RFC 9112), and replies encoded.
 
-http.server's own parser lets through what another parser might read differently: bare
-line feeds, folded headers, blanks before a colon, two lengths. Each of those is a
-`BadMessage` here, after which the connection must be closed, because nobody knows
-where the next request would begin. Nothing is read beyond the request asked for.
+The parser of http.server accepts what another parser might read differently (request
+smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each of
+those raises `BadMessage` here, after which the connection must be closed, because the
+start of the next request is unknown. Nothing is read beyond the request asked for.
 """
 
 import re
 from collections import namedtuple
 
 from ..errors import Error
+from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
 LONGEST_HEAD = 32 * 1024        # bytes of all headers
@@ -24,26 +25,30 @@ _ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
 
 
 class BadMessage(Error):
-    """A request that cannot be read; answer with `status` and close the connection."""
+    """A request that cannot be read: reply with `status` and `code`, then close the connection.
+
+    `code` is None where the status has its own.
+    """
 
     def __init__(self, status, sentence):
         super().__init__(sentence)
         self.status = status
+        self.code = "malformed" if status == 400 else None
 
 
 class Head(namedtuple("Head", "method target version headers")):
     """A request without its body: `target` in origin form, `headers` {lower name: value}.
 
-    A header that came several times has its values joined by ", "; `version` is (1, n).
+    The values of a repeated header are joined by ", "; `version` is (1, n).
     """
 
     __slots__ = ()
 
     @property
     def keep_alive(self):
-        """Whether the client wants another request on this connection."""
-        wishes = [wish.strip().lower() for wish in self.headers.get("connection", "").split(",")]
-        return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
+        """True if the client may send another request on this connection."""
+        options = [each.strip().lower() for each in self.headers.get("connection", "").split(",")]
+        return "close" not in options and (self.version >= (1, 1) or "keep-alive" in options)
 
     @property
     def has_body(self):
@@ -55,14 +60,14 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def is_too_large(self):
-        """Whether the body is declared to be longer than any that is read."""
+        """True if the declared length of the body is over the limit."""
         return int(self.headers.get("content-length", 0)) > LONGEST_BODY
 
 
 def read_head(reader):
-    """The next Head from a buffered reader, or None at the end. Raises BadMessage."""
+    """Return the next Head from a buffered reader, None at its end. Raises BadMessage."""
     line = reader.readline(LONGEST_LINE + 1)
-    if line == b"\r\n":         # one stray end of line is forgiven (RFC 9112, 2.2)
+    if line == b"\r\n":         # one empty line before a request is ignored (RFC 9112, 2.2)
         line = reader.readline(LONGEST_LINE + 1)
     if not line:
         return None
@@ -76,18 +81,18 @@ def read_head(reader):
 
 def _parse_request_line(line):
     if len(line) > LONGEST_LINE:
-        raise BadMessage(414, "the request line is longer than %d bytes" % LONGEST_LINE)
+        raise BadMessage(414, f"the request line is longer than {LONGEST_LINE} bytes")
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise BadMessage(400, "the request line is not one of HTTP/1.1")
+        raise BadMessage(400, "the request line is malformed")
     method, target, major, minor = match.groups()
     if major != b"1":
-        raise BadMessage(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise BadMessage(505, "this version of HTTP is not supported; use HTTP/1.1 or HTTP/1.0")
     return method.decode("ascii"), target.decode("ascii"), (1, int(minor))
 
 
 def _origin_form(target, headers):
-    """The path and query, or "*"; of an absolute target the host is the one that counts (RFC 9112, 3.2.2)."""
+    """Return the path and query, or "*"; the host of an absolute target replaces Host (RFC 9112, 3.2.2)."""
     match = _ABSOLUTE.match(target)
     if match is not None:
         headers["host"], target = match.group(1), target[match.end():]
@@ -114,56 +119,73 @@ def _read_headers(reader):
 
 
 def _check_framing(headers, version):
-    """Refuse what leaves the body's length in doubt (RFC 9112, 6.3)."""
+    """Raise BadMessage if the length of the body is in doubt (RFC 9112, 6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if length is not None and re.fullmatch("[0-9]{1,15}", length) is None:
         raise BadMessage(400, "the Content-Length is not one number")
     if coding is None:
         return
     if length is not None:
-        raise BadMessage(400, "there are both a Content-Length and a Transfer-Encoding")
+        raise BadMessage(400, "the request has both a Content-Length and a Transfer-Encoding")
     if coding.lower() != "chunked" or version < (1, 1):
-        raise BadMessage(400, "the only transfer coding spoken here is chunked")
+        raise BadMessage(400, "this transfer coding is not supported; use chunked, over HTTP/1.1")
 
 
 def read_body(reader, head):
-    """The whole body. Raises BadMessage: 413 if it is too long, 400 if it is cut or malformed."""
+    """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
+
+    Raises BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
+    """
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
     if head.is_too_large:
         raise _too_large()
-    return _read_exactly(reader, int(head.headers.get("content-length", 0)))
+    length = int(head.headers.get("content-length", 0))
+    if length <= LARGE:
+        return _read_exactly(reader, length)
+    body = memory(length)
+    _fill(reader, body)
+    return body
 
 
 def _too_large():
-    return BadMessage(413, "the body is longer than %d bytes" % LONGEST_BODY)
+    return BadMessage(413, f"the body is longer than {LONGEST_BODY} bytes")
+
+
+def _fill(reader, view):
+    while view:
+        count = reader.readinto(view)
+        if not count:
+            raise BadMessage(400, "the body ended before its declared length")
+        view = view[count:]
 
 
 def _read_exactly(reader, count):
     data = reader.read(count)
     if len(data) < count:
-        raise BadMessage(400, "the body ends before its time")
+        raise BadMessage(400, "the body ended before its declared length")
     return data
 
 
 def _read_chunks(reader):
-    body = bytearray()
+    body, length = memory(LONGEST_BODY), 0
     while True:
         match = _CHUNK.fullmatch(reader.readline(1024))
         if match is None:
             raise BadMessage(400, "the body's chunks are malformed")
         size = int(match.group(1), 16)
-        if len(body) + size > LONGEST_BODY:
+        if length + size > LONGEST_BODY:
             raise _too_large()
         if not size:
-            _read_headers(reader)       # trailers, which say nothing here
-            return bytes(body)
-        body += _read_exactly(reader, size)
+            _read_headers(reader)       # trailers, which are not used
+            return body[:length] if length > LARGE else bytes(body[:length])
+        _fill(reader, body[length:length + size])
+        length += size
         if _read_exactly(reader, 2) != b"\r\n":
             raise BadMessage(400, "the body's chunks are malformed")
 
 
 def encode_reply(status, phrase, headers):
-    """The head of a reply as bytes; `headers` is a list of (name, value)."""
-    lines = ["HTTP/1.1 %d %s" % (status, phrase)] + ["%s: %s" % pair for pair in headers]
+    """Return the head of a reply as bytes; `headers` is a list of (name, value)."""
+    lines = [f"HTTP/1.1 {status} {phrase}"] + [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

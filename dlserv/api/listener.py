@@ -1,4 +1,4 @@
-"""Where the server listens: TCP on one address or on both families, or a unix socket; TLS.
+"""The listening socket: TCP on one address or on both families, or a unix socket; and TLS.
 
 `server.host` is an address, a name, "::" for IPv6 and IPv4 alike, or "unix:/path".
 """
@@ -9,44 +9,40 @@ import socket
 import stat
 
 from ..errors import InvalidValue, MissingModule
+from ..fs import check_file
 from ..idn import to_ascii
+from ..sockets import resolve
+from .peer import is_loopback
 
-BACKLOG = 1024      # a flood that overruns it costs every newcomer a second
+BACKLOG = 1024      # a flood that overruns it costs every new client a second
 UNIX = "unix:"
 
 
 def listen(host, port):
-    """A listening socket. Raises OSError when the address cannot be had."""
+    """Return a listening socket. Raises OSError if the address cannot be used."""
     if host.startswith(UNIX):
         return _listen_unix(host[len(UNIX):])
     family, address = _resolve(host, port)
-    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name != "nt":     # there it would let two servers share a port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and hasattr(socket, "IPV6_V6ONLY"):
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        return sock
-    except BaseException:
-        sock.close()
-        raise
+        return socket.create_server(address, family=family, backlog=BACKLOG,
+                                    dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6())
+    except OSError as error:        # whose text repeats the address
+        raise OSError(error.errno, os.strerror(error.errno)) from error
 
 
 def _resolve(host, port):
-    try:    # as bytes: a str would be encoded by the idna codec, which small boxes lack
-        found = socket.getaddrinfo(to_ascii(host).encode("ascii"), port, type=socket.SOCK_STREAM,
-                                   flags=socket.AI_PASSIVE)
+    """Return (family, socket address) of the host's first address."""
+    try:
+        found = resolve(to_ascii(host), port, socket.AI_PASSIVE)
     except ValueError:
-        raise OSError(errno.EADDRNOTAVAIL, "it is not the name of a host") from None
+        raise OSError(errno.EADDRNOTAVAIL, "it is not a host name") from None
     return found[0][0], found[0][4]
 
 
 def _listen_unix(path):
-    """A unix socket that its owner and group may use; one that a dead daemon left is replaced."""
+    """Return a unix socket for its owner and group; the socket of a dead daemon is replaced."""
     if not hasattr(socket, "AF_UNIX"):
-        raise OSError(errno.EAFNOSUPPORT, "there are no unix sockets on this system")
+        raise OSError(errno.EAFNOSUPPORT, "this system has no unix sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)
@@ -62,7 +58,7 @@ def _listen_unix(path):
 def _remove_stale(path):
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, "there is a file of that name that is no socket")
+            raise OSError(errno.EEXIST, "a file of that name exists and is not a socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -75,34 +71,33 @@ def _remove_stale(path):
 
 
 def is_local(sock):
-    """Whether only this machine reaches a listening socket."""
+    """Return whether only this machine can reach a listening socket."""
     if sock.family == getattr(socket, "AF_UNIX", None):
         return True
-    address = sock.getsockname()[0]
-    return address == "::1" or address.startswith(("127.", "::ffff:127."))
+    return is_loopback(sock.getsockname()[0])
 
 
 def forget(sock):
-    """Close a listening socket; a unix socket's name goes first, while it cannot be another's."""
+    """Close a listening socket; a unix socket is unlinked first, while the name is certainly ours."""
     if sock.family == getattr(socket, "AF_UNIX", None):
         try:
             os.unlink(sock.getsockname())
         except OSError:
-            pass    # somebody else has tidied up
+            pass    # the name is gone already
     sock.close()
 
 
 def url_of(sock, secure, prefix):
-    """How clients reach a listening socket."""
+    """Return the URL of a listening socket."""
     if sock.family == getattr(socket, "AF_UNIX", None):
         return UNIX + sock.getsockname()
     host, port = sock.getsockname()[:2]
-    return "%s://%s:%d%s" % ("https" if secure else "http", "[%s]" % host if ":" in host else host,
-                             port, prefix)
+    name = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{name}:{port}{prefix}"
 
 
 def tls_context(certificate, key):
-    """The context for these files, or None if there is no certificate. Raises InvalidValue."""
+    """Return an SSLContext with these files, None without a certificate. Raises InvalidValue."""
     if not certificate:
         return None
     try:
@@ -110,8 +105,22 @@ def tls_context(certificate, key):
     except ImportError:
         raise MissingModule("server.tls_cert", "python3-openssl") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _check("server.tls_cert", certificate)
+    _check("server.tls_key", key or certificate)
     try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:
-        raise InvalidValue("server.tls_cert", "%s cannot be used: %s" % (certificate, error)) from None
+        context.load_cert_chain(certificate, key, password=_refuse_password)
+    except (OSError, ValueError) as error:
+        raise InvalidValue("server.tls_cert", f"{certificate} cannot be used: {error}") from None
     return context
+
+
+def _check(setting, path):
+    try:
+        check_file(path)
+    except OSError as error:
+        raise InvalidValue(setting, f"{path} cannot be used: {error.strerror}") from None
+
+
+def _refuse_password():
+    """Keep OpenSSL from asking for a passphrase on the terminal."""
+    raise ValueError("the key is encrypted; store it without a passphrase")

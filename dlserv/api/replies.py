@@ -1,14 +1,31 @@
-"""What a route answers with, apart from any socket.
+"""Replies as routes return them, apart from any socket.
 
-`Reply.body` is one of three things: bytes; a `FilePart`, which the server copies without
-reading it into memory; or an iterator of bytes without a known end, after which the
-connection is closed.
+`Reply.body` is one of three things: bytes, or a memoryview of many; a `FilePart`, which the
+server copies without reading it into memory; or an iterator of bytes without a known end, after which the
+connection is closed. An error is JSON with `errmsg`, a sentence for people, and `code`, a
+word for programs; `key` is the field that was wrong, if one was.
 """
 
-import json
 from collections import namedtuple
 
+from ..errors import (Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
+                      Unavailable)
+from ..units import safe_json
+from .large import joined
+from .requests import NoLength, WrongType
+
 JSON = "application/json; charset=utf-8"
+
+# The code of an error by HTTP status; with those below, the closed list of the wire contract.
+CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden", 404: "not_found",
+         405: "wrong_method", 408: "timeout", 409: "conflict", 411: "no_length", 412: "changed",
+         413: "too_large", 414: "too_large", 415: "wrong_type", 416: "wrong_range", 429: "too_many",
+         431: "too_large", 500: "internal", 503: "unavailable", 505: "wrong_version"}
+
+# (class, HTTP status, code if it is not the status's own): the first class that matches decides.
+FAILURES = ((NotFound, 404, None), (Exists, 409, "exists"), (Conflict, 409, None), (WrongType, 415, None),
+            (NoLength, 411, None), (Forbidden, 403, None), (Full, 503, "full"), (RequestError, 400, None),
+            (StoreBroken, 503, None), (Unavailable, 503, None), (Error, 500, None))
 
 
 class Reply(namedtuple("Reply", "status headers body")):
@@ -22,12 +39,12 @@ class Reply(namedtuple("Reply", "status headers body")):
     @property
     def length(self):
         """Bytes of the body, or None for an iterator."""
-        if isinstance(self.body, (bytes, FilePart)):
+        if isinstance(self.body, (bytes, memoryview, FilePart)):
             return len(self.body)
         return None
 
     def close(self):
-        """Give up what the body holds open."""
+        """Release what the body holds open."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
@@ -46,14 +63,49 @@ class FilePart:
         self.file.close()
 
 
+class Failures:
+    """The `detail` of a 207, [[name, reason], …]: encoded at once, because thousands may fail.
+
+    So many small objects would leave the heap in pieces that the system never gets back.
+    """
+
+    def __init__(self):
+        self._pairs, self._count = bytearray(), 0
+
+    def add(self, name, error):
+        self._pairs += (b", " if self._pairs else b"") + to_json([name, str(error)])
+        self._count += 1
+
+    def __len__(self):
+        return self._count
+
+    def reply(self, sentence, **fields):
+        """Return the Reply; `fields` are the others of its envelope."""
+        reply = error_reply(207, sentence, **fields)
+        start = reply.body[:reply.body.rindex(b"}")]
+        return reply._replace(body=joined((start, b', "detail": [', self._pairs, b"]}\n")))
+
+
+def to_json(value):
+    """Return the value as JSON in UTF-8, safe to print."""
+    return safe_json(value).encode()
+
+
 def json_reply(fields, status=200, headers=()):
-    """A Reply of `fields` in the envelope that every JSON answer has."""
+    """Return a Reply of `fields` in the envelope that every JSON answer has."""
     envelope = {"status": "error" if "errmsg" in fields else "success"}
     envelope.update(fields)
-    body = json.dumps(envelope, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-    return Reply(status, [("Content-Type", JSON), ("Cache-Control", "no-store")] + list(headers), body)
+    headers = [("Content-Type", JSON), ("Cache-Control", "no-store")] + list(headers)
+    return Reply(status, headers, to_json(envelope) + b"\n")
 
 
-def error_reply(status, sentence, headers=(), **fields):
-    """A Reply that says what was wrong."""
-    return json_reply(dict(fields, errmsg=sentence), status, headers)
+def error_reply(status, sentence, headers=(), code=None, **fields):
+    """Return a Reply that says what was wrong; `code` defaults to that of the status."""
+    return json_reply(dict(fields, errmsg=sentence, code=code or CODES[status]), status, headers)
+
+
+def failure_reply(error, refuse=error_reply):
+    """Return the Reply to a request that failed with this errors.Error; `refuse` makes it."""
+    status, code = next(row[1:] for row in FAILURES if isinstance(error, row[0]))
+    fields = {name: getattr(error, name) for name in ("key", "tid") if hasattr(error, name)}
+    return refuse(status, str(error), code=code, **fields)

@@ -1,7 +1,7 @@
 """A request's query and body as checked values. Knows no socket and no task.
 
-Every wrong value is an InvalidValue that names the field it came in; a body of the wrong
-type is a WrongType.
+A wrong value raises InvalidValue, which names its field; a body of another media type
+raises WrongType, a missing one NoLength.
 """
 
 import json
@@ -16,29 +16,32 @@ from ..settings.schema import parse_boolean
 DEEPEST = 32            # levels of nesting in a JSON body
 _LONGEST_NUMBER = 400   # digits; int() of more takes quadratic time on older Pythons
 _FORM = "application/x-www-form-urlencoded"
+_JSON = ("", "application/json")
+_PATCH = _JSON + ("application/merge-patch+json",)      # RFC 7396
 
 
 class WrongType(RequestError):
-    """The body is of a media type that this route does not read: 415."""
+    """The body has a media type that this route does not read: 415."""
 
 
 class NoLength(RequestError):
     """The body is missing: 411."""
 
 
-class Request(namedtuple("Request", "method path query headers body server")):
+class Request(namedtuple("Request", "method path query headers body server address")):
     """`query` is {name: last value}, `headers` {lower name: value}, `body` bytes.
 
-    `server` is what routes may ask besides the daemon: its `feed` and its count of `replies`.
+    `server` is the Server that routes may use next to the daemon; `address` is the
+    client's, None on a unix socket.
     """
 
     __slots__ = ()
 
-    def __new__(cls, method, path, query, headers, body=b"", server=None):
-        return super().__new__(cls, method, path, query, headers, body, server)
+    def __new__(cls, method, path, query, headers, body=b"", server=None, address=None):
+        return super().__new__(cls, method, path, query, headers, body, server, address)
 
     def boolean(self, *names, default):
-        """The boolean by any of the names in the query."""
+        """Return the boolean under the first of the names that the query has."""
         for name in names:
             if name in self.query:
                 try:
@@ -48,20 +51,21 @@ class Request(namedtuple("Request", "method path query headers body server")):
         return default
 
     def integer(self, name, default):
-        """The whole number in the query, 0 or more."""
+        """Return the whole number under the name, 0 or more."""
         text = self.query.get(name)
         if text is None:
             return default
         if re.fullmatch("[0-9]{1,15}", text) is None:
-            raise InvalidValue(name, "%s is not a whole number from 0 to 999999999999999" % shown(text))
+            raise InvalidValue(name, f"{shown(text)} is not a whole number from 0 to 999999999999999")
         return int(text)
 
     def choice(self, name, words, default=None):
-        """One of the words; without a default the query must have it."""
+        """Return the query's value, one of the words; without a default it is required."""
         word = self.query.get(name, default)
+        if word is None:
+            raise InvalidValue(name, f"is missing; use one of {', '.join(words)}")
         if word not in words:
-            raise InvalidValue(name, "%s is not one of %s" % (
-                "nothing" if word is None else shown(word), ", ".join(words)))
+            raise InvalidValue(name, f"{shown(word)} is not one of {', '.join(words)}")
         return word
 
     @property
@@ -69,22 +73,22 @@ class Request(namedtuple("Request", "method path query headers body server")):
         return self._media_type() == _FORM
 
     def json(self):
-        """The body as JSON. Raises WrongType, NoLength or InvalidValue."""
+        """Return the body parsed as JSON. Raises WrongType, NoLength or InvalidValue."""
         if not self.body:
             if not {"content-length", "transfer-encoding"} & set(self.headers):
                 raise NoLength("this request needs a body and its Content-Length")
-            raise InvalidValue("body", "it is empty; JSON is needed")
+            raise InvalidValue("body", "it is empty; send JSON")
         kind = self._media_type()
         if kind == _FORM and self.body.lstrip()[:1] in (b"{", b"["):
-            raise InvalidValue("body", "this is JSON sent as a form; send it with "
+            raise InvalidValue("body", "it is JSON sent as a form; send it with "
                                        "Content-Type: application/json")
-        if kind not in ("", "application/json") or not self._is_utf8():
-            raise WrongType("the body must be application/json in UTF-8, not %s"
-                            % shown(self.headers.get("content-type", "")))
+        if kind not in (_PATCH if self.method == "PATCH" else _JSON) or not self._is_utf8():
+            given = shown(self.headers.get("content-type", ""))
+            raise WrongType(f"the body must be application/json in UTF-8, not {given}")
         return parse_json(self.body)
 
     def form(self):
-        """The body as {name: value}; a name that comes again has its values joined by a line end."""
+        """Return the body as {name: value}; the values of a repeated name are joined by a line feed."""
         if self.body.lstrip()[:1] in (b"{", b"["):
             self.json()
         try:
@@ -93,7 +97,7 @@ class Request(namedtuple("Request", "method path query headers body server")):
         except UnicodeDecodeError:
             raise InvalidValue("body", "it is not UTF-8") from None
         except ValueError:
-            raise InvalidValue("body", "it is not a form: name=value&…, at most 200 of them") from None
+            raise InvalidValue("body", "it is not a form of at most 200 fields: name=value&…") from None
         fields = {}
         for name, value in pairs:
             fields[name] = fields[name] + "\n" + value if name in fields else value
@@ -108,40 +112,43 @@ class Request(namedtuple("Request", "method path query headers body server")):
 
 
 def parse_query(text):
-    """{name: last value}. Raises InvalidValue."""
+    """Return {name: last value}. Raises InvalidValue."""
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
     except ValueError:
-        raise InvalidValue("query", "it is not encoded as UTF-8, or too long") from None
+        raise InvalidValue("query", "it is not encoded as UTF-8, or has more than 100 parameters") from None
 
 
 def parse_json(data):
-    """What the bytes say. Raises InvalidValue for everything that is not plain, finite JSON."""
+    """Return the value of JSON in UTF-8 with finite numbers. Raises InvalidValue."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidValue("body", "it is not UTF-8") from None
     if _depth(text) > DEEPEST:
-        raise InvalidValue("body", "it is nested deeper than %d levels" % DEEPEST)
+        raise InvalidValue("body", f"it is nested deeper than {DEEPEST} levels")
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_int=_parse_int)
+        return json.loads(text, parse_constant=_refuse, parse_int=_parse_int)
     except ValueError as error:
-        raise InvalidValue("body", "it is not JSON: %s" % error) from None
-    return value
+        raise InvalidValue("body", f"it is not JSON: {error}") from None
 
 
 def _refuse(word):
-    raise ValueError("%s is not a number that JSON knows" % word)
+    raise ValueError(f"{word} is not a number in JSON")
 
 
 def _parse_int(digits):
     if len(digits) > _LONGEST_NUMBER:
-        raise ValueError("a number has more than %d digits" % _LONGEST_NUMBER)
+        raise ValueError(f"a number has more than {_LONGEST_NUMBER} digits")
     return int(digits)
 
 
 def _depth(text):
-    """How deep the brackets nest, strings aside; json itself would recurse."""
+    """Return how deep the brackets nest outside strings.
+
+    RecursionError is no substitute: the json module recurses in C, and the 128 KiB stack
+    that musl (OpenWrt, Alpine) allots to a thread overflows long before the limit.
+    """
     if text.count("[") + text.count("{") <= DEEPEST:
         return 0
     depth = deepest = 0

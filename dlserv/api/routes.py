@@ -1,39 +1,54 @@
 """The route table, and one short function for each row.
 
-A function takes (daemon, request, *path arguments) and gives what the reply has besides
-`status`, or a Reply; it raises for everything else. Dispatch, 404, 405 with Allow,
-README's table and /openapi.json all follow from ROUTES.
+A function takes (daemon, request, *path arguments) and returns the fields of the reply
+besides `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
+404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
 """
 
 import json
 import re
 from collections import namedtuple
 
-from .. import urls
+from ..acts import ACTS, MOVE, PLACES
+from ..errors import InvalidValue
+from ..masking import shown
+from ..settings.config import CONFINING
 from ..tasks.states import STATES
 from . import bodies, metrics, openapi, views
+from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
+from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Reply, error_reply
+from .replies import Reply
 
 
-class Route(namedtuple("Route", "method path function query body media_type public")):
-    """A row: `query` names the parameters, `body` the schema of openapi.py, if it has one.
+class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
+                                " public refuse")):
+    """A row.
 
-    `public` is what anybody may have without a token.
+    name        of the operation, for generated clients
+    tag         groups the operations; None leaves the row out of /openapi.json
+    summary     one line for README and /openapi.json
+    query       names of the query's parameters
+    body, reply names of schemas in openapi.py, None if there is none
+    errors      HTTP statuses that are not implied by the rest of the row
+    public      whether it answers anybody, without a token and by any host name
+    refuse      like replies.error_reply, of a route that has another envelope for errors and
+                lets callers in by itself
     """
 
     __slots__ = ()
 
-    def __new__(cls, method, path, function, query=(), body=None, media_type="application/json",
-                public=False):
-        return super().__new__(cls, method, path, function, query, body, media_type, public)
+    def __new__(cls, method, path, function, name, tag, summary, query=(), body=None, reply="done", errors=(),
+                media_type="application/json", public=False, refuse=None):
+        return super().__new__(cls, method, path, function, name, tag, summary, query, body, reply, errors,
+                               media_type, public, refuse)
 
 
 # -- one task ---------------------------------------------------------------------------
 
 def add_task(daemon, request):
-    """create a task"""
+    """Add a task from JSON or a form."""
     if request.is_form:
         url, posted, notes = bodies.read_form(request.form())
     else:
@@ -42,97 +57,50 @@ def add_task(daemon, request):
 
 
 def act_on_task(daemon, request, tid):
-    """`act=pause`, `resume`, `restart` (from nothing), or `move` with `to=top|bottom|up|down`"""
-    act = request.choice("act", ("pause", "resume", "restart", "move"))
-    if act == "move":
-        daemon.move(tid, request.choice("to", ("top", "bottom", "up", "down")))
+    """Call the daemon's method that has the name of the act."""
+    act = request.choice("act", ACTS + (MOVE,))
+    if act == MOVE:
+        daemon.move(tid, _place(request))
     else:
-        {"pause": daemon.pause, "resume": daemon.resume, "restart": daemon.restart}[act](tid)
+        getattr(daemon, act)(tid)
     return {}
 
 
+def _place(request):
+    """Return where the query says to move a task: one of the PLACES, or an index."""
+    to = request.query.get("to", "")
+    if to not in PLACES and to[:1] not in set("0123456789"):
+        raise InvalidValue("to", f"{shown(to)} is not one of {', '.join(PLACES)}, or an index from 0 on")
+    return to if to in PLACES else request.integer("to", 0)
+
+
 def change_task(daemon, request, tid):
-    """give a task a fresh `url` of the same file, or other `options`"""
-    body = request.json()
-    bodies.check_keys(body, ("url", "options"))
-    daemon.change(tid, body.get("url"), bodies.member(body, "options"))
+    daemon.change(tid, *bodies.read_change(request.json()))
     return {}
 
 
 def delete_task(daemon, request, tid):
-    """delete a task, and its files with `del_file=true`"""
     removal = daemon.delete(tid, request.boolean("del_file", default=False))
     return {"detail": removal.to_detail()} if any(removal) else {}
 
 
-def task_status(daemon, request, tid):
-    """how it goes"""
+def get_task_status(daemon, request, tid):
     short = request.boolean("exerpt", "excerpt", default=False)
     return {"detail": (views.excerpt if short else views.status)(daemon.get(tid))}
 
 
-def task_info(daemon, request, tid):
-    """what it is"""
+def get_task_info(daemon, request, tid):
     return {"detail": views.info(daemon.get(tid))}
 
 
-def task_file(daemon, request, tid):
-    """the finished file, with ranges and conditions"""
+def get_task_file(daemon, request, tid):
     return file_reply(request, *daemon.open_file(tid))
 
 
-# -- many tasks -------------------------------------------------------------------------
-
-def add_batch(daemon, request):
-    """create many tasks"""
-    read = bodies.read_tasks(request.json())
-    tids, refused = daemon.add_all([each for each in read if len(each) == 3])
-    refused = [each for each in read if len(each) == 2] + refused
-    if not refused:
-        return {"tids": tids}
-    return error_reply(207, "%d of %d tasks were refused; the others are added" % (len(refused), len(read)),
-                       tids=tids, detail=[[_shown(url), str(error)] for url, error in refused])
-
-
-def _shown(url):
-    return urls.shown(url) if isinstance(url, str) else None
-
-
-def pause_batch(daemon, request):
-    """pause many tasks"""
-    tids, _ = bodies.read_batch(request.json())
-    return _batch_reply(tids, daemon.pause_all(tids))
-
-
-def restart_batch(daemon, request):
-    """fetch many finished or failed tasks again"""
-    tids, _ = bodies.read_batch(request.json())
-    return _batch_reply(tids, daemon.restart_all(tids))
-
-
-def resume_batch(daemon, request):
-    """resume many tasks"""
-    tids, _ = bodies.read_batch(request.json())
-    return _batch_reply(tids, daemon.resume_all(tids))
-
-
-def delete_batch(daemon, request):
-    """delete many tasks"""
-    tids, del_file = bodies.read_batch(request.json())
-    _, failures = daemon.delete_all(tids, del_file)
-    return _batch_reply(tids, failures)
-
-
-def _batch_reply(tids, failures):
-    if not failures:
-        return {}
-    return error_reply(207, "%d of %d tasks failed; the others are done"
-                       % (len(failures), len(dict.fromkeys(tids))),
-                       detail=[[tid, str(error)] for tid, error in failures])
-
+# -- all tasks --------------------------------------------------------------------------
 
 def list_tasks(daemon, request):
-    """the tasks, oldest first"""
+    """List a part of the tasks, with the counts of all."""
     short, rows = request.boolean("exerpt", "excerpt", default=True), request.boolean("rows", default=False)
     state = request.choice("state", ("all",) + STATES, "all")
     offset, limit = request.integer("offset", 0), request.integer("limit", None)
@@ -143,39 +111,38 @@ def list_tasks(daemon, request):
             "state_counter": views.state_counter(daemon)}
 
 
-def count_states(daemon, request):
-    """how many tasks are in each state"""
+def count_tasks(daemon, request):
     return {"detail": views.state_counter(daemon)}
 
 
 # -- the daemon -------------------------------------------------------------------------
 
 def get_config(daemon, request):
-    """the settings, secrets masked; where each was set with `origins=true`"""
-    origins = {"origins": daemon.origins()} if request.boolean("origins", default=False) else {}
-    return dict(origins, config=daemon.config.masked())
+    """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
+    reply = {"config": daemon.config.masked()}
+    if request.boolean("origins", default=False):
+        reply["origins"] = daemon.origins()
+    fixed = [name for name in daemon.fixed_settings() if name in CONFINING]
+    return dict(reply, fixed=fixed) if fixed else reply
 
 
 def change_config(daemon, request):
-    """change settings at once; `server.*` and paths are refused"""
     daemon.configure(request.json())
     return get_config(daemon, request)
 
 
 def get_stats(daemon, request):
-    """speed, bytes since the start, connections, free space; ten minutes of speed with `history=true`"""
     history = {"history": daemon.speed_history()} if request.boolean("history", default=False) else {}
     return dict(daemon.stats(), **history)
 
 
 def list_folders(daemon, request):
-    """the folders that a task can go to: those of other tasks and those that are there"""
     folders, whole = daemon.folders()
     return {"detail": folders, "complete": whole}
 
 
 def get_events(daemon, request):
-    """what happens, as Server-Sent Events"""
+    """Subscribe the caller, unless it only asks for the head."""
     headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store"),
                ("X-Accel-Buffering", "no")]
     if request.method == "HEAD":
@@ -184,65 +151,107 @@ def get_events(daemon, request):
 
 
 def get_health(daemon, request):
-    """whether it works; needs no token"""
-    return daemon.health()
+    """Tell a stranger that the daemon works, and nothing else."""
+    health = daemon.health()
+    return health if health and request.server.access.is_trusted(request.headers, request.address) else {}
 
 
 def get_metrics(daemon, request):
-    """figures for Prometheus"""
     server = request.server
     return Reply(200, [("Content-Type", metrics.MEDIA_TYPE), ("Cache-Control", "no-store")],
-                 metrics.text(daemon, server.replies, server.feed.readers))
+                 server.metrics.text(daemon, server.feed.readers))
 
 
 def get_openapi(daemon, request):
-    """this interface, described for machines"""
-    document = openapi.document(ROUTES, request.server.settings.prefix)
+    """Describe the interface of this server with its settings."""
+    server = request.server
+    document = openapi.document(ROUTES, server.settings.prefix, daemon.fixed_settings(),
+                                needs_token=server.access.token is not None)
     return Reply(200, [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")],
                  json.dumps(document, indent=1).encode() + b"\n")
 
 
 def get_asset(daemon, request):
-    """the web page and its parts"""
     return request.server.assets.reply(request)
 
 
 _SHORT = ("exerpt", "excerpt")
+_COUNT = "how many tasks are in each state"
 
 ROUTES = (
-    Route("POST", "/task", add_task, body="task"),
-    Route("PUT", "/task/tid/<tid>", act_on_task, ("act", "to")),
-    Route("PATCH", "/task/tid/<tid>", change_task, body="change"),
-    Route("DELETE", "/task/tid/<tid>", delete_task, ("del_file",)),
-    Route("GET", "/task/tid/<tid>/status", task_status, _SHORT),
-    Route("GET", "/task/tid/<tid>/info", task_info),
-    Route("GET", "/task/tid/<tid>/file", task_file, media_type="application/octet-stream"),
-    Route("POST", "/task/batch/add", add_batch, body="tasks"),
-    Route("POST", "/task/batch/pause", pause_batch, body="tids"),
-    Route("POST", "/task/batch/resume", resume_batch, body="tids"),
-    Route("POST", "/task/batch/restart", restart_batch, body="tids"),
-    Route("POST", "/task/batch/delete", delete_batch, body="tids"),
-    Route("GET", "/task/list", list_tasks, _SHORT + ("rows", "state", "offset", "limit")),
-    Route("GET", "/task/state_coutner", count_states),
-    Route("GET", "/task/state_counter", count_states),
-    Route("GET", "/config", get_config, ("origins",)),
-    Route("POST", "/config", change_config, body="config"),
-    Route("GET", "/stats", get_stats, ("history",)),
-    Route("GET", "/folders", list_folders),
-    Route("GET", "/events", get_events, media_type="text/event-stream"),
-    Route("GET", "/health", get_health, public=True),
-    Route("GET", "/metrics", get_metrics, media_type="text/plain"),
-    Route("GET", "/openapi.json", get_openapi),
-    Route("GET", "/", get_asset, media_type="text/html", public=True),
+    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
+          errors=(409,)),
+    Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
+          "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
+          "`to=top|bottom|up|down` or an index of the queue, from 0 on",
+          ("act", "to"), errors=(409,)),
+    Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
+          "change a task: a fresh `url` of the same file, or `options`; null resets an option",
+          body="change", errors=(409,)),
+    Route("DELETE", "/task/tid/<tid>", delete_task, "deleteTask", "tasks",
+          "delete a task, and its files with `del_file=true`", ("del_file",), reply="deleted"),
+    Route("GET", "/task/tid/<tid>/status", get_task_status, "getTaskStatus", "tasks",
+          "progress, speed, error and log of a task", _SHORT, reply="status_reply"),
+    Route("GET", "/task/tid/<tid>/info", get_task_info, "getTaskInfo", "tasks",
+          "what is known of a task's file, and its options", reply="info_reply"),
+    Route("GET", "/task/tid/<tid>/file", get_task_file, "getTaskFile", "tasks",
+          "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
+          media_type="application/octet-stream"),
+    Route("POST", "/task/batch/add", add_tasks, "addTasks", "batch", "create many tasks",
+          body="tasks", reply="added_many", errors=(207,)),
+    Route("POST", "/task/batch/pause", act_on_tasks, "pauseTasks", "batch", "pause many tasks",
+          body="tids", errors=(207,)),
+    Route("POST", "/task/batch/resume", act_on_tasks, "resumeTasks", "batch", "resume many tasks",
+          body="tids", errors=(207,)),
+    Route("POST", "/task/batch/restart", act_on_tasks, "restartTasks", "batch",
+          "fetch many finished or failed tasks again", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/verify", act_on_tasks, "verifyTasks", "batch",
+          "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
+          body="tids", errors=(207,)),
+    Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
+          _SHORT + ("rows", "state", "offset", "limit"), reply="list"),
+    Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
+    Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
+          _COUNT + "; another spelling of the same", reply="counts_reply"),
+    Route("GET", "/config", get_config, "getConfig", "settings",
+          "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
+          reply="config_reply"),
+    Route("POST", "/config", change_config, "changeConfig", "settings",
+          "change settings at once; `server.*` and paths are refused", body="config", reply="config_reply",
+          errors=(403,)),
+    Route("GET", "/stats", get_stats, "getStats", "system",
+          "speed, bytes since the start, connections, free space; ten minutes of it with `history=true`",
+          ("history",), reply="stats"),
+    Route("GET", "/folders", list_folders, "listFolders", "tasks",
+          "the folders that a task can go to: those of other tasks and those that are there",
+          reply="folders"),
+    Route("GET", "/events", get_events, "getEvents", "events", "what happens, as Server-Sent Events",
+          reply=None, media_type="text/event-stream"),
+    Route("GET", "/health", get_health, "getHealth", "system",
+          "200 while it works, else 503 and why; needs no token", reply="health", errors=(503,), public=True),
+    Route("GET", "/metrics", get_metrics, "getMetrics", "system", "figures for Prometheus", reply=None,
+          media_type="text/plain"),
+    Route("GET", "/openapi.json", get_openapi, "getOpenapi", "system",
+          "this interface, described for machines", reply=None),
+    Route("POST", "/jsonrpc", aria2.post_call, "callAria2", None, "aria2's JSON-RPC, for aria2's clients",
+          refuse=aria2.refuse),
+    Route("GET", "/jsonrpc", aria2.get_call, "openAria2", None, "the same over WebSocket",
+          refuse=aria2.refuse),
+    Route("GET", "/", get_asset, "getPage", None, "the web page", reply=None, media_type="text/html",
+          public=True),
 )
-ASSETS = tuple(Route("GET", "/" + name, get_asset, public=True) for name in MEDIA_TYPES
-               if name != "index.html")
+ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)
+               for name in MEDIA_TYPES if name != "index.html")
+XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
+                      public=True) for method in ("GET", "POST"))
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route) for route in ROUTES + ASSETS]
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
+             for route in ROUTES + ASSETS + XML_RPC]
 
 
 def find(path):
-    """({method: Route}, path arguments) of a path; the methods are empty where it is unknown."""
+    """Return ({method: Route}, path arguments) of a path, ({}, ()) if there is no such path."""
     methods, arguments = {}, ()
     for pattern, route in _PATTERNS:
         match = pattern.fullmatch(path)

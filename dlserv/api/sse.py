@@ -1,14 +1,13 @@
-"""Live events as Server-Sent Events: one feed for all who listen.
+"""Live events as Server-Sent Events: one feed for all readers.
 
-A thread, there only while somebody listens, looks at what changed at most four times a
-second, encodes each event once and appends it to a ring. A reader is a position in that
-ring, so many cost no more encoding than one; whoever falls off its end is cut off, and
-comes back for a new snapshot. With nothing changing nobody wakes up, but to see whether
-the reader is still there, and for a comment that keeps proxies from closing the connection.
+While there are readers, a thread looks for changes at most four times a second, encodes
+each event once and appends it to a ring. A reader is a position in that ring. One that
+falls behind its end is disconnected and gets a snapshot when it reconnects. Idle readers
+wake only to check whether their client is still there, and for a comment that keeps
+proxies from closing the connection.
 """
 
 import collections
-import json
 import logging
 import os
 import re
@@ -17,40 +16,44 @@ import time
 
 from ..errors import NotFound
 from ..threads import Thread, join
+from ..units import safe_json
 from . import views
 
 EVERY = 0.25            # seconds between two looks
 KEEP_ALIVE = 15.0       # seconds until a comment is sent
-LOOK = 2.0              # seconds until a reader is asked whether it is still there
-LINGER = 30.0           # seconds that the ring is kept up for a reader who comes back
+LOOK = 2.0              # seconds between two checks whether a client is still there
+LINGER = 30.0           # seconds that the ring is maintained without a reader, in case one reconnects
 RING = 2048             # events that a reader may be behind
-RETRY = 3000            # milliseconds after which a browser is to come back
+RETRY = 3000            # milliseconds after which a browser reconnects
 STATS_EVERY = 1.0
 
 log = logging.getLogger(__name__)
 
 
-class Feed:
-    """The events of one daemon."""
+class EventFeed:
+    """The events of one daemon.
+
+    Routes call `listen`, readers `enter`, `after` and `leave`; the rest runs in the thread.
+    """
 
     def __init__(self, daemon):
         self._daemon = daemon
         self._news = threading.Condition()
         self._ring = collections.deque(maxlen=RING)     # (number, encoded event)
         self._epoch, self._number = "", 0
-        self._sent = {}             # tid -> its row as it was last told
-        self._snapshot = None       # (number, the encoded snapshot of then)
-        self._readers, self._left = 0, 0.0
+        self._sent = {}             # tid -> the row that was sent last
+        self._snapshot = None       # (number, the encoded snapshot at that number)
+        self._readers, self._last_left = 0, 0.0
         self._thread, self._changes = None, None
         self._closed = False
 
     @property
     def readers(self):
-        """How many listen."""
+        """The number of readers."""
         return self._readers
 
     def listen(self, last_id=""):
-        """An iterator of encoded events: what was missed since `last_id`, else a snapshot, then all.
+        """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
 
         It ends when the reader has fallen behind or the feed is closed.
         """
@@ -72,7 +75,7 @@ class Feed:
     # -- readers ---------------------------------------------------------------------
 
     def enter(self, last_id):
-        """(position in the ring, what to send first) for a reader who comes with this id."""
+        """Return (position in the ring, bytes to send first) for a reader with this Last-Event-ID."""
         with self._news:
             position = self._resume_position(last_id)
             if position is not None:
@@ -89,7 +92,7 @@ class Feed:
         return int(number) if oldest - 1 <= int(number) <= self._number else None
 
     def after(self, position, timeout):
-        """(new position, encoded events after `position`); waits for some.
+        """Return (new position, encoded events after `position`), after at most `timeout` seconds.
 
         None if the reader has fallen behind or the feed is closed.
         """
@@ -101,15 +104,15 @@ class Feed:
             return self._number, [self._ring[index][1] for index in range(-missed, 0)]
 
     def leave(self):
-        """A reader has gone."""
+        """Remove a reader."""
         with self._news:
             self._readers -= 1
-            self._left = time.monotonic()
+            self._last_left = time.monotonic()
 
     # -- the thread ------------------------------------------------------------------
 
     def _begin(self):
-        """Start the thread if it is not there; the lock is held."""
+        """Start the thread unless it runs; called with the lock held."""
         if self._closed or self._thread is not None and self._thread.is_alive():
             return
         self._epoch, self._snapshot = os.urandom(6).hex(), None
@@ -128,31 +131,31 @@ class Feed:
         try:
             self._follow()
         except Exception:
-            log.exception("the feed met a bug; its readers are to come back")
+            log.exception("the event stream met a bug; its readers have to reconnect")
             with self._news:
                 self._thread = None
                 self._ring.clear()
-                self._number += 1       # so everybody has fallen behind
+                self._number += 1       # so that every reader has fallen behind
                 self._news.notify_all()
 
     def _follow(self):
-        """Tell what changes, until nobody has listened for a while."""
+        """Publish what changes, until there has been no reader for a while."""
         with self._changes:
-            told, untold = 0.0, False
+            last_stats, stats_due = 0.0, False
             while self._wanted():
                 busy = self._daemon.running()
-                tids = self._changes.take(0 if busy else STATS_EVERY if untold else KEEP_ALIVE)
-                untold = untold or bool(tids or busy)
+                tids = self._changes.take(0 if busy else STATS_EVERY if stats_due else KEEP_ALIVE)
+                stats_due = stats_due or bool(tids or busy)
                 events = self._changed_rows(tids | set(busy))
-                if untold and time.monotonic() - told >= STATS_EVERY:
-                    told, untold = time.monotonic(), False
+                if stats_due and time.monotonic() - last_stats >= STATS_EVERY:
+                    last_stats, stats_due = time.monotonic(), False
                     events.append(("stats", None, self._stats()))
                 self._publish(events)
                 self._pause()
 
     def _wanted(self):
         with self._news:
-            idle = not self._readers and time.monotonic() - self._left > LINGER
+            idle = not self._readers and time.monotonic() - self._last_left > LINGER
             if self._closed or idle:
                 self._thread = None
                 return False
@@ -163,7 +166,7 @@ class Feed:
             self._news.wait_for(lambda: self._closed, EVERY)
 
     def _changed_rows(self, tids):
-        """[(kind, tid, data), …] of the tasks whose rows are not what was last told."""
+        """Return [(kind, tid, data), …] of the tasks whose rows differ from those sent last."""
         events = []
         for tid in tids:
             row = self._row(tid)
@@ -180,7 +183,7 @@ class Feed:
             return None
 
     def _publish(self, events):
-        """Append the events to the ring; so many that it would run over, as one snapshot."""
+        """Append the events to the ring; if it would overflow, one snapshot in their place."""
         if not events:
             return
         with self._news:
@@ -197,8 +200,7 @@ class Feed:
             self._news.notify_all()
 
     def _encode(self, kind, data):
-        return ("id: %s-%d\nevent: %s\ndata: %s\n\n" % (
-            self._epoch, self._number, kind, json.dumps(data, ensure_ascii=False))).encode("utf-8", "replace")
+        return f"id: {self._epoch}-{self._number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()
 
     def _whole(self):
         return {"detail": list(self._sent.values()),
@@ -209,17 +211,17 @@ class Feed:
 
 
 class _Reader:
-    """One listener's place in the feed."""
+    """One reader's position in the feed."""
 
     def __init__(self, feed, last_id):
         self._feed, self._last_id = feed, last_id
-        self._position, self._open, self._told = None, True, time.monotonic()
+        self._position, self._open, self._last_sent = None, True, time.monotonic()
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        """What to send next; b"" every LOOK seconds while that is nothing."""
+        """Return the bytes to send next; b"" every LOOK seconds while there are none."""
         if self._position is None:
             self._position, first = self._feed.enter(self._last_id)
             return first
@@ -227,9 +229,9 @@ class _Reader:
         if found is None:
             raise StopIteration
         self._position, events = found
-        if not events and time.monotonic() - self._told < KEEP_ALIVE:
+        if not events and time.monotonic() - self._last_sent < KEEP_ALIVE:
             return b""
-        self._told = time.monotonic()
+        self._last_sent = time.monotonic()
         return b"".join(events) or b": still here\n\n"
 
     def close(self):

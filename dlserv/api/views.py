@@ -1,14 +1,13 @@
 """Tasks as the wire spells them: excerpt, status, info. See the wire contract for each field."""
 
-from ..settings import options
 from .. import urls
-from ..engine import filename
+from ..settings import options
 from ..tasks.states import FINISHED
-from ..units import percent
+from ..units import clean, percent
 
 
 def excerpt(task):
-    """The short form that lists are made of."""
+    """Return the short form of a task, which lists consist of."""
     done, total = task.downloaded, task.total
     return {
         "tid": task.tid, "state": task.state, "title": task.title,
@@ -18,7 +17,7 @@ def excerpt(task):
 
 
 def row(task):
-    """What a list that follows the events shows of a task: the excerpt and its surroundings."""
+    """Return what the event stream shows of a task: the excerpt, and what the page's list adds to it."""
     detail = excerpt(task)
     detail.update({
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
@@ -30,13 +29,13 @@ def row(task):
 
 
 def state_counter(daemon):
-    """{state: how many tasks are in it}, and of all."""
+    """Return {state: number of tasks in it}, with "all" for their sum."""
     counts = daemon.counts()
     return dict(counts, all=sum(counts.values()))
 
 
 def status(task):
-    """Everything about how it goes."""
+    """Return the full status of a task."""
     detail = excerpt(task)
     done = task.downloaded
     detail.update({
@@ -51,18 +50,18 @@ def status(task):
 
 
 def info(task):
-    """Everything about what it is."""
+    """Return what is known of a task's file, and the task's options."""
     resource = task.resource
-    name = task.filename
     return {
         "tid": task.tid, "url": urls.shown(task.url),
         "final_url": urls.shown(resource.url) if resource else "",
-        "title": task.title, "filename": name, "ext": filename.split(name)[1].lstrip("."),
-        "format": resource.media_type if resource else "",
+        "title": task.title, "filename": task.filename, "ext": task.extension.lstrip("."),
+        "format": clean(resource.media_type or "") if resource else "",
         "total_bytes": task.total, "etag": resource.etag if resource else None,
         "last_modified": resource.last_modified if resource else None,
         "resumable": bool(resource and resource.resumable),
         "checksum": task.file.checksum if task.file else None,
+        "verified_time": task.verified_time,
         "create_time": task.create_time, "finish_time": task.finish_time,
         "options": options.TABLE.masked(task.posted),
     }

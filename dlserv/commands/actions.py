@@ -1,4 +1,4 @@
-"""add, pause, resume, restart, rm, move, set: for any number of tasks, in as few requests as hold them."""
+"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in as few requests as hold them."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
@@ -62,6 +62,7 @@ ACTS = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
+    "verify": ("asked to be verified", ("finished",)),
     "delete": ("removed", STATES),
 }
 
@@ -76,6 +77,10 @@ def resume(client, options, terminals):
 
 def restart(client, options, terminals):
     return _act("restart", client, options, terminals)
+
+
+def verify(client, options, terminals):
+    return _act("verify", client, options, terminals)
 
 
 def remove(client, options, terminals):

@@ -169,6 +169,8 @@ COMMANDS = (
         "resume 3f2a", "resume failed")),
     Command("restart", "download finished or failed tasks again, from nothing", (_TASKS, _QUIET),
             "actions:restart", True, ("restart 3f2a", "restart failed")),
+    Command("verify", "compute the SHA-256 of finished files in the background, for info and log to show",
+            (_TASKS, _QUIET), "actions:verify", True, ("verify 3f2a", "verify all")),
     Command("rm", "remove tasks from the list", (
         _TASKS, Argument("--with-file", action="store_true", help="delete their files too"), _QUIET),
         "actions:remove", True, ("rm finished", "rm --with-file 3f2a")),

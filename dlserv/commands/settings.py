@@ -4,7 +4,7 @@ import json
 
 from ..settings.config import TABLES
 from ..errors import InvalidValue
-from ..units import clean
+from ..units import clean, safe_json
 from .parser import nearest
 
 
@@ -51,7 +51,7 @@ def _print(out, shown, asked, as_json):
         shown = {section: {key: shown[section][key] for where, key in asked if where == section}
                  for section, _ in asked}
     if as_json:
-        out.write(json.dumps(shown, ensure_ascii=False))
+        out.write(safe_json(shown))
     elif len(asked) == 1:
         out.write(_text(shown[asked[0][0]][asked[0][1]]))
     else:

@@ -1,9 +1,8 @@
 """list, status, info, log, stats: what there is, for people and for scripts."""
 
-import json
 import time
 
-from ..units import clean, format_seconds, format_size
+from ..units import clean, format_seconds, format_size, safe_json
 from .arguments import STATE_WORDS, choose
 from .rows import list_lines, plain
 
@@ -98,7 +97,7 @@ def _value(key, value, for_people):
     if value is None:
         return ""
     if isinstance(value, (bool, dict, list)):
-        return json.dumps(value, ensure_ascii=False)
+        return safe_json(value)
     if key.endswith("_time"):
         return _date(value) if value else "never"
     if for_people and isinstance(value, (int, float)):
@@ -120,4 +119,4 @@ def _date(seconds):
 
 def _print_json(out, *values):
     """Print each value as a line of JSON."""
-    out.write(*[json.dumps(value, ensure_ascii=False) for value in values])
+    out.write(*map(safe_json, values))

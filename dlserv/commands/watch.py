@@ -1,6 +1,5 @@
 """watch and wait: follow the events, in a table that is redrawn or a line for each change."""
 
-import json
 import re
 import select
 import sys
@@ -8,7 +7,7 @@ import time
 from collections import Counter
 
 from ..errors import Refused
-from ..units import format_size
+from ..units import format_size, safe_json
 from .arguments import choose
 from .follow import Follower, Tasks
 from .rows import is_settled, name_of, plain, state_of, watch_lines, watch_table
@@ -27,7 +26,7 @@ def watch(client, options, terminals):
         if out.live and not options.json:
             _draw_until(follower, Tasks(tids), out, lambda tasks: False, _overview)
         else:
-            _print_changes(follower, Tasks(tids), out, json.dumps if options.json else plain)
+            _print_changes(follower, Tasks(tids), out, safe_json if options.json else plain)
     return 0
 
 

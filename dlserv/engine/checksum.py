@@ -93,6 +93,23 @@ class Verifier:
         self._position += len(piece)
 
 
+def hash_file(file, algorithms, check):
+    """Return {algorithm: Checksum} of a binary file, read from where it stands to its end.
+
+    `check()` is called before each MiB and may raise to give up. Raise Permanent where this
+    Python was built without one of the algorithms, and OSError.
+    """
+    hashes = {name: _hasher(name) for name in algorithms}
+    buffer = memoryview(bytearray(_PIECE))
+    while True:
+        check()
+        count = file.readinto(buffer)
+        if not count:
+            return {name: Checksum(name, digest.hexdigest()) for name, digest in hashes.items()}
+        for digest in hashes.values():
+            digest.update(buffer[:count])
+
+
 def is_available(algorithm):
     """Return whether this Python can compute it."""
     try:

@@ -8,7 +8,7 @@ import base64
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..units import utf8_of
+from ..units import clean, utf8_of
 
 LONGEST = 255           # bytes of a name, on every file system that matters
 PART = ".part"
@@ -153,7 +153,7 @@ def _base(name):
 
 def sanitise(name):
     """The name without anything that a file system, a shell or an eye could trip over."""
-    name = _UNSAFE.sub("_", name).strip().lstrip(".").rstrip(". ")
+    name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
         name = "_" + name
     return cut(name, LONGEST) or "download"

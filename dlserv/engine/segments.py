@@ -45,6 +45,7 @@ class Segments:
         self._lock = threading.Lock()
         self._done = merge(done)
         self._active = []
+        self.count = sum(end - start for start, end in self._done)     # bytes that are here
 
     def claim(self, owner=None):
         """A Segment over the first hole, or None when every byte is here or in hands."""
@@ -92,6 +93,7 @@ class Segments:
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
+            self.count += count
             return count
 
     def release(self, segment):
@@ -146,13 +148,6 @@ class Segments:
         """(start, end) of the first bytes that are missing; end is None if that is the file's."""
         start, end = next(holes(self.done(), self._end), (self._end, self._end))
         return start, None if end == self._end else end
-
-    @property
-    def count(self):
-        """Bytes that are here."""
-        with self._lock:
-            return (sum(end - start for start, end in self._done)
-                    + sum(s.position - s.start for s in self._active))
 
     @property
     def complete(self):

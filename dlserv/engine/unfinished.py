@@ -40,7 +40,22 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
             most is None or status.st_size <= most)
 
 
-Finished = namedtuple("Finished", "name identity checksum resource")
+class Finished(namedtuple("Finished", "name identity checksum resource known", defaults=(None,))):
+    """A whole file under its final name.
+
+    name       str, within the task's folder
+    identity   Identity of the file when it took the name
+    checksum   str, the last one that was computed of it, else None
+    resource   Resource that the bytes came from
+    known      str, the checksum that it should have where `checksum` is another, else None
+    """
+
+    __slots__ = ()
+
+    @property
+    def promised(self):
+        """The checksums known to be right: the one that it was first found to have, and the server's."""
+        return [text for text in (self.known or self.checksum, self.resource.digest) if text]
 
 
 class Unfinished:

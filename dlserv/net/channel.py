@@ -13,7 +13,7 @@ import threading
 import time
 
 from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
-from ..sockets import Waker
+from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
 try:
@@ -95,19 +95,13 @@ class Channel:
     def __init__(self, sock, stop, timeout):
         self.sock = sock
         self.timeout = timeout
-        self._selector = None
         self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self.relax()
         self.adopt(stop)
 
     def adopt(self, stop):
         """Heed another stop signal from now on: the channel has a new owner."""
-        if self._selector is not None:
-            self._selector.close()
-        self._stop = stop
-        self._selector = _Selector()
-        self._selector.register(stop, selectors.EVENT_READ)
-        self._watched = None
+        self._stop, self._watch = stop, Watch(stop)
 
     def hurry(self):
         """Whatever a peer lets drip must be complete within `timeout` from now on."""
@@ -223,7 +217,6 @@ class Channel:
 
     def start_tls(self, context, host, session=None):
         """Wrap the socket and shake hands; `host` is what the certificate must name."""
-        self._forget()
         host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
             if self.secure:
@@ -245,11 +238,9 @@ class Channel:
     def detach(self):
         """The socket, for another Channel; this one is no longer usable."""
         self._set_mark(1)
-        self._selector.close()
         return self.sock
 
     def close(self):
-        self._selector.close()
         self.sock.close()
 
     def _retry(self, action, writing=False, refusals=False):
@@ -277,19 +268,9 @@ class Channel:
             raise Temporary(f"no {what} {self.timeout:g} s", word="timeout")
 
     def _select(self, event, seconds):
-        if self._watched is None:
-            self._selector.register(self.sock, event)
-        elif self._watched != event:
-            self._selector.modify(self.sock, event)
-        self._watched = event
-        ready = self._selector.select(seconds)
+        ready = self._watch.wait(self.sock, event == selectors.EVENT_WRITE, seconds)
         self._stop.check()
         return ready
-
-    def _forget(self):
-        if self._watched is not None:
-            self._selector.unregister(self.sock)
-            self._watched = None
 
 
 class _Nested:

@@ -20,7 +20,7 @@ class LowWater:
     """The mark of one connection; follows its speed. `most` is the highest mark in bytes."""
 
     def __init__(self, most=None, clock=time.monotonic):
-        self._most, self._clock = most or most_here(), clock
+        self._most, self._clock = most, clock
         self._rate, self._count, self._since = 0.0, 0, clock()
 
     def moved(self, count):
@@ -34,6 +34,7 @@ class LowWater:
 
     def mark(self, certain):
         """Return the bytes to wait for, of the `certain` ones that are still to come."""
+        self._most = self._most or most_here()
         wanted = min(self._most, max(LEAST, int(self._rate * SECONDS)))
         return min(wanted, certain)
 

@@ -3,6 +3,7 @@
 import threading
 
 from ..errors import MissingModule, Permanent
+from ..fs import check_file
 from .channel import ssl
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag, set by Python 3.8: a truncated body would count as whole
@@ -71,13 +72,40 @@ class Tls:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif self._ca_file:
-            self._load(context.load_verify_locations, self._ca_file, "download.ca_file")
+            self._load(load_authorities, self._ca_file, context, "download.ca_file")
         if self._client_cert:
-            self._load(context.load_cert_chain, self._client_cert, "download.client_cert")
+            self._load(load_certificate, self._client_cert, context, "download.client_cert")
         return context
 
-    def _load(self, load, path, key):
+    def _load(self, load, path, context, key):
         try:
-            load(path)
-        except OSError as error:
+            load(path, context)
+        except (OSError, ValueError) as error:
             raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}", word="tls") from error
+
+
+def load_authorities(path, context=None):
+    """Add the certificates in a PEM file to those that the context trusts. Raises OSError or ValueError."""
+    check_file(path)
+    if ssl is None:
+        return
+    try:
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise ValueError("it has no certificate in PEM") from error
+
+
+def load_certificate(path, context=None):
+    """Let the context present the certificate, with its key, in a PEM file. Raises OSError or ValueError."""
+    check_file(path)
+    if ssl is None:
+        return
+    try:
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=_refuse_password)
+    except ssl.SSLError as error:
+        raise ValueError("it has no certificate with its key, in PEM") from error
+
+
+def _refuse_password():
+    """Keep OpenSSL from asking for a passphrase on the terminal."""
+    raise ValueError("the key is encrypted; store it without a passphrase")

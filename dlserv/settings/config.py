@@ -1,7 +1,7 @@
-"""The daemon's settings: three tables, the ways to fill them, and where files go.
+"""The daemon's settings: three tables, the ways to fill them, and the default paths.
 
-A `Config` is immutable; live changes make a new one. The mapping that `Config.parse`
-takes is the shape of the `-c` file and of `GET /config`.
+A `Config` is immutable; a change makes a new one. `Config.parse` takes mappings of the
+shape of the `-c` file and of `GET /config`.
 """
 
 import os
@@ -14,7 +14,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
 from ..masking import hide, shown
-from .schema import Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text
+from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
+                     key_name)
 
 
 def _shown_url(url):
@@ -23,13 +24,13 @@ def _shown_url(url):
 
 def _plain_name(value):
     if Text(least=1)(value) in (".", "..") or "/" in value or "\\" in value:
-        raise ValueError("%s is not the plain name of a file" % shown(value))
+        raise ValueError(f"{shown(value)} is not a file name without a folder")
     return value
 
 
 def _prefix(value):
     if Text(most=255)(value) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is None:
-        raise ValueError("%s is not a path such as /dlserv" % shown(value))
+        raise ValueError(f"{shown(value)} is not a path such as /dlserv")
     return value
 
 
@@ -41,43 +42,45 @@ def _token(value):
 
 def _host_name(value):
     if re.fullmatch(r"[^\s:/\[\]]+", Text(most=255)(value)) is None:
-        raise ValueError("%s is not a name without scheme and port" % shown(value))
+        raise ValueError(f"{shown(value)} is not a host name without scheme and port")
     return value
 
 
 def _origin(value):
     origin = Text(most=255)(value).lower().rstrip("/")
     if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\\ ]+", origin) is None:
-        raise ValueError("%s is not an origin such as https://example.org" % shown(value))
+        raise ValueError(f"{shown(value)} is not an origin such as https://example.org")
     return origin
 
 
 TABLES = {
     "general": Table(
         "general",
-        Field("download_dir", Text(least=1), None, "where files go; every task's folder is below it"),
+        Field("download_dir", Text(least=1), None, "where files go; the folder of each task is below it"),
         Field("db_path", Text(least=1), None, "the database file; keep it on a local disk"),
         Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
-              "what the database is made of; auto takes sqlite where Python has it"),
-        Field("max_tasks", Integer(1, 10000000), 100000, "tasks that the database may hold"),
-        Field("log_size", Integer(1, 1000), 50, "entries kept in each task's log"),
-        Field("log_file", Optional(Text(least=1)), None, "where the log goes instead of standard error"),
+              "format of the database; auto is sqlite where Python has it"),
+        Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
+        Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
+        Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
-              "what the daemon writes to standard error"),
+              "least severe level that is logged"),
     ),
     "server": Table(
         "server",
         Field("host", Text(most=255, least=1), "127.0.0.1",
-              "the address to listen on; \"::\" for IPv6 and IPv4, \"unix:/path\""),
-        Field("port", Integer(0, 65535), 6880, "the port to listen on; 0 takes a free one"),
-        Field("prefix", _prefix, "", "path that a reverse proxy puts in front, such as /dlserv"),
+              "address to listen on; \"::\" for IPv6 and IPv4, \"unix:/path\""),
+        Field("port", Integer(0, 65535), 6880, "port to listen on; 0 takes a free one"),
+        Field("prefix", _prefix, "", "path under which a reverse proxy serves it, such as /dlserv"),
         Field("tls_cert", Optional(Text(least=1)), None, "certificate for https, in PEM"),
-        Field("tls_key", Optional(Text(least=1)), None, "its key, unless the same file has it"),
-        Field("token", Optional(_token), None, "what clients must send to be let in", hide),
+        Field("tls_key", Optional(Text(least=1)), None, "key of the certificate, if it is in another file"),
+        Field("token", Optional(_token), None,
+              "secret that clients must send; 16 characters or more", hide),
         Field("token_file", Optional(Text(least=1)), None,
-              "a file whose first line it is; one is made beside the database where others can call"),
+              "file with the token on its first line; if none is named, one is made beside the database "
+              "for any address but a loopback one"),
         Field("allowed_hosts", Items(_host_name, 64), [],
-              "names, or .suffixes, by which a daemon without a token may be called"),
+              "host names, or .suffixes, by which a daemon without a token may be called"),
         Field("allowed_origins", Items(_origin, 64), [],
               "other sites, such as https://example.org, whose pages may use the interface"),
         Field("max_connections", Integer(4, 10000), 256, "connections of clients at the same time"),
@@ -85,34 +88,42 @@ TABLES = {
     "download": Table(
         "download",
         Field("max_concurrent", Integer(1, 1000), 5, "tasks that download at the same time"),
-        Field("max_per_host", Integer(1, 1000), 8, "connections to one host and port, over all tasks"),
-        Field("retries", Integer(0, 1000), 5, "tries after a failure; progress resets the count"),
-        Field("retry_wait", Number(0, 3600), 1, "seconds before the first retry; doubles with each"),
-        Field("timeout", Number(0.1, 3600), 30, "seconds without a byte before a connection is given up"),
-        Field("min_speed", Size(), 1024, "bytes/s below which, over 20 s, a connection is replaced; 0 is off"),
+        Field("max_per_host", Integer(1, 1000), 8, "connections to one host and port, for all tasks together"),
+        Field("retries", Integer(0, 1000), 5, "repeats after a failure; progress resets the count"),
+        Field("retry_wait", Number(0, 3600), 1, "seconds before the first repeat; doubled each time"),
+        Field("timeout", Number(0.1, 3600), 30, "seconds without a byte after which a connection is closed"),
+        Field("min_speed", Size(), 1024, "bytes/s; a connection slower for 20 s is replaced; 0 is off"),
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
-              "proxy URL for all tasks; \"\" for none; null for the environment's", _shown_url),
+              "proxy URL for all tasks; \"\" for none; null for that of the environment", _shown_url),
         Field("ca_file", Optional(Text(least=1)), None,
-              "certificates to trust besides the system's, in PEM"),
+              "certificates to trust in addition to the system's, in PEM"),
         Field("client_cert", Optional(Text(least=1)), None,
-              "certificate and key to show to servers that ask for one, in PEM"),
+              "certificate and key for servers that ask for one, in PEM"),
         Field("cookies_file", Optional(_plain_name), None,
-              "a Netscape cookies.txt in the folder of the configuration file"),
+              "name of a Netscape cookies.txt in the folder of the configuration file"),
         Field("deny_private", Boolean(), False,
-              "connect to addresses of the public network only; a proxy named here is exempt"),
+              "connect to public addresses only; the proxy of these settings is exempt"),
         Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
-              "exceptions from that: names, .suffixes, addresses, CIDR networks"),
-        Field("ratelimit", Size(), 0, "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
-        Field("hash", Boolean(), True, "compute the SHA-256 of every file"),
+              "exceptions to deny_private: names, .suffixes, addresses, CIDR networks"),
+        Field("ratelimit", Size(), 0,
+              "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
+        Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "if there is a file of that name: rename takes \"name (1).ext\", never fails"),
+              "if a file of that name exists: rename uses \"name (1).ext\", never fails"),
     ),
 }
 
-# These and the whole section `download`; the others are bound to open files and sockets.
+# These and the section `download` may change while the daemon runs. The others are bound to
+# open files and sockets.
 LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
+
+# Files of this machine: a change counts after SIGHUP, but is not made over the API.
+PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
+
+# What confines those who use the API: they cannot change it if deny_private was set for them.
+CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
 General = namedtuple("General", TABLES["general"].fields)
 Server = namedtuple("Server", TABLES["server"].fields)
@@ -126,7 +137,7 @@ class Config(namedtuple("Config", "general server download")):
 
     @classmethod
     def parse(cls, *mappings):
-        """A Config from nested mappings, later ones winning. Raises InvalidValue."""
+        """Return a Config from nested mappings, of which later ones win. Raises InvalidValue."""
         values = {section: table.defaults() for section, table in TABLES.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
@@ -135,40 +146,50 @@ class Config(namedtuple("Config", "general server download")):
                    Download(**values["download"]))
 
     def changed(self, mapping):
-        """This with what the mapping says. Raises InvalidValue."""
+        """Return this Config with the changes of the mapping. Raises InvalidValue."""
         return self.parse(self._as_mapping(), mapping)
 
     def with_live_of(self, other):
-        """This, with the other's settings where they may change while the daemon runs."""
+        """Return this Config with those settings of the other that may change while the daemon runs."""
         values = self._as_mapping()
         for section, given in other._as_mapping().items():
             values[section].update((key, value) for key, value in given.items()
-                                   if is_live("%s.%s" % (section, key)))
+                                   if is_live(f"{section}.{key}"))
         return self.parse(values)
 
     def differences(self, other):
-        """The names, "section.key", of the settings that are not the same."""
+        """Return the names, "section.key", of the settings that differ."""
         mine, others = self._as_mapping(), other._as_mapping()
         return [name for name in self.names(mine)
                 if _value(mine, name) != _value(others, name)]
 
     @staticmethod
     def names(mapping):
-        """"section.key" of all that a mapping holds."""
-        return ["%s.%s" % (section, key) for section, given in mapping.items() for key in given]
+        """Return "section.key" of each setting in a mapping."""
+        return [f"{section}.{key}" for section, given in mapping.items() for key in given]
 
     def _as_mapping(self):
         return {section: dict(getattr(self, section)._asdict()) for section in TABLES}
 
     def masked(self):
-        """The shape of `GET /config`, secrets hidden."""
+        """Return the mapping of `GET /config`, secrets masked."""
         return {section: TABLES[section].masked(getattr(self, section)._asdict())
                 for section in TABLES}
 
 
 def is_live(name):
-    """Whether the setting "section.key" may change while the daemon runs."""
+    """Return whether the setting "section.key" may change while the daemon runs."""
     return name.startswith("download.") or name in LIVE
+
+
+def fixed_names(confined):
+    """Return the "section.key" of all settings that the API may not change.
+
+    `confined` tells whether deny_private binds its users.
+    """
+    refused = PATHS + CONFINING if confined else PATHS
+    return [name for name in Config.names({section: table.fields for section, table in TABLES.items()})
+            if not is_live(name) or name in refused]
 
 
 def _value(mapping, name):
@@ -178,18 +199,17 @@ def _value(mapping, name):
 
 def _sections(mapping):
     if not isinstance(mapping, dict):
-        raise InvalidValue("configuration", "is not an object with the sections %s"
-                           % ", ".join(TABLES))
+        raise InvalidValue("configuration", f"is not an object with the sections {', '.join(TABLES)}")
     for section in mapping:
         if section not in TABLES:
-            raise InvalidValue(section, "there is no such section; there are %s" % ", ".join(TABLES))
+            raise InvalidValue(key_name(section), f"there is no such section; there are {', '.join(TABLES)}")
     return mapping
 
 
 def from_environment(environ):
-    """(the mapping that `DLSERV_<KEY>` variables make, names of those that match no key).
+    """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
 
-    Raises InvalidValue, naming the variable.
+    Raises InvalidValue, which names the variable.
     """
     owner = {"DLSERV_" + name.upper(): (table, name)
              for table in TABLES.values() for name in table.fields}
@@ -210,13 +230,13 @@ def _from_variable(table, name, variable, environ):
     try:
         return table.parse({name: environ[variable]}, text=True)
     except InvalidValue as error:
-        raise InvalidValue("%s (from $%s)" % (error.key, variable), error.reason) from None
+        raise InvalidValue(f"{error.key} (from ${variable})", error.reason) from None
 
 
-# -- paths when nothing is said ---------------------------------------------------
+# -- default paths ----------------------------------------------------------------
 
 def default_config_path(environ, root):
-    """The configuration file that is read when there is one."""
+    """Return the path of the configuration file, which need not exist."""
     if environ.get("DLSERV_CONFIG"):
         return environ["DLSERV_CONFIG"]
     path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
@@ -224,7 +244,7 @@ def default_config_path(environ, root):
 
 
 def default_download_dir(environ):
-    """$XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs; else ~/Downloads."""
+    """Return $XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs, else ~/Downloads."""
     home = os.path.expanduser("~")
     return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
         or os.path.join(home, "Downloads")
@@ -244,7 +264,7 @@ def _user_dir(environ, home):
 
 
 def default_db_path(environ, root, download_dir):
-    """Where the database goes: never into memory, which a power cut empties."""
+    """Return the path of the database: never in memory, which a power cut empties."""
     if environ.get("STATE_DIRECTORY"):
         return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
     if root and not environ.get("XDG_STATE_HOME"):

@@ -1,32 +1,33 @@
-"""The configuration file: read as a whole, and written back with what was changed meanwhile."""
+"""The configuration file: read as a whole, and written back with the changes made while running."""
 
 import json
 import os
 
-from .config import Config
-from ..fs import replace_file
 from ..errors import InvalidValue, Unavailable, Unwritable
+from ..fs import read_bounded, replace_file
+from .config import Config
+
+LONGEST = 2 ** 24       # bytes of the file
 
 
 def read(path, required=False):
-    """What the file says, or None if there is none. Raises InvalidValue."""
+    """Return the mapping in the file, None if there is no file. Raises InvalidValue."""
     try:
-        with open(path, encoding="utf-8") as file:
-            mapping = json.load(file)
+        mapping = json.loads(read_bounded(path, LONGEST).decode("utf-8"))
     except FileNotFoundError:
         if required:
-            raise InvalidValue("config", "there is no file %s" % path) from None
+            raise InvalidValue("config", f"there is no file {path}") from None
         return None
     except OSError as error:
-        raise InvalidValue("config", "%s cannot be read: %s" % (path, error.strerror)) from None
+        raise InvalidValue("config", f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InvalidValue("config", "%s is not JSON: %s" % (path, error)) from None
+        raise InvalidValue("config", f"{path} is not JSON: {error}") from None
     Config.parse(mapping)
     return mapping
 
 
 def merge(*mappings):
-    """One mapping of sections, later ones winning."""
+    """Return one mapping of sections, in which later ones win."""
     merged = {}
     for mapping in mappings:
         for section, values in mapping.items():
@@ -37,16 +38,16 @@ def merge(*mappings):
 def write_back(path, changes):
     """Put the changes into the file, if there is one. Raises Unwritable.
 
-    By a new file that takes the name, so that a crash leaves the old one or the new.
+    The file is replaced as a whole: a crash leaves the old one or the new one.
     """
     try:
         mapping = read(path)
-    except InvalidValue as error:       # not the fault of who asks for the changes
-        raise Unwritable("the settings cannot be written: the file there is in disorder: %s" % error) from error
+    except InvalidValue as error:       # the caller's changes are not to blame
+        raise Unwritable(f"cannot save settings: the configuration file is not valid: {error}") from error
     if mapping is None:
         return
     path = os.path.realpath(path)
     try:
         replace_file(path, json.dumps(merge(mapping, changes), indent=2) + "\n", like=path)
     except OSError as error:
-        raise Unavailable("the settings cannot be written to %s: %s" % (path, error.strerror)) from error
+        raise Unavailable(f"the settings cannot be written to {path}: {error.strerror}") from error

@@ -1,10 +1,10 @@
-"""The settings that count now: one object, handed to all who read them."""
+"""The settings in effect: one live object, handed to everything that reads them."""
 
 
 class Settings:
-    """Whoever holds it reads `settings.download.timeout` when it matters and never keeps a section.
+    """Read `settings.download.timeout` when it matters; never keep a section, which may be outdated.
 
-    `config` is the Config that counts; it is replaced as a whole.
+    `config` is the Config in effect; it is replaced as a whole.
     """
 
     __slots__ = ("config",)

@@ -1,8 +1,8 @@
-"""Lists of URLs, as `add -i` and `--import` read them.
+"""Lists of URLs in the format of aria2's input files, for `add -i` and `--import`.
 
-A list has a URL a line; lines that begin with # are comments; indented lines below a URL
-are options of it, `name=value`, by our names or aria2's. Several URLs on one line, with
-tabs between them, are mirrors of one file, as aria2 has it.
+A list has one URL on a line; lines that begin with # are comments; indented lines below a
+URL are its options, `name=value`, by our names or aria2's. Several URLs on one line,
+separated by tabs, are mirrors of one file.
 """
 
 import re
@@ -20,18 +20,18 @@ ENDLESS = 1000      # retries: as good as without end
 
 
 class Entry:
-    """A URL, the lines of its options, and `where` it stands, as a sentence begins."""
+    """A URL with the lines of its options; `where` is its place in the list, to begin a sentence with."""
 
     def __init__(self, url, where="", mirrors=()):
         self.url, self.where = url, where
         self._lines = ["mirrors=" + each.replace(" ", "%20") for each in mirrors]
 
     def put(self, line):
-        """Take one more line, `name=value`."""
+        """Add a line, `name=value`."""
         self._lines.append(line)
 
     def options(self, common=None):
-        """The options, checked; those of `common`, as text, are for all. Raises InvalidValue."""
+        """Return the checked options, on top of those in `common`, which are text. Raises InvalidValue."""
         own = {}
         for line in self._lines:
             put(own, line)
@@ -43,7 +43,7 @@ def put(texts, line):
     name, mark, value = line.partition("=")
     name, value = name.strip().replace("-", "_"), value.strip()
     if not mark:
-        raise InvalidValue("option", "%r is not name=value" % line)
+        raise InvalidValue("option", f"{line[:80]!r} is not name=value")
     if name == "max_tries":
         name, value = "retries", _retries(value)
     name = _ARIA2.get(name, name)
@@ -51,21 +51,21 @@ def put(texts, line):
 
 
 def _retries(tries):
-    """Return the retries that aria2's number of tries leaves, which is 0 for "without end"."""
+    """Return the retries for aria2's number of tries, of which 0 is without end."""
     if re.fullmatch("[0-9]{1,9}", tries) is None:
-        raise InvalidValue("max-tries", "%r is not a number of tries" % tries)
+        raise InvalidValue("max-tries", f"{tries[:80]!r} is not a number of tries")
     return "%d" % (min(int(tries) - 1, ENDLESS) if int(tries) else ENDLESS)
 
 
 def read(data, name, key):
-    """The entries of a list, which are its bytes and its name. Raises InvalidValue, of `key` for no text."""
+    """Return the Entries in the bytes of the list `name`. Raises InvalidValue, of `key` for no text."""
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InvalidValue(key, "%s is not text in UTF-8" % name) from None
+        raise InvalidValue(key, f"{name} is not text in UTF-8") from None
     entries = []
     for number, line in enumerate(lines, 1):
-        where = "%s, line %d: " % (name, number)
+        where = f"{name}, line {number}: "
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if line[0] not in " \t":

@@ -1,8 +1,7 @@
-"""The options a task may be posted with: one table, and what they come to in the end.
+"""The options that a task may be posted with, as one table.
 
-`parse` gives the posted mapping checked but otherwise as it was, which is what the
-database keeps and `info` shows; `effective` fills what was not said from the daemon's
-settings, which is what the engine reads.
+`parse` checks a posted mapping and otherwise leaves it alone; the database and `info` have
+it so. `effective` adds the daemon's settings and the defaults; the engine reads that.
 """
 
 import re
@@ -13,7 +12,7 @@ from ..digests import DIGEST_BYTES
 from ..masking import hide, mask_headers, shown
 from .schema import Boolean, Field, Integer, Items, Number, Refusal, Size, Table, Text, check_text
 
-# Framing and routing belong to the engine; a client that sets them breaks the message.
+# These belong to framing and routing, which the engine does; setting them would break the message.
 _OURS = frozenset("""accept-encoding connection content-length content-type expect host if-match
     if-modified-since if-none-match if-range if-unmodified-since keep-alive proxy-authorization
     proxy-connection range te trailer transfer-encoding upgrade""".split())
@@ -21,7 +20,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 
 
 class Headers:
-    """An object of header names and values; as text, the same in JSON or `Name: value` lines."""
+    """An object of header names and values; as text, JSON or lines of `Name: value`."""
 
     json_schema = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 64}
 
@@ -32,9 +31,9 @@ class Headers:
 
     def _name(self, name):
         if _TOKEN.fullmatch(name) is None:
-            raise Refusal("%s is not a header's name" % shown(name))
+            raise Refusal(f"{shown(name)} is not the name of a header")
         if name.lower() in _OURS:
-            raise Refusal("%s is set by the downloader itself" % name)
+            raise Refusal(f"{name} is set by the downloader itself")
         return name
 
     def from_text(self, text):
@@ -54,15 +53,15 @@ def _header_value(name, value):
             return value.strip(" ")
     except ValueError:
         pass
-    raise Refusal("the value of %s is not a string of at most 4096 characters without "
-                  "control characters" % name)
+    raise Refusal(f"the value of {name} is not a string of at most 4096 characters without control "
+                  "characters")
 
 
 def _file_name(value):
     if re.search(r"[/\\]", Text(most=1024, least=1)(value)):
-        raise ValueError("%s has a separator; name the folder in `dir`" % shown(value))
+        raise ValueError(f"{shown(value)} has a separator; put the folder into `dir`")
     if not value.strip(". "):
-        raise ValueError("%s is not a file's name" % shown(value))
+        raise ValueError(f"{shown(value)} is not the name of a file")
     return value
 
 
@@ -70,12 +69,12 @@ def _folder(value):
     Text(most=1024)(value)
     parts = value.split("/")
     if value and (".." in parts or "" in parts or "." in parts or re.search(r'[\\:]', value)):
-        raise ValueError("%s is not a plain folder below the download directory" % shown(value))
+        raise ValueError(f"{shown(value)} is not a folder below the download directory, such as films/2024")
     return value
 
 
 def is_folder(name):
-    """Whether the option `dir` takes this name."""
+    """Return whether the name is a value for the option `dir`."""
     try:
         return bool(_folder(name))
     except ValueError:
@@ -83,21 +82,21 @@ def is_folder(name):
 
 
 def check_checksum(value):
-    """"sha-256=<hex>" in its one spelling; md5, sha-1 and sha-512 too."""
+    """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
     name, _, digest = check_text(value).strip().partition("=")
     name = re.sub(r"^sha(?=\d)", "sha-", name.strip().lower())
     digest = digest.strip().lower()
     if name not in DIGEST_BYTES:
-        raise ValueError("%s does not begin with one of %s and \"=\"" % (shown(value), ", ".join(DIGEST_BYTES)))
+        raise ValueError(f"{shown(value)} does not begin with one of {', '.join(DIGEST_BYTES)} and \"=\"")
     if re.fullmatch("[0-9a-f]{%d}" % (2 * DIGEST_BYTES[name]), digest) is None:
-        raise ValueError("a %s has %d hexadecimal digits" % (name, 2 * DIGEST_BYTES[name]))
-    return "%s=%s" % (name, digest)
+        raise ValueError(f"a {name} has {2 * DIGEST_BYTES[name]} hexadecimal digits")
+    return f"{name}={digest}"
 
 
 TABLE = Table(
     "options",
-    Field("filename", _file_name, None, "the file's name, instead of the server's"),
-    Field("dir", _folder, "", "folder below the download directory; made when missing"),
+    Field("filename", _file_name, None, "name of the file, instead of the server's"),
+    Field("dir", _folder, "", "folder below the download directory; created if it is missing"),
     Field("headers", Headers(), {}, "request headers", mask_headers),
     Field("user_agent", Text(most=512, least=1), None, "the User-Agent header"),
     Field("referer", Text(most=urls.LONGEST), None, "the Referer header", urls.shown),
@@ -106,12 +105,12 @@ TABLE = Table(
     Field("password", Text(most=256), None, "password for the server", hide),
     Field("proxy", urls.check_proxy, None, "proxy URL; \"\" for none", urls.shown),
     Field("ratelimit", Size(), 0, "bytes/s for this task, also \"512K\""),
-    Field("connections", Integer(1, 16), 4, "connections at most"),
+    Field("connections", Integer(1, 16), 4, "most connections at the same time"),
     Field("mirrors", Items(urls.check_url, 32), [], "other URLs of the same file",
           lambda mirrors: [urls.shown(url) for url in mirrors]),
     Field("checksum", check_checksum, None, "\"sha-256=<hex>\"; also md5, sha-1, sha-512"),
-    Field("retries", Integer(0, 1000), None, "tries after a failure"),
-    Field("timeout", Number(0.1, 3600), None, "seconds without a byte before a connection is given up"),
+    Field("retries", Integer(0, 1000), None, "repeats after a failure"),
+    Field("timeout", Number(0.1, 3600), None, "seconds without a byte after which a connection is closed"),
     Field("paused", Boolean(), False, "add it without starting it"),
     Field("priority", Integer(-1000, 1000), 0, "higher goes first"),
     Field("verify_tls", Boolean(), True, "false accepts any certificate"),
@@ -121,14 +120,15 @@ Options = namedtuple("Options", TABLE.fields)
 
 
 def parse(mapping, text=False):
-    """The posted options, checked; null means not given. Raises InvalidValue."""
+    """Return the posted options, checked; null means not given. Raises InvalidValue."""
     if isinstance(mapping, dict):
-        mapping = {key: value for key, value in mapping.items() if value is not None or key not in TABLE.fields}
+        mapping = {key: value for key, value in mapping.items()
+                   if value is not None or key not in TABLE.fields}
     return TABLE.parse(mapping, text)
 
 
 def effective(posted, settings):
-    """The `Options` of a task: what was posted over `config.download` over the defaults."""
+    """Return a task's `Options`: the posted ones, then those of `config.download`, then the defaults."""
     values = TABLE.defaults()
     for name in ("user_agent", "proxy", "retries", "timeout"):
         values[name] = getattr(settings, name)

@@ -1,13 +1,13 @@
 """Settings as a table: one row says a key's name, type, default and meaning.
 
-A `Table` turns what a person wrote (JSON values, or plain text from a form, the
-environment or the command line) into checked values, names the key that is wrong,
-and masks what is secret. config.py and options.py are such tables; the command
-line, `GET /config` and README follow from them.
+A `Table` checks what a person wrote (JSON values, or plain text from a form, the
+environment or the command line), names the key that is wrong, and masks secrets.
+config.py and options.py are such tables; the command line, `GET /config`, OpenAPI and
+README follow from them.
 
-A parser is a callable from a JSON value to a clean value that raises ValueError with
-the reason. One whose values are not strings has a `from_text` besides, which reads them
-from a string.
+A parser is a callable that takes a JSON value and returns the checked value or raises
+ValueError with the reason. If its values are not strings, it also has `from_text`, which
+reads them from a string.
 """
 
 from collections import namedtuple
@@ -16,33 +16,35 @@ from ..errors import InvalidValue
 from ..masking import MASK, shown
 from ..units import parse_size
 
+LONGEST_KEY = 40        # characters of an unknown key that a sentence repeats
+
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _FORM_WORDS = dict(_WORDS, on=True, off=False)
 
 
 def parse_boolean(text, words=_WORDS):
-    """True or False from the words people use, any case. Raises ValueError."""
+    """Return True or False for one of the words, in any case. Raises ValueError."""
     try:
         return words[text.strip().lower()]
     except KeyError:
-        raise ValueError("%s is neither true nor false" % shown(text)) from None
+        raise ValueError(f"{shown(text)} is neither true nor false") from None
 
 
 def check_text(value):
-    """The string itself, if it could stand in a header or a name. Raises ValueError."""
+    """Return the string if it may stand in a header or a name. Raises ValueError."""
     if not isinstance(value, str):
-        raise ValueError("%s is not a string" % shown(value))
+        raise ValueError(f"{shown(value)} is not a string")
     if any(char < " " or char == "\x7f" for char in value):
-        raise ValueError("%s has a control character" % shown(value))
+        raise ValueError(f"{shown(value)} has a control character")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("%s is not valid Unicode" % shown(value)) from None
+        raise ValueError(f"{shown(value)} is not valid Unicode") from None
     return value
 
 
 class Refusal(ValueError):
-    """A reason that repeats nothing of a value that may be secret."""
+    """A reason that does not quote the value, which may be secret."""
 
 
 class Text:
@@ -54,7 +56,7 @@ class Text:
     def __call__(self, value):
         check_text(value)
         if len(value) > self.most:
-            raise ValueError("%s is longer than %d characters" % (shown(value), self.most))
+            raise ValueError(f"{shown(value)} is longer than {self.most} characters")
         if len(value) < self.least:
             raise ValueError("must not be empty")
         return value
@@ -72,7 +74,7 @@ class Choice:
 
     def __call__(self, value):
         if value not in self.words or not isinstance(value, str):
-            raise ValueError("%s is not one of %s" % (shown(value), ", ".join(self.words)))
+            raise ValueError(f"{shown(value)} is not one of {', '.join(self.words)}")
         return value
 
     @property
@@ -81,13 +83,13 @@ class Choice:
 
 
 class Boolean:
-    """true or false; as text, any of the words people use."""
+    """true or false; as text, also yes, no, on, off, 1 and 0."""
 
     json_schema = {"type": "boolean"}
 
     def __call__(self, value):
         if not isinstance(value, bool):
-            raise ValueError("%s is neither true nor false" % shown(value))
+            raise ValueError(f"{shown(value)} is neither true nor false")
         return value
 
     def from_text(self, text):
@@ -103,8 +105,7 @@ class Integer:
     def __call__(self, value):
         if isinstance(value, bool) or not isinstance(value, int) \
                 or not self.least <= value <= self.most:
-            raise ValueError("%s is not a whole number from %d to %d"
-                             % (shown(value), self.least, self.most))
+            raise ValueError(f"{shown(value)} is not a whole number from {self.least} to {self.most}")
         return value
 
     @property
@@ -119,7 +120,7 @@ class Integer:
 
 
 class Number:
-    """A finite number within bounds; kept as it was written, int or float."""
+    """A finite number within bounds; stays int or float."""
 
     def __init__(self, least, most):
         self.least, self.most = least, most
@@ -127,8 +128,7 @@ class Number:
     def __call__(self, value):
         if isinstance(value, bool) or not isinstance(value, (int, float)) \
                 or not self.least <= value <= self.most:
-            raise ValueError("%s is not a number from %g to %g"
-                             % (shown(value), self.least, self.most))
+            raise ValueError(f"{shown(value)} is not a number from {self.least:g} to {self.most:g}")
         return value
 
     @property
@@ -145,7 +145,7 @@ class Number:
 
 
 class Size:
-    """Bytes: a whole number, or a string such as "512K"."""
+    """A number of bytes: a whole number, or a string such as "512K"."""
 
     _number = Integer(0, 2 ** 53)
     json_schema = {"anyOf": [_number.json_schema, {"type": "string"}]}
@@ -155,15 +155,14 @@ class Size:
 
 
 class Items:
-    """A list whose every item the given parser accepts; as text, separated by blanks."""
+    """A list of items that the given parser accepts; as text, separated by blanks."""
 
     def __init__(self, item, most):
         self.item, self.most = item, most
 
     def __call__(self, value):
         if not isinstance(value, list) or len(value) > self.most:
-            raise ValueError("%s is not a list of at most %d strings"
-                             % (shown(value), self.most))
+            raise ValueError(f"{shown(value)} is not a list of at most {self.most} strings")
         return [self.item(each) for each in value]
 
     @property
@@ -175,7 +174,7 @@ class Items:
 
 
 class Optional:
-    """null, or what the given parser accepts."""
+    """null, or a value that the given parser accepts."""
 
     def __init__(self, parser):
         self.parser = parser
@@ -192,7 +191,7 @@ class Optional:
 
 
 class Field(namedtuple("Field", "name parse default doc mask")):
-    """One key. `mask` makes a value fit to be shown; without one it is not secret."""
+    """One key. `mask` returns the value as it may be shown; None if it is not secret."""
 
     __slots__ = ()
 
@@ -200,8 +199,13 @@ class Field(namedtuple("Field", "name parse default doc mask")):
         return super().__new__(cls, name, parse, default, doc, mask)
 
 
+def key_name(key):
+    """Return a key that somebody sent as a sentence may repeat it: short, in ASCII, on one line."""
+    return shown(key, LONGEST_KEY).strip('"')
+
+
 def json_schema(parse):
-    """What a parser takes, as JSON Schema; for a plain function, a string."""
+    """Return the JSON Schema of a parser's values; a plain function takes a string."""
     return dict(getattr(parse, "json_schema", {"type": "string"}))
 
 
@@ -210,50 +214,50 @@ def _from_text(parse, text):
 
 
 class Table:
-    """The fields of one section; `where` prefixes their names in sentences."""
+    """The fields of one section; `where` is the prefix of their names in sentences."""
 
     def __init__(self, where, *fields):
         self.where = where
         self.fields = {field.name: field for field in fields}
 
     def parse(self, mapping, text=False):
-        """The checked values of the keys that are there. Raises InvalidValue."""
+        """Return the checked values of a mapping's keys. Raises InvalidValue."""
         if not isinstance(mapping, dict):
-            raise InvalidValue(self.where, "%s is not an object" % shown(mapping))
+            raise InvalidValue(self.where, f"{shown(mapping)} is not an object")
         return {key: self._parse_one(key, value, text) for key, value in mapping.items()}
 
     def _parse_one(self, key, value, text):
         field = self.fields.get(key)
         if field is None:
-            raise InvalidValue(self._name(key), "there is no such key%s" % self._hint(key))
+            raise InvalidValue(self._name(key), f"there is no such key{self._hint(key)}")
         if field.mask and value == MASK:
-            raise InvalidValue(self._name(key), "%s only stands for what is not shown" % MASK)
+            raise InvalidValue(self._name(key), f"{MASK} only stands for a secret; leave the key out")
         try:
             return _from_text(field.parse, value) if text else field.parse(value)
         except ValueError as error:
             reason = str(error) if isinstance(error, Refusal) or not field.mask \
-                else "this cannot be used as %s" % field.doc
+                else f"this cannot be used; expected: {field.doc}"
             raise InvalidValue(self._name(key), reason) from None
 
     def _hint(self, key):
         import difflib
-        near = difflib.get_close_matches(key, self.fields, 1)
-        return "; is %s meant?" % near[0] if near else ""
+        near = difflib.get_close_matches(key[:LONGEST_KEY], self.fields, 1)
+        return f"; is {near[0]} meant?" if near else ""
 
     def _name(self, key):
-        return "%s.%s" % (self.where, shown(key, 40).strip('"'))
+        return f"{self.where}.{key_name(key)}"
 
     def json_schema(self):
-        """What `parse` takes, as JSON Schema."""
+        """Return the JSON Schema of the mappings that `parse` takes."""
         return {"type": "object", "additionalProperties": False, "properties": {
             name: dict(json_schema(field.parse), description=field.doc)
             for name, field in self.fields.items()}}
 
     def defaults(self):
-        """Every key's default."""
+        """Return the default of every key."""
         return {name: field.default for name, field in self.fields.items()}
 
     def masked(self, values):
-        """The values as they may be shown to anyone who asks."""
+        """Return the values as they may be shown, secrets masked."""
         return {key: self.fields[key].mask(value) if self.fields[key].mask else value
                 for key, value in values.items()}

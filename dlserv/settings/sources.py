@@ -12,13 +12,24 @@ FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general
 _TOKEN_KEYS = ("token", "token_file")
 
 
-def gather(options, environ):
+def read_file(options, environ):
+    """Return (path, mapping or None) of the configuration file. Raises InvalidValue.
+
+    `options` is the command line's Namespace, or None.
+    """
+    named = vars(options).get("config") if options else None
+    path = named or config.default_config_path(environ, _is_root())
+    return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+
+
+def gather(options, environ, file=None):
     """Return (a mapping for Daemon, [(log level, remark), …], the path of the configuration file).
 
-    `options` is the command line's Namespace, or None. Raises InvalidValue.
+    `file` is what `read_file` returned, if it has been read already: a pipe is read only
+    once. Raises InvalidValue.
     """
     flags = vars(options) if options else {}
-    path, from_file = _read_file(flags, environ)
+    path, from_file = file or read_file(options, environ)
     from_environment, unknown = config.from_environment(environ)
     sources = [from_file or {}, from_environment, _from_flags(flags)]
     mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
@@ -30,16 +41,10 @@ def gather(options, environ):
     return mapping, remarks, os.path.abspath(path)
 
 
-def _read_file(flags, environ):
-    named = flags.get("config")
-    path = named or config.default_config_path(environ, _is_root())
-    return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
-
-
-def origins(options, environ):
+def origins(options, environ, file):
     """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raises InvalidValue."""
     flags, names = vars(options), config.Config.names
-    path, from_file = _read_file(flags, environ)
+    path, from_file = file
     from_environment, _ = config.from_environment(environ)
     found = dict.fromkeys(names(from_file or {}), os.path.abspath(path))
     found.update((name, "$DLSERV_" + name.partition(".")[2].upper()) for name in names(from_environment))

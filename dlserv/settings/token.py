@@ -1,50 +1,58 @@
-"""The token that clients must send: given in the settings, or in a file of its own."""
+"""The token that clients must send: named in the settings, or in a file of its own."""
 
 import os
 
-from ..fs import replace_file
+from ..fs import read_bounded, replace_file
 from ..errors import InvalidValue, Unwritable
 
 
+SHORTEST = 16           # characters that a server accepts
+LONGEST = 1024
+LONGEST_FILE = 2 ** 16
+
+
 def path_beside(db_path):
-    """Where a token is kept that was made by the daemon itself."""
+    """Return the path of a token that the daemon makes itself."""
     return os.path.splitext(os.path.abspath(db_path))[0] + ".token"
 
 
 def of(settings):
-    """The token of the section `server`, or None if none is wanted. Raises InvalidValue."""
+    """Return the token of the section `server`, None if there is none. Raises InvalidValue."""
     if settings.token or not settings.token_file:
-        return settings.token or None
-    return read(settings.token_file)
+        key, found = "server.token", settings.token or None
+    else:
+        key, found = "server.token_file", read(settings.token_file)
+    if found is not None and len(found) < SHORTEST:
+        raise InvalidValue(key, f"the token has fewer than {SHORTEST} characters and could be guessed; "
+                           "choose a longer one, such as `openssl rand -hex 16` prints")
+    return found
 
 
 def read(path, key="server.token_file"):
-    """The first line of the file. Raises InvalidValue, naming the key that named it."""
+    """Return the first line of the file. Raises InvalidValue for `key`, the setting that names it."""
     try:
-        with open(path, encoding="ascii") as file:
-            token = file.readline(4096).strip()
+        data = read_bounded(path, LONGEST_FILE)
     except OSError as error:
-        raise InvalidValue(key, "%s cannot be read: %s" % (path, error.strerror)) from None
-    except UnicodeDecodeError:
-        token = ""
+        raise InvalidValue(key, f"{path} cannot be read: {error.strerror}") from None
+    token = data.partition(b"\n")[0].strip().decode("ascii", "replace")
     if not is_fit(token):
-        raise InvalidValue(key, "the first line of %s is not a token" % path)
+        raise InvalidValue(key, f"the first line of {path} is not a token")
     return token
 
 
 def is_fit(token):
-    """Whether it can stand in a header: up to 1024 visible characters of ASCII."""
-    return 0 < len(token) <= 1024 and all("!" <= char <= "~" for char in token)
+    """Return whether the token can stand in a header: 1 to 1024 visible characters of ASCII."""
+    return 0 < len(token) <= LONGEST and all("!" <= char <= "~" for char in token)
 
 
 def make(path):
-    """A new token, kept in a file for the owner's eyes: all of it or no file. Raises Unwritable."""
+    """Return a new token, stored in a file that only its owner can read. Raises Unwritable."""
     import secrets
     token = secrets.token_urlsafe(32)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         replace_file(path, token + "\n")
     except OSError as error:
-        raise Unwritable("the token cannot be kept in %s: %s; name one by --token-file, or let everybody in "
-                         "by --no-token" % (path, error.strerror)) from error
+        raise Unwritable(f"the token cannot be kept in {path}: {error.strerror}; name one with --token-file, "
+                         "or let everybody in with --no-token") from error
     return token

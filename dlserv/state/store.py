@@ -13,7 +13,6 @@ tampered database executes nothing. sqlite.py and journal.py say what the shelf 
 
 import logging
 import os
-import queue
 import threading
 import time
 
@@ -56,6 +55,53 @@ class Ticket:
             self._settled.release()
 
 
+class _Inbox:
+    """Tickets for one thread, which is only woken for what it waits for."""
+
+    def __init__(self):
+        self._lock, self._bell = threading.Lock(), threading.Lock()
+        self._bell.acquire()
+        self._tickets, self._sleeps, self._wants_urgent = [], False, False
+        self.is_closed = False
+
+    def put(self, ticket):
+        with self._lock:
+            self._tickets.append(ticket)
+            if self._is_awaited(ticket):
+                self._ring()
+
+    def close(self):
+        """Let the thread wait no more."""
+        with self._lock:
+            self.is_closed = True
+            self._ring()
+
+    def take_into(self, group, seconds, urgent=False):
+        """Append all tickets; before, wait so many seconds for one, for ever if that is -1.
+
+        With `urgent`, wait for one that is not lazy.
+        """
+        with self._lock:
+            self._wants_urgent = urgent
+            is_there = self.is_closed or any(map(self._is_awaited, self._tickets))
+            self._sleeps = sleeps = seconds != 0 and not is_there
+        if sleeps:
+            self._bell.acquire(timeout=seconds)
+        with self._lock:
+            self._sleeps = False
+            group.extend(self._tickets)
+            self._tickets.clear()
+
+    def _is_awaited(self, ticket):
+        return not (self._wants_urgent and ticket.lazy)
+
+    def _ring(self):
+        if self._sleeps:
+            self._sleeps = False
+            if self._bell.locked():     # else it was rung when the thread had just stopped waiting
+                self._bell.release()
+
+
 class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
@@ -79,9 +125,14 @@ class Store:
         self._closed, self._owed = False, {}
         self._restored = self._lost = 0     # damaged records
         self._complaint = Complaint(log)
-        self._queue = queue.Queue()     # SimpleQueue of 3.8 may wait for ever where no time is left
+        self._inbox = _Inbox()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
+
+    @property
+    def is_writable(self):
+        """Whether the last write succeeded and further ones are accepted."""
+        return not self._owed and not self._closed and self._thread.is_alive()
 
     @property
     def repaired(self):
@@ -152,13 +203,13 @@ class Store:
         if self._closed:
             ticket._settle("it is closed")
         else:
-            self._queue.put(ticket)
+            self._inbox.put(ticket)
         return ticket
 
     def close(self):
         """Commit what was taken, flush it, and give the database free."""
         self._closed = True
-        self._queue.put(None)
+        self._inbox.close()
         self._thread.join()
         self._keep_a_copy(self._snapshot.due_at_the_end())
         try:
@@ -233,19 +284,13 @@ class Store:
         It stays empty if there are none, and something is owed that may be tried again, or a
         snapshot is due.
         """
-        timeout = 0 if group else RETRY if self._owed else self._snapshot.due_in() if self._changed else None
-        deadline, wait = None, True
-        try:
-            while True:
-                ticket = self._queue.get(timeout=timeout)
-                if ticket is None:
-                    return True
-                group.append(ticket)
-                deadline = deadline or time.monotonic() + LAZY
-                wait = wait and ticket.lazy
-                timeout = max(0, deadline - time.monotonic()) if wait else 0
-        except queue.Empty:
-            return False
+        inbox = self._inbox
+        inbox.take_into(group, 0 if group else LAZY, urgent=True)       # what is lazy has waited so long then
+        if not group and not inbox.is_closed:
+            inbox.take_into(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
+            if group and all(ticket.lazy for ticket in group):
+                inbox.take_into(group, LAZY, urgent=True)
+        return inbox.is_closed
 
     def _commit(self, group):
         """Write the group, and what earlier failures owe; those are told, but not forgotten."""

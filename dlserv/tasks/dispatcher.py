@@ -6,6 +6,7 @@ import threading
 from ..complaint import Complaint
 from ..engine.download import Finished
 from ..threads import Thread, join
+from .workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +25,35 @@ class Dispatcher:
         self._changed, self.stopping = threading.Condition(runner.registry.lock), False
         self._shut = set()          # Gates that were shut at the last look
         self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
+        self._workers = Workers(self._perform)
         self._thread = Thread(self._dispatch, "dlserv-scheduler")
 
     def start(self):
         self._thread.start()
+
+    def is_alive(self):
+        """Return whether the thread runs, without which no task would start."""
+        return self._thread.is_alive()
 
     def stop(self):
         """Begin nothing more; return when that is certain."""
         with self._changed:
             self.stopping = True
             self.wake()
+        self._workers.stop()
         join(self._thread)
+
+    def begin(self):
+        """Begin what may begin, in the caller's thread; lock not held."""
+        try:
+            attempt = self._begin_next()
+            while attempt is not None:
+                self._spawn(attempt)
+                attempt = self._begin_next()
+        except Exception as error:
+            with self._registry.lock:
+                self.stumble("the scheduler met a bug; it goes on", error)
+                self.wake()
 
     def wake(self):
         """Take note that there may be something to begin."""
@@ -54,6 +73,14 @@ class Dispatcher:
             self.wake()
         attempt.download.close()
         attempt.over()
+
+    def _begin_next(self):
+        """Return the next attempt, or None if the rest is for the dispatcher's own thread."""
+        with self._registry.lock:
+            attempt = None if self._suspect else self._runner.begin_next()
+            if attempt is None and (self._suspect or self._runner.may_begin):
+                self.wake()
+            return attempt
 
     # -- its own thread --------------------------------------------------------------------
 
@@ -96,20 +123,17 @@ class Dispatcher:
         self._shut = shut
 
     def _spawn(self, attempt):
-        """Let a new thread perform the attempt. Where there is none to be had, the task waits."""
+        """Let a thread perform the attempt. Where there is none to be had, the task waits."""
         try:
-            thread = Thread(self._work, "dlserv-" + attempt.tid[:8], (attempt,))
-            thread.start()
-            attempt.thread = thread
+            self._workers.give(attempt)
         except (RuntimeError, MemoryError) as error:
             self.abandon(attempt, error)
 
     # -- the threads of attempts -------------------------------------------------------------
 
-    def _work(self, attempt):
-        """Perform one attempt after the other, as long as the slot goes to another task."""
-        while attempt is not None:
-            attempt = self._follow(attempt, attempt.perform())
+    def _perform(self, attempt):
+        """Perform the attempt; return the one that its slot goes to, or None."""
+        return self._follow(attempt, attempt.perform())
 
     def _follow(self, attempt, outcome):
         """Record the attempt's end; return the one that has its slot now, or None."""
@@ -120,8 +144,7 @@ class Dispatcher:
                 following = runner.begin_next()
                 if following is not None:
                     following.thread = attempt.thread
-                if following is None or not isinstance(outcome, Finished) \
-                        or runner.scheduler.has_room(self._registry.running.slots()):
+                if self._suspect or not isinstance(outcome, Finished) or following and runner.may_begin:
                     self.wake()
             return following
         except Exception as error:

@@ -10,7 +10,7 @@ import os
 
 from ..engine.folder import Folder
 from ..errors import LocalError, Unavailable, Unwritable
-from ..fs import free_bytes, mount_of, mounting
+from ..fs import Mountings, free_bytes, mount_of
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
 
@@ -22,7 +22,8 @@ class DownloadDir:
 
     def __init__(self, path):
         self.path = os.path.abspath(path)
-        self.mount, self._marks = None, {}
+        self.mount = None
+        self._mountings = Mountings()
 
     def open(self, fact):
         """Begin with what was remembered of it; gives what is to be remembered, or None.
@@ -52,13 +53,16 @@ class DownloadDir:
 
     def session(self, boot, below):
         """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
-        path = os.path.join(self.path, below)
-        return f"{boot} {mounting(path, self._marks) or mounting(self.path, self._marks)}"
+        return f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
 
     @property
     def free_bytes(self):
         """Bytes free on its disk, or None where that cannot be told."""
         return free_bytes(self.path)
+
+    def is_there(self):
+        """Return whether the directory exists and its disk is mounted."""
+        return not self._is_absent() and os.path.isdir(self.path)
 
     def folders(self, most_entries=MOST_ENTRIES):
         """Return (the folders that are there, relative and in no order, whether these are all).

@@ -8,7 +8,7 @@ import time
 from .. import urls
 from ..engine import filename
 from ..engine.meter import seconds_left
-from ..units import format_seconds
+from ..units import clean, format_seconds
 from .states import DOWNLOADING, QUEUED
 
 
@@ -67,10 +67,14 @@ class Figures:
 
     @property
     def filename(self):
-        """The file's name relative to the download directory; "" while unknown."""
+        """The file's name relative to the download directory, fit to be shown; "" while unknown."""
+        return self._below(self._known_name())
+
+    def _known_name(self):
+        """Return the file's name without its folder; "" if neither a server nor an option has told it."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
-            or (self.previous and self.previous.name) or self.options.filename or ""
-        return self._below(name)
+            or (self.previous and self.previous.name)
+        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
 
     @property
     def tmpfilename(self):
@@ -78,18 +82,23 @@ class Figures:
         return self._below(self.progress.part) if self.progress else ""
 
     def _below(self, name):
-        return f"{self.options.dir}/{name}" if name and self.options.dir else name
+        return clean(f"{self.options.dir}/{name}" if name and self.options.dir else name, "_")
 
     @property
     def name(self):
-        """The file's name without its folder, or the best guess until that is known."""
-        name = self.filename or urls.file_name(self.url) or urls.parse(self.url).host
-        return name.rpartition("/")[2]
+        """The file's name without its folder, or the best guess until that is known; fit to be shown."""
+        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
+        return clean(name, "_")
 
     @property
     def title(self):
         """The name without its extension."""
         return filename.split(self.name)[0]
+
+    @property
+    def extension(self):
+        """The extension of the name with its dot, "" while the name is unknown or has none."""
+        return filename.split(self._known_name())[1]
 
     @property
     def downloaded(self):
@@ -100,6 +109,15 @@ class Figures:
         if attempt is not None:
             return attempt.download.count
         return sum(end - start for start, end in self.progress.done) if self.progress else 0
+
+    @property
+    def ranges(self):
+        """The ranges (start, end) of the bytes that are here, in order."""
+        if self.file is not None:
+            return [(0, self.file.identity.size)]
+        attempt = self.attempt
+        progress = attempt and attempt.download.progress() or self.progress
+        return progress.done if progress else []
 
     @property
     def total(self):

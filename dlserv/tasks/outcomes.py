@@ -23,13 +23,14 @@ class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
     `counts` says how many attempts have "finished" or "failed" for good, and how many were
-    "retried", that is, made again after a failure, since the start. `waits` has the tasks
-    that wait for this machine.
+    "retried", that is, made again after a failure, since the start; `failed` and `retried`
+    count these by reason. `waits` has the tasks that wait for this machine.
     """
 
     def __init__(self, registry, settings):
         self._registry, self._settings = registry, settings
         self.counts = Counter(finished=0, failed=0, retried=0)
+        self.failed, self.retried = Counter(), Counter()
         self.waits = Waits()
 
     def conclude(self, attempt, outcome):
@@ -83,6 +84,11 @@ class Outcomes:
         self._registry.note(task, "warning", f"{error}; the next try is in {format_seconds(delay)}")
         return delay
 
+    def count_repeat(self, reason):
+        """Count an attempt that is made again after a failure for this reason."""
+        self.counts["retried"] += 1
+        self.retried[reason] += 1
+
     def _wait_out(self, task, error):
         """Queue the task until this machine is fit again; that counts as no try."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
@@ -114,6 +120,7 @@ class Outcomes:
     def _fail(self, task, level, sentence, reason):
         task.fail(sentence, reason)
         self.counts["failed"] += 1
+        self.failed[reason] += 1
         self._registry.note(task, level, sentence)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
         return 0

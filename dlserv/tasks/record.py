@@ -233,4 +233,5 @@ PROGRESS = Shape(Progress, {
     "publishing": Optional(_IDENTITY), "checksum": Optional(TEXT), "node": Optional(_NODE),
     "restarted": FLAG}, since={"node": None, "restarted": False})
 FILE = Shape(Finished, {
-    "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE})
+    "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE,
+    "known": Optional(TEXT)}, since={"known": None})

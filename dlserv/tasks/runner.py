@@ -51,12 +51,17 @@ class Runner:
         wait_for_all(attempts)
         self._checkpointer.stop()
 
+    def is_alive(self):
+        """Return whether queued tasks are still started."""
+        return self._dispatcher.is_alive()
+
     def enqueue_all(self, tasks):
-        """Queue those of the tasks that are still here and wait for an attempt."""
+        """Queue those of the tasks that are still here and wait for an attempt, and begin what may begin."""
         with self.registry.lock:
             for task in tasks:
                 if task.state == QUEUED and self.registry.tasks.get(task.tid) is task:
-                    self.enqueue(task)
+                    self._queue(task, 0)
+        self._dispatcher.begin()
 
     def attempts(self):
         """Return the attempts under way, the oldest first."""
@@ -99,13 +104,22 @@ class Runner:
 
     def enqueue(self, task, delay=0):
         """Let a queued task wait for a slot, at least `delay` seconds."""
-        if task.attempt is None:    # else it is enqueued when the cancelled attempt has ended
+        if self._queue(task, delay) and (delay or self.may_begin):
+            self._dispatcher.wake()
+
+    @property
+    def may_begin(self):
+        """Whether a task waits, and not for one of the slots of all."""
+        return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
+
+    def _queue(self, task, delay):
+        """Let the task wait for a slot; return False if its cancelled attempt has yet to end, which does so."""
+        if task.attempt is None:
             gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
             task.wait_at(gate, delay)
             self.scheduler.add(task, gate, delay)
             self.outcomes.note_held_back(task)
-            if delay or self.scheduler.has_room(self._running.slots()):
-                self._dispatcher.wake()
+        return task.attempt is None
 
     def take_back(self, task, keep=True):
         """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
@@ -176,7 +190,9 @@ class Runner:
 
     def _begin(self, task):
         """Return a new attempt at the task, or None if it could not be made."""
-        self.outcomes.counts["retried"] += task.start()
+        reason = task.reason
+        if task.start():
+            self.outcomes.count_repeat(reason)
         self.registry.announce("changed", task)
         try:
             attempt = Attempt(self, task)

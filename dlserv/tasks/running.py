@@ -22,7 +22,8 @@ class Running:
 
     def begin(self, attempt):
         """Put the attempt in."""
-        self.note_speed()
+        if not self._attempts:      # else the speed is noted every second
+            self.note_speed()
         self._attempts[attempt.tid] = attempt
 
     def end(self, attempt):
@@ -30,7 +31,8 @@ class Running:
         if self.is_latest(attempt):
             del self._attempts[attempt.tid]
         self._received += attempt.download.received
-        self.note_speed()
+        if not self._attempts:
+            self.note_speed()
 
     def of(self, task):
         """Return the task's attempt, or None."""

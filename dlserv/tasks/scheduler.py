@@ -139,6 +139,11 @@ class Scheduler:
         """Return whether one more task may run, whichever it is."""
         return sum(running.values()) < self._settings.download.max_concurrent
 
+    @property
+    def is_waiting(self):
+        """Whether any task waits."""
+        return len(self._waiting) > 0
+
     def shut(self):
         """Return the Gates that are shut, of those at which ready tasks wait."""
         return {gate for gate in self._waiting.hosts() if gate.closed_for}

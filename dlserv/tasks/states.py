@@ -8,20 +8,21 @@ from ..errors import Conflict
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
 STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
+ENDED = (FINISHED, INVALID)
 
 START, PAUSE, RESUME = "start", "pause", "resume"
-REQUEUE, FINISH, FAIL, RESTART = "requeue", "finish", "fail", "restart"
+REQUEUE, FINISH, FAIL, RESTART, VERIFY = "requeue", "finish", "fail", "restart", "verify"
 
 TRANSITIONS = {
     QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
     DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID},
     PAUSED: {RESUME: QUEUED},
     INVALID: {RESUME: QUEUED, RESTART: QUEUED},
-    FINISHED: {RESTART: QUEUED},
+    FINISHED: {RESTART: QUEUED, VERIFY: FINISHED},
 }
 
 _PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued again",
-         FINISH: "finished", FAIL: "failed", RESTART: "restarted"}
+         FINISH: "finished", FAIL: "failed", RESTART: "restarted", VERIFY: "verified"}
 
 
 def next_state(state, event):

@@ -9,12 +9,14 @@ import time
 
 from .. import urls
 from ..contract import tid_of
-from ..errors import Conflict, InvalidValue, MissingModule
+from ..errors import Conflict, InvalidValue, MissingModule, reason_of
 from ..idn import NeedsCodec
 from ..settings import options
+from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, next_state)
+from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES,
+                     VERIFY, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
@@ -36,7 +38,10 @@ class Task(Figures):
               `error` is that with the time left. `reason` is one word for it
     failures  attempts in a row that failed; `retries` is how many of them were repeated
     reached   the farthest byte, which starts both counts again
+    life      how often it was fetched again after it had finished or failed
+    end_time  when it finished or failed last
     deleting  whether its files are being deleted
+    verifying whether its finished file is to be verified; `verified_time` is when it was
 
     Of a queued task, and not stored: `gate` is that of the server it waits for, `waits_for`
     its endpoint if a redirect led to another than its own, `not_before` the time.monotonic()
@@ -44,10 +49,11 @@ class Task(Figures):
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
-               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
-               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
-               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
-               "waits_for": None, "not_before": 0.0, "let_through": False}
+               "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
+               "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
+               "deleting": False, "progress": None, "file": None, "previous": None, "shortage": None,
+               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
+               "verifying": False, "verified_time": 0.0}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -94,8 +100,14 @@ class Task(Figures):
         self.shortage = None
         self._forget(let_through=True)
         self.previous, self.file, self.flushed = self.file or self.previous, None, []
+        self.verifying, self.verified_time = False, 0.0
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
+
+    def verify(self):
+        """Let the finished file be verified. Raise Conflict."""
+        self._go(VERIFY)
+        self.verifying = True
 
     def change(self, url, posted, settings):
         """Take another URL, unless None, and other options, of which a None resets one.
@@ -181,12 +193,25 @@ class Task(Figures):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.finish_time = time.time()
+        self.finish_time = self.end_time = time.time()
+        self.verified_time = self.finish_time if file.checksum else 0.0
 
     def fail(self, problem, reason):
         """Be invalid, for the reason that the sentence tells."""
         self._go(FAIL)
-        self.problem, self.reason = problem, reason
+        self.problem, self.reason, self.end_time = problem, reason, time.time()
+
+    def end_verification(self, checksum, problem):
+        """Take over what the file was found to be.
+
+        `checksum` is None if that is unknown; `problem` is the Error that tells what is wrong,
+        or None. The checksum that the file should have is kept beside a wrong one.
+        """
+        self.verifying, file = False, self.file
+        self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
+        if checksum is not None:
+            self.verified_time = time.time()
+            self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
 
     # -- changes that the registry and the queue make ------------------------------------
 
@@ -212,7 +237,7 @@ class Task(Figures):
 
     def note(self, level, text, most):
         """Put a line on top of the log, which keeps `most` of them."""
-        entry = {"time": int(time.time()), "type": level, "msg": text[:1000]}
+        entry = {"time": int(time.time()), "type": level, "msg": clean(text[:1000], " ")}
         self.log = [entry] + self.log[:most - 1]
 
     def trim_log(self, most):
@@ -231,6 +256,8 @@ class Task(Figures):
 
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
+        if before in ENDED and self.state not in ENDED:
+            self.life += 1
         if self._registry is not None:
             self._registry.moved(self, before)
 
@@ -259,14 +286,17 @@ SHAPE = record.Shape(Task, {
     "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
     "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
     "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
-    "reached": record.COUNT, "reason": record.Optional(record.TEXT),
+    "reached": record.COUNT, "life": record.COUNT, "end_time": record.TIME,
+    "reason": record.Optional(record.TEXT),
     "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
-    "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE)},
+    "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE),
+    "verifying": record.FLAG, "verified_time": record.TIME},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
-    since={"repeats": 0, "reason": None})
+    since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
+           "verified_time": 0.0})
 
 
 def check_url(url):

@@ -2,14 +2,17 @@
 
 import base64
 import http.client
+import os
 import re
 import socket
+import threading
+import tracemalloc
 
 import pytest
 
 from dlserv import Daemon, Server
 from dlserv.api.http1 import Head
-from dlserv.api.access import MOST_ADDRESSES, MOST_FAILURES, Guard, is_same, network_of
+from dlserv.api.access import MOST_FAILURES, Access, is_same
 from dlserv.errors import InvalidValue
 from harness import Api
 
@@ -40,8 +43,8 @@ def head(method="GET", **headers):
     return Head(method, "/task/list", (1, 1), {name: value for name, value in fields.items() if value is not None})
 
 
-def status(guard, head, address="1.2.3.4", **options):
-    reply = guard.refusal(head, address, **options)
+def status(access, head, address="1.2.3.4", **options):
+    reply = access.refusal(head, address, **options)
     return reply and reply.status
 
 
@@ -125,46 +128,69 @@ def test_health_the_page_and_options_need_none(serve):
 
 
 def test_a_page_that_asks_its_user_itself_is_not_interrupted_by_the_browser():
-    reply = Guard(TOKEN).refusal(head(x_requested_with="fetch"), "1.2.3.4")
+    reply = Access(TOKEN).refusal(head(x_requested_with="fetch"), "1.2.3.4")
     assert reply.status == 401 and ("WWW-Authenticate", 'Bearer realm="dlserv"') in reply.headers
 
 
-def test_who_guesses_has_to_wait():
+def test_no_token_of_a_client_that_guesses_is_looked_at():
     clock = Clock()
-    guard = Guard(TOKEN, clock=clock)
-    wrong = head(authorization="Bearer x")
+    access = Access(TOKEN, clock=clock)
+    wrong, right = head(authorization="Bearer x"), head(authorization="Bearer " + TOKEN)
     for number in range(MOST_FAILURES):
-        assert status(guard, wrong) == 401
+        assert status(access, right) is None
+        assert status(access, wrong) == 401
         clock.now += 1
-    reply = guard.refusal(wrong, "1.2.3.4")
-    assert reply.status == 429 and ("Retry-After", "50") in reply.headers and b"50 s" in reply.body
-    assert status(guard, wrong, "1.2.3.5") == 401, "others are not concerned"
-    assert status(guard, head()) == 401, "no token is no guess"
-    assert status(guard, head(authorization="Bearer " + TOKEN)) is None, "the right one always passes"
+    for guess in (wrong, right, head(**basic(TOKEN))):
+        reply = access.refusal(guess, "1.2.3.4")
+        assert reply.status == 429 and ("Retry-After", "50") in reply.headers and b"50 s" in reply.body
+    assert status(access, right, "1.2.3.5") is None, "the owner elsewhere is let in"
+    assert status(access, wrong, "1.2.3.5") == 401
+    assert status(access, head()) == 401, "no token is no guess"
+    assert status(access, wrong, public=True) is None
     clock.now += 50
-    assert status(guard, wrong) == 401
-    assert status(guard, wrong) == 429
+    assert status(access, right) is None, "one failure is forgotten"
+    assert status(access, wrong) == 401
+    assert status(access, right) == 429
     clock.now += 61
-    assert status(guard, wrong) == 401
+    assert status(access, right) is None and status(access, wrong) == 401
 
 
-def test_the_memory_for_guesses_is_bounded():
-    guard = Guard(TOKEN)
-    for number in range(3 * MOST_ADDRESSES):
-        assert status(guard, head(authorization="Bearer x"), "address %d" % number) == 401
-    assert len(guard._failures._times) == MOST_ADDRESSES
+@pytest.mark.parametrize("others, is_damped", [
+    (["2001:db8::2", "2001:db8::ffff:1:2:3"], True), (["2001:db8:0:1::1", "2001:db9::1"], False),
+    (["::ffff:192.0.2.1"], False)])
+def test_a_client_is_a_network_of_64_bits(others, is_damped):
+    access = Access(TOKEN)
+    for _ in range(MOST_FAILURES):
+        assert status(access, head(authorization="Bearer x"), "2001:db8::1") == 401
+    for other in others:
+        assert status(access, head(authorization="Bearer " + TOKEN), other) == (429 if is_damped else None)
 
 
-@pytest.mark.parametrize("addresses, count", [
-    (["2001:db8::%x" % number for number in range(5)], 1), (["2001:db8:0:%x::1" % number for number in range(5)], 5),
-    (["192.0.2.%d" % number for number in range(5)], 5), (["192.0.2.1", "::ffff:192.0.2.1"], 1),
-    (["::ffff:192.0.2.%d" % number for number in range(5)], 5), (["fe80::1%eth0", "fe80::2%eth0"], 1),
-    (["the unix socket"], 1)])
-def test_whoever_has_a_whole_network_is_one(addresses, count):
-    assert len({network_of(address) for address in addresses}) == count
-    guard = Guard(TOKEN)
-    wrong = [status(guard, head(authorization="Bearer x"), address) for address in addresses * MOST_FAILURES]
-    assert wrong.count(401) == count * MOST_FAILURES
+def test_memory_for_guesses_is_bounded():
+    access, wrong = Access(TOKEN), head(authorization="Bearer x")
+    tracemalloc.start()
+    try:
+        for number in range(50000):
+            assert status(access, wrong, "address %d" % number) == 401
+        assert tracemalloc.get_traced_memory()[0] < 2 ** 21
+    finally:
+        tracemalloc.stop()
+
+
+def test_guesses_are_counted_over_all_connections(serve):
+    """The eleventh wrong token and every later one is a 429, however many connections ask at once."""
+    api, codes = serve(token=TOKEN), []
+
+    def guess(number):
+        with Api(api.url) as client:
+            codes.extend(client.get("/task/list", **bearer("%d-%d" % (number, each))).status for each in range(5))
+
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(10)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(codes) == [401] * MOST_FAILURES + [429] * 40
 
 
 @pytest.mark.parametrize("name", ["", "http://nas.lan", "nas.lan:80", "[::1]", "a b", 5])
@@ -174,32 +200,80 @@ def test_a_host_that_is_no_name_is_refused(settings, name):
         Daemon(settings)
 
 
-def test_guesses_of_one_do_not_lock_out_others(serve):
+def test_guesses_do_not_lock_out_another_address(serve):
     api = serve(token=TOKEN)
     answers = [api.get("/task/list", **bearer("%d" % number)) for number in range(12)]
     assert [answer.status for answer in answers] == [401] * 10 + [429] * 2
-    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60 and answers[-1]["code"] == "too_many"
     assert "www-authenticate" not in answers[-1].headers
-    assert api.get("/task/list", **bearer(TOKEN)).status == 200
+    assert api.get("/task/list", **bearer(TOKEN)).status == 429
+    assert api.get("/task/list").status == 401 and api.get("/health").status == 200
     elsewhere = http.client.HTTPConnection(api.url.partition("//")[2], source_address=("127.0.0.2", 0))
-    elsewhere.request("GET", "/task/list", headers=basic("wrong"))
-    assert elsewhere.getresponse().status == 401
+    for headers, code in ((bearer(TOKEN), 200), (basic("wrong"), 401)):
+        elsewhere.request("GET", "/task/list", headers=headers)
+        answer = elsewhere.getresponse()
+        assert answer.status == code and answer.read()
     elsewhere.close()
 
 
 def test_the_token_is_told_to_nobody(serve, caplog):
     caplog.set_level(0)
     api = serve(token=TOKEN)
-    for number in range(12):
+    for number in range(9):
         api.get("/task/list", **bearer(TOKEN + "x"))
     texts = [api.get(path, **bearer(TOKEN)).body.decode() for path in
              ("/config", "/stats", "/metrics", "/openapi.json", "/task/list", "/nowhere")]
     assert api.get("/config", **bearer(TOKEN))["config"]["server"]["token"] == "***"
+    for number in range(3):
+        texts.append(api.get("/task/list", **bearer(TOKEN + "x")).body.decode())
     assert not any(TOKEN in text for text in texts + [caplog.text])
     assert "wrong tokens came from 127.0.0.1" in caplog.text
 
 
-@pytest.mark.parametrize("token", ["a b", "\xe9", "x" * 1025, 5, "a\n"])
+@pytest.mark.parametrize("token", ["x" * 16, "x" * 1024, "", None])
+def test_a_token_of_16_characters_is_long_enough(settings, tmp_path, token):
+    settings["server"]["token"] = token
+    with Daemon(settings) as daemon, Server(daemon) as server:
+        assert server.access.token == (token or None)
+    if token:
+        (tmp_path / "token").write_text(token)
+        settings["server"] = {"port": 0, "token_file": str(tmp_path / "token")}
+        with Daemon(settings) as daemon, Server(daemon) as server:
+            assert server.access.token == token
+
+
+@pytest.mark.parametrize("token", ["x" * 15, "1"])
+def test_a_token_under_16_characters_is_refused(settings, tmp_path, token):
+    (tmp_path / "token").write_text(token + "\n" + "x" * 20)
+    for key, value in (("token", token), ("token_file", str(tmp_path / "token"))):
+        settings["server"] = {key: value}
+        with Daemon(settings) as daemon:
+            with pytest.raises(InvalidValue, match="^server.%s: .* fewer than 16 characters.*choose" % key):
+                Server(daemon)
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "endless"])
+def test_a_token_file_that_is_no_file_is_a_sentence(settings, tmp_path, kind):
+    path = {"folder": str(tmp_path), "fifo": str(tmp_path / "fifo"), "endless": "/dev/zero"}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    settings["server"]["token_file"] = path
+    with Daemon(settings) as daemon:
+        with pytest.raises(InvalidValue, match="^server.token_file: .*" + re.escape(path)):
+            Server(daemon)
+
+
+def test_a_token_may_come_from_a_pipe(settings):
+    reader, writer = os.pipe()
+    os.write(writer, TOKEN.encode() + b"\n")
+    os.close(writer)
+    settings["server"]["token_file"] = "/dev/fd/%d" % reader
+    with Daemon(settings) as daemon, Server(daemon) as server, Api(server.url) as api:
+        assert api.get("/task/list", **bearer(TOKEN)).status == 200
+    os.close(reader)
+
+
+@pytest.mark.parametrize("token", ["a b" * 10, "\xe9" * 16, "x" * 1025, 5, "a\n" * 10])
 def test_a_token_that_cannot_be_sent_is_refused_without_repeating_it(settings, token):
     settings["server"]["token"] = token
     with pytest.raises(InvalidValue, match="^server.token: it is not made of visible ASCII characters$"):
@@ -232,7 +306,7 @@ def test_a_file_without_one_is_a_sentence(settings, tmp_path, data):
     "0.0.0.0:1", socket.gethostname(), socket.gethostname().split(".")[0] + ".local:80", "nas.example:9",
     "NAS.example", "a.lan", "b.a.lan:1", "xn--fa-hia.example", "a.xn--fa-hia.lan:1", None])
 def test_names_that_are_known(host):
-    assert status(Guard(hosts=["nas.example", ".lan", "faß.example", ".faß.lan"]), head(host=host)) is None
+    assert status(Access(hosts=["nas.example", ".lan", "faß.example", ".faß.lan"]), head(host=host)) is None
 
 
 @pytest.mark.parametrize("host", [
@@ -240,11 +314,11 @@ def test_names_that_are_known(host):
     "localhost:80:80", "[localhost]", "2130706433", "0x7f.1", "127.1", "localhost/", "user@localhost",
     "127.0.0.1, evil.example", "[::1", "\xe9"])
 def test_names_that_are_not(host):
-    guard = Guard(hosts=["nas.example", ".lan"])
-    assert status(guard, head(host=host)) == 403
-    assert status(guard, head("OPTIONS", host=host)) == 403
-    assert status(guard, head(host=host), public=True) is None
-    assert status(Guard(TOKEN), head(host=host, authorization="Bearer " + TOKEN)) is None
+    access = Access(hosts=["nas.example", ".lan"])
+    assert status(access, head(host=host)) == 403
+    assert status(access, head("OPTIONS", host=host)) == 403
+    assert status(access, head(host=host), public=True) is None
+    assert status(Access(TOKEN), head(host=host, authorization="Bearer " + TOKEN)) is None
 
 
 def test_a_name_that_leads_here_is_refused_with_advice(serve):
@@ -318,9 +392,9 @@ def test_a_form_of_plain_text_is_no_request(serve):
     ("http://faß.example:8080", "http://xn--fa-hia.example:8080"),
     ("http://[::1]:8080", "http://[::1]:8080"), ("chrome-extension://abcdef", "chrome-extension://abcdef")])
 def test_a_site_is_known_as_browsers_write_it(allowed, origin):
-    guard = Guard(origins=[allowed])
-    assert status(guard, head("POST", origin=origin)) is None
-    assert status(guard, head("POST", origin=origin + "x")) == 403
+    access = Access(origins=[allowed])
+    assert status(access, head("POST", origin=origin)) is None
+    assert status(access, head("POST", origin=origin + "x")) == 403
 
 
 def test_a_site_that_is_welcome(serve):

@@ -1,4 +1,4 @@
-"""Many connections: bounded, the idle ones given up first, and nobody held up."""
+"""Many connections: bounded, those that wait for their client evicted first, and nobody held up."""
 
 import os
 import socket
@@ -8,10 +8,14 @@ import time
 import pytest
 
 from dlserv import Daemon, Server
-from harness import Api, until
+from dlserv.api.connection_limit import ConnectionLimit
+from harness import Api, noise, until
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
-POST = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+PAGE = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+EVENTS = GET.replace(b"task/state_coutner", b"events")
+BODY = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+CHUNK = BODY.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")[:-1] + b"9\r\n{"
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def serve(settings):
 
 
 def dial(server, source="127.0.0.1", data=b""):
-    sock = socket.create_connection(("127.0.0.1", server.server_address[1]), 5, (source, 0))
+    sock = socket.create_connection(("127.0.0.1", server.server_address[1]), 15, (source, 0))
     sock.sendall(data)
     return sock
 
@@ -47,20 +51,40 @@ def receive(sock):
     return data
 
 
+def is_open(sock):
+    """Whether the server still has the connection; what it says meanwhile is read."""
+    sock.settimeout(0.01)
+    try:
+        while sock.recv(65536):
+            pass
+        return False
+    except socket.timeout:
+        return True
+    except ConnectionError:
+        return False
+
+
+def close(socks):
+    for each in socks:
+        each.close()
+
+
 def test_the_one_too_many_is_told_so(serve):
+    """Readers of the events wait for the daemon, not it for them: none of them is evicted."""
     server = serve(max_connections=4)
-    busy = [dial(server, data=POST) for _ in range(4)]
+    busy = [dial(server, data=EVENTS) for _ in range(4)]
     for each in busy:
-        assert receive(each).startswith(b"HTTP/1.1 100 ")
+        assert receive(each).startswith(b"HTTP/1.1 200 ")
     with dial(server) as late:
         answer = receive(late)
     assert answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 5\r\n" in answer
+    assert b'"code": "unavailable"' in answer
+    assert all(map(is_open, busy))
     busy.pop().close()
-    until(lambda: len(server.crowd) == 3)
+    until(lambda: len(server.connections) == 3)
     with dial(server, data=GET) as next_one:
         assert receive(next_one).startswith(b"HTTP/1.1 200 ")
-    for sock in busy:
-        sock.close()
+    close(busy)
 
 
 def test_whoever_has_been_idle_longest_makes_room(serve):
@@ -72,22 +96,180 @@ def test_whoever_has_been_idle_longest_makes_room(serve):
         time.sleep(0.01)
     with dial(server, data=GET) as newcomer:
         assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
-        idle[0].recv(65536)
-        assert idle[0].recv(65536) == b"", "the first one is gone"
+        until(lambda: not is_open(idle[0]))
+        assert all(map(is_open, idle[1:]))
+        idle[1].settimeout(5)
         idle[1].sendall(GET)
         assert receive(idle[1])
-    for sock in idle:
-        sock.close()
+    close(idle)
 
 
-def test_one_address_does_not_take_the_place_of_others(serve):
+@pytest.mark.parametrize("data", [b"", b"G", GET[:30], GET[:-2], BODY, CHUNK],
+                         ids=["nothing", "a byte", "half a head", "all but its end", "half a body", "half a chunk"])
+def test_an_unfinished_request_makes_room_the_oldest_first(serve, data):
+    server = serve(max_connections=64)
+    unfinished = []
+    for _ in range(64):
+        unfinished.append(dial(server, data=data))
+        time.sleep(0.001)
+    until(lambda: len(server.connections) == 64)
+    with dial(server, data=GET) as newcomer:
+        assert receive(newcomer).startswith(b"HTTP/1.1 200 ")
+    until(lambda: not is_open(unfinished[0]))
+    assert [is_open(each) for each in unfinished].count(False) == 1
+    close(unfinished)
+
+
+def test_newcomers_do_not_displace_each_other(serve):
+    """The oldest goes, not the latest whose request has not been read yet."""
+    server = serve(max_connections=16)
+    unfinished = [dial(server, data=GET[:20]) for _ in range(16)]
+    until(lambda: len(server.connections) == 16)
+    newcomers = [dial(server) for _ in range(8)]
+    until(lambda: not any(map(is_open, unfinished[:8])))
+    for each in newcomers:
+        each.settimeout(15)
+        each.sendall(GET)
+        assert receive(each).startswith(b"HTTP/1.1 200 ")
+    assert all(map(is_open, unfinished[8:]))
+    close(unfinished + newcomers)
+
+
+@pytest.fixture
+def limited():
+    """A ConnectionLimit of 4, and a function that opens a connection in it, if it is admitted."""
+    limit, pairs = ConnectionLimit(4, most_of_one=3), []
+
+    def admit(address=None):
+        pairs.append(socket.socketpair())
+        return pairs[-1][0] if limit.admit(pairs[-1][0], address) else None
+
+    yield limit, admit
+    for pair in pairs:
+        close(pair)
+
+
+def test_idle_connections_go_first_then_the_longest_unfinished(limited):
+    limit, admit = limited
+    new, busy, unread, idle = [admit() for _ in range(4)]
+    for sock in (busy, unread, idle):
+        limit.busy(sock)
+    limit.unread(unread)
+    limit.idle(idle)
+    for evicted in (idle, new):
+        limit.busy(admit())
+        for change in (limit.idle, limit.unfinished, limit.unread, limit.busy):
+            with pytest.raises(ConnectionError):
+                change(evicted)
+    assert admit() is None, "the reply may be under way"
+    until(lambda: admit() is not None)
+    with pytest.raises(ConnectionError):
+        limit.unread(unread)
+    limit.busy(busy)
+
+
+def test_a_request_after_the_first_is_as_old_as_its_first_byte(limited):
+    limit, admit = limited
+    first, second = admit(), admit()
+    for sock in (first, second):
+        limit.busy(sock)
+        limit.idle(sock)
+    limit.unfinished(second)
+    limit.unfinished(first)
+    for _ in range(3):
+        limit.busy(admit())
+    with pytest.raises(ConnectionError):
+        limit.busy(second)
+    limit.busy(first)
+
+
+def test_a_client_at_its_bound_displaces_only_itself(limited):
+    limit, admit = limited
+    for sock in [admit("192.0.2.1") for _ in range(3)]:
+        limit.busy(sock)
+    other = admit("192.0.2.2")
+    assert admit("192.0.2.1") is None and len(limit) == 4
+    limit.busy(other)
+    assert admit("192.0.2.2") is None, "nobody may go"
+
+
+def refused(server):
+    """Whether a newcomer is turned away."""
+    with dial(server, data=GET) as newcomer:
+        try:
+            return not receive(newcomer).startswith(b"HTTP/1.1 200 ")
+        except ConnectionError:
+            return True
+
+
+def stuck(server):
+    """A connection that asks for far more than its buffers hold, and reads nothing."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(15)
+    sock.connect(("127.0.0.1", server.server_address[1]))
+    sock.setblocking(False)
+    try:
+        for _ in range(2000):
+            sock.send(PAGE)
+    except BlockingIOError:
+        pass
+    return sock
+
+
+def test_a_reply_that_is_not_read_makes_room(serve):
+    server = serve(max_connections=4)
+    unread = [stuck(server) for _ in range(4)]
+    until(lambda: not refused(server))
+    close(unread)
+
+
+def test_a_file_that_is_not_read_makes_room(serve, origin):
+    server = serve(max_connections=4)
+    origin.put("/a", noise(2 ** 24))
+    tid = server.daemon.add(origin.url("/a"))
+    assert server.daemon.wait(tid, 15).state == "finished"
+    path = b"GET /task/tid/%s/file HTTP/1.1\r\nHost: localhost\r\n\r\n" % tid.encode()
+    unread = [dial(server, data=path) for _ in range(4)]
+    until(lambda: not refused(server))
+    close(unread)
+
+
+def test_a_client_has_64_connections_of_all(serve):
     server = serve(max_connections=100)
-    busy = [dial(server, "127.0.0.2", GET[:-2]) for _ in range(70)]
-    with dial(server, "127.0.0.3", GET) as other:
-        assert receive(other).startswith(b"HTTP/1.1 200 ")
-    assert sum(guest.address == "127.0.0.2" for guest in server.crowd._guests.values()) == 64
-    for sock in busy:
-        sock.close()
+    owner = dial(server, "127.0.0.3", GET)
+    assert receive(owner).startswith(b"HTTP/1.1 200 ")
+    busy = []
+    for _ in range(70):
+        busy.append(dial(server, "127.0.0.2", GET[:-2]))
+        time.sleep(0.001)
+    until(lambda: not any(map(is_open, busy[:6])))
+    assert all(map(is_open, busy[6:])) and is_open(owner), "it displaces itself and nobody else"
+    close(busy + [owner])
+
+
+def test_an_ipv6_network_is_one_client():
+    limit = ConnectionLimit(100, most_of_one=2)
+    pairs = [socket.socketpair() for _ in range(6)]
+    socks = [ours for ours, _ in pairs]
+    addresses = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1", "192.0.2.1", None]
+    assert all(limit.admit(sock, address) for sock, address in zip(socks, addresses))
+    for sock in socks[:5]:
+        limit.busy(sock)
+    assert not limit.admit(socks[5], "2001:db8::2")
+    assert limit.admit(socks[5], "2001:db8:0:1::2") and len(limit) == 6
+    for pair in pairs:
+        close(pair)
+
+
+def test_many_networks_share_the_bound_for_all(serve):
+    """256 connections of four addresses that finish nothing; a fifth one is answered at once."""
+    server = serve()
+    busy = [dial(server, "127.0.0.%d" % (2 + number % 4), GET[:20]) for number in range(256)]
+    until(lambda: len(server.connections) == 256)
+    with dial(server, "127.0.0.9", GET) as owner:
+        assert receive(owner).startswith(b"HTTP/1.1 200 ")
+    close(busy)
 
 
 def usage(pid):
@@ -98,7 +280,7 @@ def usage(pid):
 
 
 def call(port, source, data=b""):
-    sock = socket.create_connection(("127.0.0.1", port), 5, (source, 0))
+    sock = socket.create_connection(("127.0.0.1", port), 15, (source, 0))
     sock.sendall(data)
     return sock
 
@@ -199,7 +381,7 @@ def test_a_file_in_the_socket_s_place_is_left_alone(daemon, short):
     path = os.path.join(short, "s")
     with open(path, "w") as file:
         file.write("mine")
-    with pytest.raises(OSError, match="no socket"):
+    with pytest.raises(OSError, match="not a socket"):
         Server(daemon, "unix:" + path)
     with open(path) as file:
         assert file.read() == "mine"

@@ -71,14 +71,14 @@ def test_a_silent_client_holds_up_nobody(server):
     assert ask(server).startswith(b"HTTP/1.1 200 ")
     for sock in silent:
         sock.close()
-    until(lambda: not len(server.crowd))
+    until(lambda: not len(server.connections))
 
 
 def test_silent_clients_make_room(settings, certificate):
     settings["server"].update(tls_cert=str(certificate), max_connections=4)
     with Daemon(settings) as daemon, Server(daemon) as server:
         silent = [socket.create_connection(server.server_address[:2], 5) for _ in range(4)]
-        until(lambda: len(server.crowd) == 4)
+        until(lambda: len(server.connections) == 4)
         until(lambda: answers(server), 5)       # before their time of 10 s is over
         for sock in silent:
             sock.close()
@@ -91,7 +91,7 @@ def test_plain_http_is_no_traceback(server, caplog):
             sock.recv(100)
         except ConnectionError:
             pass
-    until(lambda: not len(server.crowd))
+    until(lambda: not len(server.connections))
     assert "Traceback" not in caplog.text
     assert ask(server).startswith(b"HTTP/1.1 200 ")
 

@@ -16,7 +16,7 @@ from harness import PATIENCE, Api, noise, until
 from servers.origin import Gate
 
 from dlserv import Daemon, Server
-from dlserv.api import server as server_module
+from dlserv.api import handler as handler_module
 
 GET = b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NOWHERE = "http://127.0.0.1:1/"
@@ -394,14 +394,14 @@ def test_a_request_that_ends_too_early_is_told_so(connect, quiet):
 
 
 def test_an_idle_connection_is_closed_without_a_word(quiet, connect, monkeypatch):
-    monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(handler_module, "IDLE_SECONDS", 0.1)
     fresh, used = connect(quiet.url), connect(quiet.url).send(GET)
     assert used.reply().status == 200
     assert fresh.closed and used.closed
 
 
 def test_a_head_that_comes_too_slowly_is_given_up_as_a_whole(quiet, connect, monkeypatch):
-    monkeypatch.setattr(server_module, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(handler_module, "HEAD_SECONDS", 0.3)
     line = connect(quiet.url)
     began, gone = time.monotonic(), threading.Event()
 
@@ -422,7 +422,7 @@ def test_a_head_that_comes_too_slowly_is_given_up_as_a_whole(quiet, connect, mon
 
 
 def test_a_body_that_does_not_come_is_given_up(quiet, connect, monkeypatch):
-    monkeypatch.setattr(server_module, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(handler_module, "BODY_SECONDS", 0.1)
     line = connect(quiet.url).send(post(task("a"))[:-3])
     assert line.reply().status == 408 and line.closed
 
@@ -488,7 +488,7 @@ def test_a_stop_waits_only_so_long_for_a_client_that_does_not_read(daemon, conne
 
 
 def test_a_client_that_reads_slowly_gets_everything(daemon, connect, monkeypatch):
-    monkeypatch.setattr(server_module, "WRITE_SECONDS", 1)
+    monkeypatch.setattr(handler_module, "WRITE_SECONDS", 1)
     with Server(daemon, "127.0.0.1", 0) as server:
         wire = long_reply(daemon, connect, server)
         wire.send(GET.replace(b"Host", b"Connection: close\r\nHost"))

@@ -148,8 +148,8 @@ def test_an_id_that_is_not_known_gets_it_all(daemon, listen, server, last_id):
 
 def test_many_readers_get_the_same_and_it_is_encoded_once(daemon, server, listen, monkeypatch):
     encoded = []
-    encode = sse.Feed._encode
-    monkeypatch.setattr(sse.Feed, "_encode", lambda feed, kind, data: encoded.append(kind) or encode(feed, kind, data))
+    encode = sse.EventFeed._encode
+    monkeypatch.setattr(sse.EventFeed, "_encode", lambda feed, kind, data: encoded.append(kind) or encode(feed, kind, data))
     listeners = [listen() for _ in range(50)]
     for each in listeners:
         assert each.next()[1] == "snapshot"
@@ -173,9 +173,10 @@ def test_a_reader_who_does_not_keep_up_is_dropped_and_holds_up_nobody(daemon, mo
         slow, quick = Listener(server.url, buffer=4096), Listener(server.url)
         quick.head()
         quick.next()
-        for batch in range(30):     # 7 MB, which no socket takes in advance
-            names = ["%d-%d-%s" % (batch, number, "a" * 8000) for number in range(30)]
-            daemon.add_all([(NOWHERE + name, {"paused": True}, ()) for name in names])
+        options = {"paused": True, "dir": "\u754c" * 1024, "filename": "a"}
+        for batch in range(70):     # 7 MB, which no socket takes in advance
+            names = ["%d-%d" % (batch, number) for number in range(30)]
+            daemon.add_all([(NOWHERE + name, options, ()) for name in names])
             while sum(kind == "task" for _, kind, _ in quick.events) < (batch + 1) * 30:
                 assert quick.next() is not None
         slow.head()

@@ -31,7 +31,7 @@ def based(name, data=DATA):
 @pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
 def test_the_right_file_is_taken_and_its_sha_256_told(origin, attempt, folder, name):
     origin.put("/a", DATA)
-    done = attempt(origin.url("/a"), checksum=hexed(name)).run()
+    done = attempt(origin.url("/a"), checksum=hexed(name), settings={"hash": True}).run()
     assert (folder / "a").read_bytes() == DATA
     assert done.finished.checksum == hexed("sha-256")
 
@@ -128,16 +128,22 @@ def test_a_resumed_file_is_verified_as_a_whole(origin, attempt, folder):
 
 def test_without_hashing_there_is_no_checksum(origin, attempt):
     origin.put("/a", DATA)
-    assert attempt(origin.url("/a"), settings={"hash": False}).run().finished.checksum is None
+    assert attempt(origin.url("/a")).run().finished.checksum is None
+
+
+@pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
+def test_only_the_promised_algorithm_is_computed(origin, attempt, monkeypatch, name):
+    computed, new = [], checksum.hashlib.new
+    monkeypatch.setattr(checksum.hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
     origin.put("/b", DATA)
-    assert attempt(origin.url("/b"), settings={"hash": False}, checksum=hexed("md5")).run() \
-        .finished.checksum == hexed("md5")
+    assert attempt(origin.url("/b"), checksum=hexed(name)).run().finished.checksum == hexed(name)
+    assert set(computed) == {name.replace("-", "")}
 
 
 def test_a_large_file_is_hashed_while_it_comes(origin, attempt, folder):
     data = noise(WORTH_A_THREAD + 12345)
     origin.put("/a", data, script=[paced(40 * 2 ** 20, piece=2 ** 18)])
-    running = attempt(origin.url("/a"))
+    running = attempt(origin.url("/a"), settings={"hash": True})
     thread = threading.Thread(target=running.run)
     thread.start()
     until(lambda: any(each.name.endswith("-hash") for each in threading.enumerate()))
@@ -151,7 +157,7 @@ def test_an_algorithm_that_is_missing_here_is_told(origin, attempt, monkeypatch)
         raise ValueError("unsupported hash type " + name)
     monkeypatch.setattr(checksum.hashlib, "new", new)     # as a Python in FIPS mode says of md5
     origin.put("/a", DATA)
-    assert "cannot compute" in attempt(origin.url("/a")).fails(Permanent)
+    assert "cannot compute" in attempt(origin.url("/a"), checksum="md5=" + 32 * "0").fails(Permanent)
 
 
 # -- what the server tells -----------------------------------------------------------------
@@ -171,7 +177,7 @@ def test_a_digest_the_server_tells_is_checked_unasked(origin, attempt, folder, n
 def test_a_wrong_content_md5_is_only_a_warning(origin, attempt, folder):
     for name, told, notes in (("a", based("md5"), 0), ("b", based("md5", OTHER), 1), ("c", "nonsense", 0)):
         origin.put("/" + name, DATA, headers={"Content-MD5": told})
-        done = attempt(origin.url("/" + name)).run()
+        done = attempt(origin.url("/" + name), settings={"hash": True}).run()
         assert (folder / name).read_bytes() == DATA and done.finished.checksum == hexed("sha-256")
         assert len(done.notes) == notes and all("Content-MD5" in note for note in done.notes)
 

@@ -118,3 +118,46 @@ def test_takers_share_fairly():
     portion = 400000 * TokenBucket.QUANTUM / len(counts)
     assert max(shares) - min(shares) < 3 * portion      # one at either end may fall in or out
     assert sum(shares) == pytest.approx(600000, rel=0.15)
+
+
+# -- many at a time -------------------------------------------------------------------------
+
+def crowd(rate, parent_rate, count, seconds):
+    """(bytes, wake-ups) of so many threads, each with a limit, below one that may have another."""
+    from dlserv.net.channel import Signal
+
+    class Counted(Signal):
+        naps = 0
+
+        def sleep(self, seconds):
+            type(self).naps += 1
+            super().sleep(seconds)
+
+    parent, stop, totals = TokenBucket(parent_rate), Counted(), [0] * count
+
+    def take(index):
+        bucket = TokenBucket(rate, parent)
+        with pytest.raises(Stopped):
+            while True:
+                totals[index] += bucket.take(2 ** 20, stop)
+
+    threads = [threading.Thread(target=take, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    threads[0].join(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    stop.close()
+    return totals, Counted.naps
+
+
+def test_many_limited_downloads_wake_up_seldom():
+    totals, naps = crowd(50000, 0, 120, 5)
+    assert naps < 120 * 5 * 3       # alone, each would wake up five times a second
+    assert max(totals) <= 50000 * 5.6 and sum(totals) > 0.7 * 120 * 50000 * 5
+
+
+def test_a_common_limit_is_kept_by_a_crowd():
+    totals, _ = crowd(0, 2000000, 100, 5)
+    assert sum(totals) == pytest.approx(2000000 * 5, rel=0.12)      # what is reserved at the end is missing

@@ -81,6 +81,6 @@ def test_a_file_that_broke_meanwhile_is_not_the_callers_fault(process, path):
     daemon = process("-c", str(path))
     path.write_text('{"download": {"nosuch": 1}}')
     answer = daemon.api.post("/config", {"download": {"retries": 3}})
-    assert answer.status == 500 and "in disorder" in answer["errmsg"] and "nosuch" in answer["errmsg"]
+    assert answer.status == 500 and "is not valid" in answer["errmsg"] and "nosuch" in answer["errmsg"]
     assert path.read_text() == '{"download": {"nosuch": 1}}'
     assert daemon.api.get("/config")["config"]["download"]["retries"] == 7

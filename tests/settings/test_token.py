@@ -14,6 +14,7 @@ from dlserv.settings import token
 from dlserv.errors import Unwritable
 from harness import ROOT, Process, until
 
+SECRET = "s3cret-s3cret-s3cret"
 DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 EVERYWHERE = ("--host", "0.0.0.0")
 TOLD = "clients must send a token"
@@ -99,34 +100,34 @@ def test_none_is_needed_where_nobody_else_comes(start, kept, tmp_path):
 
 
 def test_no_token_lets_everybody_in(start, kept):
-    daemon = start("--no-token", *EVERYWHERE, DLSERV_TOKEN="s3cret")
+    daemon = start("--no-token", *EVERYWHERE, DLSERV_TOKEN=SECRET)
     assert daemon.api.get("/task/list").status == 200 and not kept.exists()
-    until(lambda: "whoever reaches" in daemon.log)
+    until(lambda: "there is no token" in daemon.log)
     assert daemon.api.get("/task/list", Host="evil.example").status == 403
 
 
 @pytest.mark.parametrize("arguments, variables", [
-    ([], {"DLSERV_TOKEN": "s3cret"}),
-    (["--token", "s3cret"], {}), (["--token", "s3cret"], {"DLSERV_TOKEN": "x"}),
-    (["--token-file", "FILE"], {}), (["--token-file", "FILE"], {"DLSERV_TOKEN": "x"}),
-    ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {}), (["-c", "CONFIG", "--token", "s3cret"], {"DLSERV_TOKEN_FILE": "/nonexistent"})])
+    ([], {"DLSERV_TOKEN": SECRET}),
+    (["--token", SECRET], {}), (["--token", SECRET], {"DLSERV_TOKEN": "x" * 16}),
+    (["--token-file", "FILE"], {}), (["--token-file", "FILE"], {"DLSERV_TOKEN": "x" * 16}),
+    ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {}), (["-c", "CONFIG", "--token", SECRET], {"DLSERV_TOKEN_FILE": "/nonexistent"})])
 def test_one_that_is_said_counts_wherever_it_listens(start, kept, tmp_path, arguments, variables):
-    (tmp_path / "FILE").write_text("s3cret\nnot this\n")
-    (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": "s3cret"}}))
+    (tmp_path / "FILE").write_text(SECRET + "\nnot this\n")
+    (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": SECRET}}))
     arguments = [str(tmp_path / each) if each.isupper() else each for each in arguments]
     variables = {name: str(tmp_path / each) if each == "FILE" else each for name, each in variables.items()}
     daemon = start(*arguments, **variables)
-    assert opens(daemon, "s3cret") and not kept.exists() and "s3cret" not in daemon.log
+    assert opens(daemon, SECRET) and not kept.exists() and SECRET not in daemon.log
     from_file = "--token-file" in arguments or variables.get("DLSERV_TOKEN_FILE") == str(tmp_path / "FILE")
     expected = str(tmp_path / "FILE") if from_file else None
     assert note(tmp_path)["token_file"] == expected
 
 
 def test_the_command_line_brings_its_token(start, run, tmp_path):
-    daemon = start(DLSERV_TOKEN="s3cret")
-    (tmp_path / "right").write_text("s3cret\n")
+    daemon = start(DLSERV_TOKEN=SECRET)
+    (tmp_path / "right").write_text(SECRET + "\n")
     (tmp_path / "wrong").write_text("secret\n")
-    assert run("list", DLSERV_TOKEN="s3cret")[0] == 0
+    assert run("list", DLSERV_TOKEN=SECRET)[0] == 0
     assert run("--token-file", str(tmp_path / "right"), "list")[0] == 0
     assert run("list", "--token-file=" + str(tmp_path / "right"), "--url", daemon.url)[0] == 0
     assert run("list")[0] == 4
@@ -134,15 +135,17 @@ def test_the_command_line_brings_its_token(start, run, tmp_path):
     assert (code, out, err) == (4, "", err) and "this is not the token" in err
     for _ in range(10):
         daemon.api.get("/stats", Authorization="Bearer secret")
-    code, out, err = run("list", "--token-file", str(tmp_path / "wrong"))
-    assert (code, out) == (4, "") and "too many" in err
-    assert run("list", DLSERV_TOKEN="s3cret")[0] == 0
+    for token in ("right", "wrong"):
+        code, out, err = run("list", "--token-file", str(tmp_path / token))
+        assert (code, out) == (4, "") and "too many" in err and "try again in" in err
 
 
 @pytest.mark.parametrize("arguments, variables, words", [
     (["--token-file", "/nonexistent"], {}, "--token-file: /nonexistent cannot be read"),
     (["--token-file", os.devnull], {}, "--token-file: the first line of %s is not a token" % os.devnull),
     ([], {"DLSERV_TOKEN": "two words"}, r"server.token \(from \$DLSERV_TOKEN\): it is not made of visible ASCII"),
+    ([], {"DLSERV_TOKEN": "x" * 15}, "server.token: the token has fewer than 16 characters"),
+    (["--token", "short"], {}, "--token: the token has fewer than 16 characters"),
     (["--token", "a", "--no-token"], {}, "cannot be combined with"),
     (["--token", "a", "--token-file", "b"], {}, "cannot be combined with")])
 def test_one_that_cannot_be_is_a_wrong_usage(environ, tmp_path, folder, arguments, variables, words):

@@ -1,0 +1,80 @@
+"""Routes for many tasks in one request: all that can be done is done, the rest is listed in a 207.
+
+A batch is handled in portions, so that the memory it takes does not grow with its length.
+If the database breaks after the first portion, the later ones are listed as failed.
+"""
+
+from .. import urls
+from ..errors import InvalidValue, StoreBroken
+from . import bodies
+from .replies import Failures
+
+PORTION = 500           # tasks
+
+
+def add_tasks(daemon, request):
+    """Add each task that can be added."""
+    entries, tids, failures = bodies.read_list(request.json(), "tasks"), [], Failures()
+    for portion in _portions(entries):
+        wanted = list(_readable(portion, failures))
+        try:
+            added, refused = daemon.add_all(wanted)
+        except StoreBroken as error:
+            if not tids:        # nothing is done yet: a plain 503
+                raise
+            added, refused = [], [(url, error) for url, _, _ in wanted]
+        tids += added
+        for url, error in refused:
+            failures.add(_shown(url), error)
+    if not failures:
+        return {"tids": tids}
+    return failures.reply(f"{len(failures)} of {len(entries)} tasks were refused; the others are added",
+                          tids=tids)
+
+
+def _readable(entries, failures):
+    """Yield (url, options, notes) of each entry that has the right shape; add the others to the failures."""
+    for entry in entries:
+        try:
+            yield bodies.read_entry(entry)
+        except InvalidValue as error:
+            failures.add(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
+
+
+def _shown(url):
+    return urls.shown(url) if isinstance(url, str) else None
+
+
+def act_on_tasks(daemon, request):
+    """Call the daemon's method for the last segment of the path: pause_all, resume_all or restart_all."""
+    act = getattr(daemon, request.path.rpartition("/")[2] + "_all")
+    tids, _ = bodies.read_batch(request.json())
+    return _act_on_each(tids, act)
+
+
+def delete_tasks(daemon, request):
+    """Delete each task, with its files if the body says so."""
+    tids, del_file = bodies.read_batch(request.json())
+    return _act_on_each(tids, lambda portion: daemon.delete_all(portion, del_file)[1])
+
+
+def _act_on_each(tids, act):
+    """Call `act(tids)`, which returns [(tid, error), …], for each portion; return the reply."""
+    tids, failures = list(dict.fromkeys(tids)), Failures()
+    for portion in _portions(tids):
+        try:
+            failed = act(portion)
+        except StoreBroken as error:
+            if portion[0] == tids[0]:
+                raise
+            failed = [(tid, error) for tid in portion]
+        for tid, error in failed:
+            failures.add(tid, error)
+    if not failures:
+        return {}
+    return failures.reply(f"{len(failures)} of {len(tids)} tasks failed; the others are done")
+
+
+def _portions(items):
+    for start in range(0, len(items), PORTION):
+        yield items[start:start + PORTION]

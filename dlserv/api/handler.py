@@ -1,0 +1,310 @@
+"""One connection of a client: requests read one after the other, each answered before the next.
+
+The handler reads and writes; what a request means is for `routes`. It tells the server's
+`connections` whenever it begins to wait for the client, so that one that never finishes a
+request, or never reads a reply, can be evicted.
+"""
+
+import functools
+import http
+import http.server
+import io
+import logging
+import socket
+import time
+
+from ..errors import Error, exhaustion_in
+from . import http1
+from .large import LARGE
+from .line import Line
+from .peer import has_hung_up, shut_down
+from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
+from .requests import Request, parse_query
+from .routes import find
+
+HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
+BODY_SECONDS = 30       # for the whole body
+IDLE_SECONDS = 30       # between requests
+WRITE_SECONDS = 30      # without the client taking a byte
+LINGER_SECONDS = 2      # for a client to notice that it was refused
+LINGER_BYTES = 2 ** 24
+PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
+
+# No page of another site may guess at a reply's type, embed it or learn where it came from.
+SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+          ("Cross-Origin-Resource-Policy", "same-origin")]
+
+log = logging.getLogger(__name__)
+
+
+class _Reader(io.RawIOBase):
+    """Read a socket's bytes until a deadline that the handler sets."""
+
+    def __init__(self, sock):
+        super().__init__()
+        self._sock = sock
+        self.deadline = 0.0
+
+    def readable(self):
+        return True
+
+    def readinto(self, view):
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        set_timeout(self._sock, left)
+        return self._sock.recv_into(view)
+
+
+def encode_head(reply, headers):
+    """Return the head of the reply as bytes, with the SHIELD; `headers` come before the reply's own."""
+    phrase = http.HTTPStatus(reply.status).phrase
+    return http1.encode_reply(reply.status, phrase, headers + SHIELD + reply.headers)
+
+
+def set_timeout(sock, seconds):
+    """Like settimeout, but skip the system call if the timeout is about right already."""
+    current = sock.gettimeout()
+    if current is None or not seconds <= current <= seconds + 0.5:
+        sock.settimeout(seconds)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection; socketserver calls `setup`, `handle` and `finish` in a thread of its own."""
+
+    def setup(self):
+        self.disable_nagle_algorithm = self.request.family != getattr(socket, "AF_UNIX", None)
+        super().setup()
+        self.rfile.close()
+        self._raw = _Reader(self.connection)
+        self.rfile = io.BufferedReader(self._raw, 16384)
+
+    def handle(self):
+        self.close_connection = False
+        try:
+            self._shake_hands()
+            while not self.close_connection:
+                self.handle_one_request()
+        except OSError as error:
+            log.debug("%s: %s", self.client_address, error)
+
+    def _shake_hands(self):
+        """Begin TLS here and not in the accept loop, so that a silent client delays nobody else."""
+        if hasattr(self.connection, "do_handshake"):
+            self.connection.settimeout(HEAD_SECONDS)
+            self.connection.do_handshake()
+
+    def handle_one_request(self):
+        """Read a request and reply; close the connection if part of the request is unread."""
+        head, self._unread, self._refuse = None, True, error_reply
+        try:
+            head = self._read_head()
+            if head is None:
+                self.close_connection = True
+                return
+            self.close_connection, self._unread = not head.keep_alive, head.has_body
+            reply = self._answer(head)
+        except http1.BadMessage as error:
+            reply, self._unread = self._refuse(error.status, str(error), code=error.code), True
+        self.close_connection = self.close_connection or self._unread
+        self._send(reply, head)
+        if self._unread:
+            self._linger()
+
+    def _linger(self):
+        """Let the client read the refusal: a close with bytes unread would reset it (RFC 9112, 9.6)."""
+        self._raw.deadline = time.monotonic() + LINGER_SECONDS
+        left = LINGER_BYTES
+        try:
+            self.server.connections.unfinished(self.connection)
+            shut_down(self.connection, socket.SHUT_WR)
+            while left > 0:
+                count = len(self.rfile.read1(65536))
+                left = left - count if count else 0
+        except OSError:
+            pass    # the client has gone, or has had its time
+
+    def _read_head(self):
+        """Return the next Head, None if the client has gone or stays idle for too long."""
+        self._raw.deadline = time.monotonic() + IDLE_SECONDS
+        self.server.connections.idle(self.connection)
+        try:
+            if not self.rfile.peek(1):
+                return None
+        except OSError:
+            return None
+        self.server.connections.unfinished(self.connection)
+        self._began = time.monotonic()
+        self._raw.deadline = self._began + HEAD_SECONDS
+        try:
+            return http1.read_head(self.rfile)
+        except socket.timeout:
+            raise http1.BadMessage(408, f"the request took longer than {HEAD_SECONDS} s") from None
+
+    # -- from a head to a reply ------------------------------------------------------
+
+    def _answer(self, head):
+        """Return the Reply to the request; its body is read, or the connection is going to be closed."""
+        target, _, query = head.target.partition("?")
+        path = self._below_prefix(target)
+        if path == "" and target == self.server.settings.prefix:
+            whole = head.target.replace(target, target + "/", 1)
+            return Reply(308, [("Location", whole)])     # for the page's relative links
+        methods, arguments = find(path)
+        route = methods.get(head.method)
+        refusal = self._let_in(head, route)
+        if refusal is not None:
+            return refusal
+        body = self._read_body(head)
+        if path == "*" and head.method == "OPTIONS":
+            return json_reply({})
+        if not methods:
+            return error_reply(404, f"there is no path {target[:80]} here")
+        allow = ", ".join(sorted(methods) + ["OPTIONS"])
+        if head.method == "OPTIONS":
+            return json_reply({}, headers=[("Allow", allow)] + self.server.access.preflight(head, allow))
+        if route is None:
+            return error_reply(405, f"{head.method[:20]} is not possible on this path; use {allow}",
+                               [("Allow", allow)])
+        return self._call(route.function, head, path, query, body, arguments)
+
+    def _let_in(self, head, route):
+        """Return the Reply to a request that is not let in, None if it is, or if the route decides."""
+        if route is not None and route.refuse is not None:
+            self._refuse = route.refuse
+            return None
+        return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
+
+    def _address(self):
+        """The client's address, None on a unix socket."""
+        return self.client_address[0] if self.client_address else None
+
+    def _below_prefix(self, path):
+        """Return the path as the routes know it, "" if it is not below server.prefix.
+
+        On a unix socket the prefix may be left out.
+        """
+        prefix = self.server.settings.prefix
+        if path.startswith(prefix + "/"):
+            return path[len(prefix):]
+        return path if path == "*" or not self.client_address else ""
+
+    def _read_body(self, head):
+        if not head.has_body:
+            return b""
+        if head.expects_continue and not head.is_too_large:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.server.connections.unfinished(self.connection)
+        self._raw.deadline = time.monotonic() + BODY_SECONDS
+        try:
+            body = http1.read_body(self.rfile, head)
+        except socket.timeout:
+            raise http1.BadMessage(408, f"the body took longer than {BODY_SECONDS} s") from None
+        self._unread = False
+        return body
+
+    def _call(self, function, head, path, query, body, arguments):
+        self.server.connections.busy(self.connection)
+        work = functools.partial(self._work, function, head, path, query, body, arguments)
+        return self.server.large_requests.do(work) if len(body) > LARGE else work()
+
+    def _work(self, function, head, path, query, body, arguments):
+        """Return the Reply of the route's function, whatever it raises."""
+        try:
+            request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
+                              self._address())
+            result = function(self.server.daemon, request, *arguments)
+            return result if isinstance(result, Reply) else json_reply(result)
+        except Error as error:
+            return failure_reply(error.bare(), self._refuse)
+        except Exception as error:
+            exhausted = exhaustion_in(error)
+            if exhausted is not None:
+                return self._refuse(503, f"{exhausted}; try again later", [("Retry-After", "5")])
+            log.exception("%s %s failed", head.method, path)
+            return self._refuse(500, "the daemon met a bug; see its log")
+
+    # -- replies ---------------------------------------------------------------------
+
+    def _send(self, reply, head):
+        """Write the reply: in one piece if its body is bytes, without the body for HEAD."""
+        try:
+            self._send_reply(reply, head)
+        finally:
+            reply.close()
+
+    def _send_reply(self, reply, head):
+        with_body = head is None or head.method != "HEAD"
+        if reply.length is None and with_body:
+            self.close_connection = True
+        self.server.metrics.count(reply.status, time.monotonic() - self._began)
+        start = encode_head(reply, self._headers(reply, head))
+        if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
+            self._write(start + reply.body)     # one packet
+            return
+        self._write(start)
+        if with_body:
+            self._send_body(reply.body)
+
+    def _send_body(self, body):
+        if isinstance(body, (bytes, memoryview)):
+            self._write(body)
+        elif isinstance(body, FilePart):
+            self._send_file(body)
+        elif hasattr(body, "converse"):
+            self._hand_over(body)
+        else:
+            self._send_stream(body)
+
+    def _hand_over(self, body):
+        """Let the body speak another protocol on the connection; its last words are not to be lost."""
+        self._raw.deadline = 0.0                # read what is buffered, and nothing from the socket
+        try:
+            leftover = self.rfile.read1(65536)
+        except socket.timeout:
+            leftover = b""
+        self._unread = True
+        body.converse(Line(self.connection, self.server.connections, self._write, leftover))
+
+    def _send_stream(self, body):
+        """Write what the iterator yields; b"" is the time to look whether the client has gone."""
+        self.server.connections.busy(self.connection)
+        for data in body:
+            if not data and has_hung_up(self.connection):
+                break
+            self._write(data)
+            self.server.connections.busy(self.connection)
+
+    def _send_file(self, part):
+        """Send the part of the file; close the connection if the file was truncated meanwhile."""
+        sent = 0
+        while sent < len(part):
+            self.server.connections.unread(self.connection)
+            count = self.connection.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
+            if not count:
+                self.close_connection = True    # the client has to notice that bytes are missing
+                return
+            sent += count
+
+    def _headers(self, reply, head):
+        """Return the headers that depend on the request and the connection."""
+        headers = [("Date", self.date_time_string())]
+        if head is not None:
+            headers += self.server.access.headers(head)
+        if reply.status == 101:
+            return headers
+        if reply.length is not None and reply.status != 304:
+            headers.append(("Content-Length", str(reply.length)))
+        if self.close_connection:
+            headers.append(("Connection", "close"))
+        elif head.version < (1, 1):
+            headers.append(("Connection", "keep-alive"))
+        return headers
+
+    def _write(self, data):
+        """Send all of the data; the client has WRITE_SECONDS for each part that it takes."""
+        set_timeout(self.connection, WRITE_SECONDS)
+        view = memoryview(data)
+        while view:
+            self.server.connections.unread(self.connection)
+            view = view[self.connection.send(view):]

@@ -1,0 +1,146 @@
+"""Verify finished files in the background: one at a time, by a thread of low priority."""
+
+import logging
+import os
+import sys
+import threading
+from collections import deque
+
+from ..engine.checksum import Checksum, hash_file
+from ..engine.folder import Folder
+from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
+from .states import FINISHED
+
+SHA_256 = "sha-256"         # computed of every file that is verified
+NICENESS = 19
+
+log = logging.getLogger(__name__)
+
+
+class Verification:
+    """Computes the SHA-256 of finished files, and compares it with the checksums known before.
+
+    What a task is to know of that is stored, and so is the wish: it survives a restart of
+    the daemon. The thread exists only while files wait. `registry` is the TaskRegistry,
+    `download_dir` the DownloadDir.
+    """
+
+    def __init__(self, registry, download_dir):
+        self._registry, self._download_dir = registry, download_dir
+        self._waiting, self._thread, self._stopping = deque(), None, False
+
+    def start(self):
+        """Go on with the files that waited when the daemon was stopped."""
+        finished = self._registry.list(FINISHED)
+        with self._registry.lock:
+            for task in finished:
+                if task.verifying:
+                    self.enqueue(task)
+
+    def stop(self):
+        """End the thread; files that still wait are verified after the next start."""
+        with self._registry.lock:
+            self._stopping, thread = True, self._thread
+        if thread is not None:
+            thread.join()
+
+    def enqueue(self, task):
+        """Verify the task's file when its turn comes; call it with the registry's lock held."""
+        if task not in self._waiting:
+            self._waiting.append(task)
+        if self._thread is None and not self._stopping:
+            thread = threading.Thread(target=self._run, name="dlserv-verify", daemon=True)
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError:        # the system has no thread left
+                log.warning("no thread could be started to verify files; the next request tries again")
+
+    # -- the thread ----------------------------------------------------------------------
+
+    def _run(self):
+        _lower_priority()
+        while True:
+            task = self._next()
+            if task is None:
+                return
+            self._verify(task, task.file)
+
+    def _next(self):
+        with self._registry.lock:
+            while self._waiting and not self._stopping:
+                task = self._waiting.popleft()
+                if self._is_wanted(task, task.file):
+                    return task
+            self._thread = None
+            return None
+
+    def _is_wanted(self, task, file):
+        return (task.verifying and task.file is file and file is not None
+                and self._registry.tasks.get(task.tid) is task)
+
+    def _verify(self, task, file):
+        try:
+            checksum, problem = self._judge(task, file)
+        except Stopped:
+            return
+        except Error as error:
+            checksum, problem = None, error
+        except Exception:
+            log.exception("%s: verifying met a bug", task.tid[:8])
+            checksum, problem = None, Unwritable("the file could not be verified because of a bug")
+        self._conclude(task, file, checksum, problem)
+
+    def _judge(self, task, file):
+        """Return (the SHA-256 as text, the Error that says what is wrong with the file or None)."""
+        promised = [Checksum.parse(text) for text in file.promised + [task.options.checksum] if text]
+        algorithms = dict.fromkeys([SHA_256] + [each.algorithm for each in promised])
+        found, is_intact = self._hash(task, file, algorithms)
+        for promise in promised:
+            if found[promise.algorithm] != promise:
+                return str(found[SHA_256]), Altered(
+                    f"the file has another checksum than before: expected {promise}, "
+                    f"found {found[promise.algorithm]}; restart the task to download it again")
+        if not promised and not is_intact:
+            return None, Altered("the file was changed since it was downloaded, and no checksum was known; "
+                                 "restart the task to download it again")
+        return str(found[SHA_256]), None
+
+    def _hash(self, task, file, algorithms):
+        """Return ({algorithm: Checksum}, whether size and time of the file are as they were)."""
+        self._download_dir.check()
+        with Folder(self._download_dir.path, task.options.dir, make=False) as folder, \
+                os.fdopen(folder.open(file.name), "rb", buffering=0) as opened:
+            try:
+                found = hash_file(opened, algorithms, lambda: self._check(task, file))
+            except OSError as error:
+                raise Unavailable(f"{task.filename} cannot be read: {error.strerror or error}") from error
+            return found, file.identity.matches(os.fstat(opened.fileno()))
+
+    def _check(self, task, file):
+        """Raise Stopped when the result is of no interest any more."""
+        if self._stopping or not self._is_wanted(task, file):
+            raise Stopped()
+
+    def _conclude(self, task, file, checksum, problem):
+        registry = self._registry
+        with registry.lock:
+            if self._stopping or not self._is_wanted(task, file):
+                return
+            task.end_verification(checksum, problem)
+            if problem is None:
+                registry.note(task, "debug", f"the file was verified: {checksum}")
+            else:
+                registry.note(task, "error", task.problem)
+                log.warning("%s: %s", task.tid[:8], task.problem)
+            registry.store.write(task.changes())
+        registry.announce("changed", task)
+
+
+def _lower_priority():
+    """Let this thread have the processor only when no other wants it, where the system can."""
+    if sys.platform == "linux":     # elsewhere it would be the whole process
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        except OSError:
+            pass

@@ -1,0 +1,81 @@
+"""The threads that perform attempts: one whose attempt has ended waits a moment for the next."""
+
+import threading
+
+from ..threads import Thread
+
+
+class Workers:
+    """Threads that call `perform(attempt)`, which returns the attempt to go on with, or None.
+
+    A thread is started where none waits. `attempt.thread` is the one that has the attempt.
+    """
+
+    LINGER = 1.0        # seconds for which a thread waits for another attempt
+
+    def __init__(self, perform):
+        self._perform, self._lock = perform, threading.Lock()
+        self._idle, self._stopping = [], False
+
+    def give(self, attempt):
+        """Let a thread perform the attempt.
+
+        Raise RuntimeError or MemoryError if the system has no thread left.
+        """
+        with self._lock:
+            worker = self._idle.pop() if self._idle else None
+            if worker is not None:
+                attempt.thread = worker.thread
+                worker.take(attempt)
+                return
+        thread = Thread(self._work, "dlserv-" + attempt.tid[:8], (attempt,))
+        thread.start()
+        attempt.thread = thread
+
+    def stop(self):
+        """Let each thread end once its attempt has."""
+        with self._lock:
+            self._stopping = True
+            for worker in self._idle:
+                worker.take(None)
+            self._idle.clear()
+
+    def _work(self, attempt):
+        worker = _Worker()
+        while attempt is not None:
+            attempt = self._perform(attempt) or self._next(worker)
+
+    def _next(self, worker):
+        """Return what the worker is given while it waits, or None."""
+        with self._lock:
+            if self._stopping:
+                return None
+            self._idle.append(worker)
+        worker.wait(self.LINGER)
+        with self._lock:
+            if worker in self._idle:
+                self._idle.remove(worker)
+            return worker.given()
+
+
+class _Worker:
+    """A thread that waits; `take` is called once for each wait, if at all."""
+
+    def __init__(self):
+        self.thread = threading.current_thread()
+        self._attempt, self._bell = None, threading.Lock()
+        self._bell.acquire()
+
+    def take(self, attempt):
+        self._attempt = attempt
+        self._bell.release()
+
+    def wait(self, seconds):
+        if self._bell.acquire(timeout=seconds):
+            self._bell.release()
+
+    def given(self):
+        """Return what was taken, if anything was, and be ready for the next wait."""
+        self._bell.acquire(False)
+        attempt, self._attempt = self._attempt, None
+        return attempt
