@@ -100,7 +100,7 @@ class Folder:
             status = os.stat(self.path)
         except OSError:
             status = None
-        if status is None or (status.st_dev, status.st_ino) != self._node:
+        if status is None or status.st_dev != self._node[0] or self.is_another(status, *self._node):
             raise Unavailable(f"{self.path} is no longer the folder that it was", is_loss=True)
 
     def close(self):

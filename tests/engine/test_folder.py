@@ -131,3 +131,34 @@ def test_folders_are_made_but_no_link_is_followed(origin, attempt, folder, tmp_p
     (folder / "link").symlink_to(tmp_path / "outside")
     assert "symbolic link" in attempt(origin.url("/a.iso"), dir="link").fails(Unwritable)
     assert listing(tmp_path / "outside") == []
+
+
+def test_a_folder_that_was_moved_away_is_not_in_place(folder):
+    with Folder(str(folder), "sub") as held:
+        held.check_in_place()
+        os.rename(folder / "sub", folder / "moved")
+        with pytest.raises(Unavailable, match="no longer"):
+            held.check_in_place()
+        (folder / "sub").mkdir()
+        with pytest.raises(Unavailable, match="no longer"):
+            held.check_in_place()
+
+
+def test_a_file_system_may_number_its_folders_as_it_likes(folder, monkeypatch):
+    """Windows shares and FUSE invent inodes; another device is another disk all the same."""
+    with Folder(str(folder)) as held:
+        status, real = os.stat(str(folder)), os.stat
+        monkeypatch.setattr("dlserv.engine.folder.file_system", lambda path: "cifs")
+
+        def stat(path, **options):
+            found = real(path, **options)
+            return os.stat_result([found[0], found[1] + 1, found[2] + moved] + list(found[3:]))
+
+        monkeypatch.setattr(os, "stat", stat)
+        moved = 0
+        held.check_in_place()
+        moved = 1
+        with pytest.raises(Unavailable, match="no longer"):
+            held.check_in_place()
+        monkeypatch.undo()
+        assert os.stat(str(folder)) == status
