@@ -3,7 +3,10 @@
 States, and how a task's id follows from its URL; what may be done to a task is in acts.py.
 """
 
-import hashlib
+try:
+    from _sha1 import sha1          # hashlib's own, without OpenSSL, which takes 4 MiB
+except ImportError:
+    from hashlib import sha1
 
 STATES = ("downloading", "paused", "finished", "invalid", "queued")
 # Cut off around a URL; not so the two separators of lines, which nobody types.
@@ -14,4 +17,4 @@ SETTLED = ("finished", "invalid", "paused")     # nothing more happens by itself
 
 def tid_of(url):
     """Return the task's id: the SHA-1 of the URL without the blanks around it, in lower-case hex."""
-    return hashlib.sha1(url.strip(BLANKS).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha1(url.strip(BLANKS).encode("utf-8", "surrogatepass")).hexdigest()

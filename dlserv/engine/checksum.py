@@ -4,7 +4,6 @@ A `Verifier` hashes beside the download, in a thread of its own, as far as the b
 here in order; what is left when the last byte has come is hashed then.
 """
 
-import hashlib
 import threading
 from collections import namedtuple
 
@@ -119,6 +118,7 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
+    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:

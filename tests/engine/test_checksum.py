@@ -133,8 +133,8 @@ def test_without_hashing_there_is_no_checksum(origin, attempt):
 
 @pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
 def test_only_the_promised_algorithm_is_computed(origin, attempt, monkeypatch, name):
-    computed, new = [], checksum.hashlib.new
-    monkeypatch.setattr(checksum.hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
+    computed, new = [], hashlib.new
+    monkeypatch.setattr(hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
     origin.put("/b", DATA)
     assert attempt(origin.url("/b"), checksum=hexed(name)).run().finished.checksum == hexed(name)
     assert set(computed) == {name.replace("-", "")}
@@ -155,7 +155,7 @@ def test_a_large_file_is_hashed_while_it_comes(origin, attempt, folder):
 def test_an_algorithm_that_is_missing_here_is_told(origin, attempt, monkeypatch):
     def new(name):
         raise ValueError("unsupported hash type " + name)
-    monkeypatch.setattr(checksum.hashlib, "new", new)     # as a Python in FIPS mode says of md5
+    monkeypatch.setattr(hashlib, "new", new)     # as a Python in FIPS mode says of md5
     origin.put("/a", DATA)
     assert "cannot compute" in attempt(origin.url("/a"), checksum="md5=" + 32 * "0").fails(Permanent)
 
@@ -210,13 +210,13 @@ def test_the_content_md5_of_a_mirror_leaves_no_one_out(origin, attempt, folder):
 
 
 def test_a_content_md5_is_no_matter_where_md5_is_missing(origin, attempt, monkeypatch):
-    told, real = based("md5", OTHER), checksum.hashlib.new
+    told, real = based("md5", OTHER), hashlib.new
 
     def new(name):
         if name == "md5":       # as a Python in FIPS mode says
             raise ValueError("unsupported hash type " + name)
         return real(name)
-    monkeypatch.setattr(checksum.hashlib, "new", new)
+    monkeypatch.setattr(hashlib, "new", new)
     origin.put("/a", DATA, headers={"Content-MD5": told})
     assert attempt(origin.url("/a")).run().notes == []
 
