@@ -217,9 +217,10 @@ class Daemon:
         _raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
-        """Give a waiting task another place: "top", "bottom", "up" or "down" within its priority.
+        """Move a waiting task to another place of `queue`, within its priority.
 
-        Raises NotFound or Conflict.
+        `to` is "top", "bottom", "up", "down", or an index; one that is out of range is the
+        nearest that is possible. Raises NotFound or Conflict.
         """
         def reorder(task):
             changes = {}
@@ -299,6 +300,10 @@ class Daemon:
         """The Tasks, oldest first; those in one state if it is named."""
         return self._registry.list(state)
 
+    def queue(self):
+        """Return the Tasks that wait or are paused, the next one first."""
+        return self._registry.queue()
+
     def counts(self):
         """{state: how many tasks are in it}, every state named."""
         return self._registry.counts()
@@ -311,9 +316,9 @@ class Daemon:
         """
         return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
-    def subscribe(self):
-        """An events.Subscription to what happens to tasks from now on."""
-        return self._registry.events.subscribe()
+    def subscribe(self, most=1000):
+        """Return an events.Subscription to what happens to tasks from now on, at most `most` events behind."""
+        return self._registry.events.subscribe(most)
 
     def watch(self):
         """An events.Changes: which tasks changed since one last looked."""

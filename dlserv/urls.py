@@ -206,6 +206,8 @@ def _encode(text):
 def shown(text):
     """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
     text = text.strip(BLANKS)
+    if not {"@", "?", "#"} & set(text):     # most are so, and long lists are shown each second
+        return text
     before, rest = re.match(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)(?:[^/\\?#]*@)?(.*)", text, re.DOTALL).groups()
     if "@" in rest:
         try:

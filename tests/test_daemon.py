@@ -206,6 +206,40 @@ def test_a_task_can_be_moved(start, origin, moves, expected):
     assert "".join(request.path[1:] for request in origin.requests) == expected
 
 
+@pytest.mark.parametrize("number, place, expected", [
+    (0, 0, "01234"), (0, 1, "10234"), (0, 3, "12304"), (0, 4, "12340"), (4, 0, "40123"),
+    (4, 1, "04123"), (4, 3, "01243"), (2, 1, "02134"), (2, 3, "01324"), (2, 99, "01342"),
+    (1, 10 ** 15, "02341"), (3, 2, "01324")])
+def test_a_task_is_moved_to_an_index(daemon, number, place, expected):
+    tids = [daemon.add("http://127.0.0.1:1/%d" % each, {"paused": True}) for each in range(5)]
+    daemon.move(tids[number], place)
+    assert "".join(str(tids.index(task.tid)) for task in daemon.queue()) == expected
+
+
+def test_an_index_counts_all_that_wait_and_keeps_priorities(daemon):
+    tids = [daemon.add("http://127.0.0.1:1/%d" % each, {"paused": True, "priority": priority})
+            for each, priority in enumerate([5, 0, 5, 0, 0])]
+
+    def order():
+        return "".join(str(tids.index(task.tid)) for task in daemon.queue())
+
+    assert order() == "02134"
+    for number, place, expected in [(4, 3, "02143"), (4, 0, "02413"), (0, 4, "20413"), (2, 0, "20413"),
+                                    (0, 0, "02413")]:
+        daemon.move(tids[number], place)
+        assert order() == expected
+
+
+def test_places_survive_a_restart(settings):
+    with Daemon(settings) as daemon:
+        tids = [daemon.add("http://127.0.0.1:1/%d" % each, {"paused": True}) for each in range(4)]
+        daemon.move(tids[3], 1), daemon.move(tids[0], 2)
+        before = [task.tid for task in daemon.queue()]
+    assert before == [tids[3], tids[1], tids[0], tids[2]]
+    with Daemon(settings) as daemon:
+        assert [task.tid for task in daemon.queue()] == before
+
+
 def test_only_what_waits_can_be_moved(daemon, origin):
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))

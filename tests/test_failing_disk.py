@@ -9,6 +9,7 @@ import pytest
 from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
 from dlserv.tasks.waits import Waits
+from disks import HASTY
 from harness import noise
 from servers.origin import paced
 
@@ -19,7 +20,7 @@ DATA = {"small": noise(3000), "large": noise(400000)}
 def start(process, faulty_disk):
     """A function that starts a daemon on the disk that fails, and returns its API."""
     def start(*arguments, **environ):
-        return process("--log-level", "warning", *arguments,
+        return process("--log-level", "warning", *arguments, command=HASTY,
                        environ=dict(os.environ, **dict(faulty_disk.environ, **environ))).api
     return start
 

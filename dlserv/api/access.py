@@ -59,9 +59,9 @@ class Access:
         """
         refused = None
         if not public and self.token is None:
-            refused = self._check_host(head.headers.get("host"))
+            refused = _forbidden(self.host_problem(head.headers))
         if refused is None and head.method not in HARMLESS:
-            refused = self._check_origin(head.headers)
+            refused = _forbidden(self.origin_problem(head.headers))
         if refused is None and not public and self.token is not None and head.method != "OPTIONS":
             refused = self._check_token(head.headers, address)
         return refused
@@ -77,21 +77,24 @@ class Access:
 
     # -- the checks ------------------------------------------------------------------
 
-    def _check_host(self, host):
+    def host_problem(self, headers):
+        """Return the sentence for a request to a host that is not certainly this daemon, or None."""
+        host = headers.get("host")
         if host is None:        # HTTP/1.0, and so no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
             return None
-        return error_reply(403, f"the host {clean(host[:80])} is not a known name of this daemon; "
-                                "add it to server.allowed_hosts, or set a token")
+        return (f"the host {clean(host[:80])} is not a known name of this daemon; "
+                "add it to server.allowed_hosts, or set a token")
 
     def _is_below(self, name):
         """Return whether one of the ".suffixes" in the settings covers the name."""
         return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
-    def _check_origin(self, headers):
+    def origin_problem(self, headers):
+        """Return the sentence for a request that a page of another site makes, or None."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
         if origin is None:      # an older browser; newer ones send it with every change
             if site in ("none", "same-origin"):
@@ -99,18 +102,16 @@ class Access:
             origin = "another site"
         elif origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
-        return error_reply(403, f"pages of {clean(origin[:80])} may not change anything here; "
-                                "add their origin to server.allowed_origins to allow it")
+        return (f"pages of {clean(origin[:80])} may not change anything here; "
+                "add their origin to server.allowed_origins to allow it")
 
     def _check_token(self, headers, address):
-        given = _given(headers.get("authorization", ""))
+        given = self.given(headers)
         challenge = [("WWW-Authenticate", _challenge(headers))]
         if given is None:
             return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
                                     "password of any user", challenge)
-        client = "the unix socket" if address is None else network_of(address)
-        is_right, wait = self._failures.judge(
-            client, lambda: compare_digest(given, self.token.encode("ascii")))
+        is_right, wait = self.judge(given, address)
         if wait:
             return error_reply(429, "too many wrong tokens came from your address, and no token is accepted "
                                     f"from it now; try again in {wait} s", [("Retry-After", str(wait))])
@@ -118,6 +119,19 @@ class Access:
             return None
         return error_reply(401, "this is not the token; send the daemon's server.token, DLSERV_TOKEN, or the "
                                 "first line of its server.token_file", challenge)
+
+    def given(self, headers):
+        """Return the token in the Authorization header as bytes, None if there is none."""
+        return _given(headers.get("authorization", ""))
+
+    def judge(self, given, address):
+        """Return (whether the bytes are the token, seconds for which this client has to wait).
+
+        Wrong ones are counted; while a client has to wait, its tokens are not looked at.
+        """
+        client = "the unix socket" if address is None else network_of(address)
+        return self._failures.judge(
+            client, lambda: compare_digest(given, self.token.encode("ascii")))
 
     # -- sites that may use the interface (CORS) ------------------------------------------
 
@@ -143,6 +157,10 @@ def _as_browsers_send(origin):
     """Return the origin with its host in ASCII."""
     scheme, mark, authority = origin.partition("://")
     return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
+
+
+def _forbidden(sentence):
+    return None if sentence is None else error_reply(403, sentence)
 
 
 def own_names():

@@ -16,6 +16,7 @@ import time
 from ..errors import Error, exhaustion_in
 from . import http1
 from .large import LARGE
+from .line import Line
 from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
@@ -95,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_one_request(self):
         """Read a request and reply; close the connection if part of the request is unread."""
-        head, self._unread = None, True
+        head, self._unread, self._refuse = None, True, error_reply
         try:
             head = self._read_head()
             if head is None:
@@ -104,7 +105,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection, self._unread = not head.keep_alive, head.has_body
             reply = self._answer(head)
         except http1.BadMessage as error:
-            reply, self._unread = error_reply(error.status, str(error), code=error.code), True
+            reply, self._unread = self._refuse(error.status, str(error), code=error.code), True
         self.close_connection = self.close_connection or self._unread
         self._send(reply, head)
         if self._unread:
@@ -151,7 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return Reply(308, [("Location", whole)])     # for the page's relative links
         methods, arguments = find(path)
         route = methods.get(head.method)
-        refusal = self.server.access.refusal(head, self._address(), public=route is not None and route.public)
+        refusal = self._let_in(head, route)
         if refusal is not None:
             return refusal
         body = self._read_body(head)
@@ -166,6 +167,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return error_reply(405, f"{head.method[:20]} is not possible on this path; use {allow}",
                                [("Allow", allow)])
         return self._call(route.function, head, path, query, body, arguments)
+
+    def _let_in(self, head, route):
+        """Return the Reply to a request that is not let in, None if it is, or if the route decides."""
+        if route is not None and route.refuse is not None:
+            self._refuse = route.refuse
+            return None
+        return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
 
     def _address(self):
         """The client's address, None on a unix socket."""
@@ -208,13 +216,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             result = function(self.server.daemon, request, *arguments)
             return result if isinstance(result, Reply) else json_reply(result)
         except Error as error:
-            return failure_reply(error.bare())
+            return failure_reply(error.bare(), self._refuse)
         except Exception as error:
             exhausted = exhaustion_in(error)
             if exhausted is not None:
-                return error_reply(503, f"{exhausted}; try again later", [("Retry-After", "5")])
+                return self._refuse(503, f"{exhausted}; try again later", [("Retry-After", "5")])
             log.exception("%s %s failed", head.method, path)
-            return error_reply(500, "the daemon met a bug; see its log")
+            return self._refuse(500, "the daemon met a bug; see its log")
 
     # -- replies ---------------------------------------------------------------------
 
@@ -243,8 +251,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._write(body)
         elif isinstance(body, FilePart):
             self._send_file(body)
+        elif hasattr(body, "converse"):
+            self._hand_over(body)
         else:
             self._send_stream(body)
+
+    def _hand_over(self, body):
+        """Let the body speak another protocol on the connection; its last words are not to be lost."""
+        self._raw.deadline = 0.0                # read what is buffered, and nothing from the socket
+        try:
+            leftover = self.rfile.read1(65536)
+        except socket.timeout:
+            leftover = b""
+        self._unread = True
+        body.converse(Line(self.connection, self.server.connections, self._write, leftover))
 
     def _send_stream(self, body):
         """Write what the iterator yields; b"" is the time to look whether the client has gone."""
@@ -271,6 +291,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = [("Date", self.date_time_string())]
         if head is not None:
             headers += self.server.access.headers(head)
+        if reply.status == 101:
+            return headers
         if reply.length is not None and reply.status != 304:
             headers.append(("Content-Length", str(reply.length)))
         if self.close_connection:

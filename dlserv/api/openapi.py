@@ -23,7 +23,8 @@ _SAME = "another spelling of exerpt"
 # The parameters of queries: name: (schema, description).
 _PARAMETERS = {
     "act": ({"enum": list(ACTS) + [MOVE]}, "what to do to the task"),
-    "to": ({"enum": list(PLACES)}, "where in the queue, for act=move"),
+    "to": ({"anyOf": [{"enum": list(PLACES)}, {"type": "integer", "minimum": 0}]},
+           "where in the queue, for act=move; an index counts all tasks that wait"),
     "del_file": (_BOOLEAN, "delete the files of the task as well"),
     "exerpt": (_BOOLEAN, "whether to reply with the excerpt of a task instead of its full status"),
     "excerpt": (_BOOLEAN, _SAME),

@@ -10,9 +10,12 @@ import re
 from collections import namedtuple
 
 from ..acts import ACTS, MOVE, PLACES
+from ..errors import InvalidValue
+from ..masking import shown
 from ..settings.config import CONFINING
 from ..tasks.states import STATES
 from . import bodies, metrics, openapi, views
+from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
@@ -20,7 +23,7 @@ from .replies import Reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
-                                " public")):
+                                " public refuse")):
     """A row.
 
     name        of the operation, for generated clients
@@ -30,14 +33,16 @@ class Route(namedtuple("Route", "method path function name tag summary query bod
     body, reply names of schemas in openapi.py, None if there is none
     errors      HTTP statuses that are not implied by the rest of the row
     public      whether it answers anybody, without a token and by any host name
+    refuse      like replies.error_reply, of a route that has another envelope for errors and
+                lets callers in by itself
     """
 
     __slots__ = ()
 
     def __new__(cls, method, path, function, name, tag, summary, query=(), body=None, reply="done", errors=(),
-                media_type="application/json", public=False):
+                media_type="application/json", public=False, refuse=None):
         return super().__new__(cls, method, path, function, name, tag, summary, query, body, reply, errors,
-                               media_type, public)
+                               media_type, public, refuse)
 
 
 # -- one task ---------------------------------------------------------------------------
@@ -55,10 +60,18 @@ def act_on_task(daemon, request, tid):
     """Call the daemon's method that has the name of the act."""
     act = request.choice("act", ACTS + (MOVE,))
     if act == MOVE:
-        daemon.move(tid, request.choice("to", PLACES))
+        daemon.move(tid, _place(request))
     else:
         getattr(daemon, act)(tid)
     return {}
+
+
+def _place(request):
+    """Return where the query says to move a task: one of the PLACES, or an index."""
+    to = request.query.get("to", "")
+    if to not in PLACES and to[:1] not in set("0123456789"):
+        raise InvalidValue("to", f"{shown(to)} is not one of {', '.join(PLACES)}, or an index from 0 on")
+    return to if to in PLACES else request.integer("to", 0)
 
 
 def change_task(daemon, request, tid):
@@ -170,7 +183,7 @@ ROUTES = (
           errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
           "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
-          "`to=top|bottom|up|down`",
+          "`to=top|bottom|up|down` or an index of the queue, from 0 on",
           ("act", "to"), errors=(409,)),
     Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
@@ -221,14 +234,20 @@ ROUTES = (
           media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi, "getOpenapi", "system",
           "this interface, described for machines", reply=None),
+    Route("POST", "/jsonrpc", aria2.post_call, "callAria2", None, "aria2's JSON-RPC, for aria2's clients",
+          refuse=aria2.refuse),
+    Route("GET", "/jsonrpc", aria2.get_call, "openAria2", None, "the same over WebSocket",
+          refuse=aria2.refuse),
     Route("GET", "/", get_asset, "getPage", None, "the web page", reply=None, media_type="text/html",
           public=True),
 )
 ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)
                for name in MEDIA_TYPES if name != "index.html")
+XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
+                      public=True) for method in ("GET", "POST"))
 
 _PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
-             for route in ROUTES + ASSETS]
+             for route in ROUTES + ASSETS + XML_RPC]
 
 
 def find(path):

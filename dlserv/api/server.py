@@ -32,6 +32,7 @@ from ..threads import Thread, join
 from . import listener
 from .acceptor import PAUSE, Acceptor
 from .access import Access
+from .aria2.door import Door
 from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .handler import Handler, encode_head
@@ -51,7 +52,7 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `metrics` and `large_requests`.
+    `access`, `feed`, `assets`, `aria2`, `metrics` and `large_requests`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
@@ -62,6 +63,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
+        self.aria2 = Door(daemon, self.access)
         self.large_requests = LargeRequests()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
@@ -95,6 +97,7 @@ class Server(http.server.ThreadingHTTPServer):
         self._acceptor.stop()
         self._close_listener()
         self.feed.close()
+        self.aria2.close()
         connections = list(self.connections)
         for connection, _ in connections:
             shut_down(connection, socket.SHUT_RD)
@@ -151,8 +154,9 @@ class Server(http.server.ThreadingHTTPServer):
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
     def _admit(self, request, address):
-        return self.connections.admit(request, address) or (
-            self._close_dead() and self.connections.admit(request, address))
+        """Return whether there is room for the connection, if need be after closing dead ones."""
+        admit = self.connections.admit
+        return admit(request, address) or self._close_dead() and admit(request, address)
 
     def _close_dead(self):
         """Close connections whose threads have died for want of memory; return whether there were any."""

@@ -21,9 +21,7 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds of what a server may ask for that are 
 class HostFull(Temporary):
     """There is no slot for one more connection to this server now; `by_us` says that we have them all."""
 
-    by_us = False
-
-    word = "refused"
+    by_us, word = False, "refused"
 
 
 class HostClosed(Temporary):

@@ -111,6 +111,15 @@ class Figures:
         return sum(end - start for start, end in self.progress.done) if self.progress else 0
 
     @property
+    def ranges(self):
+        """The ranges (start, end) of the bytes that are here, in order."""
+        if self.file is not None:
+            return [(0, self.file.identity.size)]
+        attempt = self.attempt
+        progress = attempt and attempt.download.progress() or self.progress
+        return progress.done if progress else []
+
+    @property
     def total(self):
         """Bytes of the whole file; 0 while unknown."""
         if self.file is not None:

@@ -62,6 +62,11 @@ class TaskRegistry:
             tasks = list(self.tasks.values())
         return [task for task in tasks if state in (None, task.state)]
 
+    def queue(self):
+        """Return the Tasks that wait or are paused, the next one first."""
+        with self.lock:
+            return self.waiting()
+
     def counts(self):
         """Return {state: how many tasks are in it}, every state named."""
         with self.lock:
@@ -196,26 +201,25 @@ class TaskRegistry:
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
 
-    def reorder(self, task, to):
-        """Put the task at another position of the queue: top, bottom, up or down.
+    def waiting(self):
+        """Return the tasks that wait or are paused, in the order of the queue."""
+        waiting = [each for each in self.tasks.values() if each.state in (QUEUED, PAUSED)]
+        return sorted(waiting, key=lambda each: (-each.options.priority, each.position, each.tid))
 
-        Return the tasks whose positions changed. Raise Conflict if the task does not wait.
+    def reorder(self, task, to):
+        """Put the task at another place of the queue: top, bottom, up, down, or an index from 0 on.
+
+        It stays among the tasks of its priority. Return the tasks whose positions changed.
+        Raise Conflict if the task does not wait.
         """
         if task.state not in (QUEUED, PAUSED):
             raise Conflict(f"the task is {task.state}; only one that waits has a place in the queue")
-        queue = sorted((each for each in self.tasks.values() if each.state in (QUEUED, PAUSED)
-                        and each.options.priority == task.options.priority),
-                       key=lambda each: each.position)
-        if to in ("top", "bottom"):
-            task.number(task.order, queue[0].position - 1 if to == "top" else queue[-1].position + 1)
-            return [task]
-        index = queue.index(task) + (1 if to == "down" else -1)
-        if not 0 <= index < len(queue):
-            return []
-        other, position = queue[index], task.position
-        task.number(task.order, other.position)
-        other.number(other.order, position)
-        return [task, other]
+        queue = self.waiting()
+        peers = [each for each in queue if each.options.priority == task.options.priority]
+        there, last = peers.index(task), len(peers) - 1
+        wanted = to - queue.index(peers[0]) if isinstance(to, int) else \
+            {"top": 0, "bottom": last, "up": there - 1, "down": there + 1}[to]
+        return _shift(peers, there, min(max(0, wanted), last))
 
     def begin_delete(self, task, del_file):
         """Remove the task; return the change to store so that a pending file deletion survives a crash."""
@@ -300,6 +304,23 @@ class TaskRegistry:
         self._put(task)
         if task.state == DOWNLOADING:
             task.requeue()
+
+
+def _shift(tasks, there, place):
+    """Move the task from one index to another; return the tasks whose positions changed."""
+    task = tasks[there]
+    if place == there:
+        return []
+    if place in (0, len(tasks) - 1):
+        task.number(task.order, tasks[place].position + (1 if place else -1))
+        return [task]
+    if place < there:
+        before, after = tasks[place:there + 1], [task] + tasks[place:there]
+    else:
+        before, after = tasks[there:place + 1], tasks[there + 1:place + 1] + [task]
+    for each, position in zip(after, [each.position for each in before]):
+        each.number(each.order, position)
+    return after
 
 
 def _checked(tid, task):

@@ -8,6 +8,7 @@ from ..errors import Conflict
 QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
 FINISHED, INVALID = "finished", "invalid"
 STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
+ENDED = (FINISHED, INVALID)
 
 START, PAUSE, RESUME = "start", "pause", "resume"
 REQUEUE, FINISH, FAIL, RESTART, VERIFY = "requeue", "finish", "fail", "restart", "verify"

@@ -15,8 +15,8 @@ from ..settings import options
 from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES, VERIFY,
-                     next_state)
+from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES,
+                     VERIFY, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
@@ -38,6 +38,8 @@ class Task(Figures):
               `error` is that with the time left. `reason` is one word for it
     failures  attempts in a row that failed; `retries` is how many of them were repeated
     reached   the farthest byte, which starts both counts again
+    life      how often it was fetched again after it had finished or failed
+    end_time  when it finished or failed last
     deleting  whether its files are being deleted
     verifying whether its finished file is to be verified; `verified_time` is when it was
 
@@ -47,11 +49,11 @@ class Task(Figures):
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
-               "pause_time": 0.0, "finish_time": 0.0, "elapsed": 0.0, "retries": 0, "failures": 0,
-               "reached": 0, "problem": None, "reason": None, "session": None, "deleting": False,
-               "progress": None, "file": None, "previous": None, "shortage": None, "gate": None,
-               "waits_for": None, "not_before": 0.0, "let_through": False, "verifying": False,
-               "verified_time": 0.0}
+               "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
+               "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
+               "deleting": False, "progress": None, "file": None, "previous": None, "shortage": None,
+               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
+               "verifying": False, "verified_time": 0.0}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -191,13 +193,13 @@ class Task(Figures):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.finish_time = time.time()
+        self.finish_time = self.end_time = time.time()
         self.verified_time = self.finish_time if file.checksum else 0.0
 
     def fail(self, problem, reason):
         """Be invalid, for the reason that the sentence tells."""
         self._go(FAIL)
-        self.problem, self.reason = problem, reason
+        self.problem, self.reason, self.end_time = problem, reason, time.time()
 
     def end_verification(self, checksum, problem):
         """Take over what the file was found to be.
@@ -254,6 +256,8 @@ class Task(Figures):
 
     def _go(self, event):
         before, self.state = self.state, next_state(self.state, event)
+        if before in ENDED and self.state not in ENDED:
+            self.life += 1
         if self._registry is not None:
             self._registry.moved(self, before)
 
@@ -282,7 +286,8 @@ SHAPE = record.Shape(Task, {
     "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
     "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
     "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
-    "reached": record.COUNT, "reason": record.Optional(record.TEXT),
+    "reached": record.COUNT, "life": record.COUNT, "end_time": record.TIME,
+    "reason": record.Optional(record.TEXT),
     "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
@@ -290,7 +295,8 @@ SHAPE = record.Shape(Task, {
     "verifying": record.FLAG, "verified_time": record.TIME},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
-    since={"repeats": 0, "reason": None, "verifying": False, "verified_time": 0.0})
+    since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
+           "verified_time": 0.0})
 
 
 def check_url(url):

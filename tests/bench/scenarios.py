@@ -221,4 +221,31 @@ def idle(folder):
               % (name, 1000 * _median(times), _median(sizes) / 2 ** 20))
 
 
-ALL = {"line": on_a_line, "tls-line": tls_on_a_line, "plain": plain, "tls": tls, "loaded": loaded, "slow": slow, "small": small, "limited": limited, "idle": idle}
+# What AriaNg asks for each second about every active download.
+_ARIANG = """gid totalLength completedLength uploadSpeed downloadSpeed connections numSeeders seeder status
+    errorCode verifiedLength verifyIntegrityPending files bittorrent infoHash""".split()
+
+
+def polls(folder):
+    """CPU of a poll of 20 active downloads: REST's list, and AriaNg's tellActive"""
+    root = make_many(folder, "100m", 100 * MIB, 20)
+    with serving(root, os.path.join(folder, "nginx")) as url, Dlserv(folder) as daemon:
+        daemon.call("POST", "/config", {"download": {"max_concurrent": 20, "max_per_host": 100}})
+        for number in range(20):
+            daemon.add("%s/100m-%d" % (url, number), ratelimit="1K", connections=1)
+        time.sleep(2)
+        call = {"jsonrpc": "2.0", "id": "x", "method": "aria2.tellActive", "params": ["token:", _ARIANG]}
+        before = daemon.cpu
+        time.sleep(2)
+        rest = (daemon.cpu - before) / 2        # CPU a second of the downloads themselves
+        for name, arguments in [("REST's list", ("GET", "/task/list")),
+                                ("tellActive", ("POST", "/jsonrpc", call))] * 2:
+            cpu, began = daemon.cpu, time.monotonic()
+            for _ in range(2000):
+                daemon.call(*arguments)
+            cost = daemon.cpu - cpu - rest * (time.monotonic() - began)
+            print("  %-12s %.2f ms of CPU a poll, %.0f %% of a core at 200 polls a second"
+                  % (name, cost / 2, cost * 10))
+
+
+ALL = {"line": on_a_line, "tls-line": tls_on_a_line, "plain": plain, "tls": tls, "loaded": loaded, "slow": slow, "small": small, "limited": limited, "idle": idle, "polls": polls}

@@ -7,12 +7,14 @@ import pytest
 from dlserv.settings import config
 from dlserv.engine.partfile import Identity
 from dlserv.engine.unfinished import Finished
+from dlserv.net.remote_file import Resource
 from dlserv.errors import Conflict, InvalidValue
 from dlserv.tasks.states import STATES, TRANSITIONS, next_state
 from dlserv.tasks.task import Task, tid_of
 
 SETTINGS = config.Config.parse({}).download
-FILE = Finished("a.tar.gz", Identity(1, 2, 3, 4), None, None)
+RESOURCE = Resource("http://host/a.tar.gz", 3, None, None, False, None, "", None, "", None, None)
+FILE = Finished("a.tar.gz", Identity(1, 2, 3, 4), None, RESOURCE)
 EVENTS = sorted({event for row in TRANSITIONS.values() for event in row})
 
 
@@ -27,6 +29,26 @@ def test_the_tid_is_the_sha_1_of_the_url_as_posted():
 
 METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (FILE,), "fail": ("why", "http"),
            "verify": ()}
+
+
+@pytest.mark.parametrize("events, life", [
+    ([], 0), (["start", "finish"], 0), (["start", "finish", "restart"], 1), (["start", "fail", "resume"], 1),
+    (["start", "fail", "restart", "start", "fail", "resume"], 2),
+    (["pause", "resume", "start", "requeue", "start"], 0)])
+def test_each_time_it_is_fetched_again_is_another_life(events, life):
+    task = make()
+    for event in events:
+        getattr(task, event)(*METHODS[event])
+    assert task.life == life
+    assert bool(task.end_time) == bool({"finish", "fail"} & set(events))
+
+
+def test_lives_are_stored_and_older_records_have_none():
+    stored = dict(make().to_record(), life=3, end_time=5.0)
+    task = Task.from_record(stored, SETTINGS)
+    assert (task.life, task.end_time) == (3, 5.0)
+    del stored["life"], stored["end_time"]
+    assert Task.from_record(stored, SETTINGS).life == 0
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -1,0 +1,126 @@
+"""aria2.addUri: a new task, or the one that is there already.
+
+A URL has one task here, while aria2 adds it as often as it is asked to. So a URL that is
+waiting, downloading or paused answers with its gid, one that failed is tried again under a
+new gid, and one that finished is fetched again only with allow-overwrite.
+"""
+
+import re
+
+from ... import urls
+from ...contract import tid_of
+from ...errors import Conflict, Exists, NotFound
+from ...masking import MASK
+from ...tasks.states import FINISHED, INVALID
+from . import options, parameters
+from .gids import Removed, gid_of
+from .jsonrpc import RpcError
+
+_FIXED = ("filename", "dir")        # options that a file which has begun keeps
+_OTHER_KINDS = re.compile(r"(?:magnet|ed2k|thunder|torrent):", re.IGNORECASE)
+
+
+def add_uri(door, params):
+    """Add the first URI with the others as its mirrors; return the gid."""
+    uris = parameters.strings(parameters.array(params, 0))
+    given = options.texts(parameters.optional(parameters.struct, params, 1, {}))
+    position = parameters.optional(parameters.integer, params, 2, None)
+    if position is not None and position < 0:
+        raise RpcError("Position must be greater than or equal to 0.")
+    uris = list(dict.fromkeys(uri.strip() for uri in uris))
+    if not uris:
+        raise RpcError("URI is not provided.")
+    for uri in uris:
+        if _OTHER_KINDS.match(uri):
+            raise RpcError("dlserv downloads over HTTP, HTTPS and FTP only; "
+                           f"{uri.partition(':')[0].lower()} links need another client")
+    task = _add(door, list(filter(is_url, uris)) or uris[:1], given)
+    if position is not None:
+        _place(door, task, position)
+    return gid_of(task)
+
+
+def is_url(uri):
+    """Return whether the URI can be fetched here."""
+    try:
+        urls.check_url(uri)
+    except ValueError:
+        return False
+    return True
+
+
+def _add(door, uris, given):
+    meant = _meant(door, uris[0])
+    known = meant.task if isinstance(meant, Removed) else meant
+    url = known.url if known is not None else uris[0]
+    if known is None and f"={MASK}" in url:
+        raise RpcError(f"uri: {MASK} stands for a secret; send the URL itself")
+    posted = options.convert(options.unmask(given, *door.options_of(known)), url, door.root)
+    mirrors = _mirrors(uris[1:], known)
+    if mirrors:
+        posted["mirrors"] = mirrors
+    if known is not None and known is meant:
+        return _again(door, known, posted, given)
+    try:
+        return door.daemon.get(door.daemon.add(url, posted))
+    except Exists as error:
+        return _again(door, door.daemon.get(error.tid), posted, given)
+
+
+def _mirrors(uris, known):
+    """Return the URLs of mirrors; those that are told masked are the known task's own."""
+    real = {urls.shown(url): url for url in known.options.mirrors} if known is not None else {}
+    return [real.get(uri, uri) for uri in uris][:options.MOST_MIRRORS]
+
+
+def _meant(door, url):
+    """Return the Task or Removed that is told with this URL, None unless it is exactly one."""
+    try:
+        return door.daemon.get(tid_of(url))
+    except NotFound:
+        pass
+    start = url.partition(MASK)[0] if MASK in url else url
+    found = {task.url: task for task in door.daemon.list()
+             if ("@" in task.url or task.url.startswith(start)) and urls.shown(task.url) == url}
+    if not found:
+        found = {each.task.url: each for each in door.gids.removed() if urls.shown(each.task.url) == url}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _again(door, task, posted, given):
+    """Fetch the task that is there again if it failed, or if it may be overwritten; return it."""
+    posted, daemon = dict(posted), door.daemon
+    paused = posted.pop("paused", None)
+    act = None
+    if task.state == INVALID:
+        act = daemon.resume
+    elif task.state == FINISHED and given.get("allow-overwrite") == "true":
+        act = daemon.restart
+    if act is not None:
+        _change(daemon, task.tid, posted)
+        act(task.tid)
+        if paused:
+            _unless_too_late(lambda: daemon.pause(task.tid))
+    return task
+
+
+def _change(daemon, tid, posted):
+    """Change the options that are not fixed by the file that has begun."""
+    posted = {name: value for name, value in posted.items() if value is not None}
+    try:
+        daemon.change(tid, posted=posted)
+    except Conflict:
+        daemon.change(tid, posted={name: value for name, value in posted.items() if name not in _FIXED})
+
+
+def _place(door, task, position):
+    """Put the task at the place in the queue, unless that is the end or it has started."""
+    if position < door.waiting() - 1:
+        _unless_too_late(lambda: door.daemon.move(task.tid, position))
+
+
+def _unless_too_late(act):
+    try:
+        act()
+    except (Conflict, NotFound):
+        pass        # it has started, ended or gone meanwhile

@@ -1,0 +1,185 @@
+"""WebSocket frames of a server (RFC 6455): no socket here, bytes in and messages out.
+
+`handshake_error` judges the request that asks for a WebSocket, `accept_key` answers it.
+`Frames.feed` takes what the client sent and yields (opcode, payload) of whole messages and
+of control frames between them; `frame` encodes what the server sends. No extensions: a
+reserved bit is an error (5.2), and permessage-deflate is never agreed to.
+"""
+
+import base64
+import binascii
+import hashlib
+import struct
+
+from ...errors import Error
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED = 1000, 1001, 1002, 1003
+INVALID_DATA, POLICY, TOO_BIG = 1007, 1008, 1009
+LONGEST = 2 ** 21               # bytes of a message
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_RESERVED = {1004, 1005, 1006, 1015}    # close codes that no frame may carry (7.4)
+
+
+class Violation(Error):
+    """The client broke the protocol: close with `code`."""
+
+    def __init__(self, code, sentence):
+        super().__init__(sentence)
+        self.code = code
+
+
+def asks_for_websocket(headers):
+    """Return whether the headers, {lower name: value}, ask for an upgrade to WebSocket (4.2.1)."""
+    return "websocket" in _words(headers, "upgrade") and "upgrade" in _words(headers, "connection")
+
+
+def handshake_error(headers):
+    """Return (HTTP status, sentence) of what is wrong with the handshake, or None."""
+    if headers.get("sec-websocket-version", "").strip() != "13":
+        return 426, "only version 13 of the WebSocket protocol is spoken here"
+    key = headers.get("sec-websocket-key", "").strip()
+    try:
+        is_key = len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
+    except (binascii.Error, ValueError):
+        is_key = False
+    return None if is_key else (400, "the Sec-WebSocket-Key is not 16 bytes in base64")
+
+
+def accept_key(headers):
+    """Return the value of Sec-WebSocket-Accept (4.2.2)."""
+    key = headers["sec-websocket-key"].strip().encode("ascii")
+    return base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode("ascii")
+
+
+def _words(headers, name):
+    return [word.strip().lower() for word in headers.get(name, "").split(",")]
+
+
+def frame(opcode, payload):
+    """Return one unmasked frame, as a server sends it (5.1)."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, size)
+    elif size < 2 ** 16:
+        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+    return head + payload
+
+
+def close_frame(code, sentence=""):
+    """Return a close frame; its payload has at most 125 bytes (5.5)."""
+    reason = sentence.encode("utf-8")[:123].decode("utf-8", "ignore")
+    return frame(CLOSE, struct.pack("!H", code) + reason.encode("utf-8"))
+
+
+def close_code(payload):
+    """Return the code of the client's close frame, NORMAL if it has none. Raise Violation."""
+    if not payload:
+        return NORMAL
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or not (1000 <= code < 1016 or 3000 <= code < 5000) or code in _RESERVED:
+        raise Violation(PROTOCOL_ERROR, "that is not a close code")
+    text(payload[2:])
+    return code
+
+
+def text(payload):
+    """Return the payload as text. Raise Violation if it is not UTF-8 (8.1)."""
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Violation(INVALID_DATA, "the text is not UTF-8") from None
+
+
+class Frames:
+    """What one client sends, put together to messages of at most `longest` bytes."""
+
+    def __init__(self, longest=LONGEST):
+        self._longest = longest
+        self._buffer = bytearray()
+        self._opcode, self._message = None, bytearray()
+
+    @property
+    def is_partial(self):
+        """Whether the beginning of a frame or message is here, and its end is not."""
+        return bool(self._buffer) or self._opcode is not None
+
+    def feed(self, data):
+        """Take bytes; yield (opcode, payload) of TEXT, BINARY, CLOSE, PING and PONG. Raise Violation."""
+        self._buffer += data
+        while True:
+            found = self._take_frame()
+            if found is None:
+                return
+            message = self._assemble(*found)
+            if message is not None:
+                yield message
+
+    def _take_frame(self):
+        """Return (final, opcode, payload) and drop it from the buffer, or None while it is not whole."""
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        final, opcode = bool(buffer[0] & 0x80), buffer[0] & 0x0f
+        self._check_start(buffer[0], buffer[1])
+        size, start = _length(buffer)
+        if size is None:
+            return None
+        if opcode < CLOSE and size + len(self._message) > self._longest:
+            raise Violation(TOO_BIG, f"a message has at most {self._longest} bytes")
+        end = start + 4 + size
+        if len(buffer) < end:
+            return None
+        payload = _unmask(bytes(buffer[start + 4:end]), bytes(buffer[start:start + 4]))
+        del buffer[:end]
+        return final, opcode, payload
+
+    def _check_start(self, first, second):
+        """Raise Violation for what the first two bytes of a frame may not say (5.2 to 5.5)."""
+        opcode, size = first & 0x0f, second & 0x7f
+        if first & 0x70:
+            raise Violation(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed upon")
+        if not second & 0x80:
+            raise Violation(PROTOCOL_ERROR, "the frames of a client must be masked")
+        if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
+            raise Violation(PROTOCOL_ERROR, f"there is no opcode {opcode}")
+        if opcode >= CLOSE and (size > 125 or not first & 0x80):
+            raise Violation(PROTOCOL_ERROR, "a control frame is whole and has at most 125 bytes")
+        if opcode < CLOSE and (opcode == CONTINUATION) != (self._opcode is not None):
+            raise Violation(PROTOCOL_ERROR, "the fragments of a message follow one another")
+
+    def _assemble(self, final, opcode, payload):
+        """Return the message that is whole with this frame, or None."""
+        if opcode >= CLOSE:
+            return opcode, payload
+        if opcode != CONTINUATION:
+            self._opcode = opcode
+        self._message += payload
+        if not final:
+            return None
+        whole = self._opcode, bytes(self._message)
+        self._opcode, self._message = None, bytearray()
+        return whole
+
+
+def _length(buffer):
+    """Return (bytes of the payload, where the mask begins), (None, 0) while that is not here (5.2)."""
+    size = buffer[1] & 0x7f
+    width = {126: 2, 127: 8}.get(size, 0)
+    if len(buffer) < 2 + width:
+        return None, 0
+    if width:
+        size = int.from_bytes(buffer[2:2 + width], "big")
+        if size < (126 if width == 2 else 2 ** 16) or size >> 63:
+            raise Violation(PROTOCOL_ERROR, "the length is not in its shortest form")
+    return size, 2 + width
+
+
+def _unmask(payload, mask):
+    """Return the payload with the mask taken off (5.3), as one number, which is fast."""
+    size = len(payload)
+    whole = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(whole, "big")).to_bytes(size, "big")

@@ -1,0 +1,207 @@
+"""aria2's methods: one table, and the functions that only look.
+
+METHODS has a row for each of the 36 names, in aria2's order; listMethods tells them. A
+function takes (door, params), params without the token, and returns a plain value.
+"""
+
+from ...settings.config import TABLES
+from ...version import __version__
+from . import adding, control, parameters, told
+from .control import OK, find_live
+from .gids import Removed, gid_of
+from .jsonrpc import MULTICALL, RpcError
+from .options import texts, wrong
+from .results import ACTIVE, STOPPED, page, servers, uris
+
+VERSION = "1.37.0"          # of aria2; clients hide what later versions brought
+NOTIFICATIONS = ("onDownloadStart", "onDownloadPause", "onDownloadStop", "onDownloadComplete",
+                 "onDownloadError", "onBtDownloadComplete")
+
+# Without "BitTorrent" and "Metalink", so that clients hide those menus.
+_FEATURES = ("Async DNS", "GZip", "HTTPS", "Message Digest")
+
+
+# -- one download -----------------------------------------------------------------------
+
+def tell_status(door, params):
+    gid, keys = parameters.string(params, 0), _keys(params, 1)
+    return door.teller.status(door.gids.find(gid), keys)
+
+
+def get_uris(door, params):
+    """Return the URIs of a download that has not stopped."""
+    sentence = "No URI data is available for GID#{}"
+    task = find_live(door, params, sentence)
+    if task.state in STOPPED:
+        raise RpcError(sentence.format(gid_of(task)))
+    return uris(task)
+
+
+def get_files(door, params):
+    return door.teller.files(door.gids.find(parameters.string(params, 0)))
+
+
+def get_servers(door, params):
+    """Return the server of an active download."""
+    sentence = "No active download for GID#{}"
+    task = find_live(door, params, sentence)
+    if task.state not in ACTIVE:
+        raise RpcError(sentence.format(gid_of(task)))
+    return servers(task)
+
+
+def get_peers(door, params):
+    door.gids.find(parameters.string(params, 0))
+    return []
+
+
+def get_option(door, params):
+    found = door.gids.find(parameters.string(params, 0))
+    return door.options_of(found.task if isinstance(found, Removed) else found)[0]
+
+
+def _keys(params, index):
+    return parameters.strings(parameters.optional(parameters.array, params, index, []))
+
+
+# -- lists ------------------------------------------------------------------------------
+
+def tell_active(door, params):
+    """Return the active downloads, in the order in which they started first."""
+    keys = _keys(params, 0)
+    tasks = sorted(door.daemon.list(ACTIVE[0]), key=lambda task: (task.start_time, task.order))
+    return [door.teller.status(task, keys) for task in tasks]
+
+
+def tell_waiting(door, params):
+    return _tell_page(door, params, door.daemon.queue)
+
+
+def tell_stopped(door, params):
+    return _tell_page(door, params, lambda: stopped(door))
+
+
+def _tell_page(door, params, list_all):
+    offset, count = parameters.integer(params, 0), parameters.integer(params, 1, 0)
+    keys = _keys(params, 2)
+    return [door.teller.status(each, keys) for each in page(list_all(), offset, count)]
+
+
+def stopped(door):
+    """Return the Tasks and Removed that have stopped, in the order in which they did."""
+    tasks = [(task.end_time, task) for state in STOPPED for task in door.daemon.list(state)]
+    tasks += [(removed.time, removed) for removed in door.gids.removed()]
+    return [each for _, each in sorted(tasks, key=lambda pair: pair[0])]
+
+
+def get_global_stat(door, params):
+    """Return the speed, and how many downloads there are of each kind."""
+    counts, gone = door.daemon.counts(), len(door.gids.removed())
+    ended = sum(counts[state] for state in STOPPED) + gone
+    return {"downloadSpeed": str(int(door.daemon.stats()["speed"])), "uploadSpeed": "0",
+            "numActive": str(counts[ACTIVE[0]]), "numWaiting": str(door.waiting()),
+            "numStopped": str(ended), "numStoppedTotal": str(ended)}
+
+
+# -- the daemon -------------------------------------------------------------------------
+
+def get_version(door, params):
+    return {"version": VERSION, "enabledFeatures": list(_FEATURES), "dlserv": __version__}
+
+
+def get_session_info(door, params):
+    return {"sessionId": door.session_id}
+
+
+def get_global_option(door, params):
+    return told.of_config(door.daemon.config, door.root)
+
+
+def change_global_option(door, params):
+    """Change the settings that POST /config may change; accept what has no meaning here."""
+    given = texts(parameters.struct(params, 0))
+    if given.get("dir", door.root).rstrip("/") not in (door.root, ""):
+        raise RpcError("dir: download_dir is set in the configuration file")
+    fields, changes = TABLES["download"].fields, {}
+    for name, ours in (("max-concurrent-downloads", "max_concurrent"),
+                       ("max-overall-download-limit", "ratelimit")):
+        if given.get(name):
+            parse = fields[ours].parse
+            try:
+                changes[ours] = getattr(parse, "from_text", parse)(given[name])
+            except ValueError as error:
+                raise wrong(name, str(error)) from None
+    if changes:
+        door.daemon.configure({"download": changes})
+    return OK
+
+
+def save_session(door, params):
+    return OK               # the database is always written
+
+
+def refuse_torrent(door, params):
+    """Check the parameters as aria2 does, and refuse."""
+    parameters.string(params, 0)
+    parameters.optional(parameters.array, params, 1, [])
+    parameters.optional(parameters.struct, params, 2, {})
+    raise RpcError("dlserv downloads over HTTP, HTTPS and FTP only; torrents need a BitTorrent client")
+
+
+def refuse_metalink(door, params):
+    """Check the parameters as aria2 does, and refuse."""
+    parameters.string(params, 0)
+    parameters.optional(parameters.struct, params, 1, {})
+    raise RpcError("dlserv reads no Metalink files; add the URIs that are in it")
+
+
+def refuse_shutdown(door, params):
+    raise RpcError("shutting down is for whoever started dlserv")
+
+
+def list_methods(door, params):
+    return list(METHODS)
+
+
+def list_notifications(door, params):
+    return ["aria2." + name for name in NOTIFICATIONS]
+
+
+METHODS = {
+    "aria2.addUri": adding.add_uri,
+    "aria2.addTorrent": refuse_torrent,
+    "aria2.getPeers": get_peers,
+    "aria2.addMetalink": refuse_metalink,
+    "aria2.remove": control.remove,
+    "aria2.pause": control.pause,
+    "aria2.forcePause": control.pause,
+    "aria2.pauseAll": control.pause_all,
+    "aria2.forcePauseAll": control.pause_all,
+    "aria2.unpause": control.unpause,
+    "aria2.unpauseAll": control.unpause_all,
+    "aria2.forceRemove": control.remove,
+    "aria2.changePosition": control.change_position,
+    "aria2.tellStatus": tell_status,
+    "aria2.getUris": get_uris,
+    "aria2.getFiles": get_files,
+    "aria2.getServers": get_servers,
+    "aria2.tellActive": tell_active,
+    "aria2.tellWaiting": tell_waiting,
+    "aria2.tellStopped": tell_stopped,
+    "aria2.getOption": get_option,
+    "aria2.changeUri": control.change_uri,
+    "aria2.changeOption": control.change_option,
+    "aria2.getGlobalOption": get_global_option,
+    "aria2.changeGlobalOption": change_global_option,
+    "aria2.purgeDownloadResult": control.purge_results,
+    "aria2.removeDownloadResult": control.remove_result,
+    "aria2.getVersion": get_version,
+    "aria2.getSessionInfo": get_session_info,
+    "aria2.shutdown": refuse_shutdown,
+    "aria2.forceShutdown": refuse_shutdown,
+    "aria2.getGlobalStat": get_global_stat,
+    "aria2.saveSession": save_session,
+    MULTICALL: None,            # taken apart by jsonrpc, before any method is looked up
+    "system.listMethods": list_methods,
+    "system.listNotifications": list_notifications,
+}
