@@ -1,6 +1,9 @@
 """The states and task ids that the daemon and its clients agree on; the acts are in acts.py."""
 
-import hashlib
+try:
+    from _sha1 import sha1          # hashlib's own, without OpenSSL, which takes 4 MiB
+except ImportError:
+    from hashlib import sha1
 
 STATES = ("downloading", "paused", "finished", "invalid", "queued")
 # Stripped around a URL; U+2028 and U+2029, which are never typed, are not.
@@ -11,4 +14,4 @@ SETTLED = ("finished", "invalid", "paused")     # the task does not go on by its
 
 def tid_of(url):
     """Return the id of the URL's task: the SHA-1 of the URL without surrounding blanks, in lower-case hex."""
-    return hashlib.sha1(url.strip(BLANKS).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha1(url.strip(BLANKS).encode("utf-8", "surrogatepass")).hexdigest()

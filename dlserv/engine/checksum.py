@@ -4,7 +4,6 @@ A `Verifier` hashes the contiguous bytes from the start in a thread of its own, 
 after the last byte has arrived.
 """
 
-import hashlib
 import threading
 from collections import namedtuple
 
@@ -119,6 +118,7 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
+    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:

@@ -16,8 +16,14 @@ try:
     import fcntl
 except ImportError:     # Windows
     fcntl = None
+try:
+    import mmap
+except ImportError:     # a small box may lack it
+    mmap = None
 
 BUFFER = 2 ** 20        # bytes; large reads and writes cost least (make bench)
+TLS_BUFFER = 2 ** 18    # bytes; more bring nothing where each record is decrypted on its own
+OWN_PAGES = 2 ** 17     # bytes of a buffer that gets pages of its own, which go back to the system at once
 SMALLEST = 2 ** 14      # bytes of a buffer
 WORTH_A_PIPE = 2 ** 18  # bytes; for fewer, a pipe costs more than it saves
 _F_SETPIPE_SZ = 1031
@@ -42,7 +48,8 @@ def _can_splice(stream):
 
 
 def _copy(stream, part, segments, segment, throttle):
-    buffer = memoryview(bytearray(_buffer_size(stream.expected, segment.left)))
+    most = TLS_BUFFER if stream.channel.secure else BUFFER
+    buffer = _make_buffer(max(SMALLEST, min(most, _shorter(stream.expected, segment.left))))
     while segment.left > 0 and _copy_once(stream, part, segments, segment, throttle, buffer):
         pass
 
@@ -63,8 +70,13 @@ def _copy_once(stream, part, segments, segment, throttle, buffer):
     return count
 
 
-def _buffer_size(expected, left):
-    return max(SMALLEST, min(BUFFER, left if expected is None else min(expected, left)))
+def _shorter(expected, left):
+    return left if expected is None else min(expected, left)
+
+
+def _make_buffer(size):
+    """Return a memoryview of so many bytes, which take no memory before they are used."""
+    return memoryview(mmap.mmap(-1, size) if mmap and size >= OWN_PAGES else bytearray(size))
 
 
 def _splice(stream, part, segments, segment, throttle):

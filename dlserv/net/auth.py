@@ -1,9 +1,7 @@
 """Authentication to servers: Basic (RFC 7617) and Digest (RFC 7616)."""
 
 import base64
-import hashlib
 import re
-import secrets
 from collections import namedtuple
 from itertools import islice
 
@@ -13,7 +11,7 @@ MOST_ITEMS = 500        # schemes and parameters of one field that are read
 
 # A word, or a parameter with its value; matches in linear time.
 _ITEM = re.compile(r'([\w!#$%&\'*+.^`|~-]+)(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,"]*)))?', re.DOTALL)
-_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_HASHES = {"MD5": "md5", "SHA-256": "sha256"}     # their names in hashlib
 
 
 class Challenge(namedtuple("Challenge", "scheme parameters")):
@@ -77,11 +75,13 @@ class Credentials(namedtuple("Credentials", "user password")):
         return self.basic() if any(offer.scheme == "basic" for offer in offers) else None
 
     def _digest(self, offer, method, target):
+        import hashlib      # with OpenSSL, which takes 4 MiB that few servers ask for
+        import secrets
         name = _algorithm(offer)
         digest = _HASHES[name.replace("-SESS", "")]
 
         def hashed(*parts):
-            return digest(":".join(parts).encode("utf-8")).hexdigest()
+            return hashlib.new(digest, ":".join(parts).encode("utf-8")).hexdigest()
 
         nonce, cnonce, realm = offer["nonce"], secrets.token_hex(8), offer.get("realm", "")
         secret = hashed(self.user, realm, self.password or "")

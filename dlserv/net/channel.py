@@ -9,6 +9,7 @@ import errno
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 
@@ -16,14 +17,7 @@ from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
 from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
-try:
-    import ssl
-except ImportError:     # OpenWrt without python3-openssl: everything but https works
-    ssl = None
-
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-_WANT_READ = (BlockingIOError, InterruptedError) + ((ssl.SSLWantReadError,) if ssl else ())
-_WANT_WRITE = (ssl.SSLWantWriteError,) if ssl else ()
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
 # Errors of a socket on a machine without a route to any server, or to any of that address family.
@@ -94,6 +88,7 @@ class Channel:
 
     def __init__(self, sock, stop, timeout):
         self.sock = sock
+        self.secure = _is_secure(sock)
         self.timeout = timeout
         self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self.relax()
@@ -120,10 +115,6 @@ class Channel:
             yield
         finally:
             self._deadline = outer
-
-    @property
-    def secure(self):
-        return ssl is not None and isinstance(self.sock, (ssl.SSLSocket, _Nested))
 
     def recv_into(self, view):
         """Read into the buffer; return the bytes read, 0 if the peer has closed."""
@@ -227,6 +218,7 @@ class Channel:
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary(f"TLS cannot be started: {error}", word="tls") from error
+        self.secure = True
         with self.hurried():
             self._retry(self.sock.do_handshake)
 
@@ -248,14 +240,14 @@ class Channel:
             self._stop.check()
             try:
                 return action()
-            except _WANT_WRITE:
-                event = selectors.EVENT_WRITE
-            except _WANT_READ:
-                event = selectors.EVENT_WRITE if writing else selectors.EVENT_READ
             except OSError as error:
-                if refusals and error.errno in REFUSALS:
+                event = _awaited(error, writing)
+                if event:
+                    pass
+                elif refusals and error.errno in REFUSALS:
                     raise
-                raise connection_error(error) from error
+                else:
+                    raise connection_error(error) from error
             self._wait(event)
 
     def _wait(self, event):
@@ -279,6 +271,7 @@ class _Nested:
     session = None
 
     def __init__(self, sock, context, host):
+        import ssl
         self._sock, self._unsent = sock, b""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
@@ -299,15 +292,19 @@ class _Nested:
         count = self._pump(lambda: self._tls.write(data))
         try:
             self._flush()
-        except _WANT_READ + _WANT_WRITE:
-            pass    # the rest is sent before the next data
+        except OSError as error:
+            if not _awaited(error, writing=True):
+                raise
+            # the rest is sent before the next data
         return count
 
     def _pump(self, action):
         while True:
             try:
                 return action()
-            except ssl.SSLWantReadError:
+            except OSError as error:
+                if _awaited(error, writing=False) != selectors.EVENT_READ:
+                    raise
                 self._flush()
                 data = self._sock.recv(65536)
                 if data:
@@ -321,8 +318,32 @@ class _Nested:
             self._unsent = self._unsent[self._sock.send(self._unsent):]
 
 
+def _loaded_ssl():
+    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+
+    With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
+    """
+    return sys.modules.get("ssl")
+
+
+def _is_secure(sock):
+    ssl = _loaded_ssl()
+    return isinstance(sock, _Nested) or ssl is not None and isinstance(sock, ssl.SSLSocket)
+
+
+def _awaited(error, writing):
+    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    ssl = _loaded_ssl()
+    if isinstance(error, (BlockingIOError, InterruptedError)):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    if ssl is not None and isinstance(error, ssl.SSLWantReadError):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    return selectors.EVENT_WRITE if ssl is not None and isinstance(error, ssl.SSLWantWriteError) else 0
+
+
 def connection_error(error):
     """Return our exception for an OSError of a socket."""
+    ssl = _loaded_ssl()
     if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)

@@ -4,7 +4,6 @@ import threading
 
 from ..errors import MissingModule, Permanent
 from ..fs import check_file
-from .channel import ssl
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
 
@@ -53,7 +52,7 @@ class Tls:
 
     def require(self):
         """Raise MissingModule if this Python has no TLS."""
-        if ssl is None:
+        if _import_ssl() is None:
             raise MissingModule("https", "python3-openssl")
 
     def _context(self, verify):
@@ -64,6 +63,7 @@ class Tls:
             return self._contexts[verify]
 
     def _make(self, verify):
+        ssl = _import_ssl()
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
         if ssl.OPENSSL_VERSION_INFO >= (3,):
@@ -85,9 +85,19 @@ class Tls:
                             word="tls") from error
 
 
+def _import_ssl():
+    """Return the module, or None if this Python has none; it is loaded where TLS is used first."""
+    try:
+        import ssl
+        return ssl
+    except ImportError:     # OpenWrt without python3-openssl: everything but https works
+        return None
+
+
 def load_authorities(path, context=None):
     """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
     check_file(path)
+    ssl = _import_ssl()
     if ssl is None:
         return
     try:
@@ -99,6 +109,7 @@ def load_authorities(path, context=None):
 def load_certificate(path, context=None):
     """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
     check_file(path)
+    ssl = _import_ssl()
     if ssl is None:
         return
     try:

@@ -53,6 +53,6 @@ def test_a_large_file_is_hashed_while_it_comes(origin, attempt, folder):
 def test_an_algorithm_that_is_missing_here_is_told(origin, attempt, monkeypatch):
     def new(name):
         raise ValueError("unsupported hash type " + name)
-    monkeypatch.setattr(checksum.hashlib, "new", new)     # as a Python in FIPS mode says of md5
+    monkeypatch.setattr(hashlib, "new", new)     # as a Python in FIPS mode says of md5
     origin.put("/a", DATA)
     assert "cannot compute" in attempt(origin.url("/a"), checksum="md5=" + 32 * "0").fails(Permanent)
