@@ -9,6 +9,7 @@ import pytest
 from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
 from dlserv.tasks.waits import Waits
+from disks import HASTY
 from harness import noise
 from servers.origin import paced
 
@@ -19,7 +20,7 @@ DATA = {"small": noise(3000), "large": noise(400000)}
 def start(process, faulty_disk):
     """A function that starts a daemon on the disk that fails, and returns its API."""
     def start(*arguments, **environ):
-        return process("--log-level", "warning", *arguments,
+        return process("--log-level", "warning", *arguments, command=HASTY,
                        environ=dict(os.environ, **dict(faulty_disk.environ, **environ))).api
     return start
 
@@ -129,6 +130,7 @@ def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origi
     def refuse(*arguments, **options):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
+    settings["download"]["hash"] = True
     read, real = [], PartFile.read
     monkeypatch.setattr(Waits, "BEAT", 0.01)
     monkeypatch.setattr(PartFile, "read", lambda part, count, offset: read.append(count) or real(part, count, offset))

@@ -3,37 +3,27 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
-from disks import need_root, run
-from harness import ROOT, noise, until
+from disks import HASTY, need_root, run
+from harness import noise, until
 from servers.origin import Gate, drop, paced, refuse
 
 MIB = 2 ** 20
 DATA = noise(4 * MIB)
 
-# A daemon that flushes often.
-HASTY = ("import sys; sys.path.insert(0, %r)\n"
-         "from dlserv import cli\n"
-         "from dlserv.tasks.checkpointer import Checkpointer\n"
-         "from dlserv.tasks.waits import Waits\n"
-         "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Waits.BEAT = 0.4, 0.1, 0.1\n"
-         "sys.exit(cli.main())" % ROOT)
-
-
 @pytest.fixture
 def start(process):
-    """A function that starts such a daemon, with these variables in its environment."""
+    """A function that starts a daemon that flushes often, with these variables in its environment."""
     return lambda *arguments, **environ: process(
-        "--log-level", "warning", *arguments, command=[sys.executable, "-c", HASTY], environ=dict(os.environ, **environ))
+        "--log-level", "warning", *arguments, command=HASTY, environ=dict(os.environ, **environ))
 
 
 @pytest.fixture
 def slow(origin):
     """The URL of a file that takes some seconds over one connection."""
-    origin.put("/a.iso", DATA, script=[paced(MIB, piece=2 ** 15)] * 200)
+    origin.put("/a.iso", DATA, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
     return origin.url("/a.iso")
 
 

@@ -31,7 +31,7 @@ class Acceptor:
         self._thread.start()
 
     def stop(self):
-        """Take no more; return when that is certain."""
+        """Take no more; return when that is certain. It may be called again."""
         self._stopping = True
         if self._thread.is_alive():
             self._waker.wake()

@@ -11,6 +11,7 @@ import stat
 from ..errors import InvalidValue, MissingModule
 from ..fs import check_file
 from ..idn import to_ascii
+from ..sockets import resolve
 from .peer import is_loopback
 
 BACKLOG = 1024      # a flood that overruns it costs every new client a second
@@ -31,9 +32,8 @@ def listen(host, port):
 
 def _resolve(host, port):
     """Return (family, socket address) of the host's first address."""
-    try:    # as bytes: a str would be encoded by the idna codec, which small boxes lack
-        found = socket.getaddrinfo(to_ascii(host).encode("ascii"), port, type=socket.SOCK_STREAM,
-                                   flags=socket.AI_PASSIVE)
+    try:
+        found = resolve(to_ascii(host), port, socket.AI_PASSIVE)
     except ValueError:
         raise OSError(errno.EADDRNOTAVAIL, "it is not a host name") from None
     return found[0][0], found[0][4]

@@ -73,7 +73,7 @@ class Failures:
         self._pairs, self._count = bytearray(), 0
 
     def add(self, name, error):
-        self._pairs += (b", " if self._pairs else b"") + safe_json([name, str(error)]).encode()
+        self._pairs += (b", " if self._pairs else b"") + to_json([name, str(error)])
         self._count += 1
 
     def __len__(self):
@@ -86,12 +86,17 @@ class Failures:
         return reply._replace(body=joined((start, b', "detail": [', self._pairs, b"]}\n")))
 
 
+def to_json(value):
+    """Return the value as JSON in UTF-8, safe to print."""
+    return safe_json(value).encode()
+
+
 def json_reply(fields, status=200, headers=()):
     """Return a Reply of `fields` in the envelope that every JSON answer has."""
     envelope = {"status": "error" if "errmsg" in fields else "success"}
     envelope.update(fields)
     headers = [("Content-Type", JSON), ("Cache-Control", "no-store")] + list(headers)
-    return Reply(status, headers, safe_json(envelope).encode() + b"\n")
+    return Reply(status, headers, to_json(envelope) + b"\n")
 
 
 def error_reply(status, sentence, headers=(), code=None, **fields):

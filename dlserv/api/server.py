@@ -154,8 +154,9 @@ class Server(http.server.ThreadingHTTPServer):
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
     def _admit(self, request, address):
-        return self.connections.admit(request, address) or (
-            self._close_dead() and self.connections.admit(request, address))
+        """Return whether there is room for the connection, if need be after closing dead ones."""
+        admit = self.connections.admit
+        return admit(request, address) or self._close_dead() and admit(request, address)
 
     def _close_dead(self):
         """Close connections whose threads have died for want of memory; return whether there were any."""

@@ -19,6 +19,10 @@ class Leave(Error):
     """Another task's first connection needs the place at the host, or there are to be fewer."""
 
 
+class Surplus(Leave):
+    """There are more connections than wanted."""
+
+
 class Connection:
     """Fetches segments from one source; also the throttle that transfer.move asks."""
 
@@ -38,7 +42,9 @@ class Connection:
         move(stream, part, segments, segment, self)
 
     def take(self, wanted):
-        if self._is_surplus(self) or self._slot.asked_to_leave():
+        if self._is_surplus(self):
+            raise Surplus()
+        if self._slot.asked_to_leave():
             raise Leave()
         began = time.monotonic()
         count = self._bucket.take(wanted, self.stop)

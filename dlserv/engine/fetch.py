@@ -15,7 +15,8 @@ from ..net.channel import Signal
 from ..net.host_limits import HostFull
 from ..threads import Thread
 from . import continuity
-from .connection import Connection, Leave
+from .connection import Connection, Leave, Surplus
+from .growth import Growth
 from .introduction import Introduction
 from .segments import LEAST
 
@@ -26,10 +27,7 @@ class Fetch:
     `most` is how many connections there may be; it may be changed meanwhile.
     """
 
-    GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
-    JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
-    PAYS = 1.1              # the factor that a doubling must bring to count as paying
-    REVIEW = 5.0            # seconds until it is seen again whether the last doubling has paid
+    MAKE_ROOM = 5.0         # seconds until a connection that made room for another task is replaced
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, file, sources, limits, stop, note):
@@ -39,8 +37,7 @@ class Fetch:
         self.most = limits.connections
         self._changed = threading.Condition()
         self._open, self._alive, self._ended = [], [], []
-        self._target, self._losses, self._not_before = 1, 0, 0.0
-        self._speed, self._mark = 0.0, None
+        self._growth, self._losses = Growth(sources.known_connections()), 0
 
     @property
     def count(self):
@@ -64,6 +61,10 @@ class Fetch:
             for connection in self._alive:
                 connection.stop.set()
             self._changed.notify_all()
+
+    @property
+    def _wanted(self):
+        return min(self._growth.target, self.most)
 
     def _may_grow(self):
         resource = self._file.resource
@@ -90,7 +91,7 @@ class Fetch:
 
     def _connection(self, source, stop, answer):
         return Connection(source, stop, self._limits.bucket, self._limits.min_speed,
-                          lambda connection: connection in self._alive[self.most:], answer)
+                          lambda connection: connection in self._alive[self._wanted:], answer)
 
     def _use_first(self, connection, answer):
         """Use the answer that begins at the first missing byte, unless others have fetched that by now."""
@@ -135,7 +136,7 @@ class Fetch:
             while (self._alive or self._ended) and not self._segments.complete:
                 with self._changed:
                     if not self._ended and not self._stop.is_set:
-                        self._changed.wait(self._interval())
+                        self._changed.wait(self._growth.interval)
                 self._stop.check()
                 self._miss()
                 while self._ended:
@@ -154,10 +155,6 @@ class Fetch:
         for connection in self._ended:
             if isinstance(connection.error, continuity.Torn):
                 self._bury(connection)
-
-    def _interval(self):
-        growing = self._target < self.most and time.monotonic() >= self._not_before
-        return self.GROW_AFTER / 2 if growing else 0.5
 
     def _spawn(self, source, answer=None):
         connection = self._connection(source, Signal(), answer)
@@ -258,7 +255,8 @@ class Fetch:
         if isinstance(error, Stopped):      # it stood still, and another took over
             self._sources.failed(source)
         elif isinstance(error, (Leave, HostFull)):
-            self._shrink(self.REVIEW)
+            if not isinstance(error, Surplus):
+                self._shrink(self.MAKE_ROOM)
         elif isinstance(error, continuity.Torn):
             self._sources.separate()
             raise error
@@ -285,17 +283,12 @@ class Fetch:
 
     def _shrink(self, seconds):
         """Go on with those that are left, without another for so long."""
-        self._target = min(max(1, self._target - 1), len(self._alive))
-        self._rest(seconds)
-
-    def _rest(self, seconds):
-        self._not_before = time.monotonic() + seconds
-        self._mark = None
+        self._growth.shrink(time.monotonic(), len(self._alive), seconds)
 
     def _refill(self, now):
         """Begin connections as long as there is something for them to do."""
         self._grow(now)
-        while (len(self._alive) < min(self._target, self.most) and self._segments.has_work(_seconds_left)
+        while (len(self._alive) < self._wanted and self._segments.has_work(_seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:
@@ -303,29 +296,15 @@ class Fetch:
             self._spawn(source)
 
     def _grow(self, now):
-        """Double the number while each doubling pays."""
-        if now < self._not_before or self._target >= self.most or not self._alive:
+        """Follow what the connections bring; a limit, or one still on its way, tells nothing."""
+        if not self._alive or any(not each.pace.count or each.pace.held for each in self._alive):
             return
-        if any(not connection.pace.count or connection.pace.held for connection in self._alive):
-            return      # the last ones are still on their way, or a limit is what holds them back
-        if not self._introduction.is_possible:
-            return
-        count = self._segments.count
-        if self._mark is None:
-            self._mark = (now, count)
-            return
-        elapsed = now - self._mark[0]
-        if elapsed < self.GROW_AFTER:
-            return
-        speed = (count - self._mark[1]) / elapsed
-        if speed >= self._speed * self.PAYS:
-            self._speed, self._mark = speed, None
-            self._target = min(self.most, 2 * max(self._target, len(self._alive)))
-        elif elapsed >= self.JUDGE_AFTER:
-            if speed * self.PAYS < self._speed:
-                self._speed = 0.0       # the line is another one now: see what a doubling brings
-            self._rest(self.REVIEW)
-            self._mark = now, count     # what the last one brought is seen better after a while
+        if self._introduction.is_possible:
+            count = self._segments.count
+            left = max(0, (self._segments.total or 0) - count)
+            learned = self._growth.look(now, count, len(self._alive), self.most, left)
+            if learned is not None:
+                self._sources.learn_connections(learned)
 
 
 def _seconds_left(segment):

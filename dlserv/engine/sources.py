@@ -57,6 +57,11 @@ class Source:
     def name(self):
         return self.url.netloc
 
+    @property
+    def endpoint(self):
+        """The server that it was found at last, as "host:port"."""
+        return (self.located or self.url).endpoint
+
     def open(self, client, **ask):
         """client.open at where it was found last; the original URL is asked again if that ran out."""
         if self.located is not None:
@@ -86,6 +91,19 @@ class Sources:
     def opener(self, stop, extra=False):
         """Return an Opener of their URLs; `extra` is for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)
+
+    def known_connections(self):
+        """Return what downloads from the same host have taught about connections, or None; see Growth."""
+        return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
+
+    def learn_connections(self, learned):
+        """Remember that for the next download from the host."""
+        if self._teaches:
+            self._network.hosts.learn_connections(self.all[0].endpoint, learned)
+
+    @property
+    def _teaches(self):
+        return len(self.all) == 1 and self._network is not None
 
     def find(self, url):
         """Return the Source of this URL as text, or None."""

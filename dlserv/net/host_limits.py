@@ -21,9 +21,7 @@ LONGEST_RETRY_AFTER = 3600.0    # seconds of what a server may ask for that are 
 class HostFull(Temporary):
     """There is no slot for one more connection to this server now; `by_us` says that we have them all."""
 
-    by_us = False
-
-    word = "refused"
+    by_us, word = False, "refused"
 
 
 class HostClosed(Temporary):
@@ -64,6 +62,12 @@ class Visitor:
         """Return a Slot; see HostLimits.acquire."""
         refused_at = self._gate.refused_at if endpoint == self._gate.endpoint else None
         return self._gate.limits.acquire(endpoint, stop, extra, self._tid, refused_at)
+
+    def known_connections(self, endpoint):
+        return self._gate.limits.known_connections(endpoint)
+
+    def learn_connections(self, endpoint, learned):
+        self._gate.limits.learn_connections(endpoint, learned)
 
 
 class Slot:
@@ -106,13 +110,15 @@ class _State:
 class HostLimits:
     """The limits of all servers for one daemon; `settings.download.max_per_host` is that of each."""
 
-    REMEMBER = 600.0        # seconds that a lowered ceiling holds
+    REMEMBER = 600.0        # seconds that a lowered ceiling holds, and the number of connections that pay
+    MOST_LEARNED = 1000     # servers of which that number is kept
     LOOK = 0.2              # seconds between looks at the stop signal while waiting
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
         self._changed = threading.Condition()
         self._states = {}
+        self._learned = {}          # endpoint: (until when, what was learned about connections)
 
     def acquire(self, endpoint, stop, extra, tid=None, refused_at=None):
         """Return a Slot for a connection of the task `tid`; a first connection waits for one.
@@ -191,6 +197,19 @@ class HostLimits:
             state.ceiling = max(1, min(self._limit(state), state.active - 1))
             state.halved = self.clock()
             return state.active > 1
+
+    def learn_connections(self, endpoint, learned):
+        """Remember for a while how many connections of a download to the server have paid."""
+        with self._changed:
+            self._learned.pop(endpoint, None)
+            self._learned[endpoint] = self.clock() + self.REMEMBER, learned
+            while len(self._learned) > self.MOST_LEARNED:
+                del self._learned[next(iter(self._learned))]
+
+    def known_connections(self, endpoint):
+        """Return what was learned about the server, or None."""
+        until, learned = self._learned.get(endpoint, (0.0, None))
+        return learned if self.clock() < until else None
 
     def forgive(self, tid):
         """End the closures that the task brought about: it was deleted."""

@@ -32,7 +32,7 @@ class Dispatcher:
         self._thread.start()
 
     def is_alive(self):
-        """Return whether queued tasks are still started."""
+        """Return whether the thread runs, without which no task would start."""
         return self._thread.is_alive()
 
     def stop(self):

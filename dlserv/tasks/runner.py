@@ -14,6 +14,7 @@ from .room import Room
 from .scheduler import Scheduler
 from .states import DOWNLOADING, QUEUED
 
+
 class Runner:
     """Runs the registry's queued tasks within the limits.
 

@@ -94,28 +94,6 @@ def test_more_connections_come_only_while_they_pay(origin, attempt, folder):
     assert whole(folder) and origin.connections <= 4
 
 
-@pytest.mark.parametrize("speed, held, expected", [
-    (lambda second, count: 10 ** 6 * count, False, 16),
-    (lambda second, count: 10 ** 6, False, 2),
-    (lambda second, count: 10 ** 6 * (1 + second % 2 / 20), False, 2),
-    (lambda second, count: 10 ** 7 if second < 2 else 10 ** 5 * count, False, 16),
-    (lambda second, count: 10 ** 6 * count, True, 1)],
-    ids=["each pays", "none pays", "none pays, the line wavers", "slower after a burst", "a limit holds them"])
-def test_connections_of_a_long_download(monkeypatch, speed, held, expected):
-    """What ten minutes come to, of which a look is taken each second."""
-    monkeypatch.setattr(Fetch, "REVIEW", 0)
-    segments = SimpleNamespace(count=0, done=lambda: [(0, 2 * MIB)])
-    file = SimpleNamespace(segments=segments, part=SimpleNamespace(read=lambda count, offset: offset))
-    sources = SimpleNamespace(all=[SimpleNamespace(asserts=True)])
-    fetch = Fetch(file, sources, Limits(16, None, 0), None, None)
-    one, begin = SimpleNamespace(pace=SimpleNamespace(count=1, held=held)), time.monotonic()
-    for second in range(600):
-        fetch._alive = [one] * fetch._target
-        segments.count += speed(second, fetch._target)
-        fetch._grow(begin + 1 + second)
-    assert fetch._target == expected
-
-
 def test_who_waits_for_a_limit_does_not_stand_still():
     clock = Clock()
     pace = Pace(clock)

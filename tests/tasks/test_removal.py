@@ -172,7 +172,7 @@ def test_a_file_of_the_same_name_in_another_case_is_its_own(daemon, origin, fold
     assert daemon.delete(first, del_file=True).deleted == ["A.iso"] and names(folder) == ["a.iso"]
 
 
-def test_a_restart_does_not_replace_what_another_task_has_made_since(daemon, origin, folder):
+def test_a_restart_does_not_replace_what_another_has_made_since(daemon, origin, folder):
     first, second = twins(daemon, origin, folder)
     daemon.restart(first)
     assert daemon.wait(first, 10).state == "finished" and daemon.get(first).filename == "a (1).iso"
@@ -215,7 +215,7 @@ def slow_disk(process, faulty_disk):
 def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow_disk, faulty_disk, origin, folder, call, size):
     if call == "rename":
         faulty_disk.fail("link", "x.bin", "EPERM")
-    daemon = slow_disk(call, "x.bin", 4)
+    daemon = slow_disk(call, "x.bin", 2.5)
     origin.put("/x.bin", noise(size), script=[paced(4 * size)] if size > 3000 else [])
     tid = daemon.api.add(origin.url("/x.bin"))
     until(lambda: faulty_disk.is_busy)
@@ -228,7 +228,7 @@ def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow_disk, fault
 
 
 def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(slow_disk, faulty_disk, process, origin, folder):
-    daemon = slow_disk("link", "x.bin", 4)
+    daemon = slow_disk("link", "x.bin", 2.5)
     origin.put("/x.bin", DATA, script=[paced(10 ** 6)])
     tid = daemon.api.add(origin.url("/x.bin"))
     until(lambda: faulty_disk.is_busy)

@@ -7,12 +7,14 @@ import pytest
 from dlserv.settings import config
 from dlserv.engine.partfile import Identity
 from dlserv.engine.unfinished import Finished
+from dlserv.net.remote_file import Resource
 from dlserv.errors import Conflict, InvalidValue
 from dlserv.tasks.states import STATES, TRANSITIONS, next_state
 from dlserv.tasks.task import Task, tid_of
 
 SETTINGS = config.Config.parse({}).download
-FILE = Finished("a.tar.gz", Identity(1, 2, 3, 4), None, None)
+RESOURCE = Resource("http://host/a.tar.gz", 3, None, None, False, None, "", None, "", None, None)
+FILE = Finished("a.tar.gz", Identity(1, 2, 3, 4), None, RESOURCE)
 EVENTS = sorted({event for row in TRANSITIONS.values() for event in row})
 
 
