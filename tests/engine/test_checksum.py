@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from dlserv.engine import checksum
 from dlserv.engine.checksum import WORTH_A_THREAD
 from dlserv.errors import Permanent
 from harness import noise, until

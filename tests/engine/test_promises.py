@@ -74,8 +74,8 @@ def test_without_hashing_there_is_no_checksum(origin, attempt):
 
 @pytest.mark.parametrize("name", ["md5", "sha-1", "sha-256", "sha-512"])
 def test_only_the_promised_algorithm_is_computed(origin, attempt, monkeypatch, name):
-    computed, new = [], checksum.hashlib.new
-    monkeypatch.setattr(checksum.hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
+    computed, new = [], hashlib.new
+    monkeypatch.setattr(hashlib, "new", lambda name, *data: computed.append(name) or new(name, *data))
     origin.put("/b", DATA)
     assert attempt(origin.url("/b"), checksum=hexed(name)).run().finished.checksum == hexed(name)
     assert set(computed) == {name.replace("-", "")}
@@ -119,12 +119,12 @@ def test_a_digest_beside_a_content_md5_stays_hard(origin, attempt):
 
 
 def test_a_content_md5_is_no_matter_where_md5_is_missing(origin, attempt, monkeypatch):
-    told, real = based("md5", OTHER), checksum.hashlib.new
+    told, real = based("md5", OTHER), hashlib.new
 
     def new(name):
         if name == "md5":       # as a Python in FIPS mode says
             raise ValueError("unsupported hash type " + name)
         return real(name)
-    monkeypatch.setattr(checksum.hashlib, "new", new)
+    monkeypatch.setattr(hashlib, "new", new)
     origin.put("/a", DATA, headers={"Content-MD5": told})
     assert attempt(origin.url("/a")).run().notes == []
