@@ -130,6 +130,7 @@ def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origi
     def refuse(*arguments, **options):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
+    settings["download"]["hash"] = True
     read, real = [], PartFile.read
     monkeypatch.setattr(Waits, "BEAT", 0.01)
     monkeypatch.setattr(PartFile, "read", lambda part, count, offset: read.append(count) or real(part, count, offset))
