@@ -135,7 +135,8 @@ class Hooks:
         except (OSError, ValueError) as error:
             self._tell(job, "error", "could not be run: %s" % error)
             return
-        self._tell(job, "warning" if result.code or result.killed else "info", _sentence(result, self._ending(seconds)))
+        level = "warning" if result.code or result.killed else "info"
+        self._tell(job, level, _sentence(result, self._ending(seconds)))
 
     def _ending(self, seconds):
         """Return why what did not end by itself was killed."""
