@@ -1,7 +1,7 @@
-"""Numbers, times and words between machines and people.
+"""Sizes, times and percentages as text, and back.
 
-The only place that turns bytes, seconds and percents into text, and the texts that
-people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
+No other module formats bytes, seconds or percentages, or parses the forms that people and
+servers write: "512K", an HTTP date, "Retry-After: 120".
 """
 
 import json
@@ -18,7 +18,7 @@ _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def utf8_of(header):
-    """What a header's bytes, read as Latin-1, say in UTF-8 if they can be that."""
+    """Decode a header value, read as Latin-1, as UTF-8; return it unchanged if it is not UTF-8."""
     try:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -26,7 +26,7 @@ def utf8_of(header):
 
 
 def parse_size(text):
-    """Bytes from "512K", "2M", "1.5GiB" or "1000": powers of 1024. Raises ValueError."""
+    """Return the bytes of "512K", "2M", "1.5GiB" or "1000", in powers of 1024. Raise ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("%.60r is not a size such as 500000, \"512K\" or \"2M\"" % text)
@@ -36,7 +36,7 @@ def parse_size(text):
 
 
 def format_size(count):
-    """"1.5 MiB" from bytes; three significant digits are enough for a person."""
+    """Return bytes as "1.5 MiB", with three significant digits."""
     if count < 1024:
         return "%d B" % count
     for unit in ("KiB", "MiB", "GiB", "TiB"):
@@ -49,7 +49,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def format_progress(done, total):
-    """Return "1.9 of 40 GiB", "19 MiB so far" while the total is unknown (0), "40 GiB" when all is here."""
+    """Return "1.9 of 40 GiB"; "19 MiB so far" if `total` is 0, i.e. unknown; "40 GiB" when complete."""
     power = 0
     while power < 4 and (total or done) >= 999.5 * 1024 ** power:
         power += 1
@@ -64,7 +64,7 @@ def _short(number):
 
 
 def format_seconds(seconds):
-    """"45 s", "3 min 20 s" or "2 h 5 min"."""
+    """Return "45 s", "3 min 20 s" or "2 h 5 min"."""
     seconds = int(math.ceil(seconds))
     if seconds < 60:
         return "%d s" % seconds
@@ -74,7 +74,7 @@ def format_seconds(seconds):
 
 
 def percent(done, total):
-    """"42.7%", rounded down, so that nothing unfinished ever reads as "100.0%"."""
+    """Return "42.7%", rounded down, so that an unfinished file never shows "100.0%"."""
     if not total:
         return "0.0%"
     return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
@@ -153,13 +153,13 @@ def parse_http_date(text):
 
 
 def format_http_date(seconds):
-    """The HTTP date of epoch seconds (RFC 9110, 5.6.7)."""
+    """Return epoch seconds as an HTTP date (RFC 9110, 5.6.7)."""
     from email.utils import formatdate
     return formatdate(int(seconds), usegmt=True)
 
 
 def parse_retry_after(text, now=None):
-    """Seconds to wait from a Retry-After (RFC 9110, 10.2.3) of either form, or None."""
+    """Return the seconds to wait that a Retry-After asks for, in either form (RFC 9110, 10.2.3), or None."""
     text = (text or "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return int(text)
@@ -176,15 +176,15 @@ _DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u
 
 
 def clean(text, instead="\ufffd"):
-    """Return the text with `instead` for whatever moves the cursor, breaks the line or turns it around.
+    """Replace control and invisible characters: those that move the cursor, break or reverse the line.
 
-    `instead` is a string, or a function as re.sub takes it.
+    `instead` is a string, or a function as for re.sub.
     """
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
 
 
 def safe_json(value):
-    """Return the value as JSON on one line; what steers a terminal is escaped, lone surrogates are "?"."""
+    """Return the value as one line of JSON; control characters are escaped, lone surrogates are "?"."""
     return clean(json.dumps(value, ensure_ascii=False), _escape)
 
 

@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version units errors acts contract digests masking fs sockets idn host_patterns urls threads complaint
+    version units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
     settings settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
@@ -58,7 +58,7 @@ BANS = {
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
-LAZY_BUT = {"state.sqlite": {"sqlite3"}, "net.channel": {"ssl"}}
+LAZY_BUT = {"state.sqlite": {"sqlite3"}}
 LONGEST_FUNCTION = 60
 
 
@@ -113,6 +113,8 @@ def _package(name, level):
 
 def _module_level(tree):
     for node in tree.body:
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
+            continue        # never runs
         yield node
         if isinstance(node, (ast.Try, ast.If)):
             yield from ast.walk(node)
