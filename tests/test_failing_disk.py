@@ -10,7 +10,7 @@ from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
 from dlserv.tasks.waits import Waits
 from disks import HASTY
-from harness import noise
+from harness import noise, until
 from servers.origin import paced
 
 DATA = {"small": noise(3000), "large": noise(400000)}
@@ -141,6 +141,6 @@ def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origi
             with daemon.subscribe() as events:
                 for _ in range(40):
                     assert events.get(15).tid == tid
-            assert "not permitted" in daemon.get(tid).error
+            until(lambda: "not permitted" in (daemon.get(tid).error or ""))
         assert daemon.wait(tid, 15).state == "finished" and daemon.get(tid).file.checksum
     assert (folder / "x.bin").read_bytes() == DATA["large"] and sum(read) < 2 * len(DATA["large"])
