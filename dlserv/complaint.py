@@ -1,23 +1,23 @@
-"""What the log tells once, however often it is met: a state that lasts, such as a lack of threads."""
+"""Log a lasting problem, such as a lack of threads, once and not each time it is met."""
 
 import time
 
 
 class Complaint:
-    """Tells `log` of a state when it begins, and not again while it lasts, nor within QUIET seconds.
+    """Logs a problem to `log` when it begins; not again while it lasts, nor within QUIET seconds.
 
-    Never raises: it is called where there may be no memory even for a line of the log.
+    Never raises, because it is called where even the memory for a log line may be lacking.
     """
 
     QUIET = 60.0
-    MOST = 20           # sentences that are remembered
+    MOST = 20           # problems remembered
 
     def __init__(self, log, clock=time.monotonic):
         self._log, self._clock = log, clock
-        self._told = {}             # what was told -> (when, whether the state lasts)
+        self._told = {}             # problem -> (when it was logged, does it last)
 
     def tell(self, sentence, error=None):
-        """Log the sentence, with the traceback of the error, unless that was told and may still be so."""
+        """Log the sentence with the error's traceback, unless both were logged and may still hold."""
         try:
             what, now = (sentence, type(error), str(error)), self._clock()
             when, lasts = self._told.get(what, (None, False))
@@ -28,9 +28,9 @@ class Complaint:
             if len(self._told) > self.MOST:
                 self._told.clear()
         except Exception:
-            pass        # it is told the next time, if there is memory then
+            pass        # the next call logs it, if there is memory then
 
     def over(self):
-        """Take note that the state is over."""
+        """Record that all problems have ended."""
         if any(lasts for _, lasts in self._told.values()):
             self._told = {what: (when, False) for what, (when, _) in self._told.items()}

@@ -15,6 +15,7 @@ import os
 import threading
 import time
 
+from .automation.automation import Automation
 from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, Permanent, RequestError,
@@ -28,7 +29,7 @@ from .net.pool import Pool
 from .net.proxy import Network
 from .net.tls import Tls, load_authorities, load_certificate
 from .settings import options
-from .settings.config import Config, fixed_names, is_live
+from .settings.config import AUTOMATION, Config, fixed_names, is_live
 from .settings.current import Settings
 from .state.store import FACT, Store
 from .tasks.attempt import wait_for_all
@@ -80,6 +81,8 @@ class Daemon:
         self._runner = Runner(self._registry, current, self._network, self._bucket, self._download_dir)
         self._deletions = Deletions(self._registry, self._download_dir)
         self._verification = Verification(self._registry, self._download_dir)
+        self._automation = Automation(current, self._registry, self._network, self.add_all, self._heed_window)
+        self.url = None         # where clients reach it, for hooks
 
     @property
     def config(self):
@@ -94,6 +97,7 @@ class Daemon:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
         self._check_files(self.config.download)
+        self._automation.check(self.config)
         store = _open_store(general.db_path, general.db_backend)
         log.info("database %s (%s), downloads to %s", store.path, store.backend,
                  os.path.abspath(general.download_dir))
@@ -104,6 +108,7 @@ class Daemon:
         try:
             self._deletions.finish_interrupted(interrupted)
             log.info("%s", ", ".join("%d %s" % (count, state) for state, count in self.counts().items()))
+            self._automation.start({"DLSERV_URL": self.url} if self.url else {})
             self._runner.start()
             self._verification.start()
         except BaseException:
@@ -134,7 +139,10 @@ class Daemon:
         """End all threads and close the database, whatever fails on the way."""
         with contextlib.closing(self._registry), contextlib.closing(self._network.pool):
             self._verification.stop()
-            self._runner.stop()
+            try:
+                self._runner.stop()
+            finally:
+                self._automation.stop()
 
     def __enter__(self):
         return self.start()
@@ -338,7 +346,8 @@ class Daemon:
         received, speed, connections = self._runner.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": free_bytes(self.config.general.download_dir),
-                "uptime": round(time.monotonic() - self._began, 1), "version": __version__}
+                "uptime": round(time.monotonic() - self._began, 1), "version": __version__,
+                "window": self._automation.schedule.told()}
 
     def speed_history(self):
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
@@ -411,6 +420,10 @@ class Daemon:
         and what `keep` raises.
         """
         with self._configuring:
+            for section in AUTOMATION:
+                if isinstance(changes, dict) and section in changes:
+                    raise Forbidden(f"{section} can be set in the configuration file alone; change it there "
+                                    "and send SIGHUP", section)
             config = self.config.changed(changes)
             fixed = self.fixed_settings()
             refused = [name for name in config.names(changes) if name in fixed]
@@ -436,8 +449,10 @@ class Daemon:
         with self._configuring:
             config = Config.parse(settings)
             self._check_files(config.download)
+            self._automation.check(config)
             self._confined = config.download.deny_private
             self._apply(self.config.with_live_of(config))
+            self._automation.configure()
             return self.config.differences(config)
 
     def fixed_settings(self):
@@ -454,9 +469,16 @@ class Daemon:
         with self._registry.lock:
             self._settings.config = config
             self._registry.configure()
-        self._bucket.rate = config.download.ratelimit
+        self._bucket.rate = self._settings.download.ratelimit
         self._network.pool.clear()
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
+        self._runner.heed_limits()
+
+    def _heed_window(self, limits):
+        """Let these limits count in the place of the settings' own."""
+        with self._registry.lock:
+            self._settings.limits = limits
+        self._bucket.rate = self._settings.download.ratelimit
         self._runner.heed_limits()
 
     def _make_task(self, url, posted, notes):

@@ -1,4 +1,4 @@
-"""The digests that dlserv computes and compares: one table of names and lengths."""
+"""The digest algorithms that dlserv computes and compares."""
 
-# Bytes of each digest, weakest first.
+# Name: bytes of the digest; weakest first.
 DIGEST_BYTES = {"md5": 16, "sha-1": 20, "sha-256": 32, "sha-512": 64}

@@ -6,11 +6,11 @@ Three families, because an error has three possible fates:
   TransferError   the remote's fault; the task is retried or becomes `invalid`
   LocalError      ours or this machine's; the task waits or the API answers 5xx
 
-and a fourth on the other side of the wire, ClientError: what a client meets.
+A fourth family, ClientError, is raised by the REST client.
 
-`str(error)` is always a sentence that a person understands. Exceptions of the
-operating system, of ssl and of ftplib are translated where they are caught first
-(net/channel.py, net/ftp.py, engine/folder.py, state/store.py).
+`str(error)` is a sentence for people. Exceptions of the operating system, ssl and
+sqlite3 are translated where they are first caught (net/channel.py, net/connect.py,
+engine/disk_errors.py, state/store.py).
 """
 
 import errno
@@ -27,10 +27,10 @@ _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "
 
 
 class Error(Exception):
-    """The root of them all; never raised itself.
+    """The base class; never raised itself.
 
-    `word` is the one of REASONS that says what a task met. It is None where another error,
-    which this one came from, says more; see `reason_of`.
+    `word`, one of REASONS, names the failure for programs. It is None if the cause of this
+    error may have one; see `reason_of`.
     """
 
     word = None
@@ -54,14 +54,14 @@ class Stopped(Error):
 # -- the caller's ---------------------------------------------------------------
 
 class RequestError(Error):
-    """What was asked for cannot be done as it was asked."""
+    """The request cannot be carried out as it stands."""
 
 
 class InvalidValue(RequestError):
-    """A value that cannot be accepted; `key` names the field it came in."""
+    """A value cannot be accepted; `key` names its field."""
 
     def __init__(self, key, reason):
-        super().__init__("%s: %s" % (key, reason))
+        super().__init__(f"{key}: {reason}")
         self.key = key
         self.reason = reason
 
@@ -75,7 +75,7 @@ class Conflict(RequestError):
 
 
 class Forbidden(RequestError):
-    """The caller is not allowed to do this; `key` names the field it was about."""
+    """The caller is not allowed to do this; `key` names the field concerned."""
 
     def __init__(self, sentence, key):
         super().__init__(sentence)
@@ -87,7 +87,7 @@ class Full(RequestError):
 
 
 class Exists(Conflict):
-    """The URL has been added before; `tid` is the task that is there."""
+    """The URL was added before; `tid` is the id of its task."""
 
     def __init__(self, tid):
         super().__init__("this URL is already added")
@@ -99,9 +99,9 @@ class Exists(Conflict):
 class TransferError(Error):
     """The transfer failed for a reason outside this machine.
 
-    `status` is HTTP's, if that told one; `redirected` whether it came from elsewhere than
-    the URL that was asked. The reason may hold words of the other side: what would move a
-    terminal's cursor, or fill a log, is left out.
+    `status` is the HTTP status, or None. `redirected` is true if the failure came from another
+    URL than the one requested. The reason may quote the server, so control characters are
+    removed and it is cut to 300 characters.
     """
 
     redirected = False
@@ -114,7 +114,7 @@ class TransferError(Error):
 
 
 class Temporary(TransferError):
-    """Worth another try. `retry_after` is the wait in seconds the server asked for."""
+    """Another try may succeed. `retry_after` is the wait in seconds that the server asked for, or None."""
 
     def __init__(self, reason, retry_after=None, status=None, word=None):
         super().__init__(reason, status, word)
@@ -122,7 +122,7 @@ class Temporary(TransferError):
 
 
 class Offline(Temporary):
-    """This machine reaches no network now; another source may be near enough to be asked."""
+    """This machine reaches no network now; a source in the local network may still be reachable."""
 
     word = "network"
 
@@ -138,17 +138,17 @@ class Permanent(TransferError):
 
 
 class Changed(TransferError):
-    """What the server has now is not what the bytes on disk came from."""
+    """The server's file is no longer the one that the bytes on disk came from."""
 
     word = "range"
 
 
 class Longer(Changed):
-    """More bytes came than the server had said, on another channel than theirs, that there are."""
+    """The server sent more bytes than the size that it stated beforehand (FTP's SIZE)."""
 
 
 class WrongBytes(TransferError):
-    """The file is whole, but not the one its checksum promised."""
+    """The file is complete but does not match its checksum."""
 
     word = "checksum"
 
@@ -156,7 +156,7 @@ class WrongBytes(TransferError):
 # -- ours -----------------------------------------------------------------------
 
 class LocalError(Error):
-    """Something on this machine stands in the way."""
+    """Something on this machine prevents the work."""
 
 
 class NoSpace(LocalError):
@@ -166,15 +166,15 @@ class NoSpace(LocalError):
 
 
 class Unwritable(LocalError):
-    """A file or folder cannot be made or written, for another reason than space."""
+    """A file or folder cannot be created or written, for another reason than space."""
 
     word = "disk"
 
 
 class Unavailable(Unwritable):
-    """A folder or disk is out of reach for now; it may come back by itself.
+    """A folder or disk is unavailable now and may come back by itself.
 
-    `is_loss` says that the disk may not have what it took before and was not asked to flush.
+    `is_loss` is true if the disk may have lost bytes that were written but not flushed.
     """
 
     def __init__(self, reason, is_loss=False):
@@ -183,34 +183,33 @@ class Unavailable(Unwritable):
 
 
 class Altered(LocalError):
-    """A finished file is not what it was when it was downloaded."""
+    """A finished file has changed since its download."""
 
     word = "checksum"
 
 
 class NameTooLong(Unwritable):
-    """The file system has no names of that length."""
+    """The name is too long for the file system."""
 
 
 class Exhausted(LocalError):
-    """The system lets this program have no more of something: files, threads, memory."""
+    """The system refuses this program more files, threads or memory."""
 
-    def __init__(self, what="files and connections open"):
-        super().__init__(f"the system lets this program have no more {what}")
+    def __init__(self, what="open files and connections"):
+        super().__init__(f"the system allows this program no more {what}")
 
 
 class NameTaken(LocalError):
-    """A file of that name is there and is not ours to replace."""
+    """Another file has that name, and it is not ours to replace."""
 
     word = "exists"
 
 
 class MissingModule(LocalError):
-    """This Python lacks an optional part; `package` is what to install."""
+    """This Python lacks an optional part; `package` is the system package to install."""
 
     def __init__(self, feature, package):
-        super().__init__("%s needs a part of Python that is not installed here: install %s"
-                         % (feature, package))
+        super().__init__(f"{feature} needs a part of Python that is not installed here: install {package}")
         self.package = package
 
 
@@ -224,7 +223,7 @@ _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
 
 def exhaustion_in(error):
-    """Return an Exhausted if a limit of the system was met, whatever that was taken for; else None."""
+    """Return an Exhausted if the error or one of its causes is a limit of the system, else None."""
     while isinstance(error, Exception):
         if isinstance(error, Exhausted):
             return error
@@ -240,17 +239,14 @@ def exhaustion_in(error):
 
 def _is_out_of_memory(error):
     return (isinstance(error, MemoryError)
-            or isinstance(error, SystemError)       # CPython's own confusion when it finds no memory
+            or isinstance(error, SystemError)       # CPython raises it on some failed allocations
             or isinstance(error, socket.gaierror) and error.errno == getattr(socket, "EAI_MEMORY", None)
             or isinstance(error, OSError) and error.errno == errno.ENOMEM
             or getattr(error, "reason", None) == "MALLOC_FAILURE")      # an ssl.SSLError's
 
 
 def reason_of(error):
-    """Return the word for what a task met: that of the error, or of the one that it came from.
-
-    None for what has none, such as a limit of the system.
-    """
+    """Return the `word` of the error or of its nearest cause that has one, or None."""
     each = error
     while isinstance(each, Exception):
         if getattr(each, "word", None) is not None:
@@ -266,7 +262,7 @@ class ClientError(Error):
 
 
 class NoDaemon(ClientError):
-    """Nothing answers there, or something that is no dlserv."""
+    """Nothing answers at the address, or something other than dlserv."""
 
 
 class NotAllowed(ClientError):
@@ -274,10 +270,10 @@ class NotAllowed(ClientError):
 
 
 class Refused(ClientError):
-    """The daemon declined; the sentence is its own.
+    """The daemon refused the request; the sentence is the daemon's.
 
-    `status` is HTTP's, `code` the daemon's one word for the reason, `key` the field that
-    was wrong; the last two are None where the daemon does not tell.
+    `status` is the HTTP status, `code` the reason in one word, `key` the field that was
+    wrong; `code` and `key` may be None.
     """
 
     def __init__(self, sentence, status, code=None, key=None):

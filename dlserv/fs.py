@@ -1,4 +1,4 @@
-"""What the disk is asked besides bytes: what lies under a path, what is free, and that names last."""
+"""File-system calls that several rooms share: mounts, free space, durable names, atomic files."""
 
 import contextlib
 import errno
@@ -8,7 +8,7 @@ import select
 import shutil
 import stat
 
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # as /proc writes blanks, tabs, line ends and backslashes
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # /proc's escape for blanks, tabs, line ends, backslashes
 
 
 def file_system(path):
@@ -28,14 +28,14 @@ def file_system(path):
 
 
 class Mountings:
-    """Tells one mounting of a disk from the next; remembers what it found while the inodes stay the same.
+    """Tells one mounting of a disk from the next; caches its findings while the inodes stay the same.
 
-    Linux numbers mounts and devices with the lowest number that is free, so those come again.
-    What belongs to a mount or a device in /sys is made with it and has its own inode.
+    Device numbers alone do not do, because Linux reuses the lowest free one. The entries of a
+    mount or device in /sys are created with it, so their inode numbers are added.
     """
 
     def __init__(self):
-        self._known = {}        # device: ([(place in /sys, its inode), …], what was found)
+        self._known = {}        # device: ([(path in /sys, its inode), …], the text)
 
     def of(self, path):
         """Return a text that changes when the disk that holds `path` is unmounted or unplugged, or None."""
@@ -50,7 +50,7 @@ class Mountings:
 
 
 def _examine(device):
-    """Return ([(place in /sys, its inode), …], the text that names this mounting of the device)."""
+    """Return ([(path in /sys, its inode), …], the text that identifies this mounting of the device)."""
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
     places = [(place, _inode(place)) for place in sorted([block, "/sys/class/bdi/" + number] + [
@@ -82,7 +82,7 @@ def _first_line(path):
 
 
 def mount_of(path):
-    """The mount point that holds `path`, or None where that is the root or cannot be told."""
+    """Return the mount point that holds `path`, or None if it is the root."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -90,7 +90,7 @@ def mount_of(path):
 
 
 def free_bytes(path):
-    """Bytes free on the file system that holds `path`, or None where that cannot be told."""
+    """Return the free bytes of the file system that holds `path`, or None if unknown."""
     return disk_usage(path)[0]
 
 
@@ -120,10 +120,9 @@ def check_file(path, most=2 ** 24):
 
 
 def read_bounded(path, most, seconds=5.0):
-    """Return the bytes of a file or pipe. Raises OSError if there are more than `most` of them.
+    """Return the bytes of a file or pipe. Raise OSError if there are more than `most`.
 
-    A pipe without a writer is empty; one that stays silent for `seconds` raises
-    TimeoutError, so that nobody waits forever.
+    A pipe without a writer is empty; raise TimeoutError if one stays silent for `seconds`.
     """
     data = b""
     with open(path, "rb", buffering=0, opener=_open_nonblocking) as file:
@@ -142,7 +141,7 @@ def _open_nonblocking(path, flags):
 
 
 def sync_folder(path):
-    """Make the name durable, where the platform can."""
+    """Make the file's name durable, if the platform can."""
     if hasattr(os, "O_DIRECTORY"):
         fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -155,9 +154,9 @@ def sync_folder(path):
 
 
 def replace_file(path, text, like=None):
-    """Put the text in the file's place: a crash leaves the old one or the new. Raises OSError.
+    """Replace the file's text atomically: a crash leaves the old or the new one. Raise OSError.
 
-    It is for its owner only, unless it is to have the mode of the file `like`.
+    The mode is 0600, or that of the file `like`.
     """
     new = "%s.%d" % (path, os.getpid())
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)

@@ -1,7 +1,7 @@
-"""Host names outside ASCII, read as browsers and curl read them (UTS 46, non-transitional).
+"""Host names outside ASCII, converted as browsers and curl do (UTS 46, non-transitional).
 
-Python's idna codec is IDNA 2003: it turns ß and ς into other letters and drops the two joiners, and so
-leads to another host. Its tables are right for every other character, and are used here.
+Python's idna codec implements IDNA 2003, which replaces ß and ς and drops the two joiners, and
+so names another host. Its tables are right for all other characters and are used here.
 """
 
 import re
@@ -15,7 +15,7 @@ _VIRAMA = 9     # the combining class
 
 
 class NeedsCodec(ValueError):
-    """This Python lacks the tables of Unicode, or the punycode codec."""
+    """This Python lacks the Unicode tables or the punycode codec."""
 
 
 def to_ascii(host):
@@ -31,9 +31,9 @@ def to_ascii(host):
 
 
 def comparable(name):
-    """Return the name as hosts are compared: ASCII, lower case, without a final dot.
+    """Return the host name in the form for comparison: ASCII, lower case, without a final dot.
 
-    A text that is no host name equals none, and is returned in lower case.
+    A text that is not a host name is returned in lower case.
     """
     try:
         return to_ascii(name).rstrip(".")
@@ -54,7 +54,7 @@ def _label_to_ascii(label):
 
 
 def _mapped(label):
-    """Return the label in lower case and NFKC, without what is ignored (RFC 3454, B.1 and B.2)."""
+    """Return the label in lower case and NFKC, without ignored characters (RFC 3454, B.1 and B.2)."""
     import stringprep
     import unicodedata
     folded = (_KEPT.get(char) or (not stringprep.in_table_b1(char) and stringprep.map_table_b2(char)) or ""
@@ -80,9 +80,9 @@ def _check(label):
 
 
 def _joins(label, index):
-    """Whether the joiner at the index means something there (RFC 5892, A.1 and A.2).
+    """Return whether a joiner is allowed at the index (RFC 5892, A.1 and A.2).
 
-    Unicode's joining types are not in Python; letters without case stand for those that join.
+    Python has no joining types; letters without case are taken for letters that join.
     """
     import unicodedata
     before, behind = label[:index], label[index + 1:].lstrip(ZWJ + ZWNJ)

@@ -1,4 +1,4 @@
-"""Which values are secret, and how a value is shown to people.
+"""Decide which values are secret, and mask them for display.
 
 MASK stands for a secret wherever settings, options and URLs are shown.
 """
@@ -25,16 +25,16 @@ def is_secret(name):
 
 
 def hide(value):
-    """Return the mask for a value that is secret as a whole; an empty value stays as it is."""
+    """Return the mask in place of a secret value; an empty value is returned unchanged."""
     return MASK if value else value
 
 
 def mask_headers(headers):
-    """Return the headers with the mask for each sensitive value."""
+    """Return the headers with each sensitive value masked."""
     return {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
 
 
 def shown(value, most=80):
-    """Return the value as JSON in ASCII, at most `most` characters of it."""
+    """Return the value as JSON in ASCII, cut to `most` characters."""
     text = json.dumps(value, default=repr)
     return text if len(text) <= most else text[:most - 1] + "…"

@@ -20,7 +20,6 @@ from .settings import token as tokens
 from .api.listener import UNIX
 from .complaint import Complaint
 from .errors import Error, LocalError, Unwritable, exhaustion_in
-from .client.discovery import RunFile, run_file_path
 from .sockets import Waker
 from .threads import Thread, join
 
@@ -35,7 +34,9 @@ def serve(options):
     """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
     if options.export or options.import_:
         return _move(options)
+    _import_http_client()
     from .api.server import Server
+    from .client.discovery import RunFile, run_file_path
     from .daemon import Daemon
     file = sources.read_file(options, os.environ)
     mapping, remarks, path = sources.gather(options, os.environ, file)
@@ -57,7 +58,7 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        token_file = _token_file(options, daemon.config, server)
+        token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with _Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
             _load_the_rest(server)
@@ -69,6 +70,27 @@ def serve(options):
     finally:
         server.server_close()
     return 0
+
+
+def _import_http_client():
+    """Import http.client, which http.server needs, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
+
+    Its HTTPSConnection is made where it is asked for first.
+    """
+    if {"http.client", "ssl"} & set(sys.modules):
+        return
+    sys.modules["ssl"] = None
+    try:
+        import http.client
+    finally:
+        del sys.modules["ssl"]
+
+    def load(name):
+        if name == "HTTPSConnection":
+            return vars(importlib.reload(http.client)).get(name)
+        raise AttributeError(f"module 'http.client' has no attribute {name!r}")
+
+    http.client.__getattr__ = load
 
 
 def _end_exhausted(error, signals):

@@ -1,4 +1,4 @@
-"""Two things that every room with sockets needs: host names to addresses, and a way to wake `select`."""
+"""Host name resolution, a self-pipe to wake `select`, and waiting for one socket."""
 
 import math
 import os
@@ -7,14 +7,14 @@ import socket
 
 
 def resolve(host, port, flags=0):
-    """Return what getaddrinfo finds for TCP. Raises OSError, or UnicodeError if `host` is no name.
+    """Return getaddrinfo's TCP addresses. Raise OSError, or UnicodeError if `host` is not a host name.
 
-    The name goes as bytes: a str would be encoded by the idna codec, which small boxes lack.
+    The name is passed as bytes, because a str needs the idna codec, which small boxes lack.
     """
     try:
         host = host.encode("ascii")
     except UnicodeError:
-        pass        # an international name does need the codec
+        pass        # an international name needs the codec
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
 
 
@@ -28,32 +28,32 @@ class Waker:
         self._end = _PipeEnd() if hasattr(os, "pipe2") else _SocketEnd()
 
     def fileno(self):
-        """Return the descriptor to wait for; -1 once it is closed."""
+        """Return the descriptor to wait for, -1 after `close`."""
         return self._end.fileno()
 
     @property
     def writing_end(self):
-        """Return the descriptor that makes it readable when a byte is written there."""
+        """Return the descriptor to which a byte can be written to wake `select`."""
         return self._end.writing_end
 
     def wake(self):
         try:
             self._end.write()
         except BlockingIOError:
-            pass    # full, and so readable already
+            pass    # the pipe is full and so readable already
 
     def clear(self):
         try:
             self._end.read()
         except BlockingIOError:
-            pass    # nobody called `wake`
+            pass    # `wake` was not called
 
     def close(self):
         self._end.close()
 
 
 class _PipeEnd:
-    """A pipe, which costs a third of a socket pair."""
+    """A pipe; costs a third of a socket pair."""
 
     def __init__(self):
         self._reader, self.writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -75,7 +75,7 @@ class _PipeEnd:
 
 
 class _SocketEnd:
-    """A socket pair, where `select` takes nothing else (Windows) or a pipe blocks at first (macOS)."""
+    """A socket pair, for `select` of sockets only (Windows) and systems without pipe2 (macOS)."""
 
     def __init__(self):
         self._reader, self._writer = socket.socketpair()
@@ -94,9 +94,9 @@ class _SocketEnd:
 
 
 class Watch:
-    """Waits for one socket and for a file that interrupts every wait, such as a Waker.
+    """Waits for one socket; an `interrupter`, such as a Waker, ends any wait.
 
-    A wait costs one or two system calls, and nothing between waits.
+    A wait costs one or two system calls.
     """
 
     def __init__(self, interrupter):
@@ -107,7 +107,7 @@ class Watch:
             self._poll.register(interrupter, select.POLLIN)
 
     def wait(self, sock, writing, seconds):
-        """Return whether the socket, or the interrupter, is ready within so many seconds."""
+        """Return whether the socket or the interrupter becomes ready within `seconds`."""
         if self._poll is None:
             files = [self._interrupter] + [sock] * (not writing)
             return any(select.select(files, [sock] * writing, [sock] * writing, seconds))

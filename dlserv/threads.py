@@ -1,16 +1,17 @@
-"""Threads of a process that may run out of threads or memory.
+"""Threads for a process that may run out of threads or memory.
 
-A `Thread` begins or fails within bounds, where threading's waits for ever for one that died
-for want of memory before it could say that it runs. `join` is at ease with both.
+`Thread.start` fails after a bounded time if the thread dies for lack of memory before it
+runs; threading.Thread.start would wait for ever. `join` also accepts a thread that has not
+begun.
 """
 
 import threading
 
-BEGIN_SECONDS = 1.0         # that a new thread may take to begin
+BEGIN_SECONDS = 1.0         # in which a new thread must begin
 
 
 class _Begun(threading.Event):
-    """What Thread.start waits for, without a limit of its own."""
+    """The event that threading.Thread.start waits for, with a limit."""
 
     def wait(self, timeout=None):
         return super().wait(BEGIN_SECONDS if timeout is None else timeout)
@@ -31,8 +32,18 @@ class Thread(threading.Thread):
             raise RuntimeError("can't start new thread: it found no memory")
 
     def run(self):
-        if not self._given_up:          # else it begins after all, and what it was to do is done with
+        if not self._given_up:          # else it begins too late: `start` has raised
             super().run()
+
+
+def begin(target, name, args=()):
+    """Return a Thread that has begun, or None where the system lets this program have no more."""
+    try:
+        thread = Thread(target, name, args)
+        thread.start()
+        return thread
+    except (RuntimeError, MemoryError):
+        return None
 
 
 def join(thread, timeout=None):

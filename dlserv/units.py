@@ -1,7 +1,7 @@
-"""Numbers, times and words between machines and people.
+"""Sizes, times and percentages as text, and back.
 
-The only place that turns bytes, seconds and percents into text, and the texts that
-people and servers write ("512K", an HTTP date, "Retry-After: 120") into numbers.
+No other module formats bytes, seconds or percentages, or parses the forms that people and
+servers write: "512K", an HTTP date, "Retry-After: 120".
 """
 
 import json
@@ -18,7 +18,7 @@ _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def utf8_of(header):
-    """What a header's bytes, read as Latin-1, say in UTF-8 if they can be that."""
+    """Decode a header value, read as Latin-1, as UTF-8; return it unchanged if it is not UTF-8."""
     try:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -26,7 +26,7 @@ def utf8_of(header):
 
 
 def parse_size(text):
-    """Bytes from "512K", "2M", "1.5GiB" or "1000": powers of 1024. Raises ValueError."""
+    """Return the bytes of "512K", "2M", "1.5GiB" or "1000", in powers of 1024. Raise ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("%.60r is not a size such as 500000, \"512K\" or \"2M\"" % text)
@@ -36,7 +36,7 @@ def parse_size(text):
 
 
 def format_size(count):
-    """"1.5 MiB" from bytes; three significant digits are enough for a person."""
+    """Return bytes as "1.5 MiB", with three significant digits."""
     if count < 1024:
         return "%d B" % count
     for unit in ("KiB", "MiB", "GiB", "TiB"):
@@ -49,7 +49,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def format_progress(done, total):
-    """Return "1.9 of 40 GiB", "19 MiB so far" while the total is unknown (0), "40 GiB" when all is here."""
+    """Return "1.9 of 40 GiB"; "19 MiB so far" if `total` is 0, i.e. unknown; "40 GiB" when complete."""
     power = 0
     while power < 4 and (total or done) >= 999.5 * 1024 ** power:
         power += 1
@@ -64,7 +64,7 @@ def _short(number):
 
 
 def format_seconds(seconds):
-    """"45 s", "3 min 20 s" or "2 h 5 min"."""
+    """Return "45 s", "3 min 20 s" or "2 h 5 min"."""
     seconds = int(math.ceil(seconds))
     if seconds < 60:
         return "%d s" % seconds
@@ -74,10 +74,53 @@ def format_seconds(seconds):
 
 
 def percent(done, total):
-    """"42.7%", rounded down, so that nothing unfinished ever reads as "100.0%"."""
+    """Return "42.7%", rounded down, so that an unfinished file never shows "100.0%"."""
     if not total:
         return "0.0%"
     return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def parse_days(text):
+    """{0, …, 6} from "mon-fri", "sat,sun" or "fri-mon"; Monday is 0. Raises ValueError."""
+    days = set()
+    for part in text.lower().split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if first not in _DAYS or dash and last not in _DAYS:
+            raise ValueError("%.60r is not a list of days such as \"mon-fri\" or \"sat,sun\"" % text)
+        first, last = _DAYS.index(first), _DAYS.index(last if dash else first)
+        days.update(day % 7 for day in range(first, last + 1 + 7 * (last < first)))
+    return days
+
+
+def parse_clock(text):
+    """Minutes since midnight from "07:00"; "24:00" is the end of the day. Raises ValueError."""
+    match = re.fullmatch("([0-9]{1,2}):([0-5][0-9])", text)
+    minutes = int(match.group(1)) * 60 + int(match.group(2)) if match else 1441
+    if minutes > 1440:
+        raise ValueError("%.60r is not a time such as \"07:00\"" % text)
+    return minutes
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?", re.ASCII | re.IGNORECASE)
+
+
+def parse_time(text):
+    """Epoch seconds from "2026-09-08T02:00", local time unless "Z" or "+02:00" follows. Raises ValueError."""
+    from datetime import datetime
+    match, text = _TIME.fullmatch(text.strip()), text.strip()
+    try:
+        if match is None:
+            raise ValueError
+        zone = (match.group(2) or "").upper().replace("Z", "+00:00")
+        date = datetime.fromisoformat(text[:match.start(2)] if zone else text)
+        if zone:
+            date = datetime.strptime("%s %s" % (date, zone.replace(":", "")), "%Y-%m-%d %H:%M:%S %z")
+        return int(date.timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("%.60r is not a time such as \"2026-09-08T02:00\"" % text) from None
 
 
 def _epoch_seconds(day, month, year, hour, minute, second):
@@ -110,13 +153,13 @@ def parse_http_date(text):
 
 
 def format_http_date(seconds):
-    """The HTTP date of epoch seconds (RFC 9110, 5.6.7)."""
+    """Return epoch seconds as an HTTP date (RFC 9110, 5.6.7)."""
     from email.utils import formatdate
     return formatdate(int(seconds), usegmt=True)
 
 
 def parse_retry_after(text, now=None):
-    """Seconds to wait from a Retry-After (RFC 9110, 10.2.3) of either form, or None."""
+    """Return the seconds to wait that a Retry-After asks for, in either form (RFC 9110, 10.2.3), or None."""
     text = (text or "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return int(text)
@@ -133,15 +176,15 @@ _DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u
 
 
 def clean(text, instead="\ufffd"):
-    """Return the text with `instead` for whatever moves the cursor, breaks the line or turns it around.
+    """Replace control and invisible characters: those that move the cursor, break or reverse the line.
 
-    `instead` is a string, or a function as re.sub takes it.
+    `instead` is a string, or a function as for re.sub.
     """
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
 
 
 def safe_json(value):
-    """Return the value as JSON on one line; what steers a terminal is escaped, lone surrogates are "?"."""
+    """Return the value as one line of JSON; control characters are escaped, lone surrogates are "?"."""
     return clean(json.dumps(value, ensure_ascii=False), _escape)
 
 

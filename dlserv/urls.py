@@ -1,8 +1,8 @@
-"""URLs: checked, encoded, split, and made fit to be shown.
+"""Check, encode, split and display URLs.
 
-`parse` takes what a person posted, which may be an IRI, and returns a `URL` whose parts
-are ASCII and safe to write into a request; `follow` does the same, leniently, for a
-Location header. Pure: no name is resolved here.
+`parse` takes a user's text, which may be an IRI, and returns a `URL` whose parts are ASCII
+and safe to write into a request. `follow` does the same, leniently, for a Location header.
+Pure: no host name is resolved here.
 """
 
 import re
@@ -21,7 +21,7 @@ SCHEMES = ("http", "https", "ftp", "ftps")              # what can be fetched
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 LONGEST = 8192
 
-# What may stand unencoded in a path or a query; "%" because escapes are kept as they are.
+# Characters that stay unencoded in a path or query; "%" because escapes are kept.
 _SAFE = "/%:=&?~+!$,;'@()*[]"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", re.DOTALL)
@@ -29,9 +29,9 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?",
                         re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_SHORTEST_SECRET = len("key")       # of the names that is_secret knows
+_SHORTEST_SECRET = len("key")       # the shortest name that is_secret matches
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# A character in UTF-8, and a run of them, as escapes; what is one in form only, decoding finds out.
+# One escaped character of UTF-8, and a run of them; decoding rejects what only has the form.
 _ESCAPED = re.compile("%[0-7][0-9a-f]|%[cd].%[89ab].|%e.%[89ab].%[89ab].|%f[0-7]%[89ab].%[89ab].%[89ab]."
                       .replace(".", "[0-9a-f]"), re.IGNORECASE)
 _ESCAPES = re.compile("(?:%s)+" % _ESCAPED.pattern, re.IGNORECASE)
@@ -47,28 +47,28 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
     @property
     def origin(self):
-        """What credentials are bound to (RFC 6454)."""
+        """(scheme, host, port), to which credentials are bound (RFC 6454)."""
         return self.scheme, self.host, self.port
 
     @property
     def endpoint(self):
-        """host:port, which names a server even where the port is its scheme's own."""
+        """host:port, with the port even if it is the scheme's default."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def netloc(self):
-        """host[:port] as an absolute URL writes it."""
-        host = "[%s]" % self.host if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else "%s:%d" % (host, self.port)
+        """host[:port] as in an absolute URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def host_header(self):
-        """netloc without an IPv6 zone, which means nothing to the server (RFC 6874, 4)."""
+        """netloc without an IPv6 zone, which only this machine knows (RFC 6874, 4)."""
         return re.sub(r"%[^\]]*\]", "]", self.netloc)
 
     def __str__(self):
-        """The URL without its userinfo."""
-        return "%s://%s%s" % (self.scheme, self.netloc, self.target)
+        """Return the URL without its userinfo."""
+        return f"{self.scheme}://{self.netloc}{self.target}"
 
     @property
     def path(self):
@@ -76,7 +76,7 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 
 def parse(text, schemes=SCHEMES):
-    """Return the URL that a person gave, without the blanks around it. Raise ValueError with the reason."""
+    """Return the URL in a user's text, without surrounding blanks. Raise ValueError with the reason."""
     if text is None:
         raise ValueError("is missing; give an absolute URL")
     if not isinstance(text, str):
@@ -102,16 +102,16 @@ def follow(base, location, schemes=SCHEMES):
 
 
 def _resolve(base, reference):
-    """Return the reference as an absolute URL (RFC 3986, 5.2; "http:path" is relative, as there in 5.2.2)."""
+    """Return the reference as an absolute URL (RFC 3986, 5.2); "http:path" counts as relative (5.2.2)."""
     scheme, authority, path, query = _REFERENCE.fullmatch(reference).groups()
     if authority is None and scheme and scheme.lower() != base.scheme:
-        return reference        # no URL that we follow, which the caller finds out
+        return reference        # the caller rejects it
     if authority is None and not path:
         path, query = base.path, query or base.target[len(base.path):]
     elif authority is None:
         path = path if path.startswith("/") else base.path.rpartition("/")[0] + "/" + path
-    return "%s://%s%s%s" % (scheme or base.scheme, base.netloc if authority is None else authority,
-                            _without_dots(path), query or "")
+    authority = base.netloc if authority is None else authority
+    return f"{scheme or base.scheme}://{authority}{_without_dots(path)}{query or ''}"
 
 
 def _without_dots(path):
@@ -130,17 +130,17 @@ def _without_dots(path):
 
 
 def check_url(text, schemes=SCHEMES):
-    """Return the text without the blanks around it if `parse` takes it; a parser for schema.Field."""
+    """Return the text without surrounding blanks if `parse` accepts it; a parser for schema.Field."""
     try:
         parse(text, schemes)
     except ValueError as error:
         quoted = json_text(shown(text) if isinstance(text, str) else text)
-        raise ValueError("%s %s" % (quoted, error)) from None
+        raise ValueError(f"{quoted} {error}") from None
     return text.strip(BLANKS)
 
 
 def check_proxy(text):
-    """A proxy's URL, or "" for none; a parser for schema.Field."""
+    """Return a proxy's URL, or "" for none; a parser for schema.Field."""
     return check_url(text, PROXY_SCHEMES) if text != "" else text
 
 
@@ -204,7 +204,7 @@ def _encode(text):
 
 
 def shown(text):
-    """The URL, or what was meant for one, as anyone may see it: no userinfo, secrets in the query masked."""
+    """Return a URL, valid or not, without its userinfo and with the secrets in its query masked."""
     text = text.strip(BLANKS)
     if not {"@", "?", "#"} & set(text):     # most are so, and long lists are shown each second
         return text
@@ -212,7 +212,7 @@ def shown(text):
     if "@" in rest:
         try:
             parse(text)
-        except ValueError:      # a password may have had a / or ? in it
+        except ValueError:      # the password may contain a / or ?
             rest = rest.rpartition("@")[2]
     text = before + rest
     match = re.search("[?#]", text)
@@ -223,7 +223,10 @@ def shown(text):
 
 
 def _mask_pair(text):
-    """name=value, maybe of a URL in a value; every step is linear, for this may be long and hostile."""
+    """Mask the value of a secret "name=value", also of one within a URL that is a value.
+
+    Every step takes linear time, because the text may be long and hostile.
+    """
     if len(text) <= _SHORTEST_SECRET:
         return text
     words = re.split("([=?])", text)
@@ -236,19 +239,16 @@ def _mask_pair(text):
 
 
 def file_name(text):
-    """Return the decoded last segment of the URL's path, "" if it has none.
-
-    Escapes that are no UTF-8 stay escapes.
-    """
+    """Return the decoded last segment of the URL's path, or "". Escapes that are not UTF-8 are kept."""
     match = _URL.fullmatch(text)
     return _ESCAPES.sub(_decode, (match.group(3) if match else text).rpartition("/")[2])
 
 
 def _decode(match):
-    """Return a run of escapes as the characters they stand for."""
+    """Decode a run of escapes."""
     try:
         return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
-    except UnicodeDecodeError:      # it looked like UTF-8, but is not all of it
+    except UnicodeDecodeError:      # a part of it only looks like UTF-8
         return _ESCAPED.sub(_decode_one, match.group())
 
 

@@ -1,3 +1,3 @@
-"""The version, in a leaf that every module may import."""
+"""The version; imports nothing, so that every module can import it."""
 
 __version__ = "1.0"

@@ -88,7 +88,7 @@ class WebSocket:
             body = self._response.read()
             self.close()
             raise NoWebSocket(self.status, self.headers, body)
-        self._reader, self.close_code = self._response.fp, None
+        self._reader, self.close_code, self._early = self._response.fp, None, []
 
     @property
     def accepted(self):
@@ -120,6 +120,8 @@ class WebSocket:
 
     def next(self):
         """Return the next text message, parsed; pings are passed over."""
+        if self._early:
+            return self._early.pop(0)
         while True:
             opcode, payload = self.receive()
             if opcode == TEXT:
@@ -127,12 +129,15 @@ class WebSocket:
             assert opcode == PING, (opcode, payload)
 
     def call(self, request):
-        """Return the answer to a request; what comes before is kept out."""
+        """Return the answer to a request; notifications that come before it are left for `next`."""
         self.send(request)
+        early, self._early = self._early, []
         while True:
-            answer = self.next()
-            if "id" in answer:
-                return answer
+            message = self.next()
+            if "id" in message:
+                self._early = early
+                return message
+            early.append(message)
 
     def ending(self):
         """Return the code of the server's close frame, None if the stream ends without one."""

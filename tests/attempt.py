@@ -32,7 +32,8 @@ class Attempt:
         self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
                                HostLimits(current), pool, Netrc(netrc), lambda: jar,
                                AddressPolicy(current))
-        self.download = Download(urls.parse(url), options.effective(options.parse(posted), settings),
+        self.options = options.effective(options.parse(posted), settings)
+        self.download = Download(urls.parse(url), self.options,
                                  Environment(settings, str(root), self.network), self, kept)
 
     def run(self):

@@ -1,7 +1,9 @@
 """What the tests share: a misbehaving origin, daemons in and out of process, both databases."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +37,18 @@ def no_thread_is_left():
 def origin():
     with Origin() as server:
         yield server
+
+
+@pytest.fixture
+def full_port():
+    """A port whose backlog is full, so that a connect to it hangs."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 @pytest.fixture

@@ -39,6 +39,12 @@ def settings():
                   for section, fields in config.TABLES.items() for field in fields.fields.values()])
 
 
+def automation():
+    return table(("of the file alone", "default", "meaning"),
+                 [(("%s.%s" if section == "hooks" else "%s[].%s") % (section, field.name), _default(field), field.doc)
+                  for section, fields in config.AUTOMATION.items() for field in fields.fields.values()])
+
+
 def task_options():
     return table(("option", "default", "meaning"),
                  [(field.name, _default(field), field.doc) for field in options.TABLE.fields.values()])
@@ -57,7 +63,7 @@ def _default(field):
 
 def rewritten(text):
     """README with every generated table as it should be."""
-    for made in (routes(), settings(), task_options(), client_commands()):
+    for made in (routes(), settings(), automation(), task_options(), client_commands()):
         head = re.escape(re.sub(" +", " ", made.split("\n")[0])).replace(r"\ ", " +")
         text, count = re.subn("(?m)^%s *\n(?:\\|.*\n)+" % head, lambda match: made + "\n", text)
         assert count == 1, made.split("\n")[0]

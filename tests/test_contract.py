@@ -634,7 +634,7 @@ def test_the_configuration_is_shown_by_section(api, settings):
     answer = worked(api.get("/config"))
     assert set(answer.json) == {"status", "config"}
     config = answer["config"]
-    assert set(config) == {"general", "server", "download"}
+    assert set(config) == {"general", "server", "download", "hooks", "webhooks", "watch", "schedule", "rules"}
     assert config["general"]["download_dir"] == settings["general"]["download_dir"]
     assert (config["download"]["max_concurrent"], config["download"]["retries"]) == (1, 5)
     assert (config["server"]["host"], config["general"]["log_size"]) == ("127.0.0.1", 50)

@@ -4,10 +4,10 @@ Each part is read and compressed at the first request for it. The Content-Securi
 lets the page load these parts only and talk to this server only, whatever a task is named.
 """
 
-import hashlib
 import pkgutil
 import re
 
+from ..contract import sha1
 from .files import names_tag
 from .replies import Reply
 
@@ -61,4 +61,4 @@ class Assets:
 def _read(name):
     import gzip
     plain = pkgutil.get_data(__name__.partition(".")[0], "web/" + name)
-    return hashlib.sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)
+    return sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)

@@ -176,7 +176,7 @@ def _bodies(fixed):
     posted = dict(url=_STRING, options=_nullable_object("options"))
     task = _object(["url"], **dict(posted, ydl_opts={
         "type": "object", "description": "options of older clients; unknown ones are noted in the log"}))
-    settings = {section: _settings(table, fixed) for section, table in config.TABLES.items()}
+    settings = {section: _settings(table, fixed) for section, table in config.SECTIONS.items()}
     return {
         "options": _nullable("null means not given"),
         "changes": _nullable("null resets the option to its default"),
@@ -208,8 +208,10 @@ def _nullable_object(name):
 def _settings(table, fixed):
     """Return the schema of a section; settings that the API may not change are read-only."""
     schema = table.json_schema()
+    if schema["type"] == "array":
+        return dict(schema, readOnly=True)
     for name, field in schema["properties"].items():
-        if f"{table.where}.{name}" in fixed:
+        if f"{table.where}.{name}" in fixed or table.where in config.AUTOMATION:
             field["readOnly"] = True
     return schema
 
@@ -232,6 +234,7 @@ def _replies():
         "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
                         speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
                         free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING,
+                         window={"type": ["object", "null"], "description": "of the schedule, `until` when"},
                         history=_whole(every=_NUMBER, speed={"type": "array", "items": _NUMBER})),
         "health": _reply(repaired={"type": "string", "description": "what was repaired at the start; "
                                    "only for those with the token or on this machine"}),
@@ -258,7 +261,7 @@ def _parts():
                   pause_time=_TIME, finish_time=_TIME, connections=_COUNT, retries=_COUNT, error=_NULLABLE,
                   reason={"enum": list(REASONS) + [None]},
                   log={"type": "array", "items": _whole(time={"type": "integer"}, msg=_STRING, type={
-                      "enum": ["debug", "warning", "error", "fatal"]})})
+                      "enum": ["debug", "info", "warning", "error", "fatal"]})})
     info = dict(tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, filename=_STRING, ext=_STRING,
                 format=_STRING, total_bytes=_COUNT, etag=_NULLABLE, last_modified=_NULLABLE, resumable=_FLAG,
                 checksum=_NULLABLE, create_time=_TIME, finish_time=_TIME, options={"type": "object"})

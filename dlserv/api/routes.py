@@ -13,8 +13,9 @@ from ..acts import ACTS, MOVE, PLACES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING
+from ..tasks import views
 from ..tasks.states import STATES
-from . import bodies, metrics, openapi, views
+from . import bodies, metrics, openapi
 from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks

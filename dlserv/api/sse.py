@@ -15,9 +15,9 @@ import threading
 import time
 
 from ..errors import NotFound
+from ..tasks import views
 from ..threads import Thread, join
 from ..units import safe_json
-from . import views
 
 EVERY = 0.25            # seconds between two looks
 KEEP_ALIVE = 15.0       # seconds until a comment is sent

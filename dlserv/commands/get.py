@@ -7,7 +7,7 @@ import tempfile
 from collections import deque
 
 from .. import urls
-from ..api.views import row
+from ..tasks.views import row
 from ..daemon import Daemon
 from ..errors import Error, InvalidValue
 from ..settings import sources

@@ -2,7 +2,7 @@
 
 import json
 
-from ..settings.config import TABLES
+from ..settings.config import AUTOMATION, TABLES
 from ..errors import InvalidValue
 from ..units import clean, safe_json
 from .parser import nearest
@@ -14,8 +14,10 @@ def config(client, options, terminals):
     asked, changes = [], {}
     for word in options.settings:
         name, mark, value = word.partition("=")
-        if name in TABLES and not mark:
-            asked += [(name, key) for key in TABLES[name].fields]
+        if name in AUTOMATION or name in TABLES and not mark:
+            if mark:
+                raise InvalidValue(name, "can be set in the daemon's configuration file alone")
+            asked += [(name, key) for key in TABLES[name].fields] if name in TABLES else [(name, None)]
             continue
         section, key = _find(name.strip())
         if mark:
@@ -49,14 +51,15 @@ def _find(name):
 def _print(out, shown, asked, as_json):
     if asked:
         shown = {section: {key: shown[section][key] for where, key in asked if where == section}
-                 for section, _ in asked}
+                 if section in TABLES else shown[section] for section, _ in asked}
     if as_json:
         out.write(safe_json(shown))
-    elif len(asked) == 1:
+    elif len(asked) == 1 and asked[0][1]:
         out.write(_text(shown[asked[0][0]][asked[0][1]]))
     else:
-        out.write(*["%s.%s=%s" % (section, key, _text(value))
-                    for section, values in shown.items() for key, value in values.items()])
+        out.write(*["%s.%s=%s" % (section, key, _text(value)) if key else section + "=" + safe_json(value)
+                    for section, values in shown.items()
+                    for key, value in (values.items() if section in TABLES else [(None, values)])])
 
 
 def _text(value):

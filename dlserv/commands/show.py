@@ -96,6 +96,9 @@ def _value(key, value, for_people):
     """Return the value as text; numbers are exact where a script reads them."""
     if value is None:
         return ""
+    if key == "window" and for_people:
+        until = _date(value["until"]) if value["until"] else "further notice"
+        return "{days} {from} to {to}, until {0}".format(until, **value)
     if isinstance(value, (bool, dict, list)):
         return safe_json(value)
     if key.endswith("_time"):

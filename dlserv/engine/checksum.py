@@ -1,10 +1,9 @@
-"""Digests: what a file should hash to, and what it does.
+"""Checksums, and hashing a file during its download.
 
-A `Verifier` hashes beside the download, in a thread of its own, as far as the bytes are
-here in order; what is left when the last byte has come is hashed then.
+A `Verifier` hashes the contiguous bytes from the start in a thread of its own, and the rest
+after the last byte has arrived.
 """
 
-import hashlib
 import threading
 from collections import namedtuple
 
@@ -12,7 +11,7 @@ from ..errors import Permanent, Unwritable
 from ..threads import Thread, join
 
 _PIECE = 2 ** 20
-WORTH_A_THREAD = 2 ** 24    # bytes: less is hashed at once when all is here
+WORTH_A_THREAD = 2 ** 24    # bytes; a smaller file is hashed when it is complete
 
 
 class Checksum(namedtuple("Checksum", "algorithm digest")):
@@ -22,20 +21,20 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 
     @classmethod
     def parse(cls, text):
-        """From "sha-256=<hex>" as options.check_checksum leaves it."""
+        """Return the Checksum of "sha-256=<hex>", as options.check_checksum returns it."""
         return cls(*text.split("="))
 
     def __str__(self):
-        return "%s=%s" % self
+        return f"{self.algorithm}={self.digest}"
 
 
 class Verifier:
-    """Hashes a part file by all `algorithms` in one reading; `prefix()` is how far it is here.
+    """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
 
-    Raises Permanent where this Python was built without one of them.
+    Raises Permanent if this Python lacks one of the algorithms.
     """
 
-    PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between looks at what has come
+    PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
 
     def __init__(self, algorithms, part, prefix, total):
         self._hashes = {name: _hasher(name) for name in algorithms}
@@ -50,7 +49,7 @@ class Verifier:
         try:
             self._thread = Thread(self._run, threading.current_thread().name + "-hash")
             self._thread.start()
-        except (RuntimeError, MemoryError):     # the system has none left; then all is hashed at the end
+        except (RuntimeError, MemoryError):     # no thread to be had; hash everything at the end
             self._thread = None
 
     @property
@@ -58,7 +57,7 @@ class Verifier:
         return set(self._hashes)
 
     def finish(self, size, stop):
-        """{algorithm: Checksum} of the first `size` bytes. Raises Stopped or LocalError."""
+        """Return {algorithm: Checksum} of the first `size` bytes. Raise Stopped or LocalError."""
         self.stop()
         if self._error is not None:
             raise self._error
@@ -81,23 +80,23 @@ class Verifier:
                 while self._position < here and not self._end.is_set():
                     self._advance(here)
                 pause = self.PAUSE if self._position - before > 4 * _PIECE else self.LONG_PAUSE
-        except Exception as error:      # raised again where the task ends
+        except Exception as error:      # raised by `finish`
             self._error = error
 
     def _advance(self, end):
         piece = self._part.read(min(_PIECE, end - self._position), self._position)
         if not piece:
-            raise Unwritable("the part file is shorter than what was written to it")
+            raise Unwritable("the part file is shorter than the bytes written to it")
         for digest in self._hashes.values():
             digest.update(piece)
         self._position += len(piece)
 
 
 def hash_file(file, algorithms, check):
-    """Return {algorithm: Checksum} of a binary file, read from where it stands to its end.
+    """Return {algorithm: Checksum} of a binary file, read from its position to its end.
 
-    `check()` is called before each MiB and may raise to give up. Raise Permanent where this
-    Python was built without one of the algorithms, and OSError.
+    `check()` is called before each MiB and may raise to stop. Raise OSError, or Permanent if
+    this Python lacks one of the algorithms.
     """
     hashes = {name: _hasher(name) for name in algorithms}
     buffer = memoryview(bytearray(_PIECE))
@@ -111,7 +110,7 @@ def hash_file(file, algorithms, check):
 
 
 def is_available(algorithm):
-    """Return whether this Python can compute it."""
+    """Return whether this Python has the algorithm."""
     try:
         return _hasher(algorithm) is not None
     except Permanent:
@@ -119,7 +118,8 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
+    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
     try:
         return hashlib.new(algorithm.replace("-", ""))
     except ValueError:
-        raise Permanent("this Python cannot compute %s" % algorithm, word="checksum") from None
+        raise Permanent(f"this Python cannot compute {algorithm}", word="checksum") from None

@@ -1,4 +1,4 @@
-"""One connection of a download: its source, its pace, and what may end it."""
+"""One connection of a download: its source, its pace, and the reasons to end it."""
 
 import time
 from collections import namedtuple
@@ -10,21 +10,21 @@ from .transfer import move
 
 
 class Limits(namedtuple("Limits", "connections bucket min_speed")):
-    """What a download may take: connections at a time, a TokenBucket, and the bytes/s it must bring."""
+    """A download's limits: connections at a time, its TokenBucket, and the least bytes/s of a connection."""
 
     __slots__ = ()
 
 
 class Leave(Error):
-    """Another task's first connection needs the place at the host, or there are to be fewer."""
+    """The connection must end: another task needs its slot, or the limit was lowered."""
 
 
 class Surplus(Leave):
-    """There are more connections than wanted."""
+    """The connection must end: there are more than wanted."""
 
 
 class Connection:
-    """Fetches segments from one source; also the throttle that transfer.move asks."""
+    """Fetches segments from one source; it is also the `throttle` of transfer.move."""
 
     MIN_SPEED_OVER = 20.0   # seconds
 
@@ -36,7 +36,7 @@ class Connection:
         self.pace = Pace()
 
     def move(self, stream, part, segments, segment):
-        """Bring the stream's bytes into the segment."""
+        """Write the stream's bytes into the segment. Raise Leave or Temporary to end early."""
         self._slot = stream.slot
         self.pace.rest()
         move(stream, part, segments, segment, self)
@@ -57,5 +57,5 @@ class Connection:
         self.pace.held = count == taken and self._bucket.limited    # the server has more
         speed = self.pace.moved(count, self.MIN_SPEED_OVER)
         if speed is not None and speed < self._min_speed:
-            raise Temporary("the connection was too slow: less than %s/s for %g s"
-                            % (format_size(self._min_speed), self.MIN_SPEED_OVER), word="timeout")
+            raise Temporary("the connection was too slow: less than "
+                            f"{format_size(self._min_speed)}/s for {self.MIN_SPEED_OVER:g} s", word="timeout")

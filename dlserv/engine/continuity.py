@@ -1,23 +1,23 @@
-"""Is this still the same file? Decided here alone, for every answer that goes on with other bytes.
+"""Decide whether an answer is still of the same file as the bytes on disk; the only place that does.
 
-Three kinds of answers have to prove it, each by what it can:
+Three kinds of answers are checked, each in its own way:
 
-  the first one of an attempt (a resume)   what its head says, and the bytes before the hole
-  a further connection to the same source  what its head says; before the first one is used,
+  the first of an attempt (a resume)       its head, and the bytes before the hole
+  a further connection to the same source  its head; before the first such connection is used,
                                            bytes that are on disk are fetched and compared
-  a mirror                                 its size, a digest, the same bytes, and the file's end
+  a mirror                                 its size, a digest, the same bytes, the file's end
 
-`objection` judges a head and is a table of cases in its test; the rest reads bytes. Where
-two streams meet inside the file, whichever arrives second compares a few bytes (`Joint`).
-Nothing here repairs anything: a difference raises Changed (or Torn), and the caller drops
-the connection or starts over from zero.
+`objection` judges a head; its test is a table of cases. The rest compares bytes. Where two
+streams meet inside the file, the one that arrives second compares a few bytes (`Joint`).
+Nothing is repaired here: a difference raises Changed (or Torn), and the caller drops the
+connection or starts over from zero.
 """
 
 from ..errors import Changed, Temporary
 
-OVERLAP = 2 ** 14       # bytes fetched again, to be compared with those on disk
+OVERLAP = 2 ** 14       # bytes that are fetched again and compared with those on disk
 SEAM = 2 ** 12          # bytes compared where two connections meet
-UNIFORM = 2 ** 20       # bytes from which on a file that repeats its beginning is taken as it is
+UNIFORM = 2 ** 20       # bytes up to which a part of the file is sought that differs from its beginning
 
 CANNOT_RESUME = "the server cannot resume this file"
 WHOLE_FOR_RANGE = "the server answered a request for a range with the whole file"
@@ -26,19 +26,19 @@ UNVOUCHED = "the server does not say that the file is still the same"
 
 
 class Torn(Changed):
-    """Two connections brought different bytes for the same place."""
+    """Two connections delivered different bytes for the same range."""
 
     def __init__(self):
-        super().__init__("two connections brought different bytes for the same place")
+        super().__init__("two connections delivered different bytes for the same part of the file")
 
 
 # -- what heads say ------------------------------------------------------------------------
 
 def objection(found, known, own):
-    """Return why an answer for a part, `found`, is not of the file `known`, or None.
+    """Return the reason why the Resource `found`, of a part, is not of the Resource `known`, or None.
 
-    Both are Resources; `own` says that they came from the same URL, else validators cannot
-    be compared: each server makes its own.
+    `own` is true if both came from the same URL; validators of different servers cannot be
+    compared.
     """
     if found.total != known.total:
         return "the file on the server has another size"
@@ -52,17 +52,17 @@ def objection(found, known, own):
 
 
 def contradicts(found, known):
-    """Return whether the two name different validators of the same kind."""
+    """Return whether the two Resources have different ETags or different dates."""
     return any(getattr(found, name) and getattr(known, name)
                and getattr(found, name) != getattr(known, name)
                for name in ("etag", "last_modified"))
 
 
 def vouches(found, known):
-    """Return whether the answer `found` repeats a validator of `known`.
+    """Return whether `found` repeats a validator of `known`.
 
-    A strong ETag must be repeated itself (RFC 9110, 15.3.7). A weak or malformed one counts
-    where it is equal, for bytes are compared as well; so does a strong date.
+    A strong ETag must be repeated (RFC 9110, 15.3.7). A weak or malformed ETag or a strong
+    date suffices if it is equal, because bytes are compared as well.
     """
     if contradicts(found, known):
         return False
@@ -73,31 +73,31 @@ def vouches(found, known):
 
 
 def names_version(resource):
-    """Return whether it has a validator, be it a weak one."""
+    """Return whether the Resource has a validator, even a weak one."""
     return bool(resource.etag or resource.validator)
 
 
 def other_digest(found, known):
-    """Return whether the two tell different digests by the same algorithm."""
+    """Return whether the two have different digests by the same algorithm."""
     mine, theirs = ((each.digest or "").split("=") for each in (found, known))
     return mine[0] == theirs[0] and mine != theirs
 
 
 def told_same(found, known):
-    """Return whether two servers tell the same digest, or the same strong ETag or date and no other date."""
+    """Return whether two servers state the same digest, or the same strong ETag or date and no other date."""
     same_etag = bool(found.validator) and found.validator == known.validator
     return same_digest(found, known) or (
         not told_other(found, known) and (same_etag or _same_date(found, known)))
 
 
 def told_other(found, known):
-    """Return whether two servers date the file differently, each with a strong date."""
+    """Return whether two servers state different dates, both strong."""
     return bool(found.last_modified and known.last_modified and found.dated and known.dated
                 and found.last_modified != known.last_modified)
 
 
 def same_digest(found, known):
-    """Return whether the two tell the same digest."""
+    """Return whether the two have the same digest."""
     return bool(found.digest) and found.digest == known.digest
 
 
@@ -107,7 +107,7 @@ def _same_date(found, known):
 
 
 def check_part(answer, known, own=True):
-    """Raise Changed unless the answer to a request for a range is of the `known` file; see objection."""
+    """Raise Changed unless the answer to a range request is a part of the file `known`; see objection."""
     if answer.status != 206:
         raise Changed(WHOLE_FOR_RANGE)
     reason = objection(answer.resource, known, own)
@@ -118,15 +118,15 @@ def check_part(answer, known, own=True):
 # -- what may be tried at all ----------------------------------------------------------------
 
 def may_resume(resource, restarted):
-    """Return whether the rest may be asked for, of a server that need not have said that it has ranges.
+    """Return whether to request the rest of the file, even if it is unknown whether ranges are served.
 
-    Without any validator only once the file was `restarted` from zero in vain.
+    Without any validator, do so only if the file was `restarted` from zero before.
     """
     return _is_divisible(resource) and resource.ranges is not False and (names_version(resource) or restarted)
 
 
 def may_split(resource):
-    """Return whether several connections may fetch it: its server has ranges and a strong validator."""
+    """Return whether several connections may fetch the file: it needs ranges and a strong validator."""
     return bool(_is_divisible(resource) and resource.ranges and resource.validator)
 
 
@@ -137,11 +137,11 @@ def _is_divisible(resource):
 # -- which bytes tell --------------------------------------------------------------------------
 
 def overlap_start(part, start, asserted):
-    """Return where to begin, so that the bytes up to `start` show that the server began there.
+    """Return where a request must begin so that the bytes up to `start` prove the server's offset.
 
-    A server that ignores the offset sends the beginning of the file; so the overlap must
-    differ from that, and grows until it does. Where nothing does, 0 if the whole beginning
-    is short; else one that was `asserted` (by a Content-Range) has to do, or None.
+    A server that ignores the offset sends the beginning of the file, so the overlap grows
+    until it differs from the beginning. If it never does, return 0 if `start` is at most
+    UNIFORM; else an ordinary overlap if the server states its offsets (`asserted`), or None.
     """
     length = OVERLAP
     while length < start and length <= UNIFORM:
@@ -156,8 +156,8 @@ def overlap_start(part, start, asserted):
 def telling_range(part, done, asserted):
     """Return a range (start, end) of OVERLAP bytes on disk that differs from the beginning, or None.
 
-    `done` is what is on disk. Where all of that repeats the beginning, the end of much of it
-    has to do for a server whose offsets are `asserted`.
+    `done` is the ranges on disk. If the server states its offsets (`asserted`), the end of a
+    range beyond UNIFORM bytes suffices even if it repeats the beginning.
     """
     for start, end in done:
         last = end - OVERLAP
@@ -174,31 +174,31 @@ def _repeats_beginning(part, start, length):
 # -- what bytes say ------------------------------------------------------------------------------
 
 def compare(stream, part, first, end):
-    """Read the bytes [first, end) off the stream and hold them against the disk; raise Changed."""
+    """Read the bytes [first, end) from the stream. Raise Changed unless they equal those on disk."""
     if read(stream, end - first) != part.read(end - first, first):
         raise Changed(OTHER_BYTES)
 
 
 def read(stream, count):
-    """Return the next `count` bytes of the stream. Raise Changed if it ends before."""
+    """Return the next `count` bytes of the stream. Raise Changed if it ends earlier."""
     buffer, filled = memoryview(bytearray(count)), 0
     stream.channel.hurry()
     while filled < count:
         more = stream.read_into(buffer[filled:])
         if not more:
-            raise Changed("the server sent less than it said")
+            raise Changed("the server sent less than it announced")
         filled += more
     stream.channel.relax()
     return bytes(buffer)
 
 
 class Joint:
-    """The two ends of a segment, where its bytes meet those that other connections brought.
+    """The two ends of a segment, where its bytes meet those of other connections.
 
-    The stream begins `before` bytes ahead of the segment and may go on behind it. Whichever
-    of two neighbours arrives second compares: at its start if the bytes before are on disk,
-    at its end if those behind are. Both raise Torn, for bytes of the segment are on disk by
-    then; `begin` alone raises Changed, before there are any.
+    The stream begins `before` bytes ahead of the segment and may extend beyond its end. Of two
+    neighbours, the one that arrives second compares: at its start if the bytes before it are
+    on disk, at its end if those after it are. A difference raises Torn, or Changed in `begin`,
+    when no byte of the segment is on disk yet.
     """
 
     def __init__(self, file, segment, before=0):
@@ -207,33 +207,33 @@ class Joint:
 
     @property
     def reach(self):
-        """The range to ask for, (start, end): the segment, and what is compared at its ends."""
+        """The range to request, (start, end): the segment and the bytes to compare at both ends."""
         start, total = self._segment.start - self._before, self._segments.total
         if total is None:
             return start, None if self._segment.is_endless else self._segment.end
         return start, min(self._segment.end + SEAM, total)
 
     def begin(self, stream):
-        """Read what comes before the segment, and compare it if it can be already."""
+        """Read the bytes before the segment; compare them if they are on disk already."""
         if self._before:
             self._held = read(stream, self._before)
             if self._differs_at_start():
                 raise Changed(OTHER_BYTES)
 
     def check_start(self):
-        """Compare what came before the segment if that has arrived meanwhile."""
+        """Compare the bytes before the segment if they have reached the disk since `begin`."""
         if self._held and self._segment.position > self._segment.start and self._differs_at_start():
             raise Torn()
 
     def check_end(self, stream):
-        """Compare what follows the segment on the stream with what is on disk there."""
+        """Compare the bytes after the segment on the stream with those on disk."""
         end = self._segment.end
         count = 0 if self._segment.left else min(SEAM, self._segments.here(end))
         if count:
             try:
                 data = read(stream, count)
             except (Changed, Temporary):
-                return      # the segment is whole; what was for comparison alone did not come
+                return      # the segment is complete; only the bytes for comparison are missing
             if data != self._part.read(count, end):
                 raise Torn()
 

@@ -1,4 +1,4 @@
-"""Errors of the operating system about files become ours, in words a person understands."""
+"""Translate the operating system's errors about files into ours."""
 
 import errno
 
@@ -23,24 +23,24 @@ def _numbers(names):
     return frozenset(getattr(errno, name) for name in names.split() if hasattr(errno, name))
 
 
-# A disk that says so may not have what it took before.
+# After these errors, bytes that were written but not flushed may be lost.
 LOSSES = _numbers("EIO EROFS ENODEV ENXIO ESTALE ENOTCONN ESHUTDOWN EHOSTDOWN ETIMEDOUT EREMOTEIO ENOMEDIUM"
                   " ENOLINK EUCLEAN EBADMSG")
 
-# What an unplugged disk, a remount or an administrator's hand brings about, and takes back.
+# Errors that may pass: a disk is plugged in again, a file system remounted, a permission changed.
 _PASSING = LOSSES | _numbers("EACCES EPERM EBUSY ENOENT")
 
 
 def local_error(error, name=""):
-    """Return our exception for an OSError; `name` is what could not be made or written."""
+    """Return our exception for an OSError; `name` is the file or folder concerned."""
     if error.errno in _FULL:
         return NoSpace(_FULL[error.errno])
     if error.errno == errno.EEXIST:
-        return NameTaken("a file named %s is there already" % name)
+        return NameTaken(f"a file named {name} is there already")
     if error.errno == errno.ENAMETOOLONG:
-        return NameTooLong("%s: %s" % (name, _REASONS[error.errno]))
+        return NameTooLong(f"{name}: {_REASONS[error.errno]}")
     reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
-    sentence = "%s: %s" % (name, reason) if name else reason
+    sentence = f"{name}: {reason}" if name else reason
     if error.errno in _PASSING:
         return Unavailable(sentence, is_loss=error.errno in LOSSES)
     return Unwritable(sentence)

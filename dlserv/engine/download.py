@@ -1,16 +1,31 @@
-"""One attempt to fetch one file: ask, prove, move bytes, verify, publish.
+"""One attempt to fetch one file: request, check, move bytes, verify, publish.
 
-A `Download` runs in the thread that calls `run` and never calls up by import; what it
-has to say goes to the observer it was given:
+A `Download` runs in the thread that calls `run`. It reports to an observer with these methods:
 
-    planned(progress, durable)  names and resource are chosen (None: dropped); return when kept
-    publishing(progress)        about to take the final name; returns a function that
-                                waits until this is durable
-    beginning()                 bytes will follow, `missing` of them; may raise NoSpace
+    planned(progress, durable)  names and resource are chosen, or dropped if None; return
+                                when that is stored
+    publishing(progress)        the file is about to take its final name; return a function
+                                that waits until this is durable
+    beginning()                 `missing` bytes will follow; may raise NoSpace
     note(level, text)           a line for the task's log
 
-The file it fills is an Unfinished; what a later attempt needs is the Progress of that.
+The file to fill is an Unfinished; its Progress is what a later attempt needs.
+
+The journey of one byte, module by module:
+
+    net/pool, net/connect    an idle connection, or a new one through net/proxy and net/tls
+    net/exchange, net/head   sends the GET with a Range and parses the response's head
+    net/bodies               the byte's Body: plain, chunked or inflated; over FTP, net/ftp's
+    net/remote_file          the Resource: size, validators and digest from the head
+    engine/inquiry           accepts the answer; continuity.py compares it with the bytes on disk
+    engine/publish           creates the part file, after the observer has stored its name
+    engine/fetch             assigns each connection a Segment of the file
+    engine/transfer          splices or copies the byte into the PartFile, as ratelimit.py allows
+    engine/checksum          hashes it, and compares the digest when the last byte is here
+    engine/folder            links the part file to its final name, never over another file
 """
+
+from __future__ import annotations
 
 from collections import namedtuple
 
@@ -26,16 +41,29 @@ from .ratelimit import TokenBucket
 from .sources import Sources
 from .unfinished import Finished, Progress, Unfinished
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+    from ..net.remote_file import Resource
+    Options = Any       # settings.options.Options, whose fields come from a table
+
+    class Observer(Protocol):
+        def planned(self, progress: Progress | None, durable: bool) -> None: ...
+        def publishing(self, progress: Progress) -> Callable[[], None]: ...
+        def beginning(self) -> None: ...
+        def note(self, level: str, text: str) -> None: ...
+
 __all__ = ["Download", "Environment", "Finished", "Progress"]
 
-RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt begins again from zero
+RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt starts over from zero
 
 
 class Environment(namedtuple("Environment", "settings root network bucket", defaults=(None,))):
-    """What the downloads of one daemon share.
+    """The objects that all downloads of one daemon share.
 
-    settings   config.download
-    root       str, the folder that every task's folder is below
+    settings   the settings' section `download`
+    root       str, the folder that contains every task's folder
     network    proxy.Network
     bucket     the TokenBucket of all tasks together, or None
     """
@@ -44,13 +72,14 @@ class Environment(namedtuple("Environment", "settings root network bucket", defa
 
 
 class Download:
-    """`url` and its mirrors into the folder `options.dir` below the environment's root.
+    """Fetches `url`, or its mirrors, into the folder `options.dir` below the environment's root.
 
-    It goes on from `kept`, the Progress of an earlier attempt. `previous` is the Finished
-    of a file that this one replaces once it is whole.
+    `kept` is the Progress of an earlier attempt to resume. `previous` is the Finished of a
+    file that this one replaces once it is complete.
     """
 
-    def __init__(self, url, options, environment, observer, kept=None, previous=None):
+    def __init__(self, url: urls.URL, options: Options, environment: Environment, observer: Observer,
+                 kept: Progress | None = None, previous: Finished | None = None) -> None:
         self._options, self._environment, self._observer = options, environment, observer
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
@@ -58,19 +87,20 @@ class Download:
         self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
-        self._reason, self._keep = None, True       # see `stop`
-        self._fetch = None
+        self._reason: Exception | None = None       # see `stop`
+        self._keep = True
+        self._fetch: Fetch | None = None
 
     # -- for other threads -----------------------------------------------------------
 
-    def trust(self, ranges):
-        """Believe no other bytes to be here than these; call it before `run`."""
+    def trust(self, ranges: list[tuple[int, int]]) -> None:
+        """Take only these ranges of the part file for valid; call it before `run`."""
         self._file.trust(ranges)
 
-    def stop(self, reason=None, keep=True):
-        """Make `run` raise the reason or Stopped, soon, whatever it is waiting for.
+    def stop(self, reason: Exception | None = None, keep: bool = True) -> None:
+        """Interrupt `run`, which then raises `reason` or Stopped.
 
-        If nobody is to `keep` the bytes, they are not flushed.
+        Unless `keep`, the bytes are not flushed.
         """
         self._reason, self._keep = reason, keep
         self._stop.set()
@@ -78,8 +108,8 @@ class Download:
         if fetch is not None:
             fetch.wake()
 
-    def adjust(self, options):
-        """Heed another rate limit, number of connections and checksum from now on."""
+    def adjust(self, options: Options) -> None:
+        """Use the rate limit, number of connections and checksum of these options from now on."""
         self._options = options
         self._bucket.rate = options.ratelimit
         self._promises.given = options.checksum
@@ -88,63 +118,63 @@ class Download:
             fetch.most = options.connections
 
     @property
-    def count(self):
-        """Bytes that are here."""
+    def count(self) -> int:
+        """Bytes of the file that are on disk."""
         return self._file.segments.count
 
     @property
-    def received(self):
-        """Bytes that this attempt has brought, those given up again included."""
+    def received(self) -> int:
+        """Bytes that this attempt has received, including discarded ones."""
         return self._file.received
 
     @property
-    def missing(self):
-        """Bytes still to come, as far as the size is known."""
+    def missing(self) -> int:
+        """Bytes still to come, 0 if the size is unknown."""
         segments = self._file.segments
         return max(0, (segments.total or 0) - segments.count)
 
     @property
-    def speed(self):
-        """Bytes a second over the last few seconds."""
+    def speed(self) -> float:
+        """Bytes per second over the last few seconds."""
         return self._meter.speed(self.received)
 
     @property
-    def connections(self):
-        """Connections that are open."""
+    def connections(self) -> int:
+        """Open connections."""
         fetch = self._fetch
         return fetch.count if fetch is not None else 0
 
     @property
-    def resource(self):
+    def resource(self) -> Resource | None:
         """The Resource, or None until a server has answered."""
         return self._file.describe()
 
     @property
-    def disk_failed(self):
-        """Whether bytes may be lost that were written since the last good flush."""
+    def disk_failed(self) -> bool:
+        """True if bytes written since the last successful flush may be lost."""
         return self._file.disk_failed
 
     @property
-    def is_flushed(self):
-        """Whether a flush has succeeded since the last byte came."""
+    def is_flushed(self) -> bool:
+        """True if a flush has succeeded since the last byte was written."""
         return self._file.is_flushed
 
     @property
-    def discarded(self):
-        """Bytes of a file of unknown size that were given up because the disk was full, or None."""
+    def discarded(self) -> int | None:
+        """Bytes of a file of unknown size that were discarded because the disk was full, or None."""
         return self._file.discarded
 
-    def progress(self):
-        """Return the current Progress, or what was kept before there is any."""
+    def progress(self) -> Progress | None:
+        """Return the current Progress, or that of the earlier attempt, or None."""
         return self._file.progress()
 
-    def flush(self):
-        """Make the bytes that are here durable; return the Progress that a power cut leaves true."""
+    def flush(self) -> Progress | None:
+        """Make the bytes on disk durable; return the Progress that holds even after a power cut."""
         return self._file.flush()
 
     # -- the attempt -----------------------------------------------------------------
 
-    def run(self):
+    def run(self) -> Finished:
         """Fetch, verify and publish the file; return a Finished.
 
         Raise Stopped, Temporary (try again), Permanent, or a LocalError.
@@ -168,8 +198,8 @@ class Download:
         except LocalError as problem:
             self._observer.note("warning", str(problem))
 
-    def close(self):
-        """Give up what it holds; for one that is not run, else `run` does so."""
+    def close(self) -> None:
+        """Release all resources. `run` does this itself; call it only if `run` was never called."""
         self._promises.drop()
         self._file.close()
         self._stop.close()
@@ -186,7 +216,7 @@ class Download:
                 self._start_over(problem, restarts)
 
     def _start_over(self, problem, restarts):
-        """Begin again from zero because of the problem. Raise Permanent if that was done often enough."""
+        """Discard all bytes because of the problem. Raise Permanent if that was done too often."""
         kind = WrongBytes if isinstance(problem, WrongBytes) else Changed
         source = self._file.source
         self._promises.drop()
@@ -194,13 +224,13 @@ class Download:
         self._sources.forget_proofs()
         restarts[kind] -= 1
         if restarts[kind] < 0:
-            raise Permanent("again and again, %s" % problem) from problem
-        self._observer.note("warning", "%s; starting over from zero" % problem)
+            raise Permanent(f"gave up after starting over: {problem}") from problem
+        self._observer.note("warning", f"{problem}; starting over from zero")
         if kind is WrongBytes:
             self._sources.demote(source)
 
     def _fetch_all(self):
-        """Bring in every missing byte."""
+        """Fetch every missing byte."""
         while not self._file.segments.complete:
             try:
                 self._fetch_more()
@@ -210,9 +240,9 @@ class Download:
                 raise
 
     def _fetch_more(self):
-        """Ask for the first missing byte and fetch until nothing is missing or nobody delivers."""
+        """Request the first missing byte, and fetch until nothing is missing or no source delivers."""
         file, observer = self._file, self._observer
-        if file.source == str(self._sources.all[0].url):        # else the size may be another
+        if file.source == str(self._sources.all[0].url):        # a mirror may have another size
             observer.beginning()
         answer, source = Inquiry(file, self._sources, self._options, self._stop, observer.note).ask()
         try:
@@ -229,11 +259,11 @@ class Download:
             self._fetch = None
 
     def _verify(self):
-        """Raise WrongBytes unless the file is what was promised."""
+        """Raise WrongBytes unless the file matches its checksums."""
         file = self._file
-        if self._promises.are_kept_by(file.verified):       # only its name was refused
+        if self._promises.are_kept_by(file.verified):       # an earlier attempt failed only at the name
             file.checksum = file.verified
             return
-        if file.part.named:     # else it is new and has its size
+        if file.part.named:     # an unnamed file is new and has the right size
             file.part.truncate(file.segments.total)
         file.checksum = self._promises.verify(self._stop)

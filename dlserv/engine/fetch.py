@@ -1,10 +1,9 @@
-"""The connections of one download: how many, to which source, and for which bytes.
+"""Run the connections of one download: how many, to which source, for which bytes.
 
-The first answer is always used. More connections join while the server gives ranges,
-the file is large enough and the speed still grows: 1, 2, 4, 8. Each takes a hole, or
-half of what the slowest still has. One that fails, stalls or disagrees with the others
-is dropped, and the file goes on with the rest; only when none is left, and every source
-has failed, does `run` raise.
+The first answer is always used. More connections join if the server supports ranges, the
+file is large enough and they increase the speed (growth.py). Each takes a hole, or half of
+the slowest segment. A connection that fails, stalls or disagrees with the others is dropped
+and the others go on; `run` raises only if none is left and every source has failed.
 """
 
 import threading
@@ -22,12 +21,12 @@ from .segments import LEAST
 
 
 class Fetch:
-    """Brings in the missing bytes of one Unfinished file.
+    """Fetches the missing bytes of one Unfinished.
 
-    `most` is how many connections there may be; it may be changed meanwhile.
+    `most` is the limit of connections; it may be changed at any time.
     """
 
-    MAKE_ROOM = 5.0         # seconds until a connection that made room for another task is replaced
+    MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, file, sources, limits, stop, note):
@@ -41,14 +40,14 @@ class Fetch:
 
     @property
     def count(self):
-        """Connections that are open."""
+        """Open connections."""
         return len(self._alive)
 
     def run(self, answer, source):
-        """Fetch what is missing, the answer's bytes first; the answer's stream is closed.
+        """Fetch the missing bytes, the answer's first; the answer's stream is closed.
 
-        Returns when all is here, or when no connection is left and another source, or the
-        same, is to be asked again. Raise the last error when there is no such source.
+        Return when all bytes are here, or when no connection is left and a source should be
+        asked again. Raise the last error if there is no such source.
         """
         if self._may_grow():
             self._together(answer, source)
@@ -56,7 +55,7 @@ class Fetch:
             self._alone(answer, source)
 
     def wake(self):
-        """The download was told to stop."""
+        """Wake all threads, because the download's stop signal is set."""
         with self._changed:
             for connection in self._alive:
                 connection.stop.set()
@@ -94,7 +93,7 @@ class Fetch:
                           lambda connection: connection in self._alive[self._wanted:], answer)
 
     def _use_first(self, connection, answer):
-        """Use the answer that begins at the first missing byte, unless others have fetched that by now."""
+        """Use the answer, which begins at the first missing byte, unless others have fetched that byte."""
         segment = self._segments.claim(connection)
         if segment is None:
             answer.stream.close()
@@ -102,7 +101,7 @@ class Fetch:
             self._use(connection, answer, segment, continuity.Joint(self._file, segment))
 
     def _use(self, connection, answer, segment, joint):
-        """Move the answer's bytes into the segment, and give both back."""
+        """Move the answer's bytes into the segment; close the one and release the other."""
         try:
             try:
                 joint.begin(answer.stream)
@@ -119,13 +118,13 @@ class Fetch:
             answer.stream.close()
 
     def _move(self, connection, stream, segment):
-        """Move the stream's bytes, behind the size that the main source told as well."""
+        """Move the stream's bytes, even beyond the size that the main source has stated."""
         try:
             connection.move(stream, self._file.part, self._segments, segment)
         except Longer as change:
             if not (connection.source.is_main and self._file.lengthen(segment)):
                 raise
-            self._note("warning", f"{change}; the file is taken to its end")
+            self._note("warning", f"{change}; fetching the file to its end")
             connection.move(stream, self._file.part, self._segments, segment)
 
     # -- several ---------------------------------------------------------------------
@@ -148,7 +147,7 @@ class Fetch:
         self._stop.check()
 
     def _await_comparisons(self):
-        """Wait until the last connections have compared where they meet. Raise Torn."""
+        """Wait until the last connections have compared the bytes where they meet. Raise Torn."""
         with self._changed:
             while self._alive and not self._stop.is_set:
                 self._changed.wait(0.5)
@@ -167,7 +166,7 @@ class Fetch:
             self._alive.append(connection)
         try:
             thread.start()
-        except (RuntimeError, MemoryError):     # the system has no thread left; this one has its own
+        except (RuntimeError, MemoryError):     # no thread to be had; use the current one
             connection.thread = threading.current_thread()
             self._serve(connection)
 
@@ -184,7 +183,7 @@ class Fetch:
         self._open.remove(connection)
 
     def _serve(self, connection):
-        """A connection's thread."""
+        """Run a connection to its end, in its thread."""
         try:
             self._work(connection)
         except Exception as error:
@@ -196,7 +195,7 @@ class Fetch:
             self._changed.notify_all()
 
     def _miss(self):
-        """Find connections whose threads ended without a word, as they do where there is no memory left."""
+        """Find connections whose threads have died silently, for lack of memory."""
         with self._changed:
             for connection in [each for each in self._alive if not each.thread.is_alive()]:
                 connection.error = connection.error or MemoryError()
@@ -224,17 +223,17 @@ class Fetch:
             self._sources.delivered(connection.source)
 
     def _claim(self, connection):
-        """The next segment: a hole, or a share of what another connection still has."""
+        """Return the next segment: a hole, or a part of another connection's segment; or None."""
         segment = self._segments.claim(connection)
         if segment is not None:
             return segment
         segment, victim = self._segments.split(connection, _seconds_left)
         if victim is not None and not victim.left:
-            victim.owner.stop.set()     # it stands still, and all it had is taken
+            victim.owner.stop.set()     # it is stalled, and its whole segment was taken
         return segment
 
     def _ask(self, client, source, segment, joint):
-        """Return an Answer for the segment, and what is to be compared around it, of the same file."""
+        """Return an Answer of the same file for the segment and the bytes to compare around it."""
         if not source.proven:
             self._introduction.introduce(source, client)
         start, end = joint.reach
@@ -249,10 +248,10 @@ class Fetch:
     # -- how many --------------------------------------------------------------------
 
     def _bury(self, connection):
-        """Draw the conclusion from a connection's end; raises if nothing can go on."""
+        """Handle the end of a connection. Raise its error if the download cannot go on."""
         self._close(connection)
         error, source = connection.error, connection.source
-        if isinstance(error, Stopped):      # it stood still, and another took over
+        if isinstance(error, Stopped):      # it was stalled, and another took over
             self._sources.failed(source)
         elif isinstance(error, (Leave, HostFull)):
             if not isinstance(error, Surplus):
@@ -266,9 +265,9 @@ class Fetch:
             raise error
 
     def _lost(self, source, error):
-        """A connection has failed; raise if it was the last and no other source is worth a try."""
+        """Handle a failed connection. Raise the error if it was the last and no source is worth a try."""
         changed = isinstance(error, Changed)
-        is_news = changed and source.is_main        # what to do is seen when it is asked again
+        is_news = changed and source.is_main        # the next Inquiry decides
         if not (self._alive or is_news) and self._sources.alone:
             raise error
         source.single = source.single or changed
@@ -282,11 +281,11 @@ class Fetch:
             raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
     def _shrink(self, seconds):
-        """Go on with those that are left, without another for so long."""
+        """Use one connection less, for `seconds`."""
         self._growth.shrink(time.monotonic(), len(self._alive), seconds)
 
     def _refill(self, now):
-        """Begin connections as long as there is something for them to do."""
+        """Begin connections up to the wanted number while there is work for them."""
         self._grow(now)
         while (len(self._alive) < self._wanted and self._segments.has_work(_seconds_left)
                and not self._stop.is_set):
@@ -296,7 +295,7 @@ class Fetch:
             self._spawn(source)
 
     def _grow(self, now):
-        """Follow what the connections bring; a limit, or one still on its way, tells nothing."""
+        """Measure the speed and adjust the wanted number, unless a connection is held or has just begun."""
         if not self._alive or any(not each.pace.count or each.pace.held for each in self._alive):
             return
         if self._introduction.is_possible:

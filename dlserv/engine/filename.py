@@ -1,7 +1,6 @@
-"""What to call a file: a name from the response's head or the URL, made safe.
+"""Choose a safe file name from the response's head or the URL.
 
-Pure functions on strings. Nothing here looks at a disk: whether a name is free is the
-part file's business.
+Pure functions on strings; publish.py finds out which names are free.
 """
 
 import base64
@@ -10,11 +9,9 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from ..units import clean, utf8_of
 
-LONGEST = 255           # bytes of a name, on every file system that matters
+LONGEST = 255           # bytes of a name, on nearly all file systems
 PART = ".part"
-
-# A Content-Disposition, in characters; no name has more to say.
-LONGEST_HEADER = 8192
+LONGEST_HEADER = 8192   # characters of a Content-Disposition that are read
 
 _PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([BbQq])\?([^?]*)\?=")
@@ -37,7 +34,7 @@ _BY_MEDIA_TYPE = {
 
 
 def choose(option, disposition, url_name, host, media_type):
-    """A safe name: the option, else Content-Disposition, the URL's, the host's."""
+    """Return a safe name: the option's, else Content-Disposition's, the URL's or the host's."""
     for name in (option, disposition and from_disposition(disposition), url_name):
         if name and name.strip(". "):
             return sanitise(name)
@@ -47,10 +44,9 @@ def choose(option, disposition, url_name, host, media_type):
 # -- Content-Disposition (RFC 6266) -------------------------------------------------
 
 def from_disposition(header):
-    """Return the name in a Content-Disposition header, or None.
+    """Return the name in a Content-Disposition header, decoded as Latin-1, or None.
 
-    `filename*` comes before `filename*0…` (RFC 2231, 3), and that before `filename`.
-    `header` is text as Latin-1 reads its bytes.
+    `filename*` has precedence over `filename*0…` (RFC 2231, 3), and that over `filename`.
     """
     parameters = {}
     for name, value in _PARAMETER.findall(";" + header[:LONGEST_HEADER]):
@@ -61,7 +57,7 @@ def from_disposition(header):
 
 
 def _extended(value):
-    """Return what charset'language'percent-encoded says (RFC 8187); None if it is not that."""
+    """Decode charset'language'percent-encoded (RFC 8187); return None if it is malformed."""
     charset, _, rest = value.partition("'")
     _, mark, encoded = rest.partition("'")
     return _decoded(unquote_to_bytes(encoded), charset) if mark else None
@@ -75,9 +71,10 @@ def _decoded(data, charset):
 
 
 def _continued(parameters):
-    """Return the name that stands in pieces, `filename*0` and on; those with a final "*" are encoded.
+    """Join the pieces `filename*0`, `filename*1`, …; those with a final "*" are percent-encoded.
 
-    The first that is missing ends it. None where there is no piece, or its charset does not fit.
+    The first missing number ends the name. Return None if there are no pieces or the charset
+    does not fit.
     """
     pieces, charset, is_extended = [], "", False
     while True:
@@ -97,7 +94,7 @@ def _continued(parameters):
 
 
 def _plain(value):
-    """Return a `filename`, in whichever of the encodings seen in the wild it comes."""
+    """Decode a `filename`: UTF-8, encoded words or percent-encoding, all seen in practice."""
     text = utf8_of(_unquoted(value))
     if "=?" in text:
         return _encoded_words(text)
@@ -116,10 +113,10 @@ def _unquoted(value):
 
 
 def _encoded_words(text):
-    """Return the text with its encoded words decoded (RFC 2047); as it is if one of them cannot be.
+    """Decode the encoded words in the text (RFC 2047); return it unchanged if one is invalid.
 
-    Only blanks between two of them are dropped, and none is added. A character may be split
-    between two of one charset.
+    Blanks between two encoded words are dropped. A character may be split between two words
+    of the same charset.
     """
     pieces, end = [], 0     # [(bytes, charset), …]
     for match in _ENCODED_WORD.finditer(text):
@@ -145,14 +142,14 @@ def _word_bytes(encoding, encoded):
 
 
 def _base(name):
-    """The last segment: some servers send the path their file has."""
+    """Return the last segment of a name, since some servers send a path."""
     return re.split(r"[/\\]", name)[-1]
 
 
 # -- safe names ---------------------------------------------------------------------
 
 def sanitise(name):
-    """The name without anything that a file system, a shell or an eye could trip over."""
+    """Replace characters that file systems, shells or readers may misinterpret; return a valid name."""
     name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
         name = "_" + name
@@ -160,18 +157,18 @@ def sanitise(name):
 
 
 def split(name):
-    """(stem, extension): "x.tar.gz" is ("x", ".tar.gz"), ".x" and "x" have none."""
+    """Return (stem, extension): ("x", ".tar.gz") for "x.tar.gz"; ".x" and "x" have no extension."""
     match = _EXTENSION.search(name, 1)
     return (name[:match.start()], match.group()) if match else (name, "")
 
 
 def cut(name, most):
-    """Return the name in at most `most` bytes of UTF-8, cut at a character, before the extension."""
+    """Cut the name before its extension to at most `most` bytes of UTF-8, at a character boundary."""
     return name if len(name.encode("utf-8")) <= most else _cut_before(*split(name), most=most)
 
 
 def _cut_before(stem, tail, most):
-    """Return the stem, cut, with the whole tail; or both cut where the tail leaves no room for a stem."""
+    """Cut the stem and append the tail; if that leaves no room for a stem, cut both as one."""
     room = most - len(tail.encode("utf-8"))
     if room < 1:
         stem, tail, room = stem + tail, "", most
@@ -179,11 +176,11 @@ def _cut_before(stem, tail, most):
 
 
 def numbered(name, number, longest=LONGEST):
-    """Return "x (1).tar.gz" for 1, the name itself for 0, in at most `longest` bytes."""
+    """Return "x (1).tar.gz" for number 1, the name itself for 0, in at most `longest` bytes."""
     if not number:
         return cut(name, longest)
     stem, extension = split(name)
-    mark = " (%d)" % number
+    mark = f" ({number})"
     if len((mark + extension).encode("utf-8")) >= longest:
         extension = ""
     tail = mark + extension
@@ -191,5 +188,5 @@ def numbered(name, number, longest=LONGEST):
 
 
 def part_name(name, longest=LONGEST):
-    """Return the name of the file until it is whole: cut at its front, for the number is at its end."""
+    """Return the part file's name, cut at the front to keep the number at the end."""
     return name.encode("utf-8")[len(PART) - longest:].decode("utf-8", "ignore") + PART

@@ -1,8 +1,8 @@
-"""A folder that nothing escapes from: every open below it is relative to its descriptor.
+"""A folder that no path escapes from: all access is relative to its descriptor.
 
-No symlink is followed below the root, not for a folder and not for a file, so a link
-planted in the download directory leads nowhere. Where the platform has no directory
-descriptors (Windows), names are joined to a path that was resolved and checked once.
+No symbolic link to a folder or file is followed below the root, so a planted link has no
+effect. On platforms without directory descriptors (Windows), names are joined to a path that
+was resolved and checked once.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ _HAS_LINKS = hasattr(os, "link") and (os.link in os.supports_dir_fd or not _HAS_
 _HAS_UNNAMED = _HAS_LINKS and _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
     | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
-# These give a file the same inode number at every mount.
+# File systems on which a file has the same inode number at every mount.
 _KEEP_INODES = frozenset("ext2 ext3 ext4 xfs btrfs f2fs tmpfs zfs ubifs jffs2 overlay ntfs3".split())
 
-# Names of any length that a file system told of or was found to have, for one that does not tell.
-_SHORTER = (191, 143, 107, 80, 60, 30)      # bytes; 143 is eCryptfs
+# Limits of known file systems, in bytes, to try on one that does not state its limit; 143 is eCryptfs.
+_SHORTER = (191, 143, 107, 80, 60, 30)
 
-# Where a link is refused for these, so is every other way to the name.
+# Errors of link after which renaming would fail too.
 _NO_WAY = LOSSES | {errno.ENOENT, errno.ENOSPC, errno.ENAMETOOLONG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Folder:
-    """`below` inside `root`, held open; with `make`, missing folders below the root are made.
+    """The folder `below` in `root`, held open; with `make`, missing folders below the root are created.
 
-    `longest` is how many bytes a name may have. Every method raises NoSpace or Unwritable.
-    Those that give a file its name return a sentence about what could not be done behind
-    that, or None: from then on the file has its name.
+    `longest` is the limit of a name in bytes. Every method may raise NoSpace or Unwritable.
+    Methods that name a file return None, or a sentence about a failure after the file got its
+    name.
     """
 
     def __init__(self, root, below="", make=True):
@@ -76,12 +76,12 @@ class Folder:
         try:
             self.sync()
         except LocalError:
-            with contextlib.suppress(OSError):      # or the next attempt would take it for durable
+            with contextlib.suppress(OSError):      # else the next attempt takes it for durable
                 os.rmdir(part, dir_fd=self._fd)
             raise
 
     def _longest(self):
-        """Return how many bytes a name may have, as far as the file system tells."""
+        """Return the limit of a name in bytes, as the file system states it, else LONGEST."""
         try:
             told = os.fpathconf(self._fd, "PC_NAME_MAX")
         except (AttributeError, TypeError, ValueError, OSError):
@@ -89,13 +89,13 @@ class Folder:
         return min(told, LONGEST) if told >= _SHORTER[-1] else LONGEST
 
     def shorten(self):
-        """Settle for shorter names, after NameTooLong was raised. Return False if none would be."""
+        """Lower `longest` after a NameTooLong. Return False if it cannot be lowered further."""
         shorter = next((each for each in _SHORTER if each < self.longest), None)
         self.longest = shorter or self.longest
         return shorter is not None
 
     def check_in_place(self):
-        """Raise Unavailable unless the path still leads here: a lazily unmounted disk can be written to."""
+        """Raise Unavailable if the path leads elsewhere, since a lazily unmounted disk can be written to."""
         try:
             status = os.stat(self.path)
         except OSError:
@@ -115,19 +115,19 @@ class Folder:
         self.close()
 
     def relative(self, name):
-        """The name as seen from the root."""
-        return "%s/%s" % (self.below, name) if self.below else name
+        """Return the name's path relative to the root."""
+        return f"{self.below}/{name}" if self.below else name
 
     def create(self, name):
-        """A descriptor of a new file, readable and writable. Raises NameTaken besides."""
+        """Return a descriptor of a new file, for reading and writing. May also raise NameTaken."""
         return self._open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
     def create_unnamed(self):
-        """Return a descriptor of a new file that has no name yet and is gone after a crash.
+        """Return a descriptor of a new file without a name, which disappears in a crash.
 
-        Return None where there are no such files (other systems than Linux, FAT, NFS). For a
-        file whose bytes came with the response's head it saves a stored plan, a name and its
-        removal: 1.5 instead of 2.0 ms a file, of CPU and of time, for 200 of 10 kB on ext4.
+        Return None if the system has no such files (not Linux, or FAT, NFS). For a file whose
+        bytes arrived with the response's head this saves storing a plan, creating a name and
+        removing it: 1.5 instead of 2.0 ms per file, of CPU and of time, for 200 of 10 kB on ext4.
         """
         if not _HAS_UNNAMED:
             return None
@@ -137,19 +137,19 @@ class Folder:
             return None
 
     def name(self, fd, name):
-        """Give such a file its name, exclusively. Raise NameTaken if it is in use."""
+        """Give a file of `create_unnamed` its name, exclusively. Raise NameTaken if it is in use."""
         try:
-            os.link("/proc/self/fd/%d" % fd, name, dst_dir_fd=self._fd, follow_symlinks=True)
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=self._fd, follow_symlinks=True)
         except OSError as error:
             raise local_error(error, self.relative(name)) from error
         return self.sync_names(name)
 
     def open(self, name, write=False):
-        """A descriptor of a regular file that is there."""
+        """Return a descriptor of an existing regular file."""
         fd = self._open_file(name, (os.O_RDWR if write else os.O_RDONLY) | getattr(os, "O_NONBLOCK", 0))
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise Unwritable("%s: is not a regular file" % name)
+            raise Unwritable(f"{name}: is not a regular file")
         return fd
 
     def _open_file(self, name, flags):
@@ -157,11 +157,11 @@ class Folder:
             return os.open(self._at(name), flags | _FILE, 0o666, **self._dir())
         except OSError as error:
             if error.errno == errno.ENOENT and not flags & os.O_CREAT:
-                raise Unavailable("%s is gone" % self.relative(name)) from error
+                raise Unavailable(f"{self.relative(name)} is gone") from error
             raise local_error(error, self.relative(name)) from error
 
     def names(self):
-        """All that are in use here, as a set."""
+        """Return the set of all names in the folder."""
         try:
             return set(os.listdir(self.path if self._fd is None or os.listdir not in os.supports_fd
                                   else self._fd))
@@ -169,7 +169,7 @@ class Folder:
             raise local_error(error, self.path) from error
 
     def entries(self, most):
-        """Return [(name, whether it is a folder and no link to one)] of at most `most` names."""
+        """Return [(name, is it a folder)] of at most `most` names; links are not followed."""
         try:
             with os.scandir(self.path if self._fd is None else self._fd) as found:
                 return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in islice(found, most)]
@@ -177,7 +177,7 @@ class Folder:
             raise local_error(error, self.path) from error
 
     def stat(self, name):
-        """The name's own os.stat_result (a link is not followed), or None if it is free."""
+        """Return the name's os.stat_result, without following a link, or None if it is not in use."""
         try:
             return os.stat(self._at(name), follow_symlinks=False, **self._dir())
         except FileNotFoundError:
@@ -186,12 +186,12 @@ class Folder:
             raise local_error(error, self.relative(name)) from error
 
     def is_another(self, status, device, inode):
-        """Whether the file of this os.stat_result is surely not the one with that inode."""
+        """Return whether the file with this os.stat_result certainly has another inode than this."""
         return (status.st_dev == device and status.st_ino != inode
                 and file_system(self.path) in _KEEP_INODES)
 
     def remove(self, name):
-        """Unlink the name; False if there was none."""
+        """Unlink the name; return False if it did not exist."""
         try:
             os.unlink(self._at(name), **self._dir())
         except FileNotFoundError:
@@ -203,9 +203,9 @@ class Folder:
     def rename(self, old, new, spare_empty=False):
         """Give a file a new name, exclusively. Raise NameTaken if the new name is in use.
 
-        By link and unlink, which cannot overwrite; where there are no hard links (FAT,
-        Android), by an exclusive empty file that the rename then replaces. A crash between
-        those two leaves the empty file: `spare_empty` says that one there is ours.
+        Done by link and unlink, which cannot overwrite; without hard links (FAT, Android), by
+        creating an empty file exclusively and renaming over it. A crash between the two leaves
+        the empty file; `spare_empty` says that an existing empty file is ours.
         """
         try:
             self._link(old, new)
@@ -215,24 +215,24 @@ class Folder:
         return self.drop(old, new) or self.sync_names(new)
 
     def replace(self, old, new):
-        """Give a file a new name in place of the file that has it, which must be ours."""
+        """Rename a file over another one, which must be ours."""
         self._move(os.replace, old, new)
         return self.sync_names(new)
 
     def drop(self, old, new):
-        """Remove the name `old` of the file that is named `new` by now."""
+        """Remove the name `old` of a file that is also named `new`."""
         try:
             self.remove(old)
         except LocalError as error:
-            return "%s; it stays beside %s, and is the same file" % (error, self.relative(new))
+            return f"{error}; it stays beside {self.relative(new)}, and is the same file"
         return None
 
     def sync_names(self, name):
-        """Make the folder's names durable, with the one that a file has just been given."""
+        """Make the folder's names durable, among them the new `name` of a file."""
         try:
             self.sync()
         except LocalError as error:
-            return "%s; a power cut may take the name %s" % (error, self.relative(name))
+            return f"{error}; a power cut may remove the name {self.relative(name)}"
         return None
 
     def _link(self, old, new):
@@ -242,7 +242,7 @@ class Folder:
         try:
             os.link(self._at(old), self._at(new), **self._both(), **options)
         except FileExistsError:
-            if not self._is_same(old, new):     # a crash came after the link, or NFS did it twice
+            if not self._is_same(old, new):     # linked before a crash, or twice by NFS
                 raise
 
     def _is_same(self, one, other):
@@ -250,7 +250,7 @@ class Folder:
         return None not in found and os.path.samestat(*found)
 
     def _rename_otherwise(self, old, new, spare_empty, refusal):
-        """Rename a file that cannot be linked, or raise what the refusal of that means."""
+        """Rename a file that could not be linked, or raise our exception for that refusal."""
         if refusal.errno in _NO_WAY or refusal.errno == errno.EEXIST and (
                 not spare_empty or self._has_links(old)):
             raise local_error(refusal, self.relative(new)) from refusal
@@ -270,7 +270,7 @@ class Folder:
         return True
 
     def _rename_without_links(self, old, new):
-        if os.name != "nt":     # there, a rename never replaces
+        if os.name != "nt":     # on Windows, a rename never replaces
             os.close(self.create(new))
         try:
             self._move(os.rename, old, new)
@@ -291,7 +291,7 @@ class Folder:
         return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == 0
 
     def sync(self):
-        """Make the folder's names durable, where the platform can."""
+        """Make the folder's names durable, if the platform can."""
         if self._fd is not None:
             try:
                 os.fsync(self._fd)
@@ -300,7 +300,7 @@ class Folder:
                     raise local_error(error, self.path) from error
 
     def _at(self, name):
-        if name in ("", ".", "..") or "/" in name:      # no record may lead out of here
+        if name in ("", ".", "..") or "/" in name:      # a record must not lead out of the folder
             raise OSError(errno.EINVAL, "not a plain name")
         return name if _HAS_DIR_FD else os.path.join(self.path, name)
 

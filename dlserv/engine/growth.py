@@ -1,32 +1,33 @@
-"""How many connections a download has: as many as pay.
+"""Choose the number of connections of a download: as many as increase the speed.
 
-A connection beside the first costs processor time on both sides, and brings nothing on a
-line that one fills. So the number is doubled while each doubling brings a tenth more speed,
-and goes back by one that did not. Because the speed rises by itself at first, what is left
-is then compared with fewer: if those are as fast, they are enough. Pure, but for the clock.
+A further connection costs processor time on both sides, and gains nothing if one fills the
+line. So the number is doubled while each doubling brings a tenth more speed, and the last,
+useless doubling is undone. Since the speed rises by itself at first, the result is then
+compared with fewer connections, which are kept if they are as fast. Pure: the caller passes
+the time.
 """
 
 GROWING, FULL, FEWER, RESTING = "growing", "full", "fewer", "resting"
 
 
 class Growth:
-    """`target` connections are wanted. `look` follows the download and changes that.
+    """The wanted number of connections, `target`, which `look` adjusts to the measured speed.
 
-    `known` is what a `look` has returned in an earlier download from the same host, or None.
+    `known` is the result of `look` in an earlier download from the same host, or None.
     """
 
-    GROW_AFTER = 0.04       # seconds of full speed before the number may be doubled
-    JUDGE_AFTER = 0.4       # seconds until it is believed that a doubling did not pay
-    SETTLE, WINDOW = 0.2, 0.8   # seconds after a change until the speed is measured, and for how long
-    PAYS = 1.1              # the factor that more connections must bring to count as paying
-    WORTH = 2.5             # seconds that the download must still take for a comparison to be worth it
-    REVIEW = 30.0           # seconds until it is seen again whether the number is right
+    GROW_AFTER = 0.04       # seconds of measuring before the number may be doubled
+    JUDGE_AFTER = 0.4       # seconds of measuring before a doubling counts as useless
+    SETTLE, WINDOW = 0.2, 0.8   # seconds between a change and the measuring, and of measuring
+    PAYS = 1.1              # the factor in speed from which on more connections are worth it
+    WORTH = 2.5             # seconds; a download with less time left is not compared with fewer
+    REVIEW = 30.0           # seconds until the number is reviewed
 
     def __init__(self, known=None):
         self.target = 1
         self._known, self._phase, self._not_before = known, GROWING, 0.0
         self._few = 1               # connections before the last doubling
-        self._many = 0              # connections that are compared with fewer
+        self._many = 0              # connections that fewer are compared with
         self._speed = 0.0           # bytes/s of the few, or of the many
         self._mark = self._changed = None
 
@@ -36,18 +37,18 @@ class Growth:
         return {GROWING: self.GROW_AFTER / 2, RESTING: 0.5}.get(self._phase, 0.1)
 
     def rest(self, now, seconds):
-        """Leave the number as it is for so long."""
+        """Keep the number for `seconds`."""
         self._phase, self._not_before, self._mark = RESTING, now + seconds, None
 
     def shrink(self, now, alive, seconds):
-        """Go on with those that are left, without another for so long."""
+        """Lower the number by one, to `alive` at most, for `seconds`."""
         self.target = min(max(1, self.target - 1), alive)
         self.rest(now, seconds)
 
     def look(self, now, count, alive, most, left):
-        """Follow a download with `count` bytes here and `left` missing, over `alive` connections of at `most`.
+        """Adjust `target`: `count` bytes are here, `left` missing, `alive` of at `most` connections open.
 
-        Return None, or what was found out: (the connections that pay, whether more may pay).
+        Return None, or the result once it is known: (connections, could more be faster).
         """
         if now < self._not_before:
             return None
@@ -82,7 +83,7 @@ class Growth:
             self.target = min(most, 2 * self._few)
         elif elapsed < self.JUDGE_AFTER:
             return
-        elif speed * self.PAYS < self._speed:       # the line is another one now: see what a doubling brings
+        elif speed * self.PAYS < self._speed:       # the line has become slower: measure again
             self._speed, self._mark = 0.0, (now, count)
         else:
             self._change(now, self._few, FULL)
@@ -107,7 +108,7 @@ class Growth:
         return None
 
     def _judge(self, now, speed, most):
-        """Go on with the fewer connections, and fewer yet, unless the many were faster."""
+        """Keep the fewer connections, and try even fewer, unless the many were faster."""
         if self._speed >= speed * self.PAYS:
             return self._conclude(now, self._many, most)
         if self.target == 1:
@@ -116,7 +117,7 @@ class Growth:
         return self._change(now, self.target // 2, FEWER)
 
     def _measure(self, now, count, alive):
-        """Return the speed of the present connections once it is known, else None."""
+        """Return the speed of the current connections once it is known, else None."""
         if now - self._changed < self.SETTLE or (self._phase == FEWER and alive > self.target):
             return None
         if self._mark is None or self._mark[2] != alive:

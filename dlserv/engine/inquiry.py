@@ -1,8 +1,8 @@
-"""The first answer of an attempt: which source is asked, and where its bytes belong.
+"""Get the first answer of an attempt: choose the source, and decide where its bytes belong.
 
-An answer either goes on with the bytes on disk, which continuity.py decides, or begins the
-file. Only one that begins it is looked at for being a web page in the file's place: a part
-of the file is one whatever its label says.
+An answer either continues the bytes on disk, which continuity.py checks, or begins the file.
+Only an answer that begins the file can be refused as a web page; the media type of a part
+does not matter.
 """
 
 from .. import urls
@@ -14,17 +14,17 @@ from .sources import decisive
 
 
 class Inquiry:
-    """Asks the sources in turn until one has an answer for the first missing byte of `file`."""
+    """Asks the sources in turn for the first missing byte of `file`, an Unfinished."""
 
     def __init__(self, file, sources, options, stop, note):
         self._file, self._sources, self._options = file, sources, options
         self._stop, self._note = stop, note
 
     def ask(self):
-        """Return (an Answer whose body belongs at the first missing byte, its Source).
+        """Return (Answer, Source); the body of the Answer begins at the first missing byte.
 
-        Raise Changed if the bytes on disk are not of the file, Temporary or Permanent if no
-        source has an answer.
+        Raise Changed if the bytes on disk are of another file, Temporary or Permanent if no
+        source delivers.
         """
         refusals = []
         for source in self._sources.in_order():
@@ -38,10 +38,11 @@ class Inquiry:
                 self._sources.refused(source, refusal)
                 if len(self._sources.all) > 1:
                     self._note("warning", f"{source.name}: {refusal}")
-        raise decisive(refusals or [Permanent(self._sources.all[0].banned or "there is nowhere left to ask")])
+        raise decisive(refusals
+                       or [Permanent(self._sources.all[0].banned or "no source of the file is left")])
 
     def _is_main(self, source):
-        """Return whether this source's word is the truth; another is left out if it differs."""
+        """Return whether this source decides what the file is; any other is dropped if it differs."""
         return source.is_main or self._sources.alone
 
     def _is_own(self, source):
@@ -52,7 +53,7 @@ class Inquiry:
         start, end = self._file.segments.first_hole
         first = continuity.overlap_start(self._file.part, start, source.asserts)
         if first is None:
-            self._disagree(source, "the bytes on disk cannot show that the server goes on behind them")
+            self._disagree(source, "the bytes on disk cannot show that the server's bytes continue them")
         if end is not None:
             end = min(end + SEAM, self._file.resource.total)
         answer, length = self._answer(source, client, first, end)
@@ -67,9 +68,9 @@ class Inquiry:
     # -- asking ------------------------------------------------------------------------
 
     def _answer(self, source, client, first, end):
-        """Return (an Answer, the length of the range it was asked for).
+        """Return (Answer, bytes of the requested range).
 
-        Where its head says too little, more than the overlap is compared before.
+        If the heads cannot identify the file, more than the overlap is compared first.
         """
         known, own = self._file.resource, self._is_own(source)
         length = first and (end or known.total) - first
@@ -89,15 +90,12 @@ class Inquiry:
                              if_range=known.validator if own and self._file.segments.count else None)
         if (own and first and answer.status == 200 and known.ranges
                 and continuity.vouches(answer.resource, known)):
-            answer.stream.close()       # some servers have ranges, but not with If-Range
+            answer.stream.close()       # some servers ignore Range if there is an If-Range
             answer = source.open(client, start=first, end=end)
         return answer
 
     def _compare_beginning(self, source, client):
-        """Compare the first bytes as well, for the head alone tells too little; return None.
-
-        Return the Answer if it is the whole file.
-        """
+        """Compare the first bytes of the file too. Return the Answer if it is the whole file, else None."""
         answer = source.open(client, start=0, end=OVERLAP)
         if answer.status == 200:
             return answer
@@ -111,7 +109,7 @@ class Inquiry:
         return None
 
     def _compare_end(self, source, client, found):
-        """Compare the end of the file on another server, if it is on disk; else its date decides."""
+        """Compare the end of the file on another server if it is on disk; else compare the dates."""
         known = self._file.resource
         last = max(0, known.total - OVERLAP)
         if self._file.segments.here(last) == known.total - last:
@@ -127,7 +125,10 @@ class Inquiry:
     # -- using what came -----------------------------------------------------------------
 
     def _use(self, source, answer, first, start, length):
-        """See that the answer to a range of this length continues the bytes at `start`, or begin with it."""
+        """Check that the answer continues the bytes at `start`, or begin the file with it.
+
+        `first` is the start of the requested range and `length` its bytes.
+        """
         begins = not self._file.segments.count
         if begins or answer.status == 200:
             self._check_is_file(source, answer)
@@ -139,7 +140,7 @@ class Inquiry:
             self._go_on(source, answer, first, start)
 
     def _take_whole(self, source, answer, length):
-        """Begin with a whole file that came where a part was asked for, unless it may be that part."""
+        """Begin the file with a 200 that answers a range, unless the 200 may be just that range."""
         found, known = answer.resource, self._file.resource
         same = continuity.vouches(found, known)
         if found.total is None or found.total != known.total and (same or found.total == length):
@@ -160,7 +161,7 @@ class Inquiry:
             self._begin_again(source, answer, f"{file.part.name} is another file now")
 
     def _learn(self, source, answer, first):
-        """Let later attempts ask for what has proved itself."""
+        """Record what the answer has shown about the source, for later attempts."""
         known = self._file.resource
         if not self._is_own(source):
             self._file.adopt(source, answer.resource)
@@ -168,8 +169,8 @@ class Inquiry:
         if answer.status == 206 and not known.ranges:
             self._file.adopt(source, known._replace(ranges=True))
         if first and not continuity.names_version(known):
-            self._note("warning", "the server names no version of the file; going on because its size and"
-                                  " the bytes at both ends of what is here are the same")
+            self._note("warning", "the server names no version of the file; resuming because the size and"
+                                  " the bytes at both ends of the part on disk are the same")
 
     def _begin_again(self, source, answer, reason):
         if not self._is_main(source):

@@ -1,14 +1,14 @@
-"""How a source gets to deliver ranges beside the first answer: its bytes are compared before."""
+"""Compare a source's bytes with the file before it may deliver further ranges."""
 
 from ..errors import Changed, Permanent, Temporary, TransferError
 from . import continuity
 
 
 class Introduction:
-    """Lets sources deliver ranges beside the first answer, once their bytes proved to be the file's.
+    """Compares sources with `file`, an Unfinished, so that they can deliver ranges of it.
 
-    `file` is the Unfinished. The end of the file, which a mirror is compared by, is fetched
-    from the source that the file was found at, once.
+    A mirror's end of the file is compared too; the file's own end is fetched from its first
+    source, once.
     """
 
     def __init__(self, file, sources):
@@ -17,18 +17,19 @@ class Introduction:
 
     @property
     def is_possible(self):
-        """Whether there are bytes on disk to compare with."""
+        """True if enough bytes are on disk to compare with."""
         self._possible = self._possible or any(self._range_for(source) for source in self._sources.all)
         return self._possible
 
     def introduce(self, source, client):
         """Compare the source's bytes with those on disk, and a mirror's end with the file's.
 
-        Raise Changed if they differ, for a mirror Permanent; Temporary if that cannot be told yet.
+        Raise Changed if they differ, for a mirror Permanent; Temporary if too few bytes are
+        here to compare.
         """
         where = self._range_for(source)
         if where is None:
-            raise Temporary("too little is here yet to compare its bytes with")
+            raise Temporary("too few bytes are on disk yet to compare its bytes with")
         own = source is self._origin
         try:
             found = self._compare(source, client, where)
@@ -48,7 +49,7 @@ class Introduction:
         return self._sources.find(self._file.source)
 
     def _compare(self, source, client, where, expected=None):
-        """Return the Resource of the answer for the range; its bytes must be as expected, or as on disk."""
+        """Fetch a range; return its Resource. Raise Changed unless its bytes are as expected or on disk."""
         found, data = self._fetch(source, client, *where)
         if data != (expected or self._file.part.read(where[1] - where[0], where[0])):
             raise Changed(continuity.OTHER_BYTES)
@@ -70,15 +71,15 @@ class Introduction:
         if end is not None:
             self._compare(source, client, where, end)
         elif not continuity.told_same(found, self._file.resource):
-            raise Temporary("nothing is here yet to compare its end with")
+            raise Temporary("the end of the file is not here yet to compare its end with")
 
     def _end_of_file(self, client, start, end):
-        """Return the last bytes of the file, or None if they can be had from nowhere now."""
+        """Return the last bytes of the file, from disk or the first source, or None if unavailable."""
         if self._end is None and self._file.segments.here(start) >= end - start:
             self._end = self._file.part.read(end - start, start)
         if self._end is None and self._origin is not None:
             try:
                 self._end = self._fetch(self._origin, client, start, end)[1]
             except TransferError:
-                return None     # its own connections meet that too, and tell it
+                return None     # connections to that source report the same error
         return self._end

@@ -6,12 +6,12 @@ from collections import deque
 
 
 class Meter:
-    """Speed over a sliding window, from a byte count that only grows.
+    """The speed over a sliding window, from a byte count that only grows.
 
     Thread-safe. Call `sample` or `speed` about once a second to keep the window exact.
     """
 
-    WINDOW = 5.0        # seconds: smooth enough to read, quick enough to believe
+    WINDOW = 5.0        # seconds; smooth enough to read, quick enough to follow changes
     SPACING = 0.2       # least seconds between samples
 
     def __init__(self, count=0, clock=time.monotonic):
@@ -38,34 +38,34 @@ class Meter:
 
 
 class SpeedHistory:
-    """The speed of the last ten minutes, from a byte count that only grows; one value for `EVERY` seconds.
+    """The speeds of the last ten minutes, from a byte count that only grows.
 
-    Call `note` when bytes begin to come, about once a second while they do, and when they end.
+    Call `note` when bytes begin to arrive, about once a second while they do, and at their end.
     The caller holds a lock.
     """
 
-    EVERY = 2
-    LENGTH = 300
+    EVERY = 2           # seconds per value
+    LENGTH = 300        # values
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self._samples = deque([(clock(), 0)], maxlen=2 * self.LENGTH)
 
     def note(self, count):
-        """Note that `count` bytes have come by now."""
+        """Record that `count` bytes have arrived so far."""
         now, samples = self._clock(), self._samples
         if len(samples) > 1 and now - samples[-2][0] < self.EVERY:
             samples.pop()
         samples.append((now, count))
 
     def speeds(self):
-        """Return LENGTH speeds in bytes a second, the oldest first."""
+        """Return LENGTH speeds in bytes/s, oldest first."""
         end = self._clock() // self.EVERY * self.EVERY
         counts = self._counts_at(end - step * self.EVERY for step in range(self.LENGTH, -1, -1))
         return [round((after - before) / self.EVERY) for before, after in zip(counts, counts[1:])]
 
     def _counts_at(self, times):
-        """Return the count at each of these rising times, interpolated between two samples."""
+        """Return the counts at these ascending times, interpolated between samples."""
         counts, following = [], iter(self._samples)
         (then, before), after = next(following), next(following, None)
         for moment in times:
@@ -77,28 +77,28 @@ class SpeedHistory:
 
 
 class Pace:
-    """The speed of one connection, without the time that a limit made it wait."""
+    """The speed of one connection, not counting the time that it waited for a rate limit."""
 
     STANDSTILL = 3.0    # seconds without a byte until the connection counts as stalled
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self.count, self._busy = 0, 0.0
-        self.held = False       # a limit, not the server, sets the speed
+        self.held = False       # the rate limit, not the server, determines the speed
         self.rest()
 
     def rest(self):
-        """Start the window again: the time since the last byte does not count."""
+        """Start a new window, because the time since the last byte does not count."""
         self._last = self._window = self._clock()
         self._window_count = 0
 
     def waited(self, seconds):
-        """Take the seconds that a limit imposed out of the window."""
+        """Exclude seconds spent waiting for the rate limit from the window."""
         self._window += seconds
         self.held = False
 
     def moved(self, count, over):
-        """Record `count` bytes; return the bytes/s of a window of `over` seconds once it is full, else None."""
+        """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full, else None."""
         now = self._clock()
         self._busy += now - self._last
         self._last = now
@@ -112,7 +112,7 @@ class Pace:
 
     @property
     def speed(self):
-        """Bytes/s while bytes were moving; None before the first."""
+        """Bytes/s while bytes were moving, None before the first."""
         return self.count / self._busy if self.count and self._busy else None
 
     def seconds_for(self, count):

@@ -1,7 +1,7 @@
-"""The `.part` file: where bytes live until the file is whole.
+"""The `.part` file, which holds the bytes until the file is complete.
 
-Written at offsets, by several threads if need be; synced; then published under its
-final name without ever replacing anything.
+Several threads may write to it at different offsets. It is flushed, and then published under
+its final name without replacing another file.
 """
 
 import errno
@@ -18,19 +18,19 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 class Identity(namedtuple("Identity", "device inode size mtime_ns")):
-    """What tells whether a file is still the one that was written."""
+    """The attributes by which a file is recognised as the one that was written."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, status):
-        """From an os.stat_result."""
+        """Return the Identity in an os.stat_result."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def matches(self, status):
-        """Whether the file of this os.stat_result is it, unchanged.
+        """Return whether the file with this os.stat_result is the same, unchanged.
 
-        FAT invents inode numbers and keeps times to two seconds, so size and time decide.
+        FAT invents inode numbers and stores times in steps of two seconds, so size and time decide.
         """
         return (stat.S_ISREG(status.st_mode) and status.st_size == self.size
                 and abs(status.st_mtime_ns - self.mtime_ns) <= 2 * 10 ** 9)
@@ -39,41 +39,41 @@ class Identity(namedtuple("Identity", "device inode size mtime_ns")):
 class PartFile:
     """An open part file in a Folder. Every method may raise NoSpace or Unwritable.
 
-    `has_failed` says that bytes may be lost that were written since the last good flush: the
-    disk failed, or a flush did, after which the kernel takes the pages that it could not
-    write for clean. No later flush succeeds then; what was flushed before counts.
+    `has_failed` says that bytes written since the last successful flush may be lost: the disk
+    or a flush failed, and after a failed flush the kernel marks the unwritten pages clean.
+    Every later flush is refused then; only bytes flushed before count.
     """
 
     def __init__(self, folder, name, fd, named=True):
         self.folder, self.name, self._fd, self.named = folder, name, fd, named
         self.has_failed, self._flushing = False, threading.Lock()
-        # Held while the descriptor is closed, copied, sought or written: the kernel writes to a
-        # file for one thread at a time, and the others would spin meanwhile.
+        # Held while the descriptor is closed, duplicated, sought or written: the kernel writes to
+        # a file for one thread at a time, and the others would spin meanwhile.
         self.lock = threading.Lock()
         status = os.fstat(fd)
         self.node = status.st_dev, status.st_ino
 
     @classmethod
     def create(cls, folder, name):
-        """A new one. Raises NameTaken if a file of that name is there."""
+        """Create a part file. Raise NameTaken if the name is in use."""
         return cls(folder, name, folder.create(name))
 
     @classmethod
     def unnamed(cls, folder, name):
-        """One that is nowhere to be seen until it is published, or None where that is impossible."""
+        """Create a part file without a name, or return None if the system has no such files."""
         fd = folder.create_unnamed()
         return None if fd is None else cls(folder, name, fd, named=False)
 
     @classmethod
     def reopen(cls, folder, name):
-        """The one that is there, or None."""
+        """Open an existing part file, or return None."""
         status = folder.stat(name)
         if status is None:
             return None
         return cls(folder, name, folder.open(name, write=True))
 
     def local_error(self, error):
-        """Return our exception for an OSError that hit this file."""
+        """Return our exception for an OSError of this file; set `has_failed` if bytes may be lost."""
         self.has_failed = self.has_failed or error.errno in LOSSES
         return local_error(error, self.folder.relative(self.name))
 
@@ -85,7 +85,7 @@ class PartFile:
         return os.fstat(self._fd).st_size
 
     def write(self, view, offset):
-        """All of the buffer at the offset."""
+        """Write the whole buffer at the offset."""
         view = memoryview(view)
         try:
             with self.lock:
@@ -96,7 +96,7 @@ class PartFile:
             raise self.local_error(error) from error
 
     def read(self, count, offset):
-        """Up to `count` bytes from the offset."""
+        """Return up to `count` bytes from the offset."""
         try:
             return self._pread(count, offset)
         except OSError as error:
@@ -116,23 +116,23 @@ class PartFile:
             return os.read(self._fd, count)
 
     def truncate(self, size=0):
-        """Cut or extend the file; an extension takes no room yet."""
+        """Cut or extend the file; an extension takes no space on disk."""
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
             raise self.local_error(error) from error
 
     def flush(self):
-        """Return when the bytes written so far survive a power cut; for any thread.
+        """Make the bytes written so far survive a power cut; any thread may call it.
 
-        They do not count on a disk that was unmounted lazily or a folder that was moved away,
-        for the next attempt finds another one in its place.
+        Raise Unavailable if the disk was unmounted lazily or the folder moved away, because the
+        next attempt would not find them.
         """
         with self.lock:
             if self._fd is None:
                 return
             try:
-                copy = os.dup(self._fd)     # its owner may close ours meanwhile
+                copy = os.dup(self._fd)     # the owner may close the original during the flush
             except OSError as error:
                 raise self.local_error(error) from error
         try:
@@ -145,14 +145,14 @@ class PartFile:
             os.close(copy)
 
     def sync(self):
-        """Return when bytes, size and times survive a power cut; for the owner alone."""
+        """Make bytes, size and times survive a power cut; only the owner may call it."""
         self._sync(os.fsync, self._fd)
 
     def _sync(self, call, fd):
-        with self._flushing:    # the kernel tells of a failure once, whichever thread asks first
+        with self._flushing:    # the kernel reports a failure once, to the first thread that asks
             if self.has_failed:
-                raise Unavailable("%s: the disk failed; bytes that it took may be lost"
-                                  % self.folder.relative(self.name))
+                raise Unavailable(f"{self.folder.relative(self.name)}: the disk failed; "
+                                  "bytes written to it may be lost")
             try:
                 call(fd)
             except OSError as error:
@@ -161,22 +161,22 @@ class PartFile:
                     raise self.local_error(error) from error
 
     def stamp(self, modified):
-        """Set the modification time, epoch seconds; None leaves it."""
+        """Set the modification time in epoch seconds; None leaves it unchanged."""
         if modified is not None and 0 <= modified < 2 ** 33:
             try:
                 os.utime(self._fd if os.utime in os.supports_fd else self._path(), (modified, modified))
             except OSError:
-                pass    # a file system without times still holds the right bytes
+                pass    # the bytes are right even if the file system has no times
 
     def identity(self):
         return Identity.of(os.fstat(self._fd))
 
     def publish(self, name, spare_empty=False, replace=False):
-        """Give the file its final name, durably. Return a sentence about what failed behind that, or None.
+        """Give the file its final name; return None or a sentence about a failure after that.
 
-        Raise NameTaken if the name is in use, Unavailable if the file is gone.
+        Raise NameTaken if the name is in use, Unavailable if the part file is gone.
         """
-        if os.name == "nt":     # an open file cannot be renamed there
+        if os.name == "nt":     # Windows cannot rename an open file
             self.close()
         if not self.named:
             return self.folder.name(self._fd, name)
@@ -188,7 +188,7 @@ class PartFile:
         return self.folder.rename(self.name, name, spare_empty)
 
     def take_name(self, name):
-        """Become a part file that can be seen, for where the unnamed can be given no name (Android)."""
+        """Copy an unnamed file to a named part file, because the system cannot name it (Android)."""
         status, data = os.fstat(self._fd), self.read(self.size, 0)
         fd = self.folder.create(name)
         self.close()
@@ -203,7 +203,7 @@ class PartFile:
                 fd, self._fd = self._fd, None
                 try:
                     os.close(fd)
-                except OSError:     # NFS, of bytes that were not flushed
+                except OSError:     # NFS reports failed writes here
                     self.has_failed = True
 
     def _path(self):

@@ -1,15 +1,15 @@
-"""The checksums that a file must have: the task's, and those that its server tells."""
+"""The checksums that a file must match: the task's and the server's."""
 
 from ..errors import WrongBytes
 from .checksum import Checksum, Verifier, is_available
 
 
 class Promises:
-    """What an Unfinished must hash to, and the hashing beside its download.
+    """The checksums of an Unfinished, and the Verifier that hashes it during the download.
 
-    `given` is the task's checksum as "sha-256=<hex>", or None; it may change meanwhile.
-    `always` asks for the SHA-256 even if nobody promised one; `note(level, text)` writes
-    into the task's log.
+    `given` is the task's checksum as "sha-256=<hex>", or None; it may change at any time.
+    `always` requests the SHA-256 even if none is promised; `note(level, text)` writes to the
+    task's log.
     """
 
     def __init__(self, file, given, always, note):
@@ -17,7 +17,7 @@ class Promises:
         self._verifier = None
 
     def follow(self):
-        """Hash beside the download what arrives in order."""
+        """Start a Verifier during the download, unless one for these algorithms is running."""
         if self._verifier is not None and not set(self._algorithms()) <= self._verifier.algorithms:
             self.drop()
         if self._verifier is None:
@@ -26,27 +26,27 @@ class Promises:
                                       file.resource.total)
 
     def drop(self):
-        """Forget what was hashed so far."""
+        """Stop the Verifier and forget its hashes."""
         if self._verifier is not None:
             self._verifier.stop()
             self._verifier = None
 
     def are_kept_by(self, checksum):
-        """Return whether a file with this checksum, or None, needs no hashing."""
+        """Return whether a known checksum, or None, satisfies all promises, so that no hashing is needed."""
         return checksum is not None and all(str(each) == checksum for each in self._promises())
 
     def verify(self, stop):
-        """Return the checksum to be known by, or None. Raise WrongBytes unless all promises are kept."""
+        """Return the checksum to record, or None. Raise WrongBytes unless all promises are kept."""
         self.follow()
         found = self._verifier.finish(self._file.segments.total, stop)
         self._verifier = None
         promises = self._promises()
-        if not {each.algorithm for each in promises} <= set(found):     # one has come meanwhile
+        if not {each.algorithm for each in promises} <= set(found):     # `given` has changed meanwhile
             return self.verify(stop)
         for promise in promises:
             if found[promise.algorithm] != promise:
-                raise WrongBytes("the checksum does not match: expected %s, found %s"
-                                 % (promise, found[promise.algorithm]))
+                raise WrongBytes(f"the checksum does not match: expected {promise}, "
+                                 f"found {found[promise.algorithm]}")
         self._check_hint(found)
         return next((str(found[name]) for name in ("sha-256",) + tuple(found) if name in found), None)
 
@@ -57,11 +57,11 @@ class Promises:
         return dict.fromkeys(wanted + ["sha-256"] * self._always)
 
     def _check_hint(self, found):
-        """Say so if the file is not what Content-MD5 told, which is often wrong."""
+        """Warn if the file does not match its Content-MD5, which is often wrong."""
         told = self._file.resource.content_md5
         if told and "md5" in found and str(found["md5"]) != told:
-            self._note("warning", "the server's Content-MD5 is of other bytes: expected %s, found %s"
-                       % (told, found["md5"]))
+            self._note("warning", f"the server's Content-MD5 does not match the file: expected {told}, "
+                                  f"found {found['md5']}")
 
     def _promises(self):
         told = [self.given, self._file.resource.digest]

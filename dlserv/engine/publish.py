@@ -1,7 +1,7 @@
-"""From the first bytes to the final name: the part file's making, and its publishing.
+"""Choose names, create the part file, and publish it under its final name.
 
-The names are told to the observer before anything is made or renamed, so a crash at any
-point leaves nothing behind that the next attempt does not recognise.
+The observer stores the names before anything is created or renamed, so that after a crash at
+any point the next attempt recognises whatever is on disk.
 """
 
 import itertools
@@ -12,14 +12,14 @@ from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
 from .partfile import Identity, PartFile
 
-MANY = 8        # taken names after which the whole folder is looked at
+MANY = 8        # names in use after which the whole folder is listed
 
 
 def choose_name(option, resource, task_url=None):
-    """Return what to call the file: a safe name.
+    """Return a safe name for the file.
 
-    `task_url` is the task's own URL where the resource is of a mirror: that one's names are not
-    the task's, unless the URL has none.
+    `task_url` is the task's own URL if the resource is from a mirror; the mirror's names are
+    used only if that URL has none.
     """
     own, disposition = urls.file_name(task_url or ""), resource.disposition
     if own.strip(". "):
@@ -30,14 +30,14 @@ def choose_name(option, resource, task_url=None):
 
 
 def free_names(folder, name, overwrite, previous=None):
-    """Yield those of name, name (1), name (2), … that no file has, or only the one to be replaced.
+    """Yield the free ones of name, name (1), name (2), …, or the name of the file to be replaced.
 
-    They are cut to what the folder's file system takes. Raise Permanent at the first that is
-    taken, if `overwrite` is "never", and NameTooLong.
+    They are cut to the folder's `longest`. Raise Permanent at the first name in use if
+    `overwrite` is "never"; NameTooLong.
     """
     taken = ()
     for number in itertools.count():
-        if number == MANY:      # asking for each of a thousand would take its time
+        if number == MANY:      # a thousand calls of stat would be slow
             taken = folder.names()
         candidate = filename.numbered(name, number, folder.longest)
         if candidate in taken and previous is None:
@@ -46,20 +46,20 @@ def free_names(folder, name, overwrite, previous=None):
         if found is None or is_previous(folder, previous, candidate, found):
             yield candidate
         elif overwrite == "never":
-            raise Permanent("a file named %s is there already" % folder.relative(candidate), word="exists")
+            raise Permanent(f"a file named {folder.relative(candidate)} is there already", word="exists")
 
 
 def is_previous(folder, previous, name, status):
-    """Return True if this is the file, unchanged, that a restart is to replace."""
+    """Return True if this is the unchanged file that a restart replaces."""
     return (previous is not None and name == previous.name and previous.identity.matches(status)
             and not folder.is_another(status, *previous.identity[:2]))
 
 
 def make_part(folder, new_names, announce, at_hand):
-    """Return (a new PartFile, the target it is for) under the first names that are free.
+    """Return (a new PartFile, its target) under the first free names.
 
     `new_names()` returns an iterator of targets. `announce(part, target)` is called before the
-    file is made, `announce(None, None)` if it could not be; it raises NameTaken for a part of
+    file is created, `announce(None, None)` if that failed; it raises NameTaken for the part of
     another task. If all bytes are `at_hand`, a file without a name is used where the file
     system has such files, and nothing is announced.
     """
@@ -90,13 +90,12 @@ def _make_part(folder, names, announce, at_hand):
 
 
 def publish(part, target, names, announce, interrupted=False, previous=None):
-    """Give the whole file its final name, `target` or the next of `names`.
+    """Give the complete file its final name, `target` or the next of `names`.
 
-    Return (the name, a sentence about what could not be done behind that or None).
-    `announce(target, identity)` stores what is about to happen and returns a function that
-    waits until that is durable. `interrupted` says that a crash came in an earlier try, so
-    an empty file under the name is ours. Where a part without a name can be given none, it
-    takes that of a part file first.
+    Return (name, None or a sentence about a failure after that). `announce(target, identity)`
+    stores the intention and returns a function that waits until it is durable. `interrupted`
+    says that a crash ended an earlier try, so that an empty file under the name is ours. If
+    an unnamed part cannot be named directly, it is copied to a named part file first.
     """
     folder, linkless = part.folder, False
     while True:
@@ -123,9 +122,9 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
 
 
 def recover(folder, part, target, identity):
-    """Return (the Identity of the file that has its name although a crash came, a sentence or None).
+    """Return (Identity, None or a sentence) of a file that got its name before a crash.
 
-    Return (None, None) if the crash came before the file had its name.
+    Return (None, None) if the crash came first. The sentence is about a failure after the naming.
     """
     found, rest = folder.stat(target), folder.stat(part)
     if found is None or not identity.matches(found) or folder.is_another(found, *identity[:2]):
@@ -134,5 +133,5 @@ def recover(folder, part, target, identity):
     if rest is not None:
         if not os.path.samestat(rest, found):
             return None, None
-        remark = folder.drop(part, target)      # the crash came between link and unlink
+        remark = folder.drop(part, target)      # the crash was between link and unlink
     return Identity.of(found), remark or folder.sync_names(target)

@@ -5,32 +5,31 @@ import time
 
 
 class TokenBucket:
-    """At most `rate` bytes/s (0 is no limit), shared fairly among the threads that take.
+    """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
-    A thread reserves the next free stretch of time and waits for the middle of it, or until
-    AHEAD before its end, so threads are served in turn, none polls, and the total is off by
-    AHEAD at most. Stretches are longer where many threads take, under all the limits that
-    have the same root: each costs a thread a wake-up. Any thread may change the rate at any
-    time.
+    A thread reserves the next free interval of time and waits until its middle, or until AHEAD
+    before its end, so threads are served in turn and the total is off by at most AHEAD. Each
+    interval costs a thread a wake-up, so intervals are longer if many threads take from
+    buckets with the same root. Any thread may change the rate at any time.
     """
 
-    QUANTUM = 0.2       # seconds' worth of bytes that one take returns at most
+    QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most
     AHEAD = 0.1         # seconds' worth of bytes that may be early
-    CROWD = 20          # takers, from which on a take returns more, for up to
-    LONGEST = 1.0       # seconds and
-    LARGEST = 2 ** 17   # bytes, which the buffer of a socket holds
+    CROWD = 20          # threads; if more take, one `take` returns more, at most
+    LONGEST = 1.0       # these seconds' worth of bytes and
+    LARGEST = 2 ** 17   # these bytes, which the buffer of a socket holds
     BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
     SLICE = 0.5         # seconds until a waiting thread checks whether the rate has changed
-    LEAST = 256         # bytes; moving fewer costs more than it brings
+    LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):
         self._rate, self._parent, self._clock = rate, parent, clock
         self._lock = threading.Lock()
-        self._free = clock()        # when the next reservation begins
+        self._free = clock()        # the start of the next interval
         self._waiting = 0
         self._changes = 0
         self._root = parent._root if parent is not None else self
-        self._takers = 0            # of the root: threads that take from it or a bucket below it
+        self._takers = 0            # threads that take from this bucket or one below it; the root's counts
 
     @property
     def rate(self):
@@ -45,11 +44,11 @@ class TokenBucket:
 
     @property
     def limited(self):
-        """Whether this bucket or an ancestor has a limit."""
+        """True if this bucket or an ancestor has a limit."""
         return bool(self._rate) or (self._parent is not None and self._parent.limited)
 
     def take(self, wanted, stop):
-        """Wait, then return how many bytes may be read now, 1 to `wanted`. Raises Stopped."""
+        """Wait; return how many bytes may be read now, 1 to `wanted`. Raise Stopped."""
         if not self.limited:
             return wanted
         self._root._count(1)
@@ -76,7 +75,7 @@ class TokenBucket:
         return wanted
 
     def give_back(self, count):
-        """Give back bytes that were taken and not used."""
+        """Return bytes that were taken and not used."""
         for bucket in self._chain():
             bucket._return(count)
 
@@ -99,13 +98,13 @@ class TokenBucket:
         return wanted
 
     def _most(self):
-        """Return how many bytes all that wait may reserve at a time."""
+        """Return how many bytes all waiting threads together may reserve."""
         seconds = self.QUANTUM * self._root._takers / self.CROWD
         crowded = min(self._rate * min(seconds, self.LONGEST), self.LARGEST)
         return max(self._rate * self.QUANTUM, crowded)
 
     def _wait_for(self, count, stop):
-        """Wait for `count` bytes; return False if the rate changes, because then `count` is stale."""
+        """Wait for `count` bytes; return False if the rate changes, which makes `count` stale."""
         with self._lock:
             if not self._rate:
                 return True

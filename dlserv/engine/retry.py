@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from ..net.host_limits import LONGEST_RETRY_AFTER
 
-LONGEST_WAIT = 600.0            # seconds of backoff at most
+LONGEST_WAIT = 600.0            # seconds of backoff, before jitter
 
 
 class Policy(namedtuple("Policy", "retries wait")):
@@ -16,8 +16,8 @@ class Policy(namedtuple("Policy", "retries wait")):
     def delay(self, failures, retry_after=None, chance=random.random):
         """Return the seconds to wait after `failures` failures in a row, or None to give up.
 
-        Exponential backoff with jitter, so that many tasks do not retry at the same moment;
-        never less than the server's Retry-After, up to LONGEST_RETRY_AFTER.
+        Backoff is exponential, with jitter, so that tasks do not all retry at once; the wait is
+        at least the server's Retry-After, cut to LONGEST_RETRY_AFTER.
         """
         if failures > self.retries:
             return None

@@ -1,22 +1,22 @@
-"""Which bytes of a file are here, and which connection fetches which of the rest. Pure.
+"""The map of a file: the bytes on disk, the segments being fetched, and the holes. Pure.
 
-A range is half-open, [start, end). A segment is the range one connection is fetching;
-its `position` moves from start to end as bytes are written. What no segment holds and
-is not here is a hole.
+A range is half-open, [start, end). A segment is the range that one connection fetches; its
+`position` moves from start to end as bytes are written. A hole is neither on disk nor in a
+segment.
 """
 
 import threading
 
-ENDLESS = 2 ** 62       # the end of a file whose size nobody knows
-LEAST = 2 ** 20         # bytes of a segment: below that, asking costs more than it brings
-SLOW = 3.0              # seconds left from which on smaller ones pay too
-LEAST_OF_SLOW = 2 ** 16
+ENDLESS = 2 ** 62       # the end of a file of unknown size
+LEAST = 2 ** 20         # bytes of a segment; a request for fewer costs more than it saves
+SLOW = 3.0              # seconds left above which smaller segments are worth a request too
+LEAST_OF_SLOW = 2 ** 16     # bytes of those
 
 
 class Segment:
-    """A range in the hands of one connection; only that one advances it.
+    """A range that one connection fetches and that only this connection advances.
 
-    `reach` is how far the connection's stream goes, of which `end` may have been cut off.
+    `reach` is the end of the connection's stream; `end` is lower after a split.
     """
 
     __slots__ = ("start", "position", "end", "reach", "owner")
@@ -32,12 +32,12 @@ class Segment:
 
     @property
     def is_endless(self):
-        """True if only the end of its stream tells where it ends."""
+        """True if the segment has no known end but that of its stream."""
         return self.end == ENDLESS
 
 
 class Segments:
-    """The map of one file: ranges that are here, segments under way, holes."""
+    """The map of one file: ranges on disk, segments being fetched, holes. Any thread may use it."""
 
     def __init__(self, total=None, done=()):
         self.total = total
@@ -45,19 +45,19 @@ class Segments:
         self._lock = threading.Lock()
         self._done = merge(done)
         self._active = []
-        self.count = sum(end - start for start, end in self._done)     # bytes that are here
+        self.count = sum(end - start for start, end in self._done)     # bytes on disk
 
     def claim(self, owner=None):
-        """A Segment over the first hole, or None when every byte is here or in hands."""
+        """Return a new Segment over the first hole, or None if there is none."""
         with self._lock:
             hole = next(holes(self._taken(), self._end), None)
             return None if hole is None else self._take(Segment(*hole, owner))
 
     def split(self, owner, seconds_left):
-        """(a Segment taken from the one that would take longest, that one), or (None, None).
+        """Split the segment with the most time left; return (new, split) or (None, None).
 
-        `seconds_left(segment)` is how long it still takes, infinite for one that stands
-        still: of that, everything is taken.
+        `seconds_left(segment)` is infinite for a stalled segment, of which all the rest is
+        taken; of others, half.
         """
         with self._lock:
             victim, middle = self._find_split(seconds_left)
@@ -68,7 +68,7 @@ class Segments:
             return self._take(segment), victim
 
     def has_work(self, seconds_left):
-        """Whether another connection would find something to fetch."""
+        """Return whether another connection would get a segment."""
         with self._lock:
             return (next(holes(self._taken(), self._end), None) is not None
                     or self._find_split(seconds_left)[0] is not None)
@@ -89,7 +89,7 @@ class Segments:
         return segment
 
     def advance(self, segment, count):
-        """Note `count` more bytes of the segment as written; return how many of them counted."""
+        """Record `count` written bytes of the segment; return how many lie within it."""
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
@@ -97,9 +97,9 @@ class Segments:
             return count
 
     def release(self, segment):
-        """Take the segment back; what it has written stays, the rest is a hole again.
+        """End the segment; its written bytes count, the rest becomes a hole.
 
-        If nothing is written, whoever it was split from goes on with it.
+        If nothing was written, the segment that it was split from gets the range back.
         """
         with self._lock:
             self._active.remove(segment)
@@ -115,12 +115,12 @@ class Segments:
                 return
 
     def finish(self, total):
-        """Learn the size of a file of unknown size, now that its end was seen."""
+        """Set the size of a file of unknown size, whose end has been reached."""
         with self._lock:
             self.total = self._end = total
 
     def unbound(self, segment):
-        """Forget the size that was told: the segment goes on behind it. Return False if it ends before."""
+        """Forget the size, because the segment goes on beyond it. Return False if it ends earlier."""
         with self._lock:
             if segment.end != self._end:
                 return False
@@ -129,23 +129,23 @@ class Segments:
             return True
 
     def done(self):
-        """The ranges that are here: a sorted list of (start, end), none touching the next."""
+        """Return the ranges on disk: a sorted list of (start, end), none touching the next."""
         with self._lock:
             return merge(self._done + [(s.start, s.position) for s in self._active])
 
     @property
     def prefix(self):
-        """How far the file is here without a gap from its start."""
+        """Bytes on disk from the file's start without a gap."""
         done = self.done()
         return done[0][1] if done and done[0][0] == 0 else 0
 
     def here(self, position):
-        """Return how many bytes are here from `position` on without a gap."""
+        """Return the number of bytes on disk from `position` without a gap."""
         return next((end - position for start, end in self.done() if start <= position < end), 0)
 
     @property
     def first_hole(self):
-        """(start, end) of the first bytes that are missing; end is None if that is the file's."""
+        """(start, end) of the first missing bytes; `end` is None if it is the end of the file."""
         start, end = next(holes(self.done(), self._end), (self._end, self._end))
         return start, None if end == self._end else end
 
@@ -158,7 +158,7 @@ class Segments:
 
 
 def merge(ranges):
-    """Sorted, without empty ones, with those that touch or overlap made one."""
+    """Return the ranges sorted, without empty ones, and with touching or overlapping ones joined."""
     merged = []
     for start, end in sorted(ranges):
         if start >= end:
@@ -171,7 +171,7 @@ def merge(ranges):
 
 
 def holes(ranges, end):
-    """What the merged ranges leave free of [0, end), in order."""
+    """Yield the parts of [0, end) that the merged ranges leave free, in order."""
     position = 0
     for start, stop in ranges:
         if position < start:
@@ -182,5 +182,5 @@ def holes(ranges, end):
 
 
 def clip(ranges, end):
-    """The merged ranges without what lies at or beyond `end`."""
+    """Return the merged ranges, cut at `end`."""
     return merge((start, min(stop, end)) for start, stop in ranges)

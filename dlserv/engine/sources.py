@@ -1,4 +1,4 @@
-"""Where the bytes of a file come from: its URL and its mirrors, and how each has done."""
+"""The sources of a file, i.e. its URL and its mirrors, and the record of each."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from ..errors import Offline, Permanent, Temporary
 from ..net import http
 from ..net.proxy import choose as choose_proxy
 
-# A link that ran out, where it was found behind a redirect.
+# Statuses of an expired link, if a redirect led to it.
 _EXPIRED = (401, 403, 404, 410)
 
 
@@ -19,7 +19,7 @@ class Opener:
         self._clients = {}
 
     def open(self, url, **ask):
-        """The Answer for the URL."""
+        """Return the Answer for the URL; see http.Client.open."""
         kind = self._kind(url)
         if kind not in self._clients:
             self._clients[kind] = kind(*self._arguments)
@@ -31,7 +31,7 @@ class Opener:
         options, network = self._arguments[:2]
         proxy = choose_proxy(url, options.proxy, network.proxies)
         if url.scheme == "ftp" and proxy is not None and proxy.scheme in ("http", "https"):
-            return http.Client      # such a proxy speaks FTP itself
+            return http.Client      # an HTTP proxy fetches from the FTP server itself
         from ..net import ftp
         return ftp.Client
 
@@ -39,17 +39,17 @@ class Opener:
 class Source:
     """One URL of the file.
 
-    `resource` is what it said of the file, once it was asked; `located` where its last
-    redirect led to, with the cookies of the way there. Credentials belong to the origin of the `main` one.
+    `resource` is its description of the file, None before it has answered; `located` the URL
+    after redirects, None before. Credentials belong to the origin of `main`, the task's URL.
     """
 
     def __init__(self, url, main):
         self.url, self.main, self.is_main, self._origin = url, main, url == main, main.origin
         self.located, self._jar, self.resource = None, None, None
-        self.asserts = url.scheme in ("http", "https")      # it says which bytes it sends; FTP does not
-        self.proven = False         # it was seen to begin where it is asked to, within the same file
-        self.banned = None          # why it is not asked again
-        self.single = False         # its answers differ: one connection at a time
+        self.asserts = url.scheme in ("http", "https")      # its answers state their offsets; FTP's do not
+        self.proven = False         # it was found to send the right bytes of the same file
+        self.banned = None          # the reason why it is not used again
+        self.single = False         # its answers differ: use one connection at a time
         self.failures, self.rests_until = 0, 0.0
         self.active, self.speed = 0, None
 
@@ -59,11 +59,11 @@ class Source:
 
     @property
     def endpoint(self):
-        """The server that it was found at last, as "host:port"."""
+        """The server after redirects, as "host:port"."""
         return (self.located or self.url).endpoint
 
     def open(self, client, **ask):
-        """client.open at where it was found last; the original URL is asked again if that ran out."""
+        """Open the URL of the last redirect, or the original URL again if that has expired."""
         if self.located is not None:
             try:
                 return client.open(self.located, origin=self._origin, jar=self._jar, **ask)
@@ -86,18 +86,18 @@ class Sources:
         self._options, self._network, self._clock = options, network, clock
         self._lock = threading.Lock()
         self.all = [Source(url, urls[0]) for url in dict.fromkeys(urls)]
-        self._apart = False         # none is used beside another
+        self._apart = False         # use one source at a time
 
     def opener(self, stop, extra=False):
-        """Return an Opener of their URLs; `extra` is for a connection beside the first."""
+        """Return an Opener for the URLs; `extra` is true for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)
 
     def known_connections(self):
-        """Return what downloads from the same host have taught about connections, or None; see Growth."""
+        """Return what earlier downloads from the host have learned about connections, or None; see Growth."""
         return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
 
     def learn_connections(self, learned):
-        """Remember that for the next download from the host."""
+        """Store a result of Growth.look for the next download from the host."""
         if self._teaches:
             self._network.hosts.learn_connections(self.all[0].endpoint, learned)
 
@@ -110,16 +110,15 @@ class Sources:
         return next((source for source in self.all if str(source.url) == url), None)
 
     def in_order(self):
-        """Those to be asked for a first answer: who rests comes last, else as they were named."""
+        """Return the usable sources in order: those that rest after a failure come last."""
         now = self._clock()
         return sorted([source for source in self.all if not source.banned],
                       key=lambda source: max(0.0, source.rests_until - now))
 
     def choose(self):
-        """The source that one more connection goes to, or None if none can have it now.
+        """Return the source for one more connection, or None if none can take it now.
 
-        The one that promises most beside the connections it has; who is unknown is taken
-        to be as good as the best.
+        Choose the most speed per connection; an untried source counts as fast as the best.
         """
         with self._lock:
             now = self._clock()
@@ -131,61 +130,61 @@ class Sources:
                 (best if source.speed is None else source.speed) + 1) / (1 + source.active))
 
     def began(self, source):
-        """A connection to it is under way."""
+        """Count a connection to the source that has begun."""
         with self._lock:
             source.active += 1
 
     def ended(self, source, speed):
-        """A connection to it has ended, after moving bytes at `speed` or None."""
+        """Count a connection to the source that has ended; `speed` is in bytes/s, or None."""
         with self._lock:
             source.active -= 1
             if speed is not None:
                 source.speed = speed if source.speed is None else (source.speed + speed) / 2
 
     def failed(self, source):
-        """It did not deliver; it rests for a while."""
+        """Let a source that did not deliver rest for a while."""
         with self._lock:
             source.failures += 1
             rest = min(self.LONGEST_REST, self.REST * 2.0 ** (source.failures - 1))
             source.rests_until = self._clock() + rest
 
     def refused(self, source, error):
-        """It answered with an error: a lasting one is the last word."""
+        """Ban the source after a permanent error, else let it rest."""
         if isinstance(error, Permanent):
             source.banned = str(error)
         else:
             self.failed(source)
 
     def delivered(self, source):
-        """It did."""
+        """Forget the failures of a source that has delivered."""
         source.failures = 0
 
     @property
     def alone(self):
-        """Whether there is no other source left."""
+        """True if at most one source is left."""
         return sum(1 for source in self.all if not source.banned) < 2
 
     @property
     def fresh(self):
-        """Whether there is one that has not failed since it delivered."""
+        """True if a source has not failed since it last delivered."""
         return any(not source.banned and not source.failures for source in self.all)
 
     def forget_proofs(self):
-        """Let each source prove itself again: the file is another one now."""
+        """Require every source to be compared again, because the file has changed."""
         for source in self.all:
             source.proven = False
 
     def separate(self):
-        """Use one connection at a time, and none beside another, from now on."""
+        """Use a single connection to a single source at a time from now on."""
         with self._lock:
             self._apart = True
             for source in self.all:
                 source.single, source.proven = True, False
 
     def demote(self, url):
-        """What came was wrong: let the others be asked before this URL, if it all came from there.
+        """After a checksum failure: try the source of this URL last if it sent everything.
 
-        If several had a share in it, nobody knows whose was wrong; so no more sharing.
+        If several sources sent bytes, it is unknown whose were wrong; use one source at a time.
         """
         with self._lock:
             self._apart = True
@@ -194,9 +193,9 @@ class Sources:
 
 
 def decisive(refusals):
-    """Return the exception that counts of those that all sources met: one that is worth another try, if any.
+    """Return the exception to report if all sources failed: a Temporary one if there is any.
 
-    A source that cannot be reached is no sign of a missing network where another has answered.
+    Offline becomes Temporary if another source has answered, since the network is there then.
     """
     temporary = [each for each in refusals if isinstance(each, Temporary)]
     answers = [each for each in refusals if not isinstance(each, Offline)]

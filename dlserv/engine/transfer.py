@@ -1,9 +1,9 @@
-"""The two loops that move bytes from a body into the part file; nothing else.
+"""The two loops that move bytes from a body into the part file.
 
-`move` runs the cheaper loop that the body, the platform and the file system allow:
+`move` uses the cheaper loop that the body, the platform and the file system support:
 
-  splice   socket -> pipe -> file inside the kernel; the bytes never enter Python
-  copy     into one large reused buffer, and from there to the file
+  splice   socket -> pipe -> file within the kernel; the bytes never enter Python
+  copy     socket -> one large reused buffer -> file
 
 If the kernel refuses to splice, even in mid-file, copy continues from that byte.
 """
@@ -16,9 +16,15 @@ try:
     import fcntl
 except ImportError:     # Windows
     fcntl = None
+try:
+    import mmap
+except ImportError:     # a small box may lack it
+    mmap = None
 
-BUFFER = 2 ** 20        # bytes; fewer, larger reads and writes cost least (make bench)
-SMALLEST = 2 ** 14
+BUFFER = 2 ** 20        # bytes; large reads and writes cost least (make bench)
+TLS_BUFFER = 2 ** 18    # bytes; more bring nothing where each record is decrypted on its own
+OWN_PAGES = 2 ** 17     # bytes of a buffer that gets pages of its own, which go back to the system at once
+SMALLEST = 2 ** 14      # bytes of a buffer
 WORTH_A_PIPE = 2 ** 18  # bytes; for fewer, a pipe costs more than it saves
 _F_SETPIPE_SZ = 1031
 
@@ -27,8 +33,8 @@ def move(stream, part, segments, segment, throttle):
     """Write the body at the segment's position until the segment or the body ends.
 
     throttle.take(wanted) returns how many bytes may be read now; throttle.moved(taken, count)
-    receives how many were read. Raises what the body, the part file or the throttle raises;
-    bytes written before that are counted in the segment.
+    is called with how many were read. Exceptions of the body, the part file and the throttle
+    pass through; bytes written before are counted in the segment.
     """
     if _can_splice(stream) and segment.left >= WORTH_A_PIPE:
         _copy_leftover(stream, part, segments, segment, throttle)
@@ -42,7 +48,8 @@ def _can_splice(stream):
 
 
 def _copy(stream, part, segments, segment, throttle):
-    buffer = memoryview(bytearray(_buffer_size(stream.expected, segment.left)))
+    most = TLS_BUFFER if stream.channel.secure else BUFFER
+    buffer = _make_buffer(max(SMALLEST, min(most, _shorter(stream.expected, segment.left))))
     while segment.left > 0 and _copy_once(stream, part, segments, segment, throttle, buffer):
         pass
 
@@ -63,8 +70,13 @@ def _copy_once(stream, part, segments, segment, throttle, buffer):
     return count
 
 
-def _buffer_size(expected, left):
-    return max(SMALLEST, min(BUFFER, left if expected is None else min(expected, left)))
+def _shorter(expected, left):
+    return left if expected is None else min(expected, left)
+
+
+def _make_buffer(size):
+    """Return a memoryview of so many bytes, which take no memory before they are used."""
+    return memoryview(mmap.mmap(-1, size) if mmap and size >= OWN_PAGES else bytearray(size))
 
 
 def _splice(stream, part, segments, segment, throttle):
@@ -90,7 +102,7 @@ def _splice(stream, part, segments, segment, throttle):
 
 
 class _Pipe:
-    """A kernel buffer, as large as the system allows."""
+    """A pipe with a buffer as large as the system allows."""
 
     def __init__(self):
         self._source, self.sink = os.pipe()
@@ -100,7 +112,7 @@ class _Pipe:
                 self.size = fcntl.fcntl(self.sink, _F_SETPIPE_SZ, size)
                 break
             except OSError:
-                pass    # the user's pipes have used up their budget; a smaller one works too
+                pass    # the user's budget for pipes is used up; a smaller buffer works too
 
     def empty_into(self, part, offset, count):
         """Move the pipe's bytes into the file; return False if they had to pass through Python."""

@@ -1,8 +1,8 @@
-"""The file that an attempt fills, from its first byte until it has its final name.
+"""The file that an attempt fills, from its first byte to its final name.
 
-What a later attempt needs to know of it is a `Progress`, plain enough to be stored. The
-observer is told of every name before it is taken and of every byte before it is given up,
-so a crash at any point leaves nothing behind that the next attempt does not recognise.
+Its `Progress` is plain data for the store, and all that a later attempt needs. The observer
+stores every name before it is used and every byte's loss before it happens, so that after a
+crash at any point the next attempt recognises whatever is on disk.
 """
 
 import stat
@@ -18,22 +18,22 @@ from .segments import Segments, clip
 
 class Progress(namedtuple("Progress", "part target source resource done publishing checksum node restarted",
                           defaults=(None, False))):
-    """What is known about an unfinished file.
+    """The state of an unfinished file.
 
-    part, target   str, names within the folder: now, and when it is whole
-    source         str, the URL of the task or the mirror that the resource was found at
+    part, target   str, names within the folder: now, and when complete
+    source         str, the URL of the task or the mirror that described the resource
     resource       Resource that the bytes came from
-    done           [(start, end), …] bytes that are here
+    done           [(start, end), …] bytes on disk
     publishing     Identity of the part while it takes the name `target`, else None
-    checksum       str, what it was verified to hash to by then, else None
-    node           (device, inode) of the part, None before it is made
-    restarted      bool, it was given up once for want of a validator, and began again from zero
+    checksum       str, the verified checksum by then, else None
+    node           (device, inode) of the part, None before it is created
+    restarted      bool, it was started over once for lack of a validator
     """
 
     __slots__ = ()
 
     def may_be(self, status):
-        """Return whether the file of this os.stat_result can be the part, by its size."""
+        """Return whether a file with this os.stat_result can be the part, by its size."""
         least = max((end for _, end in self.done), default=0)
         most = self.resource.total
         return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
@@ -41,35 +41,35 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
 
 
 class Finished(namedtuple("Finished", "name identity checksum resource known", defaults=(None,))):
-    """A whole file under its final name.
+    """A complete file under its final name.
 
     name       str, within the task's folder
     identity   Identity of the file when it took the name
-    checksum   str, the last one that was computed of it, else None
+    checksum   str, the last one that was computed, else None
     resource   Resource that the bytes came from
-    known      str, the checksum that it should have where `checksum` is another, else None
+    known      str, the right checksum if `checksum` is another, else None
     """
 
     __slots__ = ()
 
     @property
     def promised(self):
-        """The checksums known to be right: the one that it was first found to have, and the server's."""
+        """The checksums known to be right: the first one that was computed, and the server's."""
         return [text for text in (self.known or self.checksum, self.resource.digest) if text]
 
 
 class Unfinished:
-    """A part file, the map of its bytes, and what is known of the file that they belong to.
+    """A part file, the map of its bytes, and the Resource that they belong to.
 
-    part       PartFile, or None before there is one
+    part       PartFile, or None before it is created
     segments   Segments, the map
     resource   Resource that the bytes came from, None before a server has answered
-    source     str, the URL that it was found at
-    doubtful   the part is not known to be ours until its bytes were compared
-    checksum   str, what it was verified to hash to, else None
+    source     str, the URL that described the resource
+    doubtful   bool, the part may be another file until its bytes have been compared
+    checksum   str, the verified checksum, else None
 
-    Any thread may ask for the counts and the progress, and flush; the rest is for the
-    thread of the attempt. Every method may raise a LocalError.
+    Any thread may read counts and progress and may flush; all else belongs to the thread of
+    the attempt. Every method may raise a LocalError.
     """
 
     def __init__(self, options, environment, observer, kept=None, previous=None):
@@ -77,20 +77,20 @@ class Unfinished:
         self._kept, self._previous = kept, previous
         self._lock = threading.Lock()
         self._folder = self._target = self._publishing = None
-        self._name = None           # what the target is, or a number was put to
+        self._name = None           # the chosen name; the target is this or a numbered variant
         self.part = self.resource = self.source = self.checksum = None
         self.doubtful, self._restarted = False, bool(kept and kept.restarted)
         self.segments = Segments(kept.resource.total, kept.done) if kept else Segments()
-        self._brought_before = self.segments.count      # bytes that this attempt did not bring
-        self.verified = None        # the checksum that an earlier attempt found, if no byte has changed since
-        self.discarded = None       # how many bytes were given up for want of room
-        self._flushed = None        # how many bytes were here at the last flush of this attempt
+        self._brought_before = self.segments.count      # bytes that this attempt has not received
+        self.verified = None        # the checksum that an earlier attempt found, if no byte has changed
+        self.discarded = None       # bytes that were discarded because the disk was full
+        self._flushed = None        # bytes on disk at this attempt's last flush
 
     # -- for any thread ----------------------------------------------------------------
 
     @property
     def received(self):
-        """Bytes that this attempt has brought, those given up again included."""
+        """Bytes that this attempt has received, including discarded ones."""
         return self.segments.count - self._brought_before
 
     def describe(self):
@@ -98,7 +98,7 @@ class Unfinished:
         return self.resource or (self._kept and self._kept.resource)
 
     def progress(self):
-        """Return the current Progress, or what was kept before there is any."""
+        """Return the current Progress, or that of the earlier attempt, or None."""
         with self._lock:
             if self.part is None or self.resource is None or not self.part.named:
                 return self._kept
@@ -106,16 +106,16 @@ class Unfinished:
 
     @property
     def disk_failed(self):
-        """Whether bytes may be lost that were written since the last good flush."""
+        """True if bytes written since the last successful flush may be lost."""
         return self.part is not None and self.part.has_failed
 
     @property
     def is_flushed(self):
-        """Whether a flush has succeeded since the last byte came."""
+        """True if a flush has succeeded since the last byte was written."""
         return not self.disk_failed and self._flushed == self.segments.count
 
     def flush(self):
-        """Make the bytes that are here durable; return the Progress that a power cut leaves true."""
+        """Make the bytes on disk durable; return the Progress that holds even after a power cut."""
         progress, part = self.progress(), self.part
         if part is not None:
             part.flush()
@@ -129,10 +129,10 @@ class Unfinished:
         if self._folder is not None:
             self._folder.close()
 
-    # -- what is here already ----------------------------------------------------------
+    # -- the bytes of an earlier attempt ------------------------------------------------
 
     def recover(self):
-        """Return the Finished of a file that a crash caught while it took its name, or None."""
+        """Return the Finished of a file that took its final name just before a crash, or None."""
         self._folder = Folder(self._environment.root, self._options.dir)
         kept = self._kept
         if kept is None or kept.publishing is None:
@@ -142,14 +142,14 @@ class Unfinished:
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
 
     def trust(self, ranges):
-        """Believe no other bytes to be here than these; for before there is a part file."""
+        """Take only these ranges of the part file for valid; call it before `reopen`."""
         if self._kept is not None:
             self._kept = self._kept._replace(done=ranges)
             self.segments = Segments(self._kept.resource.total, ranges)
             self._brought_before = self.segments.count
 
     def reopen(self):
-        """Open the part file of an earlier attempt and believe what can be believed."""
+        """Open the part file of an earlier attempt, and keep the bytes that can still be valid."""
         kept = self._kept
         if kept is None:
             return
@@ -158,7 +158,7 @@ class Unfinished:
             self.segments = Segments()
             self._brought_before = 0
             if kept.done:
-                self._note_start_over("%s is gone" % kept.part)
+                self._note_start_over(f"{kept.part} is gone")
             return
         self._believe(kept, part)
         if self.segments.complete:
@@ -172,7 +172,7 @@ class Unfinished:
     def _believe(self, kept, part):
         self.doubtful = kept.node is not None and part.node != kept.node
         size = part.size
-        if self.doubtful and kept.resource.total:      # so that there is something left to compare
+        if self.doubtful and kept.resource.total:      # leave a byte to request, and so to compare
             size = min(size, kept.resource.total - 1)
         with self._lock:
             self.part, self._target, self._name = part, kept.target, kept.target
@@ -188,9 +188,9 @@ class Unfinished:
     # -- beginning, and beginning again ------------------------------------------------
 
     def begin(self, source, resource, at_hand=False):
-        """Choose the names and make the part file, or keep those there are, for the first byte to come.
+        """Choose the names and create the part file, or keep the existing one, before the first byte.
 
-        A file whose bytes are all `at_hand` gets by without a name until it is published.
+        A file whose bytes are all `at_hand` may stay without a name until it is published.
         """
         if self.part is not None:
             self.adopt(source, resource)
@@ -207,13 +207,13 @@ class Unfinished:
             self.segments = Segments(resource.total)
 
     def adopt(self, source, resource):
-        """Take this description, found at this Source, for the one that later answers must agree with."""
+        """Make this Resource of this Source the one that later answers must agree with."""
         with self._lock:
             self.resource, self.source = resource, str(source.url)
         self._observer.planned(self._progress(), durable=False)
 
     def lengthen(self, segment):
-        """Forget the size that was told: the segment goes on behind it. Return False if it ends before that."""
+        """Forget the size, because the segment goes on beyond it. Return False if it ends earlier."""
         with self._lock:
             if not self.segments.unbound(segment):
                 return False
@@ -221,9 +221,9 @@ class Unfinished:
             return True
 
     def start_over(self, restarted=False):
-        """Forget every byte: in the database before on the disk. What may not be ours is left alone.
+        """Discard every byte, in the store before on disk. A doubtful part file is left alone.
 
-        `restarted` says that it was for want of a validator; see Progress.
+        `restarted` is true if the reason is the lack of a validator; see Progress.
         """
         self._restarted = restarted
         self._forget()
@@ -238,13 +238,13 @@ class Unfinished:
 
     @property
     def is_useless(self):
-        """Whether no later attempt can use the bytes: a file of unknown size cannot go on."""
+        """True if no later attempt can use the bytes, since a file of unknown size cannot be resumed."""
         return self.part is not None and self.resource.total is None
 
     def leave(self, error, keep):
-        """Flush what this attempt brought, so that it counts whatever becomes of the disk, if it is to be kept.
+        """End an attempt that failed with `error`: flush its bytes if `keep`.
 
-        If the disk is full and no later attempt can use it, remove it instead.
+        If the disk is full and no later attempt can use the bytes, remove them instead.
         """
         if isinstance(error, NoSpace) and self.is_useless:
             self.discarded = self.segments.count
@@ -284,9 +284,9 @@ class Unfinished:
     # -- the end -----------------------------------------------------------------------
 
     def publish(self, stop):
-        """Take the final name, a free one even if the planned one was taken meanwhile; return a Finished.
+        """Give the file its final name, the next free one if the planned one is in use; return a Finished.
 
-        Raise Stopped if `stop` is set before the name is taken.
+        Raise Stopped if `stop` is set before that.
         """
         self.part.stamp(self.resource.modified)
         interrupted = bool(self._kept and self._kept.publishing)
@@ -305,11 +305,11 @@ class Unfinished:
 
         def settled():
             wait()
-            stop.check()        # a stop does not wait for a slow disk
+            stop.check()        # the disk may have been slow
         return settled
 
     def _note_remark(self, sentence):
-        """Log what could not be done once the file had its name."""
+        """Log the sentence, if any, about a failure after the file got its name."""
         if sentence is not None:
             self._observer.note("warning", sentence)
 

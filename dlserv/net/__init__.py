@@ -1,4 +1,4 @@
-"""Bytes from a server: a URL and an offset go in, an answer with a body comes out.
+"""Get bytes from a server: a URL and an offset in, an answer with a body out.
 
-Knows no file of ours and no task.
+Knows neither our files nor tasks.
 """

@@ -1,39 +1,39 @@
-"""Address policy: keep downloads out of the private network where the settings say so.
+"""Address policy: keep downloads out of the private network if the settings say so.
 
-The policy judges the address that a connection goes to, at every redirect and for every
-mirror, so a name that resolves to another address the second time gains nothing.
+The policy checks the address of every connection, also after redirects and of mirrors, so a
+name that later resolves to another address does not evade it.
 """
 
 import re
 
 from ..errors import Permanent
-from ..idn import comparable
+from ..host_patterns import names_host
 
-# What ipaddress does not call private on every Python, and what wraps an IPv4 address.
+# Networks that ipaddress does not call private on every Python.
 _SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
 _LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, documentation, segment routing
 
 
 class AddressPolicy:
-    """Applies `deny_private` and `allow_hosts`; `settings.download` has both."""
+    """Applies `deny_private` and `allow_hosts` of `settings.download`."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
-        """Return the permitted ones of getaddrinfo's addresses. Raises Permanent if there are none."""
+        """Return the permitted ones of getaddrinfo's addresses. Raise Permanent if there are none."""
         settings = self._settings.download
         if not settings.deny_private:
             return addresses
         permitted = [each for each in addresses if is_public(each[4][0])
-                     or any(_names(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
+                     or any(names_host(entry, host, port, each[4][0]) for entry in settings.allow_hosts)]
         if not permitted:
-            raise Permanent("%s is not an address of the public network, and download.deny_private keeps "
-                            "downloads to that; download.allow_hosts makes exceptions" % host, word="refused")
+            raise Permanent(f"{host} is not a public address, as download.deny_private requires; "
+                            "add it to download.allow_hosts to allow it", word="refused")
         return permitted
 
     def exempts(self, proxy):
-        """Return whether the proxy comes from the settings; such a proxy may have a private address."""
+        """Return whether the proxy is the one of the settings, which may have a private address."""
         return proxy is None or proxy == self._settings.download.proxy
 
 
@@ -66,27 +66,5 @@ def _embedded(address):
 
 def bypassed(url, no_proxy):
     """Return whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
-    return any(_names(entry, url.host, url.port, url.host)
+    return any(names_host(entry, url.host, url.port, url.host)
                for entry in re.split(r"[,\s]+", no_proxy) if entry)
-
-
-def _names(entry, host, port, address):
-    if "/" in entry:
-        return _in_network(entry, address)
-    match = re.fullmatch(r"\[?(.*?)\]?(?::([0-9]+))?", entry) if entry.count(":") < 2 or "]" in entry \
-        else re.fullmatch("(.*)()", entry)
-    name, wanted = match.groups()
-    if wanted and wanted.lstrip("0") != str(port):
-        return False
-    if name == "*":
-        return True
-    name, host = comparable(name.lstrip("*").lstrip(".")), comparable(host)
-    return bool(name) and (name in (host, address) or host.endswith("." + name))
-
-
-def _in_network(entry, address):
-    import ipaddress
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return False

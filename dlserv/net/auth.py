@@ -1,34 +1,32 @@
 """Authentication to servers: Basic (RFC 7617) and Digest (RFC 7616)."""
 
 import base64
-import hashlib
 import re
-import secrets
 from collections import namedtuple
 from itertools import islice
 
 from ..units import utf8_of
 
-MOST_ITEMS = 500        # schemes and parameters of one field that are looked at
+MOST_ITEMS = 500        # schemes and parameters of one field that are read
 
-# A word, or a parameter with its value; every alternative moves on, so that the time is linear.
+# A word, or a parameter with its value; matches in linear time.
 _ITEM = re.compile(r'([\w!#$%&\'*+.^`|~-]+)(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,"]*)))?', re.DOTALL)
-_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_HASHES = {"MD5": "md5", "SHA-256": "sha256"}     # their names in hashlib
 
 
 class Challenge(namedtuple("Challenge", "scheme parameters")):
-    """What a server asks for: a scheme such as "digest" and {lower name: value}."""
+    """A server's challenge: a scheme such as "digest", and {lower-case name: value}."""
 
     __slots__ = ()
 
     @property
     def is_stale(self):
-        """Whether the credentials were right and only the nonce was old (RFC 7616, 3.3)."""
+        """True if the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
         return self.scheme == "digest" and self.parameters.get("stale", "").lower() == "true"
 
 
 def parse_challenges(values):
-    """Return the Challenges in WWW-Authenticate or Proxy-Authenticate values (RFC 9110, 11.6.1)."""
+    """Parse the values of WWW-Authenticate or Proxy-Authenticate into Challenges (RFC 9110, 11.6.1)."""
     found = []
     for value in map(utf8_of, values):
         end = 0
@@ -54,19 +52,19 @@ def _unescaped(quoted):
 
 
 class Credentials(namedtuple("Credentials", "user password")):
-    """Who to be, towards one origin."""
+    """A user and a password, or None, for one origin."""
 
     __slots__ = ()
 
     def basic(self):
-        """The value of an Authorization header of the Basic scheme."""
-        text = "%s:%s" % (self.user, self.password or "")
+        """Return the value of an Authorization header for Basic."""
+        text = f"{self.user}:{self.password or ''}"
         return "Basic " + base64.b64encode(text.encode("utf-8")).decode("ascii")
 
     def answer(self, challenges, method, target):
-        """An Authorization header for the strongest of a 401's challenges, or None.
+        """Return the value of an Authorization header for the strongest challenge, or None.
 
-        `challenges` is the list of WWW-Authenticate values.
+        `challenges` is the list of WWW-Authenticate values of a 401.
         """
         offers = parse_challenges(challenges)
         digests = [offer.parameters for offer in offers if offer.scheme == "digest"]
@@ -77,11 +75,13 @@ class Credentials(namedtuple("Credentials", "user password")):
         return self.basic() if any(offer.scheme == "basic" for offer in offers) else None
 
     def _digest(self, offer, method, target):
+        import hashlib      # with OpenSSL, which takes 4 MiB that few servers ask for
+        import secrets
         name = _algorithm(offer)
         digest = _HASHES[name.replace("-SESS", "")]
 
         def hashed(*parts):
-            return digest(":".join(parts).encode("utf-8")).hexdigest()
+            return hashlib.new(digest, ":".join(parts).encode("utf-8")).hexdigest()
 
         nonce, cnonce, realm = offer["nonce"], secrets.token_hex(8), offer.get("realm", "")
         secret = hashed(self.user, realm, self.password or "")
@@ -98,8 +98,8 @@ class Credentials(namedtuple("Credentials", "user password")):
         if "qop" in offer:
             fields.append(("cnonce", cnonce))
             plain += [("qop", "auth"), ("nc", "00000001")]
-        return "Digest " + ", ".join(["%s=%s" % (key, _quoted(value)) for key, value in fields]
-                                     + ["%s=%s" % pair for pair in plain])
+        return "Digest " + ", ".join([f"{key}={_quoted(value)}" for key, value in fields]
+                                     + [f"{key}={value}" for key, value in plain])
 
 
 def _algorithm(offer):
@@ -112,16 +112,16 @@ def _is_known(offer):
 
 
 def belongs(url, origin):
-    """Return whether what was given for `origin`, a URL's, may go to this URL.
+    """Return whether credentials for `origin` (see URL.origin) may be sent to this URL.
 
-    That is the same origin, or the same host's https where http on its standard port led there.
+    They may for the same origin, and from http on port 80 to https on port 443 of the same host.
     """
     return url.origin == origin or (
         origin == ("http", url.host, 80) and url.origin == ("https", url.host, 443))
 
 
 def given(url, origin, options):
-    """Return the Credentials that the URL itself or its task has, or None; the task's belong to `origin`."""
+    """Return the Credentials in the URL, else the task's, which belong to `origin`, else None."""
     if url.user is not None:
         return Credentials(url.user, url.password)
     if options.user is not None and belongs(url, origin):
@@ -130,5 +130,5 @@ def given(url, origin, options):
 
 
 def choose(url, origin, options, netrc):
-    """Return the Credentials for this URL, or None: those that were given, else the user's netrc."""
+    """Return the Credentials for this URL, or None: the URL's or the task's, else those in the netrc."""
     return given(url, origin, options) or netrc.find(url.host)

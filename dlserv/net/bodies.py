@@ -1,7 +1,7 @@
-"""The bodies of answers: plain, chunked, or compressed, each with one way to be read.
+"""The bodies of responses: plain, chunked or compressed, all read in the same way.
 
-A body returns 0 bytes only at its true end and raises Temporary at any other, so that
-nothing that was cut short passes for a file. `Body` lists what every reader may rely on.
+A body returns 0 bytes only at its true end and raises Temporary if it is cut short, so that a
+truncated body never passes for a file. `Body` documents the interface.
 """
 
 import errno
@@ -12,29 +12,29 @@ from ..errors import Permanent, Temporary
 from ..units import format_size
 
 ZLIB, GZIP, RAW = 15, 31, -15   # the wbits of zlib's formats
-LOOK = 512                      # bytes by which a raw deflate stream is known
+LOOK = 512                      # bytes decoded on trial to recognise raw deflate
 LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
 
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
-_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # as nearly all servers write it
+_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # the form that nearly all servers use
 
 
 class Body:
-    """The body of one answer, read once from its beginning to its end.
+    """The body of one response, read once from start to end.
 
-    expected   int bytes of the whole body, or None where only its end tells
+    expected   int bytes of the whole body, or None if unknown
     received   int bytes that have been read
-    leftover   memoryview of the bytes that came with the head and have not been read yet
-    at_hand    bool: all that has not been read has arrived
-    channel    the Channel that it comes from
-    slot       the place at the host that it holds, None once it is closed
+    leftover   memoryview of the bytes that arrived with the head and have not been read yet
+    at_hand    bool: all bytes that have not been read have arrived
+    channel    the Channel that the bytes come from
+    slot       the host_limits.Slot of the connection, None once it is closed
 
-    `exchange` is what it belongs to, an http.Exchange, an FTP session or another Body: it
+    `exchange` is the owner of the connection, an Exchange, an FTP session or another Body; it
     has a `channel`, a `slot` and `close`.
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
-    PIECE = 4096        # bytes that are read to be looked at
+    PIECE = 4096        # bytes that `peek` reads at a time
 
     def __init__(self, exchange):
         self._exchange, self.received = exchange, 0
@@ -45,13 +45,13 @@ class Body:
         return self._exchange.slot
 
     def read_into(self, view):
-        """Return how many bytes were read into the buffer; 0 at the true end, else Temporary is raised."""
+        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary at any other end."""
         raise NotImplementedError
 
     def peek(self, count):
-        """Return what has arrived of the body's next bytes, `count` at least unless it ends before.
+        """Return the next bytes without consuming them, at least `count` unless the body is shorter.
 
-        They stay to be read. Raise Temporary where reading would.
+        Raise Temporary if reading would.
         """
         seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
         self.leftover = memoryview(b"")
@@ -74,29 +74,32 @@ class Body:
         return count
 
     def splice_into(self, pipe, wanted):
-        """Return how many bytes were moved into the pipe within the kernel, 0 likewise.
+        """Move bytes into the pipe within the kernel; return how many, 0 at the true end.
 
-        Raises OSError where that is not possible. Nothing may be left over.
+        Raise OSError if that is not possible. `leftover` must be empty.
         """
         raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
 
     def adopt(self, stop):
-        """Heed another stop signal: another thread reads on."""
+        """Use another stop signal, for another thread that goes on reading."""
         self.channel.adopt(stop)
 
     def close(self):
-        """Release the slot, and keep the connection for others if it is at a response's end."""
+        """Release the slot; keep the connection in the pool if the whole body has been read."""
         self._exchange.close()
 
 
 def framed(exchange, expected):
-    """Return the body as its head frames it (RFC 9112, 6.3). Raises Permanent."""
+    """Return the Body of a response; its head decides which (RFC 9112, 6.3).
+
+    Raise Permanent for an unknown transfer coding.
+    """
     codings = exchange.headers.transfer_codings
     if codings == ["chunked"]:
         return Chunked(exchange)
     if codings:
-        raise Permanent("the server used a transfer coding that was not asked for: %s"
-                        % ", ".join(codings)[:40])
+        named = ", ".join(codings)[:40]
+        raise Permanent(f"the server used a transfer coding that was not asked for: {named}")
     return Plain(exchange, expected)
 
 
@@ -123,7 +126,7 @@ class Plain(Body):
 
     @property
     def _certain(self):
-        """Bytes still to come; without a length the end of the connection ends every wait."""
+        """Bytes still to come; without a length, any number, since the connection's end ends every wait."""
         return 2 ** 62 if self.expected is None else self.expected - self.received
 
     def _limit(self, wanted):
@@ -132,8 +135,8 @@ class Plain(Body):
     def _counted(self, count):
         self.received += count
         if not count and self.expected is not None and self.received < self.expected:
-            raise Temporary("the connection was closed after %s of %s"
-                            % (format_size(self.received), format_size(self.expected)), word="network")
+            raise Temporary(f"the connection was closed after {format_size(self.received)} "
+                            f"of {format_size(self.expected)}", word="network")
         return count
 
     def _take(self, view):
@@ -146,15 +149,15 @@ class Plain(Body):
 class Chunked(Body):
     """A chunked body (RFC 9112, 7.1).
 
-    Ends with its last chunk: what trailers say is not used, so they are not waited for.
-    Lines may end in LF alone, and the data of a chunk ends as the line with its size does.
+    It ends with the last chunk; trailers are not used, so they are not waited for. Lines may
+    end in LF alone, and a chunk's data must end in the same way as the line with its size.
     """
 
     def __init__(self, exchange):
         super().__init__(exchange)
         self._reader = exchange.reader
-        self._left = 0              # bytes of this chunk
-        self._line_end = b""        # how the data of this chunk ends
+        self._left = 0              # bytes of this chunk that are still to come
+        self._line_end = b""        # the line end that must follow this chunk's data
         self._has_ended = False
 
     def read_into(self, view):
@@ -166,7 +169,7 @@ class Chunked(Body):
         return filled
 
     def _read_some(self, view):
-        """Read bytes of this chunk; return how many."""
+        """Read from this chunk; return the bytes read."""
         count = self._reader.read_into(view[:self._left])
         if not count:
             raise self._cut()
@@ -175,13 +178,13 @@ class Chunked(Body):
         return count
 
     def _begin_chunk(self):
-        """Read up to the next chunk's data. Return how long that is, 0 at the last chunk."""
+        """Read up to the next chunk's data; return the bytes of that, 0 at the last chunk."""
         if self._begin_at_hand() or self._has_ended:
             return self._left
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do the same without waiting; return 0 if the size has not arrived, in its most common form."""
+        """Do the same without waiting; return 0 if no size in the usual form has arrived."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
         match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
         return self._begin(match) if match is not None else 0
@@ -206,14 +209,14 @@ class Chunked(Body):
         return match
 
     def _broken(self, line, most):
-        """Return the error for a line that is not what must come here."""
+        """Return the error for a line that is cut short or malformed."""
         if not line.endswith(b"\n") and len(line) < most:
             return self._cut()
-        return Temporary("the server's chunked answer is malformed after %s" % format_size(self.received))
+        return Temporary(f"the server's chunked answer is malformed after {format_size(self.received)}")
 
     def _cut(self):
-        return Temporary("the connection was closed in the middle of a chunked answer, after %s"
-                         % format_size(self.received), word="network")
+        return Temporary("the connection was closed in the middle of a chunked answer, "
+                         f"after {format_size(self.received)}", word="network")
 
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
@@ -221,9 +224,9 @@ class Chunked(Body):
 
 
 def decoded(body, coding):
-    """Return the body without this Content-Encoding; the body itself if it is not coded so.
+    """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary where reading would.
+    Raise Temporary if reading would.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body
@@ -233,10 +236,10 @@ def decoded(body, coding):
 
 
 def _wbits(body, coding):
-    """Return what to call zlib with for a body that says it is coded, None if that is not true."""
+    """Return zlib's wbits for a body labelled as encoded, None if it is not."""
     start = body.peek(2)[:2]
     if not start:
-        return None if body.expected == 0 else GZIP     # where nobody told, nothing is cut short
+        return None if body.expected == 0 else GZIP     # without a length, an empty body is cut short
     if b"\x1f\x8b".startswith(start):
         return GZIP
     if coding != "deflate":
@@ -247,14 +250,14 @@ def _wbits(body, coding):
         zlib.decompressobj(RAW).decompress(body.peek(LOOK), LOOK)
     except zlib.error:
         return None
-    return RAW      # what many servers take deflate for (RFC 9110, 8.4.1.2)
+    return RAW      # many servers send raw deflate (RFC 9110, 8.4.1.2)
 
 
 class Inflated(Body):
-    """The decoded bytes of another body, within bounds that no honest text reaches."""
+    """The decoded bytes of another body; bounds on the ratio stop decompression bombs."""
 
-    RATIO, GRACE = 200, 64 * 2 ** 20
-    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # no coding makes more of a text than a little
+    RATIO, GRACE = 200, 64 * 2 ** 20            # decoded : encoded at most, once beyond GRACE bytes
+    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # and at least: compression hardly enlarges a text
 
     def __init__(self, body, wbits):
         super().__init__(body)
@@ -271,8 +274,8 @@ class Inflated(Body):
         view[:len(data)] = data
         self.received += len(data)
         if self.received > self.GRACE + self.RATIO * self._body.received:
-            raise Permanent("the server's compressed answer unpacks to more than %d times its size"
-                            % self.RATIO)
+            raise Permanent("the server's compressed answer unpacks to more than "
+                            f"{self.RATIO} times its size")
         return len(data)
 
     def _more(self, most):
@@ -290,19 +293,19 @@ class Inflated(Body):
                 return data
 
     def _check_contents(self):
-        """Raise Permanent where empty members, or bytes behind the last, go on and on."""
+        """Raise Permanent for an endless run of empty members, or of bytes after the last one."""
         if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
-            raise Permanent("the server's compressed answer has nearly nothing in it, and does not end")
+            raise Permanent("the server's compressed answer is nearly empty and does not end")
 
     def _inflate(self, most):
         if self._inflater.eof and self._wbits == GZIP and self._pending[:1] == b"\x1f":     # another member
             self._inflater = zlib.decompressobj(GZIP)                                       # (RFC 1952, 2.2)
         if self._inflater.eof:
-            self._pending = b""     # bytes behind the end of the compressed data mean nothing
+            self._pending = b""     # bytes after the end of the compressed data are ignored
             return b""
         try:
             data = self._inflater.decompress(self._pending, most)
         except zlib.error as error:
-            raise Permanent("the server's compressed answer is damaged: %s" % error) from error
+            raise Permanent(f"the server's compressed answer is damaged: {error}") from error
         self._pending = self._inflater.unconsumed_tail or self._inflater.unused_data
         return data

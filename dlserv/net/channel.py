@@ -1,6 +1,6 @@
-"""A connected socket whose every wait ends: in time, in an error, or because of a stop.
+"""A connected socket whose waits all end: with data, with a timeout or error, or with a stop.
 
-Sockets never block here. Each wait watches the socket and the download's stop signal
+Sockets are non-blocking. Each wait watches the socket and the download's stop signal
 together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
 """
 
@@ -9,6 +9,7 @@ import errno
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 
@@ -16,17 +17,10 @@ from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
 from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 
-try:
-    import ssl
-except ImportError:     # OpenWrt without python3-openssl: everything but https works
-    ssl = None
-
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-_WANT_READ = (BlockingIOError, InterruptedError) + ((ssl.SSLWantReadError,) if ssl else ())
-_WANT_WRITE = (ssl.SSLWantWriteError,) if ssl else ()
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
-# What a socket says where this machine has no way to any server, or none of that kind.
+# Errors of a socket on a machine without a route to any server, or to any of that address family.
 NO_NETWORK = tuple(getattr(errno, name) for name in (
     "ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "ENONET", "EAFNOSUPPORT", "EACCES", "EPERM")
     if hasattr(errno, name))
@@ -34,12 +28,12 @@ REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of s
 
 
 class Signal:
-    """A flag that a thread sets once and others can wait for among sockets."""
+    """A flag that one thread sets once and others can wait for together with sockets."""
 
     def __init__(self):
         self._waker = Waker()
-        self._lock = threading.Lock()   # a descriptor closed while it is written is another's
-        self._gate = threading.Lock()   # held until the signal is set: waiting for it takes no descriptor
+        self._lock = threading.Lock()   # `set` must not write to a descriptor closed and reused meanwhile
+        self._gate = threading.Lock()   # held until the signal is set; `sleep` needs no descriptor
         self._gate.acquire()
         self.is_set = False
 
@@ -47,7 +41,7 @@ class Signal:
         with self._lock:
             if self.is_set or self._waker.fileno() < 0:
                 return
-            self.is_set = True      # before anyone can wake up and look
+            self.is_set = True      # before a waiting thread wakes up and checks it
             self._gate.release()
             self._waker.wake()
 
@@ -55,14 +49,14 @@ class Signal:
         return self._waker.fileno()
 
     def check(self):
-        """Raises Stopped once the signal is set."""
+        """Raise Stopped if the signal is set."""
         if self.is_set:
             raise Stopped()
 
     def sleep(self, seconds):
-        """Wait that long. Raises Stopped as soon as the signal is set."""
+        """Sleep. Raise Stopped as soon as the signal is set."""
         if self._gate.acquire(timeout=seconds):
-            self._gate.release()        # for the next thread that waits
+            self._gate.release()        # for the next waiting thread
             raise Stopped()
 
     def close(self):
@@ -71,9 +65,9 @@ class Signal:
 
 
 def wait_any(waits, stop, seconds):
-    """The (file, event) pairs of `waits` that are ready, [] after `seconds`.
+    """Return the (file, event) pairs of `waits` that are ready, [] after `seconds`.
 
-    Raises Stopped as soon as `stop` is set.
+    Raise Stopped as soon as `stop` is set.
     """
     with _Selector() as selector:
         selector.register(stop, selectors.EVENT_READ)
@@ -87,33 +81,34 @@ def wait_any(waits, stop, seconds):
 class Channel:
     """A connected stream socket, plain or TLS, with one owner at a time.
 
-    `timeout` is how many seconds a single wait may last without a byte moving. Raises
-    Temporary when that is over or the connection breaks, Stopped when `stop` is set. What
-    comes between `hurry` and `relax` may wait no longer in all.
+    `timeout` is in seconds, for a single wait without a byte moving; between `hurry` and
+    `relax` it bounds all waits together. Raises Temporary after a timeout or if the
+    connection breaks, Stopped when `stop` is set.
     """
 
     def __init__(self, sock, stop, timeout):
         self.sock = sock
+        self.secure = _is_secure(sock)
         self.timeout = timeout
         self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self.relax()
         self.adopt(stop)
 
     def adopt(self, stop):
-        """Heed another stop signal from now on: the channel has a new owner."""
+        """Use another stop signal from now on, that of the channel's new owner."""
         self._stop, self._watch = stop, Watch(stop)
 
     def hurry(self):
-        """Whatever a peer lets drip must be complete within `timeout` from now on."""
+        """Start a deadline: all waits until `relax` must end within `timeout` seconds."""
         self._deadline = time.monotonic() + self.timeout
 
     def relax(self):
-        """It need be no longer."""
+        """End the deadline that `hurry` started."""
         self._deadline = None
 
     @contextlib.contextmanager
     def hurried(self):
-        """Bound what a peer may let drip: within the block all waits together last `timeout` at most."""
+        """Bound a peer that sends byte by byte: all waits in the block together last at most `timeout`."""
         outer = self._deadline
         self._deadline = outer or time.monotonic() + self.timeout
         try:
@@ -121,39 +116,35 @@ class Channel:
         finally:
             self._deadline = outer
 
-    @property
-    def secure(self):
-        return ssl is not None and isinstance(self.sock, (ssl.SSLSocket, _Nested))
-
     def recv_into(self, view):
-        """Bytes read into the buffer; 0 when the peer has closed."""
+        """Read into the buffer; return the bytes read, 0 if the peer has closed."""
         return self._retry(lambda: self.sock.recv_into(view))
 
     def recv_full(self, view):
-        """The same, but as much as has arrived: a TLS read alone returns one record."""
+        """Read all that has arrived, since one TLS read returns only one record; see recv_into."""
         filled = self.recv_into(view)
         while self.secure and 0 < filled < len(view):
             try:
                 count = self.sock.recv_into(view[filled:])
             except OSError:
-                break       # nothing more yet; an error shows again at the next read
+                break       # nothing more yet, or an error that the next read meets again
             if not count:
                 break
             filled += count
         return filled
 
     def splice_into(self, pipe, count):
-        """Bytes moved into the pipe without being looked at; 0 when the peer has closed.
+        """Move bytes into the pipe within the kernel; return how many, 0 if the peer has closed.
 
-        Raises OSError if the kernel cannot do it here.
+        Raise OSError if the kernel cannot splice here.
         """
         return self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE), refusals=True)
 
     def read_body(self, view, certain):
-        """Read into the buffer as much of a body as is there; return the bytes, 0 at its end.
+        """Read the part of a body that has arrived into the buffer; return the bytes, 0 at its end.
 
-        `certain` bytes are still to come at the least, or the peer closes behind the last;
-        the wait ends when a good part of them is there, which saves waking up for each packet.
+        At least `certain` bytes are still to come, unless the peer closes. The wait ends once
+        a good part of them has arrived, to save wake-ups; see low_water.py.
         """
         self._await_body(min(certain, len(view)))
         return self._read(self.recv_full(view), len(view))
@@ -169,7 +160,7 @@ class Channel:
         return count
 
     def _await_body(self, certain):
-        """Wait until enough of the `certain` bytes is there, for LONGEST_WAIT seconds at most."""
+        """Wait until enough of the `certain` bytes has arrived, at most LONGEST_WAIT seconds."""
         if self._deadline or not self._drained or self._may_hold_bytes():
             return
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
@@ -183,11 +174,11 @@ class Channel:
             self._waited = time.monotonic() - began
 
     def _may_hold_bytes(self):
-        """Return whether TLS may hand out bytes that it has taken from the socket already."""
+        """Return whether TLS may hold bytes that were read from the socket already."""
         return self.secure and (isinstance(self.sock, _Nested) or self.sock.pending() > 0)
 
     def _set_mark(self, mark):
-        """Set the socket's low-water mark; return False where that cannot be done."""
+        """Set the socket's low-water mark; return False if the system does not support it."""
         if mark != self._mark:
             try:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
@@ -197,11 +188,11 @@ class Channel:
         return True
 
     def recv(self, count):
-        """At most `count` bytes; b"" when the peer has closed."""
+        """Return at most `count` bytes, b"" if the peer has closed."""
         return self._retry(lambda: self.sock.recv(count))
 
     def recv_exactly(self, count):
-        """`count` bytes, however the peer splits them."""
+        """Return exactly `count` bytes, however the peer splits them."""
         data = b""
         while len(data) < count:
             more = self.recv(count - len(data))
@@ -216,7 +207,7 @@ class Channel:
             view = view[self._retry(lambda: self.sock.send(view), writing=True):]
 
     def start_tls(self, context, host, session=None):
-        """Wrap the socket and shake hands; `host` is what the certificate must name."""
+        """Wrap the socket in TLS and shake hands; the certificate must name `host`."""
         host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
             if self.secure:
@@ -227,16 +218,17 @@ class Channel:
                     suppress_ragged_eofs=False, session=session)
         except (OSError, ValueError) as error:
             raise Temporary(f"TLS cannot be started: {error}", word="tls") from error
+        self.secure = True
         with self.hurried():
             self._retry(self.sock.do_handshake)
 
     def wait_readable(self):
-        """Return when there may be something to read; TLS may have read it already."""
+        """Wait until the socket is readable; return at once for TLS, which may hold the bytes already."""
         if not self.secure:
             self._wait(selectors.EVENT_READ)
 
     def detach(self):
-        """The socket, for another Channel; this one is no longer usable."""
+        """Return the socket for another Channel; this one is no longer usable."""
         self._set_mark(1)
         return self.sock
 
@@ -248,14 +240,14 @@ class Channel:
             self._stop.check()
             try:
                 return action()
-            except _WANT_WRITE:
-                event = selectors.EVENT_WRITE
-            except _WANT_READ:
-                event = selectors.EVENT_WRITE if writing else selectors.EVENT_READ
             except OSError as error:
-                if refusals and error.errno in REFUSALS:
+                event = _awaited(error, writing)
+                if event:
+                    pass
+                elif refusals and error.errno in REFUSALS:
                     raise
-                raise connection_error(error) from error
+                else:
+                    raise connection_error(error) from error
             self._wait(event)
 
     def _wait(self, event):
@@ -264,8 +256,8 @@ class Channel:
         if self._mark > 1:
             self._set_mark(1)
         if not self._select(event, max(0, seconds)):
-            what = "whole answer came within" if self._deadline else "data came for"
-            raise Temporary(f"no {what} {self.timeout:g} s", word="timeout")
+            what = "the server did not complete its response within" if self._deadline else "no data came for"
+            raise Temporary(f"{what} {self.timeout:g} s", word="timeout")
 
     def _select(self, event, seconds):
         ready = self._watch.wait(self.sock, event == selectors.EVENT_WRITE, seconds)
@@ -274,11 +266,12 @@ class Channel:
 
 
 class _Nested:
-    """TLS inside a socket that is TLS already; as much of a socket as a Channel asks for."""
+    """TLS inside a TLS socket; has the socket methods that a Channel uses."""
 
     session = None
 
     def __init__(self, sock, context, host):
+        import ssl
         self._sock, self._unsent = sock, b""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
@@ -299,15 +292,19 @@ class _Nested:
         count = self._pump(lambda: self._tls.write(data))
         try:
             self._flush()
-        except _WANT_READ + _WANT_WRITE:
-            pass    # the rest goes out before the next data does
+        except OSError as error:
+            if not _awaited(error, writing=True):
+                raise
+            # the rest is sent before the next data
         return count
 
     def _pump(self, action):
         while True:
             try:
                 return action()
-            except ssl.SSLWantReadError:
+            except OSError as error:
+                if _awaited(error, writing=False) != selectors.EVENT_READ:
+                    raise
                 self._flush()
                 data = self._sock.recv(65536)
                 if data:
@@ -321,8 +318,32 @@ class _Nested:
             self._unsent = self._unsent[self._sock.send(self._unsent):]
 
 
+def _loaded_ssl():
+    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+
+    With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
+    """
+    return sys.modules.get("ssl")
+
+
+def _is_secure(sock):
+    ssl = _loaded_ssl()
+    return isinstance(sock, _Nested) or ssl is not None and isinstance(sock, ssl.SSLSocket)
+
+
+def _awaited(error, writing):
+    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    ssl = _loaded_ssl()
+    if isinstance(error, (BlockingIOError, InterruptedError)):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    if ssl is not None and isinstance(error, ssl.SSLWantReadError):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    return selectors.EVENT_WRITE if ssl is not None and isinstance(error, ssl.SSLWantWriteError) else 0
+
+
 def connection_error(error):
-    """Return our exception for what went wrong on a socket, in words a person understands."""
+    """Return our exception for an OSError of a socket."""
+    ssl = _loaded_ssl()
     if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)

@@ -1,8 +1,8 @@
-"""From a host name to a connected Channel: resolve, then connect.
+"""Resolve a host name and connect: a host and port in, a connected Channel out.
 
-Addresses are tried in turn, each one STAGGER seconds after the one before it while that is
-still trying (RFC 8305), so a broken IPv6 costs a quarter of a second and not a timeout. A
-resolver that hangs cannot be interrupted; its thread is abandoned and ends by itself.
+The next address is tried STAGGER seconds after the one before it, whose attempt goes on
+(RFC 8305), so broken IPv6 costs a quarter of a second and not a timeout. A resolver that
+hangs cannot be interrupted; its thread is abandoned and ends by itself.
 """
 
 import errno
@@ -16,14 +16,14 @@ from ..errors import Exhausted, Offline, Temporary
 from ..threads import Thread
 from .channel import NO_NETWORK, Channel, Signal, connection_error, wait_any
 
-STAGGER = 0.25      # seconds from the start of one address to the start of the next
+STAGGER = 0.25      # seconds between the starts of two addresses
 
-# What getaddrinfo says when nothing answers that could know the name: no DNS yet, or one without its line.
+# getaddrinfo's errors when no DNS server could answer.
 _NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)
 
 
 def connect(host, port, stop, timeout, permit):
-    """Return a Channel to host:port. Raises Temporary, Stopped, or what `permit` raises.
+    """Return a Channel to host:port. Raise Temporary, Stopped, or what `permit` raises.
 
     `permit(host, port, addresses)` returns the addresses that the policy allows.
     """
@@ -34,7 +34,7 @@ def connect(host, port, stop, timeout, permit):
 def resolve(host, port, stop, timeout):
     """Return socket addresses in getaddrinfo's form, IPv6 and IPv4 alternating.
 
-    Raises Offline where no DNS answers, Temporary, Exhausted or Stopped.
+    Raise Offline if no DNS server answers, Temporary, Exhausted or Stopped.
     """
     try:
         return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
@@ -61,7 +61,7 @@ def _getaddrinfo(host, port, flags):
 
 
 def _in_thread(work, stop, timeout):
-    """Return what `work` returns or the exception it raises; None after `timeout` seconds."""
+    """Return the result of `work` or the exception that it raised; None after `timeout` seconds."""
     answers, ready = [], Signal()
 
     def run():
@@ -111,9 +111,9 @@ def _race(addresses, stop, timeout):
 
 
 def _no_connection(codes, timeout):
-    """Return the exception for addresses that failed with these errnos, some within no `timeout` if given.
+    """Return the exception for addresses that failed with these errnos; `timeout` is set if others timed out.
 
-    One that this machine has no way to, such as IPv6 without IPv6, says less than the others.
+    An address without a route, such as IPv6 on a machine that has none, counts only if all are so.
     """
     codes = [code for code in codes if code not in NO_NETWORK] or ([] if timeout else codes)
     if not codes:
@@ -129,7 +129,7 @@ _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 def _begin(address):
     """Start to connect; return (socket, 0), or (None, errno) if that fails at once."""
     family, kind, protocol, _, where = address
-    if _is_nobodys(where[0]):       # else it would look as if there were no network
+    if _is_unassignable(where[0]):      # connecting would fail as if there were no network
         return None, errno.EINVAL
     try:
         sock = socket.socket(family, kind, protocol)
@@ -144,7 +144,7 @@ def _begin(address):
     return sock, 0
 
 
-def _is_nobodys(address):
+def _is_unassignable(address):
     """Return whether no host can have the address: multicast, broadcast or reserved."""
     if ":" in address:
         return address.lower().startswith("ff")

@@ -1,7 +1,7 @@
-"""Cookies: those of a cookies.txt, and those that servers set on the way to a file (RFC 6265).
+"""Cookies from a cookies.txt, and those that servers set during redirects (RFC 6265).
 
-Own rules instead of http.cookiejar's: that one knows no host without a dot, drops HttpOnly
-cookies of a file on Python 3.8 and 3.9, and gives up a whole file for one odd line.
+http.cookiejar is not used: it handles no host without a dot, drops HttpOnly cookies of a
+file on Python 3.8 and 3.9, and rejects a whole file for one odd line.
 """
 
 import re
@@ -16,7 +16,7 @@ from ..idn import comparable
 from ..units import utf8_of
 from .user_file import UserFile, is_clean, lines
 
-MOST = 300              # cookies in a Jar that servers have set
+MOST = 300              # cookies set by servers in a Jar
 LONGEST = 4096          # characters of a cookie's name and value
 
 _FOR_EVER = float("inf")
@@ -29,12 +29,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 class Cookie(namedtuple("Cookie", "name value domain host_only path secure expires")):
-    """A cookie. `domain` is in comparable form, `expires` in epoch seconds, inf for a session's."""
+    """A cookie. `domain` is as idn.comparable returns it, `expires` in epoch seconds, inf for a session."""
 
     __slots__ = ()
 
     def is_for(self, url, now):
-        """Return whether a request for the URL is to bring it (RFC 6265, 5.4)."""
+        """Return whether a request for the URL must carry the cookie (RFC 6265, 5.4)."""
         host = comparable(url.host)
         return (self.expires > now and (url.scheme == "https" or not self.secure)
                 and (host == self.domain if self.host_only else _is_below(host, self.domain))
@@ -48,16 +48,15 @@ class CookieFile:
         self._file = UserFile(parse, "cookies")
 
     def read(self, path):
-        """Return its Cookies. Raise Permanent if it cannot be read."""
+        """Return the Cookies in the file. Raise Permanent if it cannot be read."""
         try:
             return self._file.read(path)
         except OSError as error:
-            reason = error.strerror or error
-            raise Permanent("the cookies in %s cannot be read: %s" % (path, reason)) from error
+            raise Permanent(f"the cookies in {path} cannot be read: {error.strerror or error}") from error
 
 
 class Jar:
-    """The cookies of one chain of redirects, on top of those of a file. Threads may share one."""
+    """The cookies of one chain of redirects, in addition to a file's. Threads may share one."""
 
     def __init__(self, cookies=(), clock=time.time):
         self._clock, self._lock = clock, threading.Lock()
@@ -65,7 +64,7 @@ class Jar:
         self._set = {}
 
     def header(self, url):
-        """Return the Cookie header for a request, or None: longest paths first, then as they came."""
+        """Return the Cookie header for a request, or None: longest paths first, then oldest first."""
         now = self._clock()
         with self._lock:
             cookies = {**self._given, **self._set}.values()
@@ -74,7 +73,7 @@ class Jar:
         return "; ".join("%s=%s" % cookie[:2] if cookie.name else cookie.value for cookie in wanted) or None
 
     def keep(self, url, headers):
-        """Take the cookies that a response sets."""
+        """Store the cookies that a response sets."""
         for text in headers.get_all("Set-Cookie", ()):
             cookie = from_header(utf8_of(text), url, self._clock())
             if cookie is not None:
@@ -82,7 +81,7 @@ class Jar:
 
     def _put(self, cookie):
         with self._lock:
-            self._set[_key(cookie)] = cookie        # one that has expired hides the file's
+            self._set[_key(cookie)] = cookie        # an expired one hides the file's
             if len(self._set) > MOST:
                 del self._set[next(iter(self._set))]
 
@@ -94,7 +93,7 @@ def _key(cookie):
 # -- what servers set -------------------------------------------------------------------
 
 def from_header(text, url, now):
-    """Return the Cookie of a Set-Cookie header, or None where it is to be ignored (RFC 6265, 5.2 and 5.3)."""
+    """Return the Cookie of a Set-Cookie header, or None if it must be ignored (RFC 6265, 5.2 and 5.3)."""
     pair, *rest = text.split(";")
     name, mark, value = (part.strip(" \t") for part in pair.partition("="))
     if not mark or not name or len(name) + len(value) > LONGEST or not is_clean(text.replace("\t", " ")):
@@ -112,9 +111,9 @@ def from_header(text, url, now):
 
 
 def _scope(attribute, host):
-    """Return (domain, host_only) for a Domain attribute, (None, None) where it forbids the cookie.
+    """Return (domain, host_only) for a Domain attribute, (None, None) if the host may not set it.
 
-    A name without a dot stands for all below it, as "com" does, and is good for that very host only.
+    A name without a dot, such as "com", is accepted only from that very host and for it alone.
     """
     domain = comparable(attribute[attribute.startswith("."):])
     if not domain or (domain == host and "." not in domain):
@@ -125,7 +124,7 @@ def _scope(attribute, host):
 
 
 def _expiry(attributes, now):
-    """Max-Age comes before Expires; what makes no sense is as if it were not there."""
+    """Return the expiry in epoch seconds. Max-Age overrides Expires; a malformed attribute is ignored."""
     age = attributes.get("max-age", "")
     if re.fullmatch("-?[0-9]+", age):
         return now + int(age[:12]) if age.strip("-0") and age[0] != "-" else float("-inf")
@@ -158,12 +157,12 @@ def _default_path(path):
 
 
 def _is_under(path, above):
-    """Path-match (RFC 6265, 5.1.4)."""
+    """Return whether the paths match (RFC 6265, 5.1.4)."""
     return path == above or (path.startswith(above) and (above.endswith("/") or path[len(above)] == "/"))
 
 
 def _is_below(host, domain):
-    """Domain-match (RFC 6265, 5.1.3)."""
+    """Return whether the host matches the domain (RFC 6265, 5.1.3)."""
     return host == domain or (host.endswith("." + domain) and not _is_address(host))
 
 
@@ -178,7 +177,7 @@ def _is_address(host):
 # -- cookies.txt ------------------------------------------------------------------------
 
 def parse(text):
-    """Return ([Cookie, …], the numbers of the lines that are none)."""
+    """Return ([Cookie, …], numbers of the invalid lines)."""
     cookies, odd = [], []
     for number, line in lines(text):
         line = re.sub("^#HttpOnly_", "", line)
@@ -193,7 +192,7 @@ def parse(text):
 
 
 def _from_fields(fields):
-    """Return the Cookie of a line, or None; an empty value may lack its tab, an expiry its field."""
+    """Return the Cookie of a line, or None; the tab before an empty value or the expiry may be missing."""
     while len(fields) > 7 and not fields[-1].strip():
         fields.pop()
     if len(fields) == 6:

@@ -10,10 +10,10 @@ _MEMBER = re.compile(r"([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?")
 
 
 def from_headers(headers, whole):
-    """Return the strongest digest of the file that a response's head tells, as "sha-256=<hex>", or None.
+    """Return the strongest digest of the file in a response's head, as "sha-256=<hex>", or None.
 
-    Repr-Digest and Digest are of the file even if the answer is a part of it; Content-Digest
-    only if it is the `whole` (RFC 9530, RFC 3230).
+    Repr-Digest and Digest are always of the whole file; Content-Digest only if the response
+    is the `whole` file (RFC 9530, RFC 3230).
     """
     members = _members(headers.get("Repr-Digest")) + _members(headers.get("Digest"))
     if whole:
@@ -24,27 +24,27 @@ def from_headers(headers, whole):
         digest = _decoded(value, DIGEST_BYTES.get(name, 0))
         if digest:
             told.setdefault(name, digest.hex())
-    return next(("%s=%s" % (name, told[name]) for name in reversed(list(DIGEST_BYTES)) if name in told), None)
+    return next((f"{name}={told[name]}" for name in reversed(list(DIGEST_BYTES)) if name in told), None)
 
 
 def content_md5(headers):
-    """Return the MD5 that a response tells of its body (RFC 1864), as "md5=<hex>", or None.
+    """Return the Content-MD5 of a response (RFC 1864), as "md5=<hex>", or None.
 
-    A hint only: HTTP dropped the field for being wrong too often (RFC 7231, B).
+    It is only a hint: HTTP dropped the field because it was often wrong (RFC 7231, B).
     """
     digest = _decoded((headers.get("Content-MD5") or "").strip(), DIGEST_BYTES["md5"])
     return "md5=" + digest.hex() if digest else None
 
 
 def _members(value):
-    """Return the (name, base64) pairs of a list; what is none of them is left out."""
+    """Return the (name, base64) pairs of a list, without malformed members."""
     members = [member.partition(";")[0].split()[-1:] for member in (value or "").split(",") if "=" in member]
     matches = [_MEMBER.fullmatch(member[0]) for member in members if member]
     return [match.groups() for match in matches if match]
 
 
 def _decoded(value, size):
-    """Return the `size` bytes that the base64 stands for, b"" if it stands for anything else."""
+    """Decode base64 of exactly `size` bytes; return b"" if it is anything else."""
     if len(value) != (size + 2) // 3 * 4:
         return b""
     try:

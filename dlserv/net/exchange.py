@@ -9,15 +9,16 @@ from .reader import Reader
 
 
 class Exchange:
-    """A GET that was sent along a route and the response whose head was read.
+    """A request that was sent on a route, and the response, whose head has been read.
 
-    Holds the `slot` at the host until it is closed; `pool` keeps the connection if it can
-    be used again. Raises Temporary or Permanent.
+    It is a POST of the `body`, or a GET. Holds the `slot` until it is closed; a reusable
+    connection goes into the `pool` then. Raises Temporary or Permanent.
     """
 
-    def __init__(self, channel, route, headers, slot, pool):
+    def __init__(self, channel, route, headers, slot, pool, body=None):
         self.channel, self._route, self.slot, self._pool = channel, route, slot, pool
-        channel.sendall(_encode(route.target, dict(headers, **route.headers)))
+        method = "GET" if body is None else "POST"
+        channel.sendall(_encode(method, route.target, dict(headers, **route.headers)) + (body or b""))
         channel.wait_readable()
         self.reader = Reader(channel)
         with channel.hurried():
@@ -26,11 +27,11 @@ class Exchange:
         route.remember(channel)
 
     def leftover(self):
-        """Return what came in behind the head; afterwards only the channel has more."""
+        """Return the bytes that arrived with the head; any further ones must be read from the channel."""
         return self.reader.rest()
 
     def finish(self):
-        """Be done with a response whose body is of no interest."""
+        """Close a response whose body is not needed; keep the connection if the body has arrived."""
         length = remote_file.content_length(self.headers)
         rest = self.leftover()
         self.close(reusable=length is not None and len(rest) == length)
@@ -46,13 +47,13 @@ class Exchange:
             else:
                 self.channel.close()
         finally:
-            slot.release()      # last: the next to have it finds the connection in the pool
+            slot.release()      # last, so that the next owner finds the connection in the pool
 
 
-def _encode(target, headers):
-    """Return the request as bytes. Raises Permanent for a header that would be more than one line."""
+def _encode(method, target, headers):
+    """Return the request as bytes. Raise Permanent for a header with a line end or NUL in it."""
     for name, value in headers.items():
         if re.search("[\r\n\0]", name + value):
-            raise Permanent("the request's %s header has a line end in it; change the task's options" % name)
-    lines = ["GET %s HTTP/1.1" % target] + ["%s: %s" % pair for pair in headers.items()]
+            raise Permanent(f"the request's {name} header has a line end in it; change the task's options")
+    lines = [f"{method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")

@@ -1,12 +1,11 @@
-"""FTP and FTPS: the same `open` as over HTTP.
+"""FTP and FTPS, with the interface of http.py.
 
 Passive (EPSV, else PASV, always to the server's own address), binary, REST for ranges,
 SIZE for the length, MDTM as the validator. ftps:// is explicit TLS (RFC 4217), or
 implicit on port 990, for control and data alike.
 
-A file ends where its data connection does (RFC 959, 3.4.1) and the server says so; SIZE
-comes from another channel, so it serves the progress bar and resuming, and is not believed
-where more bytes come than it said.
+A file ends with its data connection (RFC 959, 3.4.1), confirmed by the server's reply. SIZE
+serves the progress bar and resuming; it is not believed if more bytes arrive.
 """
 
 import re
@@ -24,10 +23,10 @@ from .remote_file import Resource
 from .proxy import Route
 
 IMPLICIT_TLS = 990
-MOST_PRELIMINARY = 100      # replies that only say that another will follow
+MOST_PRELIMINARY = 100      # replies in a row that only announce another (1xx)
 _WORDS = {530: "auth", 532: "auth", 550: "not_found"}
 
-# How servers that admit nobody else refuse a login, and what only sounds like it.
+# Refusals of a login because the server is full, and refusals that only sound like it.
 _CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
 _CROWD = re.compile(r"\b(?:clients|users|connections|sessions|logins)\b", re.IGNORECASE)
 _OTHER_REASON = re.compile(
@@ -35,9 +34,9 @@ _OTHER_REASON = re.compile(
 
 
 class Client:
-    """Asks for one task's FTP URLs; see http.Client.
+    """Requests FTP URLs with one task's options; see http.Client.
 
-    `passive_only` is set once a port that EPSV named could not be reached.
+    `passive_only` is set once a port from EPSV could not be reached.
     """
 
     passive_only = False
@@ -46,11 +45,11 @@ class Client:
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
-        """Return the Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
+        """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
-        Where the file is not the one of the `if_range` date, or cannot be entered in the
-        middle, the answer is the whole file with status 200. Raise HostFull where the server
-        admits no more clients.
+        If the file's date is not `if_range`, or the server cannot start in the middle, the
+        Answer is the whole file with status 200. Raise HostFull if the server admits no more
+        clients.
         """
         if not _path(url).strip("/"):
             raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
@@ -93,7 +92,7 @@ class _Session:
             self._route.secure(self._control.channel)
 
     def login(self, credentials):
-        """Log in, and agree on binary transfers. Raise HostFull if the server has enough clients."""
+        """Log in and switch to binary. Raise HostFull if the server admits no more clients."""
         user, password = (text.encode("utf-8").decode("latin-1")
                           for text in (credentials.user, credentials.password or ""))
         reply = self._command("USER " + user, asked="")
@@ -108,7 +107,7 @@ class _Session:
         self._command("TYPE I")
 
     def retrieve(self, start, end, if_range):
-        """Return the Answer, its data connection open."""
+        """Return the Answer, with an open data connection."""
         path = _path(self._url)
         resource = self._describe(path)
         if start and (not resource.ranges or (if_range and if_range != resource.last_modified)):
@@ -118,7 +117,7 @@ class _Session:
             self._command("REST %d" % start)
         self._begin(path)
         if self._url.scheme == "ftps":
-            self._route.remember(self._control.channel)     # servers want the same session on both
+            self._route.remember(self._control.channel)     # servers require the same session on both
             self._route.secure(self.channel)
         return Answer(206 if start or end is not None else 200, resource,
                       self._body(resource.total, start, end), start, self._url, None)
@@ -137,7 +136,7 @@ class _Session:
             date = formatdate(timegm(time.strptime((modified or "")[:14], "%Y%m%d%H%M%S")), usegmt=True)
         except ValueError:      # old servers call the year 2000 19100
             date = None
-        # What is made on demand has a size of 0, so 0 says nothing.
+        # Files that are generated on demand have a size of 0, so 0 means unknown.
         return Resource(url=str(self._url), total=total or None, etag=None, last_modified=date,
                         dated=date is not None, ranges=self._optional("REST 0") is not None,
                         media_type="", disposition=None, encoding="", digest=None)
@@ -149,19 +148,20 @@ class _Session:
             try:
                 if port is not None:
                     return self._carry(port)
-            except Temporary as error:      # a firewall that only knows PASV is in the way
+            except Temporary as error:      # a firewall may support PASV only
                 unreachable, self._client.passive_only = error, True
         reply = self._reply_to("PASV")
         port = passive_port(reply)
         if port is not None:
             return self._carry(port)
-        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}", word="ftp")
+        raise unreachable or Temporary(f"the server opens no data connection: it answered {reply}",
+                                       word="ftp")
 
     def _carry(self, port):
         return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
 
     def _begin(self, path):
-        """Start the transfer; a refusal says what was asked for, or that it is a folder."""
+        """Start the transfer. Raise Permanent with the path if it is a folder or refused."""
         reply = self._control.ask("RETR " + path)
         if reply.code >= 500 and self._reply_to("CWD " + path).code == 250:
             raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it", word="ftp")
@@ -171,18 +171,18 @@ class _Session:
     # -- replies -----------------------------------------------------------------------
 
     def _command(self, line, asked=None):
-        """Return the Reply to the command. Raise HostFull, Temporary or Permanent if that is refused."""
+        """Return the Reply to the command. Raise HostFull, Temporary or Permanent if it is refused."""
         return self._final(self._control.ask(line), line if asked is None else asked)
 
     def _optional(self, line):
-        """Return the text of the reply, or None where the server does not know the command."""
+        """Return the text of the reply, or None if the server does not support the command."""
         try:
             return self._command(line).text
         except Permanent:
             return None
 
     def _reply_to(self, line):
-        """Return the Reply to a command that may be refused. Raise HostFull for a farewell."""
+        """Return the Reply to a command that may be refused. Raise HostFull for a 421."""
         reply = self._control.ask(line)
         if reply.code == 421:
             self._check(reply)
@@ -195,7 +195,7 @@ class _Session:
                 self._check(reply, asked)
                 return reply
             reply = self._control.reply()
-        raise Permanent("the server's replies are without end", word="ftp")
+        raise Permanent("the server's replies do not end", word="ftp")
 
     def _check(self, reply, asked=""):
         if reply.code < 400:
@@ -211,7 +211,7 @@ class _Session:
         return b""
 
     def confirm(self):
-        """Return once the server says that the transfer is complete. Raise NoReply, else Temporary."""
+        """Wait until the server confirms that the transfer is complete. Raise NoReply or Temporary."""
         if not self._is_complete:
             reply = self._final(self._control.reply())
             if reply.code >= 300:
@@ -219,7 +219,7 @@ class _Session:
             self._is_complete = True
 
     def adopt(self, stop):
-        """Heed another stop signal from now on."""
+        """Use another stop signal from now on."""
         self._control.channel.adopt(stop)
 
     def close(self, reusable=False):
@@ -238,11 +238,11 @@ def _is_crowded(text):
 
 
 def _path(url):
-    """Return the path as commands take it: relative to where the login leads, unless it begins with //."""
+    """Return the path for commands: relative to the login's folder, unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
     return unquote(path[1:], "latin-1")
 
 
 def _shown(command):
-    """Return a command or a path, whose characters are bytes, as text."""
+    """Return a command or path, which is bytes read as Latin-1, as text."""
     return command.encode("latin-1").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The bytes of FTP's data connection, which ends where the file does (RFC 959, 3.4.1)."""
+"""The bodies of FTP: the bytes of the data connection, which ends with the file (RFC 959, 3.4.1)."""
 
 import errno
 
@@ -8,7 +8,7 @@ from .ftp_control import NoReply
 
 
 class PartBody(Plain):
-    """As many of a data connection's bytes as are wanted."""
+    """A range of a file; the data connection may go on after it."""
 
     def adopt(self, stop):
         super().adopt(stop)
@@ -18,15 +18,15 @@ class PartBody(Plain):
 class WholeBody(PartBody):
     """A file's bytes up to the end of the data connection.
 
-    The last byte that SIZE told of is handed out only when no other follows it and the
-    server says that the transfer is complete. Raises Longer instead if there is another;
-    whoever reads on after that reads to the true end.
+    The last byte according to SIZE is returned only if no other follows it and the server
+    confirms that the transfer is complete. If another follows, Longer is raised once, and
+    further reads go on to the true end.
     """
 
     _is_last = False        # the byte in `leftover` is the file's last one
 
     def read_into(self, view):
-        """Bytes read into the buffer, 0 at the true end. Raise Temporary at any other, or Longer."""
+        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary or Longer."""
         left = None if self.expected is None else self.expected - self.received
         if left == 1 and not self._is_last:
             self._look_behind()
@@ -38,19 +38,19 @@ class WholeBody(PartBody):
         return count
 
     def splice_into(self, pipe, wanted):
-        """Bytes moved into the pipe within the kernel, likewise; OSError if it cannot."""
+        """Move all but the last byte into the pipe; see Body.splice_into."""
         left = self.expected - self.received
         if left <= 1:
             raise OSError(errno.EOPNOTSUPP, "the last byte must be looked at")
         return super().splice_into(pipe, min(wanted, left - 1))
 
     def _look_behind(self):
-        """Read the last byte and see what follows it."""
+        """Read the last byte and check that no other follows."""
         ahead, unclean = memoryview(bytearray(2)), None
         count = self.channel.recv_into(ahead[:1])
         try:
             count += count and self.channel.recv_into(ahead[1:])
-        except Temporary as error:      # many servers end TLS, or the connection, without a word
+        except Temporary as error:      # many servers end TLS or the connection abruptly
             unclean = error
         self.leftover = ahead[:count]
         if count == 1:
@@ -58,12 +58,12 @@ class WholeBody(PartBody):
             self._is_last = True
         elif count == 2:
             self.expected = None
-            raise Longer("more bytes came than the size that the server told")
+            raise Longer("the server sent more bytes than the size that it stated")
 
     def _confirm(self, unclean):
-        """Raise Temporary unless a clean end or the server's word shows that this is all."""
+        """Raise Temporary unless a clean end or the server's reply confirms the end of the file."""
         try:
             self._exchange.confirm()
-        except NoReply:     # a router drops a control connection that is idle during a long transfer
+        except NoReply:     # routers drop a control connection that idles during a long transfer
             if unclean is not None:
                 raise unclean from None

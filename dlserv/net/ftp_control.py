@@ -1,7 +1,7 @@
-"""The control connection of FTP: a command out, its reply in (RFC 959, 4.2).
+"""The control connection of FTP: send a command, read the reply (RFC 959, 4.2).
 
-A reply is read in time linear in its length, however the server splits it, and within
-bounds. Nothing here knows which command leads to which.
+A reply is bounded and read in time linear in its length, however the server splits it. The
+order of commands is the business of ftp.py.
 """
 
 import re
@@ -15,17 +15,17 @@ LONGEST_DIALOGUE = 2 ** 20      # bytes of all replies of one connection
 _LINE_END = re.compile(rb"\n")
 _CODE = re.compile(rb"[1-5][0-9][0-9](?:[ -]|\r?\Z)")
 _CODE_OF_A_LINE = re.compile(r"\n[1-5][0-9][0-9][ -]")
-# Bounded, because a search that may begin anywhere must not run far from anywhere.
+# Bounded repeats keep a search, which tries every position, linear.
 _PASSIVE = re.compile(r"(?<![0-9])(?:[0-9]{1,3},){4}([0-9]{1,3}),([0-9]{1,3})(?![0-9])")
 _EXTENDED = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 
 
 class NoReply(Temporary):
-    """The server is silent, or has closed the connection."""
+    """The server sends no reply or has closed the connection."""
 
 
 class Reply(namedtuple("Reply", "code text")):
-    """`code` is an int; `text` is all lines without their codes, as one line."""
+    """A reply: `code` is an int, `text` all lines without their codes, joined to one."""
 
     __slots__ = ()
 
@@ -34,21 +34,21 @@ class Reply(namedtuple("Reply", "code text")):
 
 
 class Control:
-    """Commands and replies over a Channel. Raises Stopped, Temporary, Permanent for an endless reply."""
+    """Commands and replies over a Channel. Raises Stopped, Temporary; Permanent for an endless reply."""
 
     def __init__(self, channel):
         self.channel = channel
         self._buffer, self._received = bytearray(), 0
 
     def ask(self, line):
-        """Send a command, whose characters are its bytes. Return the Reply. Raise Permanent for a line end."""
+        """Send a command, encoded as Latin-1, and return the Reply. Raise Permanent for a line end in it."""
         if re.search("[\r\n\0]", line):
             raise Permanent("the URL's path cannot be sent: it holds a line end or a NUL", word="ftp")
         self.channel.sendall(line.encode("latin-1") + b"\r\n")
         return self.reply()
 
     def reply(self):
-        """Return the next Reply. Raise NoReply if none comes."""
+        """Return the next Reply. Raise NoReply if there is none."""
         self.channel.hurry()
         end = self._find(_LINE_END, 0)
         code = bytes(self._buffer[:3])
@@ -63,11 +63,11 @@ class Control:
         return Reply(int(code), " ".join(_CODE_OF_A_LINE.sub("\n", lines).split()))
 
     def forget(self):
-        """Drop what has arrived: the connection becomes TLS, and nobody has vouched for it yet."""
+        """Discard buffered bytes: they were sent before TLS and cannot be trusted."""
         self._buffer.clear()
 
     def _find(self, pattern, start):
-        """Return where the pattern, of five bytes at most, matches at or behind `start`; wait for that."""
+        """Wait for a match of the pattern, at most five bytes, at or after `start`; return its position."""
         while True:
             match = pattern.search(self._buffer, start)
             if match is not None:
@@ -78,7 +78,7 @@ class Control:
     def _receive(self):
         """Wait for more of the reply."""
         if len(self._buffer) >= LONGEST_REPLY or self._received >= LONGEST_DIALOGUE:
-            raise Permanent("the server's reply is without end", word="ftp")
+            raise Permanent("the server's reply does not end", word="ftp")
         try:
             data = self.channel.recv(8192)
         except Temporary as error:

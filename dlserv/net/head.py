@@ -1,12 +1,11 @@
-"""The heads of a response: status lines and fields (RFC 9112, 2 to 5).
+"""Parse the heads of a response: status lines and fields (RFC 9112, 2 to 5).
 
-A Reader goes in, a Head comes out, and what is left in the Reader is the body. Interim
-heads are skipped (RFC 9110, 15.2). Lines may end in LF alone; a field may be folded, have
-blanks before its colon or a bare CR in its value: all of that is mended as RFC 9112 allows
-a client to do. A line that is no field is skipped, as curl and wget do. Where such a line
-could hide how long the body is, or begins like a field that says so, the answer is
-refused: no head is used as far as it was understood. Bounds are in bytes: of all heads of
-one answer together, and of each field before anyone parses it.
+A Reader goes in, a Head comes out, and the Reader is left at the body. Interim heads are
+skipped (RFC 9110, 15.2). Lines may end in LF alone; a field may be folded, have blanks before
+its colon or a bare CR in its value: all of these are repaired as RFC 9112 allows. A line that
+is not a field is skipped, as in curl and wget, but the response is refused if that line could
+hide the length of the body or begins like a field that states it: a head is never used in
+part. Bounds are in bytes, for all heads of a response together and for each field.
 """
 
 import re
@@ -14,11 +13,11 @@ from collections import namedtuple
 
 from ..errors import Permanent, Temporary
 
-LONGEST_HEADS = 2 ** 18     # bytes of all heads of an answer, as in browsers
-LONGEST_FIELD = 2 ** 14     # bytes of a value; no field that is parsed has more to say
-MOST_JUNK = 1000            # lines that are no field
+LONGEST_HEADS = 2 ** 18     # bytes of all heads of a response, as in browsers
+LONGEST_FIELD = 2 ** 14     # bytes of a value; longer fields are dropped
+MOST_JUNK = 1000            # lines that are not fields
 
-# They decide which bytes the file gets: too long to be understood, the answer is refused.
+# These decide which bytes the file gets: the response is refused if one is too long.
 DECISIVE = (b"content-length", b"transfer-encoding", b"content-range", b"content-encoding", b"location")
 
 _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.DOTALL)
@@ -29,7 +28,7 @@ _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
 
 
 class Fields:
-    """The fields of a head by name, in any case; values are text as Latin-1 reads it."""
+    """The fields of a head by case-insensitive name; values are decoded as Latin-1."""
 
     def __init__(self, pairs=()):
         self._values = {}
@@ -45,24 +44,24 @@ class Fields:
         return self._values.get(name.lower(), default)
 
     def tokens(self, name):
-        """Return the members, in lower case, of a list that may stand in several fields."""
+        """Return the members, in lower case, of a list that may span several fields."""
         members = ",".join(self.get_all(name, ())).lower().split(",")
         return [member.strip() for member in members if member.strip()]
 
     @property
     def transfer_codings(self):
-        """What was done to the body for the way here, in order; "identity" is nothing."""
+        """The transfer codings applied to the body, in order, without "identity"."""
         return [coding for coding in self.tokens("Transfer-Encoding") if coding != "identity"]
 
 
 class Head(namedtuple("Head", "version status reason fields")):
-    """A response without its body; `version` is (1, n), `reason` the server's own phrase."""
+    """A response without its body; `version` is (1, n), `reason` the server's phrase."""
 
     __slots__ = ()
 
     @property
     def keeps_open(self):
-        """Whether the server takes another request on this connection (RFC 9112, 9.3)."""
+        """True if the server accepts another request on this connection (RFC 9112, 9.3)."""
         wishes = self.fields.tokens("Connection")
         return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
 
@@ -70,7 +69,7 @@ class Head(namedtuple("Head", "version status reason fields")):
 def read_head(reader, peer="server"):
     """Return the Head of the final response of a "server" or "proxy".
 
-    Raises Temporary if it is no whole head, Permanent if it is too long to be looked at.
+    Raise Temporary if the head is incomplete or malformed, Permanent if it is too long.
     """
     left = LONGEST_HEADS
     while True:
@@ -86,15 +85,15 @@ def read_head(reader, peer="server"):
 
 
 class _Parser:
-    """Parses one head; `peer` is named in its errors."""
+    """Parses one head; `peer` is the "server" or "proxy" in error messages."""
 
     def __init__(self, peer):
         self._peer, self._pairs = peer, []
-        self._folded = {}       # {which pair: lines that go on with its value}
+        self._folded = {}       # {index of the pair: lines that continue its value}
         self._may_fold, self._junk = False, 0
 
     def parse(self, block):
-        """Return the Head in these lines, which an empty one ends."""
+        """Return the Head in these lines, the last of which must be empty."""
         if not block:
             raise Temporary(f"the {self._peer} closed the connection without an answer", word="network")
         lines = block.lstrip(b"\r\n").split(b"\n")
@@ -102,7 +101,8 @@ class _Parser:
         if match is None and (lines[1:] or not lines[0]):
             raise self._not_http(lines[0])
         if len(lines) < 3 or lines[-1] or lines[-2].strip(b"\r"):
-            raise Temporary(f"the {self._peer} closed the connection in the middle of its answer", word="network")
+            raise Temporary(f"the {self._peer} closed the connection in the middle of its answer",
+                            word="network")
         for line in lines[1:-2]:
             self._add(line)
         major, minor, status, reason = match.groups()
@@ -124,7 +124,7 @@ class _Parser:
             self._skip(line)
 
     def _mended(self, line):
-        """Return the line with its bare CRs and NULs as blanks (RFC 9112, 2.2; RFC 9110, 5.5)."""
+        """Return the line with bare CRs and NULs replaced by blanks (RFC 9112, 2.2; RFC 9110, 5.5)."""
         line = line.rstrip(b"\r")
         if _HIDING_LINE.search(line):
             raise self._not_http(line)

@@ -1,11 +1,11 @@
-"""Manners towards each server, over all tasks: how many connections, and not before when.
+"""Limit the connections to each server over all tasks, and honour Retry-After.
 
-A server is named by its endpoint, "host:port". A task's first connection has a right to a
-slot: it waits for one, and connections that other tasks hold besides their first are asked
-to make room. A server that answers 429 or 503 gets half as many connections, which is
-remembered for a while, and is left alone for as long as it said.
+A server is identified by its endpoint, "host:port". A task's first connection waits for a
+slot; if there is none, a slot of another task's extra connection is reclaimed. A server that
+answers 429 or 503 gets half as many connections for a while, and is closed for as long as
+its Retry-After says.
 
-Such a closure is known by the task that brought it about: it ends when that task is
+A closure is recorded under the id of the task that was refused: it ends when that task is
 deleted, and a task may be let through it once.
 """
 
@@ -15,17 +15,17 @@ from collections import namedtuple
 
 from ..errors import Temporary
 
-LONGEST_RETRY_AFTER = 3600.0    # seconds of what a server may ask for that are granted
+LONGEST_RETRY_AFTER = 3600.0    # seconds; a longer Retry-After is cut to this
 
 
 class HostFull(Temporary):
-    """There is no slot for one more connection to this server now; `by_us` says that we have them all."""
+    """The server has no slot for one more connection now; `by_us` says that we hold the others."""
 
     by_us, word = False, "refused"
 
 
 class HostClosed(Temporary):
-    """The server asked, because of another request, to be left alone; `endpoint` names it."""
+    """The server at `endpoint` is closed by the Retry-After of an earlier response."""
 
     def __init__(self, endpoint, seconds):
         super().__init__(f"{endpoint} asked to be left alone", seconds)
@@ -33,27 +33,27 @@ class HostClosed(Temporary):
 
 
 class Gate(namedtuple("Gate", "limits endpoint refused_at")):
-    """What a task waits at before it asks a server.
+    """A server's gate for one task: shut while the server is closed.
 
-    It is shut while the server is closed, unless the task is let through: then `refused_at`
-    is the time of the refusal that it need not heed, and any later one shuts the gate again.
+    If the task is let through, `refused_at` is the time of the refusal to ignore, else None;
+    any later refusal shuts the gate again.
     """
 
     __slots__ = ()
 
     @property
     def closed_for(self):
-        """Seconds until it opens, 0.0 if it is open."""
+        """Seconds until the gate opens, 0.0 if it is open."""
         return self.limits.closed_for(self.endpoint, self.refused_at)
 
     @property
     def limit(self):
-        """Connections allowed to the server now."""
+        """Connections to the server that are allowed now."""
         return self.limits.limit(self.endpoint)
 
 
 class Visitor:
-    """The limits as one attempt meets them: on behalf of the task `tid`, let through `gate`."""
+    """The HostLimits for one attempt of the task `tid`, which `gate` lets through."""
 
     def __init__(self, gate, tid):
         self._gate, self._tid = gate, tid
@@ -71,7 +71,7 @@ class Visitor:
 
 
 class Slot:
-    """One connection's right to a server; `release` gives it back."""
+    """The right to one connection to a server, until `release`."""
 
     def __init__(self, limits, endpoint, extra, tid):
         self._limits, self.endpoint, self.extra, self.tid = limits, endpoint, extra, tid
@@ -79,15 +79,15 @@ class Slot:
         self.began = limits.clock()
 
     def asked_to_leave(self):
-        """Return whether this one, being extra, should make room for another task's first."""
+        """Return whether this extra connection must make room for another task's first."""
         return self.extra and (self.leaving or self._limits.ask_to_leave(self))
 
     def refused(self, retry_after):
-        """Take note that the server has answered 429 or 503."""
+        """Record that the server has answered 429 or 503."""
         self._limits.refused(self, retry_after)
 
     def crowded(self, reason):
-        """Return the HostFull with this reason: the server admits no more clients than it has."""
+        """Record that the server admits no more connections; return the HostFull to raise."""
         full = HostFull(reason)
         full.by_us = self._limits.crowded(self)
         return full
@@ -97,7 +97,7 @@ class Slot:
 
 
 class _State:
-    """What is known of one server. `closures` is {tid of the task that was refused: until when}."""
+    """The state of one server. `closures` is {tid of the refused task: clock time of its end}."""
 
     __slots__ = ("active", "waiting", "leaving", "ceiling", "halved", "closures", "refused_at")
 
@@ -108,23 +108,23 @@ class _State:
 
 
 class HostLimits:
-    """The limits of all servers for one daemon; `settings.download.max_per_host` is that of each."""
+    """The limits of all servers for one daemon; each has `settings.download.max_per_host` slots."""
 
-    REMEMBER = 600.0        # seconds that a lowered ceiling holds, and the number of connections that pay
-    MOST_LEARNED = 1000     # servers of which that number is kept
-    LOOK = 0.2              # seconds between looks at the stop signal while waiting
+    REMEMBER = 600.0        # seconds that a lowered ceiling and a learned number of connections last
+    MOST_LEARNED = 1000     # servers for which that number is kept
+    LOOK = 0.2              # seconds between checks of the stop signal while waiting
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
         self._changed = threading.Condition()
         self._states = {}
-        self._learned = {}          # endpoint: (until when, what was learned about connections)
+        self._learned = {}          # endpoint: (clock time of its end, what Growth.look returned)
 
     def acquire(self, endpoint, stop, extra, tid=None, refused_at=None):
-        """Return a Slot for a connection of the task `tid`; a first connection waits for one.
+        """Return a Slot for a connection of the task `tid`; wait for one unless it is an `extra` one.
 
-        Raise Stopped; HostFull if there is no room for an `extra` one; HostClosed for a first
-        one, unless it need not heed the refusal of the time `refused_at`.
+        Raise Stopped; HostFull if there is no slot for an extra connection; HostClosed for a
+        first one if the server is closed, except by the refusal at the time `refused_at`.
         """
         with self._changed:
             state = self._states.setdefault(endpoint, _State())
@@ -151,7 +151,7 @@ class HostLimits:
             state.waiting -= 1
 
     def release(self, slot):
-        """Free the slot; called by it."""
+        """Free the slot. Called by the Slot."""
         with self._changed:
             state = self._states[slot.endpoint]
             state.active -= 1
@@ -161,7 +161,7 @@ class HostLimits:
             self._changed.notify_all()
 
     def ask_to_leave(self, slot):
-        """Return whether the slot is needed for another task's first connection; called by it."""
+        """Return whether the slot is needed for another task's first connection. Called by the Slot."""
         state = self._states[slot.endpoint]
         if state.active + state.waiting <= self._limit(state):
             return False
@@ -171,9 +171,9 @@ class HostLimits:
         return slot.leaving
 
     def refused(self, slot, retry_after):
-        """Lower the ceiling, and close the server for `retry_after` seconds; called by the slot.
+        """Halve the ceiling, and close the server for `retry_after` seconds. Called by the Slot.
 
-        Refusals of connections begun before the last halving say nothing new about the ceiling.
+        Refusals of connections begun before the last halving do not halve it again.
         """
         with self._changed:
             state, now = self._states[slot.endpoint], self.clock()
@@ -188,7 +188,7 @@ class HostLimits:
             self._changed.notify_all()
 
     def crowded(self, slot):
-        """Lower the ceiling to the connections there are besides this one; called by the slot.
+        """Lower the ceiling to the number of our other connections. Called by the Slot.
 
         Return whether there are any.
         """
@@ -199,7 +199,7 @@ class HostLimits:
             return state.active > 1
 
     def learn_connections(self, endpoint, learned):
-        """Remember for a while how many connections of a download to the server have paid."""
+        """Store for a while how many connections a download from the server needs; see Growth.look."""
         with self._changed:
             self._learned.pop(endpoint, None)
             self._learned[endpoint] = self.clock() + self.REMEMBER, learned
@@ -207,28 +207,27 @@ class HostLimits:
                 del self._learned[next(iter(self._learned))]
 
     def known_connections(self, endpoint):
-        """Return what was learned about the server, or None."""
+        """Return what `learn_connections` stored for the server, or None."""
         until, learned = self._learned.get(endpoint, (0.0, None))
         return learned if self.clock() < until else None
 
     def forgive(self, tid):
-        """End the closures that the task brought about: it was deleted."""
+        """End the closures recorded under a task, because it was deleted."""
         with self._changed:
             for state in self._states.values():
                 state.closures.pop(tid, None)
             self._changed.notify_all()
 
     def gate(self, endpoint, let_through=False):
-        """Return the Gate of the server; one that is open until the next refusal with `let_through`."""
+        """Return the Gate of the server; with `let_through`, it is open until the next refusal."""
         state = self._states.get(endpoint)
         heeded = not let_through or state is None or not self.closed_for(endpoint)
         return Gate(self, endpoint, None if heeded else state.refused_at)
 
     def closed_for(self, endpoint, refused_at=None):
-        """Return the seconds for which the server is to be left alone.
+        """Return the seconds until the server may be asked again.
 
-        None are left for those that need not heed the refusal of the time `refused_at`, as
-        long as it is the last.
+        Return 0.0 if its last refusal is the one at the time `refused_at`, which is ignored.
         """
         state = self._states.get(endpoint)
         if state is None or not state.closures or (refused_at is not None and refused_at == state.refused_at):
@@ -236,7 +235,7 @@ class HostLimits:
         return max(0.0, max(list(state.closures.values()), default=0.0) - self.clock())
 
     def limit(self, endpoint):
-        """Return the connections allowed to the server now."""
+        """Return how many connections to the server are allowed now."""
         state = self._states.get(endpoint)
         return self._limit(state) if state is not None else self._settings.download.max_per_host
 

@@ -1,7 +1,6 @@
-"""HTTP and HTTPS: ask for a URL from an offset, get an `Answer` whose body can be read.
+"""HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out.
 
-Follows redirects, keeps credentials to the origin they were given for, and returns the
-body unread.
+Redirects are followed, and credentials are sent only to the origin they belong to.
 """
 
 import http.client
@@ -20,42 +19,42 @@ from .cookies import Jar
 from .exchange import Exchange
 from .proxy import Route
 
-# What a status means is told by its first digit, but for these (RFC 9110, 15).
+# The first digit of a status decides, with these exceptions (RFC 9110, 15).
 TEMPORARY = frozenset((408, 425, 429))              # and every 5xx
 NO_FILE = frozenset((202, 204, 205))                # other 2xx are the file
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-NO_REDIRECT = frozenset((304, 305, 306))            # other 3xx lead somewhere if they have a Location
+NO_REDIRECT = frozenset((304, 305, 306))            # other 3xx redirect if they have a Location
 MOST_REDIRECTS = 20
-MOST_CHALLENGES = 3     # that one URL gets an answer to: more are a server's way to say no
+MOST_CHALLENGES = 3     # answered for one URL; a server that sends more refuses the credentials
 EXPIRED = (401, 403, 410)
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar")):
-    """A success whose body has not been read: `status` is 206 for a part of the file, else 200.
+    """A successful response with an unread body: `status` is 206 for a part of the file, else 200.
 
-    `stream` begins at byte `start`; `located` is the URL that answered in the end,
-    `jar` holds the cookies that were set on the way there.
+    `stream` is the Body and begins at byte `start`; `located` is the URL after redirects,
+    `jar` the Jar with the cookies set on the way there.
     """
 
     __slots__ = ()
 
 
 class Client:
-    """Asks for one task's URLs, with its options, on behalf of whoever `stop` can stop.
+    """Requests URLs with one task's options; `stop` interrupts any wait.
 
-    Raises TransferError, Stopped, MissingModule; HostFull for an extra connection where
-    the host has enough.
+    Raises TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
+    host has no slot for it.
     """
 
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
-        """The Answer for `url` from byte `start` on, to `end` (exclusive) if it is given.
+        """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
-        `if_range` is the validator to send. `origin` is what the task's credentials belong
-        to, the URL's own unless said; `jar` is that of an earlier Answer. Raises Changed if
-        the server cannot or will not give that range.
+        `if_range` is the validator to send. `origin` is the one that the task's credentials
+        belong to, by default the URL's; `jar` is that of an earlier Answer. Raise Changed if
+        the server does not deliver that range.
         """
         ask = _range_headers(start, end, if_range)
         try:
@@ -63,14 +62,14 @@ class Client:
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
-            # Where it led to may have run out; the original leads to a fresh one.
+            # The redirect's target may have expired; the original URL leads to a fresh one.
             return self._chase(url, origin or url.origin, ask, start, self._new_jar())
 
     def _new_jar(self):
         return Jar(self._network.cookies())
 
     def _chase(self, url, origin, ask, start, jar):
-        """Follow redirects and answer challenges up to the Answer."""
+        """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges = url, None, 0, 0
         while True:
             headers = self._headers(here, origin, jar)
@@ -99,9 +98,9 @@ class Client:
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return another Authorization than was `sent` in vain, or None.
+        """Return the Authorization to try next, or None; `sent` is the one that was refused, if any.
 
-        Without a challenge that can be answered, the task's own credentials go as Basic.
+        If no challenge can be answered, the task's own credentials are sent as Basic.
         """
         credentials = self._credentials(url, origin)
         challenges = exchange.headers.get_all("WWW-Authenticate", ())
@@ -115,7 +114,7 @@ class Client:
     # -- a request -------------------------------------------------------------------
 
     def _ask(self, url, headers):
-        """Send a request, again if a proxy that reads it wants to know who asks."""
+        """Send a request; send it again if a forwarding proxy asks for authentication."""
         route = Route.to(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
         if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
@@ -124,7 +123,7 @@ class Client:
         return exchange
 
     def _exchange(self, url, route, headers):
-        """Send a request, on a connection that waits for one if there is any."""
+        """Send a request, on an idle connection of the pool if there is one."""
         slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
             reused = self._network.pool.take(route.key)
@@ -133,7 +132,7 @@ class Client:
                     channel = Channel(reused, self._stop, self._options.timeout)
                     return self._send(channel, route, headers, slot)
                 except Temporary:
-                    pass    # the server had closed it meanwhile
+                    pass    # the server has closed the idle connection
             return self._send(route.open(self._stop), route, headers, slot)
         except BaseException:
             slot.release()
@@ -187,23 +186,23 @@ def _set(headers, name, value):
 
 
 def _is_redirect(exchange):
-    """Return whether the answer leads elsewhere; an unknown 3xx is a 300 (RFC 9110, 15 and 15.4.1)."""
+    """Return whether the response redirects; an unknown 3xx counts as 300 (RFC 9110, 15 and 15.4.1)."""
     status = exchange.status
     return status in REDIRECTS or (300 <= status < 400 and status not in NO_REDIRECT
                                    and bool(exchange.headers.get("Location")))
 
 
 def _follow(url, exchange, followed):
-    """Return the URL that a redirect leads to, after so many. Raise Permanent."""
+    """Return the target URL of a redirect; `followed` is how many came before. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
-        raise Permanent("the server redirects (%d) without saying where to" % exchange.status, word="redirects")
+        raise Permanent(f"the server redirects ({exchange.status}) without saying where to", word="redirects")
     if followed == MOST_REDIRECTS:
-        raise Permanent("there were more than %d redirects" % MOST_REDIRECTS, word="redirects")
+        raise Permanent(f"there were more than {MOST_REDIRECTS} redirects", word="redirects")
     try:
         there = urls.follow(url, location, ("http", "https"))
     except ValueError as error:
-        raise Permanent("the server redirects to a URL that %s" % error, word="redirects") from error
+        raise Permanent(f"the server redirects to a URL that {error}", word="redirects") from error
     if auth.belongs(there, url.origin) and there.user is None:
         there = there._replace(user=url.user, password=url.password)
     return there
@@ -212,7 +211,7 @@ def _follow(url, exchange, followed):
 # -- from the head to the stream -----------------------------------------------------
 
 def _answer(exchange, url, ask, start, jar):
-    """Return the Answer of a success; raises what any other status means."""
+    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status."""
     if not _is_success(exchange):
         raise _refusal(exchange)
     status = 206 if _is_part(exchange, ask) else 200
@@ -221,7 +220,7 @@ def _answer(exchange, url, ask, start, jar):
     if status == 206:
         begins, end, _ = remote_file.content_range(exchange.headers)
         if begins != start or expected not in (None, end - begins):
-            raise Changed("the server answered with another range than was asked for")
+            raise Changed("the server answered with another range than the one requested")
         expected = end - begins
     stream = framed(exchange, expected)
     if not (status == 206 and ask) and _is_text(resource, url):
@@ -234,7 +233,7 @@ def _answer(exchange, url, ask, start, jar):
 
 
 def _is_success(exchange):
-    """Return whether the body is the file, or a part of it; statuses that nobody knows need to have one."""
+    """Return whether the body is the file or a part of it; an unknown 2xx must have a body."""
     status = exchange.status
     return status in (200, 203, 206) or (
         200 <= status < 300 and status not in NO_FILE and remote_file.content_length(exchange.headers) != 0)
@@ -243,7 +242,7 @@ def _is_success(exchange):
 def _is_part(exchange, ask):
     """Return whether the body is a part of the file.
 
-    A 206 that says nothing of a range, in answer to a request that asked for none, is the file.
+    A 206 without a range, in response to a request without one, is the whole file.
     """
     return exchange.status == 206 and bool(ask or remote_file.tells_range(exchange.headers))
 
@@ -266,7 +265,7 @@ _TEXT = re.compile(r"text/.*|(?:.*[/+])(?:json|xml|javascript|ecmascript)")
 
 
 def _is_text(resource, url):
-    """Return whether the type says that the file itself cannot be the compressed thing."""
+    """Return whether the file is a text by type and name, so that a compressed body must be decoded."""
     name = urls.file_name(url.path).lower()
     return (_TEXT.fullmatch(resource.media_type) is not None
             and not name.endswith((".gz", ".tgz", ".svgz", ".z")))

@@ -1,7 +1,7 @@
-"""The user's .netrc: which login and password belong to which host.
+"""Read the user's .netrc: logins and passwords by host.
 
-Read here because the library's reader gives up the whole file for one odd word, and did not take
-passwords with a "#" before Python 3.11.
+The standard library's reader rejects the whole file for one odd word and, before Python 3.11,
+does not accept a "#" in a password.
 """
 
 import os
@@ -19,13 +19,13 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^\s\\]|\\.)+)')
 
 
 class Netrc:
-    """The .netrc at `path`, which may be None, or of a file that does not exist."""
+    """The .netrc at `path`; `path` may be None and the file may not exist."""
 
     def __init__(self, path):
         self._path, self._file = path, UserFile(parse, "entries of a netrc")
 
     def find(self, host):
-        """Return the Credentials for the host, or None. Only a file that is ours and private counts."""
+        """Return the Credentials for the host, or None; a file that others own or can access is ignored."""
         try:
             status = os.stat(self._path) if self._path else None
             if status is None or _is_exposed(status):
@@ -42,9 +42,9 @@ def _is_exposed(status):
 
 
 def parse(text):
-    """Return ({host: Credentials}, those of the default under None; the numbers of odd lines).
+    """Return ({host: Credentials}, numbers of the invalid lines); the default entry is under None.
 
-    Of several entries for a host the first counts, as for ftp(1) and curl.
+    The first of several entries for a host counts, as in ftp(1) and curl.
     """
     entries, odd, entry = [], set(), None
     for number, key, value in _pairs(text):
@@ -52,7 +52,7 @@ def parse(text):
             entry = {"line": number, "host": value and comparable(value)}
             entries.append(entry)
         elif key == "machine":
-            entry = None        # what follows belongs to nobody
+            entry = None        # a machine without a name: skip its keys
         elif entry is not None and key is not None:
             entry[key] = value
         if entry is None or key is None or (value is None and key != "default"):
@@ -68,7 +68,7 @@ def parse(text):
 
 
 def _pairs(text):
-    """Yield (line number, key, value): value None if it is missing, both None for a word of no meaning."""
+    """Yield (line number, key, value); `value` is None if missing, both are None for an unknown word."""
     pending, in_macro = None, False
     for number, line in lines(text):
         in_macro = in_macro and bool(line.strip())

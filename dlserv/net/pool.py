@@ -1,7 +1,7 @@
 """A pool of idle connections, so that small files share a handshake.
 
-Bounded in number and time. The thread that closes expired sockets exists only while the
-pool holds any.
+Bounded in number and age. The thread that closes expired sockets runs only while the pool
+is not empty.
 """
 
 import select
@@ -18,8 +18,8 @@ class Pool:
     connection have changed.
     """
 
-    IDLE = 10.0         # seconds; below what servers commonly allow
-    MOST = 32           # sockets in all
+    IDLE = 10.0         # seconds that a socket is kept; servers commonly allow more
+    MOST = 32           # sockets of all keys together
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
@@ -40,7 +40,7 @@ class Pool:
                 _, _, sock = self._idle.pop(index)
             if not _is_readable(sock):
                 return sock
-            sock.close()        # the server has closed it, or sent something unasked
+            sock.close()        # the server has closed it or sent unrequested data
 
     def put(self, key, sock):
         """Keep the socket for the next request with this key."""
@@ -55,7 +55,7 @@ class Pool:
                 self._begin()
 
     def _begin(self):
-        """Start the thread; without one, nothing is kept that nobody would close."""
+        """Start the thread that closes expired sockets; if that fails, close them all."""
         try:
             self._thread = Thread(self._expire, "dlserv-pool")
             self._thread.start()
@@ -69,14 +69,14 @@ class Pool:
         self._idle.clear()
 
     def clear(self):
-        """Close every idle socket and keep those in use from coming back: the settings have changed."""
+        """Close every idle socket and stop reusing those in use, because the settings have changed."""
         with self._changed:
             self.generation += 1
             self._close_idle()
             self._changed.notify_all()
 
     def close(self):
-        """Close every idle socket, and each one that is put back later."""
+        """Close every idle socket, and any that is put back later."""
         with self._changed:
             self._closed = True
             thread = self._thread

@@ -1,7 +1,6 @@
-"""The way to a server: straight, through an HTTP proxy, or through SOCKS.
+"""The route to a server: direct, through an HTTP proxy, or through SOCKS.
 
-A `Route` knows which, opens a channel along it, and says how a request must be written
-that takes it.
+A `Route` opens a channel and knows how a request on it must be written.
 """
 
 import re
@@ -23,48 +22,48 @@ _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "netwo
 _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
 
 
-class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies border")):
-    """What the connections of one daemon share.
+class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy")):
+    """The objects that all connections of one daemon share.
 
-    tls      dial.Tls
-    proxies  dict as urllib.request.getproxies_environment() gives it: scheme -> URL, "no"
-    hosts    host_limits.HostLimits
+    tls      tls.Tls
+    proxies  dict from urllib.request.getproxies_environment(): scheme -> URL, "no"
+    hosts    host_limits.HostLimits, or a Visitor of them
     pool     pool.Pool
     netrc    netrc.Netrc
-    cookies  a function that returns the cookies.Cookies to send along
-    border   border.Border
+    cookies  function that returns the list of Cookies in the user's file
+    policy   address_policy.AddressPolicy
     """
 
     __slots__ = ()
 
 
 class Route:
-    """To the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
+    """The route to the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
 
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
-        self._tls, self._border, self._generation = network.tls, network.border, network.pool.generation
-        self._answer = None         # to the challenge of a proxy that reads the requests
+        self._tls, self._policy, self._generation = network.tls, network.policy, network.pool.generation
+        self._answer = None         # to the challenge of a forwarding proxy
 
     @classmethod
     def to(cls, url, options, network):
-        """The way for this URL under these options."""
+        """Return the Route for this URL under these options."""
         return cls(url, choose(url, options.proxy, network.proxies), options, network)
 
     @property
     def key(self):
-        """What makes one open connection as good as another."""
+        """The key for the Pool: connections with equal keys are interchangeable."""
         return self._url.origin, self._proxy, self._options.verify_tls, self._generation
 
     @property
     def _is_forwarded(self):
-        """Whether a proxy reads the requests, rather than to carry the bytes."""
+        """True if a proxy reads and forwards the requests, instead of tunnelling bytes."""
         return (self._proxy is not None and self._proxy.scheme in ("http", "https")
                 and self._url.scheme in ("http", "ftp"))
 
     @property
     def target(self):
-        """What stands in the request line; of ftp URLs the bytes, not the lines, are wanted (RFC 1738, 3.2.2)."""
+        """The target of the request line; ftp URLs get ";type=i", for binary (RFC 1738, 3.2.2)."""
         if not self._is_forwarded:
             return self._url.target
         typed = self._url.scheme != "ftp" or re.search(";type=[aid]$", self._url.target, re.IGNORECASE)
@@ -72,18 +71,18 @@ class Route:
 
     @property
     def headers(self):
-        """What the proxy wants to see in a request that it reads."""
+        """The headers for a forwarding proxy, {} for any other route."""
         return _proxy_headers(self._proxy, self._answer) if self._is_forwarded else {}
 
     def answer(self, challenges):
-        """Answer the Proxy-Authenticate values of a 407; return whether a request is worth another try."""
+        """Answer the Proxy-Authenticate values of a 407; return whether to send the request again."""
         if not self._is_forwarded or self._answer is not None:
             return False
         self._answer = _answer_proxy(self._proxy, challenges, "GET", self.target)
         return self._answer is not None
 
     def open(self, stop):
-        """A new Channel to where the request is to be written."""
+        """Return a new Channel to which the request can be written."""
         if self._url.scheme == "https":
             self._tls.require()
         channel = self.carry(self._url.host, self._url.port, stop)
@@ -106,9 +105,9 @@ class Route:
             self._tls.remember(channel, self._url.host, self._options.verify_tls)
 
     def carry(self, host, port, stop, beside=None):
-        """A Channel whose bytes end at host:port, or at the proxy that reads the requests.
+        """Return a Channel to host:port, or to the proxy if it forwards the requests.
 
-        `beside` is one to the same host: of the host's addresses the one that it has is taken.
+        `beside` is an open Channel to the same host, whose peer address is used again (FTP data).
         """
         near, permit = self._proxy or self._url._replace(host=host, port=port), self._permit
         if beside is not None and self._proxy is None:
@@ -126,19 +125,19 @@ class Route:
             channel.close()
 
     def _permit(self, host, port, addresses):
-        if self._proxy is not None and self._border.exempts(self._options.proxy):
+        if self._proxy is not None and self._policy.exempts(self._options.proxy):
             return addresses
-        return self._border.permit(host, port, addresses)
+        return self._policy.permit(host, port, addresses)
 
     def _through_proxy(self, channel, host, port, stop, answer):
-        """Go on from the proxy to the host, with the answer to its challenge if it has sent one.
+        """Connect through the proxy to the host; `answer` is to the proxy's challenge, or None.
 
-        Return None when the way is open, or the answer to send on another connection.
+        Return None if connected, or an answer to send on a new connection.
         """
         proxy = self._proxy
         if proxy is None:
             return None
-        if proxy.scheme == "socks5":        # socks5h leaves the name to the proxy
+        if proxy.scheme == "socks5":        # with socks5h the proxy resolves the name
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
         if proxy.scheme == "https":
             self._tls.start(channel, proxy.host, True)
@@ -151,7 +150,7 @@ class Route:
 
 
 def choose(url, proxy, environment):
-    """The URL of the proxy to use, or None. `proxy` is the setting: "" for none, None unset."""
+    """Return the URL of the proxy to use, or None. `proxy` is the setting: "" for none, None if unset."""
     if proxy is None and not bypassed(url, environment.get("no", "")):
         proxy = environment.get(url.scheme) or environment.get("all")
     if not proxy:
@@ -159,7 +158,7 @@ def choose(url, proxy, environment):
     try:
         return urls.parse(proxy if "://" in proxy else "http://" + proxy, urls.PROXY_SCHEMES)
     except ValueError as error:
-        raise Permanent("the proxy %s" % error) from error
+        raise Permanent(f"the proxy {error}") from error
 
 
 # -- HTTP proxies -----------------------------------------------------------------------
@@ -171,7 +170,7 @@ def _proxy_headers(proxy, answer):
 
 
 def _answer_proxy(proxy, challenges, method, target):
-    """Return the Digest answer to a proxy's challenge, or None: as Basic the password was sent already."""
+    """Return the Digest answer to a proxy's challenge, or None, since Basic was sent with the request."""
     if proxy.user is None:
         return None
     answer = Credentials(proxy.user, proxy.password).answer(challenges, method, target)
@@ -179,15 +178,15 @@ def _answer_proxy(proxy, challenges, method, target):
 
 
 def _tunnel(channel, proxy, host, port, answer):
-    """Ask an HTTP proxy to carry bytes to host:port (RFC 9110, 9.3.6).
+    """Ask an HTTP proxy for a tunnel to host:port (RFC 9110, 9.3.6).
 
-    Return None when it does, or another answer to its challenge that is worth a try.
+    Return None if it is open, or an answer to the proxy's challenge to send on a new connection.
     """
-    place = "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)
-    lines = ["CONNECT %s HTTP/1.1" % place, "Host: %s" % place]
-    lines += ["%s: %s" % pair for pair in _proxy_headers(proxy, answer).items()]
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+    lines += [f"{name}: {value}" for name, value in _proxy_headers(proxy, answer).items()]
     channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"))
-    head = read_head(Reader(channel, 1), "proxy")      # what comes behind it belongs to the server
+    head = read_head(Reader(channel, 1), "proxy")      # the bytes after it are the server's
     if 200 <= head.status < 300:
         return None
     if head.status == 407 and answer is None:
@@ -211,18 +210,19 @@ def _socks(channel, proxy, host, port):
     if method == 2 and proxy.user is not None:
         _socks_login(channel, proxy)
     elif method != 0:
-        raise Permanent("the SOCKS proxy asks for a password", word="auth")
+        raise Permanent("the SOCKS proxy requires a login; put user:password@ into the proxy's URL",
+                        word="auth")
     channel.sendall(b"\x05\x01\x00" + _socks_address(host) + struct.pack(">H", port))
     version, reply, _, kind = channel.recv_exactly(4)
     if reply:
         family = Temporary if reply in _SOCKS_TEMPORARY else Permanent
-        raise family("the SOCKS proxy refused: %s" % _SOCKS_REASONS.get(reply, "code %d" % reply), word="refused")
+        raise family(f"the SOCKS proxy refused: {_SOCKS_REASONS.get(reply, f'code {reply}')}", word="refused")
     length = {1: 4, 4: 16}.get(kind) or channel.recv_exactly(1)[0]
     channel.recv_exactly(length + 2)
 
 
 def _socks_login(channel, proxy):
-    """User and password (RFC 1929)."""
+    """Log in with user and password (RFC 1929)."""
     user, password = proxy.user.encode("utf-8"), (proxy.password or "").encode("utf-8")
     if not 0 < len(user) < 256 or len(password) > 255:
         raise Permanent("the SOCKS proxy takes a user and a password of at most 255 bytes", word="auth")

@@ -1,8 +1,8 @@
-"""A channel read through a buffer: blocks of lines for heads, what is left for bodies.
+"""Read a channel through a buffer: blocks of lines for heads, then the body's bytes.
 
-Every read here is linear in what arrives, however the peer splits it, and each block of
-lines has a bound. At the end of the connection a read returns less than was asked for, and
-the caller judges that; the channel raises what else can happen.
+Every read takes time linear in the bytes that arrive, however the peer splits them, and each
+block of lines is bounded. At the end of the connection a read returns less than was requested,
+which the caller judges; the channel raises all other errors.
 """
 
 import re
@@ -11,7 +11,7 @@ _EMPTY_LINE = re.compile(rb"^\r*\n", re.MULTILINE)
 
 
 class Reader:
-    """The bytes of a Channel, `size` of them at a time; size 1 never reads too far."""
+    """The bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead."""
 
     def __init__(self, channel, size=65536):
         self._channel = channel
@@ -20,13 +20,13 @@ class Reader:
 
     @property
     def buffered(self):
-        """Bytes that have arrived and not been read."""
+        """Bytes in the buffer that have not been read."""
         return self._end - self._start
 
     def fill(self, certain=1):
-        """Wait for more if the buffer is empty. Return the bytes buffered, 0 if the peer has closed.
+        """Wait for bytes if the buffer is empty. Return how many are buffered, 0 if the peer has closed.
 
-        `certain` bytes are still to come at the least; see Channel.read_body.
+        At least `certain` bytes are still to come; see Channel.read_body.
         """
         if not self.buffered:
             self._start, self._end = 0, self._channel.read_body(self._buffer, certain)
@@ -35,7 +35,7 @@ class Reader:
     def read_block(self, most):
         """Return the lines up to and including the next empty one, as bytes.
 
-        Return less at the end of the connection or after `most` bytes.
+        The result is shorter at the end of the connection or after `most` bytes.
         """
         block, searched = bytearray(), 0
         while len(block) < most and self.fill():
@@ -51,7 +51,7 @@ class Reader:
         return bytes(block)
 
     def read_line(self, most):
-        """Return the next line with its LF; less likewise."""
+        """Return the next line with its LF; shorter at the end of the connection or after `most` bytes."""
         line = b""
         while len(line) < most and not line.endswith(b"\n") and self.fill():
             end = self._buffer.obj.find(b"\n", self._start, self._end) + 1
@@ -59,14 +59,14 @@ class Reader:
         return line
 
     def take_match(self, pattern):
-        """Return the match of what the buffer begins with, which is taken, or None. Does not wait."""
+        """Consume the buffer's beginning if the pattern matches there; return the match or None, at once."""
         match = pattern.match(self._buffer, self._start, self._end)
         if match is not None:
             self._start = match.end()
         return match
 
     def read_into(self, view):
-        """Read into the buffer, whose bytes are all still to come. Return how many; 0 at the end."""
+        """Read into `view`, whose bytes are all still to come. Return how many were read; 0 at the end."""
         if not self.buffered and len(view) >= len(self._buffer):
             return self._channel.read_body(view, len(view))
         count = min(self.fill(len(view)), len(view))
@@ -75,7 +75,7 @@ class Reader:
         return count
 
     def rest(self):
-        """Take what is buffered; from now on only the channel has more."""
+        """Return the buffered bytes; any further ones must be read from the channel."""
         rest = self._take(self.buffered)
         self._buffer = memoryview(bytearray(1))
         return rest

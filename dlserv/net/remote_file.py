@@ -1,7 +1,7 @@
-"""What one response's head says about the file behind it. Pure.
+"""Read a file's description from a response's head. Pure.
 
-A `Resource` is kept in the task's record, so that a later attempt can tell whether the
-server still has the very bytes that are on disk.
+The `Resource` is kept in the task's record, so that a later attempt can tell whether the
+server still has the file that the bytes on disk came from.
 """
 
 import re
@@ -26,7 +26,7 @@ _LONGEST_BLANK = 1024
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
-# "bytes 0-99/100"; some servers leave out the unit, or have another mark behind it.
+# "bytes 0-99/100"; some servers omit the unit or follow it with another mark.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
                             re.IGNORECASE)
 
@@ -35,32 +35,32 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
                                       " disposition encoding digest content_md5", defaults=(None,))):
     """A file as its server described it.
 
-    url            str, where it was found after redirects, without userinfo
-    total          int bytes, or None where the server did not tell
+    url            str, after redirects, without userinfo
+    total          int bytes, or None if unknown
     etag           str as sent, weak ones with their W/, even one without quotes; or None
     last_modified  str as sent, or None
-    dated          bool: Last-Modified is strong, being older than the answer (RFC 9110, 8.8.2.2)
-    ranges         bool: the server said or showed that it serves ranges, or that it does not;
-                   None while neither is known: the header is optional (RFC 9110, 14.3)
-    media_type     str without parameters, lower case; "" if not told
+    dated          bool: Last-Modified is strong, i.e. older than the response (RFC 9110, 8.8.2.2)
+    ranges         bool: the server is known to serve ranges, or known not to; None if
+                   unknown, because the header is optional (RFC 9110, 14.3)
+    media_type     str without parameters, lower case; "" if unknown
     disposition    str, the Content-Disposition header, or None
-    encoding       str, a Content-Encoding that is undone while the body arrives, or ""
-    digest         str, the digest the server told, as "sha-256=<hex>", or None
-    content_md5    str, what its Content-MD5 told, as "md5=<hex>", or None: it is wrong at times
+    encoding       str, a Content-Encoding that is decoded while the body arrives, or ""
+    digest         str, the server's digest of the file, as "sha-256=<hex>", or None
+    content_md5    str, the server's Content-MD5, as "md5=<hex>", or None; often wrong
     """
 
     __slots__ = ()
 
     @property
     def validator(self):
-        """What If-Range may carry (RFC 9110, 13.1.5): a strong ETag, else a strong date."""
+        """The value for If-Range (RFC 9110, 13.1.5): a strong ETag, else a strong date, else None."""
         if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
 
     @property
     def resumable(self):
-        """Whether a part of it can be fetched later and proven to belong to the rest."""
+        """True if the rest of the file can be fetched later and checked to be of the same file."""
         return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property
@@ -70,9 +70,9 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
 
 def from_response(status, headers, url):
-    """The Resource of a 200 or a 206; `headers` is a head.Fields.
+    """Return the Resource of a 200 or 206; `headers` is a head.Fields.
 
-    Raises Temporary where the head contradicts itself.
+    Raise Temporary or Changed if the head contradicts itself.
     """
     total = content_length(headers)
     if status == 206:
@@ -91,22 +91,22 @@ def from_response(status, headers, url):
 
 
 def check_is_file(answer, name, before):
-    """Raise Permanent if an answer that begins a file is a web page where another file was to come.
+    """Raise Permanent if an answer that begins a file is a web page instead of the file.
 
-    `name` is what the file is called, `before` the Resource of an earlier answer or None. The
-    label alone proves nothing: what does not begin like a page is none.
+    `name` is the file's name, `before` the Resource of an earlier answer or None. The media
+    type alone does not decide: the body must begin like a page too.
     """
     found = answer.resource
     if found.media_type not in _PAGES or found.disposition:
         return
     expected = before is not None and before.media_type or _type_of(name)
     if expected and expected not in _PAGES and _begins_like_markup(answer.stream):
-        raise Permanent("the server sent a web page (%s) where %s was expected; the link may have "
-                        "run out or want a login" % (found.media_type, expected))
+        raise Permanent(f"the server sent a web page ({found.media_type}) where {expected} was expected; "
+                        "the link may have expired or need a login")
 
 
 def _begins_like_markup(body):
-    """Return whether the first bytes, blanks and a BOM aside, are markup; blanks alone pass for it."""
+    """Return whether the body begins with markup, after blanks and a BOM; blanks alone count as markup."""
     start = b""
     with body.channel.hurried():
         while len(start) < _LONGEST_BLANK and _UNDECIDED.fullmatch(start):
@@ -118,13 +118,16 @@ def _begins_like_markup(body):
 
 
 def _type_of(name):
-    """What a name promises; "" if it promises nothing in particular."""
+    """Return the type of file that the name's extension promises, as "a .zip file", or ""."""
     extension = name.rpartition(".")[2].lower() if "." in name else ""
-    return "a .%s file" % extension if extension in _FILES else ""
+    return f"a .{extension} file" if extension in _FILES else ""
 
 
 def content_length(headers):
-    """Bytes of the body as declared, or None; a chunked body has no declared length."""
+    """Return the declared bytes of the body, or None; a chunked body has no declared length.
+
+    Raise Temporary if the field is malformed or contradicts itself.
+    """
     if headers.transfer_codings:
         return None
     values = {value.strip() for line in headers.get_all("Content-Length", ())
@@ -138,9 +141,9 @@ def content_length(headers):
 
 
 def content_range(headers):
-    """(start, end, total) of a 206, end exclusive, total None if "*" (RFC 9110, 14.4).
+    """Return (start, end, total) of a 206, `end` exclusive, `total` None if "*" (RFC 9110, 14.4).
 
-    Raises Changed: a 206 without a usable one proves nothing about its bytes.
+    Raise Changed if there is no usable Content-Range, since the position of the bytes is unknown then.
     """
     match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
     if match is None:
@@ -154,7 +157,7 @@ def content_range(headers):
 
 
 def tells_range(headers):
-    """Return whether a response says of itself that it is a part."""
+    """Return whether a response says that it is a part of the file."""
     return bool(headers.get("Content-Range")) or _media_type(headers) == "multipart/byteranges"
 
 
@@ -163,7 +166,7 @@ def _media_type(headers):
 
 
 def _etag(value):
-    """Return the ETag as it was sent, well-formed or not, if it is short and can be stored."""
+    """Return the ETag as sent, well-formed or not, or None if it is too long or has control characters."""
     value = (value or "").strip()
     return value if _ETAG.fullmatch(value) else None
 

@@ -1,19 +1,18 @@
-"""TLS towards servers and proxies: contexts, client certificates, sessions to resume."""
+"""TLS to servers and proxies: contexts, client certificates, session resumption."""
 
 import threading
 
 from ..errors import MissingModule, Permanent
 from ..fs import check_file
-from .channel import ssl
 
-IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag, set by Python 3.8: a truncated body would count as whole
+IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
 
 
 class Tls:
-    """TLS contexts and sessions of one daemon; contexts are made at first use.
+    """The TLS contexts and sessions of one daemon; contexts are created at first use.
 
-    `ca_file` holds certificates to trust in addition to the system's; `client_cert` holds a
-    certificate to present and its key. Both are PEM files.
+    `ca_file` holds certificates trusted in addition to the system's, `client_cert` a client
+    certificate and its key. Both are PEM files.
     """
 
     MOST_SESSIONS = 256
@@ -34,7 +33,7 @@ class Tls:
     def start(self, channel, host, verify):
         """Shake hands on the channel. Raise MissingModule, Permanent, Temporary or Stopped.
 
-        A final dot is not part of the name that TLS knows (RFC 6066, 3).
+        TLS gets the host name without a final dot (RFC 6066, 3).
         """
         context = self._context(verify)
         channel.start_tls(context, host.rstrip("."), self._sessions.get((host, verify)))
@@ -45,7 +44,7 @@ class Tls:
         if session is not None:
             with self._lock:
                 if channel.sock.context is not self._contexts.get(verify):
-                    return      # the files have changed since; the session is useless
+                    return      # the session belongs to a context that `configure` has dropped
                 self._sessions.pop((host, verify), None)
                 self._sessions[host, verify] = session
                 if len(self._sessions) > self.MOST_SESSIONS:
@@ -53,7 +52,7 @@ class Tls:
 
     def require(self):
         """Raise MissingModule if this Python has no TLS."""
-        if ssl is None:
+        if _import_ssl() is None:
             raise MissingModule("https", "python3-openssl")
 
     def _context(self, verify):
@@ -64,6 +63,7 @@ class Tls:
             return self._contexts[verify]
 
     def _make(self, verify):
+        ssl = _import_ssl()
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
         if ssl.OPENSSL_VERSION_INFO >= (3,):
@@ -81,12 +81,23 @@ class Tls:
         try:
             load(path, context)
         except (OSError, ValueError) as error:
-            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}", word="tls") from error
+            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}",
+                            word="tls") from error
+
+
+def _import_ssl():
+    """Return the module, or None if this Python has none; it is loaded where TLS is used first."""
+    try:
+        import ssl
+        return ssl
+    except ImportError:     # OpenWrt without python3-openssl: everything but https works
+        return None
 
 
 def load_authorities(path, context=None):
-    """Add the certificates in a PEM file to those that the context trusts. Raises OSError or ValueError."""
+    """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
     check_file(path)
+    ssl = _import_ssl()
     if ssl is None:
         return
     try:
@@ -96,8 +107,9 @@ def load_authorities(path, context=None):
 
 
 def load_certificate(path, context=None):
-    """Let the context present the certificate, with its key, in a PEM file. Raises OSError or ValueError."""
+    """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
     check_file(path)
+    ssl = _import_ssl()
     if ssl is None:
         return
     try:

@@ -1,7 +1,7 @@
-"""Text files that users keep beside the daemon: a cookies.txt, a .netrc.
+"""Read text files of the user: cookies.txt, .netrc.
 
-They are written by hand and by other programs, so lines that mean nothing are skipped, and named in
-the log once, by their numbers only: what stands in them may be a secret.
+They are written by hand and by other programs, so invalid lines are skipped. The log names
+them once, by number only, because they may hold secrets.
 """
 
 import errno
@@ -10,17 +10,17 @@ import os
 import stat
 import threading
 
-LONGEST = 2 ** 24       # bytes that are read
-MOST_NAMED = 10         # lines in one sentence
+LONGEST = 2 ** 24       # bytes read at most
+MOST_NAMED = 10         # line numbers in one log message
 
 log = logging.getLogger(__name__)
 
 
 class UserFile:
-    """What is in such a file: read again when it has changed. Threads may share one.
+    """The parsed content of a file, read again when the file has changed. Threads may share one.
 
-    `parse(text)` returns (content, the numbers of the lines that mean nothing); `what` is what
-    the others are: "cookies".
+    `parse(text)` returns (content, numbers of the invalid lines); `what` names the valid ones
+    in the log, as in "cookies".
     """
 
     def __init__(self, parse, what):
@@ -29,9 +29,9 @@ class UserFile:
         self._version = self._content = None
 
     def read(self, path, status=None):
-        """Return the content; `status` is the file's os.stat_result, if it is known. Raise OSError."""
+        """Return the content; `status` is the file's os.stat_result, if known. Raise OSError."""
         status = status or os.stat(path)
-        if not stat.S_ISREG(status.st_mode):        # a FIFO would wait for ever
+        if not stat.S_ISREG(status.st_mode):        # opening a FIFO could block for ever
             raise OSError(errno.EINVAL, "it is not a regular file", path)
         version = path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
         with self._lock:
@@ -44,12 +44,12 @@ class UserFile:
 
 
 def lines(text):
-    """Return [(number, line without its end), …]; other than splitlines, only at line ends."""
+    """Return [(number, line without its end), …]; unlike splitlines, split at CR and LF only."""
     return list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1))
 
 
 def is_clean(text):
-    """Return whether the text has no control character, and was UTF-8 in its file."""
+    """Return whether the text has no control characters and was UTF-8 in its file."""
     return not any(char < " " or "\x7f" <= char < "\xa0" or "\ud800" <= char < "\ue000" for char in text)
 
 
@@ -60,5 +60,6 @@ def _text(path):
 
 def _sentence(path, skipped, what):
     more = len(skipped) - MOST_NAMED
-    return "skipped lines of %s that are not %s: %s%s" % (
-        path, what, ", ".join(map(str, skipped[:MOST_NAMED])), " and %d more" % more if more > 0 else "")
+    numbers = ", ".join(map(str, skipped[:MOST_NAMED]))
+    others = f" and {more} more" if more > 0 else ""
+    return f"skipped lines of {path} that are not {what}: {numbers}{others}"

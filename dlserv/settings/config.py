@@ -1,4 +1,4 @@
-"""The daemon's settings: three tables, the ways to fill them, and the default paths.
+"""The daemon's settings: tables, the ways to fill them, and the default paths.
 
 A `Config` is immutable; a change makes a new one. `Config.parse` takes mappings of the
 shape of the `-c` file and of `GET /config`.
@@ -10,6 +10,7 @@ from collections import namedtuple
 
 from ..version import __version__
 from . import token
+from .automation import AUTOMATION
 from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
@@ -125,25 +126,34 @@ PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
 # What confines those who use the API: they cannot change it if deny_private was set for them.
 CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
+SECTIONS = dict(TABLES, **AUTOMATION)
+
 General = namedtuple("General", TABLES["general"].fields)
 Server = namedtuple("Server", TABLES["server"].fields)
-Download = namedtuple("Download", TABLES["download"].fields)
+Hooks = namedtuple("Hooks", AUTOMATION["hooks"].fields)
 
 
-class Config(namedtuple("Config", "general server download")):
-    """All settings, checked and complete: `config.download.timeout`."""
+class Download(namedtuple("Download", [*TABLES["download"].fields, "rules"])):
+    """The settings of downloads, and the rules, which have a part in each task's options."""
+
+    __slots__ = ()
+
+
+class Config(namedtuple("Config", "general server download hooks webhooks watch schedule rules")):
+    """All settings, checked and complete: `config.download.timeout`, `config.webhooks[0]["url"]`."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, *mappings):
         """Return a Config from nested mappings, of which later ones win. Raises InvalidValue."""
-        values = {section: table.defaults() for section, table in TABLES.items()}
+        values = {section: table.defaults() for section, table in SECTIONS.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
-                values[section].update(TABLES[section].parse(given))
+                values[section] = SECTIONS[section].merge(values[section], given)
         return cls(General(**values["general"]), Server(**values["server"]),
-                   Download(**values["download"]))
+                   Download(rules=values["rules"], **values["download"]), Hooks(**values["hooks"]),
+                   *[values[section] for section in cls._fields[4:]])
 
     def changed(self, mapping):
         """Return this Config with the changes of the mapping. Raises InvalidValue."""
@@ -151,11 +161,11 @@ class Config(namedtuple("Config", "general server download")):
 
     def with_live_of(self, other):
         """Return this Config with those settings of the other that may change while the daemon runs."""
-        values = self._as_mapping()
-        for section, given in other._as_mapping().items():
-            values[section].update((key, value) for key, value in given.items()
+        values, others = self._as_mapping(), other._as_mapping()
+        for section in TABLES:
+            values[section].update((key, value) for key, value in others[section].items()
                                    if is_live(f"{section}.{key}"))
-        return self.parse(values)
+        return self.parse(values, {section: others[section] for section in AUTOMATION})
 
     def differences(self, other):
         """Return the names, "section.key", of the settings that differ."""
@@ -165,16 +175,16 @@ class Config(namedtuple("Config", "general server download")):
 
     @staticmethod
     def names(mapping):
-        """Return "section.key" of each setting in a mapping."""
-        return [f"{section}.{key}" for section, given in mapping.items() for key in given]
+        """Return "section.key" of each setting in a mapping that has a name of its own."""
+        return [f"{section}.{key}" for section, given in mapping.items() if isinstance(given, dict)
+                for key in given]
 
     def _as_mapping(self):
-        return {section: dict(getattr(self, section)._asdict()) for section in TABLES}
+        return {section: table.of(getattr(self, section)) for section, table in SECTIONS.items()}
 
     def masked(self):
         """Return the mapping of `GET /config`, secrets masked."""
-        return {section: TABLES[section].masked(getattr(self, section)._asdict())
-                for section in TABLES}
+        return {section: SECTIONS[section].masked(values) for section, values in self._as_mapping().items()}
 
 
 def is_live(name):
@@ -199,10 +209,10 @@ def _value(mapping, name):
 
 def _sections(mapping):
     if not isinstance(mapping, dict):
-        raise InvalidValue("configuration", f"is not an object with the sections {', '.join(TABLES)}")
+        raise InvalidValue("configuration", f"is not an object with the sections {', '.join(SECTIONS)}")
     for section in mapping:
-        if section not in TABLES:
-            raise InvalidValue(key_name(section), f"there is no such section; there are {', '.join(TABLES)}")
+        if section not in SECTIONS:
+            raise InvalidValue(key_name(section), f"there is no such section; there are {', '.join(SECTIONS)}")
     return mapping
 
 
@@ -218,12 +228,13 @@ def from_environment(environ):
         if variable in owner:
             table, name = owner[variable]
             mapping.setdefault(table.where, {}).update(_from_variable(table, name, variable, environ))
-        elif variable.startswith("DLSERV_") and variable not in OTHER_VARIABLES:
+        elif variable.startswith("DLSERV_") and not variable.startswith(OTHER_VARIABLES):
             unknown.append(variable)
     return mapping, unknown
 
 
-OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL")
+# Of commands, and of the hooks that a daemon may be started from.
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_EVENT", "DLSERV_TASK_")
 
 
 def _from_variable(table, name, variable, environ):

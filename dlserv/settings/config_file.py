@@ -31,7 +31,7 @@ def merge(*mappings):
     merged = {}
     for mapping in mappings:
         for section, values in mapping.items():
-            merged.setdefault(section, {}).update(values)
+            merged[section] = dict(merged.get(section, {}), **values) if isinstance(values, dict) else values
     return merged
 
 

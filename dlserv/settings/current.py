@@ -4,22 +4,38 @@
 class Settings:
     """Read `settings.download.timeout` when it matters; never keep a section, which may be outdated.
 
-    `config` is the Config in effect; it is replaced as a whole.
+    `config` is the Config in effect; it is replaced as a whole. `limits` are the values that a
+    window of the schedule puts in the place of those in the Config's `download`.
     """
 
-    __slots__ = ("config",)
+    __slots__ = ("_config", "_limits", "download")
 
     def __init__(self, config):
+        self._limits = {}
         self.config = config
 
     @property
+    def config(self):
+        return self._config
+
+    @config.setter
+    def config(self, config):
+        self._config = config
+        self.download = config.download._replace(**self._limits)
+
+    @property
+    def limits(self):
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits):
+        self._limits = limits
+        self.config = self._config
+
+    @property
     def general(self):
-        return self.config.general
+        return self._config.general
 
     @property
     def server(self):
-        return self.config.server
-
-    @property
-    def download(self):
-        return self.config.download
+        return self._config.server

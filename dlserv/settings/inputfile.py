@@ -2,13 +2,14 @@
 
 A list has one URL on a line; lines that begin with # are comments; indented lines below a
 URL are its options, `name=value`, by our names or aria2's. Several URLs on one line,
-separated by tabs, are mirrors of one file.
+separated by tabs, are mirrors of one file. Metalink files and the shortcuts that
+desktops make of links (.url, .desktop, .webloc) are recognized by their content.
 """
 
 import re
 
 from . import options
-from ..errors import InvalidValue
+from ..errors import InvalidValue, MissingModule
 
 # aria2's names for what we have, as they stand in its lists.
 _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",
@@ -17,6 +18,7 @@ _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelim
           "all_proxy": "proxy", "check_certificate": "verify_tls"}
 _BETWEEN = {"headers": "\n", "mirrors": " "}        # what may be said more than once
 ENDLESS = 1000      # retries: as good as without end
+MOST_MIRRORS = 32
 
 
 class Entry:
@@ -58,11 +60,21 @@ def _retries(tries):
 
 
 def read(data, name, key):
-    """Return the Entries in the bytes of the list `name`. Raises InvalidValue, of `key` for no text."""
+    """Return the Entries in the bytes of the list `name`. Raises InvalidValue, of `key` for the whole list."""
+    if data.startswith(b"bplist"):
+        return [_binary_webloc(data, name, key)]
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidValue(key, f"{name} is not text in UTF-8") from None
+    if text.lstrip()[:1] == "<":
+        return _read_xml(text, name, key)
+    heading = re.match(r"\s*\[(InternetShortcut|Desktop Entry)\]", text, re.IGNORECASE)
+    return [_shortcut(r"(?mi)^URL(?:\[\$e\])?\s*=[ \t]*(.*)", text, name, key)] if heading \
+        else _read_lines(text.splitlines(), name)
+
+
+def _read_lines(lines, name):
     entries = []
     for number, line in enumerate(lines, 1):
         where = f"{name}, line {number}: "
@@ -76,3 +88,44 @@ def read(data, name, key):
         else:
             entries[-1].put(line.strip())
     return entries
+
+
+def _read_xml(text, name, key):
+    """Return the entries of a Metalink, or that of a .webloc, which is a property list."""
+    if re.search("<plist", text[:1000]):
+        return [_shortcut(r"<key>URL</key>\s*<string>([^<]*)", text, name, key)]
+    from . import metalink
+    return [_metalink_entry(file, "%s, file %d: " % (name, number))
+            for number, file in enumerate(metalink.read(text, name, key), 1)]
+
+
+def _metalink_entry(file, where):
+    """Return the Entry of one metalink.File: its first server, and MOST_MIRRORS others."""
+    first, *others = file.urls or [""]
+    entry = Entry(first, where, others[:MOST_MIRRORS])
+    folder, _, filename = file.name.rpartition("/")
+    for option, value, counts in (("out", filename, file.name), ("dir", folder, "/" in file.name),
+                                  ("checksum", file.checksum, file.checksum)):
+        if counts:
+            entry.put("%s=%s" % (option, value))
+    return entry
+
+
+def _shortcut(pattern, text, name, key):
+    import html
+    found = re.search(pattern, text)
+    if found is None or not found.group(1).strip():
+        raise InvalidValue(key, "%s has no URL in it" % name)
+    url = found.group(1).strip()
+    return Entry(html.unescape(url) if text.lstrip()[:1] == "<" else url, name + ": ")
+
+
+def _binary_webloc(data, name, key):
+    try:
+        import plistlib
+    except ImportError:
+        raise MissingModule("a binary .webloc", "python3-xml") from None
+    try:
+        return Entry(plistlib.loads(data)["URL"], name + ": ")
+    except Exception as error:      # plistlib raises whatever a malformed one leads to
+        raise InvalidValue(key, "%s is no shortcut to a URL" % name) from error

@@ -10,6 +10,8 @@ from collections import namedtuple
 from .. import urls
 from ..digests import DIGEST_BYTES
 from ..masking import hide, mask_headers, shown
+from ..units import parse_time
+from . import rules
 from .schema import Boolean, Field, Integer, Items, Number, Refusal, Size, Table, Text, check_text
 
 # These belong to framing and routing, which the engine does; setting them would break the message.
@@ -81,6 +83,19 @@ def is_folder(name):
         return False
 
 
+class Moment:
+    """A time: epoch seconds, or "2026-09-08T02:00"; kept as epoch seconds."""
+
+    _number = Number(0, 2 ** 36)
+    json_schema = {"anyOf": [_number.json_schema, {"type": "string"}]}
+
+    def __call__(self, value):
+        return self._number(parse_time(value) if isinstance(value, str) else value)
+
+    def from_text(self, text):
+        return self._number.from_text(text) if re.fullmatch("[0-9.]+", text.strip()) else self(text)
+
+
 def check_checksum(value):
     """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
     name, _, digest = check_text(value).strip().partition("=")
@@ -112,6 +127,7 @@ TABLE = Table(
     Field("retries", Integer(0, 1000), None, "repeats after a failure"),
     Field("timeout", Number(0.1, 3600), None, "seconds without a byte after which a connection is closed"),
     Field("paused", Boolean(), False, "add it without starting it"),
+    Field("not_before", Moment(), None, "when it may start: epoch seconds, or local \"2026-09-08T02:00\""),
     Field("priority", Integer(-1000, 1000), 0, "higher goes first"),
     Field("verify_tls", Boolean(), True, "false accepts any certificate"),
 )
@@ -127,10 +143,15 @@ def parse(mapping, text=False):
     return TABLE.parse(mapping, text)
 
 
-def effective(posted, settings):
-    """Return a task's `Options`: the posted ones, then those of `config.download`, then the defaults."""
+def effective(posted, settings, url=None):
+    """Return a task's `Options`: the posted ones, then its rule's, `config.download`'s and the defaults.
+
+    A rule's folder counts only when the task is made: files are never looked for elsewhere.
+    """
     values = TABLE.defaults()
     for name in ("user_agent", "proxy", "retries", "timeout"):
         values[name] = getattr(settings, name)
+    _, rule = rules.find(settings.rules, url)
+    values.update(rule, dir="")
     values.update(posted)
     return Options(**values)

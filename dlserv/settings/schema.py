@@ -226,6 +226,14 @@ class Table:
             raise InvalidValue(self.where, f"{shown(mapping)} is not an object")
         return {key: self._parse_one(key, value, text) for key, value in mapping.items()}
 
+    def merge(self, values, given):
+        """The values with those given, checked. Raises InvalidValue."""
+        return dict(values, **self.parse(given))
+
+    def of(self, values):
+        """The values of the section as a dict, from a namedtuple."""
+        return {name: getattr(values, name) for name in self.fields}
+
     def _parse_one(self, key, value, text):
         field = self.fields.get(key)
         if field is None:
@@ -261,3 +269,42 @@ class Table:
         """Return the values as they may be shown, secrets masked."""
         return {key: self.fields[key].mask(value) if self.fields[key].mask else value
                 for key, value in values.items()}
+
+
+class Rows:
+    """A section that is a list of at most `most` objects with these fields, some of them `needed`."""
+
+    def __init__(self, where, most, needed, *fields):
+        self.where, self._most, self._needed = where, most, needed
+        self.fields = {field.name: field for field in fields}
+
+    def defaults(self):
+        """No object at all."""
+        return []
+
+    def merge(self, values, given):
+        """The objects given, checked and complete. Raises InvalidValue."""
+        if not isinstance(given, list) or len(given) > self._most:
+            raise InvalidValue(self.where, "it is not a list of at most %d objects" % self._most)
+        return [self._parse_one(Table("%s[%d]" % (self.where, index), *self.fields.values()), each)
+                for index, each in enumerate(given)]
+
+    def _parse_one(self, table, given):
+        parsed = table.parse(given)
+        for name in self._needed:
+            if parsed.get(name) is None:
+                raise InvalidValue("%s.%s" % (table.where, name), "must be given")
+        return dict(table.defaults(), **parsed)
+
+    def of(self, values):
+        """The objects as they are."""
+        return values
+
+    def masked(self, values):
+        """The objects as they may be shown to anyone who asks."""
+        return [Table(self.where, *self.fields.values()).masked(each) for each in values]
+
+    def json_schema(self):
+        """What is taken, as JSON Schema."""
+        each = Table(self.where, *self.fields.values()).json_schema()
+        return {"type": "array", "maxItems": self._most, "items": dict(each, required=list(self._needed))}

@@ -56,3 +56,25 @@ def make(path):
         raise Unwritable(f"the token cannot be kept in {path}: {error.strerror}; name one with --token-file, "
                          "or let everybody in with --no-token") from error
     return token
+
+
+def check_secret(text):
+    """The key of a webhook, if it is one: "whsec_" and Base64, or up to 1024 visible characters.
+
+    Raises ValueError.
+    """
+    if not isinstance(text, str) or not is_fit(text):
+        raise ValueError("it is not made of visible ASCII characters")
+    key_of(text)
+    return text
+
+
+def key_of(secret):
+    """The bytes of such a key. Raises ValueError."""
+    import base64
+    if not secret.startswith("whsec_"):
+        return secret.encode("ascii")
+    try:
+        return base64.b64decode(secret[len("whsec_"):], validate=True)
+    except ValueError:
+        raise ValueError("what follows whsec_ is not Base64") from None

@@ -1,4 +1,4 @@
 """Plain records that survive kill -9 and power cuts, as a shelf over SQLite or a journal.
 
-Knows nothing of what a record means.
+Does not know what a record means.
 """

@@ -1,8 +1,8 @@
-"""A database in one file: everything in memory, and a journal of commits.
+"""A database in one file: all records in memory, and a journal of commits on disk.
 
-The journal is rewritten whole, atomically, when it has grown to twice what it holds. It is
-there because a relaxed commit, one a second while tasks download, must neither rewrite a
-flash disk nor risk the file; appending a checked frame does neither.
+A relaxed commit, one a second while tasks download, must neither wear out a flash disk nor
+risk the file; appending a frame with a checksum does neither. When the journal has grown to
+twice the size of its records, it is rewritten atomically.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
 
 
 class JournalMapping(Mapping):
-    """Everything in memory, journalled to one file. Raises OSError.
+    """All records in memory, journalled to one file. Raises OSError.
 
     The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
-    payload: one commit's changes, each a key's and a value's length (DELETED for a key
-    that is gone), the key, the value. A frame that a crash cut short does not count.
+    payload: one commit's changes, each a key's and a value's length (DELETED for a deleted
+    key), the key, the value. A frame that a crash cut short is ignored.
     """
 
     kind = "file"
@@ -50,13 +50,13 @@ class JournalMapping(Mapping):
             self._file.write(self.MAGIC)
         for start, end, changes in self.frames(data):
             if start != self._end:
-                raise DamagedFile("bytes %d to %d of it are damaged" % (self._end, start))
+                raise DamagedFile(f"bytes {self._end} to {start} of it are damaged")
             self._remember(changes)
             self._end = end
 
     @classmethod
     def frames(cls, data):
-        """(start, end, changes) of every frame that is whole, wherever it lies."""
+        """Yield (start, end, changes) of every intact frame, wherever it is."""
         position = data.find(cls.MARK)
         while position >= 0:
             changes, end = cls._frame(data, position)
@@ -108,11 +108,11 @@ class JournalMapping(Mapping):
             raise
         self._remember(changes)
         if self._end > 2 * self._live + self.SLACK:
-            with contextlib.suppress(OSError):      # as it is, it holds all as well
+            with contextlib.suppress(OSError):      # the longer journal is complete too
                 self._rewrite()
 
     def _cut(self):
-        """Take a frame back that was not written for sure: what was refused is not to happen later."""
+        """Remove a frame whose write failed, because a refused change must not take effect later."""
         try:
             os.ftruncate(self._file.fileno(), self._end)
             os.fsync(self._file.fileno())
@@ -120,7 +120,7 @@ class JournalMapping(Mapping):
             self._must_rewrite = True
 
     def _append(self, frame, durable):
-        if self._file.closed:       # a rewrite could not open it again
+        if self._file.closed:       # a rewrite failed to reopen it
             self._file = open(self._path, "r+b", buffering=0)
         self._file.seek(self._end)
         view = memoryview(frame)
@@ -130,7 +130,7 @@ class JournalMapping(Mapping):
             try:
                 os.fsync(self._file.fileno())
             except OSError:
-                self._must_rewrite = True   # what it left of all on the disk is anyone's guess
+                self._must_rewrite = True   # earlier frames may be lost too
                 raise
         self._end += len(frame)
 
@@ -146,14 +146,14 @@ class JournalMapping(Mapping):
 
     @classmethod
     def encode(cls, changes):
-        """The frame of one commit."""
+        """Return the frame of one commit."""
         payload = b"".join(
             cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
             for key, value in changes.items())
         return cls.FRAME.pack(cls.MARK, len(payload), zlib.crc32(payload)) + payload
 
     def _rewrite(self):
-        """Replace the journal by one that says the same in fewer bytes."""
+        """Replace the journal atomically by one of the current records alone."""
         end = _write_new(self._path, self._memory.items())
         self._file.close()
         try:
@@ -172,14 +172,14 @@ class JournalMapping(Mapping):
 
 
 def write_journal(path, items):
-    """Replace the file by a journal of these (key, value), atomically. Raises OSError."""
+    """Replace the file atomically by a journal of these (key, value). Raise OSError."""
     _write_new(path, items)
     os.replace(path + ".new", path)
     sync_folder(path)
 
 
 def _write_new(path, items):
-    """Write the journal beside the file, as path.new; gives its size."""
+    """Write and flush the journal to path.new; return its size in bytes."""
     with open(path + ".new", "wb", opener=open_private) as file:
         file.write(JournalMapping.MAGIC)
         for item in items:

@@ -12,9 +12,9 @@ except ImportError:     # Windows
 
 
 class FileLock:
-    """A lock on a database, whose folder it makes; it ends with the process however that ends.
+    """A lock on a database, which ends with the process. Creates the database's folder.
 
-    Raises StoreBroken if it is held.
+    Raises StoreBroken if another process holds the lock.
     """
 
     def __init__(self, path):
@@ -22,14 +22,14 @@ class FileLock:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._fd = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise StoreBroken("the database %s cannot be made: %s" % (path, error.strerror)) from error
+            raise StoreBroken(f"the database {path} cannot be made: {error.strerror}") from error
         try:
             self._take()
         except OSError as error:
             if error.errno in (errno.ENOLCK, getattr(errno, "EOPNOTSUPP", 0), errno.ENOSYS):
-                return      # a file system without locks; the log says so elsewhere
+                return      # the file system has no locks
             os.close(self._fd)
-            raise StoreBroken("the database %s is in use by another dlserv" % path) from error
+            raise StoreBroken(f"the database {path} is in use by another dlserv") from error
 
     def _take(self):
         if fcntl is not None:

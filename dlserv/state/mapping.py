@@ -1,7 +1,7 @@
-"""What both kinds of database have in common: changes are held back until a commit.
+"""The common base of both kinds of database: changes are held back until a commit.
 
-A mapping of bytes to bytes with the dbm interface, as shelve.Shelf wants it, that adds
-`commit(durable)` and `roll_back()`. sqlite.py and journal.py say where a commit goes.
+A mapping of bytes to bytes with the dbm interface that shelve.Shelf needs, and with
+`commit(durable)` and `roll_back()`. sqlite.py and journal.py store the commits.
 """
 
 import os
@@ -11,11 +11,15 @@ from ..fs import sync_folder
 
 
 class DamagedFile(OSError):
-    """The bytes of a database are wrong, not merely out of reach."""
+    """The bytes of a database are wrong, not merely unreadable now."""
 
 
 class Mapping(MutableMapping):
-    """Changes are held back until `commit`, which writes them as one or not at all."""
+    """A mapping whose changes are held back until `commit` writes all or none of them.
+
+    A subclass has a `kind`, "sqlite" or "file", and `_stored(key)`, `_stored_keys()`,
+    `_save(changes, durable)` and `close()`.
+    """
 
     def __init__(self):
         self._pending = {}
@@ -41,36 +45,36 @@ class Mapping(MutableMapping):
         return sum(1 for _ in self)
 
     def commit(self, durable):
-        """Write what has changed. A durable commit takes the relaxed ones before it along."""
+        """Write the changes. A durable commit makes earlier relaxed ones durable too."""
         if self._pending:
             self._save(self._pending, durable)
             self._pending = {}
 
     def roll_back(self):
-        """Forget what was not committed."""
+        """Forget the changes since the last commit."""
         self._pending = {}
 
     def check(self):
-        """Raise if the stored bytes are damaged."""
+        """Raise DamagedFile or sqlite3.DatabaseError if the stored bytes are damaged."""
 
     def is_in_place(self):
-        """Whether what is written still comes under the path it was opened by."""
+        """Return whether the open file is still the one at its path."""
 
 
 def create_private(path):
-    """Make the file with mode 0600 if there is none."""
+    """Create the file with mode 0600 if it does not exist."""
     if not os.path.exists(path):
         os.close(open_private(path, os.O_RDWR | os.O_CREAT))
         sync_folder(path)
 
 
 def open_private(path, flags):
-    """Return a descriptor of the file, for its owner alone if it is made; an opener for `open`."""
+    """Return a descriptor of the file, created with mode 0600 if necessary; an opener for `open`."""
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 def is_at(path, status):
-    """Return True if the file of this os.stat_result is the one under the path."""
+    """Return True if the file with this os.stat_result is the one at the path."""
     try:
         return os.path.samestat(os.stat(path), status)
     except OSError:

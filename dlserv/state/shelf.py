@@ -1,4 +1,4 @@
-"""A shelf of plain records: dicts of plain data, pickled in one format on every Python."""
+"""A shelf of plain records: dicts of plain data, pickled in the same format on every Python."""
 
 import io
 import pickle
@@ -10,13 +10,13 @@ PROTOCOL = 4            # of pickle, which every Python has
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        raise pickle.UnpicklingError("a record names %s.%s" % (module, name))
+        raise pickle.UnpicklingError(f"a record names {module}.{name}")
 
 
 class Shelf(shelve.Shelf):
-    """A shelf of one pickle format on every Python, closed to anything but plain data.
+    """A shelf with the same pickle protocol on every Python, for plain data only.
 
-    A CRC-32 follows each pickle, where shelve.open does not look.
+    A CRC-32 follows each pickle; shelve.open ignores it.
     """
 
     def __init__(self, mapping):
@@ -36,8 +36,8 @@ def pack(record):
 
 
 def unpack(value):
-    """Return the record of these bytes. Raise pickle.UnpicklingError, or whatever a damaged one causes."""
-    # The checksum first: a damaged pickle may ask for gigabytes. shelve.open writes none.
+    """Return the record in these bytes. Raise pickle.UnpicklingError, or anything for a damaged one."""
+    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
     whole = _crc(value[:-4]) == value[-4:]
     file = io.BytesIO(value[:-4] if whole else value)
     if not whole and not value.endswith(pickle.STOP):

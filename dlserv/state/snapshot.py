@@ -1,7 +1,7 @@
-"""The copy of a day: what the database held, in a second file that nothing else touches.
+"""A daily copy of the database, in a second file that nothing else writes.
 
-It is a journal as journal.JournalMapping reads it, whatever the database is made of, and
-replaces the one before it atomically. No threads here: the store's calls it.
+It has the format of journal.JournalMapping, whichever backend the database uses, and replaces
+the previous copy atomically. It has no thread of its own; the store's thread calls it.
 """
 
 import logging
@@ -11,39 +11,40 @@ import time
 from .journal import JournalMapping, write_journal
 
 DAY = 86400.0
-MARK = b"fact/snapshot"     # the record by which database and snapshot know each other
-FIRST = 60.0            # seconds before the first one, so that there is something in it
-AGAIN = 3600.0          # seconds after which one that failed is tried again
+MARK = b"fact/snapshot"     # the record that is equal in a snapshot and in its database
+FIRST = 60.0            # seconds before the first snapshot, so that it is not empty
+AGAIN = 3600.0          # seconds until a failed snapshot is tried again
 
 log = logging.getLogger(__name__)
 
 
 class Snapshot:
-    """The one of the database at `path`; `clock` gives epoch seconds."""
+    """The snapshot of the database at `path`; `clock` returns epoch seconds."""
 
     def __init__(self, path, clock=time.time):
         self.path, self._clock = path + ".snapshot", clock
         try:
             self.made = os.stat(self.path).st_mtime
         except OSError:
-            self.made = None        # epoch seconds
+            self.made = None        # epoch seconds, or None if there is no snapshot
         self._next = clock() + FIRST if self.made is None else self.made + DAY
 
     def due_in(self):
-        """Seconds until the next is to be made; 0 where the last is from the future."""
+        """Return the seconds until the next snapshot is due; 0 if the last is dated in the future."""
         left = self._next - self._clock()
         return max(0.0, left) if left <= DAY else 0.0
 
     def due_at_the_end(self):
+        """Return whether a snapshot is due when the store closes."""
         return self.made is None or self.due_in() == 0
 
     def make(self, items):
-        """Put these (key, value) in its place; gives whether that could be done, else it is logged."""
+        """Replace the snapshot by these (key, value); log a failure. Return whether it succeeded."""
         now = self._clock()
         try:
             write_journal(self.path, items)
             os.utime(self.path, (now, now))
-        except Exception as error:      # a damaged record too: the last copy may have it whole
+        except Exception as error:      # a damaged record too, which the last copy may have intact
             self._next = now + AGAIN
             log.warning("the snapshot of the database cannot be made: %s", error)
             return False
@@ -51,19 +52,19 @@ class Snapshot:
         return True
 
     def set_aside(self):
-        """Keep it under a name with its date, which is given: the database it is of is gone."""
-        aside = "%s-%s" % (self.path, time.strftime("%Y%m%d-%H%M%S", time.localtime(self.made)))
+        """Rename the snapshot to include its date, because its database is missing. Return the new path."""
+        aside = f"{self.path}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self.made))}"
         os.replace(self.path, aside)
         self.made = None
         return aside
 
     def is_older_than(self, mapping):
-        """Whether the database, as it is, has lived through the making of it."""
+        """Return whether the database is at least as new as the snapshot, i.e. has its MARK."""
         mark = self.read().get(MARK)
         return mark is None or mapping.get(MARK) == mark
 
     def read(self):
-        """{key: value} of what is whole in it; empty if there is none."""
+        """Return {key: value} of the intact records; {} if there is no snapshot."""
         found = {}
         try:
             with open(self.path, "rb") as file:

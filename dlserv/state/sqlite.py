@@ -1,4 +1,4 @@
-"""A database in SQLite: a table as dbm.sqlite3 lays it out, so that shelve.open of Python 3.13 reads it."""
+"""A database in SQLite, with the table of dbm.sqlite3, so that shelve.open of Python 3.13 reads it."""
 
 import os
 
@@ -13,7 +13,7 @@ except ImportError:     # OpenWrt without python3-sqlite3
     ERRORS = (OSError,)
 
 _FAILED_FLUSHES = (1034, 1290)  # SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC
-REPLAYED = "-replayed"      # ends the name of a copy that has what a damaged log has kept
+REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 
 
 class SqliteMapping(Mapping):
@@ -25,7 +25,7 @@ class SqliteMapping(Mapping):
     LOOK_UP = "SELECT value FROM Dict WHERE key = ?"
     STORE = "INSERT INTO Dict (key, value) VALUES (?, ?)"
     AGAIN = " ON CONFLICT (key) DO UPDATE SET value = excluded.value"   # half the pages of REPLACE
-    AT_ONCE = 8             # records that one statement stores, which then is the transaction
+    AT_ONCE = 8             # records that one statement stores, without BEGIN and COMMIT
     DELETE = "DELETE FROM Dict WHERE key = ?"
     KEYS = "SELECT key FROM Dict"
 
@@ -40,7 +40,7 @@ class SqliteMapping(Mapping):
         if sqlite3.sqlite_version_info < (3, 24):
             self._store, self._again = self.STORE.replace("INSERT", "REPLACE"), ""
         try:
-            # Exclusive: no shared memory, which network file systems do not have.
+            # Exclusive: needs no shared memory, which network file systems lack.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._synchronize("FULL")
@@ -57,9 +57,9 @@ class SqliteMapping(Mapping):
     def check(self):
         known = self._merge_log()
         behind = wal.pages_behind(self._path + "-wal", known)
-        if behind:      # SQLite will remove that file
+        if behind:      # SQLite would remove the log
             wal.replay(self._path, behind, self._path + REPLAYED)
-            raise DamagedFile("its log is damaged behind frame %d" % known)
+            raise DamagedFile(f"its log is damaged behind frame {known}")
         verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -69,10 +69,10 @@ class SqliteMapping(Mapping):
             raise sqlite3.DatabaseError(str(error)) from error
 
     def _merge_log(self):
-        """Copy the log into the database, if there is room. Return how many of its frames SQLite believes."""
+        """Copy the log into the database, if there is space. Return how many of its frames SQLite accepts."""
         try:
             return self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
-        except sqlite3.OperationalError:    # a full disk: what the log holds can be read all the same
+        except sqlite3.OperationalError:    # the disk is full; the log can still be read
             return wal.committed_frames(self._path + "-wal")
 
     def _stored(self, key):
@@ -97,10 +97,10 @@ class SqliteMapping(Mapping):
             raise
 
     def _rewrite_log(self):
-        """Bring what the log holds into the database, and begin the log again.
+        """Copy the log into the database and start a new log.
 
-        A flush that fails takes pages with it which the next flush does not miss: those of
-        earlier, relaxed commits too, and then nothing that is written behind them counts.
+        After a failed flush the kernel may have dropped pages of the log, also of earlier,
+        relaxed commits, without the next flush failing; no frame after a lost one would count.
         """
         if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise OSError("the log of the database is in use")
@@ -126,6 +126,6 @@ class SqliteMapping(Mapping):
 
 
 def _is_failed_flush(error):
-    """Return True if a flush may have failed; before Python 3.11, that can be any failed call."""
+    """Return True if the error may be a failed flush; before Python 3.11, any disk I/O error may be."""
     code = getattr(error, "sqlite_errorcode", None)
     return str(error) == "disk I/O error" if code is None else code in _FAILED_FLUSHES

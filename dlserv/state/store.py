@@ -1,20 +1,23 @@
-"""The state on disk: a shelf of plain records that survives kill -9 and power cuts.
+"""A shelf of plain records on disk that survives kill -9 and power cuts.
 
-`Store` is what the daemon talks to. One thread owns the `shelve.Shelf` and commits in
-groups: all writes that arrive while a commit is under way share the next one.
+The daemon uses the `Store`. One thread owns its `shelve.Shelf` and commits in groups: all
+writes that arrive during a commit share the next one.
 
     durable   fsynced before the ticket settles
     relaxed   survives a crash of the process, and a power cut once the next durable write is done
     lazy      relaxed, and may wait LAZY seconds to share a commit
 
-Records are dicts of plain data, read through an unpickler that knows no classes, so a
-tampered database executes nothing. sqlite.py and journal.py say what the shelf is made of.
+Records are dicts of plain data, read by an unpickler without classes, so that a tampered
+database cannot execute code. sqlite.py and journal.py are the two kinds of database.
 """
+
+from __future__ import annotations
 
 import logging
 import os
 import threading
 import time
+from collections.abc import Callable, Mapping
 
 from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
@@ -25,38 +28,38 @@ from .snapshot import MARK, Snapshot
 from .sqlite import ERRORS
 
 SCHEMA = 1
-LAZY = 0.1              # seconds that a lazy write may wait for company
-RETRY = 5.0             # seconds after which a write that failed is tried again
+LAZY = 0.1              # seconds that a lazy write may wait for others
+RETRY = 5.0             # seconds until a failed write is tried again
 _SCHEMA_KEY = "schema"
 _DAMAGED = "damaged/"
-FACT = "fact/"          # begins the names of records that are no task's
+FACT = "fact/"          # prefix of the names of records that are not tasks
 
 log = logging.getLogger(__name__)
 
 
 class Ticket:
-    """The promise of one write."""
+    """The pending result of one write."""
 
-    def __init__(self, changes, durable, lazy):
+    def __init__(self, changes: Mapping[str, dict | None], durable: bool, lazy: bool) -> None:
         self.changes, self.durable, self.lazy = changes, durable, lazy
         self._settled, self._error = threading.Lock(), None
         self._settled.acquire()
 
-    def wait(self):
-        """Return when the write is as safe as was asked for; raises StoreBroken if it failed."""
+    def wait(self) -> None:
+        """Wait until the write is as durable as requested. Raise StoreBroken if it failed."""
         with self._settled:
             pass
         if self._error is not None:
-            raise StoreBroken("the database cannot be written: %s" % self._error)
+            raise StoreBroken(f"the database cannot be written: {self._error}")
 
     def _settle(self, error):
         self._error = error
-        if self._settled.locked():      # else a lack of memory has let it be settled twice
+        if self._settled.locked():      # it is settled again after a lack of memory
             self._settled.release()
 
 
 class _Inbox:
-    """Tickets for one thread, which is only woken for what it waits for."""
+    """A queue of tickets for one thread, which is woken only for the tickets that it waits for."""
 
     def __init__(self):
         self._lock, self._bell = threading.Lock(), threading.Lock()
@@ -71,13 +74,13 @@ class _Inbox:
                 self._ring()
 
     def close(self):
-        """Let the thread wait no more."""
+        """End any wait, now and later."""
         with self._lock:
             self.is_closed = True
             self._ring()
 
     def take_into(self, group, seconds, urgent=False):
-        """Append all tickets; before, wait so many seconds for one, for ever if that is -1.
+        """Wait up to `seconds` for a ticket (-1: for ever), then append all tickets to the group.
 
         With `urgent`, wait for one that is not lazy.
         """
@@ -98,7 +101,7 @@ class _Inbox:
     def _ring(self):
         if self._sleeps:
             self._sleeps = False
-            if self._bell.locked():     # else it was rung when the thread had just stopped waiting
+            if self._bell.locked():     # else the bell has been rung since the thread's timeout
                 self._bell.release()
 
 
@@ -106,12 +109,12 @@ class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
     Raises StoreBroken if the database cannot be opened, is in use or is from a newer
-    dlserv, and MissingModule if this Python lacks what it is made of. `clock` says when a
-    day is over, of which the state is copied (snapshot.py).
+    dlserv, and MissingModule if this Python lacks the module for its kind. `clock` returns
+    epoch seconds, for the daily snapshot (snapshot.py).
     """
 
-    def __init__(self, path, backend="auto", clock=time.time):
-        self.path = os.path.realpath(path)      # a link to it has the same lock
+    def __init__(self, path: str, backend: str = "auto", clock: Callable[[], float] = time.time) -> None:
+        self.path = os.path.realpath(path)      # two links to one database share its lock
         self._lock = FileLock(self.path)
         try:
             self._snapshot, self._changed = Snapshot(self.path, clock), False
@@ -122,7 +125,8 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._closed, self._owed = False, {}
+        self._closed = False
+        self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
         self._complaint = Complaint(log)
         self._inbox = _Inbox()
@@ -130,25 +134,25 @@ class Store:
         self._thread.start()
 
     @property
-    def is_writable(self):
-        """Whether the last write succeeded and further ones are accepted."""
+    def is_writable(self) -> bool:
+        """True if the last write succeeded and further ones are accepted."""
         return not self._owed and not self._closed and self._thread.is_alive()
 
     @property
-    def repaired(self):
-        """What was mended since it was opened, as a sentence, or None."""
+    def repaired(self) -> str | None:
+        """A sentence about the repairs since the database was opened, or None."""
         told = [self._repair] if self._repair else []
         damaged = self._restored + self._lost
         if damaged:
-            told.append("%d of its records were damaged, and %d of them taken from the snapshot"
-                        % (damaged, self._restored))
+            told.append(f"{damaged} of its records were damaged, and {self._restored} of them "
+                        "taken from the snapshot")
         return "; ".join(told) or None
 
-    def load(self, parse):
-        """[parse(name, record), …] of all that can be read; the rest is set aside and logged.
+    def load(self, parse: Callable[[str, dict], object]) -> list:
+        """Return [parse(name, record), …] of the readable records; set the others aside and log them.
 
-        `parse` raises for a record that is not what it should be; the snapshot's takes its
-        place. Call this before the first write.
+        `parse` raises for an invalid record, which is replaced by the snapshot's. Call this
+        before the first write.
         """
         loaded = []
         for raw in list(self._mapping):
@@ -157,9 +161,9 @@ class Store:
                 continue
             try:
                 loaded.append(parse(name, self._shelf[name]))
-            except MissingModule:           # another Python knows what to make of it
+            except MissingModule:           # the record is valid on another Python
                 raise
-            except Exception as error:      # whatever a damaged record brings about
+            except Exception as error:      # a damaged record may raise anything
                 log.error("the record %s in %s is damaged and was set aside: %s",
                           name, self.path, error)
                 self._set_aside(raw)
@@ -167,24 +171,25 @@ class Store:
         return loaded
 
     def _restore(self, raw, name, parse):
-        """[what the snapshot has of a record that was set aside]"""
+        """Replace a record that was set aside by the snapshot's; return [parsed], or [] if it has none."""
         value = self._snapshot.read().get(raw)
         try:
             if value is None:
                 raise KeyError(name)
             parsed = parse(name, unpack(value))
-        except Exception as error:          # likewise
+        except Exception as error:          # see `load`
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
             return []
         self._mapping[raw] = value
         self._mapping.commit(durable=True)
         self._restored += 1
-        log.error("the record %s was taken from the snapshot of %s", name, recovery.day_of(self._snapshot.made))
+        log.error("the record %s was taken from the snapshot of %s", name,
+                  recovery.day_of(self._snapshot.made))
         return [parsed]
 
-    def fact(self, name):
-        """The record "fact/<name>", or None. Call this before the first write."""
+    def fact(self, name: str) -> dict | None:
+        """Return the record "fact/<name>", or None. Call this before the first write."""
         try:
             return self._shelf[FACT + name]
         except KeyError:
@@ -193,11 +198,12 @@ class Store:
             log.error("the record %s in %s is damaged: %s", FACT + name, self.path, error)
             return None
 
-    def write(self, changes, durable=True, lazy=False):
-        """Take {name: record, or None to delete} as one transaction; gives its Ticket.
+    def write(self, changes: Mapping[str, dict | None], durable: bool = True,
+              lazy: bool = False) -> Ticket:
+        """Queue {name: record, or None to delete} as one transaction; return its Ticket.
 
-        A write that fails is tried again until a later one of the same record replaces it:
-        whoever takes the change back must write that.
+        A failed write is retried until a later write of the same record replaces it; to undo
+        it, write the old record.
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if self._closed:
@@ -206,8 +212,8 @@ class Store:
             self._inbox.put(ticket)
         return ticket
 
-    def close(self):
-        """Commit what was taken, flush it, and give the database free."""
+    def close(self) -> None:
+        """Commit and flush the queued writes, and unlock the database."""
         self._closed = True
         self._inbox.close()
         self._thread.join()
@@ -231,8 +237,8 @@ class Store:
             found = None
         if isinstance(found, int) and found > SCHEMA:
             self._shelf.close()
-            raise StoreBroken("the database %s was written by a newer dlserv (schema %d, this one "
-                              "knows %d)" % (self.path, found, SCHEMA))
+            raise StoreBroken(f"the database {self.path} was written by a newer dlserv "
+                              f"(schema {found}, this one knows {SCHEMA})")
         if found != SCHEMA:
             self._shelf[_SCHEMA_KEY] = {"version": SCHEMA}
             self._mapping.commit(durable=True)
@@ -244,7 +250,7 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        group, ended = [], False        # tickets that are not settled yet
+        group, ended = [], False        # unsettled tickets
         while not ended or group:
             try:
                 ended = ended or self._take_into(group)
@@ -252,12 +258,12 @@ class Store:
                 group.clear()
                 self._keep_a_copy(self._snapshot.due_in() == 0)
                 self._complaint.over()
-            except Exception as error:      # without this thread nothing would ever be stored again
+            except Exception as error:      # the thread must survive, else nothing is stored again
                 self._complaint.tell("the storage thread met a bug; it goes on", error)
                 time.sleep(0.1)
 
     def _keep_a_copy(self, due):
-        """Make the snapshot if it is due and would be another."""
+        """Make the snapshot if it is due and the records have changed."""
         if not due or not self._changed or self._owed:
             return
         mark = pack({"time": time.time()})
@@ -267,10 +273,10 @@ class Store:
             try:
                 self._mapping.commit(durable=True)
             except ERRORS as error:
-                log.warning("the database does not know of its snapshot: %s", error)
+                log.warning("the mark of the snapshot cannot be written to the database: %s", error)
 
     def _whole_records(self, mark):
-        """The (key, value) of all; raises for one that is not whole."""
+        """Yield (key, value) of all records. Raise UnpicklingError for a damaged one."""
         for raw in list(self._mapping):
             if raw != MARK and not raw.startswith(_DAMAGED.encode()):
                 value = self._mapping[raw]
@@ -279,13 +285,12 @@ class Store:
         yield MARK, mark
 
     def _take_into(self, group):
-        """Append the tickets of the next commit to the group; return whether they are the last.
+        """Append the tickets of the next commit to the group; return whether the store closes.
 
-        It stays empty if there are none, and something is owed that may be tried again, or a
-        snapshot is due.
+        The group stays empty if there are none and a retry or a snapshot is due.
         """
         inbox = self._inbox
-        inbox.take_into(group, 0 if group else LAZY, urgent=True)       # what is lazy has waited so long then
+        inbox.take_into(group, 0 if group else LAZY, urgent=True)       # lazy tickets wait that long
         if not group and not inbox.is_closed:
             inbox.take_into(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
             if group and all(ticket.lazy for ticket in group):
@@ -293,7 +298,7 @@ class Store:
         return inbox.is_closed
 
     def _commit(self, group):
-        """Write the group, and what earlier failures owe; those are told, but not forgotten."""
+        """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""
         error, changes = None, dict(self._owed)
         try:
             for ticket in group:
@@ -313,11 +318,11 @@ class Store:
                 if not self._owed:
                     log.error("the database cannot be written: %s; it will be tried again", problem)
                 self._owed = changes
-            elif len(group) > 1:        # a record that cannot be written takes no others along
+            elif len(group) > 1:        # one record cannot be written; write the others
                 for ticket in group:
                     self._commit([ticket])
                 return
-            else:                       # it would fail for ever
+            else:                       # a retry would fail too
                 log.error("a record cannot be written: %s", problem, exc_info=problem)
         for ticket in group:
             ticket._settle(error)

@@ -1,6 +1,6 @@
-"""SQLite's write-ahead log, where SQLite reads no further: behind a damaged frame.
+"""Read SQLite's write-ahead log beyond a damaged frame, where SQLite stops.
 
-What lies there was committed and flushed like everything before it. The format is at
+The frames there were committed and flushed like those before. The format is at
 https://sqlite.org/fileformat2.html#walformat.
 """
 
@@ -15,11 +15,11 @@ _ORDERS = {0x377f0682: "<", 0x377f0683: ">"}    # magic: of the checksums' words
 
 
 def pages_behind(path, known):
-    """Return {number: bytes} of the pages that whole commits behind the first `known` frames have left."""
+    """Return {number: bytes} of the pages that intact commits after the first `known` frames have written."""
     pages, pending = {}, {}
     for _, number, is_commit, page, _ in _frames(path, known):
         if page is None:
-            continue        # damaged, or the torn end
+            continue        # damaged, or torn at the end
         pending[number] = page
         if is_commit:
             pages.update(pending)
@@ -28,7 +28,7 @@ def pages_behind(path, known):
 
 
 def committed_frames(path):
-    """Return how many frames SQLite believes: those up to the last commit before any damage."""
+    """Return how many frames SQLite accepts: those up to the last commit before any damage."""
     count = 0
     for index, _, is_commit, page, follows in _frames(path, 0):
         if page is None or not follows:
@@ -39,9 +39,9 @@ def committed_frames(path):
 
 
 def replay(path, pages, target):
-    """Copy the database at `path` to `target`, with these pages in place of its own: all of it or no file."""
+    """Copy the database at `path` to `target` with these pages replaced, completely or not at all."""
     new = target + ".new"
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600))     # it holds passwords
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600))     # it may hold passwords
     shutil.copyfile(path, new)
     with open(new, "r+b") as file:
         for number, page in pages.items():
@@ -51,9 +51,9 @@ def replay(path, pages, target):
 
 
 def _frames(path, begin):
-    """Yield (index, page number, is a commit, page or None if damaged, are all before whole) of frames.
+    """Yield (index, page number, is a commit, page or None if damaged, are all before it intact).
 
-    Begin with frame `begin`. Pass over those that an older log has left.
+    Begin with frame `begin`; skip frames left over from an older log.
     """
     try:
         with open(path, "rb") as file:
@@ -75,11 +75,11 @@ def _frames(path, begin):
 
 
 def _read_header(data):
-    """Return (order of the checksums' words, page size, salts, checksum, is the header whole)."""
+    """Return (byte order of the checksums, page size, salts, checksum, is the header intact)."""
     magic, _, size, _, *salts, first, second = _HEADER.unpack_from(data)
     order = _ORDERS.get(magic, "<" if sys.byteorder == "little" else ">")
     is_whole = magic in _ORDERS and _checksum(data[:24], order, (0, 0)) == (first, second)
-    if not is_whole:        # then the first frame tells
+    if not is_whole:        # use the first frame's
         size, salts = size if _is_page_size(size) else 4096, list(_FRAME.unpack_from(data, 32)[2:4])
     return order, size, salts, (first, second), is_whole
 

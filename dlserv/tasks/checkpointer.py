@@ -9,6 +9,7 @@ import time
 
 from ..complaint import Complaint
 from ..errors import LocalError, StoreBroken
+from ..memory import give_back
 from ..threads import Thread, join
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Checkpointer:
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
     FIRST = 0.1         # the same where all was quiet before; doubles up to that
+    QUIET = 4.0         # seconds without an attempt until free memory goes back to the system
     FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
     FLUSH_BYTES = 2 ** 27   # or as soon as so many wait to be written: the end comes quicker then
 
@@ -77,12 +79,21 @@ class Checkpointer:
         """Return False when it is time to end."""
         with self._wake:
             if not self._awake and not self._stopping:
-                self._pause = self.FIRST
-                self._wake.wait_for(lambda: self._awake or self._stopping)
+                self._await_attempt()
             self._awake = False
             self._wake.wait_for(lambda: self._stopping, self._pause)
             self._pause = min(self.EVERY, 2 * self._pause)
             return not self._stopping
+
+    def _await_attempt(self):
+        """Wait until an attempt begins, or it is time to end; the Condition is held."""
+        def has_news():
+            return self._awake or self._stopping
+
+        if self._pause > self.FIRST and not self._wake.wait_for(has_news, self.QUIET):
+            give_back()
+        self._pause = self.FIRST
+        self._wake.wait_for(has_news)
 
     def _checkpoint(self, attempts, flush):
         progress = {attempt: (attempt.plans, _progress(attempt, flush)) for attempt in attempts}

@@ -31,6 +31,9 @@ class Figures:
     def error(self):
         """Why the task failed, or what it waits for and how long; a sentence, or None."""
         delay, closed = self.delay, self.closed_for
+        if self.early:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.options.not_before))
+            return f"waiting until {when}, as `not_before` says"
         if closed > delay:
             return (f"waiting for {self.gate.endpoint}, which asked to be left alone "
                     f"for another {format_seconds(closed)}")
@@ -41,7 +44,12 @@ class Figures:
     @property
     def is_held_back(self):
         """Whether it is queued and would not start now even if all slots were free."""
-        return self.delay > 0 or self.closed_for > 0
+        return self.delay > 0 or self.closed_for > 0 or self.early
+
+    @property
+    def early(self):
+        """Whether it is queued for a time that is not yet there by this machine's clock."""
+        return self.state == QUEUED and (self.options.not_before or 0) > time.time()
 
     @property
     def delay(self):

@@ -71,6 +71,7 @@ class Outcomes:
     def _finish(self, task, finished):
         task.finish(finished)
         self.counts["finished"] += 1
+        self._registry.on_end(task)
         log.info("%s: finished %s", task.tid[:8], task.filename)
         return 0
 
@@ -122,5 +123,6 @@ class Outcomes:
         self.counts["failed"] += 1
         self.failed[reason] += 1
         self._registry.note(task, level, sentence)
+        self._registry.on_end(task)
         log.warning("%s: invalid: %s", task.tid[:8], sentence)
         return 0

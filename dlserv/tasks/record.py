@@ -220,6 +220,7 @@ def _object(value):
 COUNT, POSITION, TIME = Number(_whole), Number(_within(-2 ** 62, 2 ** 62)), Number(_time)
 TEXT, PROSE, FLAG, OBJECT = Plain(check_text), Plain(_prose), Plain(_flag), Plain(_object)
 RANGES = Ranges()
+DELIVERIES = Several(Entry({"id": TEXT, "to": TEXT, "event": TEXT, "time": TIME}))
 LOG = Several(Entry({"time": Plain(_whole), "type": TEXT, "msg": PROSE}))
 
 _IDENTITY, _NODE = Numbers(4, Identity), Numbers(2, lambda *numbers: numbers)

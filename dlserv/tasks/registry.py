@@ -46,6 +46,8 @@ class TaskRegistry:
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
         self._deleting = set()      # tids whose files are being deleted
+        self.on_end = lambda task: None     # called with each that finishes or fails, lock held
+        self.on_idle = lambda: None         # called when nothing is queued or running any more, lock held
 
     # -- without the lock ------------------------------------------------------------
 
@@ -143,6 +145,26 @@ class TaskRegistry:
                     self.announce("changed", task)
         return failures
 
+    def settle(self, task):
+        """Return when the task, if it is still here, is on disk, or cannot be: a crash then repeats nothing."""
+        with self.lock:
+            here = self._open and self.tasks.get(task.tid) is task
+            ticket = self.store.write(task.changes()) if here else None
+        try:
+            if ticket is not None:
+                ticket.wait()
+        except StoreBroken as error:
+            log.warning("%s: %s", task.tid[:8], error)
+
+    def record(self, task, level=None, text="", longest=1000):
+        """Put a line on top of the log of a task, if it is still here, and store and announce it."""
+        with self.lock:
+            if self._open and self.tasks.get(task.tid) is task:
+                if level:
+                    self.note(task, level, text, longest)
+                self.store.write(task.changes(), lazy=True)
+                self.announce("changed", task)
+
     def claims(self):
         """Return the Claims of all tasks."""
         with self.lock:
@@ -168,6 +190,16 @@ class TaskRegistry:
         self._counts[task.state] += 1
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
         self._changed.notify_all()
+        self._rest(before)
+
+    @property
+    def is_idle(self):
+        """Whether nothing is queued or running."""
+        return not self._counts[QUEUED] + self._counts[DOWNLOADING]
+
+    def _rest(self, before):
+        if self.is_idle and before in (QUEUED, DOWNLOADING):
+            self.on_idle()
 
     def announce(self, kind, task):
         """Tell those who listen that the task was "added" or "changed", and its state; the lock may be held."""
@@ -191,9 +223,9 @@ class TaskRegistry:
                 and each.finish_time > task.finish_time and each is not task for each in self.tasks.values()):
             raise NameTaken(f"{target} is another task's")
 
-    def note(self, task, level, text):
+    def note(self, task, level, text, longest=1000):
         """Put a line on top of the task's log."""
-        task.note(level, text, self._settings.general.log_size)
+        task.note(level, text, self._settings.general.log_size, longest)
 
     def configure(self):
         """Let every task follow the settings."""
@@ -296,6 +328,7 @@ class TaskRegistry:
             del self.tasks[task.tid]
             self._counts[task.state] -= 1
             self._changed.notify_all()
+            self._rest(task.state)
 
     def _restore(self, task):
         """Put a stored task where it was; one that ran at the end is queued."""

@@ -101,32 +101,45 @@ class Waiting:
 class Scheduler:
     """Chooses among the tasks that wait, within the limits for all and for each host.
 
-    Tasks wait at the Gates of their servers. `settings` is the settings.current.Settings.
+    Tasks wait at the Gates of their servers, those with a time of day for that first.
+    `settings` is the settings.current.Settings.
     """
 
-    def __init__(self, settings, clock=time.monotonic):
-        self._settings, self._clock = settings, clock
+    LOOK = 15.0         # seconds between looks at the time of day: the clock may be set
+
+    def __init__(self, settings, clock=time.monotonic, time_of_day=time.time):
+        self._settings, self._clock, self._time_of_day = settings, clock, time_of_day
         self._waiting = Waiting()
+        self._dated, self._dates = {}, []       # tid -> (when, task, gate); heap of (when, tid)
 
     def __contains__(self, tid):
-        return tid in self._waiting
+        return tid in self._waiting or tid in self._dated
 
     def add(self, task, gate, delay=0):
         """Let the task wait at the gate for its turn, at least `delay` seconds."""
+        self.remove(task.tid)
+        when = task.options.not_before or 0
+        if when > self._time_of_day():
+            self._dated[task.tid] = when, task, gate
+            heapq.heappush(self._dates, (when, task.tid))
+            return
         not_before = self._clock() + delay if delay else None
         self._waiting.add(task.tid, gate, task.options.priority, task.position, not_before)
 
     def remove(self, tid):
         """Let the task wait no longer."""
         self._waiting.remove(tid)
+        self._dated.pop(tid, None)
 
     def choose(self, running):
         """Take out the task that starts next and return its tid, or None if none may start now.
 
         `running` is {endpoint: how many tasks of it run}, a Counter.
         """
+        self._fall_due()
         if not self.has_room(running):
             return None
+
         def is_open(gate):
             return running[gate.endpoint] < gate.limit and not gate.closed_for
 
@@ -135,6 +148,15 @@ class Scheduler:
             self._waiting.remove(tid)
         return tid
 
+    def _fall_due(self):
+        """Let tasks whose time is there wait at their gates."""
+        now = self._time_of_day()
+        while self._dates and self._dates[0][0] <= now:
+            when, tid = heapq.heappop(self._dates)
+            due, task, gate = self._dated.get(tid, (None, None, None))
+            if due == when:         # else it was taken out, or has another time now
+                self.add(task, gate)
+
     def has_room(self, running):
         """Return whether one more task may run, whichever it is."""
         return sum(running.values()) < self._settings.download.max_concurrent
@@ -142,7 +164,7 @@ class Scheduler:
     @property
     def is_waiting(self):
         """Whether any task waits."""
-        return len(self._waiting) > 0
+        return len(self._waiting) + len(self._dated) > 0
 
     def shut(self):
         """Return the Gates that are shut, of those at which ready tasks wait."""
@@ -156,5 +178,6 @@ class Scheduler:
         """Return the seconds until time alone lets a task start, None while nothing depends on it."""
         when = self._waiting.next_time()
         waits = [] if when is None else [max(0.0, when - self._clock())]
+        waits += [max(0.0, min(self.LOOK, each[0] - self._time_of_day())) for each in self._dates[:1]]
         waits += [seconds for seconds in (gate.closed_for for gate in self._waiting.hosts()) if seconds]
         return min(waits, default=None)

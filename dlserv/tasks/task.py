@@ -11,7 +11,7 @@ from .. import urls
 from ..contract import tid_of
 from ..errors import Conflict, InvalidValue, MissingModule, reason_of
 from ..idn import NeedsCodec
-from ..settings import options
+from ..settings import options, rules
 from ..units import clean
 from . import record
 from .figures import Figures
@@ -33,6 +33,7 @@ class Task(Figures):
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
     position  the place in the queue, of tasks of one priority; `order` is the order of age
+    deliveries  webhooks that are still to be sent, as automation.webhooks has them
     shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
     problem   what ended the last attempt, or what the task waits for, as a sentence, or None;
               `error` is that with the time left. `reason` is one word for it
@@ -51,8 +52,8 @@ class Task(Figures):
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
                "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
                "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
-               "deleting": False, "progress": None, "file": None, "previous": None, "shortage": None,
-               "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
+               "deleting": False, "deliveries": (), "progress": None, "file": None, "previous": None,
+               "shortage": None, "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
                "verifying": False, "verified_time": 0.0}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
@@ -68,7 +69,11 @@ class Task(Figures):
     @classmethod
     def new(cls, url, posted, settings):
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        task = cls(check_url(url), options.parse(posted), settings)
+        url, posted = check_url(url), options.parse(posted)
+        rule, ruled = rules.find(settings.rules, url)
+        task = cls(url, dict({key: ruled[key] for key in ruled if key == "dir"}, **posted), settings)
+        if rule:
+            task.note("info", f"{rule} of the settings applies", 1)
         task.create_time = time.time()
         if task.options.paused:
             task.state, task.pause_time = PAUSED, task.create_time
@@ -85,10 +90,13 @@ class Task(Figures):
     def resume(self):
         """Go on from where it was, with all tries before it; at once, if it is queued and held back.
 
-        Raise Conflict.
+        A time that it waits for is forgotten. Raise Conflict.
         """
         if not self.is_held_back:
             self._go(RESUME)
+        elif self.early:
+            del self.posted["not_before"]
+            self.options = self.options._replace(not_before=None)
         self.retries = self.failures = 0
         self.shortage = None
         self._forget(let_through=True)
@@ -213,6 +221,10 @@ class Task(Figures):
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
 
+    def deliver(self, deliveries):
+        """Take the webhooks that are still to be sent."""
+        self.deliveries = tuple(deliveries)
+
     # -- changes that the registry and the queue make ------------------------------------
 
     def wait_at(self, gate, delay):
@@ -233,11 +245,11 @@ class Task(Figures):
 
     def configure(self, settings):
         """Work out the options from what was posted and config.download."""
-        self.options = options.effective(self.posted, settings)
+        self.options = options.effective(self.posted, settings, self.url)
 
-    def note(self, level, text, most):
+    def note(self, level, text, most, longest=1000):
         """Put a line on top of the log, which keeps `most` of them."""
-        entry = {"time": int(time.time()), "type": level, "msg": clean(text[:1000], " ")}
+        entry = {"time": int(time.time()), "type": level, "msg": clean(text[:longest], " ")}
         self.log = [entry] + self.log[:most - 1]
 
     def trim_log(self, most):
@@ -275,8 +287,8 @@ class Task(Figures):
     def from_record(cls, stored, settings):
         """Return the stored task. Raise KeyError, TypeError or ValueError if the record is none."""
         values = SHAPE.values(stored)
+        _check_codec(values["url"])
         task = cls(values.pop("url"), options.parse(values.pop("posted")), settings, values.pop("added"))
-        _check_codec(task.url)
         for name, value in values.items():
             setattr(task, name, value)
         return task
@@ -290,13 +302,13 @@ SHAPE = record.Shape(Task, {
     "reason": record.Optional(record.TEXT),
     "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
-    "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
+    "deliveries": record.DELIVERIES, "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE),
     "verifying": record.FLAG, "verified_time": record.TIME},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
     since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
-           "verified_time": 0.0})
+           "verified_time": 0.0, "deliveries": ()})
 
 
 def check_url(url):

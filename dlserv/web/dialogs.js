@@ -109,7 +109,7 @@ export async function openSettings() {
     toast("Saved.");
   });
   const parts = [[], [], []];
-  for (const [section, {properties}] of Object.entries(components.schemas.config.properties)) {
+  for (const [section, {properties = {}}] of Object.entries(components.schemas.config.properties)) {
     for (const [key, schema] of Object.entries(properties)) {
       const name = section + "." + key, at = section === "download" ? COMMON.indexOf(key) : -1;
       const label = makeSetting(name, schema, config[section][key], schema.readOnly && (origins[name] || "default"));

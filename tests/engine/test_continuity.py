@@ -19,7 +19,7 @@ MIB = 2 ** 20
 DATA = noise(4 * MIB)
 SMALL = noise(300000)
 NEW = "Tue, 02 Jan 2024 00:00:00 GMT"
-TORN = "two connections brought different bytes"
+TORN = "two connections delivered different bytes"
 
 
 def resource(**fields):

@@ -1,4 +1,4 @@
-"""A folder nothing escapes from, and part files in it."""
+"""A folder nothing escapes from."""
 
 import errno
 import os
@@ -7,8 +7,10 @@ import stat
 import pytest
 
 from dlserv.engine.folder import Folder
-from dlserv.engine.partfile import Identity, PartFile
-from dlserv.errors import LocalError, NameTaken, NoSpace, Unavailable, Unwritable
+from dlserv.errors import NameTaken, Unavailable, Unwritable
+from harness import noise
+
+DATA = noise(300000)
 
 
 @pytest.fixture
@@ -80,32 +82,6 @@ def test_an_empty_file_of_ours_may_be_replaced(held, folder, without_links):
     assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
 
 
-def test_bytes_go_where_they_belong(held):
-    part = PartFile.create(held, "a.part")
-    part.write(b"world", 5)
-    part.write(bytearray(b"hello"), 0)
-    assert part.read(10, 0) == b"helloworld" and part.size == 10
-    part.truncate(5)
-    assert part.read(10, 0) == b"hello"
-    part.sync()
-    part.stamp(86400)
-    part.publish("a")
-    assert Identity.of(held.stat("a")) == part.identity() and held.stat("a").st_mtime == 86400
-    part.close()
-    part.flush()    # a checkpoint that comes late does no harm
-    assert PartFile.reopen(held, "a.part") is None
-
-
-def test_an_identity_tells_a_file_that_was_changed(held, folder):
-    (folder / "a").write_text("mine")
-    identity = Identity.of(held.stat("a"))
-    assert identity.matches(held.stat("a"))
-    os.utime(folder / "a", (1, 1))
-    assert not identity.matches(held.stat("a"))
-    (folder / "b").write_text("longer than mine")
-    assert not identity.matches(held.stat("b"))
-
-
 def test_a_link_that_was_made_twice_is_made(held, folder, monkeypatch):
     """NFS sends a request again whose answer was lost, and is told that the name is taken: by itself."""
     (folder / "old").write_text("old")
@@ -131,42 +107,6 @@ def test_without_links_or_renames_nothing_is_left_behind(held, folder, without_l
     assert os.listdir(folder) == ["old"]
 
 
-def test_a_flush_that_failed_once_is_the_last(held, monkeypatch):
-    """The kernel tells of pages that it dropped once, and takes them for clean afterwards."""
-    part = PartFile.create(held, "a.part")
-    part.write(b"flushed", 0)
-    part.flush()
-    part.write(b"dropped", 7)
-
-    def fail(fd):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(NoSpace):
-            part.sync()
-    for flush in (part.flush, part.sync):
-        with pytest.raises(Unavailable, match="may be lost"):
-            flush()
-    assert part.has_failed
-    part.close()
-
-
-@pytest.mark.parametrize("error, has_failed", [
-    (errno.EIO, True), (errno.EROFS, True), (errno.ENODEV, True), (errno.ENOSPC, False), (errno.EDQUOT, False),
-    (errno.EFBIG, False), (errno.EACCES, False)])
-def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, error, has_failed):
-    def fail(*arguments):
-        raise OSError(error, os.strerror(error))
-
-    part = PartFile.create(held, "a.part")
-    monkeypatch.setattr(os, "pwrite", fail)
-    with pytest.raises(LocalError):
-        part.write(b"x", 0)
-    assert part.has_failed == has_failed
-    part.close()
-
-
 @pytest.mark.parametrize("told, longest", [(143, 143), (255, 255), (1530, 255), (0, 255), (-1, 255)])
 def test_the_file_system_says_how_long_names_are(folder, monkeypatch, told, longest):
     monkeypatch.setattr(os, "fpathconf", lambda fd, name: told)
@@ -177,6 +117,20 @@ def test_the_file_system_says_how_long_names_are(folder, monkeypatch, told, long
             seen.append(held.longest)
             assert len(seen) < 10
     assert seen == sorted(set(seen), reverse=True) and seen[-1] == 30
+
+
+def listing(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_folders_are_made_but_no_link_is_followed(origin, attempt, folder, tmp_path):
+    origin.put("/a.iso", DATA)
+    attempt(origin.url("/a.iso"), dir="new/deep").run()
+    assert (folder / "new" / "deep" / "a.iso").read_bytes() == DATA
+    (tmp_path / "outside").mkdir()
+    (folder / "link").symlink_to(tmp_path / "outside")
+    assert "symbolic link" in attempt(origin.url("/a.iso"), dir="link").fails(Unwritable)
+    assert listing(tmp_path / "outside") == []
 
 
 def test_a_folder_that_was_moved_away_is_not_in_place(folder):

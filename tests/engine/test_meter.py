@@ -1,6 +1,7 @@
 """Speed over a window, with a clock that the test turns."""
 
 from dlserv.engine.meter import Meter, SpeedHistory, seconds_left
+from dlserv.engine.meter import Pace
 
 
 class Clock:
@@ -86,3 +87,13 @@ def test_the_history_forgets_what_is_ten_minutes_old():
 def test_the_time_left():
     assert seconds_left(1000, 100) == 10
     assert seconds_left(1000, 0) == 0 and seconds_left(0, 100) == 0
+
+
+def test_a_connection_held_by_a_limit_is_not_stalled():
+    clock = Clock()
+    pace = Pace(clock)
+    pace.moved(1000, 20)
+    clock.now += Pace.STANDSTILL + 1
+    assert pace.seconds_for(1000) == float("inf")
+    pace.held = True
+    assert pace.seconds_for(1000) < float("inf")

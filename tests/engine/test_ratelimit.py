@@ -78,7 +78,7 @@ def test_a_new_rate_is_felt_at_once():
     assert not bucket.limited
 
 
-def test_who_waits_while_the_rate_is_lowered_waits_for_no_more_than_that_gives():
+def test_a_waiting_thread_heeds_a_lowered_rate():
     class Turn(Time):
         def sleep(self, seconds):
             super().sleep(seconds)

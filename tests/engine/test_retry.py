@@ -1,7 +1,6 @@
 """When a failed attempt is made again."""
 
 from dlserv.engine.retry import LONGEST_RETRY_AFTER, LONGEST_WAIT, Policy
-from dlserv.units import parse_retry_after
 
 
 def middle():
@@ -26,11 +25,3 @@ def test_no_wait_is_endless():
 def test_a_server_is_not_asked_before_it_said():
     assert Policy(5, 1).delay(1, retry_after=30, chance=middle) == 30
     assert Policy(5, 100).delay(1, retry_after=30, chance=middle) == 100
-
-
-def test_retry_after_comes_in_two_forms():
-    assert parse_retry_after("120") == 120
-    assert parse_retry_after("Mon, 01 Jan 2024 00:00:10 GMT", now=1704067200) == 10
-    assert parse_retry_after("Mon, 01 Jan 2024 00:00:10 GMT", now=1804067200) == 0
-    for text in (None, "", "soon", "-5", "1.5", "9" * 20):
-        assert parse_retry_after(text) is None

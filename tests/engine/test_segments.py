@@ -25,7 +25,7 @@ def test_what_lies_beyond_the_end_is_clipped():
     assert clip([(0, 5), (7, 12), (20, 30)], 9) == [(0, 5), (7, 9)]
 
 
-def test_a_file_of_unknown_size_is_one_segment_until_its_end_is_seen():
+def test_a_file_of_unknown_size_is_one_segment():
     segments = Segments()
     segment = segments.claim()
     segments.advance(segment, 1000)

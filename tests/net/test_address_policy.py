@@ -46,7 +46,7 @@ def test_an_exception_is_made(origin, attempt, folder, entry):
 
 
 @pytest.mark.parametrize("entry", ["LocalHost", "127.0.0.1", "127.0.0.1:{port}", "127.0.0.0/8"])
-def test_an_exception_is_made_for_a_name_by_any_spelling_or_its_address(origin, attempt, folder, entry):
+def test_an_exception_may_name_a_host_or_its_address(origin, attempt, folder, entry):
     origin.put("/a", DATA)
     settings = dict(DENY, allow_hosts=[entry.format(port=origin.server_address[1])])
     attempt(origin.url("/a", host="localhost"), settings=settings).run()

@@ -1,6 +1,5 @@
 """Cookies: of a cookies.txt however odd, and of servers as RFC 6265 has it."""
 
-import logging
 import re
 
 import pytest
@@ -126,21 +125,6 @@ def test_a_line_that_is_no_cookie_is_skipped(line):
     good = "h\tFALSE\t/\tFALSE\t0\tn\tv"
     cookies, odd = parse("# a comment\n\n%s\n%s\n" % (line, good))
     assert [cookie.name for cookie in cookies] == ["n"] and odd == [3]
-
-
-def test_what_is_skipped_is_told_once_for_all_tasks(origin, attempt, tmp_path, caplog):
-    path = tmp_path / "cookies.txt"
-    path.write_bytes(b"\xef\xbb\xbf127.0.0.1\tFALSE\t/\tFALSE\t0\tsid\t1\nsecret nonsense\n\xff\n")
-    file = CookieFile()
-    for name in ("/a", "/b"):
-        origin.put(name, DATA)
-        with caplog.at_level(logging.WARNING):
-            attempt(origin.url(name), jar=file.read(str(path))).run()
-    assert [cookie_of(request) for request in origin.requests] == ["sid=1"] * 2
-    (record,) = caplog.records
-    assert record.getMessage() == "skipped lines of %s that are not cookies: 2, 3" % path
-    path.write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tsid\t22\n")
-    assert [cookie.value for cookie in file.read(str(path))] == ["22"]
 
 
 def test_a_cookies_txt_that_cannot_be_read_is_told(tmp_path):

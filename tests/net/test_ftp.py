@@ -8,15 +8,14 @@ import pytest
 from dlserv import Daemon
 from dlserv import urls
 from dlserv.errors import Permanent, Temporary, TransferError
-from dlserv.net.ftp_control import LONGEST_REPLY
 from dlserv.net.host_limits import HostFull
 from harness import noise
 from net.test_tls import CA, context
-from servers.ftpd import Ftpd, _Control
-from servers.origin import paced
+from servers.ftpd import Ftpd
 from servers.proxies import HttpProxy
 
 DATA = noise(300000)
+LARGE = noise(5 * 2 ** 20)
 FILES = {"pub/a.iso": DATA, "/etc/motd": b"absolute", "ä b": b"umlaut", "empty": b""}
 
 
@@ -82,12 +81,6 @@ def test_errors_are_the_servers_words(attempt):
         attempt(ftpd.url("/pub/a.iso"), user="me", password="pw").run()
 
 
-def test_a_line_end_in_a_path_is_refused(attempt):
-    with Ftpd(FILES) as ftpd:
-        assert "cannot be sent" in attempt(ftpd.url("/a%0d%0aDELE%20b")).fails(Permanent)
-        assert not [line for line in ftpd.commands if "DELE" in line]
-
-
 @pytest.mark.parametrize("connections", [1, 4])
 def test_several_connections_fetch_one_file(attempt, folder, connections):
     data = noise(5 * 2 ** 20)
@@ -96,7 +89,7 @@ def test_several_connections_fetch_one_file(attempt, folder, connections):
     assert (folder / "big").read_bytes() == data
 
 
-def test_the_data_connection_goes_where_the_control_connection_does(attempt, folder):
+def test_data_goes_where_the_control_connection_goes(attempt, folder):
     """A name may have several addresses, and an exception from deny_private a port."""
     with Ftpd(FILES) as ftpd:
         exception = "127.0.0.1:%d" % ftpd.server_address[1]
@@ -133,53 +126,7 @@ def test_a_date_that_is_none_is_no_date(attempt, folder):
     assert (folder / "a.iso").read_bytes() == DATA
 
 
-@pytest.mark.parametrize("command, reply", [
-    ("EPSV", "229 (|||abc|)"), ("PASV", "227 nonsense"), ("PASV", "200 what")])
-def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkeypatch, command, reply):
-    monkeypatch.setattr(_Control, "do_" + command, lambda control, argument: control.reply(reply))
-    with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
-        if command == "EPSV":
-            attempt(ftpd.url("/pub/a.iso")).run()
-        else:
-            assert reply in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
-
-
 # -- what the server says ------------------------------------------------------------------
-
-@pytest.mark.parametrize("line", ["331-" + "x" * 8000, "150 wait"])
-def test_a_reply_without_end_is_given_up(attempt, monkeypatch, line):
-    def flood(control, argument):
-        while True:
-            control.reply(line)
-
-    monkeypatch.setattr(_Control, "do_USER", flood)
-    with Ftpd(FILES) as ftpd:
-        assert "without end" in attempt(ftpd.url("/pub/a.iso")).fails(Permanent)
-
-
-@pytest.mark.parametrize("size, fits", [(LONGEST_REPLY, True), (LONGEST_REPLY + 1, False)])
-def test_a_reply_has_a_bound(attempt, folder, size, fits):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies[""] = "220-" + "x" * (size - 14) + "\r\n220 go"
-        running = attempt(ftpd.url("/pub/a.iso"))
-        running.run() if fits else running.fails(Permanent)
-    assert (folder / "a.iso").exists() == fits
-
-
-WORST = ["1", "1,", "1,1,1,1,1,", "111,111,111,111,111,", "(", "(|||", "(|||1", "|", " ", " \n ", "\n", "\n227 ",
-         "\n227-", "-\n229-", "()", "\t\n", "\u00e9", "150 x (1 bytes", "1 bytes) ("]
-
-
-@pytest.mark.parametrize("piece", WORST)
-@pytest.mark.parametrize("command, code", [("", 220), ("USER", 530), ("SIZE", 213), ("MDTM", 213), ("EPSV", 229),
-                                           ("PASV", 227), ("RETR", 550)])
-def test_64_kib_of_the_worst_reply_cost_nothing(attempt, piece, command, code):
-    text = (piece * 2 ** 16)[:2 ** 16 - 300].replace("\n%d " % code, "\n%d-" % code)
-    with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
-        ftpd.replies[command] = "%d-%s\r\n%d end" % (code, text, code)
-        running = attempt(ftpd.url("/pub/a.iso"))
-        assert cost(running) < 0.05
-
 
 def cost(running):
     """Seconds of CPU that the attempt takes, however it ends."""
@@ -202,35 +149,6 @@ def test_preliminary_replies_are_skipped_up_to_a_bound(attempt, count, works):
         assert cost(running) < 0.05 and hasattr(running, "finished") == works
 
 
-@pytest.mark.parametrize("reply", ["nonsense", "22", "2200 x", "999 x", "\u0662\u0662\u0660 x", ""])
-def test_what_is_no_reply_is_no_ftp(attempt, reply):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies[""] = reply
-        assert "does not speak FTP" in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
-
-
-@pytest.mark.parametrize("reply", ["220", "220-a\r\nb\r\n 220 c\r\n2200 d\r\n220-e\r\n220 f", "220-\n220",
-                                   "120 in a moment\r\n220 ready", "220-a\n220 b"])
-def test_replies_of_every_shape_are_read(attempt, folder, reply):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies[""] = reply
-        attempt(ftpd.url("/pub/a.iso")).run()
-    assert (folder / "a.iso").read_bytes() == DATA
-
-
-def test_a_server_that_hangs_up_says_so(attempt):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies["SIZE"] = ""
-        assert "closed the connection" in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
-
-
-def test_what_came_before_tls_is_not_believed(attempt):
-    with Ftpd(FILES, context=context()) as ftpd:
-        ftpd.early = "331 a man in the middle"
-        running = attempt(ftpd.url("/pub/a.iso"), settings={"ca_file": CA}).run()
-        assert running.finished.name == "a.iso" and "PASS anonymous@" in ftpd.commands
-
-
 @pytest.mark.parametrize("code", [501, 550, 553])
 @pytest.mark.parametrize("path", ["pub/x", "caf\u00e9"])
 def test_a_refusal_says_what_was_asked(attempt, code, path):
@@ -247,91 +165,6 @@ def test_a_folder_is_called_one(attempt, path, asked):
         ftpd.folders = {"pub", "pub/"}
         assert "folder" in attempt(ftpd.url(path)).fails(Permanent)
         assert len([line for line in ftpd.commands if line.startswith("CWD")]) == asked
-
-
-# -- where a file ends ---------------------------------------------------------------------
-
-LARGE = noise(5 * 2 ** 20)
-
-
-@pytest.mark.parametrize("connections", [1, 4])
-@pytest.mark.parametrize("told", [0, 1, 2, 1000, 2 ** 20, 4 * 2 ** 20, len(LARGE) - 1])
-def test_a_size_that_is_too_small_cuts_nothing(attempt, folder, told, connections):
-    with Ftpd({"big": LARGE}) as ftpd:
-        ftpd.sizes["big"] = told
-        done = attempt(ftpd.url("/big"), connections=connections).run()
-    assert (folder / "big").read_bytes() == LARGE and done.finished.identity.size == len(LARGE)
-    assert len(done.notes) == bool(told) and done.finished.resource.total in (None, len(LARGE))
-
-
-@pytest.mark.parametrize("told", [len(DATA) + 1, 2 * len(DATA)])
-def test_a_size_that_is_too_large_is_no_end(attempt, folder, told):
-    with Ftpd(FILES) as ftpd:
-        ftpd.sizes["pub/a.iso"] = told
-        assert "closed after" in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
-    assert not (folder / "a.iso").exists()
-
-
-@pytest.mark.parametrize("told", [1000, 200000])
-def test_a_cut_behind_the_size_is_no_end(attempt, folder, told):
-    """Nor is what came taken for the whole by the next attempt."""
-    with Ftpd(FILES) as ftpd:
-        ftpd.sizes["pub/a.iso"], ftpd.cut = told, 250000
-        first = attempt(ftpd.url("/pub/a.iso"))
-        assert "426" in first.fails(Temporary)
-        attempt(ftpd.url("/pub/a.iso"), kept=first.progress).run()
-    assert (folder / "a.iso").read_bytes() == DATA
-
-
-@pytest.mark.parametrize("told", [1000, len(DATA)])
-def test_a_cut_at_the_size_is_no_end(attempt, folder, told):
-    with Ftpd(FILES) as ftpd:
-        ftpd.sizes["pub/a.iso"], ftpd.cut = told, told
-        first = attempt(ftpd.url("/pub/a.iso"))
-        assert "426" in first.fails(Temporary)
-        assert sum(end - start for start, end in first.progress.done) < told
-        attempt(ftpd.url("/pub/a.iso"), kept=first.progress).run()
-    assert (folder / "a.iso").read_bytes() == DATA
-
-
-@pytest.mark.parametrize("end", ["426 broken", "451 a bad sector", "550 gone", "350 what", "421 going down"])
-def test_the_server_has_the_last_word(attempt, folder, end):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies["end"] = end
-        assert end[:3] in attempt(ftpd.url("/pub/a.iso")).fails(TransferError)
-    assert not (folder / "a.iso").exists()
-
-
-def test_a_file_of_the_told_size_needs_no_last_word(attempt, folder):
-    """A router drops the control connection that was idle meanwhile."""
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies["end"] = ""
-        attempt(ftpd.url("/pub/a.iso")).run()
-        assert (folder / "a.iso").read_bytes() == DATA
-        ftpd.without.add("SIZE")
-        assert "closed" in attempt(ftpd.url("//etc/motd")).fails(Temporary)
-
-
-@pytest.mark.parametrize("polite, end, told, works", [
-    (False, "226 done", len(DATA), True), (False, "", len(DATA), False), (True, "", len(DATA), True),
-    (True, "226 done", 1000, True), (False, "226 done", 1000, False)])
-def test_an_end_of_tls_without_a_word_needs_the_last_word(attempt, folder, polite, end, told, works):
-    with Ftpd(FILES, context=context()) as ftpd:
-        ftpd.sizes["pub/a.iso"], ftpd.polite, ftpd.replies["end"] = told, polite, end
-        running = attempt(ftpd.url("/pub/a.iso"), settings={"ca_file": CA})
-        if works:
-            running.run()
-            assert (folder / "a.iso").read_bytes() == DATA
-        else:
-            assert "TLS" in running.fails(Temporary)
-
-
-def test_a_mirror_that_has_more_is_not_the_file(attempt, folder, origin):
-    origin.put("/big", LARGE, script=[paced(2 ** 22)] * 30)
-    with Ftpd({"big": LARGE + b"more"}) as ftpd:
-        ftpd.sizes["big"] = len(LARGE)
-        attempt(origin.url("/big"), mirrors=[ftpd.url("/big")], connections=4).run()
-    assert (folder / "big").read_bytes() == LARGE
 
 
 # -- manners -------------------------------------------------------------------------------
@@ -397,23 +230,6 @@ def test_where_epsv_leads_nowhere_pasv_is_asked(attempt, folder, closed, without
             assert (folder / "a.iso").read_bytes() == DATA
         else:
             assert "refused" in running.fails(Temporary)
-
-
-@pytest.mark.parametrize("reply", ["229 (|||0|)", "229 (|||65536|)", "229 (|||99999|)", "229 |||1|", "229 (||1|)",
-                                   "200 (|||1|)", "425 no", "522 what"])
-def test_an_extended_reply_without_a_port_leads_to_pasv(attempt, folder, reply):
-    with Ftpd(FILES) as ftpd:
-        ftpd.replies["EPSV"] = reply
-        attempt(ftpd.url("/pub/a.iso")).run()
-    assert (folder / "a.iso").read_bytes() == DATA
-
-
-@pytest.mark.parametrize("reply", ["227 (1,2,3,4,0,0)", "227 (1,2,3,4,256,1)", "227 (1,2,3,4,5)", "227 1,2,3,4,1,256",
-                                   "200 (1,2,3,4,5,6)"])
-def test_a_passive_reply_without_a_port_is_told(attempt, reply):
-    with Ftpd(FILES, without=["EPSV"]) as ftpd:
-        ftpd.replies["PASV"] = reply
-        assert reply in attempt(ftpd.url("/pub/a.iso")).fails(Temporary)
 
 
 @pytest.mark.parametrize("path, asked", [

@@ -9,7 +9,11 @@ from dlserv.net.channel import Signal
 from dlserv.net.host_limits import HostClosed, HostFull, HostLimits, Visitor
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
-from harness import until
+from harness import noise, until
+from servers.origin import drop, paced, refuse
+
+MIB = 2 ** 20
+DATA = noise(8 * MIB)
 
 
 def limits_of(most, *clock):
@@ -71,7 +75,7 @@ def test_a_host_that_asked_for_rest_gets_it(stop):
     hosts.acquire("h", stop, extra=False).release()
 
 
-def test_who_waits_for_a_place_heeds_what_the_host_asks_meanwhile(stop):
+def test_a_waiting_connection_heeds_a_new_retry_after(stop):
     hosts, refusals = limits_of(1), []
     slot = hosts.acquire("h", stop, extra=False)
 
@@ -177,3 +181,60 @@ def test_a_gate_of_one_server_opens_no_other(closed, stop):
     visitor = Visitor(limits.gate("other:80", let_through=True), "three")
     with pytest.raises(HostClosed):
         visitor.acquire("h:80", stop, extra=False)
+
+
+def run(attempt):
+    """Start the attempt in a thread; gives the thread."""
+    thread = threading.Thread(target=attempt.run)
+    thread.start()
+    return thread
+
+
+def whole(folder, name="a"):
+    return (folder / name).read_bytes() == DATA
+
+
+def a_little(exchange):
+    """Answer with less of the range than was asked for."""
+    start, _ = exchange.wanted()
+    exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
+                                          "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
+    exchange.send(DATA[start:start + MIB])
+
+
+def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, stop):
+    """Between two segments of a file another task's first connection takes the only place."""
+    origin.put("/a", DATA, script=[drop(after=MIB)])
+    first = attempt(origin.url("/a"))
+    first.fails(Temporary)
+    second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
+    hosts, slots, place = second.network.hosts, [], origin.url("/")[7:-1]
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire(place, stop, extra=False)))
+
+    def with_a_rival(exchange):
+        rival.start()
+        until(lambda: hosts._states[place].waiting)
+        a_little(exchange)
+    origin.put("/a", DATA, script=[with_a_rival])
+    thread = run(second)
+    until(lambda: slots)
+    until(lambda: hosts._states[place].waiting or not thread.is_alive())     # whoever was quicker
+    slots[0].release()
+    thread.join()
+    assert whole(folder)
+
+
+def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
+    origin.put("/a", DATA, script=[paced(2 * MIB)] * 20)
+    slow = attempt(origin.url("/a"), connections=16, settings={"max_per_host": 3})
+    thread = run(slow)
+    until(lambda: slow.download.connections == 3)
+    thread.join()
+    assert whole(folder) and origin.most_at_once == 3
+
+
+def test_too_many_connections_are_taken_as_a_hint(origin, attempt, folder):
+    busy = refuse("429 Too Many Requests", Retry_After="1")
+    origin.put("/a", DATA, script=[paced(8 * MIB), busy, busy, busy])
+    done = attempt(origin.url("/a"), connections=4).run()
+    assert whole(folder) and done.network.hosts.limit(origin.url("/")[7:-1]) < 8

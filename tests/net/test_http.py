@@ -2,14 +2,15 @@
 
 import base64
 import gzip
+import os
 import zlib
 
 import pytest
 
-from harness import noise
 from dlserv.errors import Permanent, Temporary
+from harness import noise
 from net.test_tls import CA, context
-from servers.origin import Origin, chunked, drop, paced, raw, redirect, refuse, whole
+from servers.origin import chunked, drop, Origin, paced, raw, redirect, refuse, whole
 from servers.proxies import HttpProxy
 
 DATA = noise(100000)
@@ -184,7 +185,7 @@ def basic(text):
 ASK = refuse("401 Unauthorized", WWW_Authenticate='Basic realm="x"')
 
 
-def test_credentials_of_the_url_are_used_when_asked_for_and_not_kept(origin, attempt):
+def test_credentials_in_a_url_are_sent_when_asked_for(origin, attempt):
     origin.put("/a", DATA, script=[ASK])
     done = attempt(origin.url("/a", user="me:s%40cret")).run()
     assert "authorization" not in origin.requests[0].headers
@@ -398,3 +399,26 @@ def test_a_bomb_is_not_unpacked(origin, attempt, folder):
 def test_a_coding_nobody_knows_is_refused(origin, attempt):
     origin.put("/a", script=[refuse("200 OK", Transfer_Encoding="gzip, chunked")])
     assert "transfer coding" in attempt(origin.url("/a")).fails(Permanent)
+
+
+def listing(folder):
+    return sorted(os.listdir(folder))
+
+
+@pytest.mark.parametrize("status, kind", [
+    ("404 Not Found", Permanent), ("401 Unauthorized", Permanent), ("403 Forbidden", Permanent),
+    ("410 Gone", Permanent), ("204 No Content", Permanent), ("304 Not Modified", Permanent),
+    ("408 Request Timeout", Temporary), ("429 Too Many Requests", Temporary),
+    ("500 Internal Server Error", Temporary), ("502 Bad Gateway", Temporary),
+    ("503 Service Unavailable", Temporary), ("504 Gateway Timeout", Temporary)])
+def test_a_refusal_is_told_in_the_servers_words(origin, attempt, folder, status, kind):
+    origin.put("/a", script=[refuse(status)])
+    assert attempt(origin.url("/a")).fails(kind).lower() == "the server answered %s" % status.lower()
+    assert listing(folder) == []
+
+
+def test_retry_after_is_passed_on(origin, attempt):
+    origin.put("/a", script=[refuse("503 Busy", Retry_After="7")])
+    with pytest.raises(Temporary) as caught:
+        attempt(origin.url("/a")).download.run()
+    assert caught.value.retry_after == 7

@@ -79,7 +79,7 @@ def test_a_tunnel_that_is_refused_is_told(attempt, status, kind):
         assert sentence == "the proxy answered " + status
 
 
-def test_the_environments_proxy_is_used_unless_the_task_says_none(origin, attempt):
+def test_the_environments_proxy_is_used_unless_disabled(origin, attempt):
     origin.put("/a", DATA)
     with HttpProxy() as proxy:
         environment = {"http": proxy.url()}
@@ -181,7 +181,7 @@ def test_socks_may_ask_for_a_password(origin, attempt):
     origin.put("/a", DATA)
     with SocksProxy(login=("me", "p w")) as proxy:
         attempt(origin.url("/a"), proxy=proxy.url(user="me:p%20w")).run()
-        assert "asks for a password" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
+        assert "requires a login" in attempt(origin.url("/a"), proxy=proxy.url()).fails(Permanent)
         assert "refused the user" in attempt(origin.url("/a"), proxy=proxy.url(user="me:x")).fails(Permanent)
 
 

@@ -5,6 +5,14 @@ import pytest
 from dlserv.net.head import Fields
 from dlserv.net.remote_file import content_length, content_range, from_response
 from dlserv.errors import Changed, Temporary
+import os
+from dlserv.errors import Permanent
+import gzip
+from harness import noise
+from servers.origin import Exchange
+
+DATA = noise(300000)
+
 
 OLD, DATE = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
 
@@ -81,3 +89,82 @@ def test_the_date_of_the_file_is_read_in_any_of_its_forms():
         assert resource(Last_Modified=text).modified == 1704067200
     for text in ("", "nonsense", "Mon, 99 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 99999999999 00:00:00 GMT"):
         assert resource(Last_Modified=text).modified is None
+
+
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize("name", ["a.iso", "a.zip", "a.tar.gz", "a.mp4", "a.PDF"])
+def test_a_login_page_is_not_the_file(origin, attempt, folder, name):
+    origin.put("/" + name, b"<html>log in", headers=PAGE)
+    assert "web page" in attempt(origin.url("/" + name)).fails(Permanent)
+    assert not os.listdir(str(folder))
+
+
+@pytest.mark.parametrize("name", ["index.html", "page", "a.htm"])
+def test_a_page_that_was_asked_for_is(origin, attempt, folder, name):
+    origin.put("/" + name, b"<html>", headers=PAGE)
+    assert attempt(origin.url("/" + name)).run().finished.resource.media_type == "text/html"
+
+
+def test_a_page_that_is_meant_to_be_saved_is(origin, attempt):
+    headers = dict(PAGE, **{"Content-Disposition": "attachment; filename=a.iso"})
+    origin.put("/a.iso", b"<html>", headers=headers)
+    attempt(origin.url("/a.iso")).run()
+
+
+def dripped(exchange):
+    """Answer properly, the first bytes one at a time."""
+    body = exchange.begin()
+    for position in range(min(8, len(body))):
+        exchange.send(body[position:position + 1])
+    exchange.send(body[8:])
+
+
+def in_chunks(exchange):
+    """Answer with chunked coding, the first bytes one at a time."""
+    data = exchange.file.data
+    fields = dict(exchange.validators(), **exchange.file.headers)
+    exchange.head("200 OK", dict(fields, **{"Transfer-Encoding": "chunked"}))
+    for piece in [data[at:at + 1] for at in range(8)] + [data[8:]]:
+        exchange.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    exchange.send(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("start", [
+    b"<!DOCTYPE html><p>", b"<html>", b"<HTML lang=en>", b"\xef\xbb\xbf<html>", b" \r\n\t<html>",
+    b"<!-- x --><p>",
+    b"<?xml version='1.0'?><html>", b"<p>", b"</p>", "\ufeff<html>".encode("utf-16-le"),
+    "<p>".encode("utf-16-be"),
+    b" " * 1022 + b"<p>", b"", b" ", b"\n" * 5000, b" " * 1024 + b"PK\3\4", b"<"],
+    ids=lambda start: repr(start[:20]))
+@pytest.mark.parametrize("send", [Exchange.answer, dripped])
+def test_what_begins_like_a_page_is_one(origin, attempt, folder, start, send):
+    for kind in ("text/html", "application/xhtml+xml;charset=utf-8"):
+        origin.put("/a.iso", start, headers={"Content-Type": kind}, script=[send])
+        assert "web page (%s)" % kind.partition(";")[0] in attempt(origin.url("/a.iso")).fails(Permanent)
+    assert not os.listdir(str(folder))
+
+
+@pytest.mark.parametrize("start", [
+    b"PK\3\4", b"\x1f\x8b\x08", b"\x7fELF", b"%PDF-1.7", b"\0\0\0\x20ftypisom", b"MZ", b"Rar!",
+    b"\xff\xfb\x90",
+    b"\xff\xd8\xff\xe0", b"<\1", b"<<", b"< html>", b"<\0\0", b"<3", b"x", b"Not a page", b" " * 1022 + b"x",
+    b"\0" * 100 + b"x"], ids=lambda start: repr(start[:20]))
+@pytest.mark.parametrize("send", [Exchange.answer, dripped, in_chunks])
+def test_what_does_not_begin_like_a_page_is_the_file(origin, attempt, folder, start, send):
+    data = start + DATA
+    origin.put("/a.iso", data, headers={"Content-Type": "text/html"}, script=[send])
+    attempt(origin.url("/a.iso")).run()
+    assert (folder / "a.iso").read_bytes() == data
+
+
+@pytest.mark.parametrize("data", [b"<html>log in", b"PK\3\4" + DATA])
+def test_a_page_is_known_when_it_is_decoded(origin, attempt, folder, data):
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    origin.put("/a.zip", gzip.compress(data), headers=headers)
+    if data.startswith(b"<"):
+        assert "web page" in attempt(origin.url("/a.zip")).fails(Permanent)
+    else:
+        attempt(origin.url("/a.zip")).run()
+        assert (folder / "a.zip").read_bytes() == data

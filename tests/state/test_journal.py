@@ -53,7 +53,7 @@ def limited(size, action):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_delete_that_was_refused_on_a_full_disk_has_not_happened(path):
+def test_a_delete_refused_by_a_full_disk_has_not_happened(path):
     mapping = JournalMapping(make_folder(path))
     for key in (b"a", b"b"):
         mapping[key] = b"x" * 500

@@ -1,13 +1,14 @@
 """SQLite on disks that are full or fail."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from disks import SmallDisk
 from dlserv.state.store import Store
+from disks import SmallDisk
 from harness import ROOT, load
 
 pytest.importorskip("sqlite3")
@@ -114,3 +115,19 @@ def test_damage_in_the_log_is_seen_on_a_full_disk(tmp_path):
         store = Store(path, "sqlite")
         assert len(load(store)) >= 59 and "damaged" in store.repaired
         store.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "state" / "dlserv.db")
+
+
+def test_the_shelve_of_a_newer_python_reads_it(path):
+    python = shutil.which("python3.13") or sys.version_info >= (3, 13) and sys.executable
+    if not python or subprocess.run([python, "-c", "import dbm.sqlite3"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("there is no Python with dbm.sqlite3 here")
+    store = Store(path, "sqlite")
+    store.write({"a": RECORD}).wait()
+    store.close()
+    code = "import shelve\nwith shelve.open(%r, 'r') as shelf: print(shelf['a'])" % path
+    assert eval(subprocess.check_output([python, "-c", code])) == RECORD

@@ -1,9 +1,7 @@
 """The database, of either kind: what is written stays, what is damaged harms nothing else."""
 
-import logging
 import os
 import pickle
-import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +9,7 @@ import threading
 
 import pytest
 
-from dlserv.state import sqlite, store as module
+from dlserv.state import store as module
 from dlserv.errors import MissingModule, StoreBroken
 from dlserv.state.store import Store
 from harness import ROOT, load, refill, until
@@ -112,75 +110,13 @@ def test_a_newer_schema_is_refused(make, monkeypatch):
     assert load(make()) == {"a": RECORD}
 
 
-def test_another_kind_of_database_is_never_replaced(make, path, backend):
-    refill(make, {"a": RECORD})
-    other = {"sqlite": "file", "file": "sqlite"}[backend]
-    with pytest.raises(StoreBroken, match="is of the kind '%s'" % backend):
-        Store(path, other)
-    store = Store(path, "auto")
-    assert store.backend == backend and load(store) == {"a": RECORD}
-    store.close()
-
-
-def test_a_python_without_sqlite_names_the_package(path, monkeypatch):
-    pytest.importorskip("sqlite3")
-    Store(path, "sqlite").close()
-    monkeypatch.setattr(sqlite, "sqlite3", None)
-    with pytest.raises(MissingModule, match="python3-sqlite3"):
-        Store(path, "auto")
-    with pytest.raises(MissingModule, match="python3-sqlite3"):
-        Store(path, "sqlite")
-    new = Store(path + "2", "auto")
-    assert new.backend == "file"
-    new.close()
-
-
-@pytest.mark.parametrize("data", [b"#!/bin/sh\n", b"\0" * 4096, b"dbm"])
-def test_a_file_of_someone_else_is_left_alone(path, backend, data):
-    os.makedirs(os.path.dirname(path))
-    with open(path, "wb") as file:
-        file.write(data)
-    with pytest.raises(StoreBroken, match="is not a dlserv database"):
-        Store(path, backend)
-    with open(path, "rb") as file:
-        assert file.read() == data
-
-
 @pytest.mark.parametrize("where", ["/proc/nothing/dlserv.db", "/dev/null/x/dlserv.db"])
 def test_a_place_that_cannot_be_is_told(where, backend):
     with pytest.raises(StoreBroken, match=where + " cannot be made"):
         Store(where, backend)
 
 
-def test_the_shelve_of_a_newer_python_reads_it(path):
-    python = shutil.which("python3.13") or sys.version_info >= (3, 13) and sys.executable
-    if not python or subprocess.run([python, "-c", "import dbm.sqlite3"], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("there is no Python with dbm.sqlite3 here")
-    store = Store(path, "sqlite")
-    store.write({"a": RECORD}).wait()
-    store.close()
-    code = "import shelve\nwith shelve.open(%r, 'r') as shelf: print(shelf['a'])" % path
-    assert eval(subprocess.check_output([python, "-c", code])) == RECORD
-
-
 # -- damage -----------------------------------------------------------------------------------
-
-class Trap:
-    def __reduce__(self):
-        return os.system, ("touch trapped",)
-
-
-def test_a_planted_record_executes_nothing(make, tmp_path, monkeypatch, caplog):
-    monkeypatch.chdir(tmp_path)
-    refill(make, {"a": RECORD})
-    store = make()
-    for name, value in ((b"evil", pickle.dumps(Trap())), (b"evil2", pickle.dumps({"x": Trap()}, 0))):
-        store._mapping[name] = value
-    store._mapping.commit(True)
-    assert load(store) == {"a": RECORD}
-    assert not (tmp_path / "trapped").exists()
-    assert caplog.text.count("is damaged and was set aside") == 2
-
 
 @pytest.mark.parametrize("value", [b"", b"\x80\x04", b"garbage", pickle.dumps([1], 4), pickle.dumps({"a": 1}, 4) + b"crc!"])
 def test_a_damaged_record_is_set_aside_and_kept(make, value, caplog):
@@ -206,23 +142,6 @@ def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
     store = make()
     assert store.load(parse) == ["http://a/b"]
     assert "the record b" in caplog.text
-
-
-def test_a_database_damaged_in_its_middle_is_set_aside(make, path, backend, caplog):
-    for number in range(60):
-        refill(make, {"%d" % (number * 5 + each): {"text": "x" * 300} for each in range(5)})
-    with open(path, "r+b") as file:
-        file.seek(os.path.getsize(path) // 2)
-        file.write(os.urandom(600))
-    with caplog.at_level(logging.ERROR):
-        store = make()
-        rest = load(store)
-    assert 200 < len(rest) <= 300 and all(record == {"text": "x" * 300} for record in rest.values())
-    aside = [name for name in os.listdir(os.path.dirname(path)) if ".damaged-" in name]
-    if len(rest) < 300:
-        assert aside and "was set aside" in caplog.text
-    store.close()
-    assert load(make()) == rest
 
 
 def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplog):
@@ -270,7 +189,7 @@ def test_a_write_that_cannot_be_is_not_tried_for_ever(make):
 
 # -- what is refused does not happen -----------------------------------------------------------
 
-def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path):
+def test_nothing_is_acknowledged_into_a_moved_database(make, path):
     store = make()
     store.write({"a": RECORD}).wait()
     os.rename(path, path + ".old")
@@ -280,21 +199,6 @@ def test_nothing_is_acknowledged_into_a_database_that_was_moved_away(make, path)
     store.write({"c": RECORD}).wait()
     store.close()
     assert sorted(load(make())) == ["a", "b", "c"], "what failed is made up for"
-
-
-def test_an_sqlite_database_of_someone_else_is_left_alone(path):
-    sqlite3 = pytest.importorskip("sqlite3")
-    os.makedirs(os.path.dirname(path))
-    db = sqlite3.connect(path)
-    db.execute("CREATE TABLE notes (text)")
-    db.commit()
-    db.close()
-    with open(path, "rb") as file:
-        before = file.read()
-    with pytest.raises(StoreBroken, match="is not a dlserv database"):
-        Store(path, "auto")
-    with open(path, "rb") as file:
-        assert file.read() == before
 
 
 def test_a_record_that_this_python_cannot_read_is_not_set_aside(make):
@@ -308,5 +212,3 @@ def test_a_record_that_this_python_cannot_read_is_not_set_aside(make):
         store.load(parse)
     store.close()
     assert load(make()) == {"a": RECORD}
-
-

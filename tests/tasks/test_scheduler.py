@@ -83,7 +83,7 @@ class Queue:
 
     def __init__(self):
         self.now, self.running, self.refused = 100.0, Counter(), None
-        self.settings = Settings(None)
+        self.settings = Settings(Config.parse({}))
         self.limit(max_concurrent=2)
         self.hosts = HostLimits(self.settings, lambda: self.now)
         self.scheduler = Scheduler(self.settings, lambda: self.now)
@@ -176,3 +176,43 @@ def test_a_delay_is_slept_for_and_no_longer(queue):
     queue.now += 7
     assert queue.scheduler.seconds_to_sleep() == 0 and queue.start() == tid
     assert queue.scheduler.seconds_to_sleep() is None
+
+
+# -- a time of day ----------------------------------------------------------------------------
+
+class Dated(Queue):
+    """The same, with tasks that are not to start before a time of day, which may be set."""
+
+    def __init__(self):
+        super().__init__()
+        self.time_of_day = 1000.0
+        self.scheduler = Scheduler(self.settings, lambda: self.now, lambda: self.time_of_day)
+
+    def add_for(self, number, when):
+        task = Task("http://h/%d" % number, {"not_before": when}, self.settings.download)
+        task.number(number, number)
+        self.scheduler.add(task, self.hosts.gate(task.endpoint), 0)
+        return task.tid
+
+
+def test_a_time_of_day_is_waited_for_by_the_clock():
+    queue = Dated()
+    later, sooner = queue.add_for(1, 1500), queue.add_for(2, 1010)
+    assert queue.scheduler.choose(Counter()) is None and later in queue.scheduler
+    assert queue.scheduler.seconds_to_sleep() == 10
+    queue.time_of_day = 1010.0
+    assert queue.scheduler.choose(Counter()) == sooner and queue.scheduler.choose(Counter()) is None
+    assert queue.scheduler.seconds_to_sleep() == Scheduler.LOOK, "the clock may be set meanwhile"
+    queue.time_of_day = 9e8
+    assert queue.scheduler.choose(Counter()) == later and queue.scheduler.seconds_to_sleep() is None
+
+
+def test_a_time_of_day_that_changes_or_a_task_that_goes_is_heeded():
+    queue = Dated()
+    tid, gone = queue.add_for(1, 1500), queue.add_for(2, 1200)
+    queue.scheduler.remove(gone)
+    assert queue.add_for(1, 1100) == tid and gone not in queue.scheduler
+    queue.time_of_day = 1099.0
+    assert queue.scheduler.choose(Counter()) is None
+    queue.time_of_day = 2000.0
+    assert queue.scheduler.choose(Counter()) == tid and queue.scheduler.choose(Counter()) is None

@@ -38,7 +38,7 @@ def site(tmp_path_factory):
     """(settings, daemon, client of its API) of the module."""
     path = tmp_path_factory.mktemp("site")
     settings = {"general": {"download_dir": str(path / "downloads"), "db_path": str(path / "state.db")},
-                "download": {"retry_wait": 0.01, "timeout": 60}}
+                "download": {"retry_wait": 0.01, "timeout": 60, "hash": True}}
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server, Api(server.url) as client:
         yield settings, daemon, client
 

@@ -8,9 +8,9 @@ reserved bit is an error (5.2), and permessage-deflate is never agreed to.
 
 import base64
 import binascii
-import hashlib
 import struct
 
+from ...contract import sha1
 from ...errors import Error
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -50,7 +50,7 @@ def handshake_error(headers):
 def accept_key(headers):
     """Return the value of Sec-WebSocket-Accept (4.2.2)."""
     key = headers["sec-websocket-key"].strip().encode("ascii")
-    return base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode("ascii")
+    return base64.b64encode(sha1(key + _GUID).digest()).decode("ascii")
 
 
 def _words(headers, name):

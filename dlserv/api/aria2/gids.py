@@ -5,12 +5,12 @@ fetched again after it finished or failed gets another one, made of the tid and 
 `life`. So a gid survives pauses, retries and restarts of the daemon.
 """
 
-import hashlib
 import re
 import threading
 import time
 from collections import OrderedDict
 
+from ...contract import sha1
 from ...errors import NotFound
 from .jsonrpc import RpcError
 
@@ -27,7 +27,7 @@ def gid_of(task):
     """Return the gid of a task."""
     if not task.life:
         return first_gid(task.tid)
-    return hashlib.sha1(f"{task.tid}:{task.life}".encode("ascii")).hexdigest()[:WIDTH]
+    return sha1(f"{task.tid}:{task.life}".encode("ascii")).hexdigest()[:WIDTH]
 
 
 class Removed:

@@ -103,6 +103,7 @@ class Session:
                     self._wake.recv(4096)
                 data = line.read() if line.connection in ready else None
                 if data == b"":
+                    self._send_news(line)       # a server that stops ends what is read as well
                     return
                 if data:
                     heard, asked = time.monotonic(), False

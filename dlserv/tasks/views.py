@@ -1,9 +1,9 @@
-"""Tasks as the wire spells them: excerpt, status, info. See the wire contract for each field."""
+"""Tasks as plain data, as the API, hooks and webhooks show them: excerpt, status, info."""
 
 from .. import urls
 from ..settings import options
-from ..tasks.states import FINISHED
 from ..units import clean, percent
+from .states import FINISHED
 
 
 def excerpt(task):

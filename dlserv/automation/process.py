@@ -1,0 +1,97 @@
+"""Run a command that may hang, fork or flood: bounded in time, and all of its output but the end dropped."""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections import namedtuple
+
+TAIL = 4096         # bytes of the output that are kept
+MUCH = 2 ** 20      # bytes of output from which on it is read slowly
+LOOK = 0.1          # seconds between looks at the process
+_PIECE = 2 ** 16
+
+
+class Result(namedtuple("Result", "code output killed")):
+    """`code` is the exit code, below 0 for a signal; `killed` says that it was not left to end."""
+
+    __slots__ = ()
+
+
+def run(argv, given, environment, folder, seconds, stop):
+    """Run the command in a session of its own and return its Result. Raises OSError.
+
+    `given` is its standard input, as bytes; `stop` a threading.Event. It ends with its first
+    process; what that leaves in its group is killed when `seconds` are over.
+    """
+    import tempfile
+    with tempfile.TemporaryFile() as file:      # and no pipe: nobody need read it
+        file.write(given)
+        file.seek(0)
+        output = subprocess.PIPE if os.name == "posix" else subprocess.DEVNULL
+        with subprocess.Popen(argv, stdin=file, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
+                              env=environment, bufsize=0, start_new_session=True) as process:
+            return _Watched(process, time.monotonic() + seconds, stop).result()
+
+
+class _Watched:
+    """A process that runs, and the end of its output."""
+
+    def __init__(self, process, deadline, stop):
+        self._process, self._deadline, self._stop = process, deadline, stop
+        self._output, self._count, self._selector = b"", 0, selectors.DefaultSelector()
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
+            self._selector.register(process.stdout, selectors.EVENT_READ)
+
+    def result(self):
+        """Return the Result once nothing of the process is left."""
+        with self._selector:
+            while not self._is_over() and self._process.poll() is None:
+                self._read(LOOK)
+            while not self._is_over() and self._has_children():
+                self._read(LOOK)
+                time.sleep(LOOK)
+            killed = self._process.poll() is None or self._has_children()
+            if killed:
+                self._kill()
+            self._read(0)
+            return Result(self._process.wait(), self._output[-TAIL:], killed)
+
+    def _is_over(self):
+        return self._stop.is_set() or time.monotonic() >= self._deadline
+
+    def _read(self, seconds):
+        """Take what comes within so many seconds; a flood is slowed down."""
+        if not self._selector.get_map():
+            time.sleep(seconds)
+        elif self._selector.select(seconds):
+            piece = self._process.stdout.read(_PIECE)
+            if piece == b"":
+                self._selector.unregister(self._process.stdout)
+            self._output = (self._output + (piece or b""))[-TAIL:]
+            self._count += len(piece or b"")
+            if self._count > MUCH:
+                time.sleep(LOOK / 4)
+
+    def _has_children(self):
+        """Return whether the group of the process, which has ended, has others in it."""
+        try:
+            while os.waitpid(-self._process.pid, os.WNOHANG)[0]:
+                pass            # process 1 inherits them, as in a container
+        except (AttributeError, OSError):
+            pass
+        try:
+            os.killpg(self._process.pid, 0)
+            return True
+        except (AttributeError, OSError):
+            return False
+
+    def _kill(self):
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except AttributeError:
+            self._process.kill()
+        except OSError:
+            pass        # it has just ended

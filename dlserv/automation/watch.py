@@ -1,0 +1,175 @@
+"""Watched folders: lists of URLs that are put there become tasks.
+
+A file is taken once its size and time have stayed the same for a while. It goes to `added`,
+or to `refused` beside a NAME.why with a sentence a line. Tasks of a list in a folder below get
+that folder as their `dir`. A folder that is away is looked for again.
+"""
+
+import logging
+import os
+import stat
+import threading
+
+from ..errors import Exists, Full, InvalidValue, LocalError, MissingModule
+from ..settings import inputfile, metalink
+from ..threads import Thread, join
+from ..units import clean
+
+ENDINGS = (".txt", ".list", ".lst", ".session", ".url", ".webloc", ".desktop", ".meta4", ".metalink")
+LARGEST = 2 ** 20           # bytes of a list; of a Metalink metalink.LARGEST
+ADDED, REFUSED = "added", "refused"
+DEEPEST = 8                 # folders below one another
+JOIN_SECONDS = 1.0          # a disk may hang
+
+log = logging.getLogger(__name__)
+
+
+def check(watch, download_dir):
+    """Raise InvalidValue, naming the key, for a folder that cannot be watched; `watch` is the section."""
+    for index, each in enumerate(watch):
+        key, path = "watch[%d].dir" % index, os.path.realpath(each["dir"])
+        if not os.path.isdir(path):
+            raise InvalidValue(key, "there is no folder %s" % each["dir"])
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise InvalidValue(key, "%s cannot be read and written" % each["dir"])
+        if (os.path.realpath(download_dir) + os.sep).startswith(path.rstrip(os.sep) + os.sep):
+            raise InvalidValue(key, "downloads go to %s; name another folder" % each["dir"])
+
+
+class Watch:
+    """Watches one folder, in a thread of its own. `add_all` is the Daemon's."""
+
+    EVERY = 5.0         # seconds between looks; no notification works on network file systems
+
+    def __init__(self, folder, add_all):
+        self.folder, self._add_all = folder, add_all
+        self._root = folder["dir"]
+        self._seen, self._stop = {}, threading.Event()      # path -> its size and time at the last look
+        self._done = {}             # path -> (that, problems) of those that were added and not moved
+        self._problem = None
+        self._thread = Thread(self._watch, "dlserv-watch")
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        join(self._thread, JOIN_SECONDS)
+
+    def _watch(self):
+        while not self._stop.wait(self.EVERY):
+            try:
+                self.look()
+                self._complain(None)
+            except (OSError, LocalError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self._complain("%s cannot be watched: %s" % (self._root, reason))
+            except Exception:
+                log.exception("the watched folder %s met a bug", self._root)
+
+    def _complain(self, problem):
+        """Log it once, and when it is over."""
+        if problem != self._problem:
+            log.warning("%s", clean(problem or "%s is watched again" % self._root))
+        self._problem = problem
+
+    def look(self):
+        """Take in the files that have not changed since the last look. Raises OSError or LocalError."""
+        found = dict(_lists(self._root, ""))
+        settled = [path for path, mark in found.items() if self._seen.get(path) == mark]
+        self._done = {path: done for path, done in self._done.items() if found.get(path) == done[0]}
+        self._seen, errors = found, []
+        for path in settled:
+            if not self._stop.is_set():
+                try:
+                    self._take(path, found[path])
+                except OSError as error:        # the others may fare better
+                    errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _take(self, path, mark):
+        """Add the tasks of one file, unless that was done, and put it away."""
+        if path not in self._done:
+            problems = self._add(path)
+            if problems is None:
+                return          # there is no room for its tasks
+            self._done[path] = mark, problems
+        _put_away(self._root, path, self._done[path][1])
+        del self._done[path], self._seen[path]
+
+    def _add(self, path):
+        """Return sentences about what was wrong with the file, or None if it is to be tried again."""
+        try:
+            entries = inputfile.read(_read(os.path.join(self._root, path)), os.path.basename(path), "list")
+        except (InvalidValue, MissingModule) as error:
+            return [getattr(error, "reason", str(error))]
+        except PermissionError as error:
+            return ["it cannot be read: %s" % error.strerror]
+        common, wanted, problems = self._options(os.path.dirname(path)), [], []
+        for entry in entries:
+            try:
+                wanted.append((entry.url, dict(common, **entry.options()), ()))
+            except InvalidValue as error:
+                problems.append(entry.where + str(error))
+        tids, failures = self._add_all(wanted)
+        full = [error for _, error in failures if isinstance(error, Full)]
+        if full:
+            self._complain("%s waits: %s" % (path, full[0]))
+            return None
+        log.info("%s: %d tasks added", clean(path), len(tids))
+        where = {entry.url: entry.where for entry in entries}
+        problems += [where.get(url, "") + str(error) for url, error in failures
+                     if not isinstance(error, Exists)]
+        return problems if entries else ["there is no URL in it"]
+
+    def _options(self, below):
+        """Return the options for lists in the folder `below` the root."""
+        common = self.folder["options"]
+        parts = [common.get("dir", ""), below.replace(os.sep, "/")]
+        return dict(common, dir="/".join(filter(None, parts))) if below else common
+
+
+def _lists(root, below, depth=0):
+    """Yield (path below the root, (inode, size, time)) of the files that may be lists."""
+    with os.scandir(os.path.join(root, below)) as entries:
+        for entry in entries:
+            path = os.path.join(below, entry.name)
+            if entry.name.startswith(".") or not below and entry.name in (ADDED, REFUSED):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if depth < DEEPEST:
+                    yield from _lists(root, path, depth + 1)
+            elif entry.name.lower().endswith(ENDINGS) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                yield path, (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _read(path):
+    """Return the bytes of a file. Raises InvalidValue if it is too large, OSError."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+                 | getattr(os, "O_BINARY", 0))
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InvalidValue("list", "it is not a file")
+        largest = metalink.LARGEST if path.lower().endswith((".meta4", ".metalink")) else LARGEST
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise InvalidValue("list", "it has more than %d bytes" % largest)
+    return data
+
+
+def _put_away(root, path, problems):
+    """Move the file to `added`, or to `refused` with the reasons beside it. Raises OSError."""
+    folder = os.path.join(root, REFUSED if problems else ADDED)
+    os.makedirs(folder, exist_ok=True)
+    name, ending = os.path.splitext(os.path.basename(path))
+    target, number = name + ending, 0
+    while any(os.path.lexists(os.path.join(folder, target + more)) for more in ("", ".why")):
+        number += 1
+        target = "%s (%d)%s" % (name, number, ending)
+    if problems:
+        with open(os.path.join(folder, target + ".why"), "x", encoding="utf-8") as file:
+            file.write("".join(clean(each) + "\n" for each in problems))
+        log.warning("%s was refused: %s", clean(path), clean(problems[0]))
+    os.rename(os.path.join(root, path), os.path.join(folder, target))

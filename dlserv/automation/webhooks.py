@@ -1,0 +1,181 @@
+"""Webhooks: messages about tasks that have finished or failed, POSTed to URLs of the settings.
+
+Deliveries are kept with their task until they are made or given up, so that a restart sends
+them: at least once, three tries. Each has an id that stays the same. The signature is that of
+Standard Webhooks: v1,Base64(HMAC-SHA256(id.timestamp.body)).
+"""
+
+import hashlib
+import heapq
+import json
+import logging
+import threading
+import time
+
+from .. import urls
+from ..errors import Error, Stopped
+from ..net.channel import Signal
+from ..net.post import post
+from ..settings import options, token
+from ..tasks import views
+from ..threads import begin, join
+from ..units import clean, format_size
+
+TRIES = (0, 10, 60)         # seconds before each try
+TIMEOUT = 10.0              # seconds without a byte until a try has failed
+JOIN_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+def detail_of(task):
+    """Return what the message and a hook's input tell of a task: its info and its status."""
+    return dict(views.info(task), **views.status(task))
+
+
+class Webhooks:
+    """Sends the messages, those to one URL in a thread that exists while there are some."""
+
+    def __init__(self, settings, registry, network, tries=TRIES):
+        self._settings, self._registry, self._network, self._tries = settings, registry, network, tries
+        self._lock, self._stop = threading.Condition(), None
+        self._queues, self._threads, self._count = {}, {}, 0    # by receiver
+
+    def start(self):
+        """Send what an earlier process has left."""
+        self._stop = Signal()
+        for task in self._registry.list():
+            for delivery in task.deliveries:
+                self._enqueue(task, delivery, None)
+
+    def stop(self):
+        """Keep what is not sent for the next start."""
+        if self._stop is None:
+            return
+        self._stop.set()
+        with self._lock:
+            self._lock.notify_all()
+            threads = list(self._threads.values())
+        for thread in threads:
+            join(thread, JOIN_SECONDS)
+        self._stop.close()
+
+    def wants(self, event):
+        """Return whether there is a webhook for the event."""
+        return any(event in hook["events"] for hook in self._settings.config.webhooks)
+
+    def put(self, event, task, detail):
+        """Send messages of what has just happened, which the task keeps; the registry's lock is held."""
+        now = time.time()
+        name = "%s-%d-%s" % (task.tid, now * 1000, event)
+        new = [{"id": name, "to": _mark(hook), "event": event, "time": now}
+               for hook in self._settings.config.webhooks if event in hook["events"]]
+        task.deliver([*task.deliveries, *new])
+        for delivery in new:
+            self._enqueue(task, delivery, detail)
+
+    def _enqueue(self, task, delivery, detail):
+        with self._lock:
+            self._count += 1
+            queue = self._queues.setdefault(delivery["to"], [])
+            heapq.heappush(queue, (0.0, self._count, 0, task, delivery, detail))
+            self._lock.notify_all()
+            thread = self._threads.get(delivery["to"])
+            if thread is None or not thread.is_alive():
+                self._threads[delivery["to"]] = begin(self._work, "dlserv-webhook", (delivery["to"],))
+
+    # -- the threads -------------------------------------------------------------------
+
+    def _work(self, to):
+        while True:
+            message = self._next(to)
+            if message is None:
+                return
+            try:
+                self._try(to, *message)
+            except Stopped:
+                return
+            except Exception:
+                log.exception("a webhook met a bug; its message is dropped")
+                self._done(*message[3:5])
+
+    def _next(self, to):
+        """Return the message that is due next, or None if there is none any more."""
+        with self._lock:
+            queue = self._queues[to]
+            while queue and not self._stop.is_set:
+                seconds = queue[0][0] - time.monotonic()
+                if seconds <= 0:
+                    return heapq.heappop(queue)
+                self._lock.wait(seconds)
+            self._threads.pop(to, None)
+            return None
+
+    def _try(self, to, _, number, tries, task, delivery, detail):
+        hook = next((each for each in self._settings.config.webhooks if _mark(each) == to), None)
+        if not tries:
+            self._registry.settle(task)
+        detail = detail or detail_of(task)
+        problem = hook and self._send(hook, delivery, detail)
+        if problem and tries + 1 < len(self._tries):
+            due = time.monotonic() + self._tries[tries + 1]
+            with self._lock:
+                heapq.heappush(self._queues[to], (due, number, tries + 1, task, delivery, detail))
+            return
+        if problem:
+            sentence = "the webhook at %s was not told: %s" % (urls.parse(hook["url"]).netloc, problem)
+            log.warning("%s: %s", task.tid[:8], clean(sentence))
+            self._registry.record(task, "warning", sentence)
+        self._done(task, delivery)
+
+    def _send(self, hook, delivery, detail):
+        """Return None once the message has been taken, or why it was not."""
+        body, headers = _message(hook, delivery, detail)
+        settings = options.effective({"timeout": TIMEOUT}, self._settings.download)
+        try:
+            status = post(urls.parse(hook["url"]), settings, (self._network, self._stop), headers, body)
+        except Stopped:
+            raise
+        except Error as error:
+            return str(error)
+        return None if 200 <= status < 300 else "it answered %d" % status
+
+    def _done(self, task, delivery):
+        with self._registry.lock:
+            task.deliver(each for each in task.deliveries if each != delivery)
+        self._registry.record(task)
+
+
+def _mark(hook):
+    """Return what tells one webhook from another, and nothing of its URL."""
+    return hashlib.sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
+
+
+def _message(hook, delivery, detail):
+    """Return (body, headers) for one try."""
+    sentence = _sentence(delivery["event"], detail)
+    if hook["as"] == "text":
+        body, kind = sentence.encode(), "text/plain; charset=utf-8"
+    else:
+        said = {"event": delivery["event"], "time": delivery["time"], "text": sentence, "content": sentence,
+                "allowed_mentions": {"parse": []}, "detail": detail}
+        body, kind = json.dumps(said).encode(), "application/json"
+    headers = {"Content-Type": kind, "webhook-id": delivery["id"], "webhook-timestamp": "%d" % time.time()}
+    if hook["secret"]:
+        headers["webhook-signature"] = "v1," + _sign(hook["secret"], headers, body)
+    return body, headers
+
+
+def _sign(secret, headers, body):
+    import base64
+    import hmac
+    signed = "%(webhook-id)s.%(webhook-timestamp)s." % headers
+    digest = hmac.new(token.key_of(secret), signed.encode() + body, "sha256").digest()
+    return base64.b64encode(digest).decode()
+
+
+def _sentence(event, detail):
+    name = clean(detail["filename"] or detail["title"])
+    if event == "finished":
+        return "%s is finished: %s" % (name, format_size(detail["total_bytes"]))
+    return "%s has failed: %s" % (name, clean(detail["error"] or "see its log"))[:1900]

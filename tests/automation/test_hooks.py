@@ -1,0 +1,239 @@
+"""Hooks: what they get, when they run, and what one that misbehaves cannot do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dlserv.errors import InvalidValue
+from harness import ROOT, noise, until
+
+KEEP = """
+given = json.load(sys.stdin)
+with open(os.path.join(here, "ran"), "a") as file:
+    file.write(json.dumps({"argv": sys.argv[1:], "given": given, "env": dict(os.environ), "cwd": os.getcwd(),
+                           "session": os.getsid(0) == os.getpid()}) + "\\n")
+print("said")
+"""
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """A function that returns what KEEP has kept, a dict for each time that it ran."""
+    path = tmp_path / "ran"
+    return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def hook_lines(api, tid):
+    return [entry["msg"] for entry in api.status(tid)["log"] if entry["msg"].startswith("hook")]
+
+
+def test_a_hook_gets_its_words_the_task_and_its_session(configured, program, ran, serve, folder):
+    hook = program(KEEP)
+    daemon = configured({"DLSERV_TOKEN": "s3cret"}, ("--no-token",),
+                        download={"hash": True}, hooks={"finished": [hook, "-x", "a b", "$HOME", "", "ä\n"]})
+    tid = daemon.api.add(serve("/a%20b.bin?token=hidden", noise(5000)), dir="sub")
+    said = until(lambda: hook_lines(daemon.api, tid))[0]
+    each, = ran()
+    assert each["argv"] == ["-x", "a b", "$HOME", "", "ä\n"] and each["session"]
+    assert os.path.realpath(each["cwd"]) == os.path.realpath(str(folder))
+    info, status = each["given"], daemon.api.status(tid)
+    assert info["event"] == "finished" and info["state"] == "finished" and info["tid"] == tid
+    assert info["downloaded_bytes"] == 5000 and info["checksum"] and info["filename"] == status["filename"]
+    env = each["env"]
+    assert env["DLSERV_EVENT"] == "finished" and env["DLSERV_TASK_TID"] == tid
+    assert env["DLSERV_TASK_FILE"] == str(folder / "sub" / "a b.bin") and env["DLSERV_TASK_NAME"] == "a b.bin"
+    assert env["DLSERV_TASK_SIZE"] == "5000" and len(env["DLSERV_TASK_SHA256"]) == 64
+    assert env["DLSERV_TASK_ERROR"] == env["DLSERV_TASK_REASON"] == "" and "hidden" not in env["DLSERV_TASK_URL"]
+    assert env["DLSERV_URL"] == daemon.url and "DLSERV_TOKEN" not in env
+    assert said == "hook finished exited with 0: said"
+
+
+def test_a_failure_runs_its_hook_once_with_the_reason(configured, program, ran, origin):
+    daemon = configured(hooks={"failed": [program(KEEP)]})
+    tid = daemon.api.add(origin.url("/nothing"))
+    until(lambda: hook_lines(daemon.api, tid))
+    assert [each["env"]["DLSERV_TASK_REASON"] for each in ran()] == ["not_found"]
+    assert "404" in ran()[0]["given"]["error"] and "404" in ran()[0]["env"]["DLSERV_TASK_ERROR"]
+    daemon.api.put("/task/tid/%s?act=resume" % tid)
+    until(lambda: len(ran()) == 2)
+
+
+def test_idle_runs_when_nothing_is_left_and_after_the_others(configured, program, serve, tmp_path):
+    hook = program("""
+open(os.path.join(here, "order"), "a").write("begin " + os.environ["DLSERV_EVENT"] + "\\n")
+time.sleep(0.3)
+open(os.path.join(here, "order"), "a").write("end " + os.environ["DLSERV_EVENT"] + "\\n")""")
+    daemon = configured(hooks={"finished": [hook], "idle": [hook]})
+    daemon.api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(3)]})
+    order = until(lambda: "end idle" in read(tmp_path / "order") and read(tmp_path / "order"))
+    assert order.count("begin finished") == order.count("end finished") == 3 and order.count("begin idle") == 1
+    assert order.endswith("begin idle\nend idle\n")
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def test_states_of_an_earlier_process_run_nothing(configured, program, ran, serve):
+    hooks = {event: [program(KEEP)] for event in ("finished", "failed", "idle")}
+    daemon = configured(hooks=hooks)
+    daemon.api.reach(daemon.api.add(serve("/a", b"a")), "finished")
+    until(lambda: len(ran()) == 2)
+    daemon.kill()
+    daemon = configured()
+    daemon.api.reach(daemon.api.add(serve("/b", b"b")), "finished")
+    until(lambda: len(ran()) == 4)
+    assert [each["given"].get("title") for each in ran()] == ["a", None, "b", None]
+
+
+def test_a_kill_before_the_hook_does_not_run_it_twice(configured, program, ran, serve):
+    """A hook that has begun does not begin again after a crash: the state was on disk before."""
+    daemon = configured(hooks={"finished": [program(KEEP + "time.sleep(30)")], "timeout": 60})
+    tid = daemon.api.add(serve("/a", noise(100000)))
+    until(ran)
+    daemon.kill()
+    daemon = configured()
+    assert daemon.api.status(tid)["state"] == "finished" and len(ran()) == 1
+    daemon.api.reach(daemon.api.add(serve("/b", b"b")), "finished")
+    until(lambda: len(ran()) == 2)
+    assert [each["given"]["title"] for each in ran()] == ["a", "b"]
+
+
+def alive(pid):
+    """Whether the process is there and no zombie."""
+    try:
+        with open("/proc/%s/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
+@pytest.mark.parametrize("redirected", ["", ", stdout=-3, stderr=-3"])
+def test_what_hangs_is_killed_with_all_that_it_has_started(configured, program, serve, tmp_path, redirected):
+    hook = program("""
+child = subprocess.Popen(["sleep", "600"]%s)
+open(os.path.join(here, "pids"), "w").write("%%d %%d" %% (os.getpid(), child.pid))
+print("begun", flush=True)
+if %r: time.sleep(600)""" % (redirected, not redirected))
+    daemon = configured(hooks={"finished": [hook], "timeout": 1})
+    tid = daemon.api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(daemon.api, tid))[0]
+    assert "killed after 1 s" in line and "begun" in line
+    until(lambda: not any(alive(pid) for pid in (tmp_path / "pids").read_text().split()))
+
+
+def test_a_flood_leaves_its_last_4_kb_in_the_log(configured, program, serve):
+    hook = program("for n in range(300000): print(n)\nprint('x' * 2000)\nprint('the end')")
+    daemon = configured(hooks={"finished": [hook]})
+    tid = daemon.api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(daemon.api, tid), 60)[0]
+    assert line.startswith("hook finished exited with 0: ") and line.endswith("x | the end")
+    assert 4000 < len(line) < 4300
+
+
+@pytest.mark.parametrize("code, words", [
+    ("sys.exit(7)", "exited with 7"), ("os.kill(os.getpid(), 9)", "was ended by signal 9"),
+    ("print('\\033[31mred\\033[0m')", "\ufffd[31mred"), ("os.write(1, b'\\xff\\xfe')", "exited with 0: \ufffd\ufffd"),
+    ("os.close(0); os.close(1); os.close(2)", "exited with 0")])
+def test_the_log_says_how_it_ended(configured, program, serve, code, words):
+    daemon = configured(hooks={"finished": [program(code)]})
+    tid = daemon.api.add(serve("/a", b"a"))
+    assert words in until(lambda: hook_lines(daemon.api, tid))[0]
+
+
+def test_a_program_that_has_gone_is_a_line_in_the_log(configured, program, serve):
+    hook = program("")
+    daemon = configured(hooks={"finished": [hook]})
+    os.remove(hook)
+    tid = daemon.api.add(serve("/a", b"a"))
+    assert "could not be run: " in until(lambda: hook_lines(daemon.api, tid))[0]
+    daemon.api.reach(daemon.api.add(serve("/b", b"b")), "finished")
+
+
+@pytest.mark.parametrize("hooks, words", [
+    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program is not there or cannot be executed"),
+    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program is not there"),
+    ({"failed": [ROOT]}, "hooks.failed: "), ({"failed": ["./x"]}, "hooks.failed: its first string is neither"),
+    ({"finished": "rm -rf x"}, "hooks.finished: this is not a list of strings"),
+    ({"finished": [["a"]]}, "hooks.finished: "), ({"finish": ["a"]}, "hooks.finish: there is no such key"),
+    ({"timeout": 0}, "hooks.timeout: 0 is not a number")])
+def test_a_start_names_the_key_that_is_wrong(tmp_path, folder, hooks, words):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"hooks": hooks}))
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "-c", str(path), "--port", "0",
+                           "--download-dir", str(folder), "--db", str(tmp_path / "db")],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 2 and words in done.stderr.decode() and b"Traceback" not in done.stderr
+
+
+def test_no_more_run_at_a_time_than_allowed(configured, program, serve, tmp_path):
+    hook = program("""
+mine = os.path.join(here, "now-%d" % os.getpid())
+open(mine, "w").close()
+count = sum(name.startswith("now-") for name in os.listdir(here))
+time.sleep(0.2)
+os.remove(mine)
+open(os.path.join(here, "counts"), "a").write("%d\\n" % count)""")
+    daemon = configured(hooks={"finished": [hook], "parallel": 2})
+    daemon.api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(6)]})
+    until(lambda: len(read(tmp_path / "counts").split()) == 6, 30)
+    counts = read(tmp_path / "counts").split()
+    assert max(map(int, counts)) <= 2
+
+
+def test_a_daemon_ends_in_time_though_a_hook_hangs(configured, program, serve, tmp_path):
+    hook = program("open(os.path.join(here, 'pid'), 'w').write(str(os.getpid()))\ntime.sleep(600)")
+    daemon = configured(hooks={"finished": [hook]})
+    daemon.api.add(serve("/a", b"a"))
+    pid = until(lambda: read(tmp_path / "pid"))
+    assert daemon.stop() == 0
+    assert not alive(pid) and "Traceback" not in daemon.log and "timed out" not in daemon.log
+
+
+def test_a_daemon_that_a_hook_starts_warns_of_no_variable(configured, program, serve, tmp_path):
+    hook = program("""
+out = subprocess.run([sys.executable, %r, "--export", "-", "--db", os.path.join(here, "none")],
+                     stdout=-1, stderr=-2, stdin=-3)
+env = subprocess.run([sys.executable, "-c",
+    "import os, sys; sys.path.insert(0, %r); from dlserv.settings.config import from_environment as f;"
+    "print(f(os.environ)[1])"], stdout=-1)
+print(env.stdout.decode().strip())""" % (os.path.join(ROOT, "dlserv.py"), ROOT))
+    daemon = configured(hooks={"finished": [hook]})
+    tid = daemon.api.add(serve("/a", b"a"))
+    assert until(lambda: hook_lines(daemon.api, tid))[0].endswith(": []")
+
+
+def test_hooks_are_shown_masked_and_never_set_over_the_api(configured, program):
+    hook = program("")
+    daemon = configured(hooks={"finished": [hook, "--token", "s3cret", "Authorization: s3cret", "http://u:s3cret@h/"]})
+    before = daemon.api.get("/config")["config"]
+    assert before["hooks"]["finished"][0] == hook and "s3cret" not in json.dumps(before)
+    for section, value in (("hooks", {"idle": ["/bin/sh"]}), ("webhooks", []), ("watch", [{"dir": "/"}]),
+                           ("schedule", []), ("rules", []), ("hooks", 5), ("hooks", {})):
+        answer = daemon.api.post("/config", {section: value, "download": {"retries": 7}})
+        assert answer.status == 403 and section in answer["errmsg"]
+    assert daemon.api.get("/config")["config"] == before
+
+
+def test_sighup_takes_hooks_anew_and_keeps_them_if_wrong(configured, program, ran, serve):
+    daemon = configured(hooks={})
+    configured.path.write_text(json.dumps({"hooks": {"finished": [program(KEEP)]}}))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: daemon.api.get("/config")["config"]["hooks"]["finished"])
+    configured.path.write_text(json.dumps({"hooks": {"finished": ["/no/such"]}}))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: "hooks.finished: /no/such" in daemon.log)
+    daemon.api.add(serve("/a", b"a"))
+    until(ran)
+
+
+def test_an_embedded_daemon_checks_its_hooks_at_the_start(settings):
+    from dlserv import Daemon
+    daemon = Daemon(dict(settings, hooks={"finished": ["/no/such"]}))
+    with pytest.raises(InvalidValue, match="hooks.finished"):
+        daemon.start()

@@ -1,0 +1,215 @@
+"""Watched folders: which files become tasks, where they go, and what a bad one or a lost folder does."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dlserv import Daemon
+from dlserv.automation.watch import Watch
+from harness import ROOT, until
+
+FILES = {
+    "a.txt": b"# two\n%s/1\n%s/2\n  out=two.bin\n",
+    "a.url": b"[InternetShortcut]\r\nURL=%s/3\r\n",
+    "a.desktop": b"[Desktop Entry]\nType=Link\nName=x\nURL=%s/4\n",
+    "a.webloc": b'<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "x">\n<plist><dict>'
+                b"<key>URL</key><string>%s/5</string></dict></plist>",
+    "a.meta4": b'<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="six.bin"><url>%s/6</url></file></metalink>',
+    "A.SESSION": b"%s/7\t%s/8\n dir=seven\n",
+}
+
+
+@pytest.fixture
+def box(tmp_path):
+    """The watched folder."""
+    path = tmp_path / "in"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def watch(daemon, box):
+    """A Watch of that folder, whose looks are ours."""
+    return Watch({"dir": str(box), "options": {"paused": True}}, daemon.add_all)
+
+
+def look(watch, times=2):
+    for _ in range(times):
+        watch.look()
+
+
+def names(folder):
+    return sorted(os.path.relpath(os.path.join(here, name), str(folder))
+                  for here, _, files in os.walk(str(folder)) for name in files)
+
+
+def test_lists_of_every_kind_become_tasks(configured, origin, box, folder):
+    for number in range(1, 9):
+        origin.put("/%d" % number, b"%d" % number)
+    daemon = configured(watch=[{"dir": str(box)}])
+    for name, text in FILES.items():
+        (box / name).write_bytes(text.replace(b"%s", origin.url().encode()))
+    (box / "iso").mkdir()
+    (box / "iso" / "b.txt").write_text(origin.url("/8") + "\n")
+    until(lambda: daemon.api.get("/task/state_counter")["detail"]["finished"] == 8, 40)
+    assert names(box) == sorted(["added/" + name for name in FILES] + ["added/b.txt"])
+    assert names(folder) == ["1", "3", "4", "5", "iso/8", "seven/7", "six.bin", "two.bin"]
+
+
+def test_a_file_that_still_grows_is_left_alone(watch, box, daemon):
+    for number in range(3):
+        with open(str(box / "a.txt"), "a") as file:
+            file.write("http://h/%d\n" % number)
+        watch.look()
+    assert names(box) == ["a.txt"] and not daemon.list()
+    watch.look()
+    assert names(box) == ["added/a.txt"] and len(daemon.list()) == 3
+    assert {task.state for task in daemon.list()} == {"paused"}, "the folder's options count"
+
+
+def test_other_files_are_left_alone(watch, box, daemon, tmp_path):
+    (tmp_path / "outside.txt").write_text("http://h/x\n")
+    for name in (".hidden.txt", "film.mkv", "a.txt.part", "x.aria2"):
+        (box / name).write_text("http://h/x\n")
+    os.symlink(str(tmp_path / "outside.txt"), str(box / "link.txt"))
+    os.symlink(str(tmp_path), str(box / "folder"))
+    os.mkfifo(str(box / "pipe.txt"))
+    (box / ".git").mkdir()
+    (box / ".git" / "a.txt").write_text("http://h/x\n")
+    before = sorted(os.listdir(str(box)))
+    look(watch)
+    assert sorted(os.listdir(str(box))) == before and not daemon.list()
+
+
+@pytest.mark.parametrize("name, data, words", [
+    ("a.txt", b"", "there is no URL in it"), ("a.txt", b"# only\n", "there is no URL in it"),
+    ("a.txt", b"\xff\xfe\0", "is not text in UTF-8"), ("a.txt", b"not a URL\n", "a.txt, line 1: url: "),
+    ("a.txt", b"magnet:?xt=urn:btih:x\n", "is not an absolute URL"), ("a.txt", b"rsync://h/x\n", "has the scheme"),
+    ("a.txt", b"http://h/\n dir=../up\n", 'line 1: options.dir: "../up" is not a folder below'),
+    ("a.txt", b"http://h/\n color=red\n", "options.color: there is no such key"),
+    ("a.txt", b" out=x\n", "there is no URL above it"), ("a.txt", b"http://h/\n" * 200000, "has more than 1048576 bytes"),
+    ("a.url", b"[InternetShortcut]\nIconFile=x\n", "has no URL in it"),
+    ("a.desktop", b"[Desktop Entry]\nExec=rm -rf /\n", "has no URL in it"),
+    ("a.webloc", b"bplist00nonsense", "is no shortcut"),
+    ("a.meta4", b'<!DOCTYPE x [<!ENTITY a "b">]><metalink/>', "document type definition"),
+    ("a.meta4", b"<metalink><file>", "is not well-formed"), ("a.meta4", b"<html></html>", "neither a list"),
+    ("a.meta4", b"<metalink><file name='../e'><url>http://h/</url></file></metalink>", "a.meta4, file 1: options.dir"),
+    ("a.meta4", b"<metalink><file name='a'><url>rsync://h/</url></file></metalink>", "a.meta4, file 1: url: ")])
+def test_a_bad_file_is_refused_with_the_reason(watch, box, daemon, name, data, words):
+    (box / name).write_bytes(data)
+    look(watch)
+    assert names(box) == ["refused/" + name, "refused/%s.why" % name] and not daemon.list()
+    assert words in (box / "refused" / (name + ".why")).read_text()
+    assert (box / "refused" / name).read_bytes() == data
+
+
+def test_the_good_lines_of_a_bad_list_are_added(watch, box, daemon):
+    (box / "a.txt").write_text("http://h/1\nnonsense\nhttp://h/2\n")
+    look(watch)
+    why = (box / "refused" / "a.txt.why").read_text()
+    assert len(daemon.list()) == 2 and why.count("\n") == 1 and why.startswith("a.txt, line 2: ")
+
+
+def test_what_was_there_already_is_no_fault(watch, box, daemon):
+    daemon.add("http://h/1", {"paused": True})
+    (box / "a.txt").write_text("http://h/1\nhttp://h/2\nhttp://h/2\n")
+    look(watch)
+    assert names(box) == ["added/a.txt"] and len(daemon.list()) == 2
+
+
+def test_nothing_is_overwritten(watch, box, daemon):
+    for number in range(3):
+        (box / "a.txt").write_text("http://h/%d\n" % number)
+        look(watch, 3)
+    assert names(box) == ["added/a (1).txt", "added/a (2).txt", "added/a.txt"] and len(daemon.list()) == 3
+
+
+def test_a_full_daemon_leaves_the_list_for_later(settings, box):
+    settings["general"]["max_tasks"] = 1
+    with Daemon(settings) as daemon:
+        watch = Watch({"dir": str(box), "options": {"paused": True}}, daemon.add_all)
+        (box / "a.txt").write_text("http://h/1\nhttp://h/2\n")
+        look(watch, 4)
+        assert names(box) == ["a.txt"] and len(daemon.list()) == 1
+        daemon.delete(daemon.list()[0].tid)
+        daemon.configure({"general": {"max_tasks": 9}})
+        look(watch, 1)
+        assert names(box) == ["added/a.txt"] and len(daemon.list()) == 2
+
+
+def test_a_folder_that_goes_away_is_found_again(configured, box):
+    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+    shutil.move(str(box), str(box) + ".away")
+    until(lambda: "cannot be watched" in daemon.log, 30)
+    shutil.move(str(box) + ".away", str(box))
+    (box / "a.txt").write_text("http://h/1\n")
+    until(lambda: daemon.api.get("/task/list")["detail"], 30)
+    assert daemon.log.count("cannot be watched") == daemon.log.count("is watched again") == 1
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_cannot_be_moved_is_added_once(watch, box, daemon):
+    (box / "a.txt").write_text("http://h/1\n")
+    box.chmod(0o555)
+    with pytest.raises(OSError):
+        look(watch)
+    daemon.delete(daemon.list()[0].tid)
+    with pytest.raises(OSError):
+        look(watch)
+    assert not daemon.list()
+    box.chmod(0o755)
+    look(watch)
+    assert names(box) == ["added/a.txt"]
+
+
+def test_a_file_in_the_way_of_added_is_told_and_the_list_added_once(watch, box, daemon):
+    (box / "added").write_text("in the way")
+    (box / "a.txt").write_text("http://h/1\n")
+    for _ in range(2):
+        with pytest.raises(OSError):
+            look(watch)
+        assert len(daemon.list()) == 1
+    os.remove(str(box / "added"))
+    look(watch)
+    assert names(box) == ["added/a.txt"] and len(daemon.list()) == 1
+
+
+def test_a_kill_at_any_moment_adds_each_url_once(configured, box):
+    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+    (box / "a.txt").write_text("".join("http://h/%d\n" % number for number in range(2000)))
+    until(lambda: "added" in daemon.log, 30)
+    daemon.kill()
+    daemon = configured()
+    until(lambda: names(box) == ["added/a.txt"], 30)
+    assert daemon.api.get("/task/state_counter")["detail"]["all"] == 2000
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda box, folder: str(box / "none"), "there is no folder"), (lambda box, folder: "in", "is not an absolute path"),
+    (lambda box, folder: str(folder), "downloads go to"), (lambda box, folder: str(folder.parent), "downloads go to"),
+    (lambda box, folder: os.path.abspath(__file__), "there is no folder")])
+def test_a_start_names_the_folder_that_cannot_be_watched(tmp_path, box, folder, make, words):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"watch": [{"dir": make(box, folder)}]}))
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "-c", str(path), "--port", "0",
+                           "--download-dir", str(folder), "--db", str(tmp_path / "db")],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 2 and ("watch[0].dir: " in done.stderr.decode()) and words in done.stderr.decode()
+
+
+def test_sighup_watches_other_folders(configured, box, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    daemon = configured(watch=[{"dir": str(box)}])
+    configured.path.write_text(json.dumps({"watch": [{"dir": str(other), "options": {"paused": True}}]}))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: daemon.api.get("/config")["config"]["watch"][0]["dir"] == str(other))
+    (other / "a.txt").write_text("http://h/1\n")
+    (box / "a.txt").write_text("http://h/2\n")
+    until(lambda: names(other) == ["added/a.txt"], 30)
+    assert names(box) == ["a.txt"]

@@ -1,0 +1,202 @@
+"""The first answer of an attempt: it continues the bytes on disk or begins the file."""
+
+import os
+
+import pytest
+
+from dlserv.errors import Permanent, Temporary
+from harness import noise
+from servers.origin import OLD, drop, head, ignore_if_range, ignore_range, refuse
+
+DATA = noise(300000)
+
+
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
+
+
+def test_a_page_on_resume_is_not_the_rest(origin, attempt, folder):
+    origin.put("/a", DATA, headers={"Content-Type": "application/x-thing"}, script=[drop(after=100000)])
+    first = attempt(origin.url("/a"))
+    with pytest.raises(Exception, match="closed"):
+        first.run()
+    origin.put("/a", b"<html>your session has ended", etag='"login"', headers=PAGE)
+    second = attempt(origin.url("/a"), kept=first.progress)
+    assert "web page" in second.fails(Permanent)
+    assert second.progress.done, "what was here is kept for a fresh link"
+
+
+def test_a_page_is_not_the_rest_of_a_file_without_a_type(origin, attempt, folder):
+    origin.put("/a.mkv", DATA, script=[drop(after=100000)])
+    first = attempt(origin.url("/a.mkv"))
+    with pytest.raises(Exception, match="closed"):
+        first.run()
+    origin.put("/a.mkv", b"<html>", etag='"login"', headers=PAGE)
+    assert "web page" in attempt(origin.url("/a.mkv"), kept=first.progress).fails(Permanent)
+
+
+@pytest.mark.parametrize("data", [DATA, b"<!DOCTYPE html>" + DATA])
+def test_a_part_is_not_judged_by_its_label(origin, attempt, folder, data):
+    """BusyBox httpd says text/html of every 206."""
+    def broken(exchange):
+        exchange.send(exchange.begin(Content_Type="text/html")[:100000])
+        exchange.hang_up()
+    origin.put("/a.iso", data, script=[drop(after=100000), broken, head(Content_Type="text/html")])
+    first = attempt(origin.url("/a.iso"))
+    first.fails(Temporary)
+    second = attempt(origin.url("/a.iso"), kept=first.progress)
+    second.fails(Temporary)
+    assert second.progress.done[0][1] > 150000
+    done = attempt(origin.url("/a.iso"), kept=second.progress).run()
+    assert (folder / "a.iso").read_bytes() == data and done.notes == []
+
+
+def test_parallel_parts_are_not_judged_by_their_label(origin, attempt, folder):
+    data = noise(3000000)
+
+    def mislabelled(exchange):
+        exchange.file.script.append(mislabelled)
+        body = exchange.begin(Content_Type="text/html" if exchange.wanted() else "application/x-iso")
+        exchange.send(body)
+    origin.put("/a.iso", data, script=[mislabelled] * 9)
+    attempt(origin.url("/a.iso"), connections=4).run()
+    assert (folder / "a.iso").read_bytes() == data
+
+
+def test_a_page_in_place_of_the_rest_is_not_the_file(origin, attempt):
+    origin.put("/a.iso", DATA, script=[drop(after=100000)])
+    first = attempt(origin.url("/a.iso"))
+    first.fails(Temporary)
+    origin.put("/a.iso", b"<html>" + DATA[:-6], etag='"login"', headers={"Content-Type": "text/html"},
+               ranges=False)
+    second = attempt(origin.url("/a.iso"), kept=first.progress)
+    assert "web page" in second.fails(Permanent)
+    assert second.progress.done, "what was here is kept for a fresh link"
+
+
+def listing(folder):
+    return sorted(os.listdir(folder))
+
+
+def broken_off(origin, attempt, after=200000, path="/a.iso", **options):
+    """An attempt that has got `after` bytes when the connection broke."""
+    file = origin.put(path, DATA, script=[drop(after)], **options)
+    first = attempt(origin.url(path))
+    first.fails(Temporary)
+    assert first.progress.done == [(0, after)]
+    origin.requests.clear()
+    origin.sent = 0
+    return file, first.progress
+
+
+def resumed(origin, attempt, folder, progress, expected=DATA):
+    """A second attempt from where the first left off, which must end well."""
+    second = attempt(origin.url("/a.iso"), kept=progress).run()
+    assert (folder / second.finished.name).read_bytes() == expected
+    assert listing(folder) == ["a.iso"]
+    return second
+
+
+def test_a_resume_asks_for_the_rest_with_the_validator(origin, attempt, folder):
+    _, progress = broken_off(origin, attempt)
+    resumed(origin, attempt, folder, progress)
+    (request,) = origin.requests
+    assert request.headers["if-range"] == '"v1"'
+    assert request.headers["range"] == "bytes=%d-" % (200000 - 2 ** 14)     # the overlap
+    assert origin.sent < 100000 + 2 ** 14 + 500
+
+
+def test_a_weak_etag_is_never_sent_but_a_date_is(origin, attempt, folder):
+    _, progress = broken_off(origin, attempt, etag='W/"v1"')
+    resumed(origin, attempt, folder, progress)
+    assert origin.requests[0].headers["if-range"] == OLD
+
+
+def test_a_date_as_young_as_the_answer_proves_nothing(origin, attempt, folder):
+    import email.utils
+    now = email.utils.formatdate(usegmt=True)
+    _, progress = broken_off(origin, attempt, etag=None, modified=now)
+    second = resumed(origin, attempt, folder, progress)
+    assert "range" not in origin.requests[0].headers
+    assert "cannot resume" in second.notes[0]
+
+
+def test_a_server_that_kept_its_ranges_to_itself_resumes(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt, headers={"Accept-Ranges": None})
+    assert not progress.resource.resumable
+    file.headers["Last-Modified"] = None    # what a 206 need not repeat is not forgotten
+    second = resumed(origin, attempt, folder, progress)
+    assert [request.headers["if-range"] for request in origin.requests] == ['"v1"']
+    assert second.notes == [] and origin.sent < 100000 + 2 ** 14 + 500
+    assert os.stat(folder / "a.iso").st_mtime == 1704067200
+    assert second.finished.resource.resumable
+
+
+def test_if_range_that_a_server_does_not_know_is_left_out_once(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt)
+    file.script = [ignore_if_range]
+    second = resumed(origin, attempt, folder, progress)
+    assert ["if-range" in request.headers for request in origin.requests] == [True, False]
+    assert second.notes == []
+
+
+@pytest.mark.parametrize("change", ["etag", "etag-same-size", "size", "date"])
+def test_a_file_that_changed_is_fetched_anew(origin, attempt, folder, change):
+    file, progress = broken_off(origin, attempt, etag=None if change == "date" else '"v1"')
+    file.data = noise(len(DATA) + (5 if change in ("size", "etag") else 0), seed=2)
+    if change.startswith("etag"):
+        file.etag = '"v2"'
+    elif change == "date":
+        file.modified = "Tue, 02 Jan 2024 00:00:00 GMT"
+    second = resumed(origin, attempt, folder, progress, file.data)
+    assert "starting over from zero" in second.notes[0]
+
+
+def test_a_changed_answer_is_used_and_not_asked_for_again(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt)
+    file.data, file.etag = noise(1000, seed=2), '"v2"'
+    resumed(origin, attempt, folder, progress, file.data)
+    assert len(origin.requests) == 1
+
+
+def test_a_change_behind_the_same_validator_shows_in_the_bytes(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt)
+    file.data = noise(len(DATA), seed=2)
+    second = resumed(origin, attempt, folder, progress, file.data)
+    assert second.notes == ["the server's bytes differ from those on disk; starting over from zero"]
+
+
+def rest_as_200(exchange):
+    """What scripts send that know Range but not the status that goes with it."""
+    body = exchange.file.data[exchange.wanted()[0]:]
+    exchange.head("200 OK", dict(exchange.validators(), **{"Content-Length": len(body)}))
+    exchange.send(body)
+
+
+@pytest.mark.parametrize("lie, reason", [
+    (head(Content_Range="bytes 0-99999/300000"), "another range"),
+    (head(Content_Range="bytes 183616-299999/300001"), "another size"),
+    (head(Content_Range=None), "without a usable Content-Range"),
+    (head(Content_Range="bytes 5-4/300000"), "contradicts itself"),
+    (head(Content_Range="bytes 183616-299999/300000", ETag='"v9"'), "has changed"),
+    (head(Content_Length=5), "another range"),
+    (refuse("416 Range Not Satisfiable"), "416"),
+    (ignore_range, "no longer resumes"),
+    (rest_as_200, "as if it were the whole"),
+])
+def test_a_range_that_lies_starts_over(origin, attempt, folder, lie, reason):
+    file, progress = broken_off(origin, attempt)
+    file.script = [lie] * (2 if lie in (ignore_range, rest_as_200) else 1)
+    second = resumed(origin, attempt, folder, progress)
+    assert reason in second.notes[0] and second.notes[0].endswith("starting over from zero")
+
+
+def test_a_range_shorter_than_asked_for_is_continued(origin, attempt, folder):
+    file, progress = broken_off(origin, attempt)
+
+    def half(exchange):
+        start = exchange.wanted()[0]
+        exchange.request.headers["range"] = "bytes=%d-%d" % (start, start + 50000)
+        exchange.answer()
+    file.script = [half]
+    resumed(origin, attempt, folder, progress)
+    assert len(origin.requests) == 2
