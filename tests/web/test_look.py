@@ -22,7 +22,9 @@ DIALOGS = {
     "settings": "openSettings().then(() => { for (const each of document.querySelectorAll('#settings details'))"
                 " each.open = true; })",
     "help": "openHelp(), 0", "change": "perform('change', [view.rows[0]])",
-    "player": "perform('show', view.rows.slice(-1))",
+    # A film of noise ends the player: not before it was looked at.
+    "player": "Promise.resolve(perform('show', view.rows.slice(-1))).then(() => {"
+              " document.querySelector('#player .body > *').onerror = null; })",
 }
 
 
