@@ -1,6 +1,7 @@
 """Disks that fail under a daemon: names that cannot be removed, flushed or that long."""
 
 import errno
+import hashlib
 import os
 import subprocess
 
@@ -138,10 +139,11 @@ def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origi
         with monkeypatch.context() as patch:
             patch.setattr(os, "link", refuse)
             patch.setattr(os, "rename", refuse)
-            tid = daemon.add(put(origin, "large"))
+            promise = "sha-256=" + hashlib.sha256(DATA["large"]).hexdigest()
+            tid = daemon.add(put(origin, "large"), {"checksum": promise})
             with daemon.subscribe() as events:
                 for _ in range(40):
                     assert events.get(15).tid == tid
             until(lambda: "not permitted" in (daemon.get(tid).error or ""))
-        assert daemon.wait(tid, 15).state == "finished" and daemon.get(tid).file.checksum
+        assert daemon.wait(tid, 15).state == "finished" and daemon.get(tid).file.checksum == promise
     assert (folder / "x.bin").read_bytes() == DATA["large"] and sum(read) < 2 * len(DATA["large"])

@@ -99,6 +99,6 @@ def test_a_new_version_beside_the_running_one_changes_nothing(tmp_path, folder, 
         assert daemon.api.post("/config", {"download": {"deny_private": True}}).status == 200
         assert daemon.api.post("/task", {"url": "http://a/", "optoins": {}}).status == 400
         refused = daemon.api.add(origin.url("/c.iso"), headers={"X-A": "1"})
-        assert "public network" in daemon.api.reach(refused, "invalid")["error"]
+        assert "not a public address" in daemon.api.reach(refused, "invalid")["error"]
     finally:
         assert daemon.stop() == 0

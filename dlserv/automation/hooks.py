@@ -135,7 +135,12 @@ class Hooks:
         except (OSError, ValueError) as error:
             self._tell(job, "error", "could not be run: %s" % error)
             return
-        self._tell(job, "warning" if result.code or result.killed else "info", _sentence(result, seconds))
+        level = "warning" if result.code or result.killed else "info"
+        self._tell(job, level, _sentence(result, self._ending(seconds)))
+
+    def _ending(self, seconds):
+        """Return why what did not end by itself was killed."""
+        return "as the daemon is shutting down" if self._stop.is_set() else "after %g s" % seconds
 
     def _tell(self, job, level, sentence):
         """Put it into the task's log and the daemon's."""
@@ -145,13 +150,13 @@ class Hooks:
             self._registry.record(job.task, level, "hook %s %s" % (job.event, sentence), process.TAIL + 200)
 
 
-def _sentence(result, seconds):
+def _sentence(result, ending):
     code = result.code
     if code < 0 and not result.killed:
         sentence = "was ended by signal %d" % -code
     else:
         sentence = "exited with %d" % code if code >= 0 else "did not end"
     if result.killed:
-        sentence += "; what was left of it was killed after %g s" % seconds
+        sentence += "; what was left of it was killed " + ending
     lines = [clean(line) for line in result.output.decode("utf-8", "replace").strip().splitlines()]
     return sentence + (": " + " | ".join(lines)[-process.TAIL:] if lines else "")

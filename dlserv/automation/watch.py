@@ -59,8 +59,7 @@ class Watch:
     def _watch(self):
         while not self._stop.wait(self.EVERY):
             try:
-                self.look()
-                self._complain(None)
+                self._complain(self.look())
             except (OSError, LocalError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self._complain("%s cannot be watched: %s" % (self._root, reason))
@@ -70,36 +69,44 @@ class Watch:
     def _complain(self, problem):
         """Log it once, and when it is over."""
         if problem != self._problem:
-            log.warning("%s", clean(problem or "%s is watched again" % self._root))
+            log.warning("%s", clean(problem or "%s is watched again as before" % self._root))
         self._problem = problem
 
     def look(self):
-        """Take in the files that have not changed since the last look. Raises OSError or LocalError."""
+        """Take in the files that have not changed since the last look.
+
+        Return a sentence about one that has to wait, or None. Raises OSError or LocalError.
+        """
         found = dict(_lists(self._root, ""))
         settled = [path for path, mark in found.items() if self._seen.get(path) == mark]
         self._done = {path: done for path, done in self._done.items() if found.get(path) == done[0]}
-        self._seen, errors = found, []
+        self._seen, errors, waits = found, [], None
         for path in settled:
             if not self._stop.is_set():
                 try:
-                    self._take(path, found[path])
+                    waits = self._take(path, found[path]) or waits
                 except OSError as error:        # the others may fare better
                     errors.append(error)
         if errors:
             raise errors[0]
+        return waits
 
     def _take(self, path, mark):
-        """Add the tasks of one file, unless that was done, and put it away."""
-        if path not in self._done:
-            problems = self._add(path)
-            if problems is None:
-                return          # there is no room for its tasks
-            self._done[path] = mark, problems
+        """Add the tasks of one file, unless that was done, and put it away.
+
+        Return a sentence if there is no room for its tasks.
+        """
+        try:
+            if path not in self._done:
+                self._done[path] = mark, self._add(path)
+        except Full as full:
+            return "%s waits: %s" % (path, full)
         _put_away(self._root, path, self._done[path][1])
         del self._done[path], self._seen[path]
+        return None
 
     def _add(self, path):
-        """Return sentences about what was wrong with the file, or None if it is to be tried again."""
+        """Return sentences about what was wrong with the file. Raises Full."""
         try:
             entries = inputfile.read(_read(os.path.join(self._root, path)), os.path.basename(path), "list")
         except (InvalidValue, MissingModule) as error:
@@ -113,10 +120,9 @@ class Watch:
             except InvalidValue as error:
                 problems.append(entry.where + str(error))
         tids, failures = self._add_all(wanted)
-        full = [error for _, error in failures if isinstance(error, Full)]
-        if full:
-            self._complain("%s waits: %s" % (path, full[0]))
-            return None
+        for _, error in failures:
+            if isinstance(error, Full):
+                raise error
         log.info("%s: %d tasks added", clean(path), len(tids))
         where = {entry.url: entry.where for entry in entries}
         problems += [where.get(url, "") + str(error) for url, error in failures

@@ -70,7 +70,7 @@ def tell_active(door, params):
     """Return the active downloads, in the order in which they started first."""
     keys = _keys(params, 0)
     tasks = sorted(door.daemon.list(ACTIVE[0]), key=lambda task: (task.start_time, task.order))
-    return [door.teller.status(task, keys) for task in tasks]
+    return door.teller.statuses(tasks, keys)
 
 
 def tell_waiting(door, params):
@@ -84,7 +84,7 @@ def tell_stopped(door, params):
 def _tell_page(door, params, list_all):
     offset, count = parameters.integer(params, 0), parameters.integer(params, 1, 0)
     keys = _keys(params, 2)
-    return [door.teller.status(each, keys) for each in page(list_all(), offset, count)]
+    return door.teller.statuses(page(list_all(), offset, count), keys)
 
 
 def stopped(door):

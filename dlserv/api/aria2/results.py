@@ -29,15 +29,23 @@ class Teller:
 
     def __init__(self, daemon):
         self.root = os.path.abspath(daemon.config.general.download_dir)     # which no change reaches
+        self._before = os.path.join(self.root, "")      # what stands before the name of a file
 
     def status(self, found, keys=()):
         """Return the struct of a Task or Removed; `keys` are those wanted, none for all."""
+        return self.statuses([found], keys)[0]
+
+    def statuses(self, several, keys=()):
+        """Return the structs of Tasks and Removed."""
+        rows = [(key, _STATUS[key]) for key in keys or _STATUS if key in _STATUS]
+        return [self._struct(found, rows) for found in several]
+
+    def _struct(self, found, rows):
         if isinstance(found, Removed):
-            return {key: value for key, value in found.result.items() if not keys or key in keys}
+            return {key: found.result[key] for key, _ in rows if key in found.result}
         result = {}
-        for key in keys or _STATUS:
-            tell = _STATUS.get(key)
-            value = tell and tell(self, found, result)
+        for key, tell in rows:
+            value = tell(self, found, result)
             if value is not None:
                 result[key] = value
         return result
@@ -65,7 +73,7 @@ class Teller:
 
     def _path(self, task):
         name = task.filename
-        return f"{self.root.rstrip('/')}/{name}" if name else ""
+        return self._before + name if name else ""
 
 
 def uris(task):
