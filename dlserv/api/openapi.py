@@ -264,7 +264,8 @@ def _parts():
                       "enum": ["debug", "info", "warning", "error", "fatal"]})})
     info = dict(tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, filename=_STRING, ext=_STRING,
                 format=_STRING, total_bytes=_COUNT, etag=_NULLABLE, last_modified=_NULLABLE, resumable=_FLAG,
-                checksum=_NULLABLE, create_time=_TIME, finish_time=_TIME, options={"type": "object"})
+                checksum=_NULLABLE, verified_time=_TIME, create_time=_TIME, finish_time=_TIME,
+                options={"type": "object"})
     return {
         "excerpt": _whole(**excerpt), "status": _whole(**status), "info": _whole(**info),
         "counts": _whole(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),

@@ -5,7 +5,6 @@ them: at least once, three tries. Each has an id that stays the same. The signat
 Standard Webhooks: v1,Base64(HMAC-SHA256(id.timestamp.body)).
 """
 
-import hashlib
 import heapq
 import json
 import logging
@@ -148,6 +147,7 @@ class Webhooks:
 
 def _mark(hook):
     """Return what tells one webhook from another, and nothing of its URL."""
+    import hashlib      # with OpenSSL, which takes 4 MiB that a daemon without webhooks does not need
     return hashlib.sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
 
 
