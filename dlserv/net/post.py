@@ -29,7 +29,7 @@ def post(url, options, network, headers, body):
     Raises TransferError, Stopped or MissingModule.
     """
     network, stop = network
-    route = Route.to(url, options, network._replace(border=_Anywhere()))
+    route = Route.to(url, options, network._replace(policy=_Anywhere()))
     headers = dict({"Host": url.host_header, "User-Agent": options.user_agent, "Accept": "*/*",
                     "Content-Length": "%d" % len(body), "Connection": "close"}, **headers)
     if url.user is not None:
