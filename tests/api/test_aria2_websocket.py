@@ -24,6 +24,7 @@ VERSION = {"jsonrpc": "2.0", "id": "v", "method": "aria2.getVersion", "params": 
 @pytest.fixture
 def ws(api):
     with WebSocket(api.url) as opened:
+        assert call(opened, "getVersion")       # from now on it is told what happens
         yield opened
 
 
