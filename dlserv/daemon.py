@@ -92,7 +92,7 @@ class Daemon:
     # -- life ------------------------------------------------------------------------
 
     def start(self):
-        """Open the database and go on with what it holds; gives the daemon itself."""
+        """Open the database and go on with its tasks; return the daemon itself."""
         if self._registry.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
         general = self.config.general
@@ -153,7 +153,7 @@ class Daemon:
     # -- what users do ---------------------------------------------------------------
 
     def add(self, url, posted=None, notes=()):
-        """Take a URL with its options; gives the tid.
+        """Add a URL with its options; return the tid.
 
         `notes` are warnings for the task's log. Raises InvalidValue, or Exists, which
         holds the tid of the task that is there.
@@ -163,7 +163,7 @@ class Daemon:
         return tids[0]
 
     def add_all(self, wanted):
-        """Take many (url, posted, notes); gives (tids, [(url, RequestError), …] of those refused)."""
+        """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
         tasks, failures = [], []
         for url, posted, notes in wanted:
             try:
@@ -183,7 +183,7 @@ class Daemon:
         _raise_first(self.resume_all([tid]))
 
     def delete(self, tid, del_file=False):
-        """Forget the task, and its files with `del_file`; gives a Removal. Raises NotFound."""
+        """Forget the task, and its files with `del_file`; return a Removal. Raises NotFound."""
         removals, failures = self.delete_all([tid], del_file)
         _raise_first(failures)
         return removals[tid]
@@ -241,7 +241,7 @@ class Daemon:
         _raise_first(self._registry.act_on_all([tid], reorder))
 
     def restart_all(self, tids):
-        """Restart each; gives [(tid, RequestError), …] of those that could not be."""
+        """Restart each; return [(tid, RequestError), …] of those that could not be."""
         def restart(task):
             task.restart()
             self._runner.enqueue(task)
@@ -259,7 +259,7 @@ class Daemon:
         return self._registry.act_on_all(tids, verify)
 
     def pause_all(self, tids):
-        """Pause each; gives [(tid, RequestError), …] of those that could not be."""
+        """Pause each; return [(tid, RequestError), …] of those that could not be."""
         def pause(task):
             task.pause()
             self._runner.take_back(task)
@@ -268,7 +268,7 @@ class Daemon:
         return self._registry.act_on_all(tids, pause)
 
     def resume_all(self, tids):
-        """Resume each; gives [(tid, RequestError), …] of those that could not be."""
+        """Resume each; return [(tid, RequestError), …] of those that could not be."""
         def resume(task):
             task.resume()
             self._runner.enqueue(task)
@@ -277,7 +277,7 @@ class Daemon:
         return self._registry.act_on_all(tids, resume)
 
     def delete_all(self, tids, del_file=False):
-        """Delete each; gives ({tid: Removal}, [(tid, RequestError), …]).
+        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
 
         Raises StoreBroken; then all of them are still there.
         """

@@ -1,4 +1,4 @@
-"""What the daemon does by itself, as one object that it starts, tells of changes, and stops."""
+"""Everything the daemon does by itself, as one object to start, inform of changes, and stop."""
 
 import logging
 
@@ -39,7 +39,7 @@ class Automation:
         self.configure()
 
     def configure(self):
-        """Follow the settings of now."""
+        """Follow the current settings."""
         self.schedule.start()
         wanted = self._settings.config.watch
         for each in self._watches:

@@ -305,6 +305,6 @@ class Rows:
         return [Table(self.where, *self.fields.values()).masked(each) for each in values]
 
     def json_schema(self):
-        """What is taken, as JSON Schema."""
+        """Return the accepted values as JSON Schema."""
         each = Table(self.where, *self.fields.values()).json_schema()
         return {"type": "array", "maxItems": self._most, "items": dict(each, required=list(self._needed))}

@@ -1,4 +1,4 @@
-"""What follows when tasks were deleted: their files go, those too that a late attempt still makes."""
+"""The end of deleted tasks: their files go, with those that a late attempt still makes."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What happens to tasks, for whoever listens: publish and subscribe, nothing kept.
+"""The events of tasks: publish and subscribe, nothing is stored.
 
 A publisher never waits. A subscriber that does not keep up is cut off, and its `get`
 says so once it has caught up with what came before.

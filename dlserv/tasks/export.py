@@ -22,7 +22,7 @@ SCHEMA = 1
 
 
 def export_tasks(path, general, settings):
-    """Write all tasks to the file `path`, "-" for standard output; gives how many.
+    """Write all tasks to the file `path`, "-" for standard output; return how many.
 
     `general` and `settings` are config.general and config.download. Raises InvalidValue,
     NotFound, StoreBroken or Unwritable.
@@ -43,7 +43,7 @@ def export_tasks(path, general, settings):
 
 
 def import_tasks(path, general, settings, complain):
-    """Take the tasks of the file `path` in; gives (how many, how many were there, how many left out).
+    """Take the tasks of the file `path` in; return (how many, how many were there, how many left out).
 
     `complain` is called with a sentence for each that is left out. Raises InvalidValue for
     a file that is neither an export nor a list, and StoreBroken.

@@ -1,4 +1,4 @@
-"""What can be told about a task: derived from its fields and from the attempt under way.
+"""The figures of a task: derived from its fields and from the attempt under way.
 
 Nothing here changes anything; all of it may be read without the registry's lock.
 """
@@ -43,12 +43,12 @@ class Figures:
 
     @property
     def is_held_back(self):
-        """Whether it is queued and would not start now even if all slots were free."""
+        """True if it is queued and would not start now even if all slots were free."""
         return self.delay > 0 or self.closed_for > 0 or self.early
 
     @property
     def early(self):
-        """Whether it is queued for a time that is not yet there by this machine's clock."""
+        """True if it is queued for a time that has not come by this machine's clock."""
         return self.state == QUEUED and (self.options.not_before or 0) > time.time()
 
     @property

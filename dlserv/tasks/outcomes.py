@@ -1,4 +1,4 @@
-"""What the end of an attempt leads to: finished, another try later, a wait, or invalid."""
+"""The outcome of an attempt: finished, another try later, a wait, or invalid."""
 
 import logging
 from collections import Counter

@@ -194,7 +194,7 @@ class TaskRegistry:
 
     @property
     def is_idle(self):
-        """Whether nothing is queued or running."""
+        """Return whether nothing is queued or running."""
         return not self._counts[QUEUED] + self._counts[DOWNLOADING]
 
     def _rest(self, before):

@@ -9,7 +9,7 @@ from ..errors import LocalError
 
 
 class Removal(namedtuple("Removal", "deleted missing kept")):
-    """What became of a task's files: names, names, and (name, reason) pairs."""
+    """The fate of a task's files: names, names, and (name, reason) pairs."""
 
     __slots__ = ()
 

@@ -109,7 +109,7 @@ class Runner:
 
     @property
     def may_begin(self):
-        """Whether a task waits, and not for one of the slots of all."""
+        """Return whether a task waits, and not for one of the slots of all."""
         return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
 
     def _queue(self, task, delay):

@@ -163,7 +163,7 @@ class Scheduler:
 
     @property
     def is_waiting(self):
-        """Whether any task waits."""
+        """Return whether any task waits."""
         return len(self._waiting) + len(self._dated) > 0
 
     def shut(self):

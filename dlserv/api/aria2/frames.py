@@ -95,7 +95,7 @@ def text(payload):
 
 
 class Frames:
-    """What one client sends, put together to messages of at most `longest` bytes."""
+    """Join the frames of one client to messages of at most `longest` bytes."""
 
     def __init__(self, longest=LONGEST):
         self._longest = longest
@@ -104,7 +104,7 @@ class Frames:
 
     @property
     def is_partial(self):
-        """Whether the beginning of a frame or message is here, and its end is not."""
+        """Return whether a frame or message has begun and not ended."""
         return bool(self._buffer) or self._opcode is not None
 
     def feed(self, data):
