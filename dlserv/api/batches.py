@@ -46,7 +46,7 @@ def _shown(url):
 
 
 def act_on_tasks(daemon, request):
-    """Call the daemon's method for the last segment of the path: pause_all, resume_all or restart_all."""
+    """Call the daemon's <act>_all; the act, one of acts.ACTS, is the last segment of the path."""
     act = getattr(daemon, request.path.rpartition("/")[2] + "_all")
     tids, _ = bodies.read_batch(request.json())
     return _act_on_each(tids, act)
