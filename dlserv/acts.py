@@ -1,7 +1,8 @@
 """The acts on a task by name, for the API and OpenAPI.
 
-An act of ACTS needs Daemon.<act> and Daemon.<act>_all, a row /task/batch/<act> in
-api/routes.ROUTES, and for the command a row in commands/catalogue.py and commands/actions.ACTS.
+An act of ACTS needs an event in tasks/states.py, a method in tasks/operations.py, two names in
+Daemon, a row /task/batch/<act> in api/routes.ROUTES, and for the command a row in
+commands/catalogue.py and in commands/actions.ACTS.
 """
 
 ACTS = ("pause", "resume", "restart", "verify")     # for one task, or for many with /task/batch/<act>

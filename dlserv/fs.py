@@ -89,6 +89,15 @@ def mount_of(path):
     return path if os.path.dirname(path) != path else None
 
 
+def boot_id():
+    """Return an identifier of this boot of the machine; where the system has none, one of this process."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return os.urandom(16).hex()
+
+
 def free_bytes(path):
     """Return the free bytes of the file system that holds `path`, or None if unknown."""
     return disk_usage(path)[0]

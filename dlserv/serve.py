@@ -223,7 +223,7 @@ def _reload(options, daemon, server, output):
 
 def _reload_settings(options, daemon):
     mapping, _, path = sources.gather(options, os.environ)
-    waiting = daemon.reload(mapping)
+    waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:

@@ -5,7 +5,6 @@ tickets are waited for without it, so that many share one commit.
 """
 
 import logging
-import os
 import threading
 from collections import Counter
 
@@ -19,15 +18,6 @@ from .states import DOWNLOADING, PAUSED, QUEUED
 from .task import Task
 
 log = logging.getLogger(__name__)
-
-
-def boot_id():
-    """Return what tells this boot of the machine from another; where nothing does, this process."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except (OSError, UnicodeDecodeError):
-        return os.urandom(16).hex()
 
 
 class TaskRegistry:
