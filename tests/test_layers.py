@@ -20,7 +20,7 @@ ORDER = """
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
-    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
+    net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
@@ -28,11 +28,11 @@ ORDER = """
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
     tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
-    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.export
-    tasks.views
+    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
-    daemon
+    configuration daemon
     api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.metrics
     api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
@@ -54,7 +54,7 @@ BANS = {
     "engine": {"state", "tasks", "daemon"},
     "state": {"settings", "net", "engine", "tasks"},
     "tasks": {"daemon", "api"},
-    "api": {"net", "engine", "state", "daemon"},
+    "api": {"net", "engine", "state", "configuration", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}

@@ -5,28 +5,19 @@ tickets are waited for without it, so that many share one commit.
 """
 
 import logging
-import os
 import threading
 from collections import Counter
 
+from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from ..units import clean
 from .events import Events
 from .removal import Claims
 from .running import Running
-from .states import DOWNLOADING, PAUSED, QUEUED, STATES
+from .states import DOWNLOADING, PAUSED, QUEUED
 from .task import Task
 
 log = logging.getLogger(__name__)
-
-
-def boot_id():
-    """Return what tells this boot of the machine from another; where nothing does, this process."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except (OSError, UnicodeDecodeError):
-        return os.urandom(16).hex()
 
 
 class TaskRegistry:

@@ -52,7 +52,7 @@ def filled(settings, backend, origin):
         until(lambda: daemon.get(half).downloaded >= 100000)
         daemon.pause(half)
         daemon.add(origin.url("/later.iso"), {"paused": True, "priority": 3, "filename": "ä.iso"})
-        until(lambda: not daemon.running())
+        until(lambda: not daemon.report.running())
         found = records(daemon)
     return found, settings
 
