@@ -26,8 +26,8 @@ ORDER = """
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
-    tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
+    tasks tasks.states tasks.record tasks.figures tasks.fields tasks.task tasks.record_check tasks.events tasks.removal
+    tasks.download_dir tasks.room tasks.running tasks.queue tasks.registry tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer
     tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
     tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
