@@ -26,7 +26,7 @@ ORDER = """
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
-    tasks tasks.states tasks.record tasks.figures tasks.fields tasks.task tasks.record_check tasks.events tasks.removal
+    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
     tasks.download_dir tasks.room tasks.running tasks.queue tasks.registry tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer
     tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
     tasks.report tasks.database tasks.export tasks.views
@@ -88,11 +88,9 @@ for _name, _path in MODULES.items():
         TREES[_name] = ast.parse(_file.read())
 
 
-def imports(name, everywhere=True):
-    """The modules of ours, or the first parts of others (after a dot), that it imports."""
-    tree = TREES[name]
-    nodes = ast.walk(tree) if everywhere else _module_level(tree)
-    for node in nodes:
+def imports(name, nodes_of=ast.walk):
+    """Yield the modules of ours, or the first parts of others (after a dot), that it imports."""
+    for node in nodes_of(TREES[name]):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = _package(name, node.level) + (node.module.split(".") if node.module else [])
             wholes = [".".join(base + [alias.name]) for alias in node.names]
@@ -113,11 +111,20 @@ def _package(name, level):
 
 def _module_level(tree):
     for node in tree.body:
-        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
-            continue        # never runs
-        yield node
-        if isinstance(node, (ast.Try, ast.If)):
+        if not _is_for_type_checkers(node):
+            yield node
+            if isinstance(node, (ast.Try, ast.If)):
+                yield from ast.walk(node)
+
+
+def _all_that_runs(tree):
+    for node in tree.body:
+        if not _is_for_type_checkers(node):
             yield from ast.walk(node)
+
+
+def _is_for_type_checkers(node):
+    return isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
 
 
 def test_every_module_has_its_place():
@@ -135,12 +142,12 @@ def test_a_module_imports_only_what_stands_above_it(name):
 def test_rooms_do_not_know_each_other(room):
     for name in MODULES:
         if name.split(".")[0] == room:
-            assert not {each.split(".")[0] for each in imports(name)} & BANS[room], name
+            assert not {each.split(".")[0] for each in imports(name, _all_that_runs)} & BANS[room], name
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_what_a_small_box_may_lack_is_imported_late(name):
-    early = {each[1:] for each in imports(name, everywhere=False) if each.startswith(".")}
+    early = {each[1:] for each in imports(name, _module_level) if each.startswith(".")}
     assert not early & (LAZY - LAZY_BUT.get(name, set()))
 
 

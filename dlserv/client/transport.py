@@ -20,7 +20,19 @@ from ..sockets import resolve
 TIMEOUT = 60            # seconds without a byte; the event stream has a comment every 15
 LONGEST_IDLE = 20       # seconds after which the daemon may have closed a connection
 
-Event = namedtuple("Event", "kind data")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+
+class Event(namedtuple("Event", "kind data")):
+    """A change that the daemon tells of; `data` is the JSON object of its kind."""
+
+    __slots__ = ()
+
+    kind: str
+    data: dict[str, Any]
 
 
 class Transport:
@@ -123,13 +135,14 @@ class Stream:
     `close` may be called by any thread, and ends the iteration.
     """
 
-    def __init__(self, connection, response, sock, absent):
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse,
+                 sock: socket.socket, absent: Callable[[Exception], NoDaemon]) -> None:
         self._connection, self._response, self._sock = connection, response, sock
         self._absent = absent
 
-    def __iter__(self):
-        """Yield Events until the daemon or `close` ends the stream. Raises NoDaemon."""
-        kind, data = "message", []
+    def __iter__(self) -> Iterator[Event]:
+        """Yield Events until the daemon or `close` ends the stream. Raise NoDaemon."""
+        kind, data = "message", []    # type: str, list[str]
         for line in self._lines():
             field, _, value = line.partition(":")
             if not line:

@@ -4,6 +4,8 @@ The methods here set fields that no state depends on; task.py has the others. Al
 with the registry's lock held.
 """
 
+from __future__ import annotations
+
 import time
 
 from .. import urls
@@ -14,6 +16,13 @@ from ..settings import options
 from ..units import clean
 from . import record
 from .states import QUEUED, STATES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TypeVar
+    from ..engine.download import Finished, Progress
+    T = TypeVar("T", bound="Fields")
 
 
 class Fields:
@@ -53,7 +62,44 @@ class Fields:
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
-    def __init__(self, url, posted, settings, added=None):
+    tid: str
+    added: str
+    url: str
+    posted: dict[str, Any]
+    options: Any            # settings.options.Options, whose fields come from a table
+    log: list[dict[str, Any]]
+    flushed: list[tuple[int, int]]
+    state: str
+    order: int
+    position: int
+    create_time: float
+    start_time: float
+    pause_time: float
+    finish_time: float
+    end_time: float
+    elapsed: float
+    retries: int
+    failures: int
+    reached: int
+    life: int
+    problem: str | None
+    reason: str | None
+    session: str | None
+    deleting: bool
+    deliveries: tuple[dict[str, Any], ...]
+    progress: Progress | None
+    file: Finished | None
+    previous: Finished | None
+    shortage: int | None
+    gate: Any               # net.host_limits.Gate
+    waits_for: str | None
+    not_before: float
+    let_through: bool
+    verifying: bool
+    verified_time: float
+    _registry: Any          # the registry.TaskRegistry that it belongs to, or None
+
+    def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
         self.added = added or url
         self.tid, self.url, self.posted = tid_of(self.added), url, posted
         self.log, self.flushed, self._registry = [], [], None
@@ -61,47 +107,47 @@ class Fields:
             setattr(self, name, value)
         self.configure(settings)
 
-    def configure(self, settings):
+    def configure(self, settings: Any) -> None:
         """Work out the options from what was posted and config.download."""
         self.options = options.effective(self.posted, settings, self.url)
 
-    def note(self, level, text, most, longest=1000):
+    def note(self, level: str, text: str, most: int, longest: int = 1000) -> None:
         """Put a line on top of the log, which keeps `most` of them."""
         entry = {"time": int(time.time()), "type": level, "msg": clean(text[:longest], " ")}
         self.log = [entry] + self.log[:most - 1]
 
-    def trim_log(self, most):
+    def trim_log(self, most: int) -> None:
         """Keep the newest lines of the log."""
         self.log = self.log[:most]
 
-    def number(self, order, position):
+    def number(self, order: int, position: int) -> None:
         """Take these places in the order of age and in the queue."""
         self.order, self.position = order, position
 
-    def mark_deleting(self, deleting):
+    def mark_deleting(self, deleting: bool) -> None:
         """Keep in mind whether its files are being deleted, for a start after a crash."""
         self.deleting = deleting
 
-    def wait_at(self, gate, delay):
+    def wait_at(self, gate: Any, delay: float) -> None:
         """Wait at the gate of a server, and for `delay` seconds at least."""
         self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
-    def deliver(self, deliveries):
+    def deliver(self, deliveries: Iterable[dict[str, Any]]) -> None:
         """Take the webhooks that are still to be sent."""
         self.deliveries = tuple(deliveries)
 
     # -- to and from the database ----------------------------------------------------
 
-    def changes(self):
+    def changes(self) -> dict[str, dict[str, Any]]:
         """Return {tid: record}, for the store."""
         return {self.tid: self.to_record()}
 
-    def to_record(self):
+    def to_record(self) -> dict[str, Any]:
         """Return plain data that `from_record` makes the same task of."""
         return SHAPE.pack(self)
 
     @classmethod
-    def from_record(cls, stored, settings):
+    def from_record(cls: type[T], stored: Mapping[str, Any], settings: Any) -> T:
         """Return the stored task. Raise KeyError, TypeError or ValueError if the record is none."""
         values = SHAPE.values(stored)
         _check_codec(values["url"])
