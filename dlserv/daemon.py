@@ -13,9 +13,9 @@ A Daemon makes the parts that do the work, and opens and closes them together:
   tasks.registry     knows the tasks and stores them
   tasks.operations   changes them as users ask for it
   tasks.runner       downloads them
-  tasks.report       tells how the daemon fares as a whole
+  tasks.report       has the figures of the whole, and its health
   configuration      changes the settings
-  automation         does the rest by itself: hooks, webhooks, schedule, watched folders
+  automation         acts by itself: hooks, webhooks, schedule, watched folders
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Daemon:
     `general.download_dir` and `general.db_path`. `proxies` are used where the settings
     name none, as urllib.request.getproxies() returns them; `netrc` is the path of a .netrc
     to take passwords from, `folder` where `download.cookies_file` lies. `keep(changes,
-    config)` is called with what `configure` was asked for, before it counts. `origins` has
-    where settings were set: {"section.key": "--port" or the like}.
+    config)` is called with the changes for `configure`, before they have an effect. `origins`
+    says where settings were set: {"section.key": "--port" or the like}.
 
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tokenize
 
 import pytest
 
@@ -57,6 +58,11 @@ BANS = {
     "api": {"net", "engine", "state", "configuration", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
+# Habits of speech that no docstring and no comment may have: see "Sentences" in the design.
+HABITS = re.compile(r"\b(?:gives|anew|besides|of\s+now|at\s+the\s+most)\b", re.IGNORECASE)
+# A sentence has a verb or a noun first, and no clause; a function's has a verb.
+CLAUSES = re.compile(r"(?:What|Whatever|Whether|Who|Whoever|Which|How|Where|Those (?:that|who|which))\b")
+NOUNS = re.compile(r"(?:The|An?|One|All|No|Its|This|That|These|Those|It|They|There|Like)\b|[^A-Za-z]")
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
 LAZY_BUT = {"state.sqlite": {"sqlite3"}}
 LONGEST_FUNCTION = 60
@@ -177,6 +183,45 @@ def test_public_things_say_what_they_are():
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
                 trivial = node.body[-1].end_lineno - node.lineno < 4
                 assert ast.get_docstring(node) or trivial, "%s.%s" % (name, node.name)
+
+
+def docstrings():
+    """Yield (where, docstring, whether it is a function's) of all that have one."""
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+                is_noun = any(getattr(each, "id", "") == "property" for each in getattr(node, "decorator_list", ()))
+                where = "%s, line %d" % (name, node.body[0].lineno)
+                yield where, ast.get_docstring(node), isinstance(node, ast.FunctionDef) and not is_noun
+
+
+def comments():
+    """Yield (where, comment) of all modules, without the mark; lines that follow one another are one."""
+    for name, path in MODULES.items():
+        with open(path, encoding="utf-8") as file:
+            found = [token for token in tokenize.generate_tokens(file.readline) if token.type == tokenize.COMMENT]
+        last, where, text = 0, "", ""
+        for token in found:
+            follows = token.start[0] == last + 1 and token.line.lstrip().startswith("#")
+            if not follows and text:
+                yield where, text
+            where, text = (where, text) if follows else ("%s, line %d" % (name, token.start[0]), "")
+            last, text = token.start[0], (text + " " + token.string.lstrip("# ")).strip()
+        if text:
+            yield where, text
+
+
+def test_sentences_are_free_of_bad_habits():
+    wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
+             [each[:2] for each in docstrings()] + list(comments()) if HABITS.search(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_open_with_a_verb_or_a_noun():
+    wrong = [where for where, text, is_act in docstrings()
+             if CLAUSES.match(text) or is_act and NOUNS.match(text)]
+    wrong += [where for where, text in comments() if CLAUSES.match(text)]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_command_line_starts_without_the_rest():

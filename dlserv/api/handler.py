@@ -63,7 +63,7 @@ def encode_head(reply, headers):
 
 
 def set_timeout(sock, seconds):
-    """Like settimeout, but skip the system call if the timeout is about right already."""
+    """Set the timeout, but skip the system call if the timeout is about right already."""
     current = sock.gettimeout()
     if current is None or not seconds <= current <= seconds + 0.5:
         sock.settimeout(seconds)
@@ -176,7 +176,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
 
     def _address(self):
-        """The client's address, None on a unix socket."""
+        """Return the client's address, None on a unix socket."""
         return self.client_address[0] if self.client_address else None
 
     def _below_prefix(self, path):

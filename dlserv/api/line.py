@@ -40,11 +40,11 @@ class Line:
         self._write(data)
 
     def busy(self):
-        """The daemon works for the client."""
+        """Protect the connection while the daemon works for its client."""
         self._limit.busy(self.connection)
 
     def wait(self, is_partial, is_known):
-        """The client may send or not; one that is a stranger or sends slowly makes room for others."""
+        """Let the connection wait for its client; a stranger, or one that sends slowly, is evicted first."""
         if is_partial:
             self._limit.unfinished(self.connection)
         elif is_known:

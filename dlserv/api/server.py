@@ -6,7 +6,7 @@
 The journey of a POST /task, from the first byte to the reply:
 
   acceptor               takes the connection off the listening socket
-  Server                 gives it a thread, if connection_limit admits it or evicts another
+  Server                 starts its thread, if connection_limit admits it or evicts another
   handler.Handler        reads the head (http1), lets access judge it, reads the body
   routes.find            picks the row; requests and bodies take query and body apart
   daemon.Daemon.add_all  makes a Task, which checks URL and options

@@ -1,7 +1,7 @@
 """The events of tasks: publish and subscribe, nothing is stored.
 
-A publisher never waits. A subscriber that does not keep up is cut off, and its `get`
-says so once it has caught up with what came before.
+A publisher never waits. A subscriber that does not keep up is cut off: its `get` raises
+EOFError after the events before that.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Subscription(_Listener):
             self._news.notify()
 
     def get(self, timeout: float | None = None) -> Event | None:
-        """Return the next Event; None after `timeout` seconds or once closed. Raise EOFError if some were lost."""
+        """Return the next Event; None after `timeout` seconds or once closed. Raise EOFError after a loss."""
         with self._news:
             self._news.wait_for(lambda: self._ahead or self.lost or self._closed, timeout)
             if self._ahead:

@@ -1,7 +1,7 @@
-"""The fields of a task, those that are stored and those that are not, and its record.
+"""The fields of a task, whether stored or not, and its record.
 
-The methods here set fields that no state depends on; task.py has the others. All are called
-with the registry's lock held.
+The methods here set fields that no state depends on; task.py has the others. All of them
+are called with the registry's lock held.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Fields:
     posted    the options as they were posted; `options` are those that count
     log       [{"time", "type", "msg"}, …], newest first
     progress  engine.download.Progress while unfinished, else None
-    flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
+    flushed   the ranges of it that survive a power cut or a lost disk
     session   the boot and the mounting of the disk in which `progress` was written
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
@@ -108,7 +108,7 @@ class Fields:
         self.configure(settings)
 
     def configure(self, settings: Any) -> None:
-        """Work out the options from what was posted and config.download."""
+        """Compute the options from the posted ones and config.download."""
         self.options = options.effective(self.posted, settings, self.url)
 
     def note(self, level: str, text: str, most: int, longest: int = 1000) -> None:
@@ -121,11 +121,11 @@ class Fields:
         self.log = self.log[:most]
 
     def number(self, order: int, position: int) -> None:
-        """Take these places in the order of age and in the queue."""
+        """Set the places in the order of age and in the queue."""
         self.order, self.position = order, position
 
     def mark_deleting(self, deleting: bool) -> None:
-        """Keep in mind whether its files are being deleted, for a start after a crash."""
+        """Record whether its files are being deleted, for a start after a crash."""
         self.deleting = deleting
 
     def wait_at(self, gate: Any, delay: float) -> None:
@@ -133,7 +133,7 @@ class Fields:
         self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
     def deliver(self, deliveries: Iterable[dict[str, Any]]) -> None:
-        """Take the webhooks that are still to be sent."""
+        """Set the webhooks that are still to be sent."""
         self.deliveries = tuple(deliveries)
 
     # -- to and from the database ----------------------------------------------------
@@ -143,7 +143,7 @@ class Fields:
         return {self.tid: self.to_record()}
 
     def to_record(self) -> dict[str, Any]:
-        """Return plain data that `from_record` makes the same task of."""
+        """Return the task as plain data for `from_record`."""
         return SHAPE.pack(self)
 
     @classmethod

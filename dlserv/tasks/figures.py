@@ -32,12 +32,12 @@ class Figures(Fields):
 
     @property
     def endpoint(self) -> str:
-        """The "host:port" whose slots it takes."""
+        """The "host:port" of the server whose slots the task takes."""
         return urls.parse(self.url).endpoint
 
     @property
     def error(self) -> str | None:
-        """Why the task failed, or what it waits for and how long; a sentence, or None."""
+        """The sentence about why the task failed, or what it waits for and how long; or None."""
         delay, closed = self.delay, self.closed_for
         if self.early:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.options.not_before))

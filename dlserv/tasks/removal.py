@@ -37,7 +37,7 @@ class _File(namedtuple("_File", "tests node since")):
 
 
 class Claims:
-    """The names that the files of many tasks have: what one gave up, another may have taken later."""
+    """The names that the files of many tasks have; a name may pass from one task to another."""
 
     def __init__(self, tasks):
         self._by_name = {}      # _key -> [(task, name, since)]

@@ -1,4 +1,4 @@
-"""A task: what was asked for, how far it is, and the methods that change it.
+"""A task, and the methods that change its state.
 
 A task changes through its own methods alone, within what `states.TRANSITIONS` allows. They
 are called with the registry's lock held and stamp the times; `changes` returns what is to be
@@ -115,24 +115,24 @@ class Task(Figures):
         return repeats
 
     def plan(self, progress: Progress | None, session: str) -> None:
-        """Go on with what an attempt has planned; None if it dropped its plan."""
+        """Take over the Progress that an attempt has planned, None if it gave up its plan."""
         self.progress, self.session = progress, session
         if progress is None or not progress.done:       # every byte is given up, or the part is a new one
             self.flushed = []
 
     def advance(self, progress: Progress, session: str, flushed: bool) -> None:
-        """Take over how far an attempt has come; `flushed` if that survives a power cut."""
+        """Take over the Progress of an attempt; `flushed` if it survives a power cut."""
         self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
 
     def fall_back(self) -> None:
-        """Believe only what was flushed: the disk may have lost the rest."""
+        """Believe only flushed bytes: the disk may have lost the rest."""
         if self.progress is not None:
             self.progress = self.progress._replace(done=self.flushed)
 
     def settle_in(self, session: str) -> None:
-        """Begin an attempt in this session; in another one than the last, only what was flushed is here."""
+        """Begin an attempt in this session; if it differs from the last one, believe only flushed bytes."""
         if self.session != session:
             self.fall_back()
         self.session = session
@@ -163,19 +163,19 @@ class Task(Figures):
         self.problem, self.reason, self.waits_for = problem, reason, waits_for
 
     def finish(self, file: Finished) -> None:
-        """Be whole: `file` is the engine's Finished."""
+        """Become finished; `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
         self.finish_time = self.end_time = time.time()
         self.verified_time = self.finish_time if file.checksum else 0.0
 
     def fail(self, problem: str, reason: str | None) -> None:
-        """Be invalid, for the reason that the sentence tells."""
+        """Become invalid; `problem` is the sentence about why, `reason` one word for it."""
         self._go(FAIL)
         self.problem, self.reason, self.end_time = problem, reason, time.time()
 
     def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
-        """Take over the result of verifying the file.
+        """Record the result of verifying the file.
 
         `checksum` is None if that is unknown; `problem` is the Error that tells what is wrong,
         or None. The checksum that the file should have is kept beside a wrong one.
@@ -189,11 +189,11 @@ class Task(Figures):
     # -- changes that the registry makes ----------------------------------------------
 
     def enter(self, registry: Any) -> None:
-        """Belong to the registry: it is told of state changes, and knows the attempt under way."""
+        """Enter the registry, which is told of state changes and knows the attempt under way."""
         self._registry = registry
 
     def wake_up(self, boot: str) -> None:
-        """Believe after another boot only what was flushed: a power cut may have taken the rest."""
+        """Believe after another boot only flushed bytes: a power cut may have taken the rest."""
         if not (self.session or "").startswith(boot):
             self.fall_back()
 
