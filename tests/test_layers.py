@@ -15,7 +15,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
+    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
