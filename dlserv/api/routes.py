@@ -247,17 +247,30 @@ ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of 
 XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
                       public=True) for method in ("GET", "POST"))
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
-             for route in ROUTES + ASSETS + XML_RPC]
+
+
+def _by_path(routes):
+    """Return {path: {method: Route}}, with HEAD wherever there is GET."""
+    table = {}
+    for route in routes:
+        methods = table.setdefault(route.path, {})
+        methods[route.method] = route
+        if route.method == "GET":
+            methods["HEAD"] = route
+    return table
+
+
+_TABLE = _by_path(ROUTES + ASSETS + XML_RPC)
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(path))), methods)
+             for path, methods in _TABLE.items() if "<" in path]
 
 
 def find(path):
     """Return ({method: Route}, path arguments) of a path, ({}, ()) if there is no such path."""
-    methods, arguments = {}, ()
-    for pattern, route in _PATTERNS:
+    if path in _TABLE and "<" not in path:
+        return _TABLE[path], ()
+    for pattern, methods in _PATTERNS:
         match = pattern.fullmatch(path)
         if match is not None:
-            methods[route.method], arguments = route, match.groups()
-    if "GET" in methods:
-        methods["HEAD"] = methods["GET"]
-    return methods, arguments
+            return methods, match.groups()
+    return {}, ()
