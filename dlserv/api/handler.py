@@ -13,6 +13,7 @@ import time
 
 from ..errors import Error, exhaustion_in
 from . import http1
+from .coding import coded
 from .large import LARGE
 from .line import Line
 from .peer import has_hung_up, shut_down
@@ -185,7 +186,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
                               self._address())
             result = function(self.server.daemon, request, *arguments)
-            return result if isinstance(result, Reply) else json_reply(result)
+            reply = result if isinstance(result, Reply) else json_reply(result)
+            return coded(reply, head.headers.get("accept-encoding"))
         except Error as error:
             return failure_reply(error.bare(), self._refuse)
         except Exception as error:

@@ -20,7 +20,7 @@ from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Reply
+from .replies import Reply, list_reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -108,8 +108,7 @@ def list_tasks(daemon, request):
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
     view = views.row if rows else views.excerpt if short else views.status
-    return {"detail": [view(task) for task in tasks],
-            "state_counter": views.state_counter(daemon)}
+    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
 
 
 def count_tasks(daemon, request):
