@@ -16,7 +16,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
+    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
@@ -34,12 +34,12 @@ ORDER = """
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
-    api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.metrics
+    api api.large api.http1 api.requests api.bodies api.replies api.coding api.files api.assets api.sse api.metrics
     api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
+    api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow

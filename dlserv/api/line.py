@@ -44,7 +44,7 @@ class Line:
         self._limit.busy(self.connection)
 
     def wait(self, is_partial, is_known):
-        """Let the connection wait for its client; a stranger, or one that sends slowly, is evicted first."""
+        """Tell the limit that the client's turn has come; unknown or half-heard clients may be evicted."""
         if is_partial:
             self._limit.unfinished(self.connection)
         elif is_known:

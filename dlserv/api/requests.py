@@ -113,6 +113,8 @@ class Request(namedtuple("Request", "method path query headers body server addre
 
 def parse_query(text):
     """Return {name: last value}. Raises InvalidValue."""
+    if not text:
+        return {}
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
     except ValueError:

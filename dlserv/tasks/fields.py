@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 
 from .. import urls
-from ..contract import tid_of
+from ..contract import STATES, tid_of
 from ..errors import MissingModule
 from ..idn import NeedsCodec
 from ..settings import options
 from ..units import clean
 from . import record
-from .states import QUEUED, STATES
+from .states import QUEUED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ import logging
 import threading
 from collections import Counter
 
+from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
 from ..units import clean
 from . import queue
 from .events import Events
 from .running import Running
-from .states import DOWNLOADING, QUEUED, STATES
+from .states import DOWNLOADING, QUEUED
 from .task import Task
 
 log = logging.getLogger(__name__)

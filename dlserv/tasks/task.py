@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 
 from .. import urls
+from ..contract import ENDED
 from ..errors import Conflict, InvalidValue, reason_of
 from ..settings import options, rules
 from .figures import Figures
-from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, REQUEUE, RESTART, RESUME, START, VERIFY,
+from .states import (FAIL, FINISH, PAUSE, PAUSED, REQUEUE, RESTART, RESUME, START, VERIFY,
                      next_state)
 
 TYPE_CHECKING = False
