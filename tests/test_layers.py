@@ -9,6 +9,7 @@ import tokenize
 
 import pytest
 
+import figures
 import readme
 from harness import ROOT
 
@@ -174,6 +175,11 @@ def test_functions_are_short():
     assert max(lengths)[0] <= LONGEST_FUNCTION, max(lengths)
     assert sorted(lengths)[len(lengths) // 2][0] <= 8
     assert sorted(lengths)[len(lengths) * 9 // 10][0] <= 30
+
+
+def test_sizes_are_within_the_limits():
+    for name, (value, where) in figures.measure().items():
+        assert value <= figures.LIMITS.get(name, value), "%s: %d, %s" % (name, value, where)
 
 
 def test_public_things_say_what_they_are():

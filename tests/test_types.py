@@ -16,7 +16,7 @@ from harness import ROOT
 PUBLIC = {
     "api.server": ["Server"],
     "client.rest": ["Client"],
-    "client.transport": ["Stream", "Event"],
+    "client.transport": ["Transport", "Stream", "Event"],
     "configuration": ["Configuration"],
     "daemon": ["Daemon"],
     "engine.download": ["Download"],

@@ -44,7 +44,7 @@ class Transport:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT,
-                 longest_idle: float = LONGEST_IDLE):
+                 longest_idle: float = LONGEST_IDLE) -> None:
         self.url = url
         self._connect, self._prefix = _parse_address(url)
         self._timeout, self._longest_idle = timeout, longest_idle
@@ -63,6 +63,22 @@ class Transport:
         response, data = self._exchange(method, target, body)
         self._used = time.monotonic()
         return self._judge(response, data)
+
+    def get(self, path: str, **query: object) -> dict:
+        """Return the reply's JSON object, as all methods of HTTP here do."""
+        return self.request("GET", path, query=query)
+
+    def post(self, path: str, body: object) -> dict:
+        return self.request("POST", path, body)
+
+    def put(self, path: str, **query: object) -> dict:
+        return self.request("PUT", path, query=query)
+
+    def patch(self, path: str, body: object) -> dict:
+        return self.request("PATCH", path, body)
+
+    def delete(self, path: str, **query: object) -> dict:
+        return self.request("DELETE", path, query=query)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""

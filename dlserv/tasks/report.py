@@ -24,13 +24,15 @@ class Report:
 
     def totals(self) -> dict[str, Any]:
         """Return the speed in bytes/s, the bytes since the start, the connections, and the free bytes."""
-        received, speed, connections = self._runner.totals()
+        with self._registry.lock:
+            received, speed, connections = self._registry.running.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": self._download_dir.free_bytes}
 
     def speed_history(self) -> dict[str, Any]:
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
-        return self._runner.speed_history()
+        with self._registry.lock:
+            return self._registry.running.speed_history()
 
     def running(self) -> list[str]:
         """Return the tids of the tasks that download."""

@@ -68,16 +68,6 @@ class Runner:
         with self.registry.lock:
             return list(self._running)
 
-    def totals(self):
-        """Return (bytes received since the start, bytes/s now, open connections)."""
-        with self.registry.lock:
-            return self._running.totals()
-
-    def speed_history(self):
-        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
-        with self.registry.lock:
-            return self._running.speed_history()
-
     def heed_limits(self):
         """Take note that the limits have changed: fewer tasks may run, or more."""
         with self.registry.lock:
