@@ -20,7 +20,7 @@ ORDER = """
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
-    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
+    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
@@ -42,7 +42,8 @@ ORDER = """
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
-    commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
+    commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl
+    commands.recursive commands.actions commands.existing
     commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
