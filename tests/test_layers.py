@@ -39,7 +39,7 @@ ORDER = """
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
     api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
-    client client.transport client.rest client.discovery
+    client client.transport client.rest client.merged client.several client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl

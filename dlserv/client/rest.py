@@ -32,6 +32,8 @@ class Client:
     it declines. Raises InvalidValue for an address that is none.
     """
 
+    absent: tuple = ()      # several.Several has here those of its daemons that do not answer
+
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT):
         self._transport = Transport(url, token, timeout)
 
@@ -123,6 +125,12 @@ class Client:
     def events(self) -> Stream:
         """Return the open Stream of what happens: `snapshot`, then `task`, `removed` and `stats`."""
         return self._transport.stream("/events")
+
+    def stats(self) -> dict:
+        """Return the figures of the daemon as a whole."""
+        reply = self.get("/stats")
+        del reply["status"]
+        return reply
 
     def config(self, changes: dict | None = None) -> dict:
         """Return the settings, after making the `changes`, which have the same shape."""

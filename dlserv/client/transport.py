@@ -123,6 +123,8 @@ class Stream:
     `close` may be called by any thread, and ends the iteration.
     """
 
+    connected = True        # see merged.Merged
+
     def __init__(self, connection, response, sock, absent):
         self._connection, self._response, self._sock = connection, response, sock
         self._absent = absent

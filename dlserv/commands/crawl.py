@@ -20,7 +20,7 @@ from ..net.proxy import Network, choose
 from ..net.tls import Tls
 from ..net.whole import read_whole
 from ..settings import options as task_options
-from .listing import Bounds, links_of_folder, links_of_page
+from .listing import links_of_folder, links_of_page
 
 LARGEST = 16 * 2 ** 20          # bytes of one listing
 LONGEST = 300.0                 # seconds that one listing may take
