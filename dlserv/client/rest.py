@@ -32,8 +32,6 @@ class Client:
     it declines. Raises InvalidValue for an address that is none.
     """
 
-    absent: tuple = ()      # several.Several has here those of its daemons that do not answer
-
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT):
         self._transport = Transport(url, token, timeout)
 

@@ -42,7 +42,7 @@ def _run(command, options):
         return function(options, terminals)
     with connect(options, os.environ, terminals[1].complain) as client:
         code = function(client, options, terminals)
-        if client.absent:
+        if isinstance(client, Several) and client.absent:
             raise NoDaemon(f"the result is incomplete: {len(client.absent)} of the daemons did not answer")
         return code
 
