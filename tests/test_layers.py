@@ -23,6 +23,7 @@ ORDER = """
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
     net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
+    net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.rename engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
@@ -41,10 +42,11 @@ ORDER = """
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
     api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
-    client client.transport client.rest client.discovery
+    client client.transport client.rest client.merged client.several client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
-    commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
+    commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl
+    commands.recursive commands.actions commands.existing
     commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()

@@ -117,6 +117,12 @@ class Client(Transport):
         """Return the open Stream of what happens: `snapshot`, then `task`, `removed` and `stats`."""
         return self.stream("/events")
 
+    def stats(self) -> dict:
+        """Return the figures of the daemon as a whole."""
+        reply = self.get("/stats")
+        del reply["status"]
+        return reply
+
     def config(self, changes: dict | None = None) -> dict:
         """Return the settings, after making the `changes`, which have the same shape."""
         return (self.post("/config", changes) if changes else self.get("/config"))["config"]

@@ -151,6 +151,8 @@ class Stream:
     `close` may be called by any thread, and ends the iteration.
     """
 
+    connected = True        # see merged.Merged
+
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse,
                  sock: socket.socket, absent: Callable[[Exception], NoDaemon]) -> None:
         self._connection, self._response, self._sock = connection, response, sock
