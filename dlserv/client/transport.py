@@ -126,20 +126,36 @@ class Stream:
     def __init__(self, connection, response, sock, absent):
         self._connection, self._response, self._sock = connection, response, sock
         self._absent = absent
+        self._rows = {}     # by tid, of the tasks that events were about
 
     def __iter__(self):
-        """Yield Events until the daemon or `close` ends the stream. Raises NoDaemon."""
+        """Yield Events until the daemon or `close` ends the stream. Raises NoDaemon.
+
+        A `task` has its whole row: what the daemon leaves out because it has not changed is
+        put in.
+        """
         kind, data = "message", []
         for line in self._lines():
             field, _, value = line.partition(":")
             if not line:
                 if data:
-                    yield Event(kind, json.loads("\n".join(data)))
+                    yield self._completed(Event(kind, json.loads("\n".join(data))))
                 kind, data = "message", []
             elif field == "event":
                 kind = value.strip()
             elif field == "data":
                 data.append(value)
+
+    def _completed(self, event):
+        """Return the event with its whole row; the first of a task on a stream has it already."""
+        if event.kind not in ("task", "removed"):
+            return event
+        tid = event.data.get("tid")
+        before = self._rows.pop(tid, {})
+        if event.kind == "removed":
+            return event
+        self._rows[tid] = dict(before, **event.data)
+        return Event("task", self._rows[tid])
 
     def _lines(self):
         try:
