@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-import zipimport
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
@@ -27,7 +26,6 @@ log = logging.getLogger("dlserv")
 
 END_SECONDS = 2.5           # that the end may take, from the signal on
 MOST_FILES = 2 ** 16
-LATE = (".net.ftp",)     # modules of ours that are imported when they are needed
 
 
 def serve(options):
@@ -61,7 +59,6 @@ def serve(options):
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with _Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
-            _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
             deadline.begin()
@@ -94,7 +91,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if the system's limits were in the way of the start; at the end, log it: all is stored."""
+    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -104,7 +101,7 @@ def _end_exhausted(error, signals):
 
 
 class _Deadline:
-    """Ends the process if its end takes longer than END_SECONDS: a context manager around what ends.
+    """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
     Its thread begins with it, because there may be none to be had at the end.
     """
@@ -200,14 +197,6 @@ def _token_file(options, settings, server):
     return path
 
 
-def _load_the_rest(server):
-    """Load everything that is loaded late: the .pyz may be replaced while the daemon runs."""
-    if isinstance(__loader__, zipimport.zipimporter):
-        server.assets.load()
-        for name in LATE:
-            importlib.import_module(name, __package__)
-
-
 def _reload(options, daemon, server, output):
     """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP)."""
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
@@ -223,7 +212,7 @@ def _reload(options, daemon, server, output):
 
 def _reload_settings(options, daemon):
     mapping, _, path = sources.gather(options, os.environ)
-    waiting = daemon.reload(mapping)
+    waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:

@@ -4,7 +4,7 @@ Each part is read and compressed at the first request for it. The Content-Securi
 lets the page load these parts only and talk to this server only, whatever a task is named.
 """
 
-import pkgutil
+import os
 
 from ..contract import sha1
 from .coding import pack, takes_gzip
@@ -30,11 +30,6 @@ class Assets:
     def __init__(self):
         self._read = {}     # name: (entity tag, bytes, the same packed or None)
 
-    def load(self):
-        """Read all parts now, because the zip file may be replaced later."""
-        for name in MEDIA_TYPES:
-            self._load(name)
-
     def _load(self, name):
         if name not in self._read:
             self._read[name] = _read(name)
@@ -57,5 +52,6 @@ class Assets:
 
 
 def _read(name):
-    plain = pkgutil.get_data(__name__.partition(".")[0], "web/" + name)
+    package = os.path.dirname(os.path.dirname(__file__))
+    plain = __loader__.get_data(os.path.join(package, "web", name))
     return sha1(plain).hexdigest(), plain, pack(plain)

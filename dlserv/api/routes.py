@@ -10,11 +10,11 @@ import re
 from collections import namedtuple
 
 from ..acts import ACTS, MOVE, PLACES
+from ..contract import STATES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING
 from ..tasks import views
-from ..tasks.states import STATES
 from . import bodies, metrics, openapi
 from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
@@ -58,12 +58,12 @@ def add_task(daemon, request):
 
 
 def act_on_task(daemon, request, tid):
-    """Call the daemon's method that has the name of the act."""
+    """Carry out the act that the query names."""
     act = request.choice("act", ACTS + (MOVE,))
     if act == MOVE:
         daemon.move(tid, _place(request))
     else:
-        getattr(daemon, act)(tid)
+        daemon.act(act, tid)
     return {}
 
 
@@ -121,8 +121,8 @@ def get_config(daemon, request):
     """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
     reply = {"config": daemon.config.masked()}
     if request.boolean("origins", default=False):
-        reply["origins"] = daemon.origins()
-    fixed = [name for name in daemon.fixed_settings() if name in CONFINING]
+        reply["origins"] = daemon.configuration.origins()
+    fixed = [name for name in daemon.configuration.fixed_names() if name in CONFINING]
     return dict(reply, fixed=fixed) if fixed else reply
 
 
@@ -132,12 +132,12 @@ def change_config(daemon, request):
 
 
 def get_stats(daemon, request):
-    history = {"history": daemon.speed_history()} if request.boolean("history", default=False) else {}
+    history = {"history": daemon.report.speed_history()} if request.boolean("history", default=False) else {}
     return dict(daemon.stats(), **history)
 
 
 def list_folders(daemon, request):
-    folders, whole = daemon.folders()
+    folders, whole = daemon.report.folders()
     return {"detail": folders, "complete": whole}
 
 
@@ -152,7 +152,7 @@ def get_events(daemon, request):
 
 def get_health(daemon, request):
     """Tell a stranger that the daemon works, and nothing else."""
-    health = daemon.health()
+    health = daemon.report.health()
     return health if health and request.server.access.is_trusted(request.headers, request.address) else {}
 
 
@@ -165,7 +165,7 @@ def get_metrics(daemon, request):
 def get_openapi(daemon, request):
     """Describe the interface of this server with its settings."""
     server = request.server
-    document = openapi.document(ROUTES, server.settings.prefix, daemon.fixed_settings(),
+    document = openapi.document(ROUTES, server.settings.prefix, daemon.configuration.fixed_names(),
                                 needs_token=server.access.token is not None)
     return Reply(200, [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")],
                  json.dumps(document, indent=1).encode() + b"\n")

@@ -105,7 +105,7 @@ class EventFeed:
         """Start the thread unless it runs; called with the lock held."""
         if self._closed or self._thread is not None and self._thread.is_alive():
             return
-        self._changes = self._daemon.watch()
+        self._changes = self._daemon.events.watch()
         self._ring.begin({task.tid: views.row(task) for task in self._daemon.list()})
         try:
             thread = Thread(self._run, "dlserv-feed")
@@ -131,7 +131,7 @@ class EventFeed:
         waiting, stats_wanted = set(), False        # the tids whose progress is not told yet
         with self._changes:
             while self._wanted():
-                busy = self._daemon.running()
+                busy = self._daemon.report.running()
                 due = [progress.left()] * bool(busy or waiting) + [stats.left()] * stats_wanted
                 changed = self._changes.take(min(due, default=KEEP_ALIVE))
                 waiting |= changed
