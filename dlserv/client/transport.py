@@ -157,20 +157,36 @@ class Stream:
                  sock: socket.socket, absent: Callable[[Exception], NoDaemon]) -> None:
         self._connection, self._response, self._sock = connection, response, sock
         self._absent = absent
+        self._rows = {}    # type: dict[str, dict]
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield Events until the daemon or `close` ends the stream. Raise NoDaemon."""
+        """Yield Events until the daemon or `close` ends the stream. Raise NoDaemon.
+
+        A `task` has its whole row: what the daemon leaves out because it has not changed is
+        put in.
+        """
         kind, data = "message", []    # type: str, list[str]
         for line in self._lines():
             field, _, value = line.partition(":")
             if not line:
                 if data:
-                    yield Event(kind, json.loads("\n".join(data)))
+                    yield self._completed(Event(kind, json.loads("\n".join(data))))
                 kind, data = "message", []
             elif field == "event":
                 kind = value.strip()
             elif field == "data":
                 data.append(value)
+
+    def _completed(self, event):
+        """Return the event with its whole row; the first of a task on a stream has it already."""
+        if event.kind not in ("task", "removed"):
+            return event
+        tid = event.data.get("tid")
+        before = self._rows.pop(tid, {})
+        if event.kind == "removed":
+            return event
+        self._rows[tid] = dict(before, **event.data)
+        return Event("task", self._rows[tid])
 
     def _lines(self):
         try:
