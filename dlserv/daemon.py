@@ -42,6 +42,7 @@ from .tasks.task import Task, check_url
 from .tasks.verification import Verification
 from .version import __version__
 
+PATIENCE = 5.0      # seconds that the scheduler may take to show that it is alive
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
@@ -374,9 +375,13 @@ class Daemon:
             raise StoreBroken("the database cannot be written")
         if not self._download_dir.is_there():
             raise Unavailable("the download directory is not there; its disk may be missing")
-        if not self._runner.is_alive():
-            raise Unavailable("the scheduler has died; start the daemon again")
+        self.check_alive()
         return {"repaired": store.repaired} if store.repaired else {}
+
+    def check_alive(self):
+        """Raise Unavailable if no task would be started any more: the scheduler has died, or hangs."""
+        if not self._runner.is_alive(PATIENCE):
+            raise Unavailable("the scheduler has died or hangs; start the daemon again")
 
     def outcomes(self):
         """{"finished": …, "failed": …, "retried": …}: how many attempts ended so since the start."""

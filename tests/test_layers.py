@@ -40,7 +40,7 @@ ORDER = """
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
     api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
     client client.transport client.rest client.discovery
-    serve
+    log_output service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
     commands.job commands.get commands.page commands.manual commands.completion commands.main

@@ -26,7 +26,7 @@ import socketserver
 import sys
 import time
 
-from ..errors import exhaustion_in
+from ..errors import Unavailable, exhaustion_in
 from ..settings import token
 from ..threads import Thread, join
 from . import listener
@@ -41,6 +41,8 @@ from .metrics import Metrics
 from .peer import shut_down
 from .replies import error_reply
 from .sse import EventFeed
+
+PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +120,16 @@ class Server(http.server.ThreadingHTTPServer):
     def _close_listener(self):
         if self.socket.fileno() >= 0:
             listener.forget(self.socket)
+
+    def check_alive(self) -> None:
+        """Raise Unavailable unless connections are accepted and tasks started."""
+        self.check_listening()
+        self.daemon.check_alive()
+
+    def check_listening(self) -> None:
+        """Raise Unavailable unless connections are accepted."""
+        if not self._acceptor.is_alive(PATIENCE):
+            raise Unavailable("no connections are accepted any more; start the daemon again")
 
     def __enter__(self) -> Server:
         return self.start()
