@@ -43,7 +43,8 @@ ORDER = """
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
-    commands.job commands.get commands.page commands.manual commands.completion commands.main
+    commands.job commands.get commands.page commands.machine commands.systemd
+    commands.unit commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 

@@ -33,7 +33,7 @@ class Dispatcher:
         self._thread.start()
 
     def is_alive(self, seconds):
-        """Return whether the thread looks for tasks to start when asked to, within `seconds`; lock not held."""
+        """Return whether the thread looks for tasks to start within `seconds`, when asked; lock not held."""
         if not self._thread.is_alive() or not self._changed.acquire(timeout=seconds):
             return False
         try:
