@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import threading
-import zipimport
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
@@ -23,7 +22,6 @@ from .signals import END_SECONDS, Deadline, Signals
 log = logging.getLogger("dlserv")
 
 MOST_FILES = 2 ** 16
-LATE = (".net.ftp",)     # modules of ours that are imported when they are needed
 
 
 def serve(options):
@@ -57,7 +55,6 @@ def serve(options):
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
-            _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             with manager.serving(f"listening on {server.url}", server.check_alive):
                 signals.wait(lambda: manager.reload(lambda: _reload(options, daemon, server, output)))
@@ -93,7 +90,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if the system's limits were in the way of the start; at the end, log it: all is stored."""
+    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -149,14 +146,6 @@ def _token_file(options, settings, server):
     return path
 
 
-def _load_the_rest(server):
-    """Load everything that is loaded late: the .pyz may be replaced while the daemon runs."""
-    if isinstance(__loader__, zipimport.zipimporter):
-        server.assets.load()
-        for name in LATE:
-            importlib.import_module(name, __package__)
-
-
 def _reload(options, daemon, server, output):
     """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP).
 
@@ -179,7 +168,7 @@ def _reload(options, daemon, server, output):
 
 def _reload_settings(options, daemon):
     mapping, _, path = sources.gather(options, os.environ)
-    waiting = daemon.reload(mapping)
+    waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:

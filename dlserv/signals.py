@@ -53,7 +53,7 @@ class Signals:
 
 
 class Deadline:
-    """Ends the process if its end takes longer than END_SECONDS: a context manager around what ends.
+    """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
     Its thread begins with it, because there may be none to be had at the end.
     """

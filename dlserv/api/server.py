@@ -36,6 +36,7 @@ from .aria2.door import Door
 from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .handler import Handler, encode_head
+from .http1 import Clock
 from .large import LargeRequests
 from .metrics import Metrics
 from .peer import shut_down
@@ -54,7 +55,7 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `metrics` and `large_requests`.
+    `access`, `feed`, `assets`, `aria2`, `metrics`, `large_requests` and `clock`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
@@ -66,7 +67,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self.aria2 = Door(daemon, self.access)
-        self.large_requests = LargeRequests()
+        self.large_requests, self.clock = LargeRequests(), Clock()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
@@ -124,7 +125,7 @@ class Server(http.server.ThreadingHTTPServer):
     def check_alive(self) -> None:
         """Raise Unavailable unless connections are accepted and tasks started."""
         self.check_listening()
-        self.daemon.check_alive()
+        self.daemon.report.check_alive()
 
     def check_listening(self) -> None:
         """Raise Unavailable unless connections are accepted."""

@@ -2,14 +2,13 @@
 
 import os
 import sys
-import zipimport
 from collections import namedtuple
 
 from ..api.listener import UNIX
 from ..errors import InvalidValue
 from ..settings import sources
 from ..settings.config import Config
-from ..settings.schema import check_text
+from ..settings.values import check_text
 
 PORT = 6880             # of a container, where the settings take a free port
 
@@ -99,10 +98,10 @@ def _python():
 
 def _program():
     """Return (the path of what runs, the folder of the modules or None)."""
-    if isinstance(__loader__, zipimport.zipimporter):
-        return os.path.abspath(__loader__.archive), None
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folder = os.path.dirname(package)
+    if os.path.isfile(folder):
+        return folder, None
     script = os.path.join(folder, "dlserv.py")
     return (script, folder) if os.path.isfile(script) else (None, package)
 

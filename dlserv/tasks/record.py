@@ -11,7 +11,7 @@ from ..engine.download import Finished, Progress
 from ..engine.partfile import Identity
 from ..masking import shown
 from ..net.remote_file import Resource
-from ..settings.schema import check_text
+from ..settings.values import check_text
 
 
 class Plain:
