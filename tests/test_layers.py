@@ -43,11 +43,12 @@ ORDER = """
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
     api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
     client client.transport client.rest client.merged client.several client.discovery
-    serve
+    log_output service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl
     commands.recursive commands.actions commands.existing
-    commands.job commands.get commands.page commands.manual commands.completion commands.main
+    commands.job commands.get commands.page commands.machine commands.systemd
+    commands.unit commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 
