@@ -204,7 +204,7 @@ class EventFeed:
 
 
 class _Timer:
-    """What happens at most once in `every` seconds."""
+    """A limit: something happens at most once in `every` seconds."""
 
     def __init__(self, every):
         self._every, self._next = every, 0.0

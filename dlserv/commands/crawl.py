@@ -32,7 +32,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 class Wanted(namedtuple("Wanted", "depth most accept reject")):
-    """Which files are wanted: levels of folders, number of files, patterns of names; reject wins."""
+    """The files that are wanted: levels of folders, number of files, patterns of names; reject wins."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a directory listing leads to: the files and folders below the URL where it began. Pure.
+"""The files and folders that directory listings name below the URL where a walk began. Pure.
 
 A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
 of the start, its path goes on below the start's, and it has no query. Paths are compared with

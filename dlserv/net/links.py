@@ -19,7 +19,7 @@ _REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
 
 
 class Told(namedtuple("Told", "url links digest")):
-    """What a response for the URL told: the values of its Link fields, and the digest of the file or None."""
+    """The Link fields of one response: its URL, their values, and the digest of the file or None."""
 
     __slots__ = ()
 
