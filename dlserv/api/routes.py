@@ -211,7 +211,7 @@ ROUTES = (
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
-          _SHORT + ("rows", "state", "offset", "limit"), reply="list"),
+          _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
