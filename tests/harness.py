@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,20 @@ def refill(make, records):
     store.close()
 
 
+def has_ended(sock):
+    """Return whether the other side has closed this idle connection."""
+    patience = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.settimeout(patience)
+
+
 class Answer:
     """A reply: status, headers (lower-case names), raw body, and its JSON by key."""
 
@@ -66,7 +81,7 @@ class Api:
 
     def __init__(self, url):
         self.url = url
-        self._connection = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE)
+        self.connection = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE)
 
     def request(self, method, path, body=None, headers=None):
         """One request; a body that is not bytes goes as JSON."""
@@ -74,8 +89,10 @@ class Api:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        self._connection.request(method, path, body, headers)
-        return Answer(self._connection.getresponse())
+        if self.connection.sock is not None and has_ended(self.connection.sock):
+            self.connection.close()        # the daemon has closed it as idle; the next request opens another
+        self.connection.request(method, path, body, headers)
+        return Answer(self.connection.getresponse())
 
     def get(self, path, **headers):
         return self.request("GET", path, headers=headers)
@@ -114,7 +131,7 @@ class Api:
         return until(there)
 
     def close(self):
-        self._connection.close()
+        self.connection.close()
 
     def __enter__(self):
         return self
