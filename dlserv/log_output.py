@@ -1,4 +1,4 @@
-"""Where the daemon's log goes: standard error or a file, and the deaths of threads that go into it."""
+"""The destination of the log, standard error or a file, and the entries about threads that have died."""
 
 import logging
 import os
