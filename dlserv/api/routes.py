@@ -1,7 +1,7 @@
 """The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
-besides `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
+without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
 404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
 """
 
@@ -20,7 +20,7 @@ from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Reply
+from .replies import Reply, list_reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -108,8 +108,7 @@ def list_tasks(daemon, request):
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
     view = views.row if rows else views.excerpt if short else views.status
-    return {"detail": [view(task) for task in tasks],
-            "state_counter": views.state_counter(daemon)}
+    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
 
 
 def count_tasks(daemon, request):
@@ -153,6 +152,7 @@ def get_events(daemon, request):
 
 def get_health(daemon, request):
     """Tell a stranger that the daemon works, and nothing else."""
+    request.server.check_listening()
     health = daemon.report.health()
     return health if health and request.server.access.is_trusted(request.headers, request.address) else {}
 
@@ -211,7 +211,7 @@ ROUTES = (
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
-          _SHORT + ("rows", "state", "offset", "limit"), reply="list"),
+          _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
@@ -247,17 +247,30 @@ ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of 
 XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
                       public=True) for method in ("GET", "POST"))
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
-             for route in ROUTES + ASSETS + XML_RPC]
+
+
+def _by_path(routes):
+    """Return {path: {method: Route}}, with HEAD wherever there is GET."""
+    table = {}
+    for route in routes:
+        methods = table.setdefault(route.path, {})
+        methods[route.method] = route
+        if route.method == "GET":
+            methods["HEAD"] = route
+    return table
+
+
+_TABLE = _by_path(ROUTES + ASSETS + XML_RPC)
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(path))), methods)
+             for path, methods in _TABLE.items() if "<" in path]
 
 
 def find(path):
     """Return ({method: Route}, path arguments) of a path, ({}, ()) if there is no such path."""
-    methods, arguments = {}, ()
-    for pattern, route in _PATTERNS:
+    if path in _TABLE and "<" not in path:
+        return _TABLE[path], ()
+    for pattern, methods in _PATTERNS:
         match = pattern.fullmatch(path)
         if match is not None:
-            methods[route.method], arguments = route, match.groups()
-    if "GET" in methods:
-        methods["HEAD"] = methods["GET"]
-    return methods, arguments
+            return methods, match.groups()
+    return {}, ()

@@ -1,17 +1,20 @@
-"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in as few requests as hold them."""
+"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in few requests."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
 from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
+PORTION = 500       # tasks of one request
+
 
 def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
-    wanted = _with_cookies(read_tasks(options, _place(options)), options.load_cookies)
-    tids, refused = client.add_all(wanted)
+    wanted, whole = _wanted(client, options, terminals)
+    tids, refused = _add_all(client, wanted)
     errors.complain_of(refused)
+    code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
         urls = {tid_of(url): url for url, _ in wanted}
         out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
@@ -19,8 +22,42 @@ def add(client, options, terminals):
         out.write(*tids)
     if options.wait and tids:
         from .watch import await_all
-        return max(1 if refused else 0, await_all(client, tids, errors, options.quiet))
-    return 1 if refused else 0
+        return max(code, await_all(client, tids, errors, options.quiet))
+    return code
+
+
+def _wanted(client, options, terminals):
+    """Return ([(URL, options), …] to add, whether all listings could be read)."""
+    given = read_tasks(options, _place(options))
+    if not options.recursive:
+        _check_flags(options)
+        return _with_cookies(given, options.load_cookies), True
+    from . import recursive
+    given, whole = recursive.find(given, options, terminals[1])
+    if options.dry_run:
+        recursive.show(given, terminals[0])
+        return [], whole
+    given = recursive.without_known(given, client, terminals[1], options.quiet)
+    return _with_cookies(given, options.load_cookies), whole
+
+
+def _check_flags(options):
+    """Raise InvalidValue for a flag that only has a meaning with -r."""
+    for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
+        if given is not None:
+            raise InvalidValue(given.flag, "this is for add -r")
+    if options.dry_run:
+        raise InvalidValue("--dry-run", "this is for add -r")
+
+
+def _add_all(client, wanted):
+    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused)."""
+    tids, refused = [], []
+    for start in range(0, len(wanted), PORTION):
+        more, failures = client.add_all(wanted[start:start + PORTION])
+        tids += more
+        refused += failures
+    return tids, refused
 
 
 def _place(options):
@@ -58,7 +95,7 @@ def _cookies_for(url, posted, cookies):
 
 
 # Past participle of each act, and the states of the tasks that "all" stands for.
-ACTS = {
+TOLD = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
@@ -89,7 +126,7 @@ def remove(client, options, terminals):
 
 def _act(name, client, options, terminals, **more):
     """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
-    past, states = ACTS[name]
+    past, states = TOLD[name]
     tids = choose(client, options.tasks, states)
     failures = client.act_on_all(name, tids, **more)
     return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)

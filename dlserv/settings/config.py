@@ -15,8 +15,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
 from ..masking import hide, shown
-from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
-                     key_name)
+from .schema import Field, Table, key_name
+from .values import Boolean, Choice, Integer, Items, Number, Optional, Refusal, Size, Text
 
 
 def _shown_url(url):
@@ -109,6 +109,8 @@ TABLES = {
               "exceptions to deny_private: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0,
               "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
+        Field("metalink", Boolean(), False,
+              "use mirrors that a server names in Link headers, if a SHA-256 or SHA-512 is known"),
         Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
@@ -123,7 +125,7 @@ LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
 # Files of this machine: a change counts after SIGHUP, but is not made over the API.
 PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
 
-# What confines those who use the API: they cannot change it if deny_private was set for them.
+# Settings that confine users of the API, who cannot change them if deny_private was set.
 CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
 SECTIONS = dict(TABLES, **AUTOMATION)

@@ -103,8 +103,8 @@ def test_no_word_is_cut_and_every_act_is_in_reach(page, api, world, width):
     page.press("Control+a")
     page.until("document.querySelector('#acts').offsetHeight")
     acts = page.run("[...document.querySelectorAll('#acts button:not([hidden])')].map(each => each.title)")
-    assert acts == ["Pause", "Resume", "Save", "Copy link", "To the top", "Up", "Down", "To the bottom", "Restart",
-                    "Remove", "Select none"]
+    assert acts == ["Pause", "Resume", "Save", "Copy link", "To the top", "Up", "Down", "To the bottom", "Verify",
+                    "Refresh", "Restart", "Remove", "Select none"]
     assert page.run(COVERED) == [] and page.run(CUT) == [] and page.run(WIDER) == 0
     page.press("Escape")
     for name in open_dialogs(page):
