@@ -256,7 +256,7 @@ def test_the_top_level_is_what_the_design_says():
         "dlserv.py", "dlserv", "tests", "Makefile", "LICENSE", "README"}
 
 
-def test_lines_are_readable_and_no_place_of_this_machine_is_named():
+def test_lines_are_short_and_name_no_path_of_this_machine():
     for name, path in MODULES.items():
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
