@@ -1,4 +1,4 @@
-"""Where the daemon's log goes: standard error or a file, and the deaths of threads that go into it."""
+"""The destination of the daemon's log, standard error or a file, and the deaths of threads in it."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ log = logging.getLogger("dlserv")
 
 
 class LogOutput:
-    """Standard error, or a file that may be moved away before a SIGHUP."""
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
 
     def __init__(self, general):
         self._handler = None

@@ -47,10 +47,7 @@ def serve(options):
         log.log(level, remark)
     signals, manager = Signals(), ServiceManager(os.environ)
     threading.excepthook = Obituary().tell
-    try:
-        server = Server(daemon)
-    except OSError as error:
-        raise LocalError(_address_sentence(daemon.config.server, error)) from error
+    server = _open(Server, daemon)
     try:
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
@@ -66,6 +63,14 @@ def serve(options):
         server.server_close()
         manager.close()
     return 0
+
+
+def _open(make, daemon):
+    """Return the server that `make` makes. Raise LocalError if it cannot listen."""
+    try:
+        return make(daemon)
+    except OSError as error:
+        raise LocalError(_address_sentence(daemon.config.server, error)) from error
 
 
 def _import_http_client():

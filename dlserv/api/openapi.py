@@ -43,7 +43,7 @@ _CONDITIONS = {
     "getEvents": {"Last-Event-ID": "the id of the last event that was read, to go on from there"},
 }
 
-# What an HTTP status other than 200 means here.
+# The meanings of HTTP statuses other than 200.
 _MEANINGS = {
     206: "the range", 207: "some were refused or failed; the others are done",
     304: "the client has it already",

@@ -1,4 +1,4 @@
-"""What a start-up file has to know of this machine: the program as it runs now, its paths and its user."""
+"""The facts of this machine for a start-up file: the program as it runs now, its paths and its user."""
 
 import os
 import sys
