@@ -1,4 +1,4 @@
-"""The destination of the daemon's log, standard error or a file, and the deaths of threads in it."""
+"""The destination of the log, standard error or a file, and the entries about threads that have died."""
 
 import logging
 import os

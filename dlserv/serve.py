@@ -47,7 +47,7 @@ def serve(options):
         log.log(level, remark)
     signals, manager = Signals(), ServiceManager(os.environ)
     threading.excepthook = Obituary().tell
-    server = _open(Server, daemon)
+    server = _listen(Server, daemon)
     try:
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
@@ -65,8 +65,8 @@ def serve(options):
     return 0
 
 
-def _open(make, daemon):
-    """Return the server that `make` makes. Raise LocalError if it cannot listen."""
+def _listen(make, daemon):
+    """Return the Server. Raises LocalError if the address cannot be had."""
     try:
         return make(daemon)
     except OSError as error:

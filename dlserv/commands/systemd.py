@@ -126,7 +126,7 @@ def _below(path, folders):
 
 
 def _owned(machine):
-    """Yield (setting, name) of the folders that systemd makes for the user."""
+    """Yield (setting, name) of the folders that systemd creates for the user."""
     for setting, root in (("StateDirectory", "/var/lib/"), ("RuntimeDirectory", "/run/")):
         for path in machine.writable:
             name = path[len(root):]
