@@ -11,7 +11,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PATIENCE = 15       # seconds until a condition that must come true has failed
+PATIENCE = 30       # seconds until a condition that must come true has failed
 
 
 def until(condition, seconds=PATIENCE):
@@ -123,6 +123,14 @@ class Api:
         self.close()
 
 
+def _link(path):
+    """Where the link leads; nowhere if it has just gone."""
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
+
+
 class Process:
     """`dlserv.py` as a stranger runs it, on a free port."""
 
@@ -150,8 +158,7 @@ class Process:
     def has_open(self, folder):
         """True while the process has a file below the folder open."""
         files = "/proc/%d/fd/" % self.popen.pid
-        return any(os.readlink(files + number).startswith(str(folder) + "/") for number in os.listdir(files)
-                   if os.path.lexists(files + number))
+        return any(_link(files + number).startswith(str(folder) + "/") for number in os.listdir(files))
 
     def kill(self):
         """kill -9, as a crash would."""

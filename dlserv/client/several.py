@@ -138,7 +138,10 @@ class Several:
             return [], [(url, _silence(client)) for url, _ in tasks]
 
     def _elsewhere(self, tids):
-        """Return {tid: Client} of the tasks that a daemon has which is not their owner, as far as they answer."""
+        """Return {tid: Client} of the tasks that a daemon has which is not their owner.
+
+        Daemons that do not answer are left out.
+        """
         found = {}
         for client in self._clients:
             theirs = {tid for tid in tids if client is not self.owner(tid)}

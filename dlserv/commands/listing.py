@@ -147,6 +147,7 @@ def _hrefs(text):
 
 def links_of_folder(bounds, url, entries):
     """Return the Links to the entries, net.ftp_listing's, of the folder at the URL."""
-    found = [bounds.link(url._replace(target=url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)))
-             for entry in entries[:MOST_LINKS]]
+    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)
+               for entry in entries[:MOST_LINKS]]
+    found = [bounds.link(url._replace(target=target)) for target in targets]
     return [each for each in found if each]
