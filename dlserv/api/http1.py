@@ -7,9 +7,11 @@ start of the next request is unknown. Nothing is read beyond the request asked f
 """
 
 import re
+import time
 from collections import namedtuple
 
 from ..errors import Error
+from ..units import format_http_date
 from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
@@ -62,6 +64,22 @@ class Head(namedtuple("Head", "method target version headers")):
     def is_too_large(self):
         """True if the declared length of the body is over the limit."""
         return int(self.headers.get("content-length", 0)) > LONGEST_BODY
+
+
+class Dates:
+    """The value of the Date header, which is encoded once a second."""
+
+    def __init__(self):
+        self._last = 0, ""      # (epoch seconds, the same as text)
+
+    def now(self):
+        """Return the current time as an HTTP date."""
+        seconds, text = self._last
+        now = int(time.time())
+        if now != seconds:
+            text = format_http_date(now)
+            self._last = now, text
+        return text
 
 
 def read_head(reader):
