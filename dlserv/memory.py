@@ -1,16 +1,31 @@
-"""Free memory goes back to the system, where the C library would keep it for later."""
+"""Keep the C library from holding memory that is free.
+
+glibc gives each of many threads an arena of its own, and what is free in one serves no other.
+"""
 
 import gc
 import sys
+
+_M_ARENA_MAX = -8       # of mallopt(3)
+
+
+def share_one_arena():
+    """Let all threads allocate from one arena; call it before there is a second thread."""
+    _call("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back():
     """Return what is free to the system, as far as that can be done here."""
     gc.collect()
+    _call("malloc_trim", 0)
+
+
+def _call(name, *numbers):
+    """Call a function of glibc, if there is one of that name."""
     if sys.platform != "linux":
         return
     try:
         import ctypes
-        ctypes.CDLL(None).malloc_trim(0)
+        getattr(ctypes.CDLL(None), name)(*numbers)
     except (ImportError, OSError, AttributeError):
-        pass        # a small box lacks ctypes, and musl has no such function
+        pass        # a small box lacks ctypes, and musl has no such functions

@@ -19,6 +19,7 @@ from .settings import token as tokens
 from .api.listener import UNIX
 from .complaint import Complaint
 from .errors import Error, LocalError, Unwritable, exhaustion_in
+from .memory import share_one_arena
 from .sockets import Waker
 from .threads import Thread, join
 
@@ -32,6 +33,7 @@ def serve(options):
     """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
     if options.export or options.import_:
         return _move(options)
+    share_one_arena()
     _import_http_client()
     from .api.server import Server
     from .client.discovery import RunFile, run_file_path
