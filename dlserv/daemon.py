@@ -16,17 +16,15 @@ import threading
 import time
 
 from .automation.automation import Automation
-from .engine.folder import Folder
 from .engine.ratelimit import TokenBucket
 from .errors import (Conflict, Forbidden, InvalidValue, LocalError, NotFound, Permanent, RequestError,
                      StoreBroken, Unavailable)
 from .fs import check_file, file_system, free_bytes
 from .net.address_policy import AddressPolicy
-from .net.cookies import CookieFile
 from .net.host_limits import HostLimits
 from .net.netrc import Netrc
 from .net.pool import Pool
-from .net.proxy import Network
+from .net.network import Network
 from .net.tls import Tls, load_authorities, load_certificate
 from .settings import options
 from .settings.config import AUTOMATION, Config, fixed_names, is_live
@@ -71,7 +69,7 @@ class Daemon:
         self._confined = self.config.download.deny_private
         self._keep, self._configuring = keep, threading.Lock()
         self._origins = origins or {}
-        self._folder, self._cookie_file = folder, CookieFile()
+        self._folder, self._cookie_file = folder, None
         self._registry = TaskRegistry(current, boot_id())
         self._bucket = TokenBucket(current.download.ratelimit)
         self._network = Network(
@@ -334,7 +332,7 @@ class Daemon:
 
     @property
     def network(self):
-        """Return the net.proxy.Network that all connections share."""
+        """Return the net.network.Network that all connections share."""
         return self._network
 
     def running(self):
@@ -347,7 +345,7 @@ class Daemon:
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": free_bytes(self.config.general.download_dir),
                 "uptime": round(time.monotonic() - self._began, 1), "version": __version__,
-                "window": self._automation.schedule.told()}
+                "window": self._automation.window()}
 
     def speed_history(self):
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
@@ -397,6 +395,7 @@ class Daemon:
         Raises NotFound, Conflict, or Unavailable where its disk is away.
         """
         task = self.get(tid)
+        from .engine.folder import Folder
         file = task.file
         if file is None:
             raise Conflict("the task is %s; it has no file yet" % task.state)
@@ -491,7 +490,7 @@ class Daemon:
         """Raise InvalidValue if a file that a setting names cannot be loaded."""
         for key, path, load in (("ca_file", settings.ca_file, load_authorities),
                                 ("client_cert", settings.client_cert, load_certificate),
-                                ("cookies_file", self._cookies_path(settings), self._cookie_file.read)):
+                                ("cookies_file", self._cookies_path(settings), self._read_cookies)):
             try:
                 if path:
                     check_file(path)
@@ -506,7 +505,13 @@ class Daemon:
 
     def _cookies(self):
         path = self._cookies_path(self.config.download)
-        return self._cookie_file.read(path) if path else ()
+        return self._read_cookies(path) if path else ()
+
+    def _read_cookies(self, path):
+        """Return the Cookies in the file; see CookieFile.read."""
+        from .net.cookies import CookieFile
+        self._cookie_file = self._cookie_file or CookieFile()
+        return self._cookie_file.read(path)
 
 
 def _open_store(path, backend):

@@ -19,13 +19,13 @@ ORDER = """
     settings settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
-    net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
+    net.network net.resource net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
+    engine.progress engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
-    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
     tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
     tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.export
@@ -33,7 +33,7 @@ ORDER = """
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     daemon
-    api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.metrics
+    api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.counters api.metrics
     api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
@@ -41,7 +41,7 @@ ORDER = """
     api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
-    commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
+    commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser commands.helptext commands.rows commands.follow
     commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
     commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv

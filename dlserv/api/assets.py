@@ -8,7 +8,6 @@ import os
 import re
 
 from ..contract import sha1
-from .files import names_tag
 from .replies import Reply
 
 MODULES = ("app", "adding", "daemon", "details", "dialogs", "dom", "list", "tasks")
@@ -38,6 +37,7 @@ class Assets:
 
     def reply(self, request):
         """Return the Reply to a GET of "/" or "/<name>"."""
+        from .files import names_tag
         name = request.path.lstrip("/") or "index.html"
         self._load(name)
         tag, plain, packed = self._read[name]

@@ -16,7 +16,6 @@ import time
 from ..errors import Error, exhaustion_in
 from . import http1
 from .large import LARGE
-from .line import Line
 from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
@@ -237,7 +236,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with_body = head is None or head.method != "HEAD"
         if reply.length is None and with_body:
             self.close_connection = True
-        self.server.metrics.count(reply.status, time.monotonic() - self._began)
+        self.server.counters.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
         if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
             self._write(start + reply.body)     # one packet
@@ -258,6 +257,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _hand_over(self, body):
         """Let the body speak another protocol on the connection; its last words are not to be lost."""
+        from .line import Line
         self._raw.deadline = 0.0                # read what is buffered, and nothing from the socket
         try:
             leftover = self.rfile.read1(65536)
@@ -288,7 +288,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _headers(self, reply, head):
         """Return the headers that depend on the request and the connection."""
-        headers = [("Date", self.date_time_string())]
+        headers = [("Date", self.server.dates.now())]
         if head is not None:
             headers += self.server.access.headers(head)
         if reply.status == 101:

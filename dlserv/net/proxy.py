@@ -6,7 +6,6 @@ A `Route` opens a channel and knows how a request on it must be written.
 import re
 import socket
 import struct
-from collections import namedtuple
 
 from .. import urls
 from ..errors import Permanent, Temporary
@@ -20,21 +19,6 @@ _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "netwo
                   4: "host unreachable", 5: "connection refused", 6: "time to live expired",
                   7: "command not supported", 8: "address type not supported"}
 _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
-
-
-class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy")):
-    """The objects that all connections of one daemon share.
-
-    tls      tls.Tls
-    proxies  dict from urllib.request.getproxies_environment(): scheme -> URL, "no"
-    hosts    host_limits.HostLimits, or a Visitor of them
-    pool     pool.Pool
-    netrc    netrc.Netrc
-    cookies  function that returns the list of Cookies in the user's file
-    policy   address_policy.AddressPolicy
-    """
-
-    __slots__ = ()
 
 
 class Route:

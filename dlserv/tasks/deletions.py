@@ -2,8 +2,7 @@
 
 import logging
 
-from ..engine.download import Finished
-from .removal import Removal, remove_files
+from ..engine.progress import Finished
 
 _LATE = "its download has not ended yet; it is deleted then"
 
@@ -18,6 +17,7 @@ class Deletions:
 
     def finish_interrupted(self, tasks):
         """Finish what a crash interrupted."""
+        from .removal import remove_files
         for task in tasks:
             remove_files(task, self._download_dir, self._registry.claims())
         self._registry.deletion_done([task.tid for task in tasks])
@@ -28,6 +28,7 @@ class Deletions:
         A task whose attempt has not ended is dealt with again when it does: the disk may be
         about to give the file its name.
         """
+        from .removal import Removal
         removals, done = {task.tid: Removal([], [], []) for task in attempts}, []
         claims = self._registry.claims() if del_file else None
         for task, attempt in attempts.items():
@@ -51,6 +52,7 @@ class Deletions:
 
     def _remove(self, task, attempt, claims):
         """Delete the files of the task as its last attempt has left them. Return the Removal."""
+        from .removal import remove_files
         progress = attempt and attempt.download.progress()
         if progress is not None:
             task.advance(progress, attempt.session, flushed=False)

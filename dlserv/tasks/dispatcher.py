@@ -4,7 +4,7 @@ import logging
 import threading
 
 from ..complaint import Complaint
-from ..engine.download import Finished
+from ..engine.progress import Finished
 from ..threads import Thread, join
 from .workers import Workers
 
@@ -46,6 +46,7 @@ class Dispatcher:
     def begin(self):
         """Begin what may begin, in the caller's thread; lock not held."""
         try:
+            self._load_engine()
             attempt = self._begin_next()
             while attempt is not None:
                 self._spawn(attempt)
@@ -87,6 +88,7 @@ class Dispatcher:
     def _dispatch(self):
         while not self.stopping:
             try:
+                self._load_engine()
                 attempt = self._await_next()
                 if attempt is not None:
                     self._spawn(attempt)
@@ -96,6 +98,11 @@ class Dispatcher:
                 with self._changed:
                     self._suspect = True
                     self._changed.wait(self.AFTER_A_BUG)
+
+    def _load_engine(self):
+        """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
+        if self._runner.scheduler.is_waiting:
+            from ..engine import download   # noqa: F401
 
     def _await_next(self):
         """Return the next attempt; None at the end, or where there may be one now."""

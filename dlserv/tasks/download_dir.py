@@ -8,7 +8,6 @@ import collections
 import logging
 import os
 
-from ..engine.folder import Folder
 from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
 
@@ -88,6 +87,7 @@ class DownloadDir:
         return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
 
     def _entries(self, below, most):
+        from ..engine.folder import Folder
         try:
             with Folder(self.path, below, make=False) as folder:
                 return folder.entries(most)

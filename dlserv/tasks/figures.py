@@ -6,7 +6,6 @@ Nothing here changes anything; all of it may be read without the registry's lock
 import time
 
 from .. import urls
-from ..engine import filename
 from ..engine.meter import seconds_left
 from ..units import clean, format_seconds
 from .states import DOWNLOADING, QUEUED
@@ -82,7 +81,7 @@ class Figures:
         """Return the file's name without its folder; "" if neither a server nor an option has told it."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
             or (self.previous and self.previous.name)
-        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
+        return name or (self.options.filename and _filename().sanitise(self.options.filename)) or ""
 
     @property
     def tmpfilename(self):
@@ -95,18 +94,18 @@ class Figures:
     @property
     def name(self):
         """The file's name without its folder, or the best guess until that is known; fit to be shown."""
-        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
+        name = self._known_name() or _filename().sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
         return clean(name, "_")
 
     @property
     def title(self):
         """The name without its extension."""
-        return filename.split(self.name)[0]
+        return _filename().split(self.name)[0]
 
     @property
     def extension(self):
         """The extension of the name with its dot, "" while the name is unknown or has none."""
-        return filename.split(self._known_name())[1]
+        return _filename().split(self._known_name())[1]
 
     @property
     def downloaded(self):
@@ -156,3 +155,9 @@ class Figures:
         """Time spent downloading, an attempt under way included."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)
+
+
+def _filename():
+    """Return the module engine.filename, which is loaded with the first task that is shown."""
+    from ..engine import filename
+    return filename

@@ -12,7 +12,6 @@ from collections import Counter
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from ..units import clean
 from .events import Events
-from .removal import Claims
 from .running import Running
 from .states import DOWNLOADING, PAUSED, QUEUED, STATES
 from .task import Task
@@ -166,7 +165,8 @@ class TaskRegistry:
                 self.announce("changed", task)
 
     def claims(self):
-        """Return the Claims of all tasks."""
+        """Return the removal.Claims of all tasks."""
+        from .removal import Claims
         with self.lock:
             return Claims(self.tasks.values())
 

@@ -12,7 +12,7 @@ from servers.ftpd import Ftpd
 from servers.origin import OLD, Exchange, Origin, chunked, drop, head, other_bytes, paced, refuse
 from dlserv.engine import continuity
 from dlserv.errors import Permanent, Temporary
-from dlserv.net.remote_file import Resource
+from dlserv.net.resource import Resource
 from dlserv.tasks.record import PROGRESS
 
 MIB = 2 ** 20
