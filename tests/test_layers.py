@@ -18,14 +18,14 @@ ORDER = """
     version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
     settings settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
-    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
-    net.network net.resource net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
+    net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits net.pool net.address_policy
+    net.network net.resource net.digest_fields net.remote_file net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.progress engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
-    engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
+    engine.continuity engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
-    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.salvage state.recovery state.store
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
     tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
     tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.export

@@ -16,6 +16,7 @@ import time
 from ..errors import Error, exhaustion_in
 from . import http1
 from .large import LARGE
+from .line import Line
 from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
@@ -257,7 +258,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _hand_over(self, body):
         """Let the body speak another protocol on the connection; its last words are not to be lost."""
-        from .line import Line
         self._raw.deadline = 0.0                # read what is buffered, and nothing from the socket
         try:
             leftover = self.rfile.read1(65536)

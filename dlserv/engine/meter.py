@@ -79,12 +79,14 @@ class SpeedHistory:
 class Pace:
     """The speed of one connection, not counting the time that it waited for a rate limit."""
 
+    NO_WAIT = 0.002     # seconds that a limit takes even if it does not apply
     STANDSTILL = 3.0    # seconds without a byte until the connection counts as stalled
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self.count, self._busy = 0, 0.0
         self.held = False       # the rate limit, not the server, determines the speed
+        self.limited = False    # the last portion had to wait for the rate limit
         self.rest()
 
     def rest(self):
@@ -95,7 +97,7 @@ class Pace:
     def waited(self, seconds):
         """Exclude seconds spent waiting for the rate limit from the window."""
         self._window += seconds
-        self.held = False
+        self.held, self.limited = False, seconds > self.NO_WAIT
 
     def moved(self, count, over):
         """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full, else None."""

@@ -26,7 +26,8 @@ class Route:
 
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
-        self._tls, self._policy, self._generation = network.tls, network.policy, network.pool.generation
+        self._tls, self._policy = network.tls, network.policy
+        self._generation, self._most = network.pool.generation, network.pool.most
         self._answer = None         # to the challenge of a forwarding proxy
 
     @classmethod
@@ -98,7 +99,7 @@ class Route:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
         answer = None
         while True:
-            channel = connect(near.host, near.port, stop, self._options.timeout, permit)
+            channel = connect(near.host, near.port, stop, self._options.timeout, permit, self._most)
             try:
                 answer = self._through_proxy(channel, host, port, stop, answer)
             except BaseException:

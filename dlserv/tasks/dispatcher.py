@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from importlib import import_module
 
 from ..complaint import Complaint
 from ..engine.progress import Finished
@@ -102,7 +103,7 @@ class Dispatcher:
     def _load_engine(self):
         """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
         if self._runner.scheduler.is_waiting:
-            from ..engine import download   # noqa: F401
+            import_module("..engine.download", __package__)
 
     def _await_next(self):
         """Return the next attempt; None at the end, or where there may be one now."""
