@@ -1,4 +1,4 @@
-"""File-system calls that several rooms share: mounts, free space, durable names, atomic files."""
+"""File-system calls that several packages share: mounts, free space, durable names, atomic files."""
 
 import contextlib
 import errno
@@ -89,6 +89,15 @@ def mount_of(path):
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path if os.path.dirname(path) != path else None
+
+
+def boot_id():
+    """Return an identifier of this boot of the machine; where the system has none, one of this process."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return os.urandom(16).hex()
 
 
 def free_bytes(path):

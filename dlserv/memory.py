@@ -1,4 +1,4 @@
-"""Keep the C library from holding memory that is free.
+"""Keep the C library from holding memory that is free. (How much the machine has, net/low_water.py reads.)
 
 glibc gives each of many threads an arena of its own, and what is free in one serves no other.
 """
@@ -15,7 +15,7 @@ def share_one_arena():
 
 
 def give_back():
-    """Return what is free to the system, as far as that can be done here."""
+    """Hand the process's unused memory back to the system, where the platform allows it."""
     gc.collect()
     _call("malloc_trim", 0)
 

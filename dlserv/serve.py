@@ -93,7 +93,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if the system's limits were in the way of the start; at the end, log it: all is stored."""
+    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -103,7 +103,7 @@ def _end_exhausted(error, signals):
 
 
 class _Deadline:
-    """Ends the process if its end takes longer than END_SECONDS: a context manager around what ends.
+    """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
     Its thread begins with it, because there may be none to be had at the end.
     """
@@ -214,7 +214,7 @@ def _reload(options, daemon, server, output):
 
 def _reload_settings(options, daemon):
     mapping, _, path = sources.gather(options, os.environ)
-    waiting = daemon.reload(mapping)
+    waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s count now", path)
     if waiting:

@@ -184,9 +184,13 @@ def clean(text, instead="\ufffd"):
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode      # dumps would make an encoder each time
+
+
 def safe_json(value):
     """Return the value as one line of JSON; control characters are escaped, lone surrogates are "?"."""
-    return clean(json.dumps(value, ensure_ascii=False), _escape)
+    text = _to_json(value)
+    return text if text.isascii() and "\x7f" not in text else clean(text, _escape)
 
 
 def _escape(match):

@@ -420,7 +420,7 @@ def test_five_hundred_mixed_tasks_leave_nothing(start, origin, folder):
         daemon.wait(tid, 60)
     counts = daemon.counts()
     assert counts["queued"] == counts["downloading"] == counts["paused"] == 0 and counts["invalid"]
-    daemon._network.pool.clear()
+    daemon.network.pool.clear()
     until(lambda: threading.active_count() <= threads + 1 and descriptors() <= files + 1)
     assert not [each.name for each in folder.iterdir() if each.name.endswith(".part")]
 
@@ -487,7 +487,7 @@ def test_more_may_run_at_once(start, origin):
 def test_a_reload_tells_what_has_to_wait(daemon, settings):
     settings["download"]["retries"] = 77
     settings["general"]["db_path"] += "2"
-    assert daemon.reload(settings) == ["general.db_path"]
+    assert daemon.configuration.reload(settings) == ["general.db_path"]
     assert daemon.config.download.retries == 77
 
 
@@ -552,4 +552,4 @@ def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
         with pytest.raises(MissingModule, match="python3-codecs"):
             Daemon(settings).start()
     with Daemon(settings) as daemon:
-        assert [task.tid for task in daemon.list()] == [tid] and daemon.health() == {}
+        assert [task.tid for task in daemon.list()] == [tid] and daemon.report.health() == {}

@@ -172,7 +172,7 @@ def test_an_attempt_whose_thread_dies_is_missed(settings, origin, monkeypatch):
         tid = daemon.add(origin.url("/a"))
         until(lambda: dead)
         assert daemon.wait(tid, 10).state == "finished"
-        assert "no more memory" in daemon.get(tid).log[0]["msg"] and not daemon.running()
+        assert "no more memory" in daemon.get(tid).log[0]["msg"] and not daemon.report.running()
 
 
 def test_a_start_does_not_wait_for_a_thread_that_never_begins(monkeypatch):

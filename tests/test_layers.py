@@ -16,29 +16,29 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
     version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
-    settings settings.schema settings.token settings.rules settings.options settings.automation settings.config
+    settings settings.values settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.network net.resource net.digest_fields net.remote_file net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies
-    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
+    net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.progress engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
+    engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished engine.promises
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox state.shelf state.salvage state.recovery state.store
-    tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
-    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.export
-    tasks.views
+    tasks tasks.states tasks.record tasks.figures tasks.fields tasks.task tasks.record_check tasks.events tasks.removal
+    tasks.download_dir tasks.room tasks.running tasks.queue tasks.registry tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer
+    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
-    daemon
-    api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.counters api.metrics
+    configuration daemon
+    api api.large api.http1 api.requests api.bodies api.replies api.coding api.files api.assets api.sse api.counters api.metrics
     api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
+    api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser commands.helptext commands.rows commands.follow
@@ -54,7 +54,7 @@ BANS = {
     "engine": {"state", "tasks", "daemon"},
     "state": {"settings", "net", "engine", "tasks"},
     "tasks": {"daemon", "api"},
-    "api": {"net", "engine", "state", "daemon"},
+    "api": {"net", "engine", "state", "configuration", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}

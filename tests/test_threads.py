@@ -73,7 +73,7 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
     until(met.is_set)
     until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
     assert finishes(daemon, origin)
-    until(lambda: not daemon.running())         # no slot is lost
+    until(lambda: not daemon.report.running())         # no slot is lost
 
 
 @pytest.mark.parametrize("owner, name", [
@@ -99,7 +99,7 @@ def test_a_bug_at_the_end_of_an_attempt_ends_its_task(daemon, origin, stumble, c
         task = daemon.wait(tid, 10)
         assert met.is_set() and task.state == "invalid" and task.error == "internal error: Bug"
         assert "planted in " + name in caplog.text
-    until(lambda: not daemon.running())
+    until(lambda: not daemon.report.running())
     assert finishes(daemon, origin)
 
 

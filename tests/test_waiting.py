@@ -217,7 +217,7 @@ def test_retries_counts_what_was_repeated(daemon, origin, retries):
     tid = daemon.add(origin.url("/a"), {"retries": retries})
     task = daemon.wait(tid, 10)
     assert (task.state, task.retries, len(origin.requests)) == ("invalid", retries, retries + 1)
-    assert daemon.outcomes()["retried"] == retries
+    assert daemon.report.outcomes()["retried"] == retries
     assert task.error == "the server answered 503 Service Unavailable" and task.reason == "http"
 
 
@@ -226,18 +226,18 @@ def test_a_repeat_counts_when_it_begins(start, origin):
     put(origin, "/a", script=[DOWN, Gate(after=1)])
     tid = daemon.add(origin.url("/a"))
     until(lambda: daemon.get(tid).is_held_back)
-    assert daemon.get(tid).retries == daemon.outcomes()["retried"] == 0
+    assert daemon.get(tid).retries == daemon.report.outcomes()["retried"] == 0
     assert "503 Service Unavailable; the next try is in " in daemon.get(tid).error
     daemon.change(tid, posted={"user_agent": "me"})
     until(lambda: len(origin.requests) == 2)
-    assert daemon.get(tid).retries == daemon.outcomes()["retried"] == 1 and daemon.get(tid).error is None
+    assert daemon.get(tid).retries == daemon.report.outcomes()["retried"] == 1 and daemon.get(tid).error is None
 
 
 def test_progress_starts_the_count_again(start, origin):
     daemon = start(retries=1)
     put(origin, "/a", script=[drop(after=100000), drop(after=50000), drop(after=50000), drop(after=20000)])
     tid = daemon.add(origin.url("/a"), {"connections": 1})
-    assert daemon.wait(tid, 10).state == "finished" and daemon.outcomes()["retried"] >= 3
+    assert daemon.wait(tid, 10).state == "finished" and daemon.report.outcomes()["retried"] >= 3
 
 
 def test_failures_outlive_the_daemon(settings, origin):

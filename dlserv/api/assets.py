@@ -5,9 +5,9 @@ lets the page load these parts only and talk to this server only, whatever a tas
 """
 
 import os
-import re
 
 from ..contract import sha1
+from .coding import pack, takes_gzip
 from .replies import Reply
 
 MODULES = ("app", "adding", "daemon", "details", "dialogs", "dom", "list", "tasks")
@@ -21,15 +21,13 @@ POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
     "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",
     "form-action 'self'", "frame-ancestors 'none'"))
-_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.0*[1-9][0-9]*)\s*)?(?:,|$)",
-                   re.IGNORECASE)
 
 
 class Assets:
     """The parts that a server has read so far."""
 
     def __init__(self):
-        self._read = {}     # name: (entity tag, bytes, the same compressed)
+        self._read = {}     # name: (entity tag, bytes, the same packed or None)
 
     def _load(self, name):
         if name not in self._read:
@@ -41,7 +39,7 @@ class Assets:
         name = request.path.lstrip("/") or "index.html"
         self._load(name)
         tag, plain, packed = self._read[name]
-        zipped = _GZIP.search(request.headers.get("accept-encoding", "")) is not None
+        zipped = packed is not None and takes_gzip(request.headers.get("accept-encoding"))
         tag = '"%s%s"' % (tag, "-gz" if zipped else "")
         headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
                    ("Content-Security-Policy", POLICY)]
@@ -54,7 +52,6 @@ class Assets:
 
 
 def _read(name):
-    import gzip
     package = os.path.dirname(os.path.dirname(__file__))
     plain = __loader__.get_data(os.path.join(package, "web", name))
-    return sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)
+    return sha1(plain).hexdigest(), plain, pack(plain)

@@ -46,10 +46,10 @@ def _shown(url):
 
 
 def act_on_tasks(daemon, request):
-    """Call the daemon's method for the last segment of the path: pause_all, resume_all or restart_all."""
-    act = getattr(daemon, request.path.rpartition("/")[2] + "_all")
+    """Carry out the act that the last segment of the path names."""
+    act = request.path.rpartition("/")[2]
     tids, _ = bodies.read_batch(request.json())
-    return _act_on_each(tids, act)
+    return _act_on_each(tids, lambda portion: daemon.act_on_all(act, portion))
 
 
 def delete_tasks(daemon, request):

@@ -6,7 +6,7 @@ import time
 
 from ..errors import REASONS
 from ..fs import disk_usage
-from ..tasks.task import QUEUED
+from ..tasks.states import QUEUED
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,7 +34,7 @@ def _of_interface(counters, listeners):
 
 def _of_daemon(daemon):
     """Yield (name, type, meaning, {labels: value}) of each family."""
-    stats, (failed, retried) = daemon.stats(), daemon.reasons()
+    stats, (failed, retried) = daemon.stats(), daemon.report.reasons()
     free, size = disk_usage(daemon.config.general.download_dir)
     yield ("build_info", "gauge", "Version of dlserv and of Python.",
            {_labels(version=stats["version"], python="%d.%d.%d" % sys.version_info[:3]): 1})
@@ -44,7 +44,7 @@ def _of_daemon(daemon):
     yield "download_bytes_total", "counter", "Bytes received.", {"": stats["downloaded_bytes"]}
     yield "download_bytes_per_second", "gauge", "Bytes received per second.", {"": stats["speed"]}
     yield "connections", "gauge", "Connections that receive.", {"": stats["connections"]}
-    finished = daemon.outcomes()["finished"]
+    finished = daemon.report.outcomes()["finished"]
     yield "tasks_finished_total", "counter", "Tasks that became finished.", {"": finished}
     yield "tasks_failed_total", "counter", "Tasks that became invalid.", _by_reason(failed)
     yield "retries_total", "counter", "Attempts that failed and were repeated.", _by_reason(retried)

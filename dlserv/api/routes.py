@@ -6,16 +6,17 @@ besides `status`, or a whole Reply; it raises an errors.Error for everything els
 """
 
 import json
+import re
 from collections import namedtuple
 
 from ..acts import ACTS, MOVE, PLACES
+from ..contract import STATES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING
 from ..tasks import views
-from ..tasks.states import STATES
 from .assets import MEDIA_TYPES
-from .replies import Reply
+from .replies import Reply, list_reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -54,12 +55,12 @@ def add_task(daemon, request):
 
 
 def act_on_task(daemon, request, tid):
-    """Call the daemon's method that has the name of the act."""
+    """Carry out the act that the query names."""
     act = request.choice("act", ACTS + (MOVE,))
     if act == MOVE:
         daemon.move(tid, _place(request))
     else:
-        getattr(daemon, act)(tid)
+        daemon.act(act, tid)
     return {}
 
 
@@ -107,8 +108,7 @@ def list_tasks(daemon, request):
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
     view = views.row if rows else views.excerpt if short else views.status
-    return {"detail": [view(task) for task in tasks],
-            "state_counter": views.state_counter(daemon)}
+    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
 
 
 def count_tasks(daemon, request):
@@ -121,8 +121,8 @@ def get_config(daemon, request):
     """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
     reply = {"config": daemon.config.masked()}
     if request.boolean("origins", default=False):
-        reply["origins"] = daemon.origins()
-    fixed = [name for name in daemon.fixed_settings() if name in CONFINING]
+        reply["origins"] = daemon.configuration.origins()
+    fixed = [name for name in daemon.configuration.fixed_names() if name in CONFINING]
     return dict(reply, fixed=fixed) if fixed else reply
 
 
@@ -132,12 +132,12 @@ def change_config(daemon, request):
 
 
 def get_stats(daemon, request):
-    history = {"history": daemon.speed_history()} if request.boolean("history", default=False) else {}
+    history = {"history": daemon.report.speed_history()} if request.boolean("history", default=False) else {}
     return dict(daemon.stats(), **history)
 
 
 def list_folders(daemon, request):
-    folders, whole = daemon.folders()
+    folders, whole = daemon.report.folders()
     return {"detail": folders, "complete": whole}
 
 
@@ -152,7 +152,7 @@ def get_events(daemon, request):
 
 def get_health(daemon, request):
     """Tell a stranger that the daemon works, and nothing else."""
-    health = daemon.health()
+    health = daemon.report.health()
     return health if health and request.server.access.is_trusted(request.headers, request.address) else {}
 
 
@@ -168,7 +168,7 @@ def get_openapi(daemon, request):
     """Describe the interface of this server with its settings."""
     from . import openapi
     server = request.server
-    document = openapi.document(ROUTES, server.settings.prefix, daemon.fixed_settings(),
+    document = openapi.document(ROUTES, server.settings.prefix, daemon.configuration.fixed_names(),
                                 needs_token=server.access.token is not None)
     return Reply(200, [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")],
                  json.dumps(document, indent=1).encode() + b"\n")
@@ -265,29 +265,29 @@ ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of 
 XML_RPC = tuple(Route(method, "/rpc", _aria2("refuse_xml"), "refuseXml", None, "aria2's other interface",
                       public=True) for method in ("GET", "POST"))
 
-_TID = "<tid>"      # the only part of a path that varies
-
 
 def _by_path(routes):
-    """Return {path: {method: Route}}; whoever may GET may ask for the head."""
-    found = {}
+    """Return {path: {method: Route}}, with HEAD wherever there is GET."""
+    table = {}
     for route in routes:
-        methods = found.setdefault(route.path, {})
+        methods = table.setdefault(route.path, {})
         methods[route.method] = route
         if route.method == "GET":
             methods["HEAD"] = route
-    return found
+    return table
 
 
-_METHODS = _by_path(ROUTES + ASSETS + XML_RPC)
-_OF_TASKS = {path: methods for path, methods in _METHODS.items() if _TID in path}
+_TABLE = _by_path(ROUTES + ASSETS + XML_RPC)
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(path))), methods)
+             for path, methods in _TABLE.items() if "<" in path]
 
 
 def find(path):
     """Return ({method: Route}, path arguments) of a path, ({}, ()) if there is no such path."""
-    if path in _METHODS and path not in _OF_TASKS:
-        return _METHODS[path], ()
-    parts = path.split("/")
-    tid, parts[3:4] = "".join(parts[3:4]), [_TID]
-    methods = _OF_TASKS.get("/".join(parts), {}) if tid else {}
-    return methods, (tid,) if methods else ()
+    if path in _TABLE and "<" not in path:
+        return _TABLE[path], ()
+    for pattern, methods in _PATTERNS:
+        match = pattern.fullmatch(path)
+        if match is not None:
+            return methods, match.groups()
+    return {}, ()

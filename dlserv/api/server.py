@@ -37,7 +37,7 @@ from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .counters import Counters
 from .handler import Handler, encode_head
-from .http1 import Dates
+from .http1 import Clock
 from .large import LargeRequests
 from .peer import shut_down
 from .replies import error_reply
@@ -52,20 +52,19 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `counters`, `dates`
-    and `large_requests`.
+    `access`, `feed`, `assets`, `aria2`, `counters`, `large_requests` and `clock`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
 
     def __init__(self, daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
-        self.assets, self.counters, self.dates = Assets(), Counters(), Dates()
+        self.assets, self.counters = Assets(), Counters()
         self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self.large_requests = LargeRequests()
+        self.large_requests, self.clock = LargeRequests(), Clock()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)

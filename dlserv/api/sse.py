@@ -117,7 +117,7 @@ class EventFeed:
             return
         self._epoch, self._snapshot = os.urandom(6).hex(), None
         self._ring.clear()
-        self._changes = self._daemon.watch()
+        self._changes = self._daemon.events.watch()
         self._sent = {task.tid: views.row(task) for task in self._daemon.list()}
         try:
             thread = Thread(self._run, "dlserv-feed")
@@ -143,7 +143,7 @@ class EventFeed:
         with self._changes:
             last_stats, stats_due = 0.0, False
             while self._wanted():
-                busy = self._daemon.running()
+                busy = self._daemon.report.running()
                 tids = self._changes.take(0 if busy else STATS_EVERY if stats_due else KEEP_ALIVE)
                 stats_due = stats_due or bool(tids or busy)
                 events = self._changed_rows(tids | set(busy))

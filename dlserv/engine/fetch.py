@@ -24,7 +24,8 @@ from .segments import LEAST
 class Fetch:
     """Fetches the missing bytes of one Unfinished.
 
-    `most` is the limit of connections; it may be changed at any time.
+    `most` is the limit of connections, given by Download (`_fetch_more`, `adjust`); `_wanted` and
+    Growth.look both obey it. It may be changed at any time.
     """
 
     MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
@@ -202,7 +203,7 @@ class Fetch:
         self._close(connection)
         error, source = connection.error, connection.source
         if isinstance(error, Stopped):      # it was stalled, and another took over
-            self._sources.failed(source)
+            self._sources.stalled(source)
         elif isinstance(error, (Leave, HostFull)):
             if not isinstance(error, Surplus):
                 self._shrink(self.MAKE_ROOM)
@@ -235,9 +236,12 @@ class Fetch:
         self._growth.shrink(time.monotonic(), len(self._alive), seconds)
 
     def _refill(self, now):
-        """Begin connections up to the wanted number while there is work for them."""
+        """Begin connections up to the wanted number while there is work for them.
+
+        An ended connection counts as open until `_bury` has handled its error.
+        """
         self._grow(now)
-        while (len(self._alive) < self._wanted and self._segments.has_work(seconds_left)
+        while (len(self._open) < self._wanted and self._segments.has_work(seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:
@@ -246,8 +250,8 @@ class Fetch:
 
     def _grow(self, now):
         """Measure the speed and adjust the wanted number, unless a limit decides or a connection is new."""
-        paces = [each.pace for each in self._alive]
-        if not paces or self._is_limited or any(not pace.count or pace.held for pace in paces):
+        paces = [each.pace for each in self._open]
+        if not self._alive or self._is_limited or any(not pace.count or pace.held for pace in paces):
             return
         if self._introduction.is_possible:
             count = self._segments.count

@@ -9,6 +9,7 @@ import os
 import threading
 
 from ..errors import Unavailable
+from . import rename
 from .disk_errors import LOSSES, local_error
 from .progress import Identity
 
@@ -164,8 +165,8 @@ class PartFile:
         if found is not None and self.folder.is_another(found, *self.node):
             raise Unavailable(self.name + " is another file now")
         if replace:
-            return self.folder.replace(self.name, name)
-        return self.folder.rename(self.name, name, spare_empty)
+            return rename.replace(self.folder, self.name, name)
+        return rename.rename(self.folder, self.name, name, spare_empty)
 
     def take_name(self, name):
         """Copy an unnamed file to a named part file, because the system cannot name it (Android)."""

@@ -12,6 +12,7 @@ from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
 from .partfile import PartFile
 from .progress import Identity
+from .rename import drop
 
 MANY = 8        # names in use after which the whole folder is listed
 
@@ -134,5 +135,5 @@ def recover(folder, part, target, identity):
     if rest is not None:
         if not os.path.samestat(rest, found):
             return None, None
-        remark = folder.drop(part, target)      # the crash was between link and unlink
+        remark = drop(folder, part, target)      # the crash was between link and unlink
     return Identity.of(found), remark or folder.sync_names(target)

@@ -1,6 +1,6 @@
 """The settings of what the daemon does by itself: hooks, webhooks, watched folders, schedule, rules.
 
-They come from the configuration file alone: whoever may use the API could else run commands.
+They come from the configuration file alone: otherwise whoever may use the API could run commands.
 """
 
 import os
@@ -11,7 +11,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..masking import MASK, hide, is_secret, is_sensitive, shown
 from ..units import parse_clock, parse_days
-from .schema import Choice, Field, Integer, Items, Number, Optional, Refusal, Rows, Size, Table, Text
+from .schema import Field, Rows, Table
+from .values import Choice, Integer, Items, Number, Optional, Refusal, Size, Text
 
 
 def _command(value):

@@ -15,8 +15,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
 from ..masking import hide, shown
-from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
-                     key_name)
+from .schema import Field, Table, key_name
+from .values import Boolean, Choice, Integer, Items, Number, Optional, Refusal, Size, Text
 
 
 def _shown_url(url):

@@ -5,6 +5,7 @@ import threading
 import time
 
 from .. import urls
+from .claimed_names import check_part, check_previous
 
 WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion gives attempts to end
 
@@ -128,9 +129,9 @@ class Attempt:
             if not registry.is_current(self):
                 return None
             if publishing:
-                registry.check_previous(self.task, progress.target)
+                check_previous(registry.tasks.values(), self.task, progress.target)
             elif progress is not None:
-                registry.check_part(self.task, progress.part)
+                check_part(registry.tasks.values(), self.task, progress.part)
             self.plans += 1
             self.task.plan(progress, self.session)
             return registry.store.write(self.task.changes(), durable)

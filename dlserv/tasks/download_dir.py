@@ -8,7 +8,7 @@ import collections
 import logging
 import os
 
-from ..errors import LocalError, Unavailable, Unwritable
+from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
@@ -85,6 +85,26 @@ class DownloadDir:
                 found += inside
                 waiting.extend(each + "/" for each in inside)
         return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
+
+    def open_file(self, task):
+        """Return a binary file object of a finished task's file, if it is still that file.
+
+        Raise NotFound, Conflict, or Unavailable while the disk is not there.
+        """
+        from ..engine.folder import Folder
+        file = task.file
+        if file is None:
+            raise Conflict(f"the task is {task.state}; it has no file yet")
+        self.check()
+        try:
+            with Folder(self.path, task.options.dir, make=False) as folder:
+                opened = os.fdopen(folder.open(file.name), "rb")
+        except LocalError as error:
+            raise NotFound(f"the file is not there any more: {error}") from error
+        if not file.identity.matches(os.fstat(opened.fileno())):
+            opened.close()
+            raise Conflict(f"{task.filename} was changed since it was downloaded")
+        return opened
 
     def _entries(self, below, most):
         from ..engine.folder import Folder

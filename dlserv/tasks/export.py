@@ -14,8 +14,8 @@ from ..version import __version__
 from ..settings import inputfile
 from . import record_check
 from ..fs import replace_file
-from ..errors import InvalidValue, NotFound, StoreBroken, Unwritable
-from ..state.store import Store
+from ..errors import InvalidValue, NotFound, Unwritable
+from .database import open_store
 from .task import Task
 
 SCHEMA = 1
@@ -31,7 +31,7 @@ def export_tasks(path, general, settings):
         raise InvalidValue("--export", "%s is the database itself" % path)
     if not os.path.exists(general.db_path):
         raise NotFound("there is no database %s" % general.db_path)
-    with _open_store(general) as store:
+    with contextlib.closing(open_store(general)) as store:
         tasks = sorted(_load(store, settings), key=lambda task: task.order)
     found = [task.to_record() for task in tasks if not task.deleting]
     text = json.dumps({"schema": SCHEMA, "dlserv": __version__, "tasks": found}, indent=1) + "\n"
@@ -50,7 +50,7 @@ def import_tasks(path, general, settings, complain):
     """
     data, name = _read(path)
     wanted = _from_json(data, name, settings) if data.lstrip()[:1] == b"{" else _from_list(data, name, settings)
-    with _open_store(general) as store:
+    with contextlib.closing(open_store(general)) as store:
         there = {task.tid: task for task in _load(store, settings)}
         new, present, left_out = _choose(wanted, there, general.max_tasks - len(there), complain)
         _queue_behind(there.values(), new.values())
@@ -116,18 +116,6 @@ def _queue_behind(there, new):
 
 
 # -- files ----------------------------------------------------------------------------
-
-@contextlib.contextmanager
-def _open_store(general):
-    try:
-        store = Store(general.db_path, general.db_backend)
-    except StoreBroken as error:
-        raise StoreBroken("general.db_path: %s" % error) from error
-    try:
-        yield store
-    finally:
-        store.close()
-
 
 def _load(store, settings):
     return store.load(lambda tid, record: Task.from_record(record, settings))

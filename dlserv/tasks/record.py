@@ -12,7 +12,7 @@ from operator import attrgetter
 from ..engine.progress import Finished, Identity, Progress
 from ..masking import shown
 from ..net.resource import Resource
-from ..settings.schema import check_text
+from ..settings.values import check_text
 
 
 class Part:

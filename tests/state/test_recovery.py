@@ -222,14 +222,14 @@ def test_health_tells_of_a_repair_and_no_path(settings, backend):
     settings["general"]["db_backend"] = backend
     path = settings["general"]["db_path"]
     with Daemon(settings) as daemon:
-        assert daemon.health() == {}
+        assert daemon.report.health() == {}
         tid = daemon.add("http://localhost:1/x", {"paused": True})
     with open(path, "r+b") as file:
         file.write(bytes(100))
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server, Api(server.url) as api:
         assert daemon.get(tid).state == "paused"
         reply = json.loads(api.get("/health").body)
-        assert reply == {"status": "success", "repaired": daemon.health()["repaired"]}
+        assert reply == {"status": "success", "repaired": daemon.report.health()["repaired"]}
         assert "was damaged" in reply["repaired"] and "/" not in reply["repaired"]
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from dlserv import Daemon
-from dlserv.tasks.task import tid_of
+from dlserv.contract import tid_of
 from harness import ROOT, noise, until
 from servers.origin import Gate
 
@@ -52,7 +52,7 @@ def filled(settings, backend, origin):
         until(lambda: daemon.get(half).downloaded >= 100000)
         daemon.pause(half)
         daemon.add(origin.url("/later.iso"), {"paused": True, "priority": 3, "filename": "ä.iso"})
-        until(lambda: not daemon.running())
+        until(lambda: not daemon.report.running())
         found = records(daemon)
     return found, settings
 

@@ -8,8 +8,9 @@ from dlserv.settings import config
 from dlserv.engine.progress import Finished, Identity
 from dlserv.net.resource import Resource
 from dlserv.errors import Conflict, InvalidValue
-from dlserv.tasks.states import STATES, TRANSITIONS, next_state
-from dlserv.tasks.task import Task, tid_of
+from dlserv.contract import STATES, tid_of
+from dlserv.tasks.states import TRANSITIONS, next_state
+from dlserv.tasks.task import Task
 
 SETTINGS = config.Config.parse({}).download
 RESOURCE = Resource("http://host/a.tar.gz", 3, None, None, False, None, "", None, "", None, None)

@@ -49,7 +49,7 @@ def daemon(site):
     settings, daemon, _ = site
     yield daemon
     daemon.delete_all([task.tid for task in daemon.list()], del_file=True)
-    daemon.reload(settings)
+    daemon.configuration.reload(settings)
     shutil.rmtree(daemon.config.general.download_dir)
     os.mkdir(daemon.config.general.download_dir)
 

@@ -1,0 +1,138 @@
+"""The operations on tasks that users ask for, each for many tasks at once.
+
+An operation changes tasks with the registry's lock held, informs the runner, and returns
+when the changes are on disk. One that a task refuses is returned beside the task's tid;
+the others are carried out all the same.
+"""
+
+from ..acts import ACTS
+from ..errors import InvalidValue, RequestError, StoreBroken
+from ..masking import shown
+from ..settings import options
+from . import queue
+from .attempt import wait_for_all
+from .states import QUEUED
+from .task import Task, check_url
+
+
+class Operations:
+    """The operations on the tasks of one daemon.
+
+    settings      the settings.current.Settings
+    registry      the TaskRegistry
+    runner        the Runner
+    deletions     the Deletions, which delete the files of removed tasks
+    verification  the Verification
+    """
+
+    def __init__(self, settings, registry, runner, deletions, verification):
+        self._settings, self._registry, self._runner = settings, registry, runner
+        self._deletions, self._verification = deletions, verification
+        self._acts = {"pause": self._pause, "resume": self._resume, "restart": self._restart,
+                      "verify": self._verify}
+
+    def add_all(self, wanted):
+        """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
+        tasks, failures = [], []
+        for url, posted, notes in wanted:
+            try:
+                tasks.append(self._make_task(url, posted or {}, notes))
+            except RequestError as error:
+                failures.append((url, error.bare()))
+        taken, refused = self._registry.add_all(tasks)
+        self._runner.enqueue_all(taken)
+        return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
+
+    def _make_task(self, url, posted, notes):
+        task = Task.new(url, posted, self._settings.config.download)
+        for note in notes:
+            self._registry.note(task, "warning", note)
+        return task
+
+    def act_on_all(self, act, tids):
+        """Carry out one of the ACTS on each; return [(tid, RequestError), …] of those that refused.
+
+        Raise InvalidValue for another act.
+        """
+        if act not in ACTS:
+            raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
+
+        def change(task):
+            self._acts[act](task)
+            return task.changes()
+
+        return self._registry.act_on_all(tids, change)
+
+    def _pause(self, task):
+        task.pause()
+        self._runner.take_back(task)
+
+    def _resume(self, task):
+        task.resume()
+        self._runner.enqueue(task)
+
+    def _restart(self, task):
+        task.restart()
+        self._runner.enqueue(task)
+
+    def _verify(self, task):
+        task.verify()
+        self._verification.enqueue(task)
+
+    def change(self, tid, url, posted):
+        """Change the task's URL, unless None, and options, of which a None resets one.
+
+        Raise InvalidValue, NotFound or Conflict.
+        """
+        if url is not None:
+            url = check_url(url)
+        if "paused" in posted:
+            raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
+        checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
+
+        def change(task):
+            differs = task.change(url, checked, self._settings.config.download)
+            self._runner.adjust(task, differs)
+            return task.changes()
+
+        raise_first(self._registry.act_on_all([tid], change))
+
+    def move(self, tid, to):
+        """Move a waiting task within the queue. Raise NotFound or Conflict."""
+        def reorder(task):
+            changes = {}
+            for each in queue.reorder(self._registry.tasks.values(), task, to):
+                changes.update(each.changes())
+                if each.state == QUEUED:
+                    self._runner.enqueue(each, each.delay)
+            return changes
+
+        raise_first(self._registry.act_on_all([tid], reorder))
+
+    def delete_all(self, tids, del_file=False):
+        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
+
+        Raise StoreBroken; then all of them are still there.
+        """
+        attempts = {}       # task -> its attempt or None
+
+        def delete(task):
+            attempts[task] = task.attempt
+            self._runner.forget(task, keep=not del_file)
+            return self._deletions.begin(task, del_file)
+
+        try:
+            failures = self._registry.act_on_all(tids, delete)
+        except StoreBroken:
+            with self._registry.lock:
+                self._deletions.undo(attempts)
+                self._runner.reconcile(attempts)
+            raise
+        wait_for_all(filter(None, attempts.values()))
+        return self._deletions.finish(attempts, del_file), failures
+
+
+def raise_first(failures):
+    """Raise the first error of [(tid or URL, RequestError), …], if there is one."""
+    for _, error in failures:
+        raise error

@@ -1,0 +1,66 @@
+"""The report on a daemon as a whole: its speed, its health, and how its attempts have ended."""
+
+from ..errors import StoreBroken, Unavailable
+from ..settings import options
+
+
+class Report:
+    """Figures of one daemon, computed when they are asked for.
+
+    `registry` is its TaskRegistry, `runner` its Runner and `download_dir` its DownloadDir.
+    """
+
+    def __init__(self, registry, runner, download_dir):
+        self._registry, self._runner, self._download_dir = registry, runner, download_dir
+
+    def totals(self):
+        """Return the speed in bytes/s, the bytes since the start, the connections, and the free bytes."""
+        received, speed, connections = self._runner.totals()
+        return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
+                "free_bytes": self._download_dir.free_bytes}
+
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        return self._runner.speed_history()
+
+    def running(self):
+        """Return the tids of the tasks that download."""
+        return [attempt.tid for attempt in self._runner.attempts()]
+
+    def outcomes(self):
+        """Return {"finished", "failed", "retried": how many attempts ended so since the start}."""
+        with self._registry.lock:
+            return dict(self._runner.outcomes.counts)
+
+    def reasons(self):
+        """Return ({reason: attempts that failed for good}, {reason: attempts that were repeated}).
+
+        A reason is one of errors.REASONS, or None.
+        """
+        with self._registry.lock:
+            return dict(self._runner.outcomes.failed), dict(self._runner.outcomes.retried)
+
+    def folders(self):
+        """Return (sorted folders that a task may go to, whether none is left out).
+
+        They are those that tasks name and those below the download directory. Raise
+        Unavailable while its disk is not there.
+        """
+        found, whole = self._download_dir.folders()
+        named = {task.options.dir for task in self._registry.list()} - {""}
+        return sorted(named.union(filter(options.is_folder, found))), whole
+
+    def health(self):
+        """Return {"repaired": a sentence} if the database was damaged at the start, else {}.
+
+        Raise StoreBroken or Unavailable if the daemon cannot work; their sentences name no
+        path, for anybody may read them.
+        """
+        store = self._registry.store
+        if store is None or not store.is_writable:
+            raise StoreBroken("the database cannot be written")
+        if not self._download_dir.is_there():
+            raise Unavailable("the download directory is not there; its disk may be missing")
+        if not self._runner.is_alive():
+            raise Unavailable("the scheduler has died; start the daemon again")
+        return {"repaired": store.repaired} if store.repaired else {}

@@ -1,0 +1,36 @@
+"""The operations on tasks, as a Daemon offers them: one table of acts, for one task and for many."""
+
+import pytest
+
+from dlserv.acts import ACTS
+from dlserv.errors import InvalidValue, NotFound, RequestError
+
+NOWHERE = "http://127.0.0.1:1/"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_every_act_is_a_method_for_one_task_and_for_many(daemon, act):
+    with pytest.raises(NotFound):
+        getattr(daemon, act)("0" * 40)
+    [(tid, error)] = getattr(daemon, act + "_all")(["0" * 40, "0" * 40])
+    assert tid == "0" * 40 and isinstance(error, NotFound)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_acts_by_name_reach_those_that_permit_them(daemon, act):
+    tid = daemon.add(NOWHERE, {"paused": True})
+    refused = daemon.act_on_all(act, ["0" * 40, tid])
+    assert [each for each, _ in refused][:1] == ["0" * 40]
+    assert {each for each, _ in refused} <= {tid, "0" * 40}
+    assert all(isinstance(error, RequestError) for _, error in refused)
+    assert (tid in dict(refused)) == (act != "resume"), "a paused task can be resumed, and nothing else"
+
+
+@pytest.mark.parametrize("act", ["", "Pause", "delete", "move", "pause_all", "__init__", None, ["pause"]])
+def test_no_other_name_is_an_act(daemon, act):
+    tid = daemon.add(NOWHERE, {"paused": True})
+    with pytest.raises(InvalidValue, match="^act: "):
+        daemon.act(act, tid)
+    with pytest.raises(InvalidValue, match="^act: "):
+        daemon.act_on_all(act, [])
+    assert daemon.get(tid).state == "paused"
