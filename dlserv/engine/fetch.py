@@ -72,7 +72,7 @@ class Fetch:
     @property
     def _is_limited(self):
         """True if a rate limit makes a connection wait, so that more of them bring nothing."""
-        return any(each.pace.limited for each in self._alive)
+        return self._limits.bucket.limited and any(each.pace.limited for each in self._alive)
 
     def _may_grow(self):
         resource = self._file.resource
