@@ -79,4 +79,4 @@ def test_what_waits_for_its_first_use_is_not_loaded_at_rest(tmp_path):
     loaded = set(subprocess.check_output([sys.executable, "-c", code]).decode().split())
     assert {"dlserv.daemon", "dlserv.api.handler"} <= loaded
     assert not {"dlserv.engine.download", "dlserv.net.http", "dlserv.api.aria2.methods", "dlserv.api.openapi",
-                "dlserv.automation.hooks", "dlserv.automation.webhooks", "dlserv.state.journal"} & loaded
+                "dlserv.automation.hooks", "dlserv.automation.webhooks", "dlserv.state.salvage"} & loaded

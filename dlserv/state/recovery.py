@@ -12,6 +12,7 @@ import time
 from ..errors import MissingModule, StoreBroken
 from ..fs import sync_folder
 from . import sqlite
+from .journal import JournalMapping
 from .mapping import JOURNAL_MAGIC, DamagedFile
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -46,10 +47,7 @@ def open_mapping(path, backend, snapshot):
 
 
 def _mapping_of(backend):
-    if backend == "sqlite":
-        return sqlite.SqliteMapping
-    from .journal import JournalMapping
-    return JournalMapping
+    return {"sqlite": sqlite.SqliteMapping, "file": JournalMapping}[backend]
 
 
 def day_of(seconds):

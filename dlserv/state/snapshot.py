@@ -8,6 +8,7 @@ import logging
 import os
 import time
 
+from .journal import JournalMapping, write_journal
 
 DAY = 86400.0
 MARK = b"fact/snapshot"     # the record that is equal in a snapshot and in its database
@@ -39,7 +40,6 @@ class Snapshot:
 
     def make(self, items):
         """Replace the snapshot by these (key, value); log a failure. Return whether it succeeded."""
-        from .journal import write_journal
         now = self._clock()
         try:
             write_journal(self.path, items)
@@ -65,7 +65,6 @@ class Snapshot:
 
     def read(self):
         """Return {key: value} of the intact records; {} if there is no snapshot."""
-        from .journal import JournalMapping
         found = {}
         try:
             with open(self.path, "rb") as file:
