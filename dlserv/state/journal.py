@@ -11,7 +11,7 @@ import struct
 import zlib
 
 from ..fs import sync_folder
-from .mapping import JOURNAL_MAGIC, DamagedFile, Mapping, create_private, is_at, open_private
+from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
 
 
 class JournalMapping(Mapping):
@@ -24,7 +24,7 @@ class JournalMapping(Mapping):
 
     kind = "file"
 
-    MAGIC = JOURNAL_MAGIC
+    MAGIC = b"dlserv journal\n\0"
     MARK = b"\xd1FRM"
     FRAME = struct.Struct(">4sII")
     ENTRY = struct.Struct(">II")

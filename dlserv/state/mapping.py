@@ -10,9 +10,6 @@ from collections.abc import MutableMapping
 from ..fs import sync_folder
 
 
-JOURNAL_MAGIC = b"dlserv journal\n\0"      # the first bytes of a journal.JournalMapping
-
-
 class DamagedFile(OSError):
     """The bytes of a database are wrong, not merely unreadable now."""
 

@@ -13,7 +13,7 @@ from ..errors import MissingModule, StoreBroken
 from ..fs import sync_folder
 from . import sqlite
 from .journal import JournalMapping
-from .mapping import JOURNAL_MAGIC, DamagedFile
+from .mapping import DamagedFile
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _OF_A_TASK = b"\x8c\x0bcreate_time"      # a key of every task's record, as pickle writes it
@@ -40,14 +40,11 @@ def open_mapping(path, backend, snapshot):
                           "as general.db_backend says")
     if backend == "sqlite" and sqlite.sqlite3 is None:
         raise MissingModule(f"the database {path}", "python3-sqlite3")
+    kind = {"sqlite": sqlite.SqliteMapping, "file": JournalMapping}[backend]
     try:
-        return _open_or_repair(_mapping_of(backend), path, snapshot, damage)
+        return _open_or_repair(kind, path, snapshot, damage)
     except sqlite.ERRORS as error:
         raise StoreBroken(f"the database {path} cannot be opened: {error}") from error
-
-
-def _mapping_of(backend):
-    return {"sqlite": sqlite.SqliteMapping, "file": JournalMapping}[backend]
 
 
 def day_of(seconds):
@@ -105,11 +102,11 @@ def _format_of(path, expected):
         if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
             raise StoreBroken(f"{path} is not a dlserv database")
         return "sqlite", None
-    if head == JOURNAL_MAGIC:
+    if head == JournalMapping.MAGIC:
         return "file", None
     if expected:
         return None, DamagedFile("it does not begin like a database")
-    if not JOURNAL_MAGIC.startswith(head):
+    if not JournalMapping.MAGIC.startswith(head):
         raise StoreBroken(f"{path} is not a dlserv database")
     return ("file" if head else None), None
 
