@@ -1,6 +1,6 @@
 """Keep the C library from holding memory that is free. (How much the machine has, net/low_water.py reads.)
 
-glibc gives each of many threads an arena of its own, and what is free in one serves no other.
+glibc makes arenas for many threads, and memory that is free in one is of no use to the others.
 """
 
 import gc

@@ -122,7 +122,7 @@ class _Deadline:
         join(self._thread)
 
     def begin(self):
-        """The end begins now."""
+        """Begin to count the time of the end."""
         self._begun.set()
 
     def _wait(self):
@@ -222,7 +222,7 @@ def _reload_settings(options, daemon):
 
 
 class _Output:
-    """Where the log goes: standard error, or a file that may be moved away before a SIGHUP."""
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
 
     def __init__(self, general):
         self._handler = None

@@ -1,4 +1,4 @@
-"""Which requests are let in: by token, by the name they call, and by the site they come from.
+"""Access to the interface: by token, by the host name called, and by the site of the caller.
 
 Knows heads and addresses, no socket. Three checks, in this order:
 

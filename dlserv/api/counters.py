@@ -1,4 +1,4 @@
-"""What the interface counts of itself; metrics.py shows it."""
+"""Counters of the interface itself; metrics.py shows them."""
 
 import threading
 import time

@@ -148,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
 
     def _address(self):
-        """The client's address, None on a unix socket."""
+        """Return the client's address, None on a unix socket."""
         return self.client_address[0] if self.client_address else None
 
     def _below_prefix(self, path):

@@ -35,7 +35,7 @@ _PARAMETERS = {
     "offset": (_COUNT, "tasks to skip"), "limit": (_COUNT, "most tasks to reply with"),
 }
 
-# What an HTTP status other than 200 means here.
+# The meanings of HTTP statuses other than 200.
 _MEANINGS = {
     206: "the range", 207: "some were refused or failed; the others are done",
     304: "the client has it already",

@@ -1,7 +1,7 @@
 """The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
-besides `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
+without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
 404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
 """
 

@@ -6,7 +6,7 @@
 The journey of a POST /task, from the first byte to the reply:
 
   acceptor               takes the connection off the listening socket
-  Server                 gives it a thread, if connection_limit admits it or evicts another
+  Server                 starts its thread, if connection_limit admits it or evicts another
   handler.Handler        reads the head (http1), lets access judge it, reads the body
   routes.find            picks the row; requests and bodies take query and body apart
   daemon.Daemon.add_all  makes a Task, which checks URL and options
@@ -42,6 +42,13 @@ from .large import LargeRequests
 from .peer import shut_down
 from .replies import error_reply
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+    from ..daemon import Daemon
+    from .aria2.door import Door
+    from .sse import EventFeed
+
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +64,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     timeout = 0                             # handle_request is called when there is a connection
 
-    def __init__(self, daemon, host: str | None = None, port: int | None = None) -> None:
+    def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
         self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
@@ -82,18 +89,18 @@ class Server(http.server.ThreadingHTTPServer):
         return listener.is_local(self.socket)
 
     @property
-    def feed(self):
+    def feed(self) -> EventFeed:
         """The sse.EventFeed, made for its first reader."""
         from .sse import EventFeed
         return self._make("feed", lambda: EventFeed(self.daemon))
 
     @property
-    def listeners(self):
+    def listeners(self) -> int:
         """The number of readers of the events."""
         return self._made["feed"].readers if "feed" in self._made else 0
 
     @property
-    def aria2(self):
+    def aria2(self) -> Door:
         """The aria2.door.Door, made for its first caller."""
         from .aria2.door import Door
         return self._make("aria2", lambda: Door(self.daemon, self.access))
@@ -155,7 +162,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     # -- hooks of socketserver -------------------------------------------------------
 
-    def get_request(self):
+    def get_request(self) -> tuple[socket.socket, Any]:
         try:
             request, address = self.socket.accept()
         except OSError as error:
@@ -167,7 +174,7 @@ class Server(http.server.ThreadingHTTPServer):
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: Any, client_address: Any) -> None:
         if not self._admit(request, client_address[0] if client_address else None):
             self._turn_away(request, "there are too many connections; try again later")
             return
@@ -206,10 +213,10 @@ class Server(http.server.ThreadingHTTPServer):
             pass    # the client does not get to know why
         request.close()
 
-    def shutdown_request(self, request):
+    def shutdown_request(self, request: Any) -> None:
         self.connections.release(request)
         shut_down(request, socket.SHUT_WR)
         self.close_request(request)
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Any) -> None:
         self._acceptor.refused(sys.exc_info()[1], "a connection failed")

@@ -90,7 +90,7 @@ class Wire(io.RawIOBase):
 
 
 def set_timeout(sock, seconds):
-    """Like settimeout, but skip the system call if the timeout is about right already."""
+    """Set the timeout, but skip the system call if the timeout is about right already."""
     current = sock.gettimeout()
     if current is None or not seconds <= current <= seconds + 0.5:
         sock.settimeout(seconds)

@@ -14,6 +14,7 @@ from .parser import ANYWHERE, HELP, VERSION
 from .serving import CONNECTION
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"
+_REPEATED = ("--header", "--mirror", "--option", "--accept", "--reject")
 WORDS = "all failed " + " ".join(STATES)
 
 
@@ -166,7 +167,7 @@ def _zsh_specs(argument):
     help_text = "".join("\\" + char if char in "[]:" else char for char in argument.options["help"])
     if argument.is_positional:
         return [_quoted(("*" if argument.options.get("nargs") in ("*", "+") else "") + value)]
-    again = "*" if "--" + argument.flags[0].strip("-") in ("--header", "--mirror", "--option") else ""
+    again = "*" if "--" + argument.flags[0].strip("-") in _REPEATED else ""
     return [_quoted("%s%s[%s]%s" % (again, flag, help_text, value if argument.takes_value else ""))
             for flag in argument.flags]
 

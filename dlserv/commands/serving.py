@@ -28,8 +28,8 @@ EXPORTING = (
              help="add the tasks of an export or of a list of URLs and exit"),
 )
 URL = Argument("--url", metavar="URL", action=Remember,
-               help="the daemon to talk to: http://H:P, https://... or unix:/path ($DLSERV_URL; by "
-                    "default the one that runs here)")
+               help="the daemon to talk to: http://H:P, https://... or unix:/path, or several of these with "
+                    "blanks between them ($DLSERV_URL; by default the one that runs here)")
 CONNECTION = (URL, Argument(
     "--token-file", metavar="FILE", action=Remember, values="files",
     help="a file that holds the daemon's token (or set $DLSERV_TOKEN)"))

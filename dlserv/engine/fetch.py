@@ -206,7 +206,7 @@ class Fetch:
             self._sources.stalled(source)
         elif isinstance(error, (Leave, HostFull)):
             if not isinstance(error, Surplus):
-                self._shrink(self.MAKE_ROOM)
+                self._growth.shrink(time.monotonic(), len(self._alive), self.MAKE_ROOM)
         elif isinstance(error, continuity.Torn):
             self._sources.separate()
             raise error
@@ -227,13 +227,9 @@ class Fetch:
         if not is_news and (isinstance(error, Temporary) or not self._sources.alone):
             self._sources.refused(source, error)
         self._losses += 1
-        self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
+        self._growth.shrink(time.monotonic(), len(self._alive), min(60.0, self.REST * 2.0 ** self._losses))
         if not (self._alive or is_news or self._sources.fresh):
             raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
-
-    def _shrink(self, seconds):
-        """Use one connection less, for `seconds`."""
-        self._growth.shrink(time.monotonic(), len(self._alive), seconds)
 
     def _refill(self, now):
         """Begin connections up to the wanted number while there is work for them.

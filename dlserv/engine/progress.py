@@ -1,4 +1,4 @@
-"""What is known of a file between attempts, as plain data: its identity, its progress, its end.
+"""The record of a file between attempts, as plain data: its identity, its progress, its end.
 
 The store and the tasks need these without the rest of the engine, which is loaded for the
 first download.

@@ -1,4 +1,4 @@
-"""What all connections of one daemon share."""
+"""The objects that all connections of one daemon share, under one name."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""What an OSError of a socket means: wait and try again, or one of our exceptions."""
+"""The meaning of a socket's OSError: wait and try again, or one of our exceptions."""
 
 import errno
 import selectors

@@ -123,7 +123,7 @@ LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
 # Files of this machine: a change counts after SIGHUP, but is not made over the API.
 PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
 
-# What confines those who use the API: they cannot change it if deny_private was set for them.
+# Settings that confine users of the API, who cannot change them if deny_private was set.
 CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
 SECTIONS = dict(TABLES, **AUTOMATION)

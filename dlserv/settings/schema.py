@@ -37,17 +37,17 @@ class Table:
         self.fields = {field.name: field for field in fields}
 
     def parse(self, mapping, text=False):
-        """Return the checked values of a mapping's keys. Raises InvalidValue."""
+        """Return the checked values of a mapping's keys. Raise InvalidValue."""
         if not isinstance(mapping, dict):
             raise InvalidValue(self.where, f"{shown(mapping)} is not an object")
         return {key: self._parse_one(key, value, text) for key, value in mapping.items()}
 
     def merge(self, values, given):
-        """The values with those given, checked. Raises InvalidValue."""
+        """Return the values with those given, checked. Raise InvalidValue."""
         return dict(values, **self.parse(given))
 
     def of(self, values):
-        """The values of the section as a dict, from a namedtuple."""
+        """Return the values of the section as a dict, from a namedtuple."""
         return {name: getattr(values, name) for name in self.fields}
 
     def _parse_one(self, key, value, text):
@@ -95,11 +95,11 @@ class Rows:
         self.fields = {field.name: field for field in fields}
 
     def defaults(self):
-        """No object at all."""
+        """Return the default, an empty list."""
         return []
 
     def merge(self, values, given):
-        """The objects given, checked and complete. Raises InvalidValue."""
+        """Return the objects given, checked and complete. Raise InvalidValue."""
         if not isinstance(given, list) or len(given) > self._most:
             raise InvalidValue(self.where, "it is not a list of at most %d objects" % self._most)
         return [self._parse_one(Table("%s[%d]" % (self.where, index), *self.fields.values()), each)
@@ -113,11 +113,11 @@ class Rows:
         return dict(table.defaults(), **parsed)
 
     def of(self, values):
-        """The objects as they are."""
+        """Return the objects as they are."""
         return values
 
     def masked(self, values):
-        """The objects as they may be shown to anyone who asks."""
+        """Return the objects as they may be shown, secrets masked."""
         return [Table(self.where, *self.fields.values()).masked(each) for each in values]
 
     def json_schema(self):

@@ -1,4 +1,4 @@
-"""What the storage thread is asked to write: tickets, and the queue that they wait in."""
+"""Requests to the storage thread: tickets, and the queue that they wait in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Ticket:
         if self._error is not None:
             raise StoreBroken(f"the database cannot be written: {self._error}")
 
-    def settle(self, error):
+    def settle(self, error: object) -> None:
+        """End the wait for the write; `error` is why it failed, None if it did not."""
         self._error = error
         if self._settled.locked():      # it is settled again after a lack of memory
             self._settled.release()

@@ -55,8 +55,8 @@ class Deletions:
     def finish(self, attempts, del_file):
         """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}.
 
-        A task whose attempt has not ended is dealt with again when it does: the disk may be
-        about to give the file its name.
+        A task whose attempt has not ended is finished again when it ends: the attempt may be
+        about to rename its file.
         """
         from .removal import Removal
         removals, done = {task.tid: Removal([], [], []) for task in attempts}, []
@@ -96,7 +96,7 @@ class Deletions:
             return Claims(self._registry.tasks.values())
 
     def _done(self, tids):
-        """Let the URLs of these tasks be added again: their files are dealt with."""
+        """Allow the URLs of these tasks to be added again, now that their files are deleted."""
         with self._registry.lock:
             # Lazy is enough: after a crash the deletion is only finished again.
             self._registry.store.write(dict.fromkeys(tids), lazy=True)

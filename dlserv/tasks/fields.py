@@ -1,8 +1,10 @@
-"""The fields of a task, those that are stored and those that are not, and its record.
+"""The fields of a task, whether stored or not, and its record.
 
-The methods here set fields that no state depends on; task.py has the others. All are called
-with the registry's lock held.
+The methods here set fields that no state depends on; task.py has the others. All of them
+are called with the registry's lock held.
 """
+
+from __future__ import annotations
 
 import time
 
@@ -15,6 +17,13 @@ from ..units import clean
 from . import record
 from .states import QUEUED
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TypeVar
+    from ..engine.progress import Finished, Progress
+    T = TypeVar("T", bound="Fields")
+
 
 class Fields:
     """The fields of a `task.Task`. Times are epoch seconds, 0.0 for never.
@@ -23,7 +32,7 @@ class Fields:
     posted    the options as they were posted; `options` are those that count
     log       [{"time", "type", "msg"}, …], newest first
     progress  engine.download.Progress while unfinished, else None
-    flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
+    flushed   the ranges of it that survive a power cut or a lost disk
     session   the boot and the mounting of the disk in which `progress` was written
     file      engine.download.Finished in the end; `previous` is that of before a restart,
               until the new file is whole
@@ -53,7 +62,44 @@ class Fields:
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
-    def __init__(self, url, posted, settings, added=None):
+    tid: str
+    added: str
+    url: str
+    posted: dict[str, Any]
+    options: Any            # settings.options.Options, whose fields come from a table
+    log: list[dict[str, Any]]
+    flushed: list[tuple[int, int]]
+    state: str
+    order: int
+    position: int
+    create_time: float
+    start_time: float
+    pause_time: float
+    finish_time: float
+    end_time: float
+    elapsed: float
+    retries: int
+    failures: int
+    reached: int
+    life: int
+    problem: str | None
+    reason: str | None
+    session: str | None
+    deleting: bool
+    deliveries: tuple[dict[str, Any], ...]
+    progress: Progress | None
+    file: Finished | None
+    previous: Finished | None
+    shortage: int | None
+    gate: Any               # net.host_limits.Gate
+    waits_for: str | None
+    not_before: float
+    let_through: bool
+    verifying: bool
+    verified_time: float
+    _registry: Any          # the registry.TaskRegistry that it belongs to, or None
+
+    def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
         self.added = added or url
         self.tid, self.url, self.posted = tid_of(self.added), url, posted
         self.log, self.flushed, self._registry = [], [], None
@@ -61,47 +107,47 @@ class Fields:
             setattr(self, name, value)
         self.configure(settings)
 
-    def configure(self, settings):
-        """Work out the options from what was posted and config.download."""
+    def configure(self, settings: Any) -> None:
+        """Compute the options from the posted ones and config.download."""
         self.options = options.effective(self.posted, settings, self.url)
 
-    def note(self, level, text, most, longest=1000):
+    def note(self, level: str, text: str, most: int, longest: int = 1000) -> None:
         """Put a line on top of the log, which keeps `most` of them."""
         entry = {"time": int(time.time()), "type": level, "msg": clean(text[:longest], " ")}
         self.log = [entry] + self.log[:most - 1]
 
-    def trim_log(self, most):
+    def trim_log(self, most: int) -> None:
         """Keep the newest lines of the log."""
         self.log = self.log[:most]
 
-    def number(self, order, position):
-        """Take these places in the order of age and in the queue."""
+    def number(self, order: int, position: int) -> None:
+        """Set the places in the order of age and in the queue."""
         self.order, self.position = order, position
 
-    def mark_deleting(self, deleting):
-        """Keep in mind whether its files are being deleted, for a start after a crash."""
+    def mark_deleting(self, deleting: bool) -> None:
+        """Record whether its files are being deleted, for a start after a crash."""
         self.deleting = deleting
 
-    def wait_at(self, gate, delay):
+    def wait_at(self, gate: Any, delay: float) -> None:
         """Wait at the gate of a server, and for `delay` seconds at least."""
         self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
-    def deliver(self, deliveries):
-        """Take the webhooks that are still to be sent."""
+    def deliver(self, deliveries: Iterable[dict[str, Any]]) -> None:
+        """Set the webhooks that are still to be sent."""
         self.deliveries = tuple(deliveries)
 
     # -- to and from the database ----------------------------------------------------
 
-    def changes(self):
+    def changes(self) -> dict[str, dict[str, Any]]:
         """Return {tid: record}, for the store."""
         return {self.tid: self.to_record()}
 
-    def to_record(self):
-        """Return plain data that `from_record` makes the same task of."""
+    def to_record(self) -> dict[str, Any]:
+        """Return the task as plain data for `from_record`."""
         return SHAPE.pack(self)
 
     @classmethod
-    def from_record(cls, stored, settings):
+    def from_record(cls: type[T], stored: Mapping[str, Any], settings: Any) -> T:
         """Return the stored task. Raise KeyError, TypeError or ValueError if the record is none."""
         values = SHAPE.values(stored)
         _check_codec(values["url"])

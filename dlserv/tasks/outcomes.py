@@ -11,7 +11,7 @@ from ..net.host_limits import HostClosed, HostFull
 from ..units import format_seconds
 from .waits import Waits
 
-# What ends an attempt without being the task's fault or the remote's.
+# Errors that end an attempt but are neither the task's fault nor the remote's.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
@@ -61,9 +61,9 @@ class Outcomes:
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
     def stumble(self, task, error):
-        """Change a task whose attempt could not be made, or its end not be settled, for an error of ours.
+        """Change a task whose attempt could not be made or settled because of an error of ours.
 
-        Return the seconds for which it waits, as it does for a limit of the system.
+        Return the seconds for which it waits. A limit of the system is waited out, not failed.
         """
         exhausted = exhaustion_in(error)
         return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
@@ -91,7 +91,7 @@ class Outcomes:
         self.retried[reason] += 1
 
     def _wait_out(self, task, error):
-        """Queue the task until this machine is fit again; that counts as no try."""
+        """Queue the task until this machine's condition is over; that counts as no try."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
         task.requeue(f"{what}: {error}", reason_of(error))
         self._note_once(task, what)

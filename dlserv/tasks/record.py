@@ -135,8 +135,9 @@ class Optional(Part):
 class Shape(Part):
     """A dict whose names and parts are those of the table `parts`.
 
-    `make` is called with the unpacked values by name. `attributes` has the names of those
-    that the object calls otherwise; `since` has the values of those that older records lack.
+    `make` is called with the unpacked values by name. `attributes` maps a part's name to the
+    object's attribute if it has another name; `since` has the values of parts that older
+    records lack.
     """
 
     def __init__(self, make, parts, attributes=None, since=None):

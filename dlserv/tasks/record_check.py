@@ -1,4 +1,4 @@
-"""Tasks that do not come from our own database: their records are looked at value by value."""
+"""Check records of tasks that do not come from our own database, value by value."""
 
 from ..errors import MissingModule
 from .fields import SHAPE

@@ -1,7 +1,7 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Tasks enter, leave and are stored here. Methods say whether they want `lock` held; store
-tickets are waited for without it, so that many share one commit.
+Tasks enter, leave and are stored here. Methods are grouped by whether `lock` must be held;
+store tickets are waited for without it, so that many share one commit.
 """
 
 import logging
@@ -24,7 +24,7 @@ class TaskRegistry:
     """Tasks by tid, oldest first.
 
     settings  the settings.current.Settings
-    boot      the id of this boot of the machine, or None where nothing tells
+    boot      the id of this boot of the machine, as fs.boot_id returns it
     running   the Running, the runner's table of attempts: a task is running if it is there
     """
 
@@ -111,8 +111,8 @@ class TaskRegistry:
         """Call `act(task)` on each, lock held, and store the {tid: record} that it returns as one.
 
         Return when they are on disk, with [(tid, RequestError), …] of those that refused.
-        Raise StoreBroken; then they are what `act` made of them all the same, and the store
-        sees to it that the database follows.
+        Raise StoreBroken; the tasks stay changed all the same, and the store writes the changes
+        as soon as it can.
         """
         failures, changes = [], {}
         with self.lock:
@@ -137,7 +137,7 @@ class TaskRegistry:
         return failures
 
     def settle(self, task):
-        """Return when the task, if it is still here, is on disk, or cannot be: a crash then repeats nothing."""
+        """Wait until the task is on disk, if it is still here, so that a crash repeats nothing."""
         with self.lock:
             here = self._open and self.tasks.get(task.tid) is task
             ticket = self.store.write(task.changes()) if here else None
@@ -181,11 +181,11 @@ class TaskRegistry:
             self.on_idle()
 
     def announce(self, kind, task):
-        """Tell those who listen that the task was "added" or "changed", and its state; the lock may be held."""
+        """Publish that the task was "added" or "changed", with its state; the lock may be held."""
         self.events.publish(kind, task.tid, task.state)
 
     def is_current(self, attempt):
-        """Return whether the attempt's end decides: its task is still here and has no newer attempt."""
+        """Return whether the attempt's end counts: its task is still here and has no newer attempt."""
         return self.tasks.get(attempt.tid) is attempt.task and self.running.is_latest(attempt)
 
     def note(self, task, level, text, longest=1000):
@@ -193,7 +193,7 @@ class TaskRegistry:
         task.note(level, text, self._settings.general.log_size, longest)
 
     def configure(self):
-        """Let every task follow the settings."""
+        """Apply the settings to every task."""
         for task in self.tasks.values():
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
@@ -213,7 +213,7 @@ class TaskRegistry:
             self._rest(task.state)
 
     def sort(self):
-        """Bring the tasks into the order of age again."""
+        """Sort the tasks by age again."""
         self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
 
     # -- the whole -------------------------------------------------------------------
@@ -232,7 +232,7 @@ class TaskRegistry:
         return [task for task in tasks if task.deleting]
 
     def close(self):
-        """Store every task where it stands and close the store."""
+        """Requeue and store the running tasks, and close the store."""
         with self.lock:
             changes = {}
             for task in self.tasks.values():
@@ -262,7 +262,7 @@ class TaskRegistry:
         self.put(task)
 
     def _restore(self, task):
-        """Put a stored task where it was; one that ran at the end is queued."""
+        """Put a stored task where it was, and queue it if it was running."""
         task.wake_up(self.boot)
         self._order = max(self._order, task.order)
         self.put(task)

@@ -1,9 +1,11 @@
-"""A task: what was asked for, how far it is, and the methods that change it.
+"""A task, and the methods that change its state.
 
 A task changes through its own methods alone, within what `states.TRANSITIONS` allows. They
 are called with the registry's lock held and stamp the times; `changes` returns what is to be
 stored then. Everything else may be read without the lock.
 """
+
+from __future__ import annotations
 
 import time
 
@@ -11,21 +13,26 @@ from .. import urls
 from ..contract import ENDED
 from ..errors import Conflict, InvalidValue, reason_of
 from ..settings import options, rules
-from .fields import Fields
 from .figures import Figures
 from .states import (FAIL, FINISH, PAUSE, PAUSED, REQUEUE, RESTART, RESUME, START, VERIFY,
                      next_state)
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+    from ..engine.progress import Finished, Progress
+
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
 
-class Task(Fields, Figures):
+class Task(Figures):
     """One download as the daemon knows it: its fields, its figures, and the changes of its state."""
 
     __slots__ = ()
 
     @classmethod
-    def new(cls, url, posted, settings):
+    def new(cls, url: str, posted: Mapping[str, Any], settings: Any) -> Task:
         """Return a task that nothing has happened to. Raise InvalidValue."""
         url, posted = check_url(url), options.parse(posted)
         rule, ruled = rules.find(settings.rules, url)
@@ -39,13 +46,13 @@ class Task(Fields, Figures):
 
     # -- changes that a user asks for --------------------------------------------------
 
-    def pause(self):
+    def pause(self) -> None:
         """Stop where it is. Raise Conflict."""
         self._go(PAUSE)
         self.pause_time = time.time()
         self._forget()
 
-    def resume(self):
+    def resume(self) -> None:
         """Go on from where it was, with all tries before it; at once, if it is queued and held back.
 
         A time that it waits for is forgotten. Raise Conflict.
@@ -59,7 +66,7 @@ class Task(Fields, Figures):
         self.shortage = None
         self._forget(let_through=True)
 
-    def restart(self):
+    def restart(self) -> None:
         """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
         self._go(RESTART)
         self.retries = self.failures = self.reached = 0
@@ -70,12 +77,12 @@ class Task(Fields, Figures):
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
 
-    def verify(self):
+    def verify(self) -> None:
         """Let the finished file be verified. Raise Conflict."""
         self._go(VERIFY)
         self.verifying = True
 
-    def change(self, url, posted, settings):
+    def change(self, url: str | None, posted: Mapping[str, Any], settings: Any) -> bool:
         """Take another URL, unless None, and other options, of which a None resets one.
 
         Return whether requests will differ, so that an attempt under way must give way to
@@ -89,14 +96,14 @@ class Task(Fields, Figures):
         self.url = url or there
         self.configure(settings)
         changed = {name for name in before._fields if getattr(before, name) != getattr(self.options, name)}
-        anew = self.url != there or bool(changed - LIVE_OPTIONS)
-        if anew:
+        differs = self.url != there or bool(changed - LIVE_OPTIONS)
+        if differs:
             self.let_through, self.waits_for = True, None
-        return anew
+        return differs
 
     # -- changes that attempts bring about ---------------------------------------------
 
-    def start(self):
+    def start(self) -> bool:
         """Begin an attempt; return whether it repeats one that failed.
 
         Nothing needs to be stored: before its first checkpoint the task is as good as queued.
@@ -108,90 +115,91 @@ class Task(Fields, Figures):
         self.retries = self.failures
         return repeats
 
-    def plan(self, progress, session):
-        """Go on with what an attempt has planned; None if it dropped its plan."""
+    def plan(self, progress: Progress | None, session: str) -> None:
+        """Take over the Progress that an attempt has planned, None if it gave up its plan."""
         self.progress, self.session = progress, session
         if progress is None or not progress.done:       # every byte is given up, or the part is a new one
             self.flushed = []
 
-    def advance(self, progress, session, flushed):
-        """Take over how far an attempt has come; `flushed` if that survives a power cut."""
+    def advance(self, progress: Progress, session: str, flushed: bool) -> None:
+        """Take over the Progress of an attempt; `flushed` if it survives a power cut."""
         self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
 
-    def fall_back(self):
-        """Believe only what was flushed: the disk may have lost the rest."""
+    def fall_back(self) -> None:
+        """Believe only flushed bytes: the disk may have lost the rest."""
         if self.progress is not None:
             self.progress = self.progress._replace(done=self.flushed)
 
-    def settle_in(self, session):
-        """Begin an attempt in this session; in another one than the last, only what was flushed is here."""
+    def settle_in(self, session: str) -> None:
+        """Begin an attempt in this session; if it differs from the last one, believe only flushed bytes."""
         if self.session != session:
             self.fall_back()
         self.session = session
 
-    def end_attempt(self, seconds):
+    def end_attempt(self, seconds: float) -> None:
         """Count the time that an attempt took."""
         self.elapsed += seconds
 
-    def reach(self, count, before):
+    def reach(self, count: int, before: int) -> None:
         """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
         if count > max(self.reached, before):
             self.retries = self.failures = 0
         self.reached = max(self.reached, count)
 
-    def fall_short(self, room):
+    def fall_short(self, room: int) -> None:
         """Wait until more bytes are free than these, for a file of unknown size."""
         self.shortage = max(room, self.shortage or 0)
 
-    def count_failure(self):
+    def count_failure(self) -> int:
         """Return how many attempts in a row have failed, this one included."""
         self.failures += 1
         return self.failures
 
-    def requeue(self, problem=None, reason=None, waits_for=None):
+    def requeue(self, problem: str | None = None, reason: str | None = None,
+                waits_for: str | None = None) -> None:
         """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
         self._go(REQUEUE)
         self.problem, self.reason, self.waits_for = problem, reason, waits_for
 
-    def finish(self, file):
-        """Be whole: `file` is the engine's Finished."""
+    def finish(self, file: Finished) -> None:
+        """Become finished; `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
         self.finish_time = self.end_time = time.time()
         self.verified_time = self.finish_time if file.checksum else 0.0
 
-    def fail(self, problem, reason):
-        """Be invalid, for the reason that the sentence tells."""
+    def fail(self, problem: str, reason: str | None) -> None:
+        """Become invalid; `problem` is the sentence about why, `reason` one word for it."""
         self._go(FAIL)
         self.problem, self.reason, self.end_time = problem, reason, time.time()
 
-    def end_verification(self, checksum, problem):
-        """Take over what the file was found to be.
+    def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
+        """Record the result of verifying the file.
 
         `checksum` is None if that is unknown; `problem` is the Error that tells what is wrong,
         or None. The checksum that the file should have is kept beside a wrong one.
         """
         self.verifying, file = False, self.file
         self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
-        if checksum is not None:
+        if file is not None and checksum is not None:
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
 
     # -- changes that the registry makes ----------------------------------------------
 
-    def enter(self, registry):
-        """Belong to the registry: it is told of state changes, and knows the attempt under way."""
+    def enter(self, registry: Any) -> None:
+        """Enter the registry, which is told of state changes and knows the attempt under way."""
         self._registry = registry
 
-    def wake_up(self, boot):
-        """Believe after another boot only what was flushed: a power cut may have taken the rest."""
+    def wake_up(self, boot: str) -> None:
+        """Believe after another boot only flushed bytes: a power cut may have taken the rest."""
         if not (self.session or "").startswith(boot):
             self.fall_back()
 
     def _forget(self, let_through=False):
-        """Forget what was in the way."""
+        """Clear the problem, and whatever else kept the task from starting."""
         self.problem = self.reason = self.waits_for = None
         self.not_before, self.let_through = 0.0, let_through
 
@@ -202,7 +210,8 @@ class Task(Fields, Figures):
         if self._registry is not None:
             self._registry.moved(self, before)
 
-def check_url(url):
+
+def check_url(url: str) -> str:
     """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
         return urls.check_url(url)
