@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 
-from ..errors import exhaustion_in
+from ..errors import Unavailable, exhaustion_in
 from ..settings import token
 from ..threads import Thread, join
 from . import listener
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from .aria2.door import Door
     from .sse import EventFeed
 
+PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
+
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +69,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
-        self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
+        self._made: dict[str, Any] = {}         # see `_make`
+        self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
@@ -153,6 +156,16 @@ class Server(http.server.ThreadingHTTPServer):
     def _close_listener(self):
         if self.socket.fileno() >= 0:
             listener.forget(self.socket)
+
+    def check_alive(self) -> None:
+        """Raise Unavailable unless connections are accepted and tasks started."""
+        self.check_listening()
+        self.daemon.report.check_alive()
+
+    def check_listening(self) -> None:
+        """Raise Unavailable unless connections are accepted."""
+        if not self._acceptor.is_alive(PATIENCE):
+            raise Unavailable("no connections are accepted any more; start the daemon again")
 
     def __enter__(self) -> Server:
         return self.start()

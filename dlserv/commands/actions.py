@@ -1,4 +1,4 @@
-"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in as few requests as hold them."""
+"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in few requests."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused

@@ -18,7 +18,8 @@ from .serving import CONNECTION, EXPORTING, SERVE, SERVING, URL
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
 ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
-ONLY = {("serve",): ("export", "import_", "no_token"), ("serve", "get"): ("download_dir",)}
+ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
+        ("serve", "get", "unit"): ("download_dir",)}
 
 
 def parse(arguments):

@@ -32,6 +32,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, LocalError, Permanent, Stopped, WrongBytes
 from ..net.channel import Signal
+from .announced import Announced
 from .connection import Limits
 from .fetch import Fetch
 from .inquiry import Inquiry
@@ -86,6 +87,7 @@ class Download:
                                 options, environment.network)
         self._file = Unfinished(options, environment, observer, kept, previous)
         self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
+        self._announced = Announced(self._sources, self._promises, options, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
         self._reason: Exception | None = None       # see `stop`
@@ -114,6 +116,7 @@ class Download:
         self._options = options
         self._bucket.rate = options.ratelimit
         self._promises.given = options.checksum
+        self._announced.adjust()
         fetch = self._fetch
         if fetch is not None:
             fetch.most = options.connections
@@ -223,6 +226,8 @@ class Download:
         self._promises.drop()
         self._file.start_over()
         self._sources.forget_proofs()
+        if kind is Changed:
+            self._announced.forget()
         restarts[kind] -= 1
         if restarts[kind] < 0:
             raise Permanent(f"gave up after starting over: {problem}") from problem
@@ -248,6 +253,7 @@ class Download:
         answer, source = Inquiry(file, self._sources, self._options, self._stop, observer.note).ask()
         try:
             observer.beginning()
+            self._announced.heed(answer, source)
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
             self._fetch = Fetch(file, self._sources, limits, self._stop, observer.note)
