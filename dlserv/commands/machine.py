@@ -1,4 +1,4 @@
-"""The facts about this machine that a start-up file needs: the program as it runs now, its paths and its user."""
+"""The facts about this machine that a start-up file needs: the program, its paths and its user."""
 
 import os
 import sys
