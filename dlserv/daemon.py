@@ -159,6 +159,8 @@ class Daemon:
         pause    stop it where it is
         resume   let it go on from where it was
         restart  fetch it again from nothing; a finished file stays until the new one is whole
+        refresh  fetch a finished file again only if its server has another one by now; else, or if
+                 that fails, the file stays as it was, and the log says so
         verify   compute the SHA-256 of its finished file in the background; its `file.checksum`
                  and `verified_time` say so when it is done, and its `error` and log if it is
                  not the one known before
@@ -172,6 +174,7 @@ class Daemon:
     pause, pause_all = partialmethod(act, "pause"), partialmethod(act_on_all, "pause")
     resume, resume_all = partialmethod(act, "resume"), partialmethod(act_on_all, "resume")
     restart, restart_all = partialmethod(act, "restart"), partialmethod(act_on_all, "restart")
+    refresh, refresh_all = partialmethod(act, "refresh"), partialmethod(act_on_all, "refresh")
     verify, verify_all = partialmethod(act, "verify"), partialmethod(act_on_all, "verify")
 
     def delete(self, tid, del_file=False):

@@ -143,6 +143,10 @@ class Changed(TransferError):
     word = "range"
 
 
+class Unchanged(TransferError):
+    """The server still has the file that was fetched before; the sentence says how that is known."""
+
+
 class Longer(Changed):
     """The server sent more bytes than the size that it stated beforehand (FTP's SIZE)."""
 

@@ -23,7 +23,8 @@ ORDER = """
     net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
-    engine.continuity engine.introduction engine.growth engine.fetch engine.publish engine.unfinished engine.promises
+    engine.continuity engine.condition engine.introduction engine.growth engine.fetch engine.publish
+    engine.unfinished engine.promises
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal

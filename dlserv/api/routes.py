@@ -183,8 +183,8 @@ ROUTES = (
     Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
           errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
-          "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
-          "`to=top|bottom|up|down` or an index of the queue, from 0 on",
+          "`act=pause`, `resume`, `restart` (from nothing), `refresh` (if it has changed), `verify` (in the "
+          "background), or `move` with `to=top|bottom|up|down` or an index of the queue, from 0 on",
           ("act", "to"), errors=(409,)),
     Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
@@ -206,6 +206,8 @@ ROUTES = (
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/restart", act_on_tasks, "restartTasks", "batch",
           "fetch many finished or failed tasks again", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/refresh", act_on_tasks, "refreshTasks", "batch",
+          "fetch many finished files again where they have changed", body="tids", errors=(207,)),
     Route("POST", "/task/batch/verify", act_on_tasks, "verifyTasks", "batch",
           "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",

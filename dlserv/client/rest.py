@@ -80,6 +80,10 @@ class Client:
         """Fetch a finished or failed task again from nothing."""
         self.put(task_path(tid), act="restart")
 
+    def refresh(self, tid: str) -> None:
+        """Fetch a finished file again if its server has another one by now; the log of the task tells."""
+        self.put(task_path(tid), act="refresh")
+
     def verify(self, tid: str) -> None:
         """Let the SHA-256 of a finished file be computed; see "checksum" and "verified_time" of its info."""
         self.put(task_path(tid), act="verify")
@@ -98,7 +102,10 @@ class Client:
         return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Pause, resume, restart, verify or delete many; return [(tid, reason), …] of those that refused."""
+        """Pause, resume, restart, refresh, verify or delete many.
+
+        Return [(tid, reason), …] of those that refused.
+        """
         reply = self.post("/task/batch/" + act, dict(more, tids=tids))
         return [(tid, reason) for tid, reason in reply.get("detail", [])]
 

@@ -1,4 +1,7 @@
-"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in as few requests as hold them."""
+"""add, pause, resume, restart, refresh, verify, rm, move, set, each for any number of tasks.
+
+As few requests are made as hold them.
+"""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
@@ -62,6 +65,7 @@ ACTS = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
+    "refresh": ("asked to be refreshed", ("finished",)),
     "verify": ("asked to be verified", ("finished",)),
     "delete": ("removed", STATES),
 }
@@ -77,6 +81,10 @@ def resume(client, options, terminals):
 
 def restart(client, options, terminals):
     return _act("restart", client, options, terminals)
+
+
+def refresh(client, options, terminals):
+    return _act("refresh", client, options, terminals)
 
 
 def verify(client, options, terminals):

@@ -169,6 +169,8 @@ COMMANDS = (
         "resume 3f2a", "resume failed")),
     Command("restart", "download finished or failed tasks again, from nothing", (_TASKS, _QUIET),
             "actions:restart", True, ("restart 3f2a", "restart failed")),
+    Command("refresh", "download finished files again if they have changed on their servers",
+            (_TASKS, _QUIET), "actions:refresh", True, ("refresh 3f2a", "refresh finished")),
     Command("verify", "compute the SHA-256 of finished files in the background, for info and log to show",
             (_TASKS, _QUIET), "actions:verify", True, ("verify 3f2a", "verify all")),
     Command("rm", "remove tasks from the list", (

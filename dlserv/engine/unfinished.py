@@ -40,7 +40,7 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
             most is None or status.st_size <= most)
 
 
-class Finished(namedtuple("Finished", "name identity checksum resource known", defaults=(None,))):
+class Finished(namedtuple("Finished", "name identity checksum resource known source", defaults=(None, None))):
     """A complete file under its final name.
 
     name       str, within the task's folder
@@ -48,6 +48,7 @@ class Finished(namedtuple("Finished", "name identity checksum resource known", d
     checksum   str, the last one that was computed, else None
     resource   Resource that the bytes came from
     known      str, the right checksum if `checksum` is another, else None
+    source     str, the URL of the task or the mirror that described the resource; None if unknown
     """
 
     __slots__ = ()
@@ -139,7 +140,7 @@ class Unfinished:
             return None
         identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
         self._note_remark(remark)
-        return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
+        return identity and Finished(kept.target, identity, kept.checksum, kept.resource, source=kept.source)
 
     def trust(self, ranges):
         """Take only these ranges of the part file for valid; call it before `reopen`."""
@@ -252,6 +253,11 @@ class Unfinished:
         elif keep and self.received and self.part is not None and self.part.named and not self.disk_failed:
             self.flush()
 
+    def abandon(self):
+        """End an attempt whose bytes nobody needs: the file of before stays."""
+        if self.part is not None:
+            self.discard()
+
     def discard(self):
         """Remove the part file, and drop what is known of it."""
         self._forget()
@@ -296,7 +302,7 @@ class Unfinished:
             lambda target, identity: self._announce_publishing(target, identity, stop),
             interrupted, self._previous)
         self._note_remark(remark)
-        return Finished(name, self._publishing, self.checksum, self.resource)
+        return Finished(name, self._publishing, self.checksum, self.resource, source=self.source)
 
     def _announce_publishing(self, target, identity, stop):
         with self._lock:

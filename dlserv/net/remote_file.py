@@ -8,7 +8,7 @@ import re
 from collections import namedtuple
 
 from ..errors import Changed, Permanent, Temporary
-from ..units import parse_http_date
+from ..units import parse_http_date, utf8_of
 from .digest_fields import content_md5, from_headers
 
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -24,6 +24,7 @@ _UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
 _LONGEST_BLANK = 1024
 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
+_ENTITY_TAG = re.compile("(?:W/)?" + _STRONG_ETAG.pattern)
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
 _RANGES = {"bytes": True, "none": False}
 # "bytes 0-99/100"; some servers omit the unit or follow it with another mark.
@@ -57,6 +58,13 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
         if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
+
+    @property
+    def conditions(self):
+        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1.2 and 13.1.3)."""
+        if self.etag and _ENTITY_TAG.fullmatch(self.etag):
+            return {"If-None-Match": utf8_of(self.etag)}
+        return {} if self.modified is None else {"If-Modified-Since": self.last_modified}
 
     @property
     def resumable(self):

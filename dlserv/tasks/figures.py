@@ -74,6 +74,11 @@ class Figures:
         return self.progress and self.progress.resource
 
     @property
+    def whole(self):
+        """The Finished whose file is in place, or None; during a refresh, that of before."""
+        return self.file or (self.previous if self.refreshing else None)
+
+    @property
     def filename(self):
         """The file's name relative to the download directory, fit to be shown; "" while unknown."""
         return self._below(self._known_name())

@@ -28,7 +28,7 @@ class Operations:
         self._settings, self._registry, self._runner = settings, registry, runner
         self._deletions, self._verification = deletions, verification
         self._acts = {"pause": self._pause, "resume": self._resume, "restart": self._restart,
-                      "verify": self._verify}
+                      "refresh": self._refresh, "verify": self._verify}
 
     def add_all(self, wanted):
         """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
@@ -72,6 +72,10 @@ class Operations:
 
     def _restart(self, task):
         task.restart()
+        self._runner.enqueue(task)
+
+    def _refresh(self, task):
+        task.refresh()
         self._runner.enqueue(task)
 
     def _verify(self, task):

@@ -15,8 +15,8 @@ from ..settings import options, rules
 from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (ENDED, FAIL, FINISH, PAUSE, PAUSED, QUEUED, REQUEUE, RESTART, RESUME, START, STATES,
-                     VERIFY, next_state)
+from .states import (ENDED, FAIL, FINISH, KEEP, PAUSE, PAUSED, QUEUED, REFRESH, REQUEUE, RESTART, RESUME,
+                     START, STATES, VERIFY, next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 
@@ -30,8 +30,9 @@ class Task(Figures):
     progress  engine.download.Progress while unfinished, else None
     flushed   the ranges of it that survive a power cut, and whatever else befalls the disk
     session   the boot and the mounting of the disk in which `progress` was written
-    file      engine.download.Finished in the end; `previous` is that of before a restart,
-              until the new file is whole
+    file      engine.download.Finished in the end; `previous` is that of before a restart
+              or a refresh, until the new file is whole
+    refreshing  whether `previous` is to become `file` again unless its server has another one
     position  the place in the queue, of tasks of one priority; `order` is the order of age
     deliveries  webhooks that are still to be sent, as automation.webhooks has them
     shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
@@ -54,7 +55,7 @@ class Task(Figures):
                "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
                "deleting": False, "deliveries": (), "progress": None, "file": None, "previous": None,
                "shortage": None, "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
-               "verifying": False, "verified_time": 0.0}
+               "verifying": False, "verified_time": 0.0, "refreshing": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -111,6 +112,15 @@ class Task(Figures):
         self.verifying, self.verified_time = False, 0.0
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
+
+    def refresh(self):
+        """Fetch the finished file again if its server has another one by now. Raise Conflict."""
+        if self.verifying:
+            raise Conflict("the file is being verified; refresh it when that is done")
+        self._go(REFRESH)
+        self.retries = self.failures = self.reached = 0
+        self._forget(let_through=True)
+        self.previous, self.file, self.refreshing = self.file, None, True
 
     def verify(self):
         """Let the finished file be verified. Raise Conflict."""
@@ -201,13 +211,27 @@ class Task(Figures):
         """Be whole: `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.finish_time = self.end_time = time.time()
+        self.refreshing, self.finish_time = False, time.time()
+        self.end_time = self.finish_time
         self.verified_time = self.finish_time if file.checksum else 0.0
 
     def fail(self, problem, reason):
         """Be invalid, for the reason that the sentence tells."""
         self._go(FAIL)
         self.problem, self.reason, self.end_time = problem, reason, time.time()
+
+    def keep(self, problem=None, reason=None):
+        """Have the file of before a refresh again: it is unchanged, or could not be fetched for this problem.
+
+        Bytes of another file that are here stay for the next refresh.
+        """
+        self._go(KEEP)
+        self.life -= 1
+        self.file, self.previous, self.refreshing = self.previous, None, False
+        self.problem, self.reason, self.shortage = problem, reason, None
+        self.retries = self.failures = 0
+        if problem is None:
+            self.progress, self.flushed = None, []
 
     def end_verification(self, checksum, problem):
         """Take over what the file was found to be.
@@ -291,6 +315,7 @@ class Task(Figures):
         task = cls(values.pop("url"), options.parse(values.pop("posted")), settings, values.pop("added"))
         for name, value in values.items():
             setattr(task, name, value)
+        task.refreshing = task.refreshing and task.previous is not None
         return task
 
 
@@ -304,11 +329,11 @@ SHAPE = record.Shape(Task, {
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "deliveries": record.DELIVERIES, "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE),
-    "verifying": record.FLAG, "verified_time": record.TIME},
+    "verifying": record.FLAG, "verified_time": record.TIME, "refreshing": record.FLAG},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
     since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
-           "verified_time": 0.0, "deliveries": ()})
+           "verified_time": 0.0, "deliveries": (), "refreshing": False})
 
 
 def check_url(url):
