@@ -1,4 +1,9 @@
-"""The acts on a task by name: one list for the API, OpenAPI and the commands."""
+"""The acts on a task by name, for the API and OpenAPI.
+
+An act of ACTS needs an event in tasks/states.py, a method in tasks/operations.py, two names in
+Daemon, a row /task/batch/<act> in api/routes.ROUTES, and for the command a row in
+commands/catalogue.py and in commands/actions.ACTS.
+"""
 
 ACTS = ("pause", "resume", "restart", "refresh", "verify")  # for one task, or many with /task/batch/<act>
 MOVE = "move"                               # for one waiting task, to one of the PLACES or an index

@@ -5,11 +5,12 @@ try:
 except ImportError:
     from hashlib import sha1
 
-STATES = ("downloading", "paused", "finished", "invalid", "queued")
+STATES = DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED = "downloading", "paused", "finished", "invalid", "queued"
+ENDED = FINISHED, INVALID
+SETTLED = ENDED + (PAUSED,)         # the task does not go on by itself
 # Stripped around a URL; U+2028 and U+2029, which are never typed, are not.
 BLANKS = " \t\r\n\f\v\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006" \
     "\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-SETTLED = ("finished", "invalid", "paused")     # the task does not go on by itself
 
 
 def tid_of(url):

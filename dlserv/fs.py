@@ -1,4 +1,4 @@
-"""File-system calls that several rooms share: mounts, free space, durable names, atomic files."""
+"""File-system calls that several packages share: mounts, free space, durable names, atomic files."""
 
 import contextlib
 import errno

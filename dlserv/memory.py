@@ -1,11 +1,11 @@
-"""Free memory goes back to the system, where the C library would keep it for later."""
+"""Give free memory back to the system. (How much the machine has is read by net/low_water.py.)"""
 
 import gc
 import sys
 
 
 def give_back():
-    """Return what is free to the system, as far as that can be done here."""
+    """Hand the process's unused memory back to the system, where the platform allows it."""
     gc.collect()
     if sys.platform != "linux":
         return

@@ -94,7 +94,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if the system's limits were in the way of the start; at the end, log it: all is stored."""
+    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -104,7 +104,7 @@ def _end_exhausted(error, signals):
 
 
 class _Deadline:
-    """Ends the process if its end takes longer than END_SECONDS: a context manager around what ends.
+    """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
     Its thread begins with it, because there may be none to be had at the end.
     """

@@ -1,7 +1,7 @@
 """The thread that takes connections off the listening socket.
 
 Without it the daemon would be deaf, so nothing ends it but `stop`: no bug, no lack of
-files, threads or memory. Of these the log tells once.
+files, threads or memory. The log tells of each of these once.
 """
 
 import logging

@@ -78,7 +78,10 @@ class Access:
     # -- the checks ------------------------------------------------------------------
 
     def host_problem(self, headers):
-        """Return the sentence for a request to a host that is not certainly this daemon, or None."""
+        """Return the sentence for a request to a host that is not certainly this daemon, or None.
+
+        `refusal` makes a 403 of it for REST, aria2/entrance.py another for the aria2 door.
+        """
         host = headers.get("host")
         if host is None:        # HTTP/1.0, and so no browser
             return None

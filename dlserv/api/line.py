@@ -44,7 +44,7 @@ class Line:
         self._limit.busy(self.connection)
 
     def wait(self, is_partial, is_known):
-        """The client may send or not; one that is a stranger or sends slowly makes room for others."""
+        """Tell the limit that the client's turn has come; unknown or half-heard clients may be evicted."""
         if is_partial:
             self._limit.unfinished(self.connection)
         elif is_known:

@@ -6,9 +6,9 @@ Every schema is plain data below; a row of ROUTES names those of its body and re
 import re
 
 from ..acts import ACTS, MOVE, PLACES
+from ..contract import STATES
 from ..errors import REASONS
 from ..settings import config, options
-from ..tasks.states import STATES
 from ..version import __version__
 from .replies import CODES, FAILURES
 

@@ -10,11 +10,11 @@ import re
 from collections import namedtuple
 
 from ..acts import ACTS, MOVE, PLACES
+from ..contract import STATES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING
 from ..tasks import views
-from ..tasks.states import STATES
 from . import bodies, metrics, openapi
 from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES

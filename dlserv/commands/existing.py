@@ -8,6 +8,7 @@ import hashlib
 import os
 
 from .. import urls
+from ..digests import hashlib_name
 from ..engine.publish import choose_name
 from ..engine.sources import Opener, Source
 from ..errors import Error
@@ -95,7 +96,7 @@ def _read(stream, count):
 
 def hash_of(file, name):
     """Return the digest of an open file in hex; `name` is as in "sha-256"."""
-    found = hashlib.new(name.replace("-", ""))
+    found = hashlib.new(hashlib_name(name))
     file.seek(0)
     for piece in iter(lambda: file.read(PIECE), b""):
         found.update(piece)

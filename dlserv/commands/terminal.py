@@ -131,7 +131,7 @@ class Terminal:
         self.write("dlserv: " + clean(sentence))
 
     def complain_of(self, failures):
-        """Do so for each (what, reason)."""
+        """Write a sentence "what: reason" for each (what, reason)."""
         for failure in failures:
             self.complain("%s: %s" % tuple(failure))
 

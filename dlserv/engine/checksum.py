@@ -7,6 +7,7 @@ after the last byte has arrived.
 import threading
 from collections import namedtuple
 
+from ..digests import hashlib_name
 from ..errors import Permanent, Unwritable
 from ..threads import Thread, join
 
@@ -120,6 +121,6 @@ def is_available(algorithm):
 def _hasher(algorithm):
     import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
     try:
-        return hashlib.new(algorithm.replace("-", ""))
+        return hashlib.new(hashlib_name(algorithm))
     except ValueError:
         raise Permanent(f"this Python cannot compute {algorithm}", word="checksum") from None

@@ -23,7 +23,8 @@ from .segments import LEAST
 class Fetch:
     """Fetches the missing bytes of one Unfinished.
 
-    `most` is the limit of connections; it may be changed at any time.
+    `most` is the limit of connections, given by Download (`_fetch_more`, `adjust`); `_wanted` and
+    Growth.look both obey it. It may be changed at any time.
     """
 
     MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced

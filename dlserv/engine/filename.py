@@ -149,7 +149,9 @@ def _base(name):
 # -- safe names ---------------------------------------------------------------------
 
 def sanitise(name):
-    """Replace characters that file systems, shells or readers may misinterpret; return a valid name."""
+    """Return a name that is valid on every system, Windows included: no dots or blanks at the end,
+    no dots at the start, no device names, "_" for characters that are misread somewhere.
+    """
     name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
         name = "_" + name

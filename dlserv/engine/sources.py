@@ -147,14 +147,17 @@ class Sources:
                 source.speed = speed if source.speed is None else (source.speed + speed) / 2
 
     def failed(self, source):
-        """Let a source that did not deliver rest for a while."""
+        """Let a source that did not deliver rest for a while; it is never banned for that."""
         with self._lock:
             source.failures += 1
             rest = min(self.LONGEST_REST, self.REST * 2.0 ** (source.failures - 1))
             source.rests_until = self._clock() + rest
 
     def refused(self, source, error):
-        """Ban the source after a permanent error, else let it rest."""
+        """Take note of the error that a source ended with: ban it if Permanent, else let it rest.
+
+        The only place that counts and bans. Introduction makes a mirror's Changed a Permanent.
+        """
         if isinstance(error, Permanent):
             source.banned = str(error)
         else:

@@ -36,7 +36,8 @@ _OTHER_REASON = re.compile(
 class Client:
     """Requests FTP URLs with one task's options; see http.Client.
 
-    `passive_only` is set once a port from EPSV could not be reached.
+    `passive_only` is set once a port from EPSV could not be reached. It lasts as long as the Client:
+    one Inquiry, or one connection of a Fetch. What outlives that is kept in host_limits.HostLimits.
     """
 
     passive_only = False

@@ -1,6 +1,6 @@
 """The settings of what the daemon does by itself: hooks, webhooks, watched folders, schedule, rules.
 
-They come from the configuration file alone: whoever may use the API could else run commands.
+They come from the configuration file alone: otherwise whoever may use the API could run commands.
 """
 
 import os

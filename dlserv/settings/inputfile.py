@@ -17,8 +17,6 @@ _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelim
           "http_user": "user", "http_passwd": "password", "ftp_user": "user", "ftp_passwd": "password",
           "all_proxy": "proxy", "check_certificate": "verify_tls"}
 _BETWEEN = {"headers": "\n", "mirrors": " "}        # what may be said more than once
-ENDLESS = 1000      # retries: as good as without end
-MOST_MIRRORS = 32
 
 
 class Entry:
@@ -53,10 +51,10 @@ def put(texts, line):
 
 
 def _retries(tries):
-    """Return the retries for aria2's number of tries, of which 0 is without end."""
+    """Return the option for aria2's max-tries."""
     if re.fullmatch("[0-9]{1,9}", tries) is None:
         raise InvalidValue("max-tries", f"{tries[:80]!r} is not a number of tries")
-    return "%d" % (min(int(tries) - 1, ENDLESS) if int(tries) else ENDLESS)
+    return str(options.retries_of(int(tries)))
 
 
 def read(data, name, key):
@@ -102,7 +100,7 @@ def _read_xml(text, name, key):
 def _metalink_entry(file, where):
     """Return the Entry of one metalink.File: its first server, and MOST_MIRRORS others."""
     first, *others = file.urls or [""]
-    entry = Entry(first, where, others[:MOST_MIRRORS])
+    entry = Entry(first, where, others[:options.MOST_MIRRORS])
     folder, _, filename = file.name.rpartition("/")
     for option, value, counts in (("out", filename, file.name), ("dir", folder, "/" in file.name),
                                   ("checksum", file.checksum, file.checksum)):

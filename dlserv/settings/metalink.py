@@ -7,7 +7,7 @@ which could define entities that grow or that fetch something.
 import re
 from collections import namedtuple
 
-from ..digests import DIGEST_BYTES
+from ..digests import DIGEST_BYTES, digest_name
 from ..errors import InvalidValue, MissingModule
 from ..urls import SCHEMES
 
@@ -92,7 +92,7 @@ class _Reader:
         elif inside == ["metalink", "file"] and name == "url":
             self._take_url(text)
         elif inside == ["metalink", "file"] and name == "hash":
-            self._hashes[re.sub(r"^sha-?(?=\d)", "sha-", self._attributes.get("type", "").lower())] = text
+            self._hashes[digest_name(self._attributes.get("type", ""))] = text
 
     def _take_url(self, url):
         """Take a URL with its priority: 1 goes first; in version 3 it is the preference, 100 goes first."""

@@ -8,7 +8,7 @@ import re
 from collections import namedtuple
 
 from .. import urls
-from ..digests import DIGEST_BYTES
+from ..digests import DIGEST_BYTES, digest_name
 from ..masking import hide, mask_headers, shown
 from ..units import parse_time
 from . import rules
@@ -19,6 +19,16 @@ _OURS = frozenset("""accept-encoding connection content-length content-type expe
     if-modified-since if-none-match if-range if-unmodified-since keep-alive proxy-authorization
     proxy-connection range te trailer transfer-encoding upgrade""".split())
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+
+
+# A retry more or less makes no difference then; aria2's max-tries=0, without end, becomes it.
+MOST_RETRIES = 1000
+MOST_MIRRORS = 32
+
+
+def retries_of(tries):
+    """Return the option `retries` for aria2's number of tries, which counts the first; 0 is without end."""
+    return min(tries - 1, MOST_RETRIES) if tries else MOST_RETRIES
 
 
 class Headers:
@@ -99,8 +109,7 @@ class Moment:
 def check_checksum(value):
     """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
     name, _, digest = check_text(value).strip().partition("=")
-    name = re.sub(r"^sha(?=\d)", "sha-", name.strip().lower())
-    digest = digest.strip().lower()
+    name, digest = digest_name(name), digest.strip().lower()
     if name not in DIGEST_BYTES:
         raise ValueError(f"{shown(value)} does not begin with one of {', '.join(DIGEST_BYTES)} and \"=\"")
     if re.fullmatch("[0-9a-f]{%d}" % (2 * DIGEST_BYTES[name]), digest) is None:
@@ -121,10 +130,10 @@ TABLE = Table(
     Field("proxy", urls.check_proxy, None, "proxy URL; \"\" for none", urls.shown),
     Field("ratelimit", Size(), 0, "bytes/s for this task, also \"512K\""),
     Field("connections", Integer(1, 16), 4, "most connections at the same time"),
-    Field("mirrors", Items(urls.check_url, 32), [], "other URLs of the same file",
+    Field("mirrors", Items(urls.check_url, MOST_MIRRORS), [], "other URLs of the same file",
           lambda mirrors: [urls.shown(url) for url in mirrors]),
     Field("checksum", check_checksum, None, "\"sha-256=<hex>\"; also md5, sha-1, sha-512"),
-    Field("retries", Integer(0, 1000), None, "repeats after a failure"),
+    Field("retries", Integer(0, MOST_RETRIES), None, "repeats after a failure"),
     Field("timeout", Number(0.1, 3600), None, "seconds without a byte after which a connection is closed"),
     Field("paused", Boolean(), False, "add it without starting it"),
     Field("not_before", Moment(), None, "when it may start: epoch seconds, or local \"2026-09-08T02:00\""),

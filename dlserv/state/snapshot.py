@@ -59,7 +59,7 @@ class Snapshot:
         return aside
 
     def is_older_than(self, mapping):
-        """Return whether the database is at least as new as the snapshot, i.e. has its MARK."""
+        """Return whether the snapshot is no newer than the database, i.e. the database has its MARK."""
         mark = self.read().get(MARK)
         return mark is None or mapping.get(MARK) == mark
 

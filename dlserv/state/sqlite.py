@@ -17,7 +17,12 @@ REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 
 
 class SqliteMapping(Mapping):
-    """A table of keys and values. Raises sqlite3.Error."""
+    """A table of keys and values. Raises sqlite3.Error.
+
+    SQLite itself folds the log into the table: inside the commit (`_save`) that brings the log to
+    1,000 pages, and in `close`. `_merge_log` and `_rewrite_log` do it only at the start and after
+    a failed flush.
+    """
 
     kind = "sqlite"
 
@@ -69,7 +74,7 @@ class SqliteMapping(Mapping):
             raise sqlite3.DatabaseError(str(error)) from error
 
     def _merge_log(self):
-        """Copy the log into the database, if there is space. Return how many of its frames SQLite accepts."""
+        """At the start: merge the log if there is space. Return how many of its frames SQLite accepts."""
         try:
             return self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
         except sqlite3.OperationalError:    # the disk is full; the log can still be read
@@ -97,9 +102,9 @@ class SqliteMapping(Mapping):
             raise
 
     def _rewrite_log(self):
-        """Copy the log into the database and start a new log.
+        """After a failed flush: copy the log into the database and start a new log.
 
-        After a failed flush the kernel may have dropped pages of the log, also of earlier,
+        The kernel may have dropped pages of the log, also of earlier,
         relaxed commits, without the next flush failing; no frame after a lost one would count.
         """
         if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:

@@ -8,12 +8,13 @@ import logging
 import threading
 from collections import Counter
 
+from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
 from ..units import clean
 from .events import Events
 from .removal import Claims
 from .running import Running
-from .states import DOWNLOADING, PAUSED, QUEUED, STATES
+from .states import DOWNLOADING, PAUSED, QUEUED
 from .task import Task
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,8 @@
 `TRANSITIONS` is the whole state machine: a missing cell is the error.
 """
 
+from ..contract import DOWNLOADING, FINISHED, INVALID, PAUSED, QUEUED
 from ..errors import Conflict
-
-QUEUED, DOWNLOADING, PAUSED = "queued", "downloading", "paused"
-FINISHED, INVALID = "finished", "invalid"
-STATES = (DOWNLOADING, PAUSED, FINISHED, INVALID, QUEUED)
-ENDED = (FINISHED, INVALID)
 
 START, PAUSE, RESUME = "start", "pause", "resume"
 REQUEUE, FINISH, FAIL, RESTART, VERIFY = "requeue", "finish", "fail", "restart", "verify"

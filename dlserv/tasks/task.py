@@ -8,15 +8,15 @@ stored then. Everything else may be read without the lock.
 import time
 
 from .. import urls
-from ..contract import tid_of
+from ..contract import ENDED, STATES, tid_of
 from ..errors import Conflict, InvalidValue, MissingModule, reason_of
 from ..idn import NeedsCodec
 from ..settings import options, rules
 from ..units import clean
 from . import record
 from .figures import Figures
-from .states import (ENDED, FAIL, FINISH, KEEP, PAUSE, PAUSED, QUEUED, REFRESH, REQUEUE, RESTART, RESUME,
-                     START, STATES, VERIFY, next_state)
+from .states import (FAIL, FINISH, KEEP, PAUSE, PAUSED, QUEUED, REFRESH, REQUEUE, RESTART, RESUME, START, VERIFY,
+                     next_state)
 
 LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
 

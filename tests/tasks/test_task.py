@@ -9,7 +9,8 @@ from dlserv.engine.partfile import Identity
 from dlserv.engine.unfinished import Finished
 from dlserv.net.remote_file import Resource
 from dlserv.errors import Conflict, InvalidValue
-from dlserv.tasks.states import STATES, TRANSITIONS, next_state
+from dlserv.contract import STATES
+from dlserv.tasks.states import TRANSITIONS, next_state
 from dlserv.tasks.task import Task, tid_of
 
 SETTINGS = config.Config.parse({}).download

@@ -11,6 +11,7 @@ from ... import urls
 from ...contract import tid_of
 from ...errors import Conflict, Exists, NotFound
 from ...masking import MASK
+from ...settings.options import MOST_MIRRORS
 from ...tasks.states import FINISHED, INVALID
 from . import options, parameters
 from .gids import Removed, gid_of
@@ -70,7 +71,7 @@ def _add(door, uris, given):
 def _mirrors(uris, known):
     """Return the URLs of mirrors; those that are told masked are the known task's own."""
     real = {urls.shown(url): url for url in known.options.mirrors} if known is not None else {}
-    return [real.get(uri, uri) for uri in uris][:options.MOST_MIRRORS]
+    return [real.get(uri, uri) for uri in uris][:MOST_MIRRORS]
 
 
 def _meant(door, url):

@@ -33,7 +33,7 @@ class Caller:
         self.wait = 0                   # seconds for which its tokens are not looked at
 
     def refusal(self):
-        """Return the sentence for a caller without a token that is refused as a whole, or None."""
+        """Return why, without a token, the whole request is refused (link, Host, Origin), or None."""
         if self._access.token is not None:
             return None
         if self._by_link:

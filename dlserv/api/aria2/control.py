@@ -6,6 +6,7 @@ raise RpcError with aria2's message.
 
 from ... import urls
 from ...errors import Conflict, NotFound
+from ...settings.options import MOST_MIRRORS
 from ...tasks.states import PAUSED
 from . import options, parameters
 from .adding import is_url
@@ -156,7 +157,7 @@ def change_uri(door, params):
     result = left[:place] + wanted + left[place:]
     if not result:
         result, deleted = there[:1], deleted - 1
-    result = result[:1 + options.MOST_MIRRORS]
+    result = result[:1 + MOST_MIRRORS]
     if result != there:
         door.daemon.change(task.tid, result[0] if result[0] != task.url else None, {"mirrors": result[1:]})
     return [deleted, len(wanted)]

@@ -2,7 +2,7 @@
 
 A thread follows the daemon's events while there is a session. It compares the state of
 each task with the one that was told last, so a retry, which queues a task again and starts
-it, is not told; nor is what was so when the thread began.
+it, is not reported; nor are the states that tasks had when the thread began.
 """
 
 import logging

@@ -16,8 +16,6 @@ from ...settings import options
 from .jsonrpc import RpcError
 
 MOST_CONNECTIONS = 16
-FOR_EVER = 1000                 # retries; aria2's "0" means tries without end
-MOST_MIRRORS = 32
 
 # aria2's options that mean the same as one of ours, as text.
 _SAME = {"user-agent": "user_agent", "max-download-limit": "ratelimit", "timeout": "timeout",
@@ -195,10 +193,8 @@ def _put_connections(posted, given):
 
 
 def _put_tries(posted, given):
-    """Put the retries: aria2 counts tries, the first one included, and 0 is without end."""
     if given.get("max-tries"):
-        tries = _number("max-tries", given["max-tries"], 0)
-        posted["retries"] = min(tries - 1, FOR_EVER) if tries else FOR_EVER
+        posted["retries"] = options.retries_of(_number("max-tries", given["max-tries"], 0))
 
 
 def _number(name, text, least):

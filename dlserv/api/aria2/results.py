@@ -1,7 +1,7 @@
 """Tasks as aria2 tells them: numbers and booleans are strings, keys are aria2's.
 
-`status` takes the keys that the client wants and computes no others, because clients poll
-lists of hundreds of downloads each second.
+`_STATUS` has a function for each key of tellStatus. Only the keys that the client wants are
+computed, because clients poll lists of hundreds of downloads each second.
 """
 
 import os

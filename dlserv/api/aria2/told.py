@@ -1,4 +1,4 @@
-"""Our options and settings told by aria2's names: getOption and getGlobalOption.
+"""Our options and settings under aria2's names, for getOption and getGlobalOption.
 
 All values are strings. Secrets are masked; `of_task(…, plain=True)` is for comparing only
 and never leaves the daemon.
@@ -7,6 +7,7 @@ and never leaves the daemon.
 from ... import urls
 from ...masking import mask_headers, hide
 from ...settings import options
+from .results import PIECE
 
 # What does not vary here; clients show "undefined" or "??" for names that are missing.
 _FIXED = {
@@ -14,7 +15,7 @@ _FIXED = {
     "check-integrity": "false", "conditional-get": "false", "continue": "true",
     "file-allocation": "none", "force-save": "false", "lowest-speed-limit": "0",
     "max-file-not-found": "0", "max-upload-limit": "0", "min-split-size": "1048576", "no-netrc": "false",
-    "parameterized-uri": "false", "pause": "false", "piece-length": "1048576", "remote-time": "true",
+    "parameterized-uri": "false", "pause": "false", "piece-length": str(PIECE), "remote-time": "true",
     "remove-control-file": "false", "retry-wait": "0", "reuse-uri": "true", "seed-ratio": "0.0",
     "seed-time": "0", "stream-piece-selector": "default", "uri-selector": "feedback", "use-head": "false"}
 _FIXED_GLOBALS = {
