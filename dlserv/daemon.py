@@ -67,9 +67,10 @@ class Daemon:
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
 
-    For the API and the process: `configuration`, `report`, `events` (the
-    tasks.events.Events), `network` (the net.proxy.Network of all connections), and `url`,
-    where clients reach the daemon, which hooks are told.
+    For the API and the process: `configuration`, `report`, `archive` (the
+    tasks.archive.Archive), `events` (the tasks.events.Events), `network` (the
+    net.proxy.Network of all connections), and `url`, where clients reach the daemon, which
+    hooks are told.
     """
 
     def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None, origins=None):
@@ -80,7 +81,7 @@ class Daemon:
         self._started, self._began, self.url = False, time.monotonic(), None
         files = NamedFiles(current, folder)
         self._registry = registry = TaskRegistry(current, boot_id())
-        self.events = registry.events
+        self.events, self.archive = registry.events, registry.archive
         bucket = TokenBucket(current.download.ratelimit)
         self.network = Network(
             Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
@@ -143,7 +144,7 @@ class Daemon:
         """Add a URL with its options; return the tid.
 
         `notes` are warnings for the task's log. Raise InvalidValue, or Exists, which
-        holds the tid of the task that is there.
+        holds the tid of the task that is there; Archived, which is one, if the archive has it.
         """
         tids, failures = self.add_all([(url, posted, notes)])
         raise_first(failures)

@@ -28,8 +28,8 @@ ORDER = """
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
     tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.room tasks.running tasks.registry tasks.scheduler tasks.attempt tasks.checkpointer
-    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks.download_dir tasks.room tasks.running tasks.archive tasks.registry tasks.scheduler tasks.attempt
+    tasks.checkpointer tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
     tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
@@ -43,8 +43,8 @@ ORDER = """
     client client.transport client.rest client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
-    commands.arguments commands.show commands.settings commands.watch commands.actions commands.existing
-    commands.job commands.get commands.page commands.manual commands.completion commands.main
+    commands.arguments commands.show commands.settings commands.watch commands.actions commands.archive
+    commands.existing commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 

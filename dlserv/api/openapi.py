@@ -13,6 +13,7 @@ from ..version import __version__
 from .replies import CODES, FAILURES
 
 TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
+        "archive": "What was downloaded and deleted since.",
         "settings": "The settings of the daemon.", "events": "What happens, as it happens.",
         "system": "The daemon itself."}
 
@@ -32,7 +33,8 @@ _PARAMETERS = {
     "history": (_BOOLEAN, "whether to add the speed of the last ten minutes"),
     "origins": (_BOOLEAN, "whether to add where each setting was set"),
     "state": ({"enum": ["all"] + list(STATES)}, "only tasks in this state"),
-    "offset": (_COUNT, "tasks to skip"), "limit": (_COUNT, "most tasks to reply with"),
+    "offset": (_COUNT, "tasks or entries to skip"), "limit": (_COUNT, "most tasks or entries to reply with"),
+    "repeat": (_BOOLEAN, "whether to add what the archive has as well"),
 }
 
 # What an HTTP status other than 200 means here.
@@ -56,6 +58,7 @@ _NULLABLE = {"type": ["string", "null"]}
 _TIME = {"type": "number", "description": "epoch seconds; 0 for never"}
 _PAIRS = {"type": "array", "items": {"type": "array", "prefixItems": [_NULLABLE, _STRING],
                                      "minItems": 2, "maxItems": 2}}
+_HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
 
 
 def document(routes, prefix, fixed, needs_token):
@@ -218,7 +221,11 @@ def _settings(table, fixed):
 
 def _replies():
     return {
-        "done": _reply(), "added": _reply(["tid"], tid=_TID), "added_many": _reply(["tids"], tids=_STRINGS),
+        "done": _reply(), "added": _reply(["tid"], tid=_TID),
+        "added_many": _reply(["tids"], tids=_STRINGS, had_already=_HAD),
+        "archive": _reply(["detail", "count"], count=_COUNT, detail={
+            "type": "array", "items": _ref("entry")}),
+        "forgotten": _reply(["count"], count=_COUNT),
         "deleted": _reply(detail=_ref("removal")),
         "status_reply": _reply(["detail"], detail={"anyOf": [_ref("status"), _ref("excerpt")]}),
         "info_reply": _reply(["detail"], detail=_ref("info")),
@@ -238,7 +245,8 @@ def _replies():
                         history=_whole(every=_NUMBER, speed={"type": "array", "items": _NUMBER})),
         "health": _reply(repaired={"type": "string", "description": "what was repaired at the start; "
                                    "only for those with the token or on this machine"}),
-        "error": _failure(), "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS),
+        "error": _failure(),
+        "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS, had_already=_HAD),
     }
 
 
@@ -269,5 +277,6 @@ def _parts():
     return {
         "excerpt": _whole(**excerpt), "status": _whole(**status), "info": _whole(**info),
         "counts": _whole(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),
+        "entry": _whole(tid=_TID, time=_TIME, size=_COUNT, sha256=_NULLABLE),
         "removal": _whole(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
     }

@@ -20,7 +20,7 @@ from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Reply
+from .replies import Encoded, Reply, json_reply, with_lists
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -51,10 +51,10 @@ class Route(namedtuple("Route", "method path function name tag summary query bod
 def add_task(daemon, request):
     """Add a task from JSON or a form."""
     if request.is_form:
-        url, posted, notes = bodies.read_form(request.form())
+        task = bodies.read_form(request.form())
     else:
-        url, posted, notes = bodies.read_task(request.json())
-    return {"tid": daemon.add(url, posted, notes)}
+        task = bodies.read_task(request.json())
+    return {"tid": daemon.add(*bodies.repeated(task, request.boolean("repeat", default=False)))}
 
 
 def act_on_task(daemon, request, tid):
@@ -114,6 +114,24 @@ def list_tasks(daemon, request):
 
 def count_tasks(daemon, request):
     return {"detail": views.state_counter(daemon)}
+
+
+# -- the archive ------------------------------------------------------------------------
+
+def list_archive(daemon, request):
+    """List a part of the archive, with the count of all."""
+    offset, limit = request.integer("offset", 0), request.integer("limit", None)
+    entries = Encoded(entry.to_detail() for entry in daemon.archive.list(offset, limit))
+    return with_lists(json_reply({"count": daemon.archive.count()}), detail=entries)
+
+
+def forget_archived(daemon, request, tid):
+    daemon.archive.forget(tid)
+    return {}
+
+
+def forget_archive(daemon, request):
+    return {"count": daemon.archive.forget_all()}
 
 
 # -- the daemon -------------------------------------------------------------------------
@@ -180,8 +198,8 @@ _SHORT = ("exerpt", "excerpt")
 _COUNT = "how many tasks are in each state"
 
 ROUTES = (
-    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
-          errors=(409,)),
+    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", ("repeat",), body="task",
+          reply="added", errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
           "`act=pause`, `resume`, `restart` (from nothing), `refresh` (if it has changed), `verify` (in the "
           "background), or `move` with `to=top|bottom|up|down` or an index of the queue, from 0 on",
@@ -199,7 +217,7 @@ ROUTES = (
           "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
           media_type="application/octet-stream"),
     Route("POST", "/task/batch/add", add_tasks, "addTasks", "batch", "create many tasks",
-          body="tasks", reply="added_many", errors=(207,)),
+          ("repeat",), body="tasks", reply="added_many", errors=(207,)),
     Route("POST", "/task/batch/pause", act_on_tasks, "pauseTasks", "batch", "pause many tasks",
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/resume", act_on_tasks, "resumeTasks", "batch", "resume many tasks",
@@ -217,6 +235,13 @@ ROUTES = (
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
+    Route("GET", "/archive", list_archive, "listArchive", "archive",
+          "what was downloaded and whose task is deleted, oldest first, if `general.archive` is on",
+          ("offset", "limit"), reply="archive"),
+    Route("DELETE", "/archive/<tid>", forget_archived, "forgetArchived", "archive",
+          "let a URL that the archive has be downloaded again"),
+    Route("DELETE", "/archive/all", forget_archive, "forgetArchive", "archive", "forget the whole archive",
+          reply="forgotten"),
     Route("GET", "/config", get_config, "getConfig", "settings",
           "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
           reply="config_reply"),

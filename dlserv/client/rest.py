@@ -16,12 +16,17 @@ import contextlib
 import json
 import threading
 import time
+from collections import namedtuple
 from urllib.parse import quote
 
 from ..contract import SETTLED
 from .transport import TIMEOUT, Stream, Transport
 
 LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
+
+
+# Of many tasks: the tids of those added, and [(url, reason), …] of the others.
+Added = namedtuple("Added", "tids refused had_already")
 
 
 class Client:
@@ -48,13 +53,18 @@ class Client:
 
     def add_all(self, tasks: list[tuple[str, dict]]) -> tuple[list[str], list[tuple[str, str]]]:
         """Add many (url, options); return (tids, [(url, reason), …] of those refused)."""
-        tids: list[str] = []
-        refused: list[tuple[str, str]] = []
+        tids, refused, had = self.add_many(tasks)
+        return tids, refused + had
+
+    def add_many(self, tasks: list[tuple[str, dict]]) -> Added:
+        """Add many (url, options); return an Added, where those that the archive has are apart."""
+        added = Added([], [], [])
         for batch in _batches(tasks):
             reply = self.post("/task/batch/add", {"tasks": batch})
-            tids += reply["tids"]
-            refused += [(url, reason) for url, reason in reply.get("detail", [])]
-        return tids, refused
+            added.tids.extend(reply["tids"])
+            added.refused.extend((url, reason) for url, reason in reply.get("detail", []))
+            added.had_already.extend((url, reason) for url, reason in reply.get("had_already", []))
+        return added
 
     def task(self, tid: str) -> dict:
         """Return the task's full status, its log included."""
@@ -124,6 +134,20 @@ class Client:
                             return status
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"the task is not settled after {timeout:g} s")
+
+    # -- the archive -------------------------------------------------------------------
+
+    def archive(self, offset: int = 0, limit: int | None = None) -> list[dict]:
+        """Return what was downloaded and deleted, the oldest first.
+
+        Each has "tid", "time", "size" and "sha256".
+        """
+        limits = {} if limit is None else {"limit": limit}
+        return self.get("/archive", offset=offset, **limits)["detail"]
+
+    def forget(self, tid: str) -> None:
+        """Let the URL of this tid be downloaded again; "all" forgets the whole archive."""
+        self.delete("/archive/" + quote(tid, safe=""))
 
     # -- the daemon --------------------------------------------------------------------
 

@@ -13,7 +13,12 @@ def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
     wanted = _with_cookies(read_tasks(options, _place(options)), options.load_cookies)
-    tids, refused = client.add_all(wanted)
+    tids, refused, had = client.add_many(wanted)
+    if options.lists or "-" in options.urls:
+        if had and not options.quiet:
+            errors.complain(f"{len(had)} had already; --repeat downloads them again")
+    else:
+        refused += had
     errors.complain_of(refused)
     if out.is_terminal and not options.quiet:
         urls = {tid_of(url): url for url, _ in wanted}

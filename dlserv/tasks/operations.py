@@ -91,6 +91,8 @@ class Operations:
             url = check_url(url)
         if "paused" in posted:
             raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
+        if "repeat" in posted:
+            raise InvalidValue("options.repeat", "counts when a task is added; use restart for one that is there")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):
@@ -122,13 +124,14 @@ class Operations:
         def delete(task):
             attempts[task] = task.attempt
             self._runner.forget(task, keep=not del_file)
-            return self._registry.begin_delete(task, del_file)
+            return dict(self._registry.begin_delete(task, del_file), **self._registry.archive.remember(task))
 
         try:
             failures = self._registry.act_on_all(tids, delete)
         except StoreBroken:
             with self._registry.lock:
                 self._registry.undo_delete(attempts)
+                self._registry.archive.undo(attempts)
                 self._runner.reconcile(attempts)
             raise
         wait_for_all(filter(None, attempts.values()))

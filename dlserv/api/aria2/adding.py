@@ -9,7 +9,7 @@ import re
 
 from ... import urls
 from ...contract import tid_of
-from ...errors import Conflict, Exists, NotFound
+from ...errors import Archived, Conflict, Exists, NotFound
 from ...masking import MASK
 from ...settings.options import MOST_MIRRORS
 from ...tasks.states import FINISHED, INVALID
@@ -62,8 +62,11 @@ def _add(door, uris, given):
         posted["mirrors"] = mirrors
     if known is not None and known is meant:
         return _again(door, known, posted, given)
+    repeat = {"repeat": True} if given.get("allow-overwrite") == "true" else {}
     try:
-        return door.daemon.get(door.daemon.add(url, posted))
+        return door.daemon.get(door.daemon.add(url, dict(posted, **repeat)))
+    except Archived:
+        raise
     except Exists as error:
         return _again(door, door.daemon.get(error.tid), posted, given)
 
