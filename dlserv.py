@@ -3,7 +3,9 @@
 
 import sys
 
-from dlserv.cli import main
+from dlserv import archive
 
 if __name__ == "__main__":
+    archive.adopt(__loader__)
+    from dlserv.cli import main
     sys.exit(main())

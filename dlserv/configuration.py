@@ -4,10 +4,24 @@ Changes arrive over the API (`configure`) or with another configuration file (`r
 Each is checked as a whole before any part of it is in effect.
 """
 
+from __future__ import annotations
+
 import threading
 
 from .errors import Forbidden
 from .settings.config import AUTOMATION, Config, fixed_names, is_live
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+    from .automation.automation import Automation
+    from .engine.ratelimit import TokenBucket
+    from .net.named_files import NamedFiles
+    from .net.proxy import Network
+    from .settings.current import Settings
+    from .tasks.registry import TaskRegistry
+    from .tasks.runner import Runner
 
 
 class Followers:
@@ -20,11 +34,12 @@ class Followers:
     network   the net.proxy.Network
     """
 
-    def __init__(self, settings, registry, runner, bucket, network):
+    def __init__(self, settings: Settings, registry: TaskRegistry, runner: Runner, bucket: TokenBucket,
+                 network: Network) -> None:
         self.settings = settings
         self._registry, self._runner, self._bucket, self._network = registry, runner, bucket, network
 
-    def use(self, config):
+    def use(self, config: Config) -> None:
         """Put another Config into effect."""
         with self._registry.lock:
             self.settings.config = config
@@ -33,7 +48,7 @@ class Followers:
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
         self._heed_limits()
 
-    def use_limits(self, limits):
+    def use_limits(self, limits: Mapping[str, Any]) -> None:
         """Put limits into effect in place of the settings' own: {setting of `download`: value}."""
         with self._registry.lock:
             self.settings.limits = limits
@@ -54,13 +69,15 @@ class Configuration:
     origins     {"section.key": where it was set}, or None
     """
 
-    def __init__(self, followers, files, automation, keep=None, origins=None):
+    def __init__(self, followers: Followers, files: NamedFiles, automation: Automation,
+                 keep: Callable[[Any, Config], None] | None = None,
+                 origins: Mapping[str, str] | None = None) -> None:
         self._followers, self._settings = followers, followers.settings
         self._files, self._automation = files, automation
         self._keep, self._origins, self._lock = keep, origins or {}, threading.Lock()
         self._confined = self._settings.config.download.deny_private
 
-    def check(self):
+    def check(self) -> None:
         """Raise InvalidValue if a file, a folder or a command that a setting names cannot be used."""
         self._check(self._settings.config)
 
@@ -68,7 +85,7 @@ class Configuration:
         self._files.check(config.download)
         self._automation.check(config)
 
-    def configure(self, changes):
+    def configure(self, changes: Mapping[str, Any]) -> None:
         """Change settings; `changes` has the shape of the configuration file.
 
         All or nothing, at once. Raise InvalidValue, Forbidden for one of `fixed_names` and
@@ -96,7 +113,7 @@ class Configuration:
             raise Forbidden(f"{refused[0]}{others} cannot be changed over the API; set it in the "
                             f"configuration file or the environment, and {when}", refused[0])
 
-    def reload(self, settings):
+    def reload(self, settings: Mapping[str, Any]) -> list[str]:
         """Use new settings as far as they may change; return the names of those that wait for a start.
 
         `settings` has the shape of the configuration file. Raise InvalidValue.
@@ -109,12 +126,12 @@ class Configuration:
             self._automation.configure()
             return self._settings.config.differences(config)
 
-    def origins(self):
+    def origins(self) -> dict[str, str | None]:
         """Return {"section.key": where it was set, None for a default} of all settings."""
         config = self._settings.config
         return {name: self._origins.get(name) for name in config.names(config.masked())}
 
-    def fixed_names(self):
+    def fixed_names(self) -> Iterable[str]:
         """Return the names, "section.key", of the settings that `configure` refuses.
 
         With deny_private set at the start or by `reload`, they include what would lift it.

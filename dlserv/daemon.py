@@ -13,9 +13,9 @@ A Daemon makes the parts that do the work, and opens and closes them together:
   tasks.registry     knows the tasks and stores them
   tasks.operations   changes them as users ask for it
   tasks.runner       downloads them
-  tasks.report       tells how the daemon fares as a whole
+  tasks.report       has the figures of the whole, and its health
   configuration      changes the settings
-  automation         does the rest by itself: hooks, webhooks, schedule, watched folders
+  automation         acts by itself: hooks, webhooks, schedule, watched folders
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ from .tasks.states import FINISHED, INVALID, PAUSED
 from .tasks.verification import Verification
 from .version import __version__
 
+TYPE_CHECKING = False       # type checkers take it for typing's, which costs an import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, BinaryIO, List, Tuple
+    from .errors import RequestError
+    from .tasks.events import Subscription
+    from .tasks.removal import Removal
+    from .tasks.task import Task
+
+    Failures = List[Tuple[str, RequestError]]
+
 log = logging.getLogger(__name__)
 logging.getLogger("dlserv").addHandler(logging.NullHandler())
 
@@ -61,8 +72,8 @@ class Daemon:
     `general.download_dir` and `general.db_path`. `proxies` are used where the settings
     name none, as urllib.request.getproxies() returns them; `netrc` is the path of a .netrc
     to take passwords from, `folder` where `download.cookies_file` lies. `keep(changes,
-    config)` is called with what `configure` was asked for, before it counts. `origins` has
-    where settings were set: {"section.key": "--port" or the like}.
+    config)` is called with the changes for `configure`, before they have an effect. `origins`
+    says where settings were set: {"section.key": "--port" or the like}.
 
     Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
@@ -73,12 +84,16 @@ class Daemon:
     hooks are told.
     """
 
-    def __init__(self, settings, proxies=None, netrc=None, folder=".", keep=None, origins=None):
+    def __init__(self, settings: Mapping[str, Any], proxies: Mapping[str, str] | None = None,
+                 netrc: str | None = None, folder: str = ".",
+                 keep: Callable[[Any, Config], None] | None = None,
+                 origins: Mapping[str, str] | None = None) -> None:
         self._settings = current = Settings(Config.parse(settings))
         for key in ("download_dir", "db_path"):
             if getattr(current.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
-        self._started, self._began, self.url = False, time.monotonic(), None
+        self._started, self._began = False, time.monotonic()
+        self.url: str | None = None
         files = NamedFiles(current, folder)
         self._registry = registry = TaskRegistry(current, boot_id())
         self.events, self.archive = registry.events, registry.archive
@@ -99,7 +114,7 @@ class Daemon:
 
     # -- life ------------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> Daemon:
         """Open the database and go on with its tasks; return the daemon itself."""
         if self._registry.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
@@ -117,7 +132,7 @@ class Daemon:
         self._started, self._began = True, time.monotonic()
         return self
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop all attempts where they are, store everything, end all threads."""
         if self._started:
             self._started = False
@@ -132,15 +147,15 @@ class Daemon:
             finally:
                 self._automation.stop()
 
-    def __enter__(self):
+    def __enter__(self) -> Daemon:
         return self.start()
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     # -- one task or many ------------------------------------------------------------
 
-    def add(self, url, posted=None, notes=()):
+    def add(self, url: str, posted: Mapping[str, Any] | None = None, notes: Iterable[str] = ()) -> str:
         """Add a URL with its options; return the tid.
 
         `notes` are warnings for the task's log. Raise InvalidValue, or Exists, which
@@ -150,11 +165,12 @@ class Daemon:
         raise_first(failures)
         return tids[0]
 
-    def add_all(self, wanted):
+    def add_all(self, wanted: Iterable[Tuple[str, Mapping[str, Any] | None, Iterable[str]]]
+                ) -> Tuple[List[str], Failures]:
         """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
         return self._operations.add_all(wanted)
 
-    def act(self, act, tid):
+    def act(self, act: str, tid: str) -> None:
         """Carry out one of acts.ACTS on a task. Raise InvalidValue, NotFound or Conflict.
 
         pause    stop it where it is
@@ -168,7 +184,7 @@ class Daemon:
         """
         raise_first(self.act_on_all(act, [tid]))
 
-    def act_on_all(self, act, tids):
+    def act_on_all(self, act: str, tids: Iterable[str]) -> Failures:
         """Carry out one of acts.ACTS on each; return [(tid, RequestError), …] of those that refused."""
         return self._operations.act_on_all(act, tids)
 
@@ -178,20 +194,20 @@ class Daemon:
     refresh, refresh_all = partialmethod(act, "refresh"), partialmethod(act_on_all, "refresh")
     verify, verify_all = partialmethod(act, "verify"), partialmethod(act_on_all, "verify")
 
-    def delete(self, tid, del_file=False):
+    def delete(self, tid: str, del_file: bool = False) -> Removal:
         """Forget the task, and its files with `del_file`; return a Removal. Raise NotFound."""
         removals, failures = self.delete_all([tid], del_file)
         raise_first(failures)
         return removals[tid]
 
-    def delete_all(self, tids, del_file=False):
+    def delete_all(self, tids: Iterable[str], del_file: bool = False) -> Tuple[dict[str, Removal], Failures]:
         """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
 
         Raise StoreBroken; then all of them are still there.
         """
         return self._operations.delete_all(tids, del_file)
 
-    def change(self, tid, url=None, posted=None):
+    def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None) -> None:
         """Change the task's URL to another one of the same file, or its options; a None resets one.
 
         Bytes that are here are kept if the new URL's validator or size and its bytes agree.
@@ -200,7 +216,7 @@ class Daemon:
         """
         self._operations.change(tid, url, posted or {})
 
-    def move(self, tid, to):
+    def move(self, tid: str, to: str | int) -> None:
         """Move a waiting task to another place of `queue`, within its priority.
 
         `to` is "top", "bottom", "up", "down", or an index; one that is out of range is the
@@ -210,23 +226,23 @@ class Daemon:
 
     # -- looking at tasks ------------------------------------------------------------
 
-    def get(self, tid):
+    def get(self, tid: str) -> Task:
         """Return the Task. Raise NotFound."""
         return self._registry.get(tid)
 
-    def list(self, state=None):
+    def list(self, state: str | None = None) -> List[Task]:
         """Return the Tasks, oldest first; those in one state if it is named."""
         return self._registry.list(state)
 
-    def queue(self):
+    def queue(self) -> List[Task]:
         """Return the Tasks that wait or are paused, the next one first."""
         return self._registry.queue()
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Return {state: how many tasks are in it}, every state named."""
         return self._registry.counts()
 
-    def wait(self, tid, timeout=None):
+    def wait(self, tid: str, timeout: float | None = None) -> Task:
         """Return the Task once nothing more happens to it by itself: finished, invalid or paused.
 
         Raise NotFound, also when it is deleted meanwhile, TimeoutError after `timeout` seconds,
@@ -234,7 +250,7 @@ class Daemon:
         """
         return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
 
-    def open_file(self, tid):
+    def open_file(self, tid: str) -> Tuple[Task, BinaryIO]:
         """Return (the Task, a binary file object) of a finished task's file, if it is still that file.
 
         Raise NotFound, Conflict, or Unavailable where its disk is away.
@@ -242,23 +258,24 @@ class Daemon:
         task = self.get(tid)
         return task, self._download_dir.open_file(task)
 
-    def subscribe(self, most=1000):
-        """Return an events.Subscription to what happens to tasks from now on, at most `most` events behind."""
+    def subscribe(self, most: int = 1000) -> Subscription:
+        """Return an events.Subscription to all events from now on, at most `most` of them behind."""
         return self.events.subscribe(most)
 
     # -- the whole -------------------------------------------------------------------
 
-    def stats(self):
+    def stats(self) -> dict[str, Any]:
         """Return the figures of `GET /stats`: speed in bytes/s, bytes since the start, and so on."""
-        return dict(self.report.totals(), uptime=round(time.monotonic() - self._began, 1), version=__version__,
+        uptime = round(time.monotonic() - self._began, 1)
+        return dict(self.report.totals(), uptime=uptime, version=__version__,
                     window=self._automation.schedule.told())
 
     @property
-    def config(self):
+    def config(self) -> Config:
         """Return the Config in effect."""
         return self._settings.config
 
-    def configure(self, changes):
+    def configure(self, changes: Mapping[str, Any]) -> None:
         """Change settings while it runs; `changes` has the shape of the configuration file.
 
         All or nothing, at once. Raise InvalidValue, Forbidden for a setting that cannot be

@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-import zipimport
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
@@ -27,7 +26,6 @@ log = logging.getLogger("dlserv")
 
 END_SECONDS = 2.5           # that the end may take, from the signal on
 MOST_FILES = 2 ** 16
-LATE = (".net.ftp",)     # modules of ours that are imported when they are needed
 
 
 def serve(options):
@@ -61,7 +59,6 @@ def serve(options):
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with _Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
-            _load_the_rest(server)
             print("dlserv: listening on %s" % server.url, flush=True)
             signals.wait(lambda: _reload(options, daemon, server, output))
             deadline.begin()
@@ -123,7 +120,7 @@ class _Deadline:
         join(self._thread)
 
     def begin(self):
-        """The end begins now."""
+        """Begin to count the time of the end."""
         self._begun.set()
 
     def _wait(self):
@@ -200,14 +197,6 @@ def _token_file(options, settings, server):
     return path
 
 
-def _load_the_rest(server):
-    """Load everything that is loaded late: the .pyz may be replaced while the daemon runs."""
-    if isinstance(__loader__, zipimport.zipimporter):
-        server.assets.load()
-        for name in LATE:
-            importlib.import_module(name, __package__)
-
-
 def _reload(options, daemon, server, output):
     """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP)."""
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
@@ -231,7 +220,7 @@ def _reload_settings(options, daemon):
 
 
 class _Output:
-    """Where the log goes: standard error, or a file that may be moved away before a SIGHUP."""
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
 
     def __init__(self, general):
         self._handler = None

@@ -84,7 +84,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def parse_days(text):
-    """{0, …, 6} from "mon-fri", "sat,sun" or "fri-mon"; Monday is 0. Raises ValueError."""
+    """Return {0, …, 6} for "mon-fri", "sat,sun" or "fri-mon"; Monday is 0. Raise ValueError."""
     days = set()
     for part in text.lower().split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
@@ -96,7 +96,7 @@ def parse_days(text):
 
 
 def parse_clock(text):
-    """Minutes since midnight from "07:00"; "24:00" is the end of the day. Raises ValueError."""
+    """Return minutes since midnight for "07:00"; "24:00" is the end of the day. Raise ValueError."""
     match = re.fullmatch("([0-9]{1,2}):([0-5][0-9])", text)
     minutes = int(match.group(1)) * 60 + int(match.group(2)) if match else 1441
     if minutes > 1440:
@@ -108,7 +108,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?", r
 
 
 def parse_time(text):
-    """Epoch seconds from "2026-09-08T02:00", local time unless "Z" or "+02:00" follows. Raises ValueError."""
+    """Return epoch seconds for "2026-09-08T02:00", local time unless "Z" or "+02:00" follows.
+
+    Raise ValueError.
+    """
     from datetime import datetime
     match, text = _TIME.fullmatch(text.strip()), text.strip()
     try:
@@ -183,9 +186,13 @@ def clean(text, instead="\ufffd"):
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode      # dumps would make an encoder each time
+
+
 def safe_json(value):
     """Return the value as one line of JSON; control characters are escaped, lone surrogates are "?"."""
-    return clean(json.dumps(value, ensure_ascii=False), _escape)
+    text = _to_json(value)
+    return text if text.isascii() and "\x7f" not in text else clean(text, _escape)
 
 
 def _escape(match):

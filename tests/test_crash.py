@@ -10,7 +10,7 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.state.store import Store
-from dlserv.tasks.task import tid_of
+from dlserv.contract import tid_of
 from harness import noise, until
 from servers.origin import Origin, paced
 

@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+import tokenize
 
 import pytest
 
+import figures
 import readme
 from harness import ROOT
 
@@ -15,36 +17,39 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
-    settings settings.schema settings.token settings.rules settings.options settings.automation settings.config
+    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
+    settings settings.values settings.schema settings.token settings.rules settings.options settings.automation settings.config
     settings.config_file settings.metalink settings.inputfile settings.current settings.sources
     net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
     net.digest_fields net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
     net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
+    net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.disk_errors engine.folder engine.partfile engine.sources engine.transfer engine.connection
+    engine.disk_errors engine.folder engine.rename engine.partfile engine.sources engine.transfer engine.connection
     engine.continuity engine.condition engine.introduction engine.growth engine.fetch engine.publish
     engine.unfinished engine.promises
     engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
-    tasks tasks.states tasks.record tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.room tasks.running tasks.archive tasks.registry tasks.scheduler tasks.attempt
-    tasks.checkpointer tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
+    tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry tasks.scheduler
+    tasks.claimed_names tasks.attempt tasks.checkpointer
+    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
     tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
-    api api.large api.http1 api.requests api.bodies api.replies api.files api.assets api.sse api.metrics
+    api api.large api.http1 api.requests api.bodies api.replies api.coding api.files api.assets api.event_ring api.sse api.metrics
     api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes api.peer api.connection_limit api.access api.listener api.line api.handler api.acceptor api.server
-    client client.transport client.rest client.discovery
+    api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
+    client client.transport client.rest client.merged client.several client.discovery
     serve
     commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
-    commands.arguments commands.show commands.settings commands.watch commands.actions commands.archive
-    commands.existing commands.job commands.get commands.page commands.manual commands.completion commands.main
+    commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl
+    commands.recursive commands.actions commands.archive commands.existing
+    commands.job commands.get commands.page commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 
@@ -58,6 +63,11 @@ BANS = {
     "api": {"net", "engine", "state", "configuration", "daemon"},
     "client": {"engine", "net", "state", "tasks", "daemon", "api"},
 }
+# Habits of speech that no docstring and no comment may have: see "Sentences" in the design.
+HABITS = re.compile(r"\b(?:gives|anew|besides|of\s+now|at\s+the\s+most)\b", re.IGNORECASE)
+# A sentence has a verb or a noun first, and no clause; a function's has a verb.
+CLAUSES = re.compile(r"(?:What|Whatever|Whether|Who|Whoever|Which|How|Where|Those (?:that|who|which))\b")
+NOUNS = re.compile(r"(?:The|An?|One|All|No|Its|This|That|These|Those|It|They|There|Like)\b|[^A-Za-z]")
 LAZY = {"sqlite3", "xml", "ftplib", "concurrent", "dataclasses", "typing", "asyncio", "ssl"}
 LAZY_BUT = {"state.sqlite": {"sqlite3"}}
 LONGEST_FUNCTION = 60
@@ -89,11 +99,9 @@ for _name, _path in MODULES.items():
         TREES[_name] = ast.parse(_file.read())
 
 
-def imports(name, everywhere=True):
-    """The modules of ours, or the first parts of others (after a dot), that it imports."""
-    tree = TREES[name]
-    nodes = ast.walk(tree) if everywhere else _module_level(tree)
-    for node in nodes:
+def imports(name, nodes_of=ast.walk):
+    """Yield the modules of ours, or the first parts of others (after a dot), that it imports."""
+    for node in nodes_of(TREES[name]):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = _package(name, node.level) + (node.module.split(".") if node.module else [])
             wholes = [".".join(base + [alias.name]) for alias in node.names]
@@ -114,11 +122,20 @@ def _package(name, level):
 
 def _module_level(tree):
     for node in tree.body:
-        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
-            continue        # never runs
-        yield node
-        if isinstance(node, (ast.Try, ast.If)):
+        if not _is_for_type_checkers(node):
+            yield node
+            if isinstance(node, (ast.Try, ast.If)):
+                yield from ast.walk(node)
+
+
+def _all_that_runs(tree):
+    for node in tree.body:
+        if not _is_for_type_checkers(node):
             yield from ast.walk(node)
+
+
+def _is_for_type_checkers(node):
+    return isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
 
 
 def test_every_module_has_its_place():
@@ -136,12 +153,12 @@ def test_a_module_imports_only_what_stands_above_it(name):
 def test_rooms_do_not_know_each_other(room):
     for name in MODULES:
         if name.split(".")[0] == room:
-            assert not {each.split(".")[0] for each in imports(name)} & BANS[room], name
+            assert not {each.split(".")[0] for each in imports(name, _all_that_runs)} & BANS[room], name
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_what_a_small_box_may_lack_is_imported_late(name):
-    early = {each[1:] for each in imports(name, everywhere=False) if each.startswith(".")}
+    early = {each[1:] for each in imports(name, _module_level) if each.startswith(".")}
     assert not early & (LAZY - LAZY_BUT.get(name, set()))
 
 
@@ -164,6 +181,11 @@ def test_functions_are_short():
     assert sorted(lengths)[len(lengths) * 9 // 10][0] <= 30
 
 
+def test_sizes_are_within_the_limits():
+    for name, (value, where) in figures.measure().items():
+        assert value <= figures.LIMITS.get(name, value), "%s: %d, %s" % (name, value, where)
+
+
 def test_public_things_say_what_they_are():
     for name, tree in TREES.items():
         assert ast.get_docstring(tree), name
@@ -171,6 +193,45 @@ def test_public_things_say_what_they_are():
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
                 trivial = node.body[-1].end_lineno - node.lineno < 4
                 assert ast.get_docstring(node) or trivial, "%s.%s" % (name, node.name)
+
+
+def docstrings():
+    """Yield (where, docstring, whether it is a function's) of all that have one."""
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+                is_noun = any(getattr(each, "id", "") == "property" for each in getattr(node, "decorator_list", ()))
+                where = "%s, line %d" % (name, node.body[0].lineno)
+                yield where, ast.get_docstring(node), isinstance(node, ast.FunctionDef) and not is_noun
+
+
+def comments():
+    """Yield (where, comment) of all modules, without the mark; lines that follow one another are one."""
+    for name, path in MODULES.items():
+        with open(path, encoding="utf-8") as file:
+            found = [token for token in tokenize.generate_tokens(file.readline) if token.type == tokenize.COMMENT]
+        last, where, text = 0, "", ""
+        for token in found:
+            follows = token.start[0] == last + 1 and token.line.lstrip().startswith("#")
+            if not follows and text:
+                yield where, text
+            where, text = (where, text) if follows else ("%s, line %d" % (name, token.start[0]), "")
+            last, text = token.start[0], (text + " " + token.string.lstrip("# ")).strip()
+        if text:
+            yield where, text
+
+
+def test_sentences_are_free_of_bad_habits():
+    wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
+             [each[:2] for each in docstrings()] + list(comments()) if HABITS.search(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_open_with_a_verb_or_a_noun():
+    wrong = [where for where, text, is_act in docstrings()
+             if CLAUSES.match(text) or is_act and NOUNS.match(text)]
+    wrong += [where for where, text in comments() if CLAUSES.match(text)]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_command_line_starts_without_the_rest():

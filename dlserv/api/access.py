@@ -1,4 +1,4 @@
-"""Which requests are let in: by token, by the name they call, and by the site they come from.
+"""Access to the interface: by token, by the host name called, and by the site of the caller.
 
 Knows heads and addresses, no socket. Three checks, in this order:
 
@@ -33,6 +33,7 @@ from .replies import error_reply
 WINDOW = 60.0           # seconds
 MOST_FAILURES = 10      # wrong tokens of one client within the window
 MOST_CLIENTS = 1024     # whose failures are remembered
+MOST_CALLED, LONGEST_CALLED = 64, 80    # Host headers that are remembered, and their length
 
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
@@ -49,6 +50,7 @@ class Access:
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(map(_as_browsers_send, origins))
+        self._called = set()            # Host headers that were found to be right
         self._failures = _Failures(clock)
 
     def refusal(self, head, address, public=False):
@@ -83,11 +85,13 @@ class Access:
         `refusal` makes a 403 of it for REST, aria2/entrance.py another for the aria2 door.
         """
         host = headers.get("host")
-        if host is None:        # HTTP/1.0, and so no browser
+        if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
+            if len(self._called) < MOST_CALLED and len(host) <= LONGEST_CALLED:
+                self._called.add(host)
             return None
         return (f"the host {clean(host[:80])} is not a known name of this daemon; "
                 "add it to server.allowed_hosts, or set a token")

@@ -4,10 +4,10 @@ Each part is read and compressed at the first request for it. The Content-Securi
 lets the page load these parts only and talk to this server only, whatever a task is named.
 """
 
-import pkgutil
-import re
+import os
 
 from ..contract import sha1
+from .coding import pack, takes_gzip
 from .files import names_tag
 from .replies import Reply
 
@@ -22,20 +22,13 @@ POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
     "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",
     "form-action 'self'", "frame-ancestors 'none'"))
-_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.0*[1-9][0-9]*)\s*)?(?:,|$)",
-                   re.IGNORECASE)
 
 
 class Assets:
     """The parts that a server has read so far."""
 
     def __init__(self):
-        self._read = {}     # name: (entity tag, bytes, the same compressed)
-
-    def load(self):
-        """Read all parts now, because the zip file may be replaced later."""
-        for name in MEDIA_TYPES:
-            self._load(name)
+        self._read = {}     # name: (entity tag, bytes, the same packed or None)
 
     def _load(self, name):
         if name not in self._read:
@@ -46,7 +39,7 @@ class Assets:
         name = request.path.lstrip("/") or "index.html"
         self._load(name)
         tag, plain, packed = self._read[name]
-        zipped = _GZIP.search(request.headers.get("accept-encoding", "")) is not None
+        zipped = packed is not None and takes_gzip(request.headers.get("accept-encoding"))
         tag = '"%s%s"' % (tag, "-gz" if zipped else "")
         headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
                    ("Content-Security-Policy", POLICY)]
@@ -59,6 +52,6 @@ class Assets:
 
 
 def _read(name):
-    import gzip
-    plain = pkgutil.get_data(__name__.partition(".")[0], "web/" + name)
-    return sha1(plain).hexdigest(), plain, gzip.compress(plain, 9)
+    package = os.path.dirname(os.path.dirname(__file__))
+    plain = __loader__.get_data(os.path.join(package, "web", name))
+    return sha1(plain).hexdigest(), plain, pack(plain)

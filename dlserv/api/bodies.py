@@ -7,7 +7,8 @@ by the daemon, which would have to do it anyway.
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings import options
-from ..settings.schema import Boolean, key_name
+from ..settings.schema import key_name
+from ..settings.values import Boolean
 
 MOST = 20000            # tasks, or tids, in one request
 MOST_NAMED = 5          # unknown options that a note names

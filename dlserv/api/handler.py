@@ -6,29 +6,27 @@ request, or never reads a reply, can be evicted.
 """
 
 import functools
-import http
 import http.server
-import io
 import logging
 import socket
 import time
 
 from ..errors import Error, exhaustion_in
 from . import http1
+from .coding import coded
 from .large import LARGE
 from .line import Line
 from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
 from .routes import find
+from .wire import Wire
 
 HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
 BODY_SECONDS = 30       # for the whole body
 IDLE_SECONDS = 30       # between requests
-WRITE_SECONDS = 30      # without the client taking a byte
 LINGER_SECONDS = 2      # for a client to notice that it was refused
 LINGER_BYTES = 2 ** 24
-PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
 
 # No page of another site may guess at a reply's type, embed it or learn where it came from.
 SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
@@ -37,36 +35,9 @@ SHIELD = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referre
 log = logging.getLogger(__name__)
 
 
-class _Reader(io.RawIOBase):
-    """Read a socket's bytes until a deadline that the handler sets."""
-
-    def __init__(self, sock):
-        super().__init__()
-        self._sock = sock
-        self.deadline = 0.0
-
-    def readable(self):
-        return True
-
-    def readinto(self, view):
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("timed out")
-        set_timeout(self._sock, left)
-        return self._sock.recv_into(view)
-
-
 def encode_head(reply, headers):
     """Return the head of the reply as bytes, with the SHIELD; `headers` come before the reply's own."""
-    phrase = http.HTTPStatus(reply.status).phrase
-    return http1.encode_reply(reply.status, phrase, headers + SHIELD + reply.headers)
-
-
-def set_timeout(sock, seconds):
-    """Like settimeout, but skip the system call if the timeout is about right already."""
-    current = sock.gettimeout()
-    if current is None or not seconds <= current <= seconds + 0.5:
-        sock.settimeout(seconds)
+    return http1.encode_reply(reply.status, headers + SHIELD + reply.headers)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -76,8 +47,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.disable_nagle_algorithm = self.request.family != getattr(socket, "AF_UNIX", None)
         super().setup()
         self.rfile.close()
-        self._raw = _Reader(self.connection)
-        self.rfile = io.BufferedReader(self._raw, 16384)
+        self._wire = Wire(self.connection, self.server.connections)
+        self.rfile = self._wire.reader
+        self._heads = http1.HeadReader(self.rfile)
 
     def handle(self):
         self.close_connection = False
@@ -113,7 +85,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _linger(self):
         """Let the client read the refusal: a close with bytes unread would reset it (RFC 9112, 9.6)."""
-        self._raw.deadline = time.monotonic() + LINGER_SECONDS
+        self._wire.deadline = time.monotonic() + LINGER_SECONDS
         left = LINGER_BYTES
         try:
             self.server.connections.unfinished(self.connection)
@@ -126,7 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _read_head(self):
         """Return the next Head, None if the client has gone or stays idle for too long."""
-        self._raw.deadline = time.monotonic() + IDLE_SECONDS
+        self._wire.deadline = time.monotonic() + IDLE_SECONDS
         self.server.connections.idle(self.connection)
         try:
             if not self.rfile.peek(1):
@@ -135,9 +107,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         self.server.connections.unfinished(self.connection)
         self._began = time.monotonic()
-        self._raw.deadline = self._began + HEAD_SECONDS
+        self._wire.deadline = self._began + HEAD_SECONDS
         try:
-            return http1.read_head(self.rfile)
+            return self._heads.read()
         except socket.timeout:
             raise http1.BadMessage(408, f"the request took longer than {HEAD_SECONDS} s") from None
 
@@ -176,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
 
     def _address(self):
-        """The client's address, None on a unix socket."""
+        """Return the client's address, None on a unix socket."""
         return self.client_address[0] if self.client_address else None
 
     def _below_prefix(self, path):
@@ -193,9 +165,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not head.has_body:
             return b""
         if head.expects_continue and not head.is_too_large:
-            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.server.connections.unfinished(self.connection)
-        self._raw.deadline = time.monotonic() + BODY_SECONDS
+        self._wire.deadline = time.monotonic() + BODY_SECONDS
         try:
             body = http1.read_body(self.rfile, head)
         except socket.timeout:
@@ -205,8 +177,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _call(self, function, head, path, query, body, arguments):
         self.server.connections.busy(self.connection)
-        work = functools.partial(self._work, function, head, path, query, body, arguments)
-        return self.server.large_requests.do(work) if len(body) > LARGE else work()
+        work = self._work, function, head, path, query, body, arguments
+        return self.server.large_requests.do(functools.partial(*work)) if len(body) > LARGE else work[0](*work[1:])
 
     def _work(self, function, head, path, query, body, arguments):
         """Return the Reply of the route's function, whatever it raises."""
@@ -214,7 +186,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
                               self._address())
             result = function(self.server.daemon, request, *arguments)
-            return result if isinstance(result, Reply) else json_reply(result)
+            reply = result if isinstance(result, Reply) else json_reply(result)
+            return coded(reply, head.headers.get("accept-encoding"))
         except Error as error:
             return failure_reply(error.bare(), self._refuse)
         except Exception as error:
@@ -240,17 +213,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.metrics.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
         if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
-            self._write(start + reply.body)     # one packet
+            self._wire.write(start + reply.body)     # one packet
             return
-        self._write(start)
+        self._wire.write(start)
         if with_body:
             self._send_body(reply.body)
 
     def _send_body(self, body):
         if isinstance(body, (bytes, memoryview)):
-            self._write(body)
+            self._wire.write(body)
         elif isinstance(body, FilePart):
-            self._send_file(body)
+            if not self._wire.send_file(body):
+                self.close_connection = True    # the client has to notice that bytes are missing
         elif hasattr(body, "converse"):
             self._hand_over(body)
         else:
@@ -258,13 +232,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _hand_over(self, body):
         """Let the body speak another protocol on the connection; its last words are not to be lost."""
-        self._raw.deadline = 0.0                # read what is buffered, and nothing from the socket
+        self._wire.deadline = 0.0                # read what is buffered, and nothing from the socket
         try:
             leftover = self.rfile.read1(65536)
         except socket.timeout:
             leftover = b""
         self._unread = True
-        body.converse(Line(self.connection, self.server.connections, self._write, leftover))
+        body.converse(Line(self.connection, self.server.connections, self._wire.write, leftover))
 
     def _send_stream(self, body):
         """Write what the iterator yields; b"" is the time to look whether the client has gone."""
@@ -272,23 +246,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for data in body:
             if not data and has_hung_up(self.connection):
                 break
-            self._write(data)
+            self._wire.write(data)
             self.server.connections.busy(self.connection)
-
-    def _send_file(self, part):
-        """Send the part of the file; close the connection if the file was truncated meanwhile."""
-        sent = 0
-        while sent < len(part):
-            self.server.connections.unread(self.connection)
-            count = self.connection.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
-            if not count:
-                self.close_connection = True    # the client has to notice that bytes are missing
-                return
-            sent += count
 
     def _headers(self, reply, head):
         """Return the headers that depend on the request and the connection."""
-        headers = [("Date", self.date_time_string())]
+        headers = [("Date", self.server.clock.date())]
         if head is not None:
             headers += self.server.access.headers(head)
         if reply.status == 101:
@@ -300,11 +263,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif head.version < (1, 1):
             headers.append(("Connection", "keep-alive"))
         return headers
-
-    def _write(self, data):
-        """Send all of the data; the client has WRITE_SECONDS for each part that it takes."""
-        set_timeout(self.connection, WRITE_SECONDS)
-        view = memoryview(data)
-        while view:
-            self.server.connections.unread(self.connection)
-            view = view[self.connection.send(view):]

@@ -6,14 +6,18 @@ those raises `BadMessage` here, after which the connection must be closed, becau
 start of the next request is unknown. Nothing is read beyond the request asked for.
 """
 
+import http
 import re
+import time
 from collections import namedtuple
 
 from ..errors import Error
+from ..units import format_http_date
 from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
 LONGEST_HEAD = 32 * 1024        # bytes of all headers
+LONGEST_REMEMBERED = 2048       # bytes of the headers that a connection remembers
 MOST_HEADERS = 64
 LONGEST_BODY = 2 ** 20
 
@@ -64,19 +68,42 @@ class Head(namedtuple("Head", "method target version headers")):
         return int(self.headers.get("content-length", 0)) > LONGEST_BODY
 
 
-def read_head(reader):
-    """Return the next Head from a buffered reader, None at its end. Raises BadMessage."""
-    line = reader.readline(LONGEST_LINE + 1)
-    if line == b"\r\n":         # one empty line before a request is ignored (RFC 9112, 2.2)
-        line = reader.readline(LONGEST_LINE + 1)
-    if not line:
-        return None
-    method, target, version = _parse_request_line(line)
-    headers = _read_headers(reader)
-    _check_framing(headers, version)
-    if _HOST.fullmatch(headers.get("host", "," if version >= (1, 1) else "")) is None:
-        raise BadMessage(400, "there must be exactly one Host header, of one host")
-    return Head(method, _origin_form(target, headers), version, headers)
+class HeadReader:
+    """Reads the heads of one connection's requests, from a buffered reader.
+
+    A client that polls sends the same headers each time: the last ones are remembered.
+    """
+
+    def __init__(self, reader):
+        self._reader = reader
+        self._block, self._headers = None, {}
+
+    def read(self):
+        """Return the next Head, None at the end. Raises BadMessage."""
+        line = self._reader.readline(LONGEST_LINE + 1)
+        if line == b"\r\n":         # one empty line before a request is ignored (RFC 9112, 2.2)
+            line = self._reader.readline(LONGEST_LINE + 1)
+        if not line:
+            return None
+        method, target, version = _parse_request_line(line)
+        headers = self._read_headers()
+        _check_framing(headers, version)
+        if _HOST.fullmatch(headers.get("host", "," if version >= (1, 1) else "")) is None:
+            raise BadMessage(400, "there must be exactly one Host header, of one host")
+        return Head(method, _origin_form(target, headers), version, headers)
+
+    def _read_headers(self):
+        """Return {lower name: value}; those that are buffered whole are compared with the last ones."""
+        buffered = self._reader.peek(1)
+        size = buffered.find(b"\r\n\r\n") + 4
+        if not 4 <= size <= LONGEST_REMEMBERED or buffered.startswith(b"\r\n"):    # then there are none
+            return _read_headers(self._reader)
+        block = buffered[:size]
+        if block == self._block:
+            self._reader.read(size)
+        else:
+            self._headers, self._block = _read_headers(self._reader), block
+        return dict(self._headers)
 
 
 def _parse_request_line(line):
@@ -185,7 +212,29 @@ def _read_chunks(reader):
             raise BadMessage(400, "the body's chunks are malformed")
 
 
-def encode_reply(status, phrase, headers):
-    """Return the head of a reply as bytes; `headers` is a list of (name, value)."""
-    lines = [f"HTTP/1.1 {status} {phrase}"] + [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
+
+
+def encode_reply(status, headers):
+    """Return the head of a reply as bytes; the values of a name that `headers` repeat are joined by ", "."""
+    fields = {}
+    for name, value in headers:
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+    return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode("latin-1", "replace")
+
+
+class Clock:
+    """The Date header (RFC 9110, 6.6.1): formatted once a second, however many replies there are."""
+
+    def __init__(self):
+        self._date = 0, ""
+
+    def date(self):
+        """Return the present time as an HTTP date."""
+        second, text = self._date
+        now = int(time.time())
+        if second != now:
+            text = format_http_date(now)
+            self._date = now, text
+        return text

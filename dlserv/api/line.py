@@ -40,7 +40,7 @@ class Line:
         self._write(data)
 
     def busy(self):
-        """The daemon works for the client."""
+        """Protect the connection while the daemon works for its client."""
         self._limit.busy(self.connection)
 
     def wait(self, is_partial, is_known):

@@ -8,7 +8,7 @@ from collections import Counter
 
 from ..errors import REASONS
 from ..fs import disk_usage
-from ..tasks.task import QUEUED
+from ..tasks.states import QUEUED
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

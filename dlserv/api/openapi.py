@@ -37,7 +37,7 @@ _PARAMETERS = {
     "repeat": (_BOOLEAN, "whether to add what the archive has as well"),
 }
 
-# What an HTTP status other than 200 means here.
+# The meanings of HTTP statuses other than 200.
 _MEANINGS = {
     206: "the range", 207: "some were refused or failed; the others are done",
     304: "the client has it already",

@@ -1,11 +1,13 @@
 """Replies as routes return them, apart from any socket.
 
-`Reply.body` is one of three things: bytes, or a memoryview of many; a `FilePart`, which the
-server copies without reading it into memory; or an iterator of bytes without a known end, after which the
-connection is closed. An error is JSON with `errmsg`, a sentence for people, and `code`, a
-word for programs; `key` is the field that was wrong, if one was.
+`Reply.body` is one of four things: bytes, or a memoryview of many; `Portions`, which become
+those before they are sent; a `FilePart`, which the server copies without reading it into
+memory; or an iterator of bytes without a known end, after which the connection is closed. An
+error is JSON with `errmsg`, a sentence for people, and `code`, a word for programs; `key` is
+the field that was wrong, if one was.
 """
 
+import itertools
 from collections import namedtuple
 
 from ..errors import (Archived, Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
@@ -14,7 +16,9 @@ from ..units import safe_json
 from .large import joined
 from .requests import NoLength, WrongType
 
-JSON = "application/json; charset=utf-8"
+_JSON_HEADERS = [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
+
+PORTION = 64            # items of a long list that exist as objects at the same time
 
 # The code of an error by HTTP status; with those below, the closed list of the wire contract.
 CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden", 404: "not_found",
@@ -64,6 +68,16 @@ class FilePart:
         self.file.close()
 
 
+class Portions:
+    """A body of JSON that is made in portions of bytes, once."""
+
+    def __init__(self, portions):
+        self._portions = portions
+
+    def __iter__(self):
+        return iter(self._portions)
+
+
 class Encoded:
     """A list for a reply, encoded value by value, because there may be thousands.
 
@@ -104,8 +118,26 @@ def json_reply(fields, status=200, headers=()):
     """Return a Reply of `fields` in the envelope that every JSON answer has."""
     envelope = {"status": "error" if "errmsg" in fields else "success"}
     envelope.update(fields)
-    headers = [("Content-Type", JSON), ("Cache-Control", "no-store")] + list(headers)
-    return Reply(status, headers, to_json(envelope) + b"\n")
+    return Reply(status, _JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
+
+
+def list_reply(items, count, /, **fields):
+    """Return the Reply with `detail`, a list of the `count` items of an iterator, and other fields.
+
+    A long list is made in Portions: its items as objects would take five times the memory.
+    """
+    if count <= PORTION:
+        return json_reply(dict({"detail": list(items)}, **fields))
+    return Reply(200, _JSON_HEADERS, Portions(_list_in_portions(items, fields)))
+
+
+def _list_in_portions(items, fields):
+    yield b'{"status": "success", "detail": ['
+    separator = b""
+    for first in items:
+        yield separator + to_json([first, *itertools.islice(items, PORTION - 1)])[1:-1]
+        separator = b", "
+    yield b"], " + to_json(fields)[1:] + b"\n"
 
 
 def error_reply(status, sentence, headers=(), code=None, **fields):

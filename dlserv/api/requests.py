@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from ..errors import InvalidValue, RequestError
 from ..masking import shown
-from ..settings.schema import parse_boolean
+from ..settings.values import parse_boolean
 
 DEEPEST = 32            # levels of nesting in a JSON body
 _LONGEST_NUMBER = 400   # digits; int() of more takes quadratic time on older Pythons
@@ -113,6 +113,8 @@ class Request(namedtuple("Request", "method path query headers body server addre
 
 def parse_query(text):
     """Return {name: last value}. Raises InvalidValue."""
+    if not text:
+        return {}
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
     except ValueError:

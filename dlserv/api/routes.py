@@ -1,7 +1,7 @@
 """The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
-besides `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
+without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
 404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
 """
 
@@ -20,7 +20,7 @@ from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
 from .batches import act_on_tasks, add_tasks, delete_tasks
 from .files import file_reply
-from .replies import Encoded, Reply, json_reply, with_lists
+from .replies import Reply, list_reply
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -108,8 +108,7 @@ def list_tasks(daemon, request):
     tasks = daemon.list(None if state == "all" else state)
     tasks = tasks[offset:None if limit is None else offset + limit]
     view = views.row if rows else views.excerpt if short else views.status
-    return {"detail": [view(task) for task in tasks],
-            "state_counter": views.state_counter(daemon)}
+    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
 
 
 def count_tasks(daemon, request):
@@ -121,8 +120,8 @@ def count_tasks(daemon, request):
 def list_archive(daemon, request):
     """List a part of the archive, with the count of all."""
     offset, limit = request.integer("offset", 0), request.integer("limit", None)
-    entries = Encoded(entry.to_detail() for entry in daemon.archive.list(offset, limit))
-    return with_lists(json_reply({"count": daemon.archive.count()}), detail=entries)
+    count, entries = daemon.archive.count(), daemon.archive.list(offset, limit)
+    return list_reply((entry.to_detail() for entry in entries), count, count=count)
 
 
 def forget_archived(daemon, request, tid):
@@ -274,17 +273,30 @@ ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of 
 XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
                       public=True) for method in ("GET", "POST"))
 
-_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(route.path))), route)
-             for route in ROUTES + ASSETS + XML_RPC]
+
+
+def _by_path(routes):
+    """Return {path: {method: Route}}, with HEAD wherever there is GET."""
+    table = {}
+    for route in routes:
+        methods = table.setdefault(route.path, {})
+        methods[route.method] = route
+        if route.method == "GET":
+            methods["HEAD"] = route
+    return table
+
+
+_TABLE = _by_path(ROUTES + ASSETS + XML_RPC)
+_PATTERNS = [(re.compile(re.sub(r"<\w+>", "([^/]+)", re.escape(path))), methods)
+             for path, methods in _TABLE.items() if "<" in path]
 
 
 def find(path):
     """Return ({method: Route}, path arguments) of a path, ({}, ()) if there is no such path."""
-    methods, arguments = {}, ()
-    for pattern, route in _PATTERNS:
+    if path in _TABLE and "<" not in path:
+        return _TABLE[path], ()
+    for pattern, methods in _PATTERNS:
         match = pattern.fullmatch(path)
         if match is not None:
-            methods[route.method], arguments = route, match.groups()
-    if "GET" in methods:
-        methods["HEAD"] = methods["GET"]
-    return methods, arguments
+            return methods, match.groups()
+    return {}, ()

@@ -6,7 +6,7 @@
 The journey of a POST /task, from the first byte to the reply:
 
   acceptor               takes the connection off the listening socket
-  Server                 gives it a thread, if connection_limit admits it or evicts another
+  Server                 starts its thread, if connection_limit admits it or evicts another
   handler.Handler        reads the head (http1), lets access judge it, reads the body
   routes.find            picks the row; requests and bodies take query and body apart
   daemon.Daemon.add_all  makes a Task, which checks URL and options
@@ -36,11 +36,17 @@ from .aria2.door import Door
 from .assets import Assets
 from .connection_limit import ConnectionLimit
 from .handler import Handler, encode_head
+from .http1 import Clock
 from .large import LargeRequests
 from .metrics import Metrics
 from .peer import shut_down
 from .replies import error_reply
 from .sse import EventFeed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+    from ..daemon import Daemon
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +58,19 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `metrics` and `large_requests`.
+    `access`, `feed`, `assets`, `aria2`, `metrics`, `large_requests` and `clock`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
 
-    def __init__(self, daemon, host: str | None = None, port: int | None = None) -> None:
+    def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.feed, self.assets, self.metrics = EventFeed(daemon), Assets(), Metrics()
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
         self.aria2 = Door(daemon, self.access)
-        self.large_requests = LargeRequests()
+        self.large_requests, self.clock = LargeRequests(), Clock()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
@@ -127,7 +133,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     # -- hooks of socketserver -------------------------------------------------------
 
-    def get_request(self):
+    def get_request(self) -> tuple[socket.socket, Any]:
         try:
             request, address = self.socket.accept()
         except OSError as error:
@@ -139,7 +145,7 @@ class Server(http.server.ThreadingHTTPServer):
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: Any, client_address: Any) -> None:
         if not self._admit(request, client_address[0] if client_address else None):
             self._turn_away(request, "there are too many connections; try again later")
             return
@@ -178,10 +184,10 @@ class Server(http.server.ThreadingHTTPServer):
             pass    # the client does not get to know why
         request.close()
 
-    def shutdown_request(self, request):
+    def shutdown_request(self, request: Any) -> None:
         self.connections.release(request)
         shut_down(request, socket.SHUT_WR)
         self.close_request(request)
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Any) -> None:
         self._acceptor.refused(sys.exc_info()[1], "a connection failed")

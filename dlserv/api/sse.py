@@ -1,25 +1,23 @@
 """Live events as Server-Sent Events: one feed for all readers.
 
-While there are readers, a thread looks for changes at most four times a second, encodes
-each event once and appends it to a ring. A reader is a position in that ring. One that
-falls behind its end is disconnected and gets a snapshot when it reconnects. Idle readers
-wake only to check whether their client is still there, and for a comment that keeps
-proxies from closing the connection.
+While there are readers, a thread looks for changes and appends each to the EventRing: a new
+state at once, progress twice a second. A reader is a position in that ring. One that falls
+behind its end is disconnected and gets a snapshot when it reconnects. Idle readers wake only
+to check whether their client is still there, and for a comment that keeps proxies from
+closing the connection.
 """
 
-import collections
 import logging
-import os
-import re
 import threading
 import time
 
 from ..errors import NotFound
 from ..tasks import views
 from ..threads import Thread, join
-from ..units import safe_json
+from .event_ring import EventRing
 
-EVERY = 0.25            # seconds between two looks
+EVERY = 0.05            # seconds between two looks at what has changed
+PROGRESS_EVERY = 0.5    # seconds between two events of a task whose state stays
 KEEP_ALIVE = 15.0       # seconds until a comment is sent
 LOOK = 2.0              # seconds between two checks whether a client is still there
 LINGER = 30.0           # seconds that the ring is maintained without a reader, in case one reconnects
@@ -39,10 +37,7 @@ class EventFeed:
     def __init__(self, daemon):
         self._daemon = daemon
         self._news = threading.Condition()
-        self._ring = collections.deque(maxlen=RING)     # (number, encoded event)
-        self._epoch, self._number = "", 0
-        self._sent = {}             # tid -> the row that was sent last
-        self._snapshot = None       # (number, the encoded snapshot at that number)
+        self._ring = EventRing(RING)
         self._readers, self._last_left = 0, 0.0
         self._thread, self._changes = None, None
         self._closed = False
@@ -75,33 +70,28 @@ class EventFeed:
     # -- readers ---------------------------------------------------------------------
 
     def enter(self, last_id):
-        """Return (position in the ring, bytes to send first) for a reader with this Last-Event-ID."""
-        with self._news:
-            position = self._resume_position(last_id)
-            if position is not None:
-                return position, b"retry: %d\n\n" % RETRY
-            if self._snapshot is None or self._snapshot[0] != self._number:
-                self._snapshot = (self._number, self._encode("snapshot", self._whole()))
-            return self._number, b"retry: %d\n\n" % RETRY + self._snapshot[1]
+        """Return (position in the ring, bytes to send first) for a reader with this Last-Event-ID.
 
-    def _resume_position(self, last_id):
-        epoch, _, number = last_id.partition("-")
-        if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
-            return None
-        oldest = self._ring[0][0] if self._ring else self._number + 1
-        return int(number) if oldest - 1 <= int(number) <= self._number else None
-
-    def after(self, position, timeout):
-        """Return (new position, encoded events after `position`), after at most `timeout` seconds.
-
-        None if the reader has fallen behind or the feed is closed.
+        The position is None if the feed is closed.
         """
         with self._news:
-            self._news.wait_for(lambda: self._closed or self._number > position, timeout)
-            missed = self._number - position
-            if self._closed or missed > len(self._ring):
-                return None
-            return self._number, [self._ring[index][1] for index in range(-missed, 0)]
+            if self._closed:
+                return None, b""
+            hello, position = b"retry: %d\n\n" % RETRY, self._ring.position_of(last_id)
+            if position is not None:
+                return position, hello
+            return self._ring.number, hello + self._ring.snapshot(self._whole)
+
+    def after(self, position, timeout, start):
+        """Return (new position, encoded events after `position`), after at most `timeout` seconds.
+
+        `start` is the position at which the stream began. None if the reader has fallen
+        behind or the feed is closed.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._closed or self._ring.number > position, timeout)
+            events = None if self._closed else self._ring.after(position, start)
+            return None if events is None else (self._ring.number, events)
 
     def leave(self):
         """Remove a reader."""
@@ -115,10 +105,8 @@ class EventFeed:
         """Start the thread unless it runs; called with the lock held."""
         if self._closed or self._thread is not None and self._thread.is_alive():
             return
-        self._epoch, self._snapshot = os.urandom(6).hex(), None
-        self._ring.clear()
         self._changes = self._daemon.events.watch()
-        self._sent = {task.tid: views.row(task) for task in self._daemon.list()}
+        self._ring.begin({task.tid: views.row(task) for task in self._daemon.list()})
         try:
             thread = Thread(self._run, "dlserv-feed")
             thread.start()
@@ -135,45 +123,51 @@ class EventFeed:
             with self._news:
                 self._thread = None
                 self._ring.clear()
-                self._number += 1       # so that every reader has fallen behind
                 self._news.notify_all()
 
     def _follow(self):
         """Publish what changes, until there has been no reader for a while."""
+        progress, stats = _Timer(PROGRESS_EVERY), _Timer(STATS_EVERY)
+        waiting, stats_wanted = set(), False        # the tids whose progress is not told yet
         with self._changes:
-            last_stats, stats_due = 0.0, False
             while self._wanted():
                 busy = self._daemon.report.running()
-                tids = self._changes.take(0 if busy else STATS_EVERY if stats_due else KEEP_ALIVE)
-                stats_due = stats_due or bool(tids or busy)
-                events = self._changed_rows(tids | set(busy))
-                if stats_due and time.monotonic() - last_stats >= STATS_EVERY:
-                    last_stats, stats_due = time.monotonic(), False
-                    events.append(("stats", None, self._stats()))
+                due = [progress.left()] * bool(busy or waiting) + [stats.left()] * stats_wanted
+                changed = self._changes.take(min(due, default=KEEP_ALIVE))
+                waiting |= changed
+                stats_wanted = stats_wanted or bool(changed or busy)
+                if progress.is_due():
+                    events, waiting = self._changed_rows(waiting.union(busy)), set()
+                else:
+                    events = self._changed_rows(changed, only_states=True)
+                if stats_wanted and stats.is_due():
+                    stats_wanted = False
+                    events.append(("stats", self._stats()))
                 self._publish(events)
                 self._pause()
 
     def _wanted(self):
         with self._news:
             idle = not self._readers and time.monotonic() - self._last_left > LINGER
-            if self._closed or idle:
+            if idle and not self._closed:
+                self._ring.clear()
+            if idle or self._closed:
                 self._thread = None
-                return False
-            return True
+            return self._thread is not None
 
     def _pause(self):
         with self._news:
             self._news.wait_for(lambda: self._closed, EVERY)
 
-    def _changed_rows(self, tids):
-        """Return [(kind, tid, data), …] of the tasks whose rows differ from those sent last."""
+    def _changed_rows(self, tids, only_states=False):
+        """Return [(kind, data), …] of the tasks whose rows, or states, differ from those told last."""
         events = []
         for tid in tids:
-            row = self._row(tid)
-            if row is None and tid in self._sent:
-                events.append(("removed", tid, {"tid": tid}))
-            elif row != self._sent.get(tid):
-                events.append(("task", tid, row))
+            row, told = self._row(tid), self._ring.rows.get(tid)
+            if row is None and told is not None:
+                events.append(("removed", {"tid": tid}))
+            elif row != told and not (only_states and told and told["state"] == row["state"]):
+                events.append(("task", row))
         return events
 
     def _row(self, tid):
@@ -187,27 +181,39 @@ class EventFeed:
         if not events:
             return
         with self._news:
-            for kind, tid, data in events:
-                if kind == "removed":
-                    del self._sent[tid]
-                elif kind == "task":
-                    self._sent[tid] = data
             if len(events) > RING // 2:
-                events = [("snapshot", None, self._whole())]
-            for kind, _, data in events:
-                self._number += 1
-                self._ring.append((self._number, self._encode(kind, data)))
+                for event in events:
+                    self._ring.take(*event)
+                events = [("snapshot", self._whole())]
+            for event in events:
+                self._ring.append(*event)
             self._news.notify_all()
 
-    def _encode(self, kind, data):
-        return f"id: {self._epoch}-{self._number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()
-
     def _whole(self):
-        return {"detail": list(self._sent.values()),
+        return {"detail": list(self._ring.rows.values()),
                 "state_counter": views.state_counter(self._daemon), "stats": self._daemon.stats()}
 
     def _stats(self):
         return dict(self._daemon.stats(), state_counter=views.state_counter(self._daemon))
+
+
+class _Timer:
+    """What happens at most once in `every` seconds."""
+
+    def __init__(self, every):
+        self._every, self._next = every, 0.0
+
+    def left(self):
+        """Return the seconds until it is due."""
+        return max(0.0, self._next - time.monotonic())
+
+    def is_due(self):
+        """Return whether it is due; if so, it is again after `every` seconds."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every
+        return True
 
 
 class _Reader:
@@ -215,7 +221,8 @@ class _Reader:
 
     def __init__(self, feed, last_id):
         self._feed, self._last_id = feed, last_id
-        self._position, self._open, self._last_sent = None, True, time.monotonic()
+        self._position = self._start = None
+        self._open, self._last_sent = True, time.monotonic()
 
     def __iter__(self):
         return self
@@ -224,8 +231,11 @@ class _Reader:
         """Return the bytes to send next; b"" every LOOK seconds while there are none."""
         if self._position is None:
             self._position, first = self._feed.enter(self._last_id)
-            return first
-        found = self._feed.after(self._position, LOOK)
+            self._start = self._position
+            if first:
+                return first
+            raise StopIteration
+        found = self._feed.after(self._position, LOOK, self._start)
         if found is None:
             raise StopIteration
         self._position, events = found

@@ -15,10 +15,10 @@ class Automation:
     """Hooks, webhooks, the schedule and watched folders of one daemon.
 
     settings  the settings.current.Settings
-    registry  the TaskRegistry, which tells it of what has ended
+    registry  the TaskRegistry, which calls back when a task ends
     network   a net.proxy.Network
     add_all   adds the tasks of lists, as Daemon.add_all
-    heed      lets other limits count: {setting of `download`: value}
+    heed      puts other limits into effect: {setting of `download`: value}
     """
 
     def __init__(self, settings, registry, network, add_all, heed):
@@ -32,7 +32,7 @@ class Automation:
         watch.check(config.watch, config.general.download_dir)
 
     def start(self, variables):
-        """Begin; hooks get these environment variables."""
+        """Start everything; hooks get these environment variables."""
         self._hooks.variables = dict(variables)
         self._registry.on_end, self._registry.on_idle = self._ended, self._idle
         self._webhooks.start()
@@ -53,12 +53,12 @@ class Automation:
         self._watches += new
 
     def stop(self):
-        """End everything; what was not told yet is told after the next start."""
+        """End everything; webhooks that were not sent are sent after the next start."""
         for each in [self.schedule, *self._watches, self._hooks, self._webhooks]:
             each.stop()
 
     def _ended(self, task):
-        """Tell of a task that has finished or failed; called with the registry's lock held."""
+        """Run hooks and webhooks for a task that has finished or failed; the registry's lock is held."""
         event = "finished" if task.file else "failed"
         receivers = [each for each in (self._webhooks, self._hooks) if each.wants(event)]
         try:

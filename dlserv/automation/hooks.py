@@ -55,7 +55,7 @@ class Hooks:
         return bool(getattr(self._settings.config.hooks, event))
 
     def put(self, event, task=None, detail=None):
-        """Run the hook for what has just happened; the registry's lock may be held."""
+        """Run the hook for an event that has just happened; the registry's lock may be held."""
         argv = getattr(self._settings.config.hooks, event)
         given = dict({"event": event}, **detail or {})
         variables = dict(self.variables, DLSERV_EVENT=event, **self._variables(task) if task else {})
@@ -69,7 +69,7 @@ class Hooks:
                 log.error("the hook %s waits: the system lets this program have no more threads", event)
 
     def stop(self):
-        """Kill what runs, and note for what waits that it was not run."""
+        """Kill the hooks that run, and log those that wait as not run."""
         self._stop.set()
         for thread in list(self._threads):
             join(thread, JOIN_SECONDS)
@@ -139,11 +139,11 @@ class Hooks:
         self._tell(job, level, _sentence(result, self._ending(seconds)))
 
     def _ending(self, seconds):
-        """Return why what did not end by itself was killed."""
+        """Return the sentence about why a hook was killed."""
         return "as the daemon is shutting down" if self._stop.is_set() else "after %g s" % seconds
 
     def _tell(self, job, level, sentence):
-        """Put it into the task's log and the daemon's."""
+        """Log the sentence with the task and in the daemon's log."""
         log.log(logging.INFO if level == "info" else logging.WARNING, "%s: hook %s %s",
                 job.task.tid[:8] if job.task else "-", job.event, clean(sentence))
         if job.task is not None:

@@ -1,4 +1,4 @@
-"""Run a command that may hang, fork or flood: bounded in time, and all of its output but the end dropped."""
+"""Run a command that may hang, fork or flood: bounded in time, with only the end of its output kept."""
 
 import os
 import selectors
@@ -14,16 +14,16 @@ _PIECE = 2 ** 16
 
 
 class Result(namedtuple("Result", "code output killed")):
-    """`code` is the exit code, below 0 for a signal; `killed` says that it was not left to end."""
+    """`code` is the exit code, below 0 for a signal; `killed` says that it did not end by itself."""
 
     __slots__ = ()
 
 
 def run(argv, given, environment, folder, seconds, stop):
-    """Run the command in a session of its own and return its Result. Raises OSError.
+    """Run the command in a session of its own and return its Result. Raise OSError.
 
     `given` is its standard input, as bytes; `stop` a threading.Event. It ends with its first
-    process; what that leaves in its group is killed when `seconds` are over.
+    process; others of its group are killed when `seconds` are over.
     """
     import tempfile
     with tempfile.TemporaryFile() as file:      # and no pipe: nobody need read it
@@ -63,7 +63,7 @@ class _Watched:
         return self._stop.is_set() or time.monotonic() >= self._deadline
 
     def _read(self, seconds):
-        """Take what comes within so many seconds; a flood is slowed down."""
+        """Read the output for so many seconds, slowly if there is a flood."""
         if not self._selector.get_map():
             time.sleep(seconds)
         elif self._selector.select(seconds):

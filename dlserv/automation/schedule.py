@@ -1,7 +1,7 @@
-"""The schedule: which window counts now, computed from the clock, so that none is ever missed.
+"""The schedule: the window in effect, computed from the clock, so that none is ever missed.
 
 Windows are local time: what time.localtime says decides, over daylight saving and after the
-clock was set. The first window that fits counts.
+clock was set. The first window that contains a moment is in effect.
 """
 
 import logging
@@ -31,7 +31,7 @@ def _contains(window, today, minute):
 
 
 def change_after(schedule, now):
-    """Return the epoch second at which another window, or none, counts; None if not within 8 days."""
+    """Return the epoch second at which the window in effect changes; None if not within 8 days."""
     current, local = window_at(schedule, now), time.localtime(now)
     edges = {parse_clock(window[key]) for window in schedule for key in ("from", "to")}
     moments = {time.mktime((local.tm_year, local.tm_mon, local.tm_mday + day, 0, edge, 0, 0, 0, -1))
@@ -43,7 +43,7 @@ def change_after(schedule, now):
 
 
 class Schedule:
-    """Keeps the limits of the window that counts: `heed(limits)` is called when there are others."""
+    """Keeps the limits of the window in effect: `heed(limits)` is called when they change."""
 
     LOOK = 15.0         # seconds between looks at the clock, which may be set
 
@@ -53,7 +53,7 @@ class Schedule:
         self._known = None          # (schedule, minute, window as told)
 
     def told(self):
-        """Return the window that counts now and `until` when, as /stats has it, or None."""
+        """Return the window in effect with its end as `until`, as /stats has it, or None."""
         schedule, now = self._settings.config.schedule, self._time_of_day()
         if self._known is None or self._known[0] is not schedule or self._known[1] != now // 60:
             window = window_at(schedule, now)
@@ -61,7 +61,7 @@ class Schedule:
         return self._known[2]
 
     def heed(self):
-        """Let the limits of now count, and see to it that they do."""
+        """Put the limits of the current window into effect."""
         window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
         limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
         if limits != self._settings.limits:

@@ -37,7 +37,7 @@ def check(watch, download_dir):
 
 
 class Watch:
-    """Watches one folder, in a thread of its own. `add_all` is the Daemon's."""
+    """Watches one folder, in a thread of its own. `add_all` is that of the Operations."""
 
     EVERY = 5.0         # seconds between looks; no notification works on network file systems
 
@@ -67,7 +67,7 @@ class Watch:
                 log.exception("the watched folder %s met a bug", self._root)
 
     def _complain(self, problem):
-        """Log it once, and when it is over."""
+        """Log the problem once, and its end."""
         if problem != self._problem:
             log.warning("%s", clean(problem or "%s is watched again as before" % self._root))
         self._problem = problem
@@ -75,7 +75,7 @@ class Watch:
     def look(self):
         """Take in the files that have not changed since the last look.
 
-        Return a sentence about one that has to wait, or None. Raises OSError or LocalError.
+        Return a sentence about one that has to wait, or None. Raise OSError or LocalError.
         """
         found = dict(_lists(self._root, ""))
         settled = [path for path, mark in found.items() if self._seen.get(path) == mark]
@@ -106,7 +106,7 @@ class Watch:
         return None
 
     def _add(self, path):
-        """Return sentences about what was wrong with the file. Raises Full."""
+        """Return sentences about the faults of the file. Raise Full."""
         try:
             entries = inputfile.read(_read(os.path.join(self._root, path)), os.path.basename(path), "list")
         except (InvalidValue, MissingModule) as error:
@@ -153,7 +153,7 @@ def _lists(root, below, depth=0):
 
 
 def _read(path):
-    """Return the bytes of a file. Raises InvalidValue if it is too large, OSError."""
+    """Return the bytes of a file. Raise InvalidValue if it is too large, OSError."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
                  | getattr(os, "O_BINARY", 0))
     with open(fd, "rb") as file:
@@ -167,7 +167,7 @@ def _read(path):
 
 
 def _put_away(root, path, problems):
-    """Move the file to `added`, or to `refused` with the reasons beside it. Raises OSError."""
+    """Move the file to `added`, or to `refused` with the reasons beside it. Raise OSError."""
     folder = os.path.join(root, REFUSED if problems else ADDED)
     os.makedirs(folder, exist_ok=True)
     name, ending = os.path.splitext(os.path.basename(path))

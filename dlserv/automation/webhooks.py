@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def detail_of(task):
-    """Return what the message and a hook's input tell of a task: its info and its status."""
+    """Return the detail of a task for messages and a hook's input: its info and its status."""
     return dict(views.info(task), **views.status(task))
 
 
@@ -41,14 +41,14 @@ class Webhooks:
         self._queues, self._threads, self._count = {}, {}, 0    # by receiver
 
     def start(self):
-        """Send what an earlier process has left."""
+        """Send the messages that an earlier process has left."""
         self._stop = Signal()
         for task in self._registry.list():
             for delivery in task.deliveries:
                 self._enqueue(task, delivery, None)
 
     def stop(self):
-        """Keep what is not sent for the next start."""
+        """End the threads; messages not sent are sent after the next start."""
         if self._stop is None:
             return
         self._stop.set()
@@ -64,7 +64,7 @@ class Webhooks:
         return any(event in hook["events"] for hook in self._settings.config.webhooks)
 
     def put(self, event, task, detail):
-        """Send messages of what has just happened, which the task keeps; the registry's lock is held."""
+        """Send messages about an event, kept with the task until then; the registry's lock is held."""
         now = time.time()
         name = "%s-%d-%s" % (task.tid, now * 1000, event)
         new = [{"id": name, "to": _mark(hook), "event": event, "time": now}
@@ -128,7 +128,7 @@ class Webhooks:
         self._done(task, delivery)
 
     def _send(self, hook, delivery, detail):
-        """Return None once the message has been taken, or why it was not."""
+        """Return None if the message was accepted, or the reason why not."""
         body, headers = _message(hook, delivery, detail)
         settings = options.effective({"timeout": TIMEOUT}, self._settings.download)
         try:
@@ -146,7 +146,7 @@ class Webhooks:
 
 
 def _mark(hook):
-    """Return what tells one webhook from another, and nothing of its URL."""
+    """Return an identifier of a webhook that reveals nothing of its URL."""
     import hashlib      # with OpenSSL, which takes 4 MiB that a daemon without webhooks does not need
     return hashlib.sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""How a client finds the daemon that runs here: a small file that its owner alone may read.
+"""Finding the daemon that runs here, by a small file that its owner alone may read.
 
 The run file holds {"url", "pid", "token_file"}. It lies in the user's run-time folder, or
 beside the database where there is none.

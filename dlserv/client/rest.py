@@ -20,7 +20,7 @@ from collections import namedtuple
 from urllib.parse import quote
 
 from ..contract import SETTLED
-from .transport import TIMEOUT, Stream, Transport
+from .transport import Stream, Transport
 
 LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
 
@@ -29,21 +29,14 @@ LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
 Added = namedtuple("Added", "tids refused had_already")
 
 
-class Client:
+class Client(Transport):
     """The daemon at `url`: an http:// or https:// address, or `unix:/path`.
 
     Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
     wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
-    it declines. Raises InvalidValue for an address that is none.
+    it declines. Raises InvalidValue for an address that is none. For any other route there are
+    `get`, `post`, `put`, `patch` and `delete`.
     """
-
-    def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT):
-        self._transport = Transport(url, token, timeout)
-
-    @property
-    def url(self) -> str:
-        """Return the daemon's address as it was given."""
-        return self._transport.url
 
     # -- tasks -------------------------------------------------------------------------
 
@@ -153,33 +146,17 @@ class Client:
 
     def events(self) -> Stream:
         """Return the open Stream of what happens: `snapshot`, then `task`, `removed` and `stats`."""
-        return self._transport.stream("/events")
+        return self.stream("/events")
+
+    def stats(self) -> dict:
+        """Return the figures of the daemon as a whole."""
+        reply = self.get("/stats")
+        del reply["status"]
+        return reply
 
     def config(self, changes: dict | None = None) -> dict:
         """Return the settings, after making the `changes`, which have the same shape."""
         return (self.post("/config", changes) if changes else self.get("/config"))["config"]
-
-    # -- any route ---------------------------------------------------------------------
-
-    def get(self, path: str, **query: object) -> dict:
-        """Return the reply's JSON object, as all methods of HTTP here do."""
-        return self._transport.request("GET", path, query=query)
-
-    def post(self, path: str, body: object) -> dict:
-        return self._transport.request("POST", path, body)
-
-    def put(self, path: str, **query: object) -> dict:
-        return self._transport.request("PUT", path, query=query)
-
-    def patch(self, path: str, body: object) -> dict:
-        return self._transport.request("PATCH", path, body)
-
-    def delete(self, path: str, **query: object) -> dict:
-        return self._transport.request("DELETE", path, query=query)
-
-    def close(self) -> None:
-        """Close the connection; the client stays usable."""
-        self._transport.close()
 
     def __enter__(self) -> Client:
         return self

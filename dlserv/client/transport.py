@@ -20,7 +20,19 @@ from ..sockets import resolve
 TIMEOUT = 60            # seconds without a byte; the event stream has a comment every 15
 LONGEST_IDLE = 20       # seconds after which the daemon may have closed a connection
 
-Event = namedtuple("Event", "kind data")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+
+class Event(namedtuple("Event", "kind data")):
+    """A change that the daemon tells of; `data` is the JSON object of its kind."""
+
+    __slots__ = ()
+
+    kind: str
+    data: dict[str, Any]
 
 
 class Transport:
@@ -32,7 +44,7 @@ class Transport:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT,
-                 longest_idle: float = LONGEST_IDLE):
+                 longest_idle: float = LONGEST_IDLE) -> None:
         self.url = url
         self._connect, self._prefix = _parse_address(url)
         self._timeout, self._longest_idle = timeout, longest_idle
@@ -51,6 +63,22 @@ class Transport:
         response, data = self._exchange(method, target, body)
         self._used = time.monotonic()
         return self._judge(response, data)
+
+    def get(self, path: str, **query: object) -> dict:
+        """Return the reply's JSON object, as all methods of HTTP here do."""
+        return self.request("GET", path, query=query)
+
+    def post(self, path: str, body: object) -> dict:
+        return self.request("POST", path, body)
+
+    def put(self, path: str, **query: object) -> dict:
+        return self.request("PUT", path, query=query)
+
+    def patch(self, path: str, body: object) -> dict:
+        return self.request("PATCH", path, body)
+
+    def delete(self, path: str, **query: object) -> dict:
+        return self.request("DELETE", path, query=query)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -123,23 +151,42 @@ class Stream:
     `close` may be called by any thread, and ends the iteration.
     """
 
-    def __init__(self, connection, response, sock, absent):
+    connected = True        # see merged.Merged
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse,
+                 sock: socket.socket, absent: Callable[[Exception], NoDaemon]) -> None:
         self._connection, self._response, self._sock = connection, response, sock
         self._absent = absent
+        self._rows = {}    # type: dict[str, dict]
 
-    def __iter__(self):
-        """Yield Events until the daemon or `close` ends the stream. Raises NoDaemon."""
-        kind, data = "message", []
+    def __iter__(self) -> Iterator[Event]:
+        """Yield Events until the daemon or `close` ends the stream. Raise NoDaemon.
+
+        A `task` has its whole row: what the daemon leaves out because it has not changed is
+        put in.
+        """
+        kind, data = "message", []    # type: str, list[str]
         for line in self._lines():
             field, _, value = line.partition(":")
             if not line:
                 if data:
-                    yield Event(kind, json.loads("\n".join(data)))
+                    yield self._completed(Event(kind, json.loads("\n".join(data))))
                 kind, data = "message", []
             elif field == "event":
                 kind = value.strip()
             elif field == "data":
                 data.append(value)
+
+    def _completed(self, event):
+        """Return the event with its whole row; the first of a task on a stream has it already."""
+        if event.kind not in ("task", "removed"):
+            return event
+        tid = event.data.get("tid")
+        before = self._rows.pop(tid, {})
+        if event.kind == "removed":
+            return event
+        self._rows[tid] = dict(before, **event.data)
+        return Event("task", self._rows[tid])
 
     def _lines(self):
         try:

@@ -8,18 +8,21 @@ from ..errors import InvalidValue, Refused
 from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
+PORTION = 500       # tasks of one request
+
 
 def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
-    wanted = _with_cookies(read_tasks(options, _place(options)), options.load_cookies)
-    tids, refused, had = client.add_many(wanted)
-    if options.lists or "-" in options.urls:
+    wanted, whole = _wanted(client, options, terminals)
+    tids, refused, had = _add_all(client, wanted)
+    if options.lists or options.recursive or "-" in options.urls:
         if had and not options.quiet:
             errors.complain(f"{len(had)} had already; --repeat downloads them again")
     else:
         refused += had
     errors.complain_of(refused)
+    code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
         urls = {tid_of(url): url for url, _ in wanted}
         out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
@@ -27,8 +30,43 @@ def add(client, options, terminals):
         out.write(*tids)
     if options.wait and tids:
         from .watch import await_all
-        return max(1 if refused else 0, await_all(client, tids, errors, options.quiet))
-    return 1 if refused else 0
+        return max(code, await_all(client, tids, errors, options.quiet))
+    return code
+
+
+def _wanted(client, options, terminals):
+    """Return ([(URL, options), …] to add, whether all listings could be read)."""
+    given = read_tasks(options, _place(options))
+    if not options.recursive:
+        _check_flags(options)
+        return _with_cookies(given, options.load_cookies), True
+    from . import recursive
+    given, whole = recursive.find(given, options, terminals[1])
+    if options.dry_run:
+        recursive.show(given, terminals[0])
+        return [], whole
+    given = recursive.without_known(given, client, terminals[1], options.quiet)
+    return _with_cookies(given, options.load_cookies), whole
+
+
+def _check_flags(options):
+    """Raise InvalidValue for a flag that only has a meaning with -r."""
+    for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
+        if given is not None:
+            raise InvalidValue(given.flag, "this is for add -r")
+    if options.dry_run:
+        raise InvalidValue("--dry-run", "this is for add -r")
+
+
+def _add_all(client, wanted):
+    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused, had)."""
+    tids, refused, had = [], [], []
+    for start in range(0, len(wanted), PORTION):
+        more, failures, known = client.add_many(wanted[start:start + PORTION])
+        tids += more
+        refused += failures
+        had += known
+    return tids, refused, had
 
 
 def _place(options):

@@ -46,8 +46,8 @@ EXPORTING = (
              help="add the tasks of an export or of a list of URLs and exit"),
 )
 URL = Argument("--url", metavar="URL", action=Remember,
-               help="the daemon to talk to: http://H:P, https://... or unix:/path ($DLSERV_URL; by "
-                    "default the one that runs here)")
+               help="the daemon to talk to: http://H:P, https://... or unix:/path, or several of these with "
+                    "blanks between them ($DLSERV_URL; by default the one that runs here)")
 CONNECTION = (URL, Argument(
     "--token-file", metavar="FILE", action=Remember, values="files",
     help="a file that holds the daemon's token (or set $DLSERV_TOKEN)"))
@@ -108,6 +108,18 @@ _ASKING = (
     _option("--option", metavar="KEY=VALUE", read=read_option, values="options",
             help="any option of a task by its name in the interface"),
 )
+_RECURSIVE = (
+    Argument("-r", "--recursive", action="store_true",
+             help="the URL is a directory listing: add the files below it"),
+    Argument("--depth", metavar="N", action=Remember, aliases=("--level",),
+             help="with -r: read N levels of folders (5)"),
+    Argument("--accept", metavar="PATTERN", action=Collect,
+             help="with -r: only files whose names match, such as '*.iso'; may be repeated"),
+    Argument("--reject", metavar="PATTERN", action=Collect,
+             help="with -r: no files whose names match; may be repeated, and wins"),
+    Argument("--most", metavar="N", action=Remember, help="with -r: add at most N files (1000)"),
+    Argument("--dry-run", action="store_true", help="with -r: print URLs and folders, and add nothing"),
+)
 _LISTS = ("lists: one URL a line; # begins a comment; indented lines below a URL are its options:",
           "  https://example.org/debian.iso",
           "    out=debian-13.iso",
@@ -130,10 +142,11 @@ COMMANDS = (
         _option("--paused", nargs=0, option="paused", fixed="true", help="add it without starting it"),
         _option("--repeat", nargs=0, option="repeat", fixed="true", help="add it even if the archive has it"),
         Argument("--wait", action="store_true", help="return when it is finished; the exit code tells"),
-        _QUIET), "actions:add", True, (
+        ) + _RECURSIVE + (_QUIET,), "actions:add", True, (
         "add https://example.org/debian.iso",
         "add https://example.org/a.iso -o isos/b.iso --limit 2M --wait",
         "add -i list.txt --paused",
+        "add -r https://example.org/pub/ --accept '*.iso' --dry-run",
         "xclip -o | dlserv add -"), _LISTS + _ALIASES),
     Command("get", "download here and now, without a daemon", _URLS + (
         Argument("-o", "--out", metavar="FILE", action=Remember, values="files", aliases=("--output",),

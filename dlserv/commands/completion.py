@@ -13,6 +13,7 @@ from .catalogue import COMMANDS, CONNECTION
 from .parser import ANYWHERE, HELP, VERSION
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"
+_REPEATED = ("--header", "--mirror", "--option", "--accept", "--reject")
 WORDS = "all failed " + " ".join(STATES)
 
 
@@ -165,7 +166,7 @@ def _zsh_specs(argument):
     help_text = "".join("\\" + char if char in "[]:" else char for char in argument.options["help"])
     if argument.is_positional:
         return [_quoted(("*" if argument.options.get("nargs") in ("*", "+") else "") + value)]
-    again = "*" if "--" + argument.flags[0].strip("-") in ("--header", "--mirror", "--option") else ""
+    again = "*" if "--" + argument.flags[0].strip("-") in _REPEATED else ""
     return [_quoted("%s%s[%s]%s" % (again, flag, help_text, value if argument.takes_value else ""))
             for flag in argument.flags]
 

@@ -24,7 +24,7 @@ class Follower:
         self._events, self._error = deque(), None
         self._closed = threading.Event()
         self._stream = client.events()
-        self.connected = True
+        self._is_lost = False
         self._waker = Waker()
         self._thread = threading.Thread(target=self._read, name="dlserv-events", daemon=True)
 
@@ -37,6 +37,11 @@ class Follower:
         self._stream.close()
         self._thread.join()
         self._waker.close()
+
+    @property
+    def connected(self):
+        """Whether the events of all daemons arrive now."""
+        return self._stream.connected and not self._is_lost
 
     def fileno(self):
         return self._waker.fileno()
@@ -85,7 +90,7 @@ class Follower:
                     self.wake()
 
     def _tell_connected(self, connected):
-        self.connected = connected
+        self._is_lost = not connected
         self.wake()
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from ..client.discovery import read_run_file, run_file_path
 from ..client.rest import Client
+from ..client.several import Several
 from ..errors import InvalidValue, LocalError, NoDaemon
 from ..settings import sources
 from ..settings import token as tokens
@@ -39,12 +40,17 @@ def _run(command, options):
     terminals = standard_terminals(os.environ)
     if not command.needs_daemon:
         return function(options, terminals)
-    with connect(options, os.environ) as client:
-        return function(client, options, terminals)
+    with connect(options, os.environ, terminals[1].complain) as client:
+        code = function(client, options, terminals)
+        if isinstance(client, Several) and client.absent:
+            raise NoDaemon(f"the result is incomplete: {len(client.absent)} of the daemons did not answer")
+        return code
 
 
-def connect(options, environ):
+def connect(options, environ, tell):
     """Return a Client of the daemon that the options, the environment or its run file name.
+
+    Return a Several if they name more than one; `tell` is called for those that do not answer.
 
     `--url` comes first, then `--host` and `--port`, $DLSERV_URL, and the daemon that runs
     here; else the address that the settings give a daemon. Raises InvalidValue, or NoDaemon
@@ -52,10 +58,10 @@ def connect(options, environ):
     """
     token = _token(options, environ)
     if options.url is not None:
-        return _client(options.url, token, options.url.flag)
+        return _clients(options.url, token, options.url.flag, tell)
     if options.host is None and options.port is None:
         if environ.get("DLSERV_URL"):
-            return _client(environ["DLSERV_URL"], token, "$DLSERV_URL")
+            return _clients(environ["DLSERV_URL"], token, "$DLSERV_URL", tell)
         found = _run_file(options, environ)
         if found is not None:
             if not token and found["token_file"]:
@@ -63,6 +69,14 @@ def connect(options, environ):
             return Client(found["url"], token)
     mapping = sources.gather(options, environ)[0]
     return Client(_address(mapping.get("server", {})), token or _token_of(mapping))
+
+
+def _clients(text, token, source, tell):
+    """Return the Client of the URL in the text, or the Several of those with blanks between them."""
+    urls = list(dict.fromkeys(url.rstrip("/") for url in text.split()))
+    if len(urls) < 2:
+        return _client(text.strip(), token, source)
+    return Several([_client(url, token, source) for url in urls], source, tell)
 
 
 def _client(url, token, source):

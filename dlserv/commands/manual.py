@@ -11,7 +11,7 @@ from .parser import (ANYWHERE, DESCRIPTION, HELP, USAGE, VERSION, example, find,
                      nearest, sentence, usage)
 
 ENVIRONMENT = (
-    ("DLSERV_URL", "the daemon that the commands talk to"),
+    ("DLSERV_URL", "the daemon that the commands talk to, or several with blanks between them"),
     ("DLSERV_TOKEN", "the token: the one to send, and for the daemon the one to demand"),
     ("DLSERV_CONFIG", "the configuration file"),
     ("DLSERV_<KEY>", "any setting by its last name in upper case, such as DLSERV_PORT"),

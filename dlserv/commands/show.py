@@ -74,13 +74,15 @@ def log(client, options, terminals):
 
 
 def stats(client, options, terminals):
-    """Print how the daemon as a whole is doing."""
-    reply = client.get("/stats")
-    del reply["status"]
+    """Print how the daemon as a whole is doing, or several together and each of them."""
+    out, reply = terminals[0], client.stats()
     if options.json:
-        _print_json(terminals[0], reply)
-    else:
-        terminals[0].write(*_lines(terminals[0], reply))
+        _print_json(out, reply)
+        return 0
+    each = reply.pop("daemons", [])
+    out.write(*_lines(out, reply))
+    for figures in each:
+        out.write("", out.paint(clean(figures.pop("url")), "bold"), *_lines(out, figures))
     return 0
 
 

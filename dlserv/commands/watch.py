@@ -75,8 +75,8 @@ def _why(client, tid):
     """Return (the task's name, why it is not finished)."""
     try:
         status = client.task(tid)
-    except Refused:
-        return tid[:8], "the task was removed"
+    except Refused as refusal:
+        return tid[:8], "the task was removed" if refusal.status == 404 else str(refusal)
     return name_of(status), status["error"] or "it is %s" % status["state"]
 
 

@@ -22,7 +22,7 @@ The journey of one byte, module by module:
     engine/fetch             assigns each connection a Segment of the file
     engine/transfer          splices or copies the byte into the PartFile, as ratelimit.py allows
     engine/checksum          hashes it, and compares the digest when the last byte is here
-    engine/folder            links the part file to its final name, never over another file
+    engine/rename            links the part file to its final name, never over another file
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ class Download:
     def _leave(self, error):
         try:
             if self._refreshes and isinstance(error, (Unchanged, Permanent, NoSpace)):
-                self._file.abandon()
+                if self._file.part is not None:     # no later attempt needs it
+                    self._file.discard()
             else:
                 self._file.leave(error, self._keep)
         except LocalError as problem:

@@ -253,10 +253,10 @@ class Fetch:
         self._close(connection)
         error, source = connection.error, connection.source
         if isinstance(error, Stopped):      # it was stalled, and another took over
-            self._sources.failed(source)
+            self._sources.stalled(source)
         elif isinstance(error, (Leave, HostFull)):
             if not isinstance(error, Surplus):
-                self._shrink(self.MAKE_ROOM)
+                self._growth.shrink(time.monotonic(), len(self._alive), self.MAKE_ROOM)
         elif isinstance(error, continuity.Torn):
             self._sources.separate()
             raise error
@@ -277,18 +277,17 @@ class Fetch:
         if not is_news and (isinstance(error, Temporary) or not self._sources.alone):
             self._sources.refused(source, error)
         self._losses += 1
-        self._shrink(min(60.0, self.REST * 2.0 ** self._losses))
+        self._growth.shrink(time.monotonic(), len(self._alive), min(60.0, self.REST * 2.0 ** self._losses))
         if not (self._alive or is_news or self._sources.fresh):
             raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
-    def _shrink(self, seconds):
-        """Use one connection less, for `seconds`."""
-        self._growth.shrink(time.monotonic(), len(self._alive), seconds)
-
     def _refill(self, now):
-        """Begin connections up to the wanted number while there is work for them."""
+        """Begin connections up to the wanted number while there is work for them.
+
+        An ended connection counts as open until `_bury` has handled its error.
+        """
         self._grow(now)
-        while (len(self._alive) < self._wanted and self._segments.has_work(_seconds_left)
+        while (len(self._open) < self._wanted and self._segments.has_work(_seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:
@@ -297,7 +296,7 @@ class Fetch:
 
     def _grow(self, now):
         """Measure the speed and adjust the wanted number, unless a connection is held or has just begun."""
-        if not self._alive or any(not each.pace.count or each.pace.held for each in self._alive):
+        if not self._alive or any(not each.pace.count or each.pace.held for each in self._open):
             return
         if self._introduction.is_possible:
             count = self._segments.count

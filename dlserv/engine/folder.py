@@ -13,13 +13,13 @@ from itertools import islice
 
 from ..errors import LocalError, Unavailable, Unwritable
 from ..fs import file_system
-from .disk_errors import LOSSES, local_error
+from .disk_errors import local_error
 from .filename import LONGEST
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 # Python for Android is built without link or linkat.
-_HAS_LINKS = hasattr(os, "link") and (os.link in os.supports_dir_fd or not _HAS_DIR_FD)
-_HAS_UNNAMED = _HAS_LINKS and _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
+HAS_LINKS = hasattr(os, "link") and (os.link in os.supports_dir_fd or not _HAS_DIR_FD)
+_HAS_UNNAMED = HAS_LINKS and _HAS_DIR_FD and hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) \
     | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 # File systems on which a file has the same inode number at every mount.
@@ -28,16 +28,11 @@ _KEEP_INODES = frozenset("ext2 ext3 ext4 xfs btrfs f2fs tmpfs zfs ubifs jffs2 ov
 # Limits of known file systems, in bytes, to try on one that does not state its limit; 143 is eCryptfs.
 _SHORTER = (191, 143, 107, 80, 60, 30)
 
-# Errors of link after which renaming would fail too.
-_NO_WAY = LOSSES | {errno.ENOENT, errno.ENOSPC, errno.ENAMETOOLONG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
-
 class Folder:
     """The folder `below` in `root`, held open; with `make`, missing folders below the root are created.
 
     `longest` is the limit of a name in bytes. Every method may raise NoSpace or Unwritable.
-    Methods that name a file return None, or a sentence about a failure after the file got its
-    name.
+    `name` and `sync_names` return None, or a sentence about a failure after a file got its name.
     """
 
     def __init__(self, root, below="", make=True):
@@ -200,32 +195,11 @@ class Folder:
             raise local_error(error, self.relative(name)) from error
         return True
 
-    def rename(self, old, new, spare_empty=False):
-        """Give a file a new name, exclusively. Raise NameTaken if the new name is in use.
-
-        Done by link and unlink, which cannot overwrite; without hard links (FAT, Android), by
-        creating an empty file exclusively and renaming over it. A crash between the two leaves
-        the empty file; `spare_empty` says that an existing empty file is ours.
-        """
-        try:
-            self._link(old, new)
-        except OSError as error:
-            self._rename_otherwise(old, new, spare_empty, error)
-            return self.sync_names(new)
-        return self.drop(old, new) or self.sync_names(new)
-
-    def replace(self, old, new):
-        """Rename a file over another one, which must be ours."""
-        self._move(os.replace, old, new)
-        return self.sync_names(new)
-
-    def drop(self, old, new):
-        """Remove the name `old` of a file that is also named `new`."""
-        try:
-            self.remove(old)
-        except LocalError as error:
-            return f"{error}; it stays beside {self.relative(new)}, and is the same file"
-        return None
+    def call(self, function, old, new, **options):
+        """Call os.link, os.rename or os.replace with two names. Raise OSError."""
+        if _HAS_DIR_FD:
+            options.update(src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        function(self._at(old), self._at(new), **options)
 
     def sync_names(self, name):
         """Make the folder's names durable, among them the new `name` of a file."""
@@ -234,61 +208,6 @@ class Folder:
         except LocalError as error:
             return f"{error}; a power cut may remove the name {self.relative(name)}"
         return None
-
-    def _link(self, old, new):
-        if not _HAS_LINKS:
-            raise OSError(errno.EPERM, "not permitted")
-        options = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
-        try:
-            os.link(self._at(old), self._at(new), **self._both(), **options)
-        except FileExistsError:
-            if not self._is_same(old, new):     # linked before a crash, or twice by NFS
-                raise
-
-    def _is_same(self, one, other):
-        found = self.stat(one), self.stat(other)
-        return None not in found and os.path.samestat(*found)
-
-    def _rename_otherwise(self, old, new, spare_empty, refusal):
-        """Rename a file that could not be linked, or raise our exception for that refusal."""
-        if refusal.errno in _NO_WAY or refusal.errno == errno.EEXIST and (
-                not spare_empty or self._has_links(old)):
-            raise local_error(refusal, self.relative(new)) from refusal
-        if spare_empty and self._is_empty(new):
-            self._move(os.replace, old, new)
-        else:
-            self._rename_without_links(old, new)
-
-    def _has_links(self, name):
-        probe = name + ".link"
-        try:
-            os.link(self._at(name), self._at(probe), **self._both())
-        except OSError as error:
-            return error.errno == errno.EEXIST
-        with contextlib.suppress(LocalError):
-            self.remove(probe)
-        return True
-
-    def _rename_without_links(self, old, new):
-        if os.name != "nt":     # on Windows, a rename never replaces
-            os.close(self.create(new))
-        try:
-            self._move(os.rename, old, new)
-        except LocalError:
-            if os.name != "nt" and self._is_empty(new):
-                with contextlib.suppress(LocalError):
-                    self.remove(new)
-            raise
-
-    def _move(self, call, old, new):
-        try:
-            call(self._at(old), self._at(new), **self._both())
-        except OSError as error:
-            raise local_error(error, self.relative(new)) from error
-
-    def _is_empty(self, name):
-        found = self.stat(name)
-        return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == 0
 
     def sync(self):
         """Make the folder's names durable, if the platform can."""
@@ -303,9 +222,6 @@ class Folder:
         if name in ("", ".", "..") or "/" in name:      # a record must not lead out of the folder
             raise OSError(errno.EINVAL, "not a plain name")
         return name if _HAS_DIR_FD else os.path.join(self.path, name)
-
-    def _both(self):
-        return {"src_dir_fd": self._fd, "dst_dir_fd": self._fd} if _HAS_DIR_FD else {}
 
     def _dir(self):
         return {"dir_fd": self._fd} if _HAS_DIR_FD else {}

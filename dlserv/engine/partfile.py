@@ -11,6 +11,7 @@ import threading
 from collections import namedtuple
 
 from ..errors import Unavailable
+from . import rename
 from .disk_errors import LOSSES, local_error
 
 _HAS_PWRITE = hasattr(os, "pwrite")
@@ -184,8 +185,8 @@ class PartFile:
         if found is not None and self.folder.is_another(found, *self.node):
             raise Unavailable(self.name + " is another file now")
         if replace:
-            return self.folder.replace(self.name, name)
-        return self.folder.rename(self.name, name, spare_empty)
+            return rename.replace(self.folder, self.name, name)
+        return rename.rename(self.folder, self.name, name, spare_empty)
 
     def take_name(self, name):
         """Copy an unnamed file to a named part file, because the system cannot name it (Android)."""

@@ -11,6 +11,7 @@ from .. import urls
 from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
 from .partfile import Identity, PartFile
+from .rename import drop
 
 MANY = 8        # names in use after which the whole folder is listed
 
@@ -133,5 +134,5 @@ def recover(folder, part, target, identity):
     if rest is not None:
         if not os.path.samestat(rest, found):
             return None, None
-        remark = folder.drop(part, target)      # the crash was between link and unlink
+        remark = drop(folder, part, target)      # the crash was between link and unlink
     return Identity.of(found), remark or folder.sync_names(target)

@@ -50,7 +50,7 @@ class Source:
         self.proven = False         # it was found to send the right bytes of the same file
         self.banned = None          # the reason why it is not used again
         self.single = False         # its answers differ: use one connection at a time
-        self.failures, self.rests_until = 0, 0.0
+        self.failures, self.stalls, self.rests_until = 0, 0, 0.0
         self.active, self.speed = 0, None
 
     @property
@@ -150,8 +150,18 @@ class Sources:
         """Let a source that did not deliver rest for a while; it is never banned for that."""
         with self._lock:
             source.failures += 1
-            rest = min(self.LONGEST_REST, self.REST * 2.0 ** (source.failures - 1))
-            source.rests_until = self._clock() + rest
+            self._rest(source)
+
+    def stalled(self, source):
+        """Let a source rest from which another connection took over. It still counts as fresh."""
+        with self._lock:
+            source.stalls += 1
+            self._rest(source)
+
+    def _rest(self, source):
+        troubles = source.failures + source.stalls
+        rest = min(self.LONGEST_REST, self.REST * 2.0 ** (troubles - 1))
+        source.rests_until = self._clock() + rest
 
     def refused(self, source, error):
         """Take note of the error that a source ended with: ban it if Permanent, else let it rest.
@@ -165,7 +175,7 @@ class Sources:
 
     def delivered(self, source):
         """Forget the failures of a source that has delivered."""
-        source.failures = 0
+        source.failures = source.stalls = 0
 
     @property
     def alone(self):

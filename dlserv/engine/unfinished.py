@@ -139,7 +139,7 @@ class Unfinished:
         if kept is None or kept.publishing is None:
             return None
         identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
-        self._note_remark(remark)
+        _note_remark(self._observer, remark)
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource, source=kept.source)
 
     def trust(self, ranges):
@@ -159,13 +159,13 @@ class Unfinished:
             self.segments = Segments()
             self._brought_before = 0
             if kept.done:
-                self._note_start_over(f"{kept.part} is gone")
+                _note_start_over(self._observer, f"{kept.part} is gone")
             return
         self._believe(kept, part)
         if self.segments.complete:
             return
         if self.segments.count and not continuity.may_resume(kept.resource, kept.restarted):
-            self._note_start_over(continuity.CANNOT_RESUME)
+            _note_start_over(self._observer, continuity.CANNOT_RESUME)
             self.start_over(restarted=True)
         elif self.doubtful and not self.segments.count:
             self.start_over()
@@ -183,9 +183,6 @@ class Unfinished:
         if self.segments.complete and kept.publishing == part.identity():
             self.verified = kept.checksum
 
-    def _note_start_over(self, reason):
-        self._observer.note("warning", f"{reason}; starting over from zero")
-
     # -- beginning, and beginning again ------------------------------------------------
 
     def begin(self, source, resource, at_hand=False):
@@ -196,11 +193,13 @@ class Unfinished:
         if self.part is not None:
             self.adopt(source, resource)
         else:
+            def announce(part, target):
+                plan = part and Progress(part, target, str(source.url), resource, [], None, None)
+                self._observer.planned(plan, durable=False)
+
             self._name = self._choose_name(source, resource)
-            part, target = publish.make_part(
-                self._folder, self._free_names,
-                lambda part, target: self._announce(part, target, source, resource),
-                at_hand and self._previous is None)
+            part, target = publish.make_part(self._folder, self._free_names, announce,
+                                             at_hand and self._previous is None)
             with self._lock:
                 self.part, self._target = part, target
                 self.resource, self.source = resource, str(source.url)
@@ -253,11 +252,6 @@ class Unfinished:
         elif keep and self.received and self.part is not None and self.part.named and not self.disk_failed:
             self.flush()
 
-    def abandon(self):
-        """End an attempt whose bytes nobody needs: the file of before stays."""
-        if self.part is not None:
-            self.discard()
-
     def discard(self):
         """Remove the part file, and drop what is known of it."""
         self._forget()
@@ -283,10 +277,6 @@ class Unfinished:
         own = None if source.is_main else str(source.main)
         return publish.choose_name(self._options.filename, resource, own)
 
-    def _announce(self, part, target, source, resource):
-        plan = part and Progress(part, target, str(source.url), resource, [], None, None)
-        self._observer.planned(plan, durable=False)
-
     # -- the end -----------------------------------------------------------------------
 
     def publish(self, stop):
@@ -301,7 +291,7 @@ class Unfinished:
             self.part, self._target, self._free_names(),
             lambda target, identity: self._announce_publishing(target, identity, stop),
             interrupted, self._previous)
-        self._note_remark(remark)
+        _note_remark(self._observer, remark)
         return Finished(name, self._publishing, self.checksum, self.resource, source=self.source)
 
     def _announce_publishing(self, target, identity, stop):
@@ -314,11 +304,6 @@ class Unfinished:
             stop.check()        # the disk may have been slow
         return settled
 
-    def _note_remark(self, sentence):
-        """Log the sentence, if any, about a failure after the file got its name."""
-        if sentence is not None:
-            self._observer.note("warning", sentence)
-
     def _free_names(self):
         return publish.free_names(self._folder, self._name, self._environment.settings.overwrite,
                                   self._previous)
@@ -327,3 +312,13 @@ class Unfinished:
         done = self.segments.done() if self.part.named else []
         return Progress(self.part.name, self._target, self.source, self.resource, done,
                         self._publishing, self.checksum, self.part.node, self._restarted)
+
+
+def _note_start_over(observer, reason):
+    observer.note("warning", f"{reason}; starting over from zero")
+
+
+def _note_remark(observer, sentence):
+    """Log the sentence, if any, about a failure after the file got its name."""
+    if sentence is not None:
+        observer.note("warning", sentence)

@@ -45,6 +45,11 @@ class Client:
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
+    @property
+    def session(self):
+        """The class of its sessions."""
+        return Session
+
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
         """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
@@ -52,24 +57,33 @@ class Client:
         Answer is the whole file with status 200. Raise Unchanged, before any byte is sent, if
         the `condition` says so; HostFull if the server admits no more clients.
         """
-        if not _path(url).strip("/"):
+        if not path_of(url).strip("/"):
             raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
+        session = self._log_in(url, origin)
+        try:
+            return session.retrieve(start, end, if_range, condition)
+        except BaseException:
+            session.close()
+            raise
+
+    def _log_in(self, url, origin):
+        """Return a new Session on the URL's server, logged in."""
         slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
-            session = _Session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
+            session = self.session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
         except BaseException:
             slot.release()
             raise
         try:
             session.login(choose(url, origin, self._options, self._network.netrc)
                           or Credentials("anonymous", "anonymous@"))
-            return session.retrieve(start, end, if_range, condition)
+            return session
         except BaseException:
             session.close()
             raise
 
 
-class _Session:
+class Session:
     """One control connection, and the data connection of its one transfer."""
 
     def __init__(self, client, url, route, slot, stop):
@@ -109,7 +123,7 @@ class _Session:
 
     def retrieve(self, start, end, if_range, condition=None):
         """Return the Answer, with an open data connection. Raise Unchanged if the condition says so."""
-        path = _path(self._url)
+        path = path_of(self._url)
         resource = self._describe(path)
         if condition is not None:
             condition.check(resource)
@@ -119,11 +133,14 @@ class _Session:
         if start:
             self._command("REST %d" % start)
         self._begin(path)
+        self._secure_data()
+        return Answer(206 if start or end is not None else 200, resource,
+                      self._body(resource.total, start, end), start, self._url, None)
+
+    def _secure_data(self):
         if self._url.scheme == "ftps":
             self._route.remember(self._control.channel)     # servers require the same session on both
             self._route.secure(self.channel)
-        return Answer(206 if start or end is not None else 200, resource,
-                      self._body(resource.total, start, end), start, self._url, None)
 
     def _body(self, total, start, end):
         if total is None or start >= total:
@@ -240,7 +257,7 @@ def _is_crowded(text):
         _CROWD.search(text) is not None and _OTHER_REASON.search(text) is None)
 
 
-def _path(url):
+def path_of(url):
     """Return the path for commands: relative to the login's folder, unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
     return unquote(path[1:], "latin-1")

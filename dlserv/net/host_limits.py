@@ -1,4 +1,4 @@
-"""What all tasks share about a server: its limit of connections, its Retry-After, what was learned of it.
+"""The facts about servers that all tasks share: limits of connections, Retry-After, lessons learned.
 
 A server is identified by its endpoint, "host:port". A task's first connection waits for a
 slot; if there is none, a slot of another task's extra connection is reclaimed. A server that

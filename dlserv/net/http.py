@@ -77,6 +77,9 @@ class Client:
             # The redirect's target may have expired; the original URL leads to a fresh one.
             return self._chase(url, origin or url.origin, ask, self._new_jar())
 
+    def check_redirect(self, there):
+        """Raise Permanent if a redirect to this URL must not be followed; a subclass may forbid some."""
+
     def _new_jar(self):
         return Jar(self._network.cookies())
 
@@ -98,6 +101,7 @@ class Client:
                     challenges += 1
                 elif _is_redirect(exchange):
                     here, redirects, challenges = _follow(here, exchange, redirects), redirects + 1, 0
+                    self.check_redirect(here)
                 else:
                     return _answer(exchange, here, ask, jar)
             except TransferError as error:

@@ -19,7 +19,7 @@ class _NoSlot:
     """A message takes no slot of the downloads from its host."""
 
     def release(self):
-        """There is nothing to release."""
+        """Release nothing, unlike a slot of a host."""
 
 
 def post(url, options, network, headers, body):

@@ -11,7 +11,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..masking import MASK, hide, is_secret, is_sensitive, shown
 from ..units import parse_clock, parse_days
-from .schema import Choice, Field, Integer, Items, Number, Optional, Refusal, Rows, Size, Table, Text
+from .schema import Field, Rows, Table
+from .values import Choice, Integer, Items, Number, Optional, Refusal, Size, Text
 
 
 def _command(value):

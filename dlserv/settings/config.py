@@ -15,8 +15,8 @@ from .. import urls
 from ..errors import InvalidValue
 from ..fs import file_system
 from ..masking import hide, shown
-from .schema import (Boolean, Choice, Field, Integer, Items, Number, Optional, Refusal, Size, Table, Text,
-                     key_name)
+from .schema import Field, Table, key_name
+from .values import Boolean, Choice, Integer, Items, Number, Optional, Refusal, Size, Text
 
 
 def _shown_url(url):
@@ -127,7 +127,7 @@ LIVE = ("general.max_tasks", "general.archive", "general.archive_size", "general
 # Files of this machine: a change counts after SIGHUP, but is not made over the API.
 PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
 
-# What confines those who use the API: they cannot change it if deny_private was set for them.
+# Settings that confine users of the API, who cannot change them if deny_private was set.
 CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
 SECTIONS = dict(TABLES, **AUTOMATION)

@@ -12,7 +12,8 @@ from ..digests import DIGEST_BYTES, digest_name
 from ..masking import hide, mask_headers, shown
 from ..units import parse_time
 from . import rules
-from .schema import Boolean, Field, Integer, Items, Number, Refusal, Size, Table, Text, check_text
+from .schema import Field, Table
+from .values import Boolean, Integer, Items, Number, Refusal, Size, Text, check_text
 
 # These belong to framing and routing, which the engine does; setting them would break the message.
 _OURS = frozenset("""accept-encoding connection content-length content-type expect host if-match

@@ -59,9 +59,9 @@ def make(path):
 
 
 def check_secret(text):
-    """The key of a webhook, if it is one: "whsec_" and Base64, or up to 1024 visible characters.
+    """Return the key of a webhook if it is one: "whsec_" and Base64, or up to 1024 visible characters.
 
-    Raises ValueError.
+    Raise ValueError.
     """
     if not isinstance(text, str) or not is_fit(text):
         raise ValueError("it is not made of visible ASCII characters")
@@ -70,7 +70,7 @@ def check_secret(text):
 
 
 def key_of(secret):
-    """The bytes of such a key. Raises ValueError."""
+    """Return the bytes of such a key. Raise ValueError."""
     import base64
     if not secret.startswith("whsec_"):
         return secret.encode("ascii")

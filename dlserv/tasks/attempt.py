@@ -4,8 +4,9 @@ import logging
 import threading
 import time
 
+from .claimed_names import check_part, check_previous
 
-WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion gives attempts to end
+WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ class Attempt:
 
     @property
     def seconds(self):
-        """How long it has been going, or was until it was cancelled."""
+        """Seconds since it began, up to its cancellation if it was cancelled."""
         return (self._until or time.monotonic()) - self._began
 
     def cancel(self, keep=True):
-        """Stop it; its outcome no longer matters. If nobody is to `keep` its bytes, they are not flushed."""
+        """Stop it; its outcome no longer matters. Unless `keep`, its bytes are not flushed."""
         self.cancelled, self._until = True, time.monotonic()
         self.download.stop(keep=keep)
 
@@ -66,7 +67,7 @@ class Attempt:
         return self.outcome
 
     def _open_session(self):
-        """See whether the disk was mounted again since the task's bytes came; then not all are believed."""
+        """Open the session of the disk; after another mount, believe only the task's flushed bytes."""
         session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir)
         with self._registry.lock:
             if self._registry.is_current(self):
@@ -77,7 +78,7 @@ class Attempt:
             self.before = self.download.count
 
     def over(self):
-        """Let those that wait go on: nothing more will come of it."""
+        """Mark the attempt as ended, and wake the threads that wait for it."""
         with self._registry.lock:
             self._over.set()
             afterwards, self._afterwards = self._afterwards, []
@@ -88,14 +89,14 @@ class Attempt:
                 log.exception("%s: what follows its end has failed", self.tid[:8])
 
     def call_afterwards(self, act):
-        """Call `act()` when it is over, in its thread. Return False, without a call, if it is over."""
+        """Call `act()` in the attempt's thread when it ends. Return False, without a call, if it has."""
         with self._registry.lock:
             if not self._over.is_set():
                 self._afterwards.append(act)
             return not self._over.is_set()
 
     def wait(self, seconds):
-        """Return once it is over, or after so many seconds; at once in its own thread."""
+        """Wait until the attempt has ended, at most so many seconds; return at once in its own thread."""
         if self.thread is not threading.current_thread():
             self._over.wait(seconds)
 
@@ -127,9 +128,9 @@ class Attempt:
             if not registry.is_current(self):
                 return None
             if publishing:
-                registry.check_previous(self.task, progress.target)
+                check_previous(registry.tasks.values(), self.task, progress.target)
             elif progress is not None:
-                registry.check_part(self.task, progress.part)
+                check_part(registry.tasks.values(), self.task, progress.part)
             self.plans += 1
             self.task.plan(progress, self.session)
             return registry.store.write(self.task.changes(), durable)

@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 class Checkpointer:
     """Stores the progress of the runner's attempts every second, and flushes first every few seconds.
 
-    Each time it also lets the runner look after the disk. Sleeps while nothing runs.
+    Each time it also calls the runner's `watch`. It sleeps while nothing runs.
     """
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
     FIRST = 0.1         # the same where all was quiet before; doubles up to that
     QUIET = 4.0         # seconds without an attempt until free memory goes back to the system
-    FLUSH_EVERY = 4.0   # seconds between those whose bytes are flushed before the record is
-    FLUSH_BYTES = 2 ** 27   # or as soon as so many wait to be written: the end comes quicker then
+    FLUSH_EVERY = 4.0   # seconds between checkpoints that flush the bytes before the record
+    FLUSH_BYTES = 2 ** 27   # unflushed bytes that make a flush due at once, so that the last one is short
 
     def __init__(self, runner):
         self._runner = runner
@@ -62,7 +62,7 @@ class Checkpointer:
                     self._checkpoint(attempts, self._is_time_to_flush(attempts))
                     self._complaint.over()
             except StoreBroken:
-                pass        # the store tells it, and tries again
+                pass        # the store logs it, and tries again
             except Exception as error:
                 self._complaint.tell("a checkpoint failed; the next one may do better", error)
                 self.wake()
@@ -104,8 +104,8 @@ class Checkpointer:
     def _store(self, progress, flushed):
         """Store {attempt: (its plans, its Progress)} in one transaction; return the Ticket, or None.
 
-        An attempt that has planned since is left out: a flush may take long, and what it saw
-        may be given up by now. One whose disk failed goes back to what was flushed.
+        An attempt that has planned since is left out: a flush may take long, and the Progress
+        may be outdated. One whose disk failed goes back to what was flushed.
         """
         changes, registry = {}, self._runner.registry
         with registry.lock:

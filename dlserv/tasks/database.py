@@ -27,7 +27,8 @@ def open_registry(general, registry, download_dir):
     Unwritable; then the database is closed.
     """
     store = open_store(general)
-    log.info("database %s (%s), downloads to %s", store.path, store.backend, os.path.abspath(general.download_dir))
+    log.info("database %s (%s), downloads to %s", store.path, store.backend,
+             os.path.abspath(general.download_dir))
     if file_system(store.path) in NETWORK_FILE_SYSTEMS:
         log.warning("the database is on a network file system, which may lose it; "
                     "name a local one with general.db_path")

@@ -1,9 +1,10 @@
-"""The end of deleted tasks: their files go, with those that a late attempt still makes."""
+"""Deleting tasks: they leave the registry at once, and their files as soon as no attempt makes them."""
 
 import logging
 
 from ..engine.download import Finished
-from .removal import Removal, remove_files
+from .removal import Claims, Removal, remove_files
+from .states import DOWNLOADING
 
 _LATE = "its download has not ended yet; it is deleted then"
 
@@ -11,25 +12,54 @@ log = logging.getLogger(__name__)
 
 
 class Deletions:
-    """Finishes the deletions of the registry's tasks, whose files are below the DownloadDir."""
+    """Deletes tasks of the registry, and their files below the DownloadDir.
+
+    While the files of a task are being deleted, its tid is in `registry.deleting`, and its URL
+    cannot be added again.
+    """
 
     def __init__(self, registry, download_dir):
         self._registry, self._download_dir = registry, download_dir
 
-    def finish_interrupted(self, tasks):
-        """Finish what a crash interrupted."""
+    # -- with the registry's lock held -------------------------------------------------
+
+    def begin(self, task, del_file):
+        """Remove the task; return the change to store so that a pending file deletion survives a crash."""
+        self._registry.deleting.add(task.tid)
+        self._registry.remove(task)
+        task.mark_deleting(del_file)
+        return {task.tid: task.to_record() if del_file else None}
+
+    def undo(self, tasks):
+        """Put tasks back whose deletion could not be stored."""
+        registry = self._registry
         for task in tasks:
-            remove_files(task, self._download_dir, self._registry.claims())
-        self._registry.deletion_done([task.tid for task in tasks])
+            registry.deleting.discard(task.tid)
+            task.mark_deleting(False)
+            registry.put(task)
+            if task.state == DOWNLOADING:       # its attempt was stopped
+                task.requeue()
+            registry.announce("added", task)
+        if tasks:
+            registry.sort()
+            registry.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
+
+    # -- without the lock --------------------------------------------------------------
+
+    def finish_interrupted(self, tasks):
+        """Finish the deletions that a crash interrupted."""
+        for task in tasks:
+            remove_files(task, self._download_dir, self._claims())
+        self._done([task.tid for task in tasks])
 
     def finish(self, attempts, del_file):
         """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}.
 
-        A task whose attempt has not ended is dealt with again when it does: the disk may be
-        about to give the file its name.
+        A task whose attempt has not ended is finished again when it ends: the attempt may be
+        about to rename its file.
         """
         removals, done = {task.tid: Removal([], [], []) for task in attempts}, []
-        claims = self._registry.claims() if del_file else None
+        claims = self._claims() if del_file else None
         for task, attempt in attempts.items():
             is_late = del_file and attempt is not None and attempt.call_afterwards(
                 lambda task=task, attempt=attempt: self._finish_late(task, attempt))
@@ -40,14 +70,14 @@ class Deletions:
             elif task.filename:
                 removals[task.tid].missing.clear()
                 removals[task.tid].kept.append((task.filename, _LATE))
-        self._registry.deletion_done(done)
+        self._done(done)
         return removals
 
     def _finish_late(self, task, attempt):
-        removal = self._remove(task, attempt, self._registry.claims())
+        removal = self._remove(task, attempt, self._claims())
         for name, reason in removal.kept:
             log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
-        self._registry.deletion_done([task.tid])
+        self._done([task.tid])
 
     def _remove(self, task, attempt, claims):
         """Delete the files of the task as its last attempt has left them. Return the Removal."""
@@ -56,3 +86,15 @@ class Deletions:
             task.advance(progress, attempt.session, flushed=False)
         made = attempt.outcome if attempt is not None and isinstance(attempt.outcome, Finished) else None
         return remove_files(task, self._download_dir, claims, made)
+
+    def _claims(self):
+        """Return the Claims of all tasks."""
+        with self._registry.lock:
+            return Claims(self._registry.tasks.values())
+
+    def _done(self, tids):
+        """Allow the URLs of these tasks to be added again, now that their files are deleted."""
+        with self._registry.lock:
+            # Lazy is enough: after a crash the deletion is only finished again.
+            self._registry.store.write(dict.fromkeys(tids), lazy=True)
+            self._registry.deleting.difference_update(tids)

@@ -18,7 +18,7 @@ class Dispatcher:
     with the registry's lock held.
     """
 
-    AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
+    AFTER_A_BUG = 5.0       # seconds until work that met a bug of ours is tried again
 
     def __init__(self, runner):
         self._runner, self._registry = runner, runner.registry
@@ -36,7 +36,7 @@ class Dispatcher:
         return self._thread.is_alive()
 
     def stop(self):
-        """Begin nothing more; return when that is certain."""
+        """Begin no more attempts; wait until that is certain."""
         with self._changed:
             self.stopping = True
             self.wake()
@@ -44,7 +44,7 @@ class Dispatcher:
         join(self._thread)
 
     def begin(self):
-        """Begin what may begin, in the caller's thread; lock not held."""
+        """Begin all attempts that may begin, in the caller's thread; lock not held."""
         try:
             attempt = self._begin_next()
             while attempt is not None:
@@ -60,12 +60,12 @@ class Dispatcher:
         self._changed.notify_all()
 
     def stumble(self, sentence, error):
-        """Log an error of ours, or a lack of memory, and look later for what it has left undone."""
+        """Log an error of ours, or a lack of memory, and have the runner recover from it later."""
         self._stumbles.tell(sentence, error)
         self._suspect = True
 
     def abandon(self, attempt, error):
-        """Settle an attempt that has no thread, or whose thread has ended without a word; lock not held."""
+        """Settle an attempt that has no thread, or whose thread has ended silently; lock not held."""
         with self._registry.lock:
             if not self._registry.running.is_latest(attempt):
                 return
@@ -112,7 +112,7 @@ class Dispatcher:
             return attempt
 
     def _tell_who_is_held_back(self):
-        """Log and announce it for the tasks that wait at a Gate which has shut, or opened, since the last look."""
+        """Log and announce the tasks at Gates that have shut or opened since the last look."""
         scheduler = self._runner.scheduler
         shut = scheduler.shut()
         for gate in shut ^ self._shut:
@@ -123,7 +123,7 @@ class Dispatcher:
         self._shut = shut
 
     def _spawn(self, attempt):
-        """Let a thread perform the attempt. Where there is none to be had, the task waits."""
+        """Let a thread perform the attempt; queue the task again if no thread can be started."""
         try:
             self._workers.give(attempt)
         except (RuntimeError, MemoryError) as error:

@@ -1,7 +1,8 @@
-"""Where downloads go, and whether the disk that belongs there is there.
+"""The download directory, and the disk that was mounted there.
 
 An unplugged disk leaves an empty mount point behind, which is on another disk: a router's
-flash, most often. What once lay on a mounted disk waits until one is mounted there again.
+flash, most often. So a directory that was once on a mounted disk is unavailable until a disk
+is mounted there again.
 """
 
 import collections
@@ -26,10 +27,11 @@ class DownloadDir:
         self._mountings = Mountings()
 
     def open(self, fact):
-        """Begin with what was remembered of it; gives what is to be remembered, or None.
+        """Open the directory with the stored `fact` about it, a dict or None.
 
-        Makes the directory if it is missing. Raises Unwritable if that is impossible at the
-        first start; later, tasks wait until it can be written again.
+        Return the new fact to store, or None if it is the same. Make the directory if it is
+        missing. Raise Unwritable if that is impossible at the first start; later, tasks wait
+        until it can be written again.
         """
         known = bool(fact) and fact.get("path") == self.path
         self.mount = fact.get("mount") if known else None
@@ -111,7 +113,7 @@ class DownloadDir:
             with Folder(self.path, below, make=False) as folder:
                 return folder.entries(most)
         except LocalError as error:
-            log.debug("%s", error)      # it is another user's, or has gone since it was listed
+            log.debug("%s", error)      # it belongs to another user, or was removed since it was listed
             return []
 
     def _is_absent(self):

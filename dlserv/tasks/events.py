@@ -1,25 +1,36 @@
 """The events of tasks: publish and subscribe, nothing is stored.
 
-A publisher never waits. A subscriber that does not keep up is cut off, and its `get`
-says so once it has caught up with what came before.
+A publisher never waits. A subscriber that does not keep up is cut off: its `get` raises
+EOFError after the events before that.
 """
+
+from __future__ import annotations
 
 import threading
 from collections import deque, namedtuple
 
-# `state` is the task's new one, None once it is removed.
-Event = namedtuple("Event", "number kind tid state")
+
+class Event(namedtuple("Event", "number kind tid state")):
+    """A task was "added", "changed" or "removed". `state` is its new one, None once it is removed."""
+
+    __slots__ = ()
+
+    number: int
+    kind: str
+    tid: str
+    state: str | None
+
 
 
 class Events:
-    """The switchboard of one daemon. Kinds: "added", "changed", "removed"."""
+    """The switchboard of one daemon."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscriptions = ()
+        self._subscriptions: tuple[_Listener, ...] = ()
         self._number = 0
 
-    def publish(self, kind, tid, state=None):
+    def publish(self, kind: str, tid: str, state: str | None = None) -> None:
         """Tell every subscriber."""
         with self._lock:
             self._number += 1
@@ -27,12 +38,12 @@ class Events:
             for subscription in self._subscriptions:
                 subscription.offer(event)
 
-    def subscribe(self, most=1000):
-        """A Subscription to everything from now on, `most` events behind at the most."""
+    def subscribe(self, most: int = 1000) -> Subscription:
+        """Return a Subscription to everything from now on, at most `most` events behind."""
         return self._join(Subscription(self, most))
 
-    def watch(self):
-        """A Changes from now on."""
+    def watch(self) -> Changes:
+        """Return a Changes from now on."""
         return self._join(Changes(self))
 
     def _join(self, subscription):
@@ -40,51 +51,57 @@ class Events:
             self._subscriptions += (subscription,)
         return subscription
 
-    def unsubscribe(self, subscription):
+    def unsubscribe(self, subscription: _Listener) -> None:
+        """Offer it no more events."""
         with self._lock:
             self._subscriptions = tuple(each for each in self._subscriptions
                                         if each is not subscription)
 
 
 class _Listener:
-    """What the switchboard tells; a context manager."""
+    """The receiving end of the switchboard, which calls `offer`; a context manager."""
 
-    def __init__(self, events):
+    def __init__(self, events: Events) -> None:
         self._events, self._news, self._closed = events, threading.Condition(), False
 
-    def close(self):
+    def offer(self, event: Event) -> None:
+        """Receive an event."""
+        raise NotImplementedError
+
+    def close(self) -> None:
         """Listen no more, and end a wait."""
         self._events.unsubscribe(self)
         with self._news:
             self._closed = True
             self._news.notify_all()
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
 
 class Changes(_Listener):
-    """Which tasks have changed since the last look, however often.
+    """The tasks that have changed since the last look, however often.
 
     For a listener that wants the state of things and not their history: it never falls
     behind, and costs no more than the tasks there are.
     """
 
-    def __init__(self, events):
+    def __init__(self, events: Events) -> None:
         super().__init__(events)
-        self._tids = set()
+        self._tids: set[str] = set()
 
-    def offer(self, event):
-        """Called by the switchboard."""
+    def __enter__(self) -> Changes:
+        return self
+
+    def offer(self, event: Event) -> None:
+        """Receive an event."""
         with self._news:
             self._tids.add(event.tid)
             self._news.notify()
 
-    def take(self, timeout=None):
-        """The tids that changed, as a set; waits for the first, at most `timeout` seconds."""
+    def take(self, timeout: float | None = None) -> set[str]:
+        """Return the tids that changed; wait for the first, at most `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: self._tids or self._closed, timeout)
             tids, self._tids = self._tids, set()
@@ -92,23 +109,27 @@ class Changes(_Listener):
 
 
 class Subscription(_Listener):
-    """Every event, in order, `most` behind at the most."""
+    """Every event, in order, at most `most` of them behind."""
 
-    def __init__(self, events, most):
+    def __init__(self, events: Events, most: int) -> None:
         super().__init__(events)
-        self._most, self._ahead = most, deque()
+        self._most = most
+        self._ahead: deque[Event] = deque()
         self.lost = False
 
-    def offer(self, event):
-        """Called by the switchboard."""
+    def __enter__(self) -> Subscription:
+        return self
+
+    def offer(self, event: Event) -> None:
+        """Receive an event."""
         with self._news:
             self.lost = self.lost or len(self._ahead) == self._most
             if not self.lost:
                 self._ahead.append(event)
             self._news.notify()
 
-    def get(self, timeout=None):
-        """The next Event; None after `timeout` seconds, or once closed; EOFError if some were lost."""
+    def get(self, timeout: float | None = None) -> Event | None:
+        """Return the next Event; None after `timeout` seconds or once closed. Raise EOFError after a loss."""
         with self._news:
             self._news.wait_for(lambda: self._ahead or self.lost or self._closed, timeout)
             if self._ahead:

@@ -1,8 +1,8 @@
 """--export and --import: the tasks as one JSON file, from and to a database that no daemon has open.
 
-The file has a number that says how it is made, every task with its log, its progress and
-its options, secrets among them, and the archive, if there is one. Import also reads lists
-of URLs (inputfile.py).
+The file has the number of its format, every task with its log, its progress and its
+options, secrets among them, and the archive, if there is one. Import also reads lists of
+URLs (inputfile.py).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ SCHEMA = 1
 def export_tasks(path, general, settings):
     """Write all tasks to the file `path`, "-" for standard output; return how many.
 
-    `general` and `settings` are config.general and config.download. Raises InvalidValue,
+    `general` and `settings` are config.general and config.download. Raise InvalidValue,
     NotFound, StoreBroken or Unwritable.
     """
     if os.path.realpath(path) == os.path.realpath(general.db_path):
@@ -52,7 +52,7 @@ def export_tasks(path, general, settings):
 def import_tasks(path, general, settings, complain):
     """Take the tasks of the file `path` in; return (how many, how many were there, how many left out).
 
-    `complain` is called with a sentence for each that is left out. Raises InvalidValue for
+    `complain` is called with a sentence for each that is left out. Raise InvalidValue for
     a file that is neither an export nor a list, and StoreBroken.
     """
     data, name = _read(path)
@@ -71,7 +71,7 @@ def import_tasks(path, general, settings, complain):
 
 
 def _choose(wanted, there, known, room, complain):
-    """({tid: Task} of those to take, how many are there, how many are left out).
+    """Return ({tid: Task} of those to take, how many are there, how many are left out).
 
     `known` are the Buckets of what is not to be downloaded again.
     """
@@ -159,7 +159,7 @@ def _load(store, settings):
 
 
 def _read(path):
-    """(the bytes, the name for sentences)"""
+    """Return (the bytes, the name for sentences)."""
     if path == "-":
         return sys.stdin.buffer.read(), "standard input"
     try:
@@ -170,7 +170,7 @@ def _read(path):
 
 
 def _write(path, text):
-    """By a new file that takes the name, for its owner only."""
+    """Replace the file atomically, readable for its owner only."""
     try:
         replace_file(os.path.realpath(path), text)
     except OSError as error:

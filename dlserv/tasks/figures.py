@@ -3,33 +3,42 @@
 Nothing here changes anything; all of it may be read without the registry's lock.
 """
 
+from __future__ import annotations
+
 import time
 
 from .. import urls
 from ..engine import filename
 from ..engine.meter import seconds_left
 from ..units import clean, format_seconds
+from .fields import Fields
 from .states import DOWNLOADING, QUEUED
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+    from ..engine.download import Finished
+    from ..net.remote_file import Resource
 
-class Figures:
-    """The read-only half of `task.Task`."""
+
+class Figures(Fields):
+    """The part of `task.Task` that is derived from its Fields."""
 
     __slots__ = ()
 
     @property
-    def attempt(self):
+    def attempt(self) -> Any:
         """The Attempt under way, one that was cancelled included, as the runner's table has it; or None."""
         return self._registry.running.of(self) if self._registry is not None else None
 
     @property
-    def endpoint(self):
-        """The "host:port" whose slots it takes."""
+    def endpoint(self) -> str:
+        """The "host:port" of the server whose slots the task takes."""
         return urls.parse(self.url).endpoint
 
     @property
-    def error(self):
-        """Why the task failed, or what it waits for and how long; a sentence, or None."""
+    def error(self) -> str | None:
+        """The sentence about why the task failed, or what it waits for and how long; or None."""
         delay, closed = self.delay, self.closed_for
         if self.early:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.options.not_before))
@@ -42,29 +51,29 @@ class Figures:
         return self.problem
 
     @property
-    def is_held_back(self):
+    def is_held_back(self) -> bool:
         """True if it is queued and would not start now even if all slots were free."""
         return self.delay > 0 or self.closed_for > 0 or self.early
 
     @property
-    def early(self):
+    def early(self) -> bool:
         """True if it is queued for a time that has not come by this machine's clock."""
         return self.state == QUEUED and (self.options.not_before or 0) > time.time()
 
     @property
-    def delay(self):
+    def delay(self) -> float:
         """Seconds until the next try of a queued task, 0.0 if it may start at once."""
         if self.state != QUEUED or not self.not_before:
             return 0.0
         return max(0.0, self.not_before - time.monotonic())
 
     @property
-    def closed_for(self):
+    def closed_for(self) -> float:
         """Seconds for which the server that a queued task waits for is to be left alone."""
         return self.gate.closed_for if self.state == QUEUED and self.gate is not None else 0.0
 
     @property
-    def resource(self):
+    def resource(self) -> Resource | None:
         """The engine's Resource, or None until a server has answered."""
         if self.file is not None:
             return self.file.resource
@@ -74,12 +83,12 @@ class Figures:
         return self.progress and self.progress.resource
 
     @property
-    def whole(self):
+    def whole(self) -> Finished | None:
         """The Finished whose file is in place, or None; during a refresh, that of before."""
         return self.file or (self.previous if self.refreshing else None)
 
     @property
-    def filename(self):
+    def filename(self) -> str:
         """The file's name relative to the download directory, fit to be shown; "" while unknown."""
         return self._below(self._known_name())
 
@@ -90,7 +99,7 @@ class Figures:
         return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
 
     @property
-    def tmpfilename(self):
+    def tmpfilename(self) -> str:
         """The part file's name likewise; "" when there is none."""
         return self._below(self.progress.part) if self.progress else ""
 
@@ -98,23 +107,23 @@ class Figures:
         return clean(f"{self.options.dir}/{name}" if name and self.options.dir else name, "_")
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The file's name without its folder, or the best guess until that is known; fit to be shown."""
         name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
         return clean(name, "_")
 
     @property
-    def title(self):
+    def title(self) -> str:
         """The name without its extension."""
         return filename.split(self.name)[0]
 
     @property
-    def extension(self):
+    def extension(self) -> str:
         """The extension of the name with its dot, "" while the name is unknown or has none."""
         return filename.split(self._known_name())[1]
 
     @property
-    def downloaded(self):
+    def downloaded(self) -> int:
         """Bytes that are here."""
         if self.file is not None:
             return self.file.identity.size
@@ -124,7 +133,7 @@ class Figures:
         return sum(end - start for start, end in self.progress.done) if self.progress else 0
 
     @property
-    def ranges(self):
+    def ranges(self) -> list[tuple[int, int]]:
         """The ranges (start, end) of the bytes that are here, in order."""
         if self.file is not None:
             return [(0, self.file.identity.size)]
@@ -133,31 +142,31 @@ class Figures:
         return progress.done if progress else []
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Bytes of the whole file; 0 while unknown."""
         if self.file is not None:
             return self.file.identity.size
         return (self.resource and self.resource.total) or 0
 
     @property
-    def speed(self):
+    def speed(self) -> float:
         """Bytes a second; 0 unless downloading."""
         attempt = self.attempt
         return round(attempt.download.speed, 1) if attempt is not None and self.state == DOWNLOADING else 0
 
     @property
-    def eta(self):
+    def eta(self) -> float:
         """Seconds left; 0 while that is unknown and when not downloading."""
         return seconds_left(max(0, self.total - self.downloaded), self.speed)
 
     @property
-    def connections(self):
+    def connections(self) -> int:
         """Connections that are open."""
         attempt = self.attempt
         return attempt.download.connections if attempt is not None else 0
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Time spent downloading, an attempt under way included."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)

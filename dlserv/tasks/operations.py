@@ -9,6 +9,7 @@ from ..acts import ACTS
 from ..errors import InvalidValue, RequestError, StoreBroken
 from ..masking import shown
 from ..settings import options
+from . import queue
 from .attempt import wait_for_all
 from .states import QUEUED
 from .task import Task, check_url
@@ -106,7 +107,7 @@ class Operations:
         """Move a waiting task within the queue. Raise NotFound or Conflict."""
         def reorder(task):
             changes = {}
-            for each in self._registry.reorder(task, to):
+            for each in queue.reorder(self._registry.tasks.values(), task, to):
                 changes.update(each.changes())
                 if each.state == QUEUED:
                     self._runner.enqueue(each, each.delay)
@@ -124,13 +125,13 @@ class Operations:
         def delete(task):
             attempts[task] = task.attempt
             self._runner.forget(task, keep=not del_file)
-            return dict(self._registry.begin_delete(task, del_file), **self._registry.archive.remember(task))
+            return dict(self._deletions.begin(task, del_file), **self._registry.archive.remember(task))
 
         try:
             failures = self._registry.act_on_all(tids, delete)
         except StoreBroken:
             with self._registry.lock:
-                self._registry.undo_delete(attempts)
+                self._deletions.undo(attempts)
                 self._registry.archive.undo(attempts)
                 self._runner.reconcile(attempts)
             raise

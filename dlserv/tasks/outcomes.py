@@ -12,11 +12,11 @@ from ..units import format_seconds
 from .states import INVALID
 from .waits import Waits
 
-# What ends an attempt without being the task's fault or the remote's.
+# Errors that end an attempt but are neither the task's fault nor the remote's.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
-# A refresh does not wait for these, since the file of before is there: it gives up, or tries again.
+# A refresh does not wait for these, since the old file is there: it ends, or is tried again.
 _IMPATIENT = (NoSpace, Offline, WrongClock)
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ class Outcomes:
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
     def stumble(self, task, error):
-        """Change a task whose attempt could not be made, or its end not be settled, for an error of ours.
+        """Change a task whose attempt could not be made or settled because of an error of ours.
 
-        Return the seconds for which it waits, as it does for a limit of the system.
+        Return the seconds for which it waits. A limit of the system is waited out, not failed.
         """
         exhausted = exhaustion_in(error)
         return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
@@ -102,7 +102,7 @@ class Outcomes:
         self.retried[reason] += 1
 
     def _wait_out(self, task, error):
-        """Queue the task until this machine is fit again; that counts as no try."""
+        """Queue the task until this machine's condition is over; that counts as no try."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
         task.requeue(f"{what}: {error}", reason_of(error))
         self._note_once(task, what)

@@ -11,7 +11,7 @@ from ..engine.download import Finished, Progress
 from ..engine.partfile import Identity
 from ..masking import shown
 from ..net.remote_file import Resource
-from ..settings.schema import check_text
+from ..settings.values import check_text
 
 
 class Plain:
@@ -126,8 +126,9 @@ class Optional:
 class Shape:
     """A dict whose names and parts are those of the table `parts`.
 
-    `make` is called with the unpacked values by name. `attributes` has the names of those
-    that the object calls otherwise; `since` has the values of those that older records lack.
+    `make` is called with the unpacked values by name. `attributes` maps a part's name to the
+    object's attribute if it has another name; `since` has the values of parts that older
+    records lack.
     """
 
     def __init__(self, make, parts, attributes=None, since=None):

@@ -1,7 +1,8 @@
-"""Tasks that do not come from our own database: their records are looked at value by value."""
+"""Check records of tasks that do not come from our own database, value by value."""
 
 from ..errors import MissingModule
-from .task import SHAPE, Task
+from .fields import SHAPE
+from .task import Task
 
 
 def check(record, settings):

@@ -1,7 +1,7 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Tasks enter, leave and are stored here. Methods say whether they want `lock` held; store
-tickets are waited for without it, so that many share one commit.
+Tasks enter, leave and are stored here. Methods are grouped by whether `lock` must be held;
+store tickets are waited for without it, so that many share one commit.
 """
 
 import logging
@@ -9,14 +9,14 @@ import threading
 from collections import Counter
 
 from ..contract import STATES
-from ..errors import Conflict, Exists, Full, NameTaken, NotFound, RequestError, StoreBroken
+from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
+from ..state.store import FACT
 from ..units import clean
+from . import queue
 from .archive import Archive
 from .events import Events
-from .removal import Claims
 from .running import Running
-from .states import DOWNLOADING, PAUSED, QUEUED
-from ..state.store import FACT
+from .states import DOWNLOADING, QUEUED
 from .task import Task
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class TaskRegistry:
     """Tasks by tid, oldest first.
 
     settings  the settings.current.Settings
-    boot      the id of this boot of the machine, or None where nothing tells
+    boot      the id of this boot of the machine, as fs.boot_id returns it
     running   the Running, the runner's table of attempts: a task is running if it is there
     """
 
@@ -38,7 +38,7 @@ class TaskRegistry:
         self.store, self._open = None, False
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
-        self._deleting = set()      # tids whose files are being deleted
+        self.deleting = set()       # tids whose files the Deletions have yet to delete
         self.archive = Archive(settings, self.lock)
         self.on_end = lambda task: None     # called with each that finishes or fails, lock held
         self.on_idle = lambda: None         # called when nothing is queued or running any more, lock held
@@ -61,7 +61,7 @@ class TaskRegistry:
     def queue(self):
         """Return the Tasks that wait or are paused, the next one first."""
         with self.lock:
-            return self.waiting()
+            return queue.of(self.tasks.values())
 
     def counts(self):
         """Return {state: how many tasks are in it}, every state named."""
@@ -102,7 +102,7 @@ class TaskRegistry:
         except StoreBroken:
             with self.lock:
                 for task in taken:
-                    self._remove(task)
+                    self.remove(task)
                 self.store.write({task.tid: None for task in taken}, lazy=True)
             raise
         for task in taken:
@@ -114,8 +114,8 @@ class TaskRegistry:
         """Call `act(task)` on each, lock held, and store the {tid: record} that it returns as one.
 
         Return when they are on disk, with [(tid, RequestError), …] of those that refused.
-        Raise StoreBroken; then they are what `act` made of them all the same, and the store
-        sees to it that the database follows.
+        Raise StoreBroken; the tasks stay changed all the same, and the store writes the changes
+        as soon as it can.
         """
         failures, changes = [], {}
         with self.lock:
@@ -140,7 +140,7 @@ class TaskRegistry:
         return failures
 
     def settle(self, task):
-        """Return when the task, if it is still here, is on disk, or cannot be: a crash then repeats nothing."""
+        """Wait until the task is on disk, if it is still here, so that a crash repeats nothing."""
         with self.lock:
             here = self._open and self.tasks.get(task.tid) is task
             ticket = self.store.write(task.changes()) if here else None
@@ -158,18 +158,6 @@ class TaskRegistry:
                     self.note(task, level, text, longest)
                 self.store.write(task.changes(), lazy=True)
                 self.announce("changed", task)
-
-    def claims(self):
-        """Return the Claims of all tasks."""
-        with self.lock:
-            return Claims(self.tasks.values())
-
-    def deletion_done(self, tids):
-        """Let the URLs of these tasks be added again: their files are dealt with."""
-        with self.lock:
-            # Lazy is enough: after a crash the deletion is only finished again.
-            self.store.write(dict.fromkeys(tids), lazy=True)
-            self._deleting.difference_update(tids)
 
     # -- with the lock held ----------------------------------------------------------
 
@@ -196,77 +184,41 @@ class TaskRegistry:
             self.on_idle()
 
     def announce(self, kind, task):
-        """Tell those who listen that the task was "added" or "changed", and its state; the lock may be held."""
+        """Publish that the task was "added" or "changed", with its state; the lock may be held."""
         self.events.publish(kind, task.tid, task.state)
 
     def is_current(self, attempt):
-        """Return whether the attempt's end decides: its task is still here and has no newer attempt."""
+        """Return whether the attempt's end counts: its task is still here and has no newer attempt."""
         return self.tasks.get(attempt.tid) is attempt.task and self.running.is_latest(attempt)
-
-    def check_part(self, task, part):
-        """Raise NameTaken if another task is to go on with that part file, whether it exists or not."""
-        if any(each.progress is not None and each.progress.part == part and each is not task
-               and each.options.dir == task.options.dir for each in self.tasks.values()):
-            raise NameTaken(f"{part} is another task's")
-
-    def check_previous(self, task, target):
-        """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
-        previous = task.previous
-        if previous is not None and previous.name == target and any(
-                each.file is not None and each.file.name == target and each.options.dir == task.options.dir
-                and each.finish_time > task.finish_time and each is not task for each in self.tasks.values()):
-            raise NameTaken(f"{target} is another task's")
 
     def note(self, task, level, text, longest=1000):
         """Put a line on top of the task's log."""
         task.note(level, text, self._settings.general.log_size, longest)
 
     def configure(self):
-        """Let every task follow the settings."""
+        """Apply the settings to every task."""
         for task in self.tasks.values():
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
         self.archive.configure()
 
-    def waiting(self):
-        """Return the tasks that wait or are paused, in the order of the queue."""
-        waiting = [each for each in self.tasks.values() if each.state in (QUEUED, PAUSED)]
-        return sorted(waiting, key=lambda each: (-each.options.priority, each.position, each.tid))
+    def put(self, task):
+        """Take the task in as it is."""
+        self.tasks[task.tid] = task
+        self._counts[task.state] += 1
+        task.enter(self)
 
-    def reorder(self, task, to):
-        """Put the task at another place of the queue: top, bottom, up, down, or an index from 0 on.
+    def remove(self, task):
+        """Take the task out, if it is still here."""
+        if self.tasks.get(task.tid) is task:
+            del self.tasks[task.tid]
+            self._counts[task.state] -= 1
+            self._changed.notify_all()
+            self._rest(task.state)
 
-        It stays among the tasks of its priority. Return the tasks whose positions changed.
-        Raise Conflict if the task does not wait.
-        """
-        if task.state not in (QUEUED, PAUSED):
-            raise Conflict(f"the task is {task.state}; only one that waits has a place in the queue")
-        queue = self.waiting()
-        peers = [each for each in queue if each.options.priority == task.options.priority]
-        there, last = peers.index(task), len(peers) - 1
-        wanted = to - queue.index(peers[0]) if isinstance(to, int) else \
-            {"top": 0, "bottom": last, "up": there - 1, "down": there + 1}[to]
-        return _shift(peers, there, min(max(0, wanted), last))
-
-    def begin_delete(self, task, del_file):
-        """Remove the task; return the change to store so that a pending file deletion survives a crash."""
-        self._deleting.add(task.tid)
-        self._remove(task)
-        task.mark_deleting(del_file)
-        return {task.tid: task.to_record() if del_file else None}
-
-    def undo_delete(self, tasks):
-        """Put tasks back whose deletion could not be stored."""
-        for task in tasks:
-            self._deleting.discard(task.tid)
-            task.mark_deleting(False)
-            self._put(task)
-            if task.state == DOWNLOADING:       # its attempt was stopped
-                task.requeue()
-            self.announce("added", task)
-        if tasks:
-            self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
-            self.store.write({task.tid: task.to_record() for task in tasks}, lazy=True)
+    def sort(self):
+        """Sort the tasks by age again."""
+        self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
 
     # -- the whole -------------------------------------------------------------------
 
@@ -285,7 +237,7 @@ class TaskRegistry:
         return [task for task in tasks if task.deleting]
 
     def close(self):
-        """Store every task where it stands and close the store."""
+        """Requeue and store the running tasks, and close the store."""
         with self.lock:
             changes = {}
             for task in self.tasks.values():
@@ -306,51 +258,22 @@ class TaskRegistry:
         most = self._settings.general.max_tasks
         if task.tid in self.tasks:
             raise Exists(task.tid)
-        if task.tid in self._deleting:
+        if task.tid in self.deleting:
             raise Conflict("the task of this URL is just being deleted; try again")
         self.archive.check(task)
         if len(self.tasks) >= most:
             raise Full(f"there are {most} tasks, as many as general.max_tasks allows; delete some first")
         self._order += 1
         task.number(self._order, self._order)
-        self._put(task)
-
-    def _put(self, task):
-        self.tasks[task.tid] = task
-        self._counts[task.state] += 1
-        task.enter(self)
-
-    def _remove(self, task):
-        if self.tasks.get(task.tid) is task:
-            del self.tasks[task.tid]
-            self._counts[task.state] -= 1
-            self._changed.notify_all()
-            self._rest(task.state)
+        self.put(task)
 
     def _restore(self, task):
-        """Put a stored task where it was; one that ran at the end is queued."""
+        """Put a stored task where it was, and queue it if it was running."""
         task.wake_up(self.boot)
         self._order = max(self._order, task.order)
-        self._put(task)
+        self.put(task)
         if task.state == DOWNLOADING:
             task.requeue()
-
-
-def _shift(tasks, there, place):
-    """Move the task from one index to another; return the tasks whose positions changed."""
-    task = tasks[there]
-    if place == there:
-        return []
-    if place in (0, len(tasks) - 1):
-        task.number(task.order, tasks[place].position + (1 if place else -1))
-        return [task]
-    if place < there:
-        before, after = tasks[place:there + 1], [task] + tasks[place:there]
-    else:
-        before, after = tasks[there:place + 1], tasks[there + 1:place + 1] + [task]
-    for each, position in zip(after, [each.position for each in before]):
-        each.number(each.order, position)
-    return after
 
 
 def _checked(tid, task):

@@ -1,5 +1,7 @@
 """Deleting the files of a task: exactly those it made, and only while they are still its own."""
 
+from __future__ import annotations
+
 import math
 import os
 from collections import namedtuple
@@ -13,7 +15,12 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
 
     __slots__ = ()
 
-    def to_detail(self):
+    deleted: list[str]
+    missing: list[str]
+    kept: list[tuple[str, str]]
+
+    def to_detail(self) -> dict[str, list]:
+        """Return it as the API shows it."""
         return {"deleted": self.deleted, "missing": self.missing,
                 "kept": [list(each) for each in self.kept]}
 
@@ -30,7 +37,7 @@ class _File(namedtuple("_File", "tests node since")):
 
 
 class Claims:
-    """The names that the files of many tasks have: what one gave up, another may have taken later."""
+    """The names that the files of many tasks have; a name may pass from one task to another."""
 
     def __init__(self, tasks):
         self._by_name = {}      # _key -> [(task, name, since)]

@@ -1,7 +1,16 @@
 """The report on a daemon as a whole: its speed, its health, and how its attempts have ended."""
 
+from __future__ import annotations
+
 from ..errors import StoreBroken, Unavailable
 from ..settings import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+    from .download_dir import DownloadDir
+    from .registry import TaskRegistry
+    from .runner import Runner
 
 
 class Report:
@@ -10,29 +19,31 @@ class Report:
     `registry` is its TaskRegistry, `runner` its Runner and `download_dir` its DownloadDir.
     """
 
-    def __init__(self, registry, runner, download_dir):
+    def __init__(self, registry: TaskRegistry, runner: Runner, download_dir: DownloadDir) -> None:
         self._registry, self._runner, self._download_dir = registry, runner, download_dir
 
-    def totals(self):
+    def totals(self) -> dict[str, Any]:
         """Return the speed in bytes/s, the bytes since the start, the connections, and the free bytes."""
-        received, speed, connections = self._runner.totals()
+        with self._registry.lock:
+            received, speed, connections = self._registry.running.totals()
         return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
                 "free_bytes": self._download_dir.free_bytes}
 
-    def speed_history(self):
+    def speed_history(self) -> dict[str, Any]:
         """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
-        return self._runner.speed_history()
+        with self._registry.lock:
+            return self._registry.running.speed_history()
 
-    def running(self):
+    def running(self) -> list[str]:
         """Return the tids of the tasks that download."""
         return [attempt.tid for attempt in self._runner.attempts()]
 
-    def outcomes(self):
+    def outcomes(self) -> dict[str, int]:
         """Return {"finished", "failed", "retried": how many attempts ended so since the start}."""
         with self._registry.lock:
             return dict(self._runner.outcomes.counts)
 
-    def reasons(self):
+    def reasons(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
         """Return ({reason: attempts that failed for good}, {reason: attempts that were repeated}).
 
         A reason is one of errors.REASONS, or None.
@@ -40,7 +51,7 @@ class Report:
         with self._registry.lock:
             return dict(self._runner.outcomes.failed), dict(self._runner.outcomes.retried)
 
-    def folders(self):
+    def folders(self) -> tuple[list[str], bool]:
         """Return (sorted folders that a task may go to, whether none is left out).
 
         They are those that tasks name and those below the download directory. Raise
@@ -50,7 +61,7 @@ class Report:
         named = {task.options.dir for task in self._registry.list()} - {""}
         return sorted(named.union(filter(options.is_folder, found))), whole
 
-    def health(self):
+    def health(self) -> dict[str, str]:
         """Return {"repaired": a sentence} if the database was damaged at the start, else {}.
 
         Raise StoreBroken or Unavailable if the daemon cannot work; their sentences name no

@@ -1,4 +1,4 @@
-"""Room on the disk: which attempts may begin, which must end, and what was too little for a file."""
+"""The room on the disk: attempts begin only while there is enough, and the youngest end if it runs out."""
 
 from ..errors import NoSpace
 from ..units import format_size
@@ -7,7 +7,7 @@ from ..units import format_size
 class Room:
     """The room in the DownloadDir for the registry's attempts, beside `download.reserve` bytes.
 
-    No method wants the registry's lock held: a disk that hangs holds nothing else up.
+    Call the methods without the registry's lock, so that a disk that hangs holds up nothing else.
     """
 
     def __init__(self, registry, download_dir, settings):
@@ -23,7 +23,7 @@ class Room:
                           f"{format_size(self._settings.download.reserve)})")
 
     def check_shortage(self, attempt):
-        """Raise NoSpace unless there is more room than was too little for the task's file of unknown size."""
+        """Raise NoSpace unless more bytes are free than were too few for the task's file of unknown size."""
         shortage = attempt.task.shortage
         room = None if shortage is None else self._beside_others(attempt)
         if room is not None and room <= shortage:
@@ -33,8 +33,8 @@ class Room:
     def note_shortage(self, attempt):
         """Take note that the disk was too small for the attempt's file, whose size is not known.
 
-        What was free at its beginning counts only if the file has taken most of that: else
-        something else has filled the disk.
+        The bytes that were free at its beginning count only if the file has taken most of them;
+        otherwise something else has filled the disk.
         """
         written = attempt.download.discarded
         rooms = [written, self._beside_others(attempt) or 0]

@@ -56,7 +56,7 @@ class Runner:
         return self._dispatcher.is_alive()
 
     def enqueue_all(self, tasks):
-        """Queue those of the tasks that are still here and wait for an attempt, and begin what may begin."""
+        """Queue those of the tasks that are still here and queued, and begin attempts that may begin."""
         with self.registry.lock:
             for task in tasks:
                 if task.state == QUEUED and self.registry.tasks.get(task.tid) is task:
@@ -68,16 +68,6 @@ class Runner:
         with self.registry.lock:
             return list(self._running)
 
-    def totals(self):
-        """Return (bytes received since the start, bytes/s now, open connections)."""
-        with self.registry.lock:
-            return self._running.totals()
-
-    def speed_history(self):
-        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
-        with self.registry.lock:
-            return self._running.speed_history()
-
     def heed_limits(self):
         """Take note that the limits have changed: fewer tasks may run, or more."""
         with self.registry.lock:
@@ -87,8 +77,8 @@ class Runner:
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
-        Interrupt the youngest while the disk fills up from elsewhere. Let the tasks go on
-        that wait for the same as one which gets on. Settle what ended without a word.
+        Interrupt the youngest while something else fills the disk. When an attempt receives bytes
+        after a wait, release the tasks that waited for the same. Settle attempts whose threads died.
         """
         with self.registry.lock:
             self._running.note_speed()
@@ -113,7 +103,7 @@ class Runner:
         return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
 
     def _queue(self, task, delay):
-        """Let the task wait for a slot; return False if its cancelled attempt has yet to end, which does so."""
+        """Let the task wait for a slot. Return False if the end of its cancelled attempt will do so."""
         if task.attempt is None:
             gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
             task.wait_at(gate, delay)
@@ -133,7 +123,7 @@ class Runner:
             self._dispatcher.wake()
 
     def forget(self, task, keep=True):
-        """Take the task back, and end what it did to other tasks: closures of servers that it caused."""
+        """Take the task back, and open the servers again that it caused to be left alone."""
         self.take_back(task, keep)
         self._network.hosts.forgive(task.tid)
         self._dispatcher.wake()
@@ -149,15 +139,15 @@ class Runner:
             elif task.state == QUEUED:
                 self.enqueue(task)
 
-    def adjust(self, task, anew):
-        """Heed the task's changed options; `anew` begins a new attempt if one is under way."""
-        if task.state == DOWNLOADING and anew:
+    def adjust(self, task, differs):
+        """Apply the task's changed options; if `differs`, a new attempt replaces the one under way."""
+        if task.state == DOWNLOADING and differs:
             task.requeue()
             self.take_back(task)
         elif task.attempt is not None:
             task.attempt.download.adjust(task.options)
         if task.state == QUEUED:
-            self.enqueue(task, 0 if anew else task.delay)
+            self.enqueue(task, 0 if differs else task.delay)
 
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""
@@ -250,7 +240,7 @@ class Runner:
             attempt.task.fall_back()
 
     def _come_through(self, what):
-        """Let those go on that wait for that: a task that did so gets on."""
+        """Let the tasks go on that wait for this, because one that did so has received bytes."""
         for tid, delay in self.outcomes.waits.come_through(what).items():
             other = self.registry.tasks.get(tid)
             if other is not None and other.state == QUEUED:

@@ -1,4 +1,4 @@
-"""The table of attempts under way: what says that a task is running."""
+"""The table of attempts under way: a task is running if it is here."""
 
 from collections import Counter
 
@@ -57,7 +57,7 @@ class Running:
         return self._received + sum(attempt.download.received for attempt in self)
 
     def note_speed(self):
-        """Take note of how much has come by now, for the history."""
+        """Note the bytes received so far, for the history."""
         self._history.note(self._bytes())
 
     def speed_history(self):

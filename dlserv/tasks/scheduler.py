@@ -1,4 +1,4 @@
-"""Which waiting task starts next. It picks; which tasks run is told to it.
+"""The choice of the task that starts next among those that wait; the caller says which run.
 
 `Waiting` keeps tasks in order, by host, some not before a time; `Scheduler` chooses from
 it within the limits that count now. Neither has a thread or a lock.
@@ -13,7 +13,7 @@ class Waiting:
     """Tasks that wait for a slot: higher priority first, then the older one.
 
     Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over; a
-    host is here whatever names it, which `is_open` understands.
+    host may be any hashable value that `is_open` accepts.
     """
 
     def __init__(self):
@@ -29,7 +29,7 @@ class Waiting:
         return tid in self._where
 
     def add(self, tid, host, priority, order, not_before=None):
-        """Put a task where it belongs in the order; one that is there already changes to that."""
+        """Put a task where it belongs in the order, or move it there if it waits already."""
         self.remove(tid)
         key = (-priority, order, tid)
         self._where[tid] = (host, key, not_before)

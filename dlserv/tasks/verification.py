@@ -11,7 +11,7 @@ from ..engine.folder import Folder
 from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
 from .states import FINISHED
 
-SHA_256 = "sha-256"         # computed of every file that is verified
+SHA_256 = "sha-256"         # computed for every file that is verified
 NICENESS = 19
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class Verification:
     """Computes the SHA-256 of finished files, and compares it with the checksums known before.
 
-    What a task is to know of that is stored, and so is the wish: it survives a restart of
+    The result is stored with the task, and so is the request: it survives a restart of
     the daemon. The thread exists only while files wait. `registry` is the TaskRegistry,
     `download_dir` the DownloadDir.
     """
@@ -118,7 +118,7 @@ class Verification:
             return found, file.identity.matches(os.fstat(opened.fileno()))
 
     def _check(self, task, file):
-        """Raise Stopped when the result is of no interest any more."""
+        """Raise Stopped if the result is no longer wanted."""
         if self._stopping or not self._is_wanted(task, file):
             raise Stopped()
 
@@ -138,7 +138,7 @@ class Verification:
 
 
 def _lower_priority():
-    """Let this thread have the processor only when no other wants it, where the system can."""
+    """Lower the priority of this thread, where the system can."""
     if sys.platform == "linux":     # elsewhere it would be the whole process
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -7,7 +7,7 @@ from .states import FINISHED
 
 
 def excerpt(task):
-    """Return the short form of a task, which lists consist of."""
+    """Return the short form of a task, for lists."""
     done, total = task.downloaded, task.total
     return {
         "tid": task.tid, "state": task.state, "title": task.title,
@@ -17,7 +17,7 @@ def excerpt(task):
 
 
 def row(task):
-    """Return what the event stream shows of a task: the excerpt, and what the page's list adds to it."""
+    """Return a task for the event stream: the excerpt, and the fields that the page's list adds."""
     detail = excerpt(task)
     detail.update({
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
@@ -50,7 +50,7 @@ def status(task):
 
 
 def info(task):
-    """Return what is known of a task's file, and the task's options."""
+    """Return the facts about a task's file, and the task's options."""
     resource = task.resource
     return {
         "tid": task.tid, "url": urls.shown(task.url),

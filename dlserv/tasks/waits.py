@@ -1,17 +1,17 @@
-"""Tasks that wait until this machine is fit again: which, for what, and how long each time. Pure."""
+"""Tasks that wait for a condition of this machine, and for how long each time. Pure."""
 
 import time
 from collections import Counter
 
 
 class Waits:
-    """The more tasks wait for one thing, the less often each of them looks, so that few do at a time.
+    """Tasks that wait for conditions; the more wait for one, the less often each of them tries.
 
-    Once one of them has come through, the others may follow.
+    Once one of them has succeeded, the others may follow.
     """
 
-    BEAT = 5.0          # seconds until a task looks again
-    AT_ONCE = 10        # tasks that look in that time
+    BEAT = 5.0          # seconds until a task tries again
+    AT_ONCE = 10        # tasks that try in that time
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
@@ -22,7 +22,7 @@ class Waits:
         return tid in self._waiting
 
     def add(self, tid, what):
-        """Let the task wait for `what`; return the seconds until it is to look."""
+        """Let the task wait for `what`; return the seconds until it tries."""
         self.remove(tid)
         self._waiting[tid] = what, self._clock()
         self._counts[what] += 1
@@ -36,9 +36,9 @@ class Waits:
         return what
 
     def come_through(self, what):
-        """Let no task wait for that any longer: one has come through.
+        """Release all tasks that wait for this condition, because one has succeeded.
 
-        Return {tid: seconds until it is to look}; none of them looks twice within BEAT.
+        Return {tid: seconds until it tries}; none of them tries twice within BEAT.
         """
         now = self._clock()
         free = {tid: max(0.0, since + self.BEAT - now)

@@ -1,4 +1,4 @@
-"""The threads that perform attempts: one whose attempt has ended waits a moment for the next."""
+"""The threads that perform attempts; after its attempt, a thread waits a moment for the next."""
 
 import threading
 
@@ -8,7 +8,7 @@ from ..threads import Thread
 class Workers:
     """Threads that call `perform(attempt)`, which returns the attempt to go on with, or None.
 
-    A thread is started where none waits. `attempt.thread` is the one that has the attempt.
+    A thread is started if none waits. `attempt.thread` is the one that has the attempt.
     """
 
     LINGER = 1.0        # seconds for which a thread waits for another attempt
@@ -46,7 +46,7 @@ class Workers:
             attempt = self._perform(attempt) or self._next(worker)
 
     def _next(self, worker):
-        """Return what the worker is given while it waits, or None."""
+        """Return the attempt that the worker is given while it waits, or None."""
         with self._lock:
             if self._stopping:
                 return None
@@ -75,7 +75,7 @@ class _Worker:
             self._bell.release()
 
     def given(self):
-        """Return what was taken, if anything was, and be ready for the next wait."""
+        """Return the attempt that was taken, or None, and be ready for the next wait."""
         self._bell.acquire(False)
         attempt, self._attempt = self._attempt, None
         return attempt

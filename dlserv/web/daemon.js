@@ -133,10 +133,10 @@ export class Stream {
   take(text) {
     const [, id, event, data] = /^id: (.*)\nevent: (.*)\ndata: (.*)/m.exec(text) || [];
     if (!id) return [];
-    const told = JSON.parse(data);
+    let told = JSON.parse(data);
     this.lastId = id;
     if (event === "snapshot") this.rows = new Map(told.detail.map(row => [row.tid, row]));
-    else if (event === "task") this.rows.set(told.tid, told);
+    else if (event === "task") this.rows.set(told.tid, told = {...this.rows.get(told.tid), ...told});
     else if (event === "removed") this.rows.delete(told.tid);
     if (event === "snapshot" || event === "stats") this.stats = told.stats || told;
     return [[event, told]];

@@ -17,6 +17,7 @@ from servers.origin import Gate
 
 from dlserv import Daemon, Server
 from dlserv.api import handler as handler_module
+from dlserv.api import wire as wire_module
 
 GET = b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NOWHERE = "http://127.0.0.1:1/"
@@ -466,6 +467,28 @@ def long_reply(daemon, connect, server):
     return wire
 
 
+def test_headers_are_those_of_each_request(api, connect):
+    """Those of the last request are remembered, which no other request may notice."""
+    wire, codes = connect(api.url), []
+    for host in ("localhost", "localhost", "elsewhere.example", "localhost", "127.0.0.1", "elsewhere.example"):
+        head = b"GET /config HTTP/1.1\r\nHost: %s\r\n" % host.encode()
+        wire.send(head, b"\r\n")           # in two pieces, or in one
+        codes.append(wire.reply().status)
+        wire.send(head + b"\r\n" + GET)
+        codes += [wire.reply().status, wire.reply().status]
+    assert codes == [200] * 6 + [403, 403, 200] + [200] * 6 + [403, 403, 200]
+
+
+def test_a_head_in_bytes_is_read_like_one_in_a_packet(api, connect):
+    wire = connect(api.url)
+    for _ in range(2):
+        for byte in GET:
+            wire.send(bytes([byte]))
+        assert wire.reply().status == 200
+        wire.send(GET)
+        assert wire.reply().status == 200
+
+
 def test_a_reply_under_way_is_finished_before_the_stop(daemon, connect):
     server = Server(daemon, "127.0.0.1", 0).start()
     wire = long_reply(daemon, connect, server)
@@ -487,8 +510,11 @@ def test_a_stop_waits_only_so_long_for_a_client_that_does_not_read(daemon, conne
     until(lambda: not clients(before))
 
 
-def test_a_client_that_reads_slowly_gets_everything(daemon, connect, monkeypatch):
-    monkeypatch.setattr(handler_module, "WRITE_SECONDS", 1)
+@pytest.mark.parametrize("waits", ["in the kernel", "in Python"])
+def test_a_client_that_reads_slowly_gets_everything(daemon, connect, monkeypatch, waits):
+    if waits == "in Python":        # as where the kernel does not take the options
+        monkeypatch.delattr(socket, "MSG_DONTWAIT")
+    monkeypatch.setattr(wire_module, "WRITE_SECONDS", 1)
     with Server(daemon, "127.0.0.1", 0) as server:
         wire = long_reply(daemon, connect, server)
         wire.send(GET.replace(b"Host", b"Connection: close\r\nHost"))

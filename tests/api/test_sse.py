@@ -10,15 +10,15 @@ import time
 import pytest
 
 from dlserv import Daemon, Server
-from dlserv.api import sse
-from harness import PATIENCE, noise, until
+from dlserv.api import event_ring, sse
+from harness import PATIENCE, Api, noise, until
 from servers.origin import Gate
 
 NOWHERE = "http://127.0.0.1:1/"
 
 
 class Listener:
-    """One reader of /events: the events as they come, [(id, kind, data), …]."""
+    """One reader of /events: the events as they come, [(id, kind, data), …], and the rows they add up to."""
 
     def __init__(self, url, last_id=None, buffer=None):
         host, _, port = url.partition("//")[2].partition(":")
@@ -30,7 +30,7 @@ class Listener:
         condition = "Last-Event-ID: %s\r\n" % last_id if last_id else ""
         self.sock.sendall(("GET /events HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % condition).encode())
         self.reader = self.sock.makefile("rb")
-        self.events = []
+        self.events, self.rows = [], {}
 
     def head(self):
         """(status, headers) of the reply."""
@@ -45,10 +45,29 @@ class Listener:
             name, _, value = line.decode().rstrip("\n").partition(": ")
             if name == "" and "event" in fields:
                 self.events.append((fields["id"], fields["event"], json.loads(fields["data"])))
+                self.add_up(*self.events[-1][1:])
                 return self.events[-1]
             if name:
                 fields[name] = value
         return None
+
+    def add_up(self, kind, data):
+        if kind == "snapshot":
+            self.rows = {row["tid"]: row for row in data["detail"]}
+        elif kind == "task":
+            self.rows[data["tid"]] = dict(self.rows.get(data["tid"], {}), **data)
+        elif kind == "removed":
+            del self.rows[data["tid"]]
+
+    def told(self, tid):
+        """The events of a task so far."""
+        return [data for _, kind, data in self.events if kind == "task" and data["tid"] == tid]
+
+    def wait_for_row(self, tid, condition):
+        """The row of the task once it fits."""
+        while tid not in self.rows or not condition(self.rows[tid]):
+            assert self.next() is not None, "the stream ended"
+        return self.rows[tid]
 
     def wait_for(self, kind, condition=lambda data: True):
         """The first event of the kind that fits, from now on."""
@@ -113,10 +132,100 @@ def test_a_download_is_told_to_its_end(daemon, origin, listen):
     origin.put("/a.bin", noise(100000), script=[gate])
     listener = listen()
     tid = daemon.add(origin.url("/a.bin"))
-    listener.wait_for("task", lambda row: row["tid"] == tid and row["downloaded_bytes"] >= 30000)
+    listener.wait_for_row(tid, lambda row: row["downloaded_bytes"] >= 30000)
     gate.open()
-    row = listener.wait_for("task", lambda row: row["state"] == "finished")[2]
+    row = listener.wait_for_row(tid, lambda row: row["state"] == "finished")
     assert row["percent"] == "100.0%" and row["filename"] == "a.bin" and row["error"] is None
+
+
+ROW = {"tid", "state", "title", "percent", "total_bytes", "speed", "eta", "filename", "name", "downloaded_bytes",
+       "connections", "error", "reason", "create_time", "finish_time", "priority", "place"}
+
+
+def rows(daemon):
+    """The rows as the list has them."""
+    with Server(daemon, "127.0.0.1", 0) as server, Api(server.url) as client:
+        return {row["tid"]: row for row in client.get("/task/list?rows=true")["detail"]}
+
+
+def test_after_the_first_event_only_what_changed_is_told(daemon, listen):
+    listener = listen()
+    tid = add(daemon, "a")
+    listener.wait_for_row(tid, bool)
+    assert set(listener.told(tid)[0]) == ROW
+    daemon.change(tid, None, {"priority": 5})
+    listener.wait_for_row(tid, lambda row: row["priority"] == 5)
+    assert listener.told(tid)[1:] == [{"tid": tid, "priority": 5}]
+    daemon.delete(tid)
+    listener.wait_for("removed")
+    add(daemon, "a")
+    listener.wait_for_row(tid, bool)
+    assert set(listener.told(tid)[-1]) == ROW, "it is another task"
+
+
+def test_the_first_event_on_each_stream_is_whole(daemon, listen):
+    tid = add(daemon, "a")
+    early = listen()
+    early.next()
+    for priority in (1, 2):
+        daemon.change(tid, None, {"priority": priority})
+        early.wait_for_row(tid, lambda row: row["priority"] == priority)
+    late = listen()
+    late.next()
+    daemon.change(tid, None, {"priority": 3})
+    for each in (early, late):
+        each.wait_for_row(tid, lambda row: row["priority"] == 3)
+    assert [set(event) for event in early.told(tid)] == [ROW, {"tid", "priority"}, {"tid", "priority"}]
+    assert [set(event) for event in late.told(tid)] == [ROW]
+    assert early.rows == late.rows == rows(daemon)
+
+
+def test_a_replay_needs_nothing_from_before(daemon, listen):
+    tids, steady = [add(daemon, name) for name in "abc"], listen()
+    for priority in range(1, 4):
+        for tid in tids:
+            daemon.change(tid, None, {"priority": priority})
+        for tid in tids:
+            steady.wait_for_row(tid, lambda row: row["priority"] == priority)
+    ids = [number for number, _, _ in steady.events]
+    for known, last_id in enumerate(ids):
+        again = listen(last_id)
+        while not ids[-1] == last_id and not (again.events and again.events[-1][0] == ids[-1]):
+            again.next()
+        assert [event[0] for event in again.events] == ids[known + 1:]
+        for tid in tids:
+            told = again.told(tid)
+            assert not told or set(told[0]) == ROW and again.rows[tid] == steady.rows[tid]
+            assert all(set(event) == {"tid", "priority"} for event in told[1:])
+
+
+def test_progress_is_told_twice_a_second_at_most(daemon, origin, listen):
+    origin.put("/a.bin", noise(200000))
+    listener = listen()
+    began = time.monotonic()
+    tid = daemon.add(origin.url("/a.bin"), {"ratelimit": 100000})
+    listener.wait_for_row(tid, lambda row: row["state"] == "finished")
+    took, told = time.monotonic() - began, listener.told(tid)
+    progress = [event for event in told if "state" not in event]
+    assert 2 <= len(progress) <= 2 * took + 1, "%d in %.1f s" % (len(progress), took)
+    assert all("title" not in event and "create_time" not in event for event in told[1:])
+    assert listener.rows == rows(daemon)
+
+
+def test_a_new_state_does_not_wait_for_progress(daemon, listen, monkeypatch):
+    monkeypatch.setattr(sse, "PROGRESS_EVERY", 3600)
+    listener = listen()
+    listener.next()
+    tid = add(daemon, "a")
+    listener.wait_for_row(tid, lambda row: row["state"] == "paused")
+    daemon.change(tid, None, {"priority": 5})
+    daemon.resume(tid)
+    row = listener.wait_for_row(tid, lambda row: row["state"] != "paused")
+    assert row["priority"] == 5
+    daemon.pause(tid)
+    listener.wait_for_row(tid, lambda row: row["state"] == "paused")
+    daemon.delete(tid)
+    listener.wait_for("removed")
 
 
 def test_whoever_comes_back_gets_what_was_missed_and_nothing_twice(daemon, listen):
@@ -148,8 +257,8 @@ def test_an_id_that_is_not_known_gets_it_all(daemon, listen, server, last_id):
 
 def test_many_readers_get_the_same_and_it_is_encoded_once(daemon, server, listen, monkeypatch):
     encoded = []
-    encode = sse.EventFeed._encode
-    monkeypatch.setattr(sse.EventFeed, "_encode", lambda feed, kind, data: encoded.append(kind) or encode(feed, kind, data))
+    encode = event_ring.encoded
+    monkeypatch.setattr(event_ring, "encoded", lambda number, kind, data: encoded.append(kind) or encode(number, kind, data))
     listeners = [listen() for _ in range(50)]
     for each in listeners:
         assert each.next()[1] == "snapshot"

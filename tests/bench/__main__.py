@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
 
+import ratios  # noqa: E402
 import scenarios  # noqa: E402
 from peers import PROGRAMS, found  # noqa: E402
 
@@ -30,10 +31,13 @@ def main(arguments):
     missing = [name for name in PROGRAMS if not found(name)]
     print("%d processors, Python %s%s" % (os.cpu_count(), sys.version.split()[0],
                                           "; not here: " + ", ".join(missing) if missing else ""))
+    found_ratios = []
     with tempfile.TemporaryDirectory(prefix="dlserv-bench-") as folder:
         for name in wanted:
-            print("\n" + scenarios.ALL[name].__doc__.splitlines()[0])
-            scenarios.ALL[name](folder)
+            print("\n" + scenarios.ALL[name].__doc__.splitlines()[0], flush=True)
+            found_ratios += scenarios.ALL[name](folder) or []
+    if found_ratios:
+        print("\n" + "\n".join(ratios.table(found_ratios)))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""What is measured. Each scenario prints its own lines; its docstring's first line is its title."""
+"""The scenarios that are measured. A docstring's first line is the title.
 
+Each prints its own lines, and returns the Ratios for the table at the end, if it compares.
+"""
+
+import contextlib
 import os
 import shutil
-import statistics
 import time
 
 from line import THERE, is_possible, line
-from peers import ROOT, Aria2, Dlserv, fetchers, found
+from peers import ROOT, Aria2, Cost, Dlserv, fetchers, found
+from ratios import compare, median
 from server import serving
 
 MIB, GIB = 2 ** 20, 2 ** 30
-LINE_ROUNDS = 3
 
 
 def make_file(folder, name, size):
@@ -36,70 +39,60 @@ def make_many(folder, name, size, count):
     return root
 
 
-def compare(rounds, contestants, unit=1.0):
-    """Let each do its work in turn, and print what it costs beside dlserv's."""
-    costs = {name: [] for name in contestants}
-    for _ in range(rounds + 1):
-        for name, work in contestants.items():
-            costs[name].append(work())
-    ours = costs["dlserv"][1:]          # the first round only warms up
-    for name, theirs in costs.items():
-        theirs = theirs[1:]
-        line = "  %-8s wall %6.2f s  CPU %6.2f s" % (
-            name, _median(cost.wall for cost in theirs) / unit, _median(cost.cpu for cost in theirs) / unit)
-        if name != "dlserv":
-            line += "   dlserv takes %.2f x its time, %.2f x its CPU" % (
-                _median(a.wall / b.wall for a, b in zip(ours, theirs)),
-                _median(a.cpu / max(b.cpu, 0.01) for a, b in zip(ours, theirs)))
-        print(line)
-
-
-def _median(values):
-    return statistics.median(list(values))
-
-
 def plain(folder):
     """1 GiB over plain HTTP, one connection"""
-    _one_connection(folder)
+    return _one_connection(folder, "1 GiB on loopback")
 
 
-def _one_connection(folder, certificate=None, **options):
+def tls(folder):
+    """1 GiB over TLS, one connection"""
+    return _one_connection(folder, "1 GiB on loopback, TLS", make_certificate(folder), verify_tls=False)
+
+
+def _one_connection(folder, what, certificate=None, **options):
     root, target = make_file(folder, "gib", GIB), os.path.join(folder, "out")
     with serving(root, os.path.join(folder, "nginx"), certificate) as url, Dlserv(folder) as daemon:
         contestants = dict(fetchers(url + "/gib", target, insecure=bool(certificate)),
                            dlserv=lambda: daemon.fetch(url + "/gib", connections=1, **options))
-        compare(3, contestants)
-        add_the_hash(daemon)
-        compare(3, contestants)
-
-
-def add_the_hash(daemon):
-    print("  with a SHA-256 that only dlserv makes (download.hash: true)")
-    daemon.call("POST", "/config", {"download": {"hash": True}})
+        without = compare(what, contestants)
+        daemon.call("POST", "/config", {"download": {"hash": True}})
+        return [without, compare(what + ", with a SHA-256 that only dlserv makes", contestants)]
 
 
 def on_a_line(folder):
-    """64 MiB over a line of 100 Mbit/s, 256 MiB over 500 and 1,000, with the defaults"""
-    _on_a_line(folder, None)
+    """Files over lines of 100, 500 and 1,000 Mbit/s, with the defaults, per GiB"""
+    return list(_on_lines(folder, "", None))
 
 
 def tls_on_a_line(folder):
     """The same over TLS"""
-    _on_a_line(folder, make_certificate(folder), verify_tls=False)
+    return list(_on_lines(folder, ", TLS", make_certificate(folder), verify_tls=False))
 
 
-def _on_a_line(folder, certificate, **options):
-    if not is_possible():
-        print("  left out: this needs Linux, root, ip, tc and nginx")
-        return
-    target = os.path.join(folder, "out")
+def _on_lines(folder, over, certificate, **options):
+    """Yield a Ratio for each speed. Where no line can be made, the server paces each connection."""
+    paced, target = not is_possible(), os.path.join(folder, "out")
+    if paced:
+        options["connections"] = 1      # each connection has its own pace: two would be twice as fast
     for speed, name, size in ((100, "64m", 2 ** 26), (500, "256m", 2 ** 28), (1000, "256m", 2 ** 28)):
         root = make_file(folder, name, size)
-        with line(speed) as prefix, Dlserv(folder) as daemon, serving(
-                root, os.path.join(folder, "nginx"), certificate, address=THERE, prefix=prefix) as url:
-            print("  %d Mbit/s, per GiB" % speed)
-            compare(LINE_ROUNDS, dict(fetchers(url + "/" + name, target, insecure=bool(certificate)),
-                                      dlserv=lambda: daemon.fetch(url + "/" + name, **options)), size / GIB)
+        with _far_end(root, folder, certificate, speed, paced) as url, Dlserv(folder) as daemon:
+            def fetch():
+                return daemon.fetch(url + name, **options)
+            yield compare("%s%d Mbit/s%s" % ("paced, " if paced else "line of ", speed, over), dict(
+                fetchers(url + name, target, insecure=bool(certificate)), dlserv=fetch), size / GIB)
+
+
+@contextlib.contextmanager
+def _far_end(root, folder, certificate, speed, paced):
+    """Yield the URL, with a slash at its end, of a server behind a line of `speed` Mbit/s."""
+    nginx = os.path.join(folder, "nginx")
+    if paced:
+        with serving(root, nginx, certificate, rate=speed * 10 ** 6 // 8) as url:
+            yield url + "/slow/"
+        return
+    with line(speed) as prefix, serving(root, nginx, certificate, address=THERE, prefix=prefix) as url:
+        yield url + "/"
 
 
 def loaded(folder):
@@ -123,11 +116,6 @@ def loaded(folder):
                 (daemon.rss - at_rest) / MIB))
 
 
-def tls(folder):
-    """1 GiB over TLS, one connection"""
-    _one_connection(folder, make_certificate(folder), verify_tls=False)
-
-
 def slow(folder):
     """1 GiB from a server that gives 20 MB/s to each connection"""
     root, target = make_file(folder, "gib", GIB), os.path.join(folder, "out")
@@ -135,43 +123,41 @@ def slow(folder):
         daemon.call("POST", "/config", {"download": {"max_per_host": 16}})
 
         def compare_with(count):
-            print("  %d connections" % count)
-            compare(2, dict(fetchers(url + "/slow/gib", target, connections=count),
-                            dlserv=lambda: daemon.fetch(url + "/slow/gib", connections=count)))
+            return compare("1 GiB at 20 MB/s each, %d connections" % count, dict(
+                fetchers(url + "/slow/gib", target, connections=count),
+                dlserv=lambda: daemon.fetch(url + "/slow/gib", connections=count)))
 
-        compare_with(8)
-        compare_with(16)
+        return [compare_with(8), compare_with(16)]
 
 
 def small(folder):
     """1,000 files of 10 KiB, added one by one (by dlserv durably)"""
     root = make_many(folder, "10k", 10240, 1000)
     with serving(root, os.path.join(folder, "nginx")) as url:
-        for name, make in daemons(folder):
-            with make() as daemon:
-                cpu, began = daemon.cpu, time.monotonic()
-                for number in range(1000):
-                    daemon.add("%s/10k-%d" % (url, number))
-                added = time.monotonic() - began
-                daemon.wait()
-                wall = time.monotonic() - began
-                print("  %-8s %.0f tasks/s (added at %.0f/s), CPU %.2f ms a task"
-                      % (name, 1000 / wall, 1000 / added, daemon.cpu - cpu))
+        return [compare("1,000 files of 10 KiB, a file in ms", {
+            name: lambda make=make: _all(make, root, url, "10k", 1000) for name, make in daemons(folder)})]
 
 
 def limited(folder):
     """200 files at 100 KiB/s each, at once, 8 s long"""
     root = make_many(folder, "800k", 800 * 1024, 200)
+    limits = {"dlserv": {"ratelimit": "100K"}, "aria2c": {"max-download-limit": "100K"}}
     with serving(root, os.path.join(folder, "nginx")) as url:
-        for name, make in daemons(folder, 200):
-            with make() as daemon:
-                cpu, began = daemon.cpu, time.monotonic()
-                limit = {"ratelimit": "100K"} if name == "dlserv" else {"max-download-limit": "100K"}
-                for number in range(200):
-                    daemon.add("%s/800k-%d" % (url, number), **limit)
-                daemon.wait(0.1)
-                print("  %-8s wall %6.2f s  CPU %6.2f s  %s" % (
-                    name, time.monotonic() - began, daemon.cpu - cpu, check(daemon.folder, root, "800k")))
+        return [compare("200 files at 100 KiB/s", {
+            name: lambda name=name, make=make: _all(make, root, url, "800k", 200, **limits[name])
+            for name, make in daemons(folder, 200)})]
+
+
+def _all(make, root, url, name, count, **options):
+    """Let a new daemon fetch all the files "name-0" and so on; return the Cost."""
+    with make() as daemon:
+        cpu, began = daemon.cpu, time.monotonic()
+        for number in range(count):
+            daemon.add("%s/%s-%d" % (url, name, number), **options)
+        daemon.wait()
+        cost = Cost(time.monotonic() - began, daemon.cpu - cpu)
+        check(daemon.folder, root, name, count)
+    return cost
 
 
 def daemons(folder, concurrent=5):
@@ -185,16 +171,15 @@ def daemons(folder, concurrent=5):
     yield "dlserv", lambda: Dlserv(folder, "-c", path)
 
 
-def check(folder, root, name):
-    """A word on whether every file in the folder is what was served."""
+def check(folder, root, name, count):
+    """Fail unless all files are in the folder, as they were served."""
     with open(os.path.join(root, name), "rb") as file:
         wanted = file.read()
-    wrong = count = 0
-    for each in os.listdir(folder):
-        if each.startswith(name):
-            with open(os.path.join(folder, each), "rb") as file:
-                count, wrong = count + 1, wrong + (file.read() != wanted)
-    return "%d files, %d of them wrong" % (count, wrong)
+    here = [each for each in os.listdir(folder) if each.startswith(name)]
+    assert len(here) == count, "%d of %d files are here" % (len(here), count)
+    for each in here:
+        with open(os.path.join(folder, each), "rb") as file:
+            assert file.read() == wanted, each
 
 
 def make_certificate(folder):
@@ -218,7 +203,7 @@ def idle(folder):
                 time.sleep(0.3)
                 sizes.append(daemon.rss)
         print("  %-10s first answer after %.0f ms, %.1f MiB resident"
-              % (name, 1000 * _median(times), _median(sizes) / 2 ** 20))
+              % (name, 1000 * median(times), median(sizes) / 2 ** 20))
 
 
 # What AriaNg asks for each second about every active download.
@@ -248,4 +233,5 @@ def polls(folder):
                   % (name, cost / 2, cost * 10))
 
 
-ALL = {"line": on_a_line, "tls-line": tls_on_a_line, "plain": plain, "tls": tls, "loaded": loaded, "slow": slow, "small": small, "limited": limited, "idle": idle, "polls": polls}
+ALL = {"line": on_a_line, "tls-line": tls_on_a_line, "plain": plain, "tls": tls, "slow": slow, "small": small,
+       "limited": limited, "loaded": loaded, "idle": idle, "polls": polls}

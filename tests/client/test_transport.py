@@ -1,5 +1,6 @@
 """Requests to a daemon: replies, errors as types, kept-alive connections, the event stream, addresses."""
 
+import json
 import socket
 
 import pytest
@@ -107,6 +108,15 @@ def test_an_event_has_its_lines_and_comments_have_none():
     with Canned(reply("200 OK", body, "Connection: close\r\n")) as server:
         with Transport(server.url).stream("/events") as stream:
             assert list(stream) == [("task", {"a": 1}), ("message", 2)]
+
+
+def test_a_task_has_what_its_later_events_leave_out():
+    told = [("task", {"tid": "a", "state": "queued", "speed": 0}), ("task", {"tid": "b", "state": "paused"}),
+            ("task", {"tid": "a", "speed": 5}), ("removed", {"tid": "a"}), ("task", {"tid": "a", "state": "paused"})]
+    body = "".join("event: %s\ndata: %s\n\n" % (kind, json.dumps(data)) for kind, data in told).encode()
+    with Canned(reply("200 OK", body, "Connection: close\r\n")) as server:
+        with Transport(server.url).stream("/events") as stream:
+            assert list(stream) == told[:2] + [("task", {"tid": "a", "state": "queued", "speed": 5})] + told[3:]
 
 
 # -- addresses ----------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """A folder nothing escapes from."""
 
-import errno
 import os
 import stat
 
@@ -61,50 +60,6 @@ def test_a_root_that_is_gone_is_told(folder):
     with pytest.raises(Unwritable) as caught:
         Folder(str(folder))
     assert "the folder is gone" in str(caught.value) and not folder.exists()
-
-
-def test_a_rename_never_overwrites(held, folder):
-    for name in ("old", "new"):
-        (folder / name).write_text(name)
-    with pytest.raises(NameTaken):
-        held.rename("old", "new")
-    assert (folder / "new").read_text() == "new"
-    held.rename("old", "newer")
-    assert sorted(os.listdir(folder)) == ["new", "newer"]
-
-
-def test_an_empty_file_of_ours_may_be_replaced(held, folder, without_links):
-    (folder / "old").write_text("old")
-    (folder / "new").touch()
-    with pytest.raises(NameTaken):
-        held.rename("old", "new")
-    held.rename("old", "new", spare_empty=True)
-    assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
-
-
-def test_a_link_that_was_made_twice_is_made(held, folder, monkeypatch):
-    """NFS sends a request again whose answer was lost, and is told that the name is taken: by itself."""
-    (folder / "old").write_text("old")
-    real = os.link
-
-    def link(*arguments, **options):
-        real(*arguments, **options)
-        real(*arguments, **options)
-
-    monkeypatch.setattr(os, "link", link)
-    assert held.rename("old", "new") is None
-    assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
-
-
-def test_without_links_or_renames_nothing_is_left_behind(held, folder, without_links, monkeypatch):
-    def refuse(*arguments, **options):
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    (folder / "old").write_text("old")
-    monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(Unavailable, match="not permitted"):
-        held.rename("old", "new")
-    assert os.listdir(folder) == ["old"]
 
 
 @pytest.mark.parametrize("told, longest", [(143, 143), (255, 255), (1530, 255), (0, 255), (-1, 255)])

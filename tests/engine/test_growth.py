@@ -85,6 +85,14 @@ def test_a_line_that_has_become_another_is_noticed():
     assert download.history[1] == 1 and download.usual(since=60) == 16
 
 
+@pytest.mark.parametrize("most", [2, 4, 16])
+@pytest.mark.parametrize("fills, most_at_once", [(1, 2), (2, 4), (3, 8), (4, 8)])
+def test_more_connections_come_only_while_they_pay(most, fills, most_at_once):
+    """A line that so many connections fill sees one useless doubling, and no more."""
+    download = Download(lambda second, count: min(count, fills) * 10 ** 6, most=most, seconds=25)
+    assert max(download.history) == min(most, most_at_once)
+
+
 def test_nothing_is_compared_for_the_last_seconds():
     download = Download(each_limited, most=8, seconds=10, left=10 ** 7)
     assert set(download.history[int(1 / Download.STEP):]) == {8} and download.learned is None

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from dlserv import urls
+from dlserv.engine.meter import Pace
 from dlserv.engine.sources import Sources, decisive
 from dlserv.errors import Offline, Permanent, Temporary
 from harness import noise
@@ -81,6 +82,15 @@ def test_a_mirror_goes_on_where_the_url_falls_silent(origin, other, attempt, fol
     assert (folder / "a").read_bytes() == DATA[:size]
     assert "no data came" in done.notes[0]
     assert ranges(origin)[1:] in ([], ["bytes=%d-%d" % (size - 2 ** 14, size - 1)])     # the end, to compare
+
+
+def test_a_mirror_that_fails_where_the_url_stalls_ends_nothing(origin, other, attempt, folder, monkeypatch):
+    """The mirror has taken the whole segment over, and is then too busy to send it."""
+    monkeypatch.setattr(Pace, "STANDSTILL", 0.3)
+    origin.put("/a", DATA, script=[Gate(after=MIB)])
+    other.put("/m", DATA, script=[refuse("503 Busy")] * 50)
+    done = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=2, timeout=20).run()
+    assert whole(folder) and other.requests and "503" in done.notes[0]
 
 
 def test_a_mirror_of_another_file_keeps_the_part(origin, other, attempt):
@@ -179,6 +189,19 @@ def test_a_source_rests_longer_with_each_failure(three, clock):
     three.failed(first)
     clock.now += 1
     assert three.in_order()[0] is first
+
+
+def test_a_source_that_only_stalled_is_still_fresh(three, clock):
+    first = three.all[0]
+    for source in three.all[1:]:
+        three.refused(source, Permanent("404"))
+    for rest in (1, 2, 4):
+        three.stalled(first)
+        assert three.fresh and three.choose() is None
+        clock.now += rest
+        assert three.choose() is first
+    three.refused(first, Temporary("503"))
+    assert not three.fresh
 
 
 def test_a_connection_goes_where_it_gets_most(three):

@@ -1,12 +1,12 @@
 """FTP's commands and replies: every shape, bounded and linear in time."""
 
-import gc
-import time
+from contextlib import suppress
 
 import pytest
 
 from dlserv.errors import Permanent, Temporary, TransferError
 from dlserv.net.ftp_control import LONGEST_REPLY
+from cost import is_cheap
 from harness import noise
 from net.test_tls import CA, context
 from servers.ftpd import _Control, Ftpd
@@ -62,22 +62,11 @@ WORST = ["1", "1,", "1,1,1,1,1,", "111,111,111,111,111,", "(", "(|||", "(|||1", 
 def test_64_kib_of_the_worst_reply_cost_nothing(attempt, piece, command, code):
     text = (piece * 2 ** 16)[:2 ** 16 - 300].replace("\n%d " % code, "\n%d-" % code)
     with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
-        ftpd.replies[command] = "%d-%s\r\n%d end" % (code, text, code)
-        running = attempt(ftpd.url("/pub/a.iso"))
-        assert cost(running) < 0.05
-
-
-def cost(running):
-    """Seconds of CPU that the attempt takes, however it ends."""
-    gc.disable()        # what other tests have left is no cost of this
-    began = time.thread_time()
-    try:
-        running.run()
-    except TransferError:
-        pass
-    finally:
-        gc.enable()
-    return time.thread_time() - began
+        def answered(text):
+            ftpd.replies[command] = "%d-%s\r\n%d end" % (code, text, code)
+            with suppress(TransferError):
+                attempt(ftpd.url("/pub/a.iso")).run()
+        assert is_cheap(answered, text)
 
 
 @pytest.mark.parametrize("reply", ["nonsense", "22", "2200 x", "999 x", "\u0662\u0662\u0660 x", ""])

@@ -11,7 +11,9 @@ class Ftpd(socketserver.ThreadingTCPServer):
 
     cut       bytes after which the next data connection is dropped, once
     sizes     {path: what SIZE says of it}, where that is wrong
-    folders   paths that CWD knows
+    folders   paths that CWD knows; it knows those that its files are in as well
+    listings  {command: bytes that it lists in any folder}, in place of its files
+    links     {path: path of the folder that it is a symbolic link to}
     replies   {command: what is said to it, lines and all}; "" greets. A line that is cut
               short, or "" to hang up, are possible
     logins    how many may be logged in at once, None for any number
@@ -35,6 +37,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.commands, self.cut, self.modified, self.sent = [], None, "20240101000000", 0
         self.reused, self.deaf, self.rate = [], False, None
         self.sizes, self.folders, self.replies = {}, set(), {}
+        self.listings, self.links = {}, {}
         self.early, self.polite = None, False
         self.logins, self.closed, self.most_logins = None, set(), 0
         self._logged_in, self._lock = set(), threading.Lock()
@@ -50,6 +53,24 @@ class Ftpd(socketserver.ThreadingTCPServer):
     def url(self, path, user=None, scheme=None):
         scheme = scheme or ("ftps" if self.context else "ftp")
         return "%s://%s127.0.0.1:%d%s" % (scheme, user + "@" if user else "", self.server_address[1], path)
+
+    def inside(self, folder):
+        """Return {name: "file", "dir" or "link"} of a folder, named from the root, or None."""
+        folder, found = self._real(folder.strip("/").split("/")), {}
+        for path, kind in [(path, "file") for path in self.files] + [(path, "link") for path in self.links]:
+            parts = path.strip("/").split("/")
+            if parts[:len(folder)] == folder and len(parts) > len(folder):
+                found[parts[len(folder)]] = kind if len(parts) == len(folder) + 1 else "dir"
+        return found or None
+
+    def _real(self, parts):
+        """Return the parts of a folder's path with its symbolic links resolved."""
+        real = []
+        for part in filter(None, parts):
+            real.append(part)
+            there = self.links.get("/".join(real))
+            real = real if there is None else list(filter(None, there.split("/")))
+        return real
 
     def log_in(self, control):
         """Count the client in. Return False if there is no room for it."""
@@ -71,6 +92,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
 class _Control(socketserver.BaseRequestHandler):
     def handle(self):
         self.rest, self.user, self.listener, self.protected = 0, None, None, False
+        self.folder = ""
         self.request.settimeout(10)
         if self.server.implicit:
             self._secure()
@@ -170,7 +192,49 @@ class _Control(socketserver.BaseRequestHandler):
         return port
 
     def do_CWD(self, argument):
-        self.reply("250 there" if argument in self.server.folders else "550 No such folder.")
+        there = argument if argument.startswith("/") else self.folder + "/" + argument
+        if argument in self.server.folders or self.server.inside(there) is not None:
+            self.folder = there
+            return self.reply("250 there")
+        self.reply("550 No such folder.")
+
+    def do_PWD(self, argument):
+        self.reply('257 "%s" is where you are' % (self.folder or "/").replace('"', '""'))
+
+    def do_MLSD(self, argument):
+        kinds = {"file": "file", "dir": "dir", "link": "OS.unix=slink:elsewhere"}
+        self._list("MLSD", ["type=cdir; .", "type=pdir; .."], lambda name, kind: "size=7;Type=%s; %s" % (
+            kinds[kind], name))
+
+    def do_LIST(self, argument):
+        kinds = {"file": "-", "dir": "d", "link": "l"}
+        self._list("LIST", ["total 8"], lambda name, kind: "%srw-r--r--    1 ftp      ftp  7 Jan 01  2024 %s%s" % (
+            kinds[kind], name, " -> elsewhere" if kind == "link" else ""))
+
+    def do_NLST(self, argument):
+        self._list("NLST", [], lambda name, kind: name)
+
+    def _list(self, command, lines, line):
+        """Send the lines about this folder over the data connection."""
+        found = self.server.inside(self.folder) or {}
+        lines = lines + [line(name, kind) for name, kind in found.items()]
+        data = self.server.listings.get(command, "".join(each + "\r\n" for each in lines).encode(
+            "utf-8", "surrogateescape"))
+        self.reply("150 here it comes")
+        connection, _ = self.listener.accept()
+        with connection:
+            if self.protected:
+                connection.settimeout(10)
+                connection = self.server.context.wrap_socket(connection, server_side=True)
+            try:
+                connection.sendall(data)
+                if self.protected and self.server.polite:
+                    connection.settimeout(0)
+                    connection.unwrap()
+            except OSError:
+                pass
+            connection.close()
+        self.reply(self.server.replies.get("end", "226 done"))
 
     def do_EPSV(self, argument):
         self.reply("229 Extended Passive (|||%d|)" % self._port_after("EPSV"))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from dlserv import Daemon
-from dlserv.tasks.task import tid_of
+from dlserv.contract import tid_of
 from harness import ROOT, noise, until
 from servers.origin import Gate
 

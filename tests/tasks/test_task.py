@@ -9,9 +9,9 @@ from dlserv.engine.partfile import Identity
 from dlserv.engine.unfinished import Finished
 from dlserv.net.remote_file import Resource
 from dlserv.errors import Conflict, InvalidValue
-from dlserv.contract import STATES
+from dlserv.contract import STATES, tid_of
 from dlserv.tasks.states import TRANSITIONS, next_state
-from dlserv.tasks.task import Task, tid_of
+from dlserv.tasks.task import Task
 
 SETTINGS = config.Config.parse({}).download
 RESOURCE = Resource("http://host/a.tar.gz", 3, None, None, False, None, "", None, "", None, None)

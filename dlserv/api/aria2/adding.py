@@ -62,11 +62,12 @@ def _add(door, uris, given):
         posted["mirrors"] = mirrors
     if known is not None and known is meant:
         return _again(door, known, posted, given)
-    repeat = {"repeat": True} if given.get("allow-overwrite") == "true" else {}
     try:
-        return door.daemon.get(door.daemon.add(url, dict(posted, **repeat)))
+        return door.daemon.get(door.daemon.add(url, posted))
     except Archived:
-        raise
+        if given.get("allow-overwrite") != "true":
+            raise
+        return door.daemon.get(door.daemon.add(url, dict(posted, repeat=True)))
     except Exists as error:
         return _again(door, door.daemon.get(error.tid), posted, given)
 

@@ -1,4 +1,4 @@
-"""Whoever sends calls, on one request or one WebSocket: which of them may be made.
+"""A sender of calls, on one request or one WebSocket, and the calls that it may make.
 
 With a token configured, each call carries it as "token:…", or the request has it in its
 Authorization header. A token in a call is no ambient credential, so it counts from any

@@ -1,4 +1,4 @@
-"""How calls come in: a POST, a GET, or a WebSocket on the same path.
+"""The ways in for calls: a POST, a GET, or a WebSocket on the same path.
 
 The body of a POST is read whatever its Content-Type says, because clients send anything.
 Every answer is JSON-RPC, also to what never becomes a call.

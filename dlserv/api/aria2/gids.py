@@ -42,8 +42,8 @@ class Removed:
 class Gids:
     """Finds the tasks of a daemon by gid, and keeps the last removed ones.
 
-    Gids that were found once are looked up in a dict, which is checked at each use and made
-    anew when it fails.
+    Gids that were found once are looked up in a dict, which is checked at each use and rebuilt
+    when it is outdated.
     """
 
     def __init__(self, daemon):

@@ -128,7 +128,7 @@ def _error_message(task):
     return task.error or "" if task.state == INVALID else None
 
 
-# What a struct may hold; a value of None is left out. `told` is what is in it already.
+# The members of structs; a value of None is left out. `told` has the members so far.
 _STATUS = {
     "completedLength": lambda teller, task, told: str(task.downloaded),
     "totalLength": lambda teller, task, told: str(task.total),

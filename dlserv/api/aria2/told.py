@@ -9,7 +9,7 @@ from ...masking import mask_headers, hide
 from ...settings import options
 from .results import PIECE
 
-# What does not vary here; clients show "undefined" or "??" for names that are missing.
+# Options that do not vary here; clients show "undefined" or "??" for names that are missing.
 _FIXED = {
     "allow-overwrite": "false", "always-resume": "true", "auto-file-renaming": "true",
     "check-integrity": "false", "conditional-get": "false", "continue": "true",

@@ -1,0 +1,95 @@
+"""The latest events of the stream, encoded once for all readers, and the rows that they told.
+
+The first event of a task on a stream has its whole row, each further one only the fields
+that changed. So a stream can begin at any event, and its reader needs to know nothing from
+before. Each event of a task keeps the number of the one before it: if the stream began after
+that, the reader gets the row. Knows no thread and no clock; the caller holds a lock.
+"""
+
+import collections
+import os
+import re
+
+from ..units import safe_json
+
+# An event, encoded with the whole row and with what changed since the task's event `previous`.
+_Entry = collections.namedtuple("_Entry", "number previous whole changes")
+
+
+class EventRing:
+    """The last `most` events. `number` is that of the last one, `rows` are {tid: row as told last}."""
+
+    def __init__(self, most):
+        self._entries = collections.deque(maxlen=most)
+        self._epoch, self.number = "", 0
+        self.rows = {}
+        self._last = {}             # tid: the number of its last event, of those that are here at least
+        self._snapshot = None       # (number, the encoded snapshot at that number)
+
+    def begin(self, rows):
+        """Begin again with {tid: row}; no id from before is known any more."""
+        self.clear()
+        self._epoch, self.rows = os.urandom(6).hex(), rows
+
+    def clear(self):
+        """Drop everything; a reader that has not left has fallen behind."""
+        self._entries.clear()
+        self.number += 1
+        self.rows, self._last, self._snapshot = {}, {}, None
+
+    # -- reading -----------------------------------------------------------------------
+
+    def position_of(self, last_id):
+        """Return the number in the id of an event, None unless all events after it are here."""
+        epoch, _, number = last_id.partition("-")
+        if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
+            return None
+        oldest = self._entries[0].number if self._entries else self.number + 1
+        return int(number) if oldest - 1 <= int(number) <= self.number else None
+
+    def after(self, position, start):
+        """Return the encoded events after `position`, for a stream that began at `start`; None if one is gone."""
+        missed = self.number - position
+        if missed > len(self._entries):
+            return None
+        entries = [self._entries[index] for index in range(-missed, 0)]
+        return [each.changes if each.previous > start else each.whole for each in entries]
+
+    def snapshot(self, make):
+        """Return the encoded snapshot at the present number, of the data that `make()` returns."""
+        if self._snapshot is None or self._snapshot[0] != self.number:
+            self._snapshot = self.number, encoded(self._id(), "snapshot", make())
+        return self._snapshot[1]
+
+    # -- writing -----------------------------------------------------------------------
+
+    def append(self, kind, data):
+        """Append an event."""
+        tid = data.get("tid")
+        before, previous = self.take(kind, data), self._last.pop(tid, 0)
+        self.number += 1
+        whole = changes = encoded(self._id(), kind, data)
+        if kind == "task":
+            self._last[tid] = self.number
+            if before is not None:
+                changed = {key: value for key, value in data.items() if before[key] != value}
+                changes = encoded(self._id(), kind, dict({"tid": tid}, **changed))
+        self._entries.append(_Entry(self.number, previous, whole, changes))
+        if len(self._last) > 2 * self._entries.maxlen:
+            self._last = {tid: last for tid, last in self._last.items() if last >= self._entries[0].number}
+
+    def take(self, kind, data):
+        """Keep the row of an event as told; return the one before, or None."""
+        tid = data.get("tid")
+        before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
+        if kind == "task":
+            self.rows[tid] = data
+        return before
+
+    def _id(self):
+        return f"{self._epoch}-{self.number}"
+
+
+def encoded(number, kind, data):
+    """Return an event in the format of Server-Sent Events."""
+    return f"id: {number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()

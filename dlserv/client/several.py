@@ -1,0 +1,218 @@
+"""Several daemons used as one: each task has one owner, chosen by a hash of its tid and the daemons' URLs.
+
+The owner is the daemon with the highest sha1(URL + tid) (rendezvous hashing), so every client
+with the same list agrees, and a longer list moves only the tasks that go to the new daemon.
+What is asked of all is merged; a daemon that does not answer is told once, and never replaced
+by another: a task exists once or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ..contract import tid_of
+from ..errors import InvalidValue, NoDaemon, NotAllowed, Refused
+from .merged import Merged
+from .rest import Client
+
+FEW = 20        # tasks that are looked for one by one, instead of in the lists of all daemons
+_SUMS = ("speed", "downloaded_bytes", "connections", "free_bytes")
+
+
+class Several:
+    """The daemons behind `clients`, with those methods of Client that commands use.
+
+    `source` is the name of what listed them. `tell(sentence)` is called once for each daemon
+    that does not answer or lets nobody in; `absent` has these Clients. Raises what Client
+    raises: NoDaemon only if none of the daemons answers.
+    """
+
+    def __init__(self, clients: list[Client], source: str, tell):
+        self._clients, self._source, self._tell = clients, source, tell
+        self._where: dict[str, Client] = {}     # tid -> the daemon that has been seen to have it
+        self.absent: dict[Client, Exception] = {}
+
+    def owner(self, tid: str) -> Client:
+        """Return the Client of the daemon that new tasks with this tid go to."""
+        return max(self._clients, key=lambda client: tid_of(client.url.rstrip("/") + tid))
+
+    # -- of all ------------------------------------------------------------------------
+
+    def tasks(self, state: str | None = None) -> list[dict]:
+        """Return the tasks of all daemons, oldest first."""
+        rows = []
+        for client, found in self._ask_all(lambda client: client.tasks(state)):
+            rows += found
+            for row in found:
+                if row["tid"] not in self._where or client is self.owner(row["tid"]):
+                    self._where[row["tid"]] = client
+        return sorted(rows, key=lambda row: row["create_time"])
+
+    def stats(self) -> dict:
+        """Return the sums, and under `daemons` the figures of each with its `url`."""
+        each = [dict(url=client.url, **stats) for client, stats in self._ask_all(Client.stats)]
+        sums = {key: sum(stats[key] or 0 for stats in each) for key in _SUMS}
+        return dict(sums, daemons=each)
+
+    def events(self) -> Merged:
+        """Return the merged event stream of all."""
+        return Merged(self._clients, self._miss)
+
+    def _ask_all(self, ask):
+        """Return [(Client, its answer), …] of those that answer. Raise the first error if none does."""
+        answers = []
+        for client in self._clients:
+            try:
+                answers.append((client, ask(client)))
+            except (NoDaemon, NotAllowed) as error:
+                self._miss(client, error)
+        if not answers:
+            raise self.absent[self._clients[0]]
+        return answers
+
+    def _miss(self, client, error):
+        if client not in self.absent:
+            self._tell(str(error))
+        self.absent.setdefault(client, error)
+
+    # -- of one task -------------------------------------------------------------------
+
+    def task(self, tid: str) -> dict:
+        return self._on_holder(tid, lambda client: client.task(tid))
+
+    def info(self, tid: str) -> dict:
+        return self._on_holder(tid, lambda client: client.info(tid))
+
+    def change(self, tid: str, url: str | None = None, **options: object) -> None:
+        self._on_holder(tid, lambda client: client.change(tid, url, **options))
+
+    def move(self, tid: str, to: str) -> None:
+        self._on_holder(tid, lambda client: client.move(tid, to))
+
+    def _on_holder(self, tid, act):
+        """Return `act(Client)` of the daemon that has the task: its owner, else one that had it before.
+
+        Raise Refused: 404 if none has it, 503 if none of those that answer has it.
+        """
+        refusal, silent = None, None
+        for client in self._in_order(tid):
+            try:
+                return act(client)
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                refusal = refusal or error
+            except (NoDaemon, NotAllowed) as error:
+                self._miss(client, error)
+                silent = silent or client
+        raise refusal if silent is None else Refused(_silence(silent), 503, "unavailable")
+
+    def _in_order(self, tid):
+        first = self._where.get(tid) or self.owner(tid)
+        return [first] + [client for client in self._clients if client is not first]
+
+    # -- of many -----------------------------------------------------------------------
+
+    def add_all(self, tasks: list[tuple[str, dict]]) -> tuple[list[str], list[tuple[str, str]]]:
+        """Add each (url, options) to its owner, and to no other; return as Client.add_all does."""
+        elsewhere = self._elsewhere([tid_of(url) for url, _ in tasks])
+        refused, groups = [], defaultdict(list)
+        for url, options in tasks:
+            tid = tid_of(url)
+            if tid in elsewhere:
+                refused.append((url, f"this URL is already added, at {elsewhere[tid].url}"))
+            else:
+                groups[self.owner(tid)].append((url, options))
+        tids = []
+        for client, group in groups.items():
+            added, failures = self._add_to(client, group)
+            tids += added
+            refused += failures
+        return tids, refused
+
+    def _add_to(self, client, tasks):
+        try:
+            return client.add_all(tasks)
+        except (NoDaemon, NotAllowed) as error:
+            self._miss(client, error)
+            return [], [(url, _silence(client)) for url, _ in tasks]
+
+    def _elsewhere(self, tids):
+        """Return {tid: Client} of the tasks that a daemon has which is not their owner, as far as they answer."""
+        found = {}
+        for client in self._clients:
+            theirs = {tid for tid in tids if client is not self.owner(tid)}
+            try:
+                held = _held(client, theirs)
+            except (NoDaemon, NotAllowed):
+                continue        # a daemon that is down must not keep the others from taking tasks
+            found.update((tid, client) for tid in held)
+        return found
+
+    def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
+        """Do it where each task is; return [(tid, reason), …] of those that refused."""
+        if sum(tid not in self._where for tid in tids) > FEW:
+            self.tasks()
+        failures, groups = [], defaultdict(list)
+        for tid in tids:
+            try:
+                groups[self._holder(tid)].append(tid)
+            except Refused as error:
+                failures.append((tid, str(error)))
+        for client, group in groups.items():
+            try:
+                failures += client.act_on_all(act, group, **more)
+            except (NoDaemon, NotAllowed) as error:
+                self._miss(client, error)
+                failures += [(tid, _silence(client)) for tid in group]
+        return failures
+
+    def _holder(self, tid):
+        """Return the Client of the daemon that has the task. Raise Refused."""
+        if tid not in self._where:
+            self._where[tid] = self._on_holder(tid, lambda client: _has(client, tid) and client)
+        return self._where[tid]
+
+    # -- of one daemon alone -----------------------------------------------------------
+
+    def _for_one(self, *arguments: object, **query: object):
+        raise InvalidValue(self._source, f"it names {len(self._clients)} daemons; this command is for one, "
+                           "so name it with --url")
+
+    url = property(_for_one)
+    config = get = post = put = patch = delete = _for_one
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            client.close()
+
+    def __enter__(self) -> Several:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _silence(client):
+    return f"its daemon, {client.url}, does not answer, and it is given to no other; try again when it runs"
+
+
+def _held(client, tids):
+    """Return those of the tids that the daemon has."""
+    if len(tids) > FEW:
+        return tids & {row["tid"] for row in client.tasks()}
+    return {tid for tid in tids if _is_there(client, tid)}
+
+
+def _is_there(client, tid):
+    try:
+        return _has(client, tid)
+    except Refused:
+        return False
+
+
+def _has(client, tid):
+    """Return True. Raise Refused if the daemon does not have the task."""
+    client.task(tid)
+    return True

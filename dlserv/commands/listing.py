@@ -1,0 +1,152 @@
+"""What a directory listing leads to: the files and folders below the URL where it began. Pure.
+
+A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
+of the start, its path goes on below the start's, and it has no query. Paths are compared with
+their escapes decoded; a segment that holds an encoded separator or is "." or ".." in disguise
+makes the link useless.
+"""
+
+import re
+from collections import namedtuple
+from urllib.parse import quote, unquote_to_bytes
+
+from .. import urls
+from ..net.ftp import path_of
+
+MOST_LINKS = 100000     # of one page
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile("[A-Za-z0-9._~-]")
+_FORBIDDEN = re.compile(rb"[/\\\0]")
+_PAGES = (".html", ".htm", ".php", ".asp", ".aspx")
+
+
+class Link(namedtuple("Link", "url names is_folder key")):
+    """`url` is normalised; `names` are the decoded segments below the start, `key` is for comparison."""
+
+    __slots__ = ()
+
+
+class Bounds:
+    """The start of a walk, a URL of a folder, and what lies below it.
+
+    `page` is what is read first: the folder, or the page in it that the user has named.
+    """
+
+    def __init__(self, url):
+        url = urls.follow(url, str(url))        # without dot segments
+        path = path_of(url) if url.scheme.startswith("ftp") else ""
+        target = "/" + quote(path, "/", "latin-1") if path else "/".join(map(_normal, url.path.split("/")))
+        head, _, last = target.rpartition("/")
+        is_page = last.lower().endswith(_PAGES)
+        target = head + "/" if is_page or not last else target + "/"
+        self.start = url._replace(user=None, password=None, target=target)
+        self.page = self.start._replace(target=url.target) if is_page else self.start
+        self._before = _segments(target)[:-1]
+
+    def link(self, url):
+        """Return the Link to this URL, or None unless it lies below the start or is the start itself."""
+        segments = _segments(url.path)
+        count = len(self._before)
+        if url.origin != self.start.origin or url.user is not None or "?" in url.target \
+                or segments[:count] != self._before or len(segments) == count:
+            return None
+        below = segments[count:]
+        is_folder = not below[-1]
+        if any(map(_is_odd, below[:-1] if is_folder else below)):
+            return None
+        target = self.start.target + "/".join(map(_normal, url.path.split("/")[count + 1:]))
+        names = [urls.file_name(quote(each)) for each in below]
+        return Link(self.start._replace(target=target), names[:-1] if is_folder else names, is_folder,
+                    b"/".join(below))
+
+
+def _segments(path):
+    """Return the path's segments, decoded; the last one is empty if it ends with a slash."""
+    return [unquote_to_bytes(each) for each in path.split("/")[1:]]
+
+
+def _is_odd(segment):
+    return segment in (b"", b".", b"..") or _FORBIDDEN.search(segment) is not None
+
+
+def _normal(segment):
+    """Return the segment with only those escapes that it needs, in upper case (RFC 3986, 6.2.2)."""
+    return _ESCAPE.sub(_normal_escape, segment)
+
+
+def _normal_escape(match):
+    char = chr(int(match.group(1), 16))
+    return char if _UNRESERVED.fullmatch(char) else match.group().upper()
+
+
+# -- pages ------------------------------------------------------------------------------------
+
+def links_of_page(bounds, url, page):
+    """Return (the Links of a page, as bytes, that was found at the URL; whether these are all)."""
+    base, hrefs, whole = _hrefs(_text(page))
+    base = _followed(url, base) or url
+    found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
+    return [each for each in found if each], whole
+
+
+def _text(page):
+    try:
+        return page.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return page.decode("latin-1")
+
+
+def _followed(base, href):
+    """Return the URL that the reference leads to, or None."""
+    href = re.sub("[\t\r\n]", "", (href or "").strip())
+    if not href or re.search("[\x00-\x1f\x7f]", href):
+        return None
+    try:
+        return urls.follow(base, re.sub("[^\x00-\x7f]+", _quoted, href))
+    except ValueError:
+        return None
+
+
+def _quoted(match):
+    return quote(match.group(), errors="replace")
+
+
+class _Enough(Exception):
+    """The page has more links than are read."""
+
+
+def _hrefs(text):
+    """Return (the href of `<base>` or None, those of all `<a>`, whether these are all)."""
+    from html.parser import HTMLParser
+
+    class Reader(HTMLParser):
+        base = None
+
+        def error(self, message):       # which Python 3.8 and 3.9 call
+            raise AssertionError(message)
+
+        def handle_starttag(self, tag, attributes):
+            href = next((value for name, value in attributes if name == "href"), None)
+            if tag == "base" and self.base is None:
+                self.base = href
+            elif tag == "a" and href:
+                if len(self.found) == MOST_LINKS:
+                    raise _Enough
+                self.found.append(href)
+
+    reader = Reader()
+    reader.found = []
+    try:
+        reader.feed(text)       # at once and never closed: so each byte is looked at a few times only
+    except (_Enough, AssertionError):
+        return reader.base, reader.found, False
+    return reader.base, reader.found, True
+
+
+# -- FTP --------------------------------------------------------------------------------------
+
+def links_of_folder(bounds, url, entries):
+    """Return the Links to the entries, net.ftp_listing's, of the folder at the URL."""
+    found = [bounds.link(url._replace(target=url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)))
+             for entry in entries[:MOST_LINKS]]
+    return [each for each in found if each]
