@@ -5,13 +5,14 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PATIENCE = 15       # seconds until a condition that must come true has failed
+PATIENCE = 30       # seconds until a condition that must come true has failed
 
 
 def until(condition, seconds=PATIENCE):
@@ -42,6 +43,20 @@ def refill(make, records):
     store.close()
 
 
+def has_ended(sock):
+    """Return whether the other side has closed this idle connection."""
+    patience = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.settimeout(patience)
+
+
 class Answer:
     """A reply: status, headers (lower-case names), raw body, and its JSON by key."""
 
@@ -66,7 +81,7 @@ class Api:
 
     def __init__(self, url):
         self.url = url
-        self._connection = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE)
+        self.connection = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE)
 
     def request(self, method, path, body=None, headers=None):
         """One request; a body that is not bytes goes as JSON."""
@@ -74,8 +89,10 @@ class Api:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        self._connection.request(method, path, body, headers)
-        return Answer(self._connection.getresponse())
+        if self.connection.sock is not None and has_ended(self.connection.sock):
+            self.connection.close()        # the daemon has closed it as idle; the next request opens another
+        self.connection.request(method, path, body, headers)
+        return Answer(self.connection.getresponse())
 
     def get(self, path, **headers):
         return self.request("GET", path, headers=headers)
@@ -114,13 +131,21 @@ class Api:
         return until(there)
 
     def close(self):
-        self._connection.close()
+        self.connection.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
         self.close()
+
+
+def _link(path):
+    """Where the link leads; nowhere if it has just gone."""
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
 
 
 class Process:
@@ -150,8 +175,7 @@ class Process:
     def has_open(self, folder):
         """True while the process has a file below the folder open."""
         files = "/proc/%d/fd/" % self.popen.pid
-        return any(os.readlink(files + number).startswith(str(folder) + "/") for number in os.listdir(files)
-                   if os.path.lexists(files + number))
+        return any(_link(files + number).startswith(str(folder) + "/") for number in os.listdir(files))
 
     def kill(self):
         """kill -9, as a crash would."""

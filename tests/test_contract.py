@@ -136,12 +136,12 @@ def test_every_reply_is_an_object_in_the_same_envelope(api, one, method, path, b
 
 def test_every_request_finds_the_connection_open(quiet):
     quiet.get("/config")
-    port = quiet._connection.sock.getsockname()
+    port = quiet.connection.sock.getsockname()
     for _ in range(5):
         quiet.get("/task/list")
         quiet.get("/none")
         quiet.post("/task", {"url": "nonsense"})
-    assert quiet._connection.sock.getsockname() == port
+    assert quiet.connection.sock.getsockname() == port
 
 
 def test_a_reply_leaves_in_one_piece(quiet):

@@ -53,4 +53,5 @@ def test_a_mounting_lasts_and_the_next_is_another(tmp_path):
 def test_a_mounting_of_nothing_is_none(tmp_path):
     mountings = fs.Mountings()
     assert mountings.of(str(tmp_path / "not" / "there")) is None
-    assert mountings.of(str(tmp_path)) == mountings.of(str(tmp_path))
+    (tmp_path / "there").mkdir()
+    assert mountings.of(str(tmp_path / "there")) == mountings.of(str(tmp_path)) is not None

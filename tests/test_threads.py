@@ -233,12 +233,12 @@ def test_a_thread_that_dies_all_the_same_is_in_the_log(process, tmp_path):
     """Wherever standard error goes: the log has the traceback, and the daemon goes on."""
     code = ("import sys, threading; sys.path.insert(0, %r)\n"
             "from dlserv import cli, serve\n"
-            "wait = serve._Signals.wait\n"
+            "wait = serve.Signals.wait\n"
             "def bug(): raise ZeroDivisionError\n"
             "def begin(*arguments):\n"
             "    threading.Thread(target=bug, name='dlserv-victim').start()\n"
             "    wait(*arguments)\n"
-            "serve._Signals.wait = begin\n"
+            "serve.Signals.wait = begin\n"
             "sys.exit(cli.main())" % ROOT)
     log = tmp_path / "dlserv.log"
     running = process(command=[sys.executable, "-c", code], environ=dict(os.environ, DLSERV_LOG_FILE=str(log)))

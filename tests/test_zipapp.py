@@ -60,7 +60,7 @@ def test_it_holds_the_sources_as_they_are(pyz):
         for name in names:
             with open(os.path.join(ROOT, name), "rb") as file:
                 assert file.read() == archive.read(name), name
-    assert len(names) > 50 and os.path.getsize(pyz) <= 440 * 1000
+    assert len(names) > 50 and os.path.getsize(pyz) <= 480 * 1000
 
 
 def test_it_fetches_a_file(process, origin, pyz, folder):

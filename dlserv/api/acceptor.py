@@ -6,6 +6,7 @@ files, threads or memory. The log tells of each of these once.
 
 import logging
 import selectors
+import threading
 import time
 
 from ..complaint import Complaint
@@ -25,6 +26,7 @@ class Acceptor:
         self._sock, self._take = sock, take
         self._waker = Waker()
         self._stopping, self._complaint = False, Complaint(log)
+        self._answered = threading.Event()
         self._thread = Thread(self._run, "dlserv-http")
 
     def start(self):
@@ -36,6 +38,14 @@ class Acceptor:
         if self._thread.is_alive():
             self._waker.wake()
         join(self._thread)
+
+    def is_alive(self, seconds):
+        """Return whether the thread runs and comes back for more within `seconds`."""
+        if self._stopping or not self._thread.is_alive():
+            return False
+        self._answered.clear()
+        self._waker.wake()
+        return self._answered.wait(seconds)
 
     def close(self):
         """Release its descriptors."""
@@ -59,7 +69,11 @@ class Acceptor:
             selector.register(self._waker, selectors.EVENT_READ)
             while not self._stopping:
                 try:
-                    if self._waker not in [key.fileobj for key, _ in selector.select()]:
+                    ready = [key.fileobj for key, _ in selector.select()]
+                    if self._waker in ready:
+                        self._waker.clear()
+                        self._answered.set()
+                    elif not self._stopping:
                         self._take()
                 except Exception as error:
                     self.refused(error)

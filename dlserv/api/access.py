@@ -35,6 +35,7 @@ MOST_FAILURES = 10      # wrong tokens of one client within the window
 MOST_CLIENTS = 1024     # whose failures are remembered
 MOST_CALLED, LONGEST_CALLED = 64, 80    # Host headers that are remembered, and their length
 
+VARY_ORIGIN = ("Vary", "Origin")        # of every reply where other sites may use the interface
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
 _CORS_HEADERS = "Authorization, Content-Type, Last-Event-ID, Range, If-Range"
@@ -148,8 +149,8 @@ class Access:
             return []
         origin = head.headers.get("origin", "")
         if origin.lower() not in self._origins:
-            return [("Vary", "Origin")]
-        return [("Vary", "Origin"), ("Access-Control-Allow-Origin", origin),
+            return [VARY_ORIGIN]
+        return [VARY_ORIGIN, ("Access-Control-Allow-Origin", origin),
                 ("Access-Control-Expose-Headers", _CORS_EXPOSED)]
 
     def preflight(self, head, methods):

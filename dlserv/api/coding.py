@@ -45,6 +45,8 @@ def takes_gzip(accepted):
 def coded(reply, accepted):
     """Return the reply as a client with this Accept-Encoding gets it; no Portions are left in it."""
     body = reply.body
+    if type(body) is bytes and len(body) <= SHORTEST:
+        return reply
     if not body or isinstance(body, FilePart) or reply.status == 101 or _has_chosen(reply):
         return reply
     if isinstance(body, (bytes, memoryview, Portions)):
@@ -62,7 +64,7 @@ def _has_chosen(reply):
 def _settle(body, accepted):
     """Return (the body as bytes or a memoryview, whether it is packed)."""
     is_whole = not isinstance(body, Portions)
-    packer = None if is_whole and len(body) <= SHORTEST else _packer(REPLY, accepted)
+    packer = _packer(REPLY, accepted)
     if packer is None:
         return body if is_whole else joined(list(body)), False
     packed = [packer.compress(portion) for portion in ([body] if is_whole else body)]

@@ -13,6 +13,7 @@ import time
 
 from ..errors import Error, exhaustion_in
 from . import http1
+from .access import VARY_ORIGIN
 from .coding import coded
 from .large import LARGE
 from .line import Line
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 
 def encode_head(reply, headers):
     """Return the head of the reply as bytes, with the SHIELD; `headers` come before the reply's own."""
-    return http1.encode_reply(reply.status, headers + SHIELD + reply.headers)
+    fields = headers + SHIELD + reply.headers
+    return http1.encode_reply(reply.status, http1.joined_fields(fields) if VARY_ORIGIN in headers else fields)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -208,7 +210,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _send_reply(self, reply, head):
         with_body = head is None or head.method != "HEAD"
-        if reply.length is None and with_body:
+        if with_body and reply.length is None:
             self.close_connection = True
         self.server.metrics.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
@@ -256,8 +258,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers += self.server.access.headers(head)
         if reply.status == 101:
             return headers
-        if reply.length is not None and reply.status != 304:
-            headers.append(("Content-Length", str(reply.length)))
+        length = reply.length
+        if length is not None and reply.status != 304:
+            headers.append(("Content-Length", str(length)))
         if self.close_connection:
             headers.append(("Connection", "close"))
         elif head.version < (1, 1):

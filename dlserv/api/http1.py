@@ -216,12 +216,17 @@ _PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 def encode_reply(status, headers):
-    """Return the head of a reply as bytes; the values of a name that `headers` repeat are joined by ", "."""
+    """Return the head of a reply as bytes; `headers` is a list of (name, value)."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode("latin-1", "replace")
+
+
+def joined_fields(headers):
+    """Return the list of (name, value) with the values of a repeated name joined (RFC 9110, 5.3)."""
     fields = {}
     for name, value in headers:
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
-    return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode("latin-1", "replace")
+    return list(fields.items())
 
 
 class Clock:

@@ -44,9 +44,7 @@ class Reply(namedtuple("Reply", "status headers body")):
     @property
     def length(self):
         """Bytes of the body, or None for an iterator."""
-        if isinstance(self.body, (bytes, memoryview, FilePart)):
-            return len(self.body)
-        return None
+        return len(self.body) if isinstance(self.body, _KNOWN_LENGTH) else None
 
     def close(self):
         """Release what the body holds open."""
@@ -66,6 +64,9 @@ class FilePart:
 
     def close(self):
         self.file.close()
+
+
+_KNOWN_LENGTH = (bytes, memoryview, FilePart)
 
 
 class Portions:

@@ -170,6 +170,7 @@ def get_events(daemon, request):
 
 def get_health(daemon, request):
     """Tell a stranger that the daemon works, and nothing else."""
+    request.server.check_listening()
     health = daemon.report.health()
     return health if health and request.server.access.is_trusted(request.headers, request.address) else {}
 
@@ -230,7 +231,7 @@ ROUTES = (
     Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
-          _SHORT + ("rows", "state", "offset", "limit"), reply="list"),
+          _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),

@@ -26,7 +26,7 @@ import socketserver
 import sys
 import time
 
-from ..errors import exhaustion_in
+from ..errors import Unavailable, exhaustion_in
 from ..settings import token
 from ..threads import Thread, join
 from . import listener
@@ -47,6 +47,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
     from ..daemon import Daemon
+
+PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,16 @@ class Server(http.server.ThreadingHTTPServer):
     def _close_listener(self):
         if self.socket.fileno() >= 0:
             listener.forget(self.socket)
+
+    def check_alive(self) -> None:
+        """Raise Unavailable unless connections are accepted and tasks started."""
+        self.check_listening()
+        self.daemon.report.check_alive()
+
+    def check_listening(self) -> None:
+        """Raise Unavailable unless connections are accepted."""
+        if not self._acceptor.is_alive(PATIENCE):
+            raise Unavailable("no connections are accepted any more; start the daemon again")
 
     def __enter__(self) -> Server:
         return self.start()

@@ -40,7 +40,7 @@ class EventFeed:
         self._ring = EventRing(RING)
         self._readers, self._last_left = 0, 0.0
         self._thread, self._changes = None, None
-        self._closed = False
+        self._window, self._closed = None, False
 
     @property
     def readers(self):
@@ -135,7 +135,7 @@ class EventFeed:
                 due = [progress.left()] * bool(busy or waiting) + [stats.left()] * stats_wanted
                 changed = self._changes.take(min(due, default=KEEP_ALIVE))
                 waiting |= changed
-                stats_wanted = stats_wanted or bool(changed or busy)
+                stats_wanted = stats_wanted or bool(changed or busy) or self._is_in_another_window()
                 if progress.is_due():
                     events, waiting = self._changed_rows(waiting.union(busy)), set()
                 else:
@@ -145,6 +145,10 @@ class EventFeed:
                     events.append(("stats", self._stats()))
                 self._publish(events)
                 self._pause()
+
+    def _is_in_another_window(self):
+        """Return whether the schedule's window is not the one that stats told last."""
+        return self._daemon.stats()["window"] != self._window
 
     def _wanted(self):
         with self._news:
@@ -194,11 +198,13 @@ class EventFeed:
                 "state_counter": views.state_counter(self._daemon), "stats": self._daemon.stats()}
 
     def _stats(self):
-        return dict(self._daemon.stats(), state_counter=views.state_counter(self._daemon))
+        stats = self._daemon.stats()
+        self._window = stats["window"]
+        return dict(stats, state_counter=views.state_counter(self._daemon))
 
 
 class _Timer:
-    """What happens at most once in `every` seconds."""
+    """A limit: something happens at most once in `every` seconds."""
 
     def __init__(self, every):
         self._every, self._next = every, 0.0

@@ -53,7 +53,7 @@ class Merged:
 
     @property
     def connected(self) -> bool:
-        """Whether all daemons answer now."""
+        """True if all daemons answer now."""
         return not self._lost
 
     def __iter__(self):

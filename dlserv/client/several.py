@@ -16,7 +16,7 @@ from .merged import Merged
 from .rest import Client
 
 FEW = 20        # tasks that are looked for one by one, instead of in the lists of all daemons
-_SUMS = ("speed", "downloaded_bytes", "connections", "free_bytes")
+_SUMS = ("speed", "downloaded_bytes", "connections")     # not free_bytes, for daemons may share a disk
 
 
 class Several:
@@ -29,7 +29,7 @@ class Several:
 
     def __init__(self, clients: list[Client], source: str, tell):
         self._clients, self._source, self._tell = clients, source, tell
-        self._where: dict[str, Client] = {}     # tid -> the daemon that has been seen to have it
+        self._where: dict[str, list[Client]] = {}   # tid -> daemons that have been seen to have it
         self.absent: dict[Client, Exception] = {}
 
     def owner(self, tid: str) -> Client:
@@ -44,8 +44,9 @@ class Several:
         for client, found in self._ask_all(lambda client: client.tasks(state)):
             rows += found
             for row in found:
-                if row["tid"] not in self._where or client is self.owner(row["tid"]):
-                    self._where[row["tid"]] = client
+                holders = self._where.setdefault(row["tid"], [])
+                if client not in holders:
+                    holders.append(client)
         return sorted(rows, key=lambda row: row["create_time"])
 
     def stats(self) -> dict:
@@ -108,8 +109,8 @@ class Several:
         raise refusal if silent is None else Refused(_silence(silent), 503, "unavailable")
 
     def _in_order(self, tid):
-        first = self._where.get(tid) or self.owner(tid)
-        return [first] + [client for client in self._clients if client is not first]
+        holders, owner = self._where.get(tid, ()), self.owner(tid)
+        return sorted(self._clients, key=lambda client: (client not in holders, client is not owner))
 
     # -- of many -----------------------------------------------------------------------
 
@@ -138,7 +139,10 @@ class Several:
             return [], [(url, _silence(client)) for url, _ in tasks]
 
     def _elsewhere(self, tids):
-        """Return {tid: Client} of the tasks that a daemon has which is not their owner, as far as they answer."""
+        """Return {tid: Client} of the tasks that a daemon has which is not their owner.
+
+        Daemons that do not answer are left out.
+        """
         found = {}
         for client in self._clients:
             theirs = {tid for tid in tids if client is not self.owner(tid)}
@@ -150,13 +154,14 @@ class Several:
         return found
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Do it where each task is; return [(tid, reason), …] of those that refused."""
+        """Do it wherever each task is; return [(tid, reason), …] of those that refused."""
         if sum(tid not in self._where for tid in tids) > FEW:
             self.tasks()
         failures, groups = [], defaultdict(list)
         for tid in tids:
             try:
-                groups[self._holder(tid)].append(tid)
+                for client in self._holders(tid):
+                    groups[client].append(tid)
             except Refused as error:
                 failures.append((tid, str(error)))
         for client, group in groups.items():
@@ -167,10 +172,10 @@ class Several:
                 failures += [(tid, _silence(client)) for tid in group]
         return failures
 
-    def _holder(self, tid):
-        """Return the Client of the daemon that has the task. Raise Refused."""
+    def _holders(self, tid):
+        """Return the Clients of the daemons that have the task. Raise Refused if none has it."""
         if tid not in self._where:
-            self._where[tid] = self._on_holder(tid, lambda client: _has(client, tid) and client)
+            self._where[tid] = [self._on_holder(tid, lambda client: _has(client, tid) and client)]
         return self._where[tid]
 
     # -- of one daemon alone -----------------------------------------------------------

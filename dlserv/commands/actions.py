@@ -1,7 +1,4 @@
-"""add, pause, resume, restart, refresh, verify, rm, move, set, each for any number of tasks.
-
-As few requests are made as hold them.
-"""
+"""add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused

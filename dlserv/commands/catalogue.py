@@ -120,6 +120,7 @@ _RECURSIVE = (
     Argument("--most", metavar="N", action=Remember, help="with -r: add at most N files (1000)"),
     Argument("--dry-run", action="store_true", help="with -r: print URLs and folders, and add nothing"),
 )
+UNITS = ("systemd", "procd", "openrc", "launchd", "runit", "docker", "synology")
 _LISTS = ("lists: one URL a line; # begins a comment; indented lines below a URL are its options:",
           "  https://example.org/debian.iso",
           "    out=debian-13.iso",
@@ -216,6 +217,14 @@ COMMANDS = (
     Command("openurl", "print the address of the web page, and open it where there is a desktop", (
         Argument("-p", "--print", action="store_true", dest="print_only", help="only print it"),),
         "page:openurl", True, ("openurl", "openurl --print")),
+    Command("unit", "print a file that starts the daemon with the system", (
+        Argument("kind", choices=UNITS, metavar="KIND", help=", ".join(UNITS[:-1]) + " or " + UNITS[-1]),
+        Argument("--user", action="store_true", dest="for_user",
+                 help="for systemd and launchd: a service of this user, not of the system")),
+        "unit:unit", False, (
+        "unit systemd > /etc/systemd/system/dlserv.service",
+        "dlserv --host 0.0.0.0 --download-dir /mnt/usb unit procd > /etc/init.d/dlserv",
+        "unit systemd --user > ~/.config/systemd/user/dlserv.service")),
     Command("help", "print the help of a command", (
         Argument("topic", nargs="?", metavar="COMMAND", values="commands", help="the command"),),
         "manual:help_", False, ("help", "help get")),

@@ -12,7 +12,6 @@ from ..errors import LocalError, Permanent, Temporary, TransferError
 from ..net import ftp_listing, http
 from ..net.address_policy import AddressPolicy
 from ..net.channel import Signal
-from ..net.cookies import CookieFile
 from ..net.host_limits import HostLimits
 from ..net.netrc import Netrc
 from ..net.pool import Pool
@@ -33,7 +32,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 class Wanted(namedtuple("Wanted", "depth most accept reject")):
-    """Which files are wanted: levels of folders, number of files, patterns of names; reject wins."""
+    """The files that are wanted: levels of folders, number of files, patterns of names; reject wins."""
 
     __slots__ = ()
 
@@ -116,7 +115,8 @@ class Walk:
             return True
         if folder not in self._refused:
             self._refused.add(folder)
-            self._leave_out(f"{self._bounds.start}: {folder} is left out; the daemon takes no folder so named")
+            self._leave_out(f"{self._bounds.start}: {folder} is left out; "
+                            "the daemon takes no folder so named")
         return False
 
     def _leave_out(self, text):
@@ -176,7 +176,8 @@ class Reader:
         answer = self._http.open(url)
         try:
             if answer.resource.media_type not in _PAGES:
-                raise Permanent(f"this is no listing: the server sent {answer.resource.media_type or 'a file'}")
+                found = answer.resource.media_type or "a file"
+                raise Permanent(f"this is no listing: the server sent {found}")
             page = read_whole(answer.stream, LARGEST, LONGEST)
         finally:
             answer.stream.close()
@@ -194,15 +195,15 @@ class _Http(http.Client):
         super().__init__(*arguments)
         self._bounds = bounds
 
-    def check_redirect(self, there):
+    def check_redirect(self, here, there):
         link = self._bounds.link(there._replace(user=None, password=None))
         if link is None:
-            raise Permanent(f"the server redirects to {there}, which is not below the start", word="redirects")
+            raise Permanent(f"the server redirects to {there}, which is not below the start",
+                            word="redirects")
 
 
-def make_network(settings, proxies, netrc, cookies_path):
-    """Return the Network of a command with these settings, a settings.current.Settings."""
-    download, cookies = settings.download, CookieFile()
+def make_network(settings, proxies, netrc, cookies):
+    """Return the Network of a command; `settings` is a current.Settings, the others as in Network."""
+    download = settings.download
     return Network(Tls(download.ca_file, download.client_cert), proxies, HostLimits(settings), Pool(),
-                   Netrc(netrc), lambda: cookies.read(cookies_path) if cookies_path else (),
-                   AddressPolicy(settings))
+                   Netrc(netrc), cookies, AddressPolicy(settings))

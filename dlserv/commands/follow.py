@@ -40,7 +40,7 @@ class Follower:
 
     @property
     def connected(self):
-        """Whether the events of all daemons arrive now."""
+        """True if the events of all daemons arrive now."""
         return self._stream.connected and not self._is_lost
 
     def fileno(self):

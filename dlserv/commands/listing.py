@@ -1,4 +1,4 @@
-"""What a directory listing leads to: the files and folders below the URL where it began. Pure.
+"""The files and folders that directory listings name below the URL where a walk began. Pure.
 
 A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
 of the start, its path goes on below the start's, and it has no query. Paths are compared with
@@ -147,6 +147,7 @@ def _hrefs(text):
 
 def links_of_folder(bounds, url, entries):
     """Return the Links to the entries, net.ftp_listing's, of the folder at the URL."""
-    found = [bounds.link(url._replace(target=url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)))
-             for entry in entries[:MOST_LINKS]]
+    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)
+               for entry in entries[:MOST_LINKS]]
+    found = [bounds.link(url._replace(target=target)) for target in targets]
     return [each for each in found if each]

@@ -15,6 +15,7 @@ ENVIRONMENT = (
     ("DLSERV_TOKEN", "the token: the one to send, and for the daemon the one to demand"),
     ("DLSERV_CONFIG", "the configuration file"),
     ("DLSERV_<KEY>", "any setting by its last name in upper case, such as DLSERV_PORT"),
+    ("CREDENTIALS_DIRECTORY", "systemd's: its file token holds the token of the daemon, where none is named"),
     ("NO_COLOR", "no colours, if it is set and not empty"),
 )
 FILES = (

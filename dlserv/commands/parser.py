@@ -20,7 +20,8 @@ from .flags import Argument
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
 ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
-ONLY = {("serve",): ("export", "import_", "no_token"), ("serve", "get"): ("download_dir",)}
+ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
+        ("serve", "get", "unit"): ("download_dir",)}
 DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
                "Without a command it runs the daemon.")
 

@@ -4,6 +4,7 @@ import os
 
 from .. import urls
 from ..errors import InvalidValue, LocalError, TransferError
+from ..net.named_files import NamedFiles
 from ..settings import options as task_options
 from ..settings import sources
 from ..settings.config import Config
@@ -74,12 +75,22 @@ def _number(text, default, most):
 
 
 def _environment(options):
-    """Return (the Settings that this machine has for downloads, a Network with them)."""
+    """Return (the Settings that this machine has for downloads, a Network with them). Raises InvalidValue."""
     mapping, _, config_path = sources.gather(options, os.environ)
+    folder = os.path.dirname(config_path)
+    if options.load_cookies:
+        folder, name = os.path.split(os.path.abspath(options.load_cookies))
+        mapping["download"] = dict(mapping.get("download", {}), cookies_file=name)
     settings = Settings(Config.parse(mapping))
-    cookies, folder = settings.download.cookies_file, os.path.dirname(config_path)
-    cookies = options.load_cookies or (cookies and os.path.join(folder, cookies))
-    return settings, make_network(settings, sources.environment_proxies(), os.path.expanduser("~/.netrc"), cookies)
+    files = NamedFiles(settings, folder)
+    try:
+        files.check(settings.download)
+    except InvalidValue as error:
+        if options.load_cookies and error.key == "download.cookies_file":
+            raise InvalidValue(options.load_cookies.flag, error.reason) from None
+        raise
+    netrc = os.path.expanduser("~/.netrc")
+    return settings, make_network(settings, sources.environment_proxies(), netrc, files.cookies)
 
 
 # -- what is done with them --------------------------------------------------------------------

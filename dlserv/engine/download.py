@@ -32,6 +32,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, LocalError, NoSpace, Permanent, Stopped, Unchanged, WrongBytes
 from ..net.channel import Signal
+from .announced import Announced
 from .condition import Condition
 from .connection import Limits
 from .fetch import Fetch
@@ -88,6 +89,7 @@ class Download:
         self._previous, self._refreshes = previous, False
         self._condition: Condition | None = None
         self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
+        self._announced = Announced(self._sources, self._promises, options, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
         self._reason: Exception | None = None       # see `stop`
@@ -125,6 +127,7 @@ class Download:
         self._options = options
         self._bucket.rate = options.ratelimit
         self._promises.given = options.checksum
+        self._announced.adjust()
         fetch = self._fetch
         if fetch is not None:
             fetch.most = options.connections
@@ -239,6 +242,8 @@ class Download:
         self._promises.drop()
         self._file.start_over()
         self._sources.forget_proofs()
+        if kind is Changed:
+            self._announced.forget()
         restarts[kind] -= 1
         if restarts[kind] < 0:
             raise Permanent(f"gave up after starting over: {problem}") from problem
@@ -267,6 +272,7 @@ class Download:
         self._condition = None      # the file has changed
         try:
             observer.beginning()
+            self._announced.heed(answer, source)
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
             self._fetch = Fetch(file, self._sources, limits, self._stop, observer.note)

@@ -9,8 +9,10 @@ class Promises:
 
     `given` is the task's checksum as "sha-256=<hex>", or None; it may change at any time.
     `always` requests the SHA-256 even if none is promised; `note(level, text)` writes to the
-    task's log.
+    task's log. `announced` is the checksum by which the server vouches for its mirrors, or None.
     """
+
+    announced = None
 
     def __init__(self, file, given, always, note):
         self._file, self.given, self._always, self._note = file, given, always, note
@@ -64,5 +66,5 @@ class Promises:
                                   f"found {found['md5']}")
 
     def _promises(self):
-        told = [self.given, self._file.resource.digest]
-        return [Checksum.parse(text) for text in told if text]
+        told = [self.given, self._file.resource.digest, self.announced]
+        return [Checksum.parse(text) for text in dict.fromkeys(told) if text]

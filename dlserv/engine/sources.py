@@ -5,6 +5,7 @@ import time
 
 from ..errors import Offline, Permanent, Temporary
 from ..net import http
+from ..net.netrc import Netrc
 from ..net.proxy import choose as choose_proxy
 
 # Statuses of an expired link, if a redirect led to it.
@@ -14,9 +15,20 @@ _EXPIRED = (401, 403, 404, 410)
 class Opener:
     """Opens URLs of every scheme for one task; see http.Client."""
 
+    _http = http.Client
+
     def __init__(self, options, network, stop, extra=False):
         self._arguments = options, network, stop, extra
-        self._clients = {}
+        self._clients, self._bare = {}, None
+
+    @property
+    def bare(self):
+        """An Opener for hosts that the user has not named: no credentials, cookies or headers go there."""
+        if self._bare is None:
+            options, network, *rest = self._arguments
+            options = options._replace(user=None, password=None, cookies=None, headers={}, referer=None)
+            self._bare = _BareOpener(options, network._replace(netrc=Netrc(None), cookies=tuple), *rest)
+        return self._bare
 
     def open(self, url, **ask):
         """Return the Answer for the URL; see http.Client.open."""
@@ -27,24 +39,39 @@ class Opener:
 
     def _kind(self, url):
         if url.scheme in ("http", "https"):
-            return http.Client
+            return self._http
         options, network = self._arguments[:2]
         proxy = choose_proxy(url, options.proxy, network.proxies)
         if url.scheme == "ftp" and proxy is not None and proxy.scheme in ("http", "https"):
-            return http.Client      # an HTTP proxy fetches from the FTP server itself
+            return self._http       # an HTTP proxy fetches from the FTP server itself
         from ..net import ftp
         return ftp.Client
 
 
+class _BareClient(http.Client):
+    """Follows no redirect from https to http."""
+
+    def check_redirect(self, here, there):
+        if here.scheme == "https" and there.scheme != "https":
+            raise Permanent("the mirror redirects from https to http", word="redirects")
+
+
+class _BareOpener(Opener):
+    """See Opener.bare."""
+
+    _http = _BareClient
+
+
 class Source:
-    """One URL of the file.
+    """One URL of the file; `announced` if the server has named it, not the user.
 
     `resource` is its description of the file, None before it has answered; `located` the URL
     after redirects, None before. Credentials belong to the origin of `main`, the task's URL.
     """
 
-    def __init__(self, url, main):
+    def __init__(self, url, main, announced=False):
         self.url, self.main, self.is_main, self._origin = url, main, url == main, main.origin
+        self.announced = announced
         self.located, self._jar, self.resource = None, None, None
         self.asserts = url.scheme in ("http", "https")      # its answers state their offsets; FTP's do not
         self.proven = False         # it was found to send the right bytes of the same file
@@ -64,6 +91,7 @@ class Source:
 
     def open(self, client, **ask):
         """Open the URL of the last redirect, or the original URL again if that has expired."""
+        client = client.bare if self.announced else client
         if self.located is not None:
             try:
                 return client.open(self.located, origin=self._origin, jar=self._jar, **ask)
@@ -96,6 +124,25 @@ class Sources:
     def opener(self, stop, extra=False):
         """Return an Opener for the URLs; `extra` is true for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)
+
+    def announce(self, mirrors):
+        """Add these URLs as mirrors that the server has named; return those that are new."""
+        with self._lock:
+            known = {str(source.url) for source in self.all}
+            new = [url for url in mirrors if str(url) not in known]
+            for url in new:
+                source = Source(url, self.all[0].main, announced=True)
+                source.single = self._apart
+                self.all.append(source)
+        return new
+
+    def forget_announced(self):
+        """Use no mirror that the server has named, because its word counts no longer."""
+        with self._lock:
+            for source in self.all:
+                if source.announced:
+                    source.banned = "its server no longer vouches for it"
+            self.all = [source for source in self.all if not source.announced]
 
     def known_connections(self):
         """Return what earlier downloads from the host have learned about connections, or None; see Growth."""

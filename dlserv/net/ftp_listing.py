@@ -21,7 +21,7 @@ MOST_COMMANDS = 2000        # of one session, whose replies are bounded together
 
 _EMPTY = (450, 550)         # some servers refuse to list an empty folder so
 _UNIX = re.compile(rb"([-dlbcps])[-rwxsStTlL]{9}\S?\s+[0-9]+\s+(?:\S+\s+){1,3}?[0-9]+(?:,\s*[0-9]+)?\s+"
-                   rb"(?:[A-Za-z]{3}\s+[0-9]{1,2}\s+[0-9:]{4,5}|[0-9]{4}-[0-9]{2}-[0-9]{2}\s+[0-9:]{4,5})\s(.+)")
+                   rb"(?:[A-Za-z]{3}\s+[0-9]{1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2})\s+[0-9:]{4,5}\s(.+)")
 _DOS = re.compile(rb"[0-9]{2}-[0-9]{2}-[0-9]{2,4}\s+[0-9]{2}:[0-9]{2}(?:[AP]M)?\s+(<[A-Z]+>|[0-9]+)\s+(.+)")
 _HOME = re.compile('"((?:[^"]|"")+)"')
 

@@ -11,7 +11,7 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError, Unchanged
 from ..masking import is_sensitive
 from ..units import parse_retry_after, utf8_of
-from . import auth
+from . import auth, links
 from . import remote_file
 from .bodies import Inflated, decoded, framed
 from .channel import Channel
@@ -29,11 +29,12 @@ MOST_CHALLENGES = 3     # answered for one URL; a server that sends more refuses
 EXPIRED = (401, 403, 410)
 
 
-class Answer(namedtuple("Answer", "status resource stream start located jar")):
+class Answer(namedtuple("Answer", "status resource stream start located jar told", defaults=((),))):
     """A successful response with an unread body: `status` is 206 for a part of the file, else 200.
 
     `stream` is the Body and begins at byte `start`; `located` is the URL after redirects,
-    `jar` the Jar with the cookies set on the way there.
+    `jar` the Jar with the cookies set on the way there, `told` the links.Told of the responses
+    on the way, the last one included, that came from the origin of the credentials.
     """
 
     __slots__ = ()
@@ -77,15 +78,15 @@ class Client:
             # The redirect's target may have expired; the original URL leads to a fresh one.
             return self._chase(url, origin or url.origin, ask, self._new_jar())
 
-    def check_redirect(self, there):
-        """Raise Permanent if a redirect to this URL must not be followed; a subclass may forbid some."""
+    def check_redirect(self, here, there):
+        """Raise Permanent if this redirect must not be followed; a subclass may forbid some."""
 
     def _new_jar(self):
         return Jar(self._network.cookies())
 
     def _chase(self, url, origin, ask, jar):
         """Follow redirects and answer challenges; return the Answer."""
-        here, answered, redirects, challenges = url, None, 0, 0
+        here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
             headers.update(ask.range, **ask.conditions)
@@ -95,15 +96,18 @@ class Client:
             exchange = self._ask(here, headers)
             try:
                 jar.keep(here, exchange.headers)
+                if exchange.status < 400 and auth.belongs(here, origin):
+                    told += links.told(here, exchange.headers)
                 if exchange.status == 401 and challenges < MOST_CHALLENGES:
                     answered = self._answer_challenge(exchange, here, origin, _get(headers, "Authorization"))
                 if answered is not None:
                     challenges += 1
                 elif _is_redirect(exchange):
-                    here, redirects, challenges = _follow(here, exchange, redirects), redirects + 1, 0
-                    self.check_redirect(here)
+                    there = _follow(here, exchange, redirects)
+                    self.check_redirect(here, there)
+                    here, redirects, challenges = there, redirects + 1, 0
                 else:
-                    return _answer(exchange, here, ask, jar)
+                    return _answer(exchange, here, ask, jar)._replace(told=told)
             except TransferError as error:
                 exchange.close()
                 error.redirected = here != url

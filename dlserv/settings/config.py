@@ -112,6 +112,8 @@ TABLES = {
               "exceptions to deny_private: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0,
               "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
+        Field("metalink", Boolean(), False,
+              "use mirrors that a server names in Link headers, if a SHA-256 or SHA-512 is known"),
         Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",

@@ -141,6 +141,7 @@ TABLE = Table(
     Field("not_before", Moment(), None, "when it may start: epoch seconds, or local \"2026-09-08T02:00\""),
     Field("priority", Integer(-1000, 1000), 0, "higher goes first"),
     Field("verify_tls", Boolean(), True, "false accepts any certificate"),
+    Field("metalink", Boolean(), None, "use mirrors that the server names, if a SHA-256 or -512 is known"),
 )
 
 Options = namedtuple("Options", TABLE.fields)
@@ -160,7 +161,7 @@ def effective(posted, settings, url=None):
     A rule's folder counts only when the task is made: files are never looked for elsewhere.
     """
     values = TABLE.defaults()
-    for name in ("user_agent", "proxy", "retries", "timeout"):
+    for name in ("user_agent", "proxy", "retries", "timeout", "metalink"):
         values[name] = getattr(settings, name)
     _, rule = rules.find(settings.rules, url)
     values.update(rule, dir="")

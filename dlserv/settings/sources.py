@@ -1,4 +1,7 @@
-"""Settings from everywhere: the command line over the environment over the file over the defaults."""
+"""Settings from everywhere: the command line over the environment over the file over the defaults.
+
+A token that systemd hands over in $CREDENTIALS_DIRECTORY counts where none of these names one.
+"""
 
 import logging
 import os
@@ -10,6 +13,7 @@ FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general
          "download_dir": ("general", "download_dir"), "log_level": ("general", "log_level"),
          "token": ("server", "token"), "token_file": ("server", "token_file")}
 _TOKEN_KEYS = ("token", "token_file")
+CREDENTIAL = "$CREDENTIALS_DIRECTORY/token"     # of systemd's LoadCredential=token:FILE
 
 
 def read_file(options, environ):
@@ -31,13 +35,16 @@ def gather(options, environ, file=None):
     flags = vars(options) if options else {}
     path, from_file = file or read_file(options, environ)
     from_environment, unknown = config.from_environment(environ)
-    sources = [from_file or {}, from_environment, _from_flags(flags)]
-    mapping = config_file.merge(*sources, {"server": _token_of([] if flags.get("no_token") else sources)})
+    sources = [_credential(environ), from_file or {}, from_environment, _from_flags(flags)]
+    token = _token_of([] if flags.get("no_token") else sources)
+    mapping = config_file.merge(*sources, {"server": token})
     _fill_paths(mapping.setdefault("general", {}), environ)
     remarks = [(logging.WARNING, f"there is no setting for the environment variable {name}")
                for name in unknown]
     remarks.append((logging.INFO, "no configuration file" if from_file is None
                     else f"configuration file {path}"))
+    if _is_credential(token, environ):
+        remarks.append((logging.INFO, f"the token is that of {CREDENTIAL}"))
     return mapping, remarks, os.path.abspath(path)
 
 
@@ -50,6 +57,9 @@ def origins(options, environ, file):
     found.update((name, "$DLSERV_" + name.partition(".")[2].upper()) for name in names(from_environment))
     found.update((".".join(key), "--" + flag.replace("_", "-")) for flag, key in FLAGS.items()
                  if flags.get(flag) is not None)
+    sources = [_credential(environ), from_file or {}, from_environment, _from_flags(flags)]
+    if not flags.get("no_token") and _is_credential(_token_of(sources), environ):
+        found["server.token_file"] = CREDENTIAL
     return found
 
 
@@ -69,6 +79,23 @@ def _token_of(sources):
         if any(given.get(key) for key in _TOKEN_KEYS):
             return {key: given.get(key) for key in _TOKEN_KEYS}
     return dict.fromkeys(_TOKEN_KEYS)
+
+
+def _credential(environ):
+    """Return the setting that names the token which systemd hands over, {} if there is none."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    path = folder and os.path.join(folder, "token")
+    try:
+        return {"server": {"token_file": path}} if path and os.stat(path) else {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}       # its credentials are others
+    except OSError:
+        return {"server": {"token_file": path}}     # reading it tells what is wrong
+
+
+def _is_credential(token, environ):
+    """Return whether the token is the one that systemd hands over."""
+    return bool(token["token_file"]) and token == dict(_credential(environ).get("server", {}), token=None)
 
 
 def _is_root():

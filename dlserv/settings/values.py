@@ -69,7 +69,7 @@ class Choice:
 
     @property
     def json_schema(self):
-        return {"enum": list(self.words)}
+        return {"type": "string", "enum": list(self.words)}
 
 
 class Boolean:

@@ -24,6 +24,7 @@ class Dispatcher:
         self._runner, self._registry = runner, runner.registry
         self._changed, self.stopping = threading.Condition(runner.registry.lock), False
         self._shut = set()          # Gates that were shut at the last look
+        self._looked = threading.Event()        # since `is_alive` asked last
         self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
         self._workers = Workers(self._perform)
         self._thread = Thread(self._dispatch, "dlserv-scheduler")
@@ -31,9 +32,16 @@ class Dispatcher:
     def start(self):
         self._thread.start()
 
-    def is_alive(self):
-        """Return whether the thread runs, without which no task would start."""
-        return self._thread.is_alive()
+    def is_alive(self, seconds):
+        """Return whether the thread looks for tasks to start within `seconds`, when asked; lock not held."""
+        if not self._thread.is_alive() or not self._changed.acquire(timeout=seconds):
+            return False
+        try:
+            self._looked.clear()
+            self.wake()
+        finally:
+            self._changed.release()     # a scheduler that hangs would keep it from a Condition's wait
+        return self._looked.wait(seconds)
 
     def stop(self):
         """Begin no more attempts; wait until that is certain."""
@@ -105,6 +113,7 @@ class Dispatcher:
                 self._suspect = False
                 self._stumbles.over()
             attempt = self._runner.begin_next()
+            self._looked.set()
             if attempt is None:
                 self._tell_who_is_held_back()
                 if not self.stopping:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .registry import TaskRegistry
     from .runner import Runner
 
+PATIENCE = 5.0      # seconds that the scheduler may take to show that it is alive
+
 
 class Report:
     """Figures of one daemon, computed when they are asked for.
@@ -72,6 +74,10 @@ class Report:
             raise StoreBroken("the database cannot be written")
         if not self._download_dir.is_there():
             raise Unavailable("the download directory is not there; its disk may be missing")
-        if not self._runner.is_alive():
-            raise Unavailable("the scheduler has died; start the daemon again")
+        self.check_alive()
         return {"repaired": store.repaired} if store.repaired else {}
+
+    def check_alive(self):
+        """Raise Unavailable if no task would be started any more: the scheduler has died, or hangs."""
+        if not self._runner.is_alive(PATIENCE):
+            raise Unavailable("the scheduler has died or hangs; start the daemon again")

@@ -51,9 +51,9 @@ class Runner:
         wait_for_all(attempts)
         self._checkpointer.stop()
 
-    def is_alive(self):
-        """Return whether queued tasks are still started."""
-        return self._dispatcher.is_alive()
+    def is_alive(self, seconds):
+        """Return whether queued tasks are still started; it takes at most twice `seconds` to find out."""
+        return self._dispatcher.is_alive(seconds)
 
     def enqueue_all(self, tasks):
         """Queue those of the tasks that are still here and queued, and begin attempts that may begin."""

@@ -23,7 +23,7 @@ def row(task):
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
         "connections": task.connections, "error": task.error, "reason": task.reason,
         "create_time": task.create_time, "finish_time": task.finish_time,
-        "priority": task.options.priority, "place": task.position,
+        "verified_time": task.verified_time, "priority": task.options.priority, "place": task.position,
     })
     return detail
 

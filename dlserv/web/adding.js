@@ -10,7 +10,7 @@ const HOST = /^(localhost|\[[\da-f:.]+\]|[^\s:/?#@]+\.[\p{L}\d]+)(:\d+)?([/?#]|$
 
 const box = $("#links"), guesses = new Map();       // tid: the http link to try if its https one fails
 
-/** {links: Map of link to what was typed, rest: [[text, why it is no link], …]} */
+/** {links: Map of link to what was typed, rest: [[text, why not], …]} */
 function readLinks(text) {
   const links = new Map(), rest = [];
   for (const line of text.split("\n").filter(line => !line.startsWith("#"))) {
@@ -86,7 +86,7 @@ async function addLinks() {
   showRest([...refused, ...rest]);
 }
 
-/** Returns [[link, why], …] of the refused, which are told with their secrets masked. */
+/** [[link, why], …] of the refused, which are told masked. */
 async function addSome(some, links, options) {
   const left = [...some], tasks = some.map(url => ({url, options}));
   const {tids, detail = []} = await call("POST", "task/batch/add", {tasks});

@@ -1,14 +1,14 @@
-/* Here the page begins: what it hears of the daemon, and what of that stands in its head. */
+/* The start of the page, what it hears, and its head. */
 
 import {setUpAdding, tryHttp} from "./adding.js";
 import {draw, drawSpeed, setUpDetails, update} from "./details.js";
-import {Stream, call, get, session} from "./daemon.js";
+import {call, get, serve, session} from "./daemon.js";
 import {askToken, openHelp, openSettings, setUpHelp, unlock} from "./dialogs.js";
-import {$, $$, attempt, make, prefs, put, rate, setUpDom, size} from "./dom.js";
+import {$, $$, attempt, date, make, prefs, put, rate, setUpDom, size} from "./dom.js";
 import {setUpList} from "./list.js";
 import {ableAll, forget, inState, painters, performAll, refresh, speeds, take, tasks, view} from "./tasks.js";
 
-const HOLD = 10000, AGAIN = 4000;   // ms for which a page wants the stream, and until it says so again
+const HOLD = 10000, AGAIN = 4000;   // ms that a page wants the stream for, and until it says so
 
 let send, isAway = false, leaving = 0;
 
@@ -67,17 +67,21 @@ function connect() {
   try {
     const worker = new SharedWorker("daemon.js", {type: "module"});
     worker.onerror = alone;
-    worker.port.onmessage = ({data}) => hear(data);
-    send = (...message) => worker.port.postMessage(message);
-    greet();
+    follow(worker.port);
   } catch {
     alone();
   }
 }
 
 function alone() {
-  const stream = new Stream(messages => queueMicrotask(() => hear(messages)));
-  send = (kind, value) => kind === "hello" ? hear(stream.greeting()) : kind !== "bye" && stream[kind](value);
+  const {port1, port2} = new MessageChannel();
+  serve(port1);
+  follow(port2);
+}
+
+function follow(port) {
+  port.onmessage = ({data}) => hear(data);
+  send = (...message) => port.postMessage(message);
   greet();
 }
 
@@ -117,15 +121,20 @@ function showSpeed(speed) {
   put($("#speed"), rate(speed));
 }
 
-function showStats({speed, free_bytes: free}) {
+function showStats({speed, free_bytes: free, window}) {
   showSpeed(speed);
   put($("#free"), free === null ? "–" : size(free));
+  put($("#window"), window ? showWindow(window) : "");
 }
+
+const showWindow = ({ratelimit, max_concurrent, until}) => "Schedule: " + [ratelimit !== null && limit(ratelimit),
+  max_concurrent !== null && max_concurrent + " at once", until && "until " + date(until)].filter(Boolean).join(", ");
+
+const limit = value => value ? rate(value) : "no limit";
 
 const loadHead = () => attempt(async () => {
   const [{config: {general, download}}, stats] = await Promise.all([get("config"), get("stats?history=true")]);
   put($("#place"), `Version ${stats.version}, files go to ${general.download_dir}`);
-  showStats(stats);
   showLimit(download.ratelimit);
   history = stats.history.speed;
   draw($("#graph"), history);
@@ -134,15 +143,14 @@ const loadHead = () => attempt(async () => {
 function showLimit(now) {
   const steps = new Set([...[0, .25, .5, 1, 2, 5, 10, 20].map(count => count * 2 ** 20), now]);
   $("#limit").replaceChildren(...[...steps].map(value =>
-    make("option", {value, selected: value === now}, value ? rate(value) : "none")));
+    make("option", {value, selected: value === now}, limit(value))));
 }
 
 function showTitle() {
   const running = inState("downloading"), sized = running.filter(task => task.total_bytes);
   const sum = key => sized.reduce((count, task) => count + task[key], 0);
   const part = sized.length ? Math.floor(100 * sum("downloaded_bytes") / sum("total_bytes")) + "%" : "";
-  const title = [part, running.length ? rate(total) : "", "dlserv"].filter(Boolean).join(" · ");
-  if (document.title !== title) document.title = title;
+  document.title = [part, running.length && rate(total), "dlserv"].filter(Boolean).join(" · ");
 }
 
 function tick() {

@@ -1,4 +1,4 @@
-/* Requests and events. As a SharedWorker, it follows the events once for all pages of a browser. */
+/* Requests and events; as a SharedWorker, once for all pages of a browser. */
 
 const READING = 15, CHANGING = 60;  // seconds that an answer may take
 const BATCH = 5000;                 // tids in one request
@@ -49,7 +49,7 @@ export async function statusOf(on) {
   return (await get("task/list?exerpt=false")).detail.filter(task => tids.has(task.tid));
 }
 
-export async function batch(act, on, more) {
+export async function batch(on, act, more) {
   const failed = [], tids = on.map(task => task.tid);
   for (let start = 0; start < tids.length; start += BATCH) {
     const answer = await call("POST", "task/batch/" + act, {tids: tids.slice(start, start + BATCH), ...more});
@@ -59,7 +59,7 @@ export async function batch(act, on, more) {
 }
 
 /** tell([[kind, data], …]) hears events, "token", and the states "open", "lost", "locked" and "idle". */
-export class Stream {
+class Stream {
   constructor(tell) {
     Object.assign(this, {tell, rows: new Map(), state: "idle", token: "", until: 0, failures: 0});
   }
@@ -138,19 +138,20 @@ export class Stream {
     if (event === "snapshot") this.rows = new Map(told.detail.map(row => [row.tid, row]));
     else if (event === "task") this.rows.set(told.tid, told = {...this.rows.get(told.tid), ...told});
     else if (event === "removed") this.rows.delete(told.tid);
-    if (event === "snapshot" || event === "stats") this.stats = told.stats || told;
+    if (!told.tid) this.stats = told.stats || told;
     return [[event, told]];
   }
 }
 
-if ("onconnect" in self) {          // this is the worker
-  const ports = new Set(), stream = new Stream(messages => ports.forEach(port => port.postMessage(messages)));
-  self.onconnect = ({ports: [port]}) => {
-    port.onmessage = ({data: [kind, value]}) => {
-      if (kind === "hello") port.postMessage(stream.greeting());
-      if (kind === "hello") ports.add(port);
-      else if (kind === "bye") ports.delete(port);
-      else stream[kind](value);
-    };
+const ports = new Set(), stream = new Stream(messages => ports.forEach(port => port.postMessage(messages)));
+
+/** Hears [kind, value]: "hello", "bye", "hold" or "wake". */
+export function serve(port) {
+  port.onmessage = ({data: [kind, value]}) => {
+    if (kind === "hello") ports.add(port) && port.postMessage(stream.greeting());
+    else if (kind === "bye") ports.delete(port);
+    else stream[kind](value);
   };
 }
+
+if ("onconnect" in self) self.onconnect = ({ports: [port]}) => serve(port);     // in a worker

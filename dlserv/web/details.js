@@ -1,4 +1,4 @@
-/* All about one task, beside the list where there is room. */
+/* The details of one task. */
 
 import {$, $$, amount, attempt, button, copy, date, duration, make, openDialog, put, rate, size} from "./dom.js";
 import {detail} from "./daemon.js";
@@ -10,7 +10,7 @@ const wide = matchMedia("(min-width: 75rem)");
 const panel = $("#details"), part = selector => $(selector, panel);
 let tid = "", known = "", timer = 0;
 
-/** Whether they lie beside the list, and follow its active row. */
+/** Whether they follow the active row. */
 export const isBeside = () => tid && wide.matches;
 
 export function openDetails(of, focus = false) {
@@ -44,11 +44,12 @@ export function update(changed = tid) {
 const show = () => attempt(async () => {
   timer = 0;
   if (!tid) return;
-  const asked = tid, now = await detail(asked, "status"), news = now.state + now.tmpfilename + now.filename + now.url;
+  const asked = tid, now = {...tasks.get(tid), ...await detail(tid, "status")};
+  const news = now.state + now.tmpfilename + now.filename + now.url + now.verified_time;
   const info = news === known ? null : await detail(asked, "info");
   if (asked !== tid) return;
   known = news;
-  showStatus({...tasks.get(tid), ...now});
+  showStatus(now);
   if (info) showInfo(info, now);
 });
 
@@ -72,7 +73,7 @@ function showStatus(task) {
 
 function showInfo(info, task) {
   const bar = part(".acts"), had = bar.contains(document.activeElement), given = Object.entries(info.options);
-  bar.replaceChildren(...entriesFor([{...tasks.get(tid), ...task}]));
+  bar.replaceChildren(...entriesFor([task]));
   if (had) bar.firstChild.focus();
   showFacts(info);
   part(".given").replaceChildren(...given.map(([key, value]) =>

@@ -45,7 +45,7 @@ export async function askRemove(on) {
 }
 
 async function remove(on, del_file) {
-  if (on.length !== 1) return batch("delete", on, {del_file});
+  if (on.length !== 1) return batch(on, "delete", {del_file});
   const {detail: done} = await call("DELETE", pathOf(on[0].tid, "?del_file=" + del_file));
   return done?.kept.forEach(([name, reason]) => toast(`${name} stays: ${reason}.`, true));
 }

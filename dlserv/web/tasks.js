@@ -1,4 +1,4 @@
-/* The tasks: their order, the selection, and what can be done with them. */
+/* The tasks: their order, the selection, their acts. */
 
 import {batch, call, pathOf, statusOf} from "./daemon.js";
 import {askChange, askRemove, showFile} from "./dialogs.js";
@@ -49,7 +49,7 @@ const ORDERS = {state: byQueue, name: (a, b) => collator.compare(a.name, b.name)
 const UNKNOWN_LAST = ["total_bytes", "eta"];
 const STEADY = ["state", "name", "filename", "place", "priority", "total_bytes"];
 
-/** It moves by itself while the size is unknown. */
+/** It moves while the size is unknown. */
 export function showBar(bar, {state, total_bytes, percent}) {
   if (state === "downloading" && !total_bytes) bar.removeAttribute("value");
   else bar.value = parseFloat(percent);
@@ -121,7 +121,7 @@ export function selectAll(on) {
 const MEDIA = /\.(?:(gif|jpe?g|png|svg|webp)|(flac|m4a|mp3|og[ag]|wav)|mkv|mov|mp4|ogv|webm)$/i;
 const MOVABLE = ["queued", "paused"];
 
-/* In which states (all), what it does (the daemon's batch of that name), whether with one task only. */
+/* In which states (all), what it does (the daemon's batch), whether with one task only. */
 export const ACTS = {
   pause: {text: "Pause", of: ["downloading", "queued"]},
   resume: {text: "Resume", of: ["paused", "invalid"]},
@@ -129,10 +129,12 @@ export const ACTS = {
   show: {text: "Play or show", of: ["finished"], single: true, fits: task => MEDIA.test(task.name), does: show},
   link: {text: "Copy link", does: async on => copy((await statusOf(on)).map(task => task.url).join("\n"))},
   change: {text: "Fresh link or limits", single: true, does: askChange},
-  top: {text: "To the top", icon: true, of: MOVABLE, does: on => move("top", on)},
-  up: {text: "Up", icon: true, of: MOVABLE, does: on => move("up", on)},
-  down: {text: "Down", icon: true, of: MOVABLE, does: on => move("down", on)},
-  bottom: {text: "To the bottom", icon: true, of: MOVABLE, does: on => move("bottom", on)},
+  top: {text: "To the top", icon: true, of: MOVABLE, does: move},
+  up: {text: "Up", icon: true, of: MOVABLE, does: move},
+  down: {text: "Down", icon: true, of: MOVABLE, does: move},
+  bottom: {text: "To the bottom", icon: true, of: MOVABLE, does: move},
+  verify: {text: "Verify", of: ["finished"]},
+  refresh: {text: "Refresh", of: ["finished"]},
   restart: {text: "Restart", of: ["finished", "invalid"]},
   delete: {text: "Remove", does: askRemove},
 };
@@ -146,14 +148,14 @@ export const able = (act, on) => on.some(task => can(act, task)) && (on.length =
 
 export function perform(act, on) {
   const able = on.filter(task => can(act, task));
-  if (able.length) attempt(() => (ACTS[act].does || (on => batch(act, on)))(able));
+  if (able.length) attempt(() => (ACTS[act].does || batch)(able, act));
 }
 
 export const entriesFor = (on, entry = button) => Object.keys(ACTS).filter(act => able(act, on))
   .map(act => entry(ACTS[act].text, () => perform(act, on)));
 
 /** Move tasks in the queue, in their order; those at its end already stay. */
-async function move(to, on) {
+async function move(on, to) {
   const queue = MOVABLE.flatMap(inState);
   for (const list of [on, queue]) {
     list.sort(byQueue);
@@ -176,13 +178,13 @@ function show([task]) {
   showFile(picture ? "img" : sound ? "audio" : "video", task, save);
 }
 
-const ALL = {pause: ["downloading", "queued"], resume: ["paused"], delete: ["finished"]};
+const ALL = {pause: ACTS.pause.of, resume: ["paused"], delete: ["finished"]};
 const allOf = act => ALL[act].flatMap(inState);
 
 export const ableAll = act => allOf(act).length > 0;
 
 export const performAll = act => attempt(async () => {
   const all = allOf(act);
-  await batch(act, all);
+  await batch(all, act);
   if (act === "delete") toast(all.length + " removed from the list; their files stay.");
 });

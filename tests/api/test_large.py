@@ -31,7 +31,7 @@ def resident(process):
 
 def send(url, path, body, status):
     with Api(url) as api:
-        api._connection.timeout = 120
+        api.connection.timeout = 120
         answer = api.post(path, body, **{"Content-Type": "application/json"})
         assert answer.status == status, answer
         if status == 207:
@@ -90,9 +90,9 @@ def test_a_large_body_in_chunks_is_read(api):
         for start in range(0, len(body), 1000):
             yield body[start:start + 1000]
 
-    api._connection.request("POST", "/task/batch/add", chunks(), {"Content-Type": "application/json"},
+    api.connection.request("POST", "/task/batch/add", chunks(), {"Content-Type": "application/json"},
                             encode_chunked=True)
-    response = api._connection.getresponse()
+    response = api.connection.getresponse()
     assert response.status == 207 and len(json.loads(response.read())["detail"]) == 3000
 
 

@@ -26,11 +26,11 @@ def everything(api, tid):
     """The raw text of all that shows the task."""
     texts = [api.get(path).body.decode() for path in (
         "/task/list", "/task/list?exerpt=false", "/task/tid/%s/status" % tid, "/task/tid/%s/info" % tid)]
-    api._connection.request("GET", "/events")
-    response = api._connection.getresponse()
+    api.connection.request("GET", "/events")
+    response = api.connection.getresponse()
     lines = [response.readline() for _ in range(6)]
     texts.append(b"".join(lines).decode())
-    api._connection.close()
+    api.connection.close()
     assert "snapshot" in texts[-1]
     return texts
 

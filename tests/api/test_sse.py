@@ -139,7 +139,7 @@ def test_a_download_is_told_to_its_end(daemon, origin, listen):
 
 
 ROW = {"tid", "state", "title", "percent", "total_bytes", "speed", "eta", "filename", "name", "downloaded_bytes",
-       "connections", "error", "reason", "create_time", "finish_time", "priority", "place"}
+       "connections", "error", "reason", "create_time", "finish_time", "verified_time", "priority", "place"}
 
 
 def rows(daemon):
@@ -226,6 +226,16 @@ def test_a_new_state_does_not_wait_for_progress(daemon, listen, monkeypatch):
     listener.wait_for_row(tid, lambda row: row["state"] == "paused")
     daemon.delete(tid)
     listener.wait_for("removed")
+
+
+def test_another_window_of_the_schedule_is_told(settings, daemon, listen, monkeypatch):
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.1)
+    listener = listen()
+    assert listener.next()[2]["stats"]["window"] is None
+    daemon.configuration.reload(dict(settings, schedule=[{"ratelimit": "1M"}]))
+    assert listener.wait_for("stats", lambda stats: stats["window"])[2]["window"]["ratelimit"] == 2 ** 20
+    daemon.configuration.reload(settings)
+    listener.wait_for("stats", lambda stats: not stats["window"])
 
 
 def test_whoever_comes_back_gets_what_was_missed_and_nothing_twice(daemon, listen):

@@ -137,6 +137,13 @@ def test_a_task_from_before_the_list_is_found_where_it_is(fleet, run, act):
     assert fleet.holders(url) == [0] * (act[0] != "rm")
 
 
+def test_a_second_copy_from_before_the_list_is_removed_too(fleet, run):
+    for daemon in fleet.daemons:
+        daemon.add(NOWHERE, {"paused": True})
+    assert len(run("list")[1].splitlines()) == 3
+    assert run("rm", "all") == (0, "", "") and fleet.holders(NOWHERE) == []
+
+
 def test_a_task_that_nobody_has_is_told(fleet, run):
     for command in ("status", "rm", "info"):
         code, out, err = run(command, "0" * 40)

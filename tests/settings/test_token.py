@@ -140,6 +140,74 @@ def test_the_command_line_brings_its_token(start, run, tmp_path):
         assert (code, out) == (4, "") and "too many" in err and "try again in" in err
 
 
+# -- systemd's LoadCredential=token:FILE ------------------------------------------------------
+
+@pytest.fixture
+def credentials(tmp_path):
+    """The folder that systemd would make, with the token in it."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "token").write_text(SECRET + "\n")
+    return folder
+
+
+def test_a_credential_counts_where_no_token_is_named(start, kept, tmp_path, credentials):
+    daemon = start(*EVERYWHERE, CREDENTIALS_DIRECTORY=str(credentials))
+    assert opens(daemon, SECRET) and not kept.exists() and SECRET not in daemon.log
+    assert "the token is that of $CREDENTIALS_DIRECTORY/token" in daemon.log
+    config = daemon.api.get("/config?origins=true", Authorization="Bearer " + SECRET)
+    assert config["origins"]["server.token_file"] == "$CREDENTIALS_DIRECTORY/token"
+    assert config["config"]["server"]["token_file"] == str(credentials / "token")
+    assert SECRET not in config.body.decode() and note(tmp_path)["token_file"] == str(credentials / "token")
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: "count now" in daemon.log)
+    assert opens(daemon, SECRET) and "from the next start" not in daemon.log
+
+
+@pytest.mark.parametrize("arguments, variables", [
+    (["--token", "x" * 16], {}), (["--token-file", "FILE"], {}), ([], {"DLSERV_TOKEN": "x" * 16}),
+    ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {})])
+def test_a_token_that_is_named_counts_before_a_credential(start, tmp_path, credentials, arguments, variables):
+    (tmp_path / "FILE").write_text("x" * 16)
+    (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": "x" * 16}}))
+    arguments = [str(tmp_path / each) if each.isupper() else each for each in arguments]
+    variables = {name: str(tmp_path / each) if each == "FILE" else each for name, each in variables.items()}
+    daemon = start(*arguments, CREDENTIALS_DIRECTORY=str(credentials), **variables)
+    assert opens(daemon, "x" * 16) and not opens(daemon, SECRET)
+    assert "CREDENTIALS_DIRECTORY" not in daemon.log
+    origins = daemon.api.get("/config?origins=true", Authorization="Bearer " + "x" * 16)["origins"]
+    assert "$CREDENTIALS_DIRECTORY/token" not in origins.values()
+
+
+def test_no_token_is_said_over_a_credential(start, credentials):
+    daemon = start("--no-token", CREDENTIALS_DIRECTORY=str(credentials))
+    assert daemon.api.get("/task/list").status == 200 and "CREDENTIALS_DIRECTORY" not in daemon.log
+    assert daemon.api.get("/config?origins=true")["origins"]["server.token_file"] is None
+
+
+@pytest.mark.parametrize("name", ["nonexistent", "other", "credentials/token", ""])
+def test_credentials_without_a_token_are_none(start, tmp_path, credentials, name):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "smtp").write_text(SECRET)
+    daemon = start(CREDENTIALS_DIRECTORY=name and str(tmp_path / name))
+    assert daemon.api.get("/task/list").status == 200 and "CREDENTIALS_DIRECTORY" not in daemon.log
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "the first line of .*/token is not a token"), ("two words", "is not a token"),
+    ("x" * 15, "fewer than 16 characters"), ("x" * 1025, "is not a token"), ("\n" + "x" * 16, "is not a token"),
+    ("x" * 2 ** 17, "is larger than"), (None, "cannot be read")], ids=lambda text: repr(text)[:20])
+def test_a_credential_that_is_no_token_ends_the_start(environ, tmp_path, folder, credentials, text, words):
+    if text is None:
+        (credentials / "token").unlink()
+        (credentials / "token").mkdir()
+    else:
+        (credentials / "token").write_text(text)
+    base = ["--download-dir", str(folder), "--db", str(tmp_path / "state" / "x.db")]
+    with pytest.raises(AssertionError, match="server.token_file: .*" + words):
+        Process(base, environ=dict(environ, CREDENTIALS_DIRECTORY=str(credentials)))
+
+
 @pytest.mark.parametrize("arguments, variables, words", [
     (["--token-file", "/nonexistent"], {}, "--token-file: /nonexistent cannot be read"),
     (["--token-file", os.devnull], {}, "--token-file: the first line of %s is not a token" % os.devnull),

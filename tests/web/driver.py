@@ -23,7 +23,7 @@ import tempfile
 import threading
 import zlib
 
-PATIENCE = 10
+PATIENCE = 20   # seconds until a condition that must come true has failed
 STARTING = 60   # seconds that a browser may take on a cold disk
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,

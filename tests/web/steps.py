@@ -10,8 +10,8 @@ NAMES = "[...document.querySelectorAll('tbody .text')].map(each => each.textCont
 
 
 def state_of(name):
-    """An expression for the state of the task with this name."""
-    return "[...tasks.values()].find(task => task.name === %s)?.state" % json.dumps(name)
+    """An expression for the state that the list shows of the task with this name."""
+    return "view.rows.find(task => task.name === %s)?.state" % json.dumps(name)
 
 
 def texts(page, selector):

@@ -207,5 +207,74 @@ def test_the_speed_limit_is_in_the_head(page, daemon):
     page.until("document.querySelector('#limit').selectedOptions[0].textContent === '2.9 MiB/s'")
 
 
+def test_the_window_of_the_schedule_is_in_the_head(page, site, daemon):
+    settings, text = site[0], "document.querySelector('#window').textContent"
+    page.until("document.querySelector('#limit').options.length")
+    assert page.run(text) == "" and seen(page, "#window") == []
+    for window, said in [({"ratelimit": "1M", "max_concurrent": 3}, "Schedule: 1 MiB/s, 3 at once"),
+                         ({"ratelimit": 0, "max_concurrent": 0}, "Schedule: no limit, 0 at once"),
+                         ({"ratelimit": "512K"}, "Schedule: 512 KiB/s"), ({"max_concurrent": 1}, "Schedule: 1 at once")]:
+        daemon.configuration.reload(dict(settings, schedule=[window]))
+        add_paused_and_delete(daemon)
+        page.until("%s === '%s'" % (text, said))
+    daemon.configuration.reload(dict(settings, schedule=[{"ratelimit": "1M", "to": "23:59"}, {"from": "23:58"}]))
+    add_paused_and_delete(daemon)
+    page.until("/^Schedule: (1 MiB.s, )?until ./.test(%s)" % text)
+    daemon.configuration.reload(settings)
+    add_paused_and_delete(daemon)
+    page.until(text + " === ''")
+
+
+def add_paused_and_delete(daemon):
+    """Something that happens, so that the page is told how it goes."""
+    daemon.delete(daemon.add("http://127.0.0.1:1/passing", {"paused": True}))
+
+
+def test_a_finished_file_is_verified_from_its_menu(page, api, origin):
+    origin.put("/a.bin", DATA)
+    tid = api.add(origin.url("/a.bin"))
+    api.reach(tid, "finished")
+    page.until("view.rows[0]?.state === 'finished'")
+    page.click("tbody .text", count=2)
+    page.until("document.querySelector('[data-key=checksum] span').textContent")
+    before = api.get("/task/tid/%s/info" % tid)["detail"]["verified_time"]
+    page.press("Escape")
+    page.click("tbody .menu")
+    choose(page, "Verify")
+    until(lambda: api.get("/task/tid/%s/info" % tid)["detail"]["verified_time"] > before)
+    page.until("tasks.get('%s').verified_time > %r" % (tid, before))
+
+
+def test_details_show_what_a_verification_found(page, api, origin, daemon):
+    daemon.configure({"download": {"hash": False}})
+    origin.put("/a.bin", DATA)
+    tid = api.add(origin.url("/a.bin"))
+    api.reach(tid, "finished")
+    page.until("view.rows[0]?.state === 'finished'")
+    page.click("tbody .text", count=2)
+    page.until("document.querySelector('[data-key=url] span').textContent.endsWith('a.bin')")
+    assert seen(page, "[data-key=checksum], [data-key=verified_time]") == []
+    choose(page, "Verify", within="#details .acts")
+    page.until("document.querySelector('[data-key=checksum] span').textContent.startsWith('sha-256=')"
+               " && document.querySelector('[data-key=verified_time] span').textContent")
+
+
+def test_a_selection_is_verified(page, api, origin):
+    tids = []
+    for name in ("one.bin", "two.bin"):
+        origin.put("/" + name, DATA)
+        tids.append(api.add(origin.url("/" + name)))
+        api.reach(tids[-1], "finished")
+    add_paused(api, "rest.bin")
+    wait_for_rows(page, 3)
+    page.until("document.querySelectorAll('tbody [data-state=finished]').length === 2")
+    before = [api.get("/task/tid/%s/info" % tid)["detail"]["verified_time"] for tid in tids]
+    page.press("Control+a")
+    page.click("#acts [data-act=verify]")
+    until(lambda: all(api.get("/task/tid/%s/info" % tid)["detail"]["verified_time"] > then
+                      for tid, then in zip(tids, before)))
+    assert texts(page, ".toast.bad") == []
+
+
 def test_the_version_and_the_folder_are_in_view(page, folder):
     page.until("document.querySelector('#place').textContent === 'Version %s, files go to %s'" % (__version__, folder))

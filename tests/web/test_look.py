@@ -4,6 +4,7 @@ import pytest
 
 from harness import until
 from servers.origin import Gate, paced
+from web.conftest import EXPOSE
 from web.steps import DATA, add_paused, seen, texts, wait_for_rows
 
 # Texts that are wider than the element that shows them, but for names and reasons, which may be long.
@@ -102,8 +103,8 @@ def test_no_word_is_cut_and_every_act_is_in_reach(page, api, world, width):
     page.press("Control+a")
     page.until("document.querySelector('#acts').offsetHeight")
     acts = page.run("[...document.querySelectorAll('#acts button:not([hidden])')].map(each => each.title)")
-    assert acts == ["Pause", "Resume", "Save", "Copy link", "To the top", "Up", "Down", "To the bottom", "Restart",
-                    "Remove", "Select none"]
+    assert acts == ["Pause", "Resume", "Save", "Copy link", "To the top", "Up", "Down", "To the bottom", "Verify",
+                    "Refresh", "Restart", "Remove", "Select none"]
     assert page.run(COVERED) == [] and page.run(CUT) == [] and page.run(WIDER) == 0
     page.press("Escape")
     for name in open_dialogs(page):
@@ -137,9 +138,11 @@ def test_forced_colours_show_bars_and_pressed_filters(page, api, origin, scheme)
 
 def test_ten_thousand_rows_cost_the_first_second_little(visit, daemon, api):
     daemon.add_all([("http://127.0.0.1:1/file-%05d.bin" % number, {"paused": True}, ()) for number in range(10000)])
-    page = visit(api.url + "/")
+    page = visit("about:blank")
+    page.call("Performance.enable", timeDomain="threadTicks")   # processor time: the tests beside do not count
+    page.go(api.url + "/")
+    page.run(EXPOSE)
     page.until("tasks.size === 10000 && document.querySelectorAll('tbody tr').length > 10")
-    page.call("Performance.enable")
     spent = {each["name"]: each["value"] for each in page.call("Performance.getMetrics")["metrics"]}
-    assert spent["TaskDuration"] < 1.5      # on two cores that eight tests share; it is 0.4 s alone
+    assert 0 < spent["TaskDuration"] < 1       # seconds; it is 0.15
     assert texts(page, "[data-filter=all] b") == ["10000"]

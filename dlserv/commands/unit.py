@@ -1,0 +1,250 @@
+"""unit: start-up files for every init system, printed with the paths of this machine.
+
+The first lines of each are a comment that says where to put it and which two commands
+enable it. Nothing is written and nothing is started here.
+"""
+
+import csv
+import io
+import json
+import os
+import shlex
+import sys
+from html import escape
+
+from ..errors import InvalidValue
+from . import systemd
+from .machine import machine
+
+FOR_USERS = ("systemd", "launchd")
+
+
+def unit(options, terminals):
+    """Print the start-up file of the kind that was named."""
+    if options.for_user and options.kind not in FOR_USERS:
+        raise InvalidValue("--user", f"{options.kind} has no services of users; leave it out")
+    found, remarks = machine(options, os.environ)
+    for remark in remarks:
+        terminals[1].complain(remark)
+    terminals[0].stream.reconfigure(encoding=sys.getfilesystemencoding())      # as the paths are
+    terminals[0].write(KINDS[options.kind](found, options.for_user).rstrip("\n"))
+    return 0
+
+
+def _words(words):
+    """Return the words as a shell reads them."""
+    return " ".join(map(shlex.quote, words))
+
+
+def _make_missing(machine, indent=""):
+    """Return the shell's lines that make the folders which are not there."""
+    user = shlex.quote(machine.user)
+    return "".join(f"{indent}[ -d {path} ] || {{ mkdir -p {path} && chown {user} {path}; }}\n"
+                   for path in map(shlex.quote, machine.missing))
+
+
+# -- procd: OpenWrt ---------------------------------------------------------------------------
+
+_PROCD = """\
+#!/bin/sh /etc/rc.common
+# Put this into /etc/init.d/dlserv, then:
+#   chmod +x /etc/init.d/dlserv
+#   /etc/init.d/dlserv enable && /etc/init.d/dlserv start
+# shellcheck shell=sh disable=SC1008,SC2016,SC2034
+START=99
+STOP=10
+USE_PROCD=1
+
+start_service() {{
+{make}\tprocd_open_instance
+\tprocd_set_param command {command}
+\tprocd_set_param user {user}
+\tprocd_set_param respawn
+\tprocd_set_param stdout 1
+\tprocd_set_param stderr 1
+\tprocd_set_param nice 10
+\tprocd_set_param limits nofile="4096 8192"
+\tprocd_close_instance
+}}
+
+service_triggers() {{
+\tprocd_add_restart_mount_trigger {folders}
+}}
+
+reload_service() {{
+\tprocd_send_signal dlserv '*' HUP
+}}
+"""
+
+
+def _procd(machine, for_user):
+    return _PROCD.format(command=_words(machine.command), user=shlex.quote(machine.user),
+                         make=_make_missing(machine, "\t"),
+                         folders=_words(dict.fromkeys((machine.download_dir, machine.state_dir))))
+
+
+# -- openrc: Alpine, Gentoo ---------------------------------------------------------------------
+
+_OPENRC = """\
+#!/sbin/openrc-run
+# Put this into /etc/init.d/dlserv, then:
+#   chmod +x /etc/init.d/dlserv
+#   rc-update add dlserv && rc-service dlserv start
+# shellcheck shell=sh disable=SC1008,SC2016,SC2034
+description="dlserv download daemon"
+supervisor=supervise-daemon
+command={python}
+command_args={arguments}
+command_user={user}
+error_log=/var/log/dlserv.log
+extra_started_commands="reload"
+retry="TERM/30/KILL/5"
+
+depend() {{
+\tneed net localmount
+\tafter firewall
+}}
+
+start_pre() {{
+\tcheckpath -f -o {user} -m 0640 /var/log/dlserv.log
+{make}}}
+
+reload() {{
+\tsupervise-daemon "$RC_SVCNAME" --signal HUP
+}}
+"""
+
+
+def _openrc(machine, for_user):
+    user = shlex.quote(machine.user)
+    make = "".join(f"\tcheckpath -d -o {user} {shlex.quote(path)}\n" for path in machine.missing)
+    python, *arguments = machine.command
+    return _OPENRC.format(user=user, make=make,
+                          python=shlex.quote(shlex.quote(python)),      # openrc evaluates it, as the arguments
+                          arguments=shlex.quote(_words(arguments)))
+
+
+# -- launchd: macOS ---------------------------------------------------------------------------
+
+_LAUNCHD = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- Put this into {where}, then:
+       launchctl enable {domain}/dlserv
+       launchctl bootstrap {domain} {where} -->
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+  <key>Label</key><string>dlserv</string>
+  <key>ProgramArguments</key>
+  <array>
+{words}
+  </array>
+{more}  <key>RunAtLoad</key><true/>
+  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
+  <key>ThrottleInterval</key><integer>10</integer>
+  <key>ProcessType</key><string>Background</string>
+</dict>
+</plist>
+"""
+
+
+def _launchd(machine, for_user):
+    more = {} if for_user else {"UserName": machine.user}
+    log = next((each for each in (os.path.expanduser("~/Library/Logs"), machine.state_dir)
+                if os.path.isdir(each)), None)
+    if log:
+        more["StandardErrorPath"] = os.path.join(log, "dlserv.log")
+    return _LAUNCHD.format(
+        where="~/Library/LaunchAgents/dlserv.plist" if for_user else "/Library/LaunchDaemons/dlserv.plist",
+        domain="gui/$(id -u)" if for_user else "system",
+        words="\n".join(f"    <string>{escape(word)}</string>" for word in machine.command),
+        more="".join(f"  <key>{key}</key><string>{escape(value)}</string>\n" for key, value in more.items()))
+
+
+# -- runit: Void, Termux ------------------------------------------------------------------------
+
+_RUNIT = """\
+#!/bin/sh
+# Put this into /etc/sv/dlserv/run (Termux: $PREFIX/var/service/dlserv/run), then:
+#   chmod +x /etc/sv/dlserv/run
+#   ln -s /etc/sv/dlserv /var/service/    (Termux: sv-enable dlserv)
+# shellcheck disable=SC2016
+exec 2>&1
+{make}set -- {command}
+if [ "$(id -u)" != {uid} ]; then
+\texec chpst -u {user} "$@"
+fi
+exec "$@"
+"""
+
+
+def _runit(machine, for_user):
+    return _RUNIT.format(make=_make_missing(machine), command=_words(machine.command), uid=machine.uid,
+                         user=shlex.quote(machine.user))
+
+
+# -- docker, podman ---------------------------------------------------------------------------
+
+_DOCKER = """\
+# Put this into a file named Containerfile, then, in its folder:
+#   {build}
+#   docker run -d --name dlserv -p {port}:{port} --mount {mount} -v dlserv-state:/state dlserv
+# Its token is in the output of `docker logs dlserv`, once. Settings are variables: docker run -e DLSERV_...
+FROM python:3-alpine
+{copy}
+RUN mkdir /downloads /state && chown {uid}:{gid} /downloads /state
+USER {uid}:{gid}
+VOLUME ["/downloads", "/state"]
+ENV DLSERV_HOST=0.0.0.0 DLSERV_PORT={port} DLSERV_DOWNLOAD_DIR=/downloads STATE_DIRECTORY=/state
+EXPOSE {port}
+HEALTHCHECK CMD {check}
+ENTRYPOINT {entrypoint}
+"""
+_CHECK = ("import http.client, os, sys; "
+          "c = http.client.HTTPConnection('127.0.0.1', int(os.environ['DLSERV_PORT']), timeout=10); "
+          "c.request('GET', '/health'); sys.exit(c.getresponse().status != 200)")
+
+
+def _docker(machine, for_user):
+    if machine.folder is None:
+        build = f"cp {shlex.quote(machine.program)} dlserv.pyz && docker build -t dlserv -f Containerfile ."
+        copy, program = "COPY dlserv.pyz /opt/dlserv.pyz", ["/opt/dlserv.pyz"]
+    elif machine.program:
+        build = f"docker build -t dlserv -f Containerfile {shlex.quote(machine.folder)}"
+        copy = "COPY dlserv.py /opt/dlserv/\nCOPY dlserv /opt/dlserv/dlserv"
+        program = ["/opt/dlserv/dlserv.py"]
+    else:
+        build = f"docker build -t dlserv -f Containerfile {shlex.quote(os.path.dirname(machine.folder))}"
+        copy, program = "COPY dlserv /opt/dlserv/dlserv\nENV PYTHONPATH=/opt/dlserv", ["-m", "dlserv"]
+    if machine.download_dir in machine.missing:
+        build = f"mkdir -p {shlex.quote(machine.download_dir)} && {build}"
+    return _DOCKER.format(build=build, copy=copy, port=machine.port, mount=_mount(machine.download_dir),
+                          uid=machine.uid or 1000, gid=machine.gid or 1000,
+                          check=json.dumps(["python3", "-c", _CHECK]),
+                          entrypoint=json.dumps(["python3"] + program))
+
+
+def _mount(path):
+    """Return the value of --mount that puts the folder at /downloads: a line of CSV, for a shell."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(["type=bind", "source=" + path, "target=/downloads"])
+    return shlex.quote(line.getvalue())
+
+
+# -- Synology -----------------------------------------------------------------------------------
+
+_SYNOLOGY = """\
+# Control Panel > Task Scheduler > Create > Triggered Task > User-defined script, then:
+#   General: task "dlserv", user "{user}", event "Boot-up"
+#   Task Settings: paste this as the script; press OK, select the task and press Run
+# shellcheck disable=SC2016
+{make}exec {command}
+"""
+
+
+def _synology(machine, for_user):
+    return _SYNOLOGY.format(user=machine.user, make=_make_missing(machine), command=_words(machine.command))
+
+
+KINDS = {"systemd": systemd.unit_file, "procd": _procd, "openrc": _openrc, "launchd": _launchd,
+         "runit": _runit, "docker": _docker, "synology": _synology}

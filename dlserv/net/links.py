@@ -1,0 +1,95 @@
+"""Link fields of a response (RFC 8288), and the mirrors that they name (RFC 6249). Pure."""
+
+import re
+from collections import namedtuple
+from itertools import islice
+
+from .. import urls
+from ..units import utf8_of
+from .digest_fields import from_headers
+
+MOST_LINKS = 1000       # of one response that are read
+LAST = 999999           # the priority of a mirror that has none
+
+# Each matches in linear time; a quoted string that does not end goes to the end of the field.
+_TARGET = re.compile(r"\s*<([^<>]*)>")
+_PARAMETER = re.compile(r'\s*;\s*(?:([\w!#$%&\'*+.^`|~-]+)'
+                        r'(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s;,"]*)))?)?', re.DOTALL)
+_REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
+
+
+class Told(namedtuple("Told", "url links digest")):
+    """The Link fields of one response: its URL, their values, and the digest of the file or None."""
+
+    __slots__ = ()
+
+
+class Link(namedtuple("Link", "target parameters")):
+    """A URI reference, and {lower-case name: value, "" if it has none}; of equal names the first counts."""
+
+    __slots__ = ()
+
+
+def told(url, headers):
+    """Return [the Told of a response], or [] if it has no Link."""
+    values = headers.get_all("Link", ())
+    return [Told(url, tuple(values), from_headers(headers, whole=False))] if values else []
+
+
+def parse_links(values):
+    """Yield the Links in the values of a response's Link fields; what is malformed is left out."""
+    for value in values:
+        position, value = 0, utf8_of(value)
+        while position < len(value):
+            target = _TARGET.match(value, position)
+            parameters = {}
+            position = target.end() if target else position
+            match = target and _PARAMETER.match(value, position)
+            while match:
+                name, quoted, token = match.groups()
+                if name:
+                    parameters.setdefault(name.lower(), token or "" if quoted is None else _unescaped(quoted))
+                position = match.end()
+                match = _PARAMETER.match(value, position)
+            if target:
+                yield Link(target.group(1).strip(), parameters)
+            position = max(position + 1, _REST.match(value, position).end())
+
+
+def _unescaped(quoted):
+    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+
+
+def mirrors(told):
+    """Return the URLs of the mirrors (`rel=duplicate`) that a Told names, the best first.
+
+    Left out are those that would be less safe than the response, have a userinfo, or are the
+    response's own URL, and links whose context is another (`anchor`).
+    """
+    found = []
+    for number, link in enumerate(islice(parse_links(told.links), MOST_LINKS)):
+        there = _url_of(told.url, link)
+        if there is not None:
+            found.append((_rank(link.parameters), number, there))
+    return list(dict.fromkeys(url for _, _, url in sorted(found)))
+
+
+def _url_of(context, link):
+    """Return the URL of a mirror, or None if the link is another or cannot be used."""
+    if "duplicate" not in link.parameters.get("rel", "").lower().split():
+        return None
+    try:
+        if "anchor" in link.parameters and str(urls.follow(context, link.parameters["anchor"])) != str(context):
+            return None
+        there = urls.follow(context, link.target)
+    except ValueError:
+        return None
+    safe = ("https", "ftps") if context.scheme == "https" else (context.scheme, "https", "ftps")
+    return there if there.scheme in safe and there.user is None and str(there) != str(context) else None
+
+
+def _rank(parameters):
+    """Return the order of a mirror: preferred ones, then by `pri`, of which 1 is the best."""
+    priority = parameters.get("pri", "")
+    known = re.fullmatch("[0-9]{1,6}", priority) and int(priority)
+    return "pref" not in parameters, known or LAST

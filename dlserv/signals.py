@@ -1,0 +1,87 @@
+"""The signals that end the process or make it read its settings again, and the bound on its end."""
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+
+from .sockets import Waker
+from .threads import Thread, join
+
+END_SECONDS = 2.5           # that the end may take, from the signal on
+
+log = logging.getLogger("dlserv")
+
+
+class Signals:
+    """Waits for SIGTERM or SIGINT, of which a second one ends the process at once, and SIGHUP.
+
+    Python writes to a Waker when a signal arrives: the system may hand it to any thread, and
+    a main thread that waits for a lock would not notice.
+    """
+
+    def __init__(self):
+        self._waker = Waker()
+        self.caught, self._hung_up = False, False
+        signal.set_wakeup_fd(self._waker.writing_end, warn_on_full_buffer=False)
+        for name in ("SIGTERM", "SIGINT"):
+            signal.signal(getattr(signal, name), self._handle)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._hang_up)     # ignored means that nohup wants it so
+
+    def _hang_up(self, number, frame):
+        self._hung_up = True
+
+    def _handle(self, number, frame):
+        if self.caught:
+            os._exit(128 + number)
+        self.caught = True
+
+    def wait(self, reload):
+        """Return at the end; `reload()` is called for every SIGHUP."""
+        while not self.caught:
+            try:
+                select.select([self._waker], [], [])
+                self._waker.clear()
+                if self._hung_up:
+                    self._hung_up = False
+                    reload()
+            except MemoryError:
+                time.sleep(1)       # what it was for may be done when there is some
+
+
+class Deadline:
+    """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
+
+    Its thread begins with it, because there may be none to be had at the end.
+    """
+
+    def __init__(self):
+        self._begun, self._over = threading.Event(), threading.Event()
+        self._thread = Thread(self._wait, "dlserv-deadline")
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._over.set()
+        self._begun.set()
+        join(self._thread)
+
+    def begin(self):
+        """Count the seconds from now on."""
+        self._begun.set()
+
+    def _wait(self):
+        self._begun.wait()
+        if not self._over.wait(END_SECONDS):
+            _end_now()
+
+
+def _end_now():
+    """Exit though a disk still blocks a thread: acknowledged changes and progress are in the database."""
+    log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
+    os._exit(0)
