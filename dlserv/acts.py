@@ -2,7 +2,7 @@
 
 An act of ACTS needs an event in tasks/states.py, a method in tasks/operations.py, two names in
 Daemon, a row /task/batch/<act> in api/routes.ROUTES, and for the command a row in
-commands/catalogue.py and in commands/actions.ACTS.
+commands/catalogue.py and in commands/actions.TOLD.
 """
 
 ACTS = ("pause", "resume", "restart", "refresh", "verify")  # for one task, or many with /task/batch/<act>

@@ -12,5 +12,5 @@ def test_every_state_has_a_row_of_transitions():
 def test_the_commands_act_on_the_states_that_the_table_of_transitions_says():
     for name in acts.ACTS:
         possible = [state for state, events in states.TRANSITIONS.items() if name in events]
-        assert sorted(actions.ACTS[name][1]) == sorted(possible), name
-    assert set(actions.ACTS) == set(acts.ACTS) | {"delete"}
+        assert sorted(actions.TOLD[name][1]) == sorted(possible), name
+    assert set(actions.TOLD) == set(acts.ACTS) | {"delete"}

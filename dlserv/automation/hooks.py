@@ -113,7 +113,7 @@ class Hooks:
         return job
 
     def _may_begin(self, job):
-        """Return whether a hook of "idle" still is in place; one that is too early waits for the others."""
+        """Return whether an "idle" hook may run now; it is put back while others run."""
         with self._registry.lock:       # the task that ends now has put its hook once this is free
             idle = self._registry.is_idle
         with self._lock:

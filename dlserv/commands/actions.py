@@ -101,7 +101,7 @@ def _cookies_for(url, posted, cookies):
 
 
 # Past participle of each act, and the states of the tasks that "all" stands for.
-ACTS = {
+TOLD = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
@@ -137,7 +137,7 @@ def remove(client, options, terminals):
 
 def _act(name, client, options, terminals, **more):
     """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
-    past, states = ACTS[name]
+    past, states = TOLD[name]
     tids = choose(client, options.tasks, states)
     failures = client.act_on_all(name, tids, **more)
     return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)

@@ -275,7 +275,7 @@ class Fetch:
         self._note("warning", f"{source.name}: {error}" + (
             "; going on with one connection to it" if changed and source.active else ""))
         if not is_news and (isinstance(error, Temporary) or not self._sources.alone):
-            self._sources.refused(source, error)
+            self._sources.ended_with(source, error)
         self._losses += 1
         self._growth.shrink(time.monotonic(), len(self._alive), min(60.0, self.REST * 2.0 ** self._losses))
         if not (self._alive or is_news or self._sources.fresh):

@@ -41,7 +41,7 @@ class Inquiry:
                 if isinstance(refusal, Changed) and self._is_main(source):
                     raise
                 refusals.append(refusal)
-                self._sources.refused(source, refusal)
+                self._sources.ended_with(source, refusal)
                 if len(self._sources.all) > 1:
                     self._note("warning", f"{source.name}: {refusal}")
         raise decisive(refusals

@@ -193,7 +193,7 @@ class Sources:
             if speed is not None:
                 source.speed = speed if source.speed is None else (source.speed + speed) / 2
 
-    def failed(self, source):
+    def let_rest(self, source):
         """Let a source that did not deliver rest for a while; it is never banned for that."""
         with self._lock:
             source.failures += 1
@@ -210,7 +210,7 @@ class Sources:
         rest = min(self.LONGEST_REST, self.REST * 2.0 ** (troubles - 1))
         source.rests_until = self._clock() + rest
 
-    def refused(self, source, error):
+    def ended_with(self, source, error):
         """Take note of the error that a source ended with: ban it if Permanent, else let it rest.
 
         The only place that counts and bans. Introduction makes a mirror's Changed a Permanent.
@@ -218,7 +218,7 @@ class Sources:
         if isinstance(error, Permanent):
             source.banned = str(error)
         else:
-            self.failed(source)
+            self.let_rest(source)
 
     def delivered(self, source):
         """Forget the failures of a source that has delivered."""

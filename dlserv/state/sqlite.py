@@ -20,7 +20,7 @@ class SqliteMapping(Mapping):
     """A table of keys and values. Raises sqlite3.Error.
 
     SQLite itself folds the log into the table: inside the commit (`_save`) that brings the log to
-    1,000 pages, and in `close`. `_merge_log` and `_rewrite_log` do it only at the start and after
+    1,000 pages, and in `close`. `_merge_log` and `_renew_doubtful_log` do it only at the start and after
     a failed flush.
     """
 
@@ -90,7 +90,7 @@ class SqliteMapping(Mapping):
     def _save(self, changes, durable):
         self._synchronize("FULL" if durable else "NORMAL")
         if self._is_doubtful:
-            self._rewrite_log()
+            self._renew_doubtful_log()
         try:
             if len(changes) <= self.AT_ONCE and None not in changes.values():
                 self._db.execute(self._store + ", (?, ?)" * (len(changes) - 1) + self._again,
@@ -101,7 +101,7 @@ class SqliteMapping(Mapping):
             self._is_doubtful = _is_failed_flush(error)
             raise
 
-    def _rewrite_log(self):
+    def _renew_doubtful_log(self):
         """After a failed flush: copy the log into the database and start a new log.
 
         The kernel may have dropped pages of the log, also of earlier,

@@ -2,6 +2,9 @@
 
 The methods here set fields that no state depends on; task.py has the others. All of them
 are called with the registry's lock held.
+
+A field is named three times: in the docstring of Fields, in INITIAL, and in SHAPE if it
+is stored (with `since` if older records lack it). views.py and api/schemas.py show it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shape of what is stored, written once: a table of parts for each kind of record.
+"""The parts that the shapes of stored records are made of; the shape of a task is fields.SHAPE.
 
 `pack` turns a value into plain data (dict, list, str, int, float, bool, None) and `unpack`
 turns that back; it raises KeyError, TypeError or ValueError for data of another shape.

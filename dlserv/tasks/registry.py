@@ -28,6 +28,8 @@ class TaskRegistry:
     settings  the settings.current.Settings
     boot      the id of this boot of the machine, as fs.boot_id returns it
     running   the Running, the runner's table of attempts: a task is running if it is there
+    on_end    called by Outcomes, lock held, with each task that finishes or fails
+    on_idle   called, lock held, when nothing is queued or running any more
     """
 
     def __init__(self, settings, boot):

@@ -99,7 +99,7 @@ class Runner:
 
     @property
     def may_begin(self):
-        """Return whether a task waits, and not for one of the slots of all."""
+        """Return whether a task waits and one of the slots for all tasks is free."""
         return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
 
     def _queue(self, task, delay):

@@ -158,7 +158,7 @@ class Task(Figures):
         self.reached = max(self.reached, count)
 
     def fall_short(self, room: int) -> None:
-        """Wait until more bytes are free than these, for a file of unknown size."""
+        """Remember that `room` free bytes were too few for the file, whose size is unknown."""
         self.shortage = max(room, self.shortage or 0)
 
     def count_failure(self) -> int:

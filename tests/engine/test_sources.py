@@ -179,14 +179,14 @@ def three(clock):
 def test_a_source_rests_longer_with_each_failure(three, clock):
     first, second, third = three.all
     for rest in (1, 2, 4, 8, 16, 32, 60, 60):
-        three.failed(first)
+        three.let_rest(first)
         assert three.in_order() == [second, third, first]
         clock.now += rest - 0.1
         assert three.in_order()[-1] is first
         clock.now += 0.1
         assert three.in_order() == [first, second, third]
     three.delivered(first)
-    three.failed(first)
+    three.let_rest(first)
     clock.now += 1
     assert three.in_order()[0] is first
 
@@ -194,13 +194,13 @@ def test_a_source_rests_longer_with_each_failure(three, clock):
 def test_a_source_that_only_stalled_is_still_fresh(three, clock):
     first = three.all[0]
     for source in three.all[1:]:
-        three.refused(source, Permanent("404"))
+        three.ended_with(source, Permanent("404"))
     for rest in (1, 2, 4):
         three.stalled(first)
         assert three.fresh and three.choose() is None
         clock.now += rest
         assert three.choose() is first
-    three.refused(first, Temporary("503"))
+    three.ended_with(first, Temporary("503"))
     assert not three.fresh
 
 
@@ -210,7 +210,7 @@ def test_a_connection_goes_where_it_gets_most(three):
         three.began(source)
         three.ended(source, speed)
     assert three.choose() in (second, third), "an untried source counts as the best"
-    three.refused(third, Permanent("404"))
+    three.ended_with(third, Permanent("404"))
     assert three.choose() is second
     three.began(second)
     three.began(second)
