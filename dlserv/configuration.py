@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .automation.automation import Automation
     from .engine.ratelimit import TokenBucket
     from .net.named_files import NamedFiles
-    from .net.proxy import Network
+    from .net.network import Network
     from .settings.current import Settings
     from .tasks.registry import TaskRegistry
     from .tasks.runner import Runner
@@ -31,7 +31,7 @@ class Followers:
     registry  the TaskRegistry, whose lock guards every change of the settings
     runner    the Runner
     bucket    the TokenBucket of all tasks together
-    network   the net.proxy.Network
+    network   the net.network.Network
     """
 
     def __init__(self, settings: Settings, registry: TaskRegistry, runner: Runner, bucket: TokenBucket,

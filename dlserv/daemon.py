@@ -34,8 +34,8 @@ from .net.address_policy import AddressPolicy
 from .net.host_limits import HostLimits
 from .net.named_files import NamedFiles
 from .net.netrc import Netrc
+from .net.network import Network
 from .net.pool import Pool
-from .net.proxy import Network
 from .net.tls import Tls
 from .settings.config import Config
 from .settings.current import Settings
@@ -80,7 +80,7 @@ class Daemon:
 
     For the API and the process: `configuration`, `report`, `archive` (the
     tasks.archive.Archive), `events` (the tasks.events.Events), `network` (the
-    net.proxy.Network of all connections), and `url`, where clients reach the daemon, which
+    net.network.Network of all connections), and `url`, where clients reach the daemon, which
     hooks are told.
     """
 
@@ -267,8 +267,7 @@ class Daemon:
     def stats(self) -> dict[str, Any]:
         """Return the figures of `GET /stats`: speed in bytes/s, bytes since the start, and so on."""
         uptime = round(time.monotonic() - self._began, 1)
-        return dict(self.report.totals(), uptime=uptime, version=__version__,
-                    window=self._automation.schedule.told())
+        return dict(self.report.totals(), uptime=uptime, version=__version__, window=self._automation.window())
 
     @property
     def config(self) -> Config:

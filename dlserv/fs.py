@@ -53,8 +53,10 @@ def _examine(device):
     """Return ([(path in /sys, its inode), …], the text that identifies this mounting of the device)."""
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
-    places = [(place, _inode(place)) for place in sorted([block, "/sys/class/bdi/" + number] + [
-        os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")])]
+    mounts = [os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
+    # A file system that has its entry there loses it when it is unmounted; others are looked for everywhere.
+    mounts = list(filter(os.path.exists, mounts)) or mounts
+    places = [(place, _inode(place)) for place in sorted([block, "/sys/class/bdi/" + number] + mounts)]
     marks = [_first_line(os.path.join(block, name)) for name in ("diskseq", "../diskseq")]
     return places, " ".join(filter(None, [number] + marks + [inode for _, inode in places]))
 

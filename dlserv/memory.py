@@ -1,16 +1,31 @@
-"""Give free memory back to the system. (How much the machine has is read by net/low_water.py.)"""
+"""Keep the C library from holding memory that is free. (How much the machine has, net/low_water.py reads.)
+
+glibc makes arenas for many threads, and memory that is free in one is of no use to the others.
+"""
 
 import gc
 import sys
+
+_M_ARENA_MAX = -8       # of mallopt(3)
+
+
+def share_one_arena():
+    """Let all threads allocate from one arena; call it before there is a second thread."""
+    _call("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back():
     """Hand the process's unused memory back to the system, where the platform allows it."""
     gc.collect()
+    _call("malloc_trim", 0)
+
+
+def _call(name, *numbers):
+    """Call a function of glibc, if there is one of that name."""
     if sys.platform != "linux":
         return
     try:
         import ctypes
-        ctypes.CDLL(None).malloc_trim(0)
+        getattr(ctypes.CDLL(None), name)(*numbers)
     except (ImportError, OSError, AttributeError):
-        pass        # a small box lacks ctypes, and musl has no such function
+        pass        # a small box lacks ctypes, and musl has no such functions

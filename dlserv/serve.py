@@ -16,6 +16,7 @@ from .settings import token as tokens
 from .api.listener import UNIX
 from .errors import Error, LocalError, exhaustion_in
 from .log_output import LogOutput, Obituary
+from .memory import share_one_arena
 from .service_manager import ServiceManager
 from .signals import END_SECONDS, Deadline, Signals
 
@@ -28,6 +29,7 @@ def serve(options):
     """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
     if options.export or options.import_:
         return _move(options)
+    share_one_arena()
     _import_http_client()
     from .api.server import Server
     from .client.discovery import RunFile, run_file_path

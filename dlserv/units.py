@@ -14,6 +14,7 @@ _LONGEST_DATE = 64      # characters; the longest of the three formats has 33
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _USUAL_DATE = re.compile("[A-Z][a-z]{2}, ([0-9]{2}) (" + _MONTHS + ") ([1-9][0-9]{3}) "
                          "([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT")
+_EPOCH_DAY = 719163     # of the proleptic Gregorian calendar: 1970-01-01
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -130,7 +131,7 @@ def _epoch_seconds(day, month, year, hour, minute, second):
     """Return the epoch seconds of a time in UTC, or None if there is no such time."""
     from datetime import date
     try:
-        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+        days = date(year, month, day).toordinal() - _EPOCH_DAY
     except ValueError:
         return None
     if hour > 23 or minute > 59 or second > 59:

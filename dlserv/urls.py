@@ -23,6 +23,7 @@ LONGEST = 8192
 
 # Characters that stay unencoded in a path or query; "%" because escapes are kept.
 _SAFE = "/%:=&?~+!$,;'@()*[]"
+_ENCODED = re.compile(r"[A-Za-z0-9_.~/%:=&?+!$,;'@()*\[\]-]*")        # needs no encoding: most are so
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]@]*\]|[^:@\[\]]*)(?::([0-9]*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -200,7 +201,7 @@ def _ipv6(text):
 
 
 def _encode(text):
-    return quote(text, safe=_SAFE)
+    return text if _ENCODED.fullmatch(text) else quote(text, safe=_SAFE)
 
 
 def shown(text):

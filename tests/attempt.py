@@ -14,7 +14,7 @@ from dlserv.engine.download import Download, Environment
 from dlserv.net.host_limits import HostLimits
 from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
-from dlserv.net.proxy import Network
+from dlserv.net.network import Network
 
 
 class Attempt:

@@ -17,40 +17,45 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls threads complaint
-    settings settings.values settings.schema settings.token settings.rules settings.options settings.automation settings.config
-    settings.config_file settings.metalink settings.inputfile settings.current settings.sources
-    net net.low_water net.channel net.connect net.tls net.host_limits net.pool net.address_policy
-    net.digest_fields net.links net.remote_file net.reader net.head net.bodies net.auth net.user_file net.netrc net.cookies
-    net.named_files net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp
-    net.whole net.ftp_listing
+    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls
+    threads complaint
+    settings settings.values settings.schema settings.token settings.rules settings.options
+    settings.automation settings.config settings.config_file settings.metalink settings.inputfile
+    settings.current settings.sources
+    net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits
+    net.pool net.address_policy net.network net.resource net.digest_fields net.links net.remote_file
+    net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files
+    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.disk_errors engine.folder engine.rename engine.partfile engine.sources engine.transfer engine.connection
-    engine.continuity engine.announced engine.condition engine.introduction engine.growth engine.fetch
-    engine.publish engine.unfinished engine.promises
-    engine.inquiry engine.download
-    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.shelf state.recovery state.store
-    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events tasks.removal
-    tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry tasks.scheduler
-    tasks.claimed_names tasks.attempt tasks.checkpointer
-    tasks.waits tasks.outcomes tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources
+    engine.transfer engine.connection engine.continuity engine.announced engine.condition
+    engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished
+    engine.promises engine.inquiry engine.download
+    state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
+    state.shelf state.salvage state.recovery state.store
+    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events
+    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry
+    tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
     tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
-    api api.large api.http1 api.requests api.bodies api.replies api.coding api.files api.assets api.event_ring api.sse
-    api.metrics api.schemas api.openapi api.batches
+    api api.large api.http1 api.requests api.bodies api.replies api.coding api.files api.assets
+    api.event_ring api.sse api.counters api.metrics api.schemas api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor api.server
+    api.routes
+    api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor
+    api.server
     client client.transport client.rest client.merged client.several client.discovery
     log_output service_manager signals serve
-    commands commands.terminal commands.flags commands.catalogue commands.parser commands.rows commands.follow
-    commands.arguments commands.show commands.settings commands.watch commands.listing commands.crawl
-    commands.recursive commands.actions commands.archive commands.existing
-    commands.job commands.get commands.page commands.machine commands.systemd
-    commands.unit commands.manual commands.completion commands.main
+    commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
+    commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
+    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
+    commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 

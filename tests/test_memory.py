@@ -3,6 +3,7 @@
 import hashlib
 import os
 import ssl
+import subprocess
 import sys
 
 import pytest
@@ -66,4 +67,16 @@ def test_what_a_download_took_is_given_back(process, origin):
         tids.append(daemon.api.add(origin.url("/%d.iso" % number), connections=4))
     for tid in tids:
         daemon.api.reach(tid, "finished")
-    until(lambda: resident(daemon) - at_rest < 8 * MIB)
+    until(lambda: resident(daemon) - at_rest < 4 * MIB)
+
+
+def test_what_waits_for_its_first_use_is_not_loaded_at_rest(tmp_path):
+    code = ("import sys, urllib.request\nsys.path.insert(0, %r)\nfrom dlserv import Daemon, Server\n"
+            "settings = {'general': {'download_dir': %r, 'db_path': %r}, 'server': {'port': 0}}\n"
+            "with Daemon(settings) as daemon, Server(daemon) as server:\n"
+            "    assert urllib.request.urlopen(server.url + '/health').status == 200\n"
+            "    print(*sys.modules)" % (ROOT, str(tmp_path / "downloads"), str(tmp_path / "db")))
+    loaded = set(subprocess.check_output([sys.executable, "-c", code]).decode().split())
+    assert {"dlserv.daemon", "dlserv.api.handler"} <= loaded
+    assert not {"dlserv.engine.download", "dlserv.net.http", "dlserv.api.aria2.methods", "dlserv.api.openapi",
+                "dlserv.automation.hooks", "dlserv.automation.webhooks", "dlserv.state.salvage"} & loaded

@@ -31,7 +31,7 @@ def broken(*arguments):
 owner.%s = broken
 sys.exit(cli.main())
 """
-SCHEDULER = ("from dlserv.tasks.scheduler import Scheduler as owner\nsound = owner.choose", "choose")
+SCHEDULER = ("from dlserv.tasks.runner import Runner as owner\nsound = owner.begin_next", "begin_next")
 ACCEPTOR = ("from dlserv.api.server import Server as owner\nsound = owner.get_request", "get_request")
 HANGS, DIES = "time.sleep(600)", "raise SystemExit"
 

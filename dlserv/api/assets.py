@@ -8,7 +8,6 @@ import os
 
 from ..contract import sha1
 from .coding import pack, takes_gzip
-from .files import names_tag
 from .replies import Reply
 
 MODULES = ("app", "adding", "daemon", "details", "dialogs", "dom", "list", "tasks")
@@ -36,6 +35,7 @@ class Assets:
 
     def reply(self, request):
         """Return the Reply to a GET of "/" or "/<name>"."""
+        from .files import names_tag
         name = request.path.lstrip("/") or "index.html"
         self._load(name)
         tag, plain, packed = self._read[name]

@@ -212,7 +212,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with_body = head is None or head.method != "HEAD"
         if with_body and reply.length is None:
             self.close_connection = True
-        self.server.metrics.count(reply.status, time.monotonic() - self._began)
+        self.server.counters.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
         if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
             self._wire.write(start + reply.body)     # one packet

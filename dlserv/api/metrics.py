@@ -2,9 +2,7 @@
 
 import os
 import sys
-import threading
 import time
-from collections import Counter
 
 from ..errors import REASONS
 from ..fs import disk_usage
@@ -13,42 +11,25 @@ from ..tasks.states import QUEUED
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Metrics:
-    """Counters of the interface itself; `started` is the time of their start in epoch seconds."""
+def text(counters, daemon, listeners):
+    """Return all figures in the exposition format, as bytes; `listeners` are those of the events."""
+    lines = []
+    for name, kind, meaning, values in _of_daemon(daemon):
+        lines += _family("dlserv_" + name, kind, meaning, values)
+    for name, kind, meaning, values in _of_interface(counters, listeners):
+        lines += _family("dlserv_" + name, kind, meaning, values)
+    for name, kind, meaning, value in _of_process(counters.started):
+        lines += _family("process_" + name, kind, meaning, {"": value})
+    return "".join(lines).encode()
 
-    def __init__(self):
-        self.started = round(time.time(), 3)
-        self._lock = threading.Lock()
-        self._replies = Counter()       # HTTP status: number of replies
-        self._seconds, self._requests = 0.0, 0
 
-    def count(self, status, seconds=None):
-        """Count a reply with this HTTP status, after `seconds` of work if it was a request."""
-        with self._lock:
-            self._replies[status] += 1
-            if seconds is not None:
-                self._seconds += seconds
-                self._requests += 1
-
-    def text(self, daemon, listeners):
-        """Return all figures in the exposition format, as bytes; `listeners` are those of the events."""
-        lines = []
-        for name, kind, meaning, values in _of_daemon(daemon):
-            lines += _family("dlserv_" + name, kind, meaning, values)
-        for name, kind, meaning, values in self._of_interface(listeners):
-            lines += _family("dlserv_" + name, kind, meaning, values)
-        for name, kind, meaning, value in _of_process(self.started):
-            lines += _family("process_" + name, kind, meaning, {"": value})
-        return "".join(lines).encode()
-
-    def _of_interface(self, listeners):
-        with self._lock:
-            replies, seconds, requests = dict(self._replies), self._seconds, self._requests
-        yield ("http_requests_total", "counter", "Replies of the interface by code.",
-               {_labels(code=code): count for code, count in sorted(replies.items())})
-        yield ("http_request_duration_seconds", "summary", "From the first byte of a request to its reply.",
-               {"_sum": round(seconds, 6), "_count": requests})
-        yield "sse_clients", "gauge", "Listeners to the events.", {"": listeners}
+def _of_interface(counters, listeners):
+    replies, seconds, requests = counters.read()
+    yield ("http_requests_total", "counter", "Replies of the interface by code.",
+           {_labels(code=code): count for code, count in sorted(replies.items())})
+    yield ("http_request_duration_seconds", "summary", "From the first byte of a request to its reply.",
+           {"_sum": round(seconds, 6), "_count": requests})
+    yield "sse_clients", "gauge", "Listeners to the events.", {"": listeners}
 
 
 def _of_daemon(daemon):

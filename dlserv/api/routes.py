@@ -15,11 +15,7 @@ from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING
 from ..tasks import views
-from . import bodies, metrics, openapi
-from .aria2 import entrance as aria2
 from .assets import MEDIA_TYPES
-from .batches import act_on_tasks, add_tasks, delete_tasks
-from .files import file_reply
 from .replies import Reply, list_reply
 
 
@@ -50,6 +46,7 @@ class Route(namedtuple("Route", "method path function name tag summary query bod
 
 def add_task(daemon, request):
     """Add a task from JSON or a form."""
+    from . import bodies
     if request.is_form:
         task = bodies.read_form(request.form())
     else:
@@ -76,6 +73,7 @@ def _place(request):
 
 
 def change_task(daemon, request, tid):
+    from . import bodies
     daemon.change(tid, *bodies.read_change(request.json()))
     return {}
 
@@ -95,6 +93,8 @@ def get_task_info(daemon, request, tid):
 
 
 def get_task_file(daemon, request, tid):
+    """Send the task's file, or what a Range asks for of it."""
+    from .files import file_reply
     return file_reply(request, *daemon.open_file(tid))
 
 
@@ -176,13 +176,16 @@ def get_health(daemon, request):
 
 
 def get_metrics(daemon, request):
+    """Show the figures for Prometheus."""
+    from . import metrics
     server = request.server
     return Reply(200, [("Content-Type", metrics.MEDIA_TYPE), ("Cache-Control", "no-store")],
-                 server.metrics.text(daemon, server.feed.readers))
+                 metrics.text(server.counters, daemon, server.listeners))
 
 
 def get_openapi(daemon, request):
     """Describe the interface of this server with its settings."""
+    from . import openapi
     server = request.server
     document = openapi.document(ROUTES, server.settings.prefix, daemon.configuration.fixed_names(),
                                 needs_token=server.access.token is not None)
@@ -192,6 +195,22 @@ def get_openapi(daemon, request):
 
 def get_asset(daemon, request):
     return request.server.assets.reply(request)
+
+
+def _aria2(name):
+    """Return the function of this name in aria2.entrance, which is loaded with the first call of it."""
+    def function(*arguments, **rest):
+        from .aria2 import entrance
+        return getattr(entrance, name)(*arguments, **rest)
+    return function
+
+
+def _batch(name):
+    """Return the function of this name in batches, which is loaded likewise."""
+    def function(daemon, request):
+        from . import batches
+        return getattr(batches, name)(daemon, request)
+    return function
 
 
 _SHORT = ("exerpt", "excerpt")
@@ -216,19 +235,19 @@ ROUTES = (
     Route("GET", "/task/tid/<tid>/file", get_task_file, "getTaskFile", "tasks",
           "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
           media_type="application/octet-stream"),
-    Route("POST", "/task/batch/add", add_tasks, "addTasks", "batch", "create many tasks",
+    Route("POST", "/task/batch/add", _batch("add_tasks"), "addTasks", "batch", "create many tasks",
           ("repeat",), body="tasks", reply="added_many", errors=(207,)),
-    Route("POST", "/task/batch/pause", act_on_tasks, "pauseTasks", "batch", "pause many tasks",
+    Route("POST", "/task/batch/pause", _batch("act_on_tasks"), "pauseTasks", "batch", "pause many tasks",
           body="tids", errors=(207,)),
-    Route("POST", "/task/batch/resume", act_on_tasks, "resumeTasks", "batch", "resume many tasks",
+    Route("POST", "/task/batch/resume", _batch("act_on_tasks"), "resumeTasks", "batch", "resume many tasks",
           body="tids", errors=(207,)),
-    Route("POST", "/task/batch/restart", act_on_tasks, "restartTasks", "batch",
+    Route("POST", "/task/batch/restart", _batch("act_on_tasks"), "restartTasks", "batch",
           "fetch many finished or failed tasks again", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/refresh", act_on_tasks, "refreshTasks", "batch",
+    Route("POST", "/task/batch/refresh", _batch("act_on_tasks"), "refreshTasks", "batch",
           "fetch many finished files again where they have changed", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/verify", act_on_tasks, "verifyTasks", "batch",
+    Route("POST", "/task/batch/verify", _batch("act_on_tasks"), "verifyTasks", "batch",
           "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/delete", delete_tasks, "deleteTasks", "batch", "delete many tasks",
+    Route("POST", "/task/batch/delete", _batch("delete_tasks"), "deleteTasks", "batch", "delete many tasks",
           body="tids", errors=(207,)),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
           _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
@@ -262,18 +281,17 @@ ROUTES = (
           media_type="text/plain"),
     Route("GET", "/openapi.json", get_openapi, "getOpenapi", "system",
           "this interface, described for machines", reply=None),
-    Route("POST", "/jsonrpc", aria2.post_call, "callAria2", None, "aria2's JSON-RPC, for aria2's clients",
-          refuse=aria2.refuse),
-    Route("GET", "/jsonrpc", aria2.get_call, "openAria2", None, "the same over WebSocket",
-          refuse=aria2.refuse),
+    Route("POST", "/jsonrpc", _aria2("post_call"), "callAria2", None, "aria2's JSON-RPC, for aria2's clients",
+          refuse=_aria2("refuse")),
+    Route("GET", "/jsonrpc", _aria2("get_call"), "openAria2", None, "the same over WebSocket",
+          refuse=_aria2("refuse")),
     Route("GET", "/", get_asset, "getPage", None, "the web page", reply=None, media_type="text/html",
           public=True),
 )
 ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)
                for name in MEDIA_TYPES if name != "index.html")
-XML_RPC = tuple(Route(method, "/rpc", aria2.refuse_xml, "refuseXml", None, "aria2's other interface",
+XML_RPC = tuple(Route(method, "/rpc", _aria2("refuse_xml"), "refuseXml", None, "aria2's other interface",
                       public=True) for method in ("GET", "POST"))
-
 
 
 def _by_path(routes):

@@ -24,6 +24,7 @@ import logging
 import socket
 import socketserver
 import sys
+import threading
 import time
 
 from ..errors import Unavailable, exhaustion_in
@@ -32,21 +33,21 @@ from ..threads import Thread, join
 from . import listener
 from .acceptor import PAUSE, Acceptor
 from .access import Access
-from .aria2.door import Door
 from .assets import Assets
 from .connection_limit import ConnectionLimit
+from .counters import Counters
 from .handler import Handler, encode_head
 from .http1 import Clock
 from .large import LargeRequests
-from .metrics import Metrics
 from .peer import shut_down
 from .replies import error_reply
-from .sse import EventFeed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
     from ..daemon import Daemon
+    from .aria2.door import Door
+    from .sse import EventFeed
 
 PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
 
@@ -60,18 +61,18 @@ class Server(http.server.ThreadingHTTPServer):
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `metrics`, `large_requests` and `clock`.
+    `access`, `feed`, `assets`, `aria2`, `counters`, `large_requests` and `clock`.
     """
 
     timeout = 0                             # handle_request is called when there is a connection
 
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
-        self.feed, self.assets, self.metrics = EventFeed(daemon), Assets(), Metrics()
+        self.assets, self.counters = Assets(), Counters()
+        self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self.aria2 = Door(daemon, self.access)
         self.large_requests, self.clock = LargeRequests(), Clock()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
@@ -89,6 +90,32 @@ class Server(http.server.ThreadingHTTPServer):
         """True if only this machine can reach the server."""
         return listener.is_local(self.socket)
 
+    @property
+    def feed(self) -> EventFeed:
+        """The sse.EventFeed, made for its first reader."""
+        from .sse import EventFeed
+        return self._make("feed", lambda: EventFeed(self.daemon))
+
+    @property
+    def listeners(self) -> int:
+        """The number of readers of the events."""
+        return self._made["feed"].readers if "feed" in self._made else 0
+
+    @property
+    def aria2(self) -> Door:
+        """The aria2.door.Door, made for its first caller."""
+        from .aria2.door import Door
+        return self._make("aria2", lambda: Door(self.daemon, self.access))
+
+    def _make(self, name, make):
+        """Return what `make()` has made, once, under this name; it is closed when the server stops."""
+        with self._making:
+            if name not in self._made:
+                self._made[name] = make()
+                if self._stopping:
+                    self._made[name].close()
+            return self._made[name]
+
     def reload_certificate(self) -> None:
         """Read the certificate's files again, for new connections. Raises InvalidValue."""
         self._tls = listener.tls_context(self.settings.tls_cert, self.settings.tls_key)
@@ -104,8 +131,10 @@ class Server(http.server.ThreadingHTTPServer):
         """Stop accepting, let requests finish for at most `seconds`, then close all connections."""
         self._acceptor.stop()
         self._close_listener()
-        self.feed.close()
-        self.aria2.close()
+        with self._making:
+            self._stopping = True
+            for each in self._made.values():
+                each.close()
         connections = list(self.connections)
         for connection, _ in connections:
             shut_down(connection, socket.SHUT_RD)
@@ -185,7 +214,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def _turn_away(self, request, sentence):
         """Refuse the connection without waiting for the client; over TLS, silently."""
-        self.metrics.count(503)
+        self.counters.count(503)
         reply = error_reply(503, sentence, [("Retry-After", "5")])
         head = encode_head(reply, [("Content-Length", str(reply.length)), ("Connection", "close")])
         try:

@@ -204,7 +204,7 @@ class EventFeed:
 
 
 class _Timer:
-    """A limit: something happens at most once in `every` seconds."""
+    """The times of something that is done once in `every` seconds at most."""
 
     def __init__(self, every):
         self._every, self._next = every, 0.0

@@ -27,11 +27,6 @@ JOIN_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-def detail_of(task):
-    """Return the detail of a task for messages and a hook's input: its info and its status."""
-    return dict(views.info(task), **views.status(task))
-
-
 class Webhooks:
     """Sends the messages, those to one URL in a thread that exists while there are some."""
 
@@ -114,7 +109,7 @@ class Webhooks:
         hook = next((each for each in self._settings.config.webhooks if _mark(each) == to), None)
         if not tries:
             self._registry.settle(task)
-        detail = detail or detail_of(task)
+        detail = detail or views.detail(task)
         problem = hook and self._send(hook, delivery, detail)
         if problem and tries + 1 < len(self._tries):
             due = time.monotonic() + self._tries[tries + 1]

@@ -8,49 +8,18 @@ exit code.
 """
 
 import argparse
-from collections import namedtuple
 
 from ..acts import PLACES
 from ..contract import STATES
 from .flags import (Argument, Collect, Remember, TaskOption, read_checksum, read_mirror, read_option,
                     read_tries, read_user)
-
-Command = namedtuple("Command", "name help arguments run needs_daemon examples notes", defaults=((),))
-
+from .serving import SERVE, Command
 
 def _option(*flags, **more):
     return Argument(*flags, action=TaskOption, **more)
 
 
 # -- arguments that several commands have --------------------------------------------------
-
-SERVING = (
-    Argument("-c", "--config", metavar="FILE", action=Remember, values="files",
-             help="the settings, in JSON"),
-    Argument("--host", metavar="H", action=Remember, help="the address to listen on"),
-    Argument("--port", metavar="P", action=Remember, help="the port to listen on; 0 takes a free one"),
-    Argument("--download-dir", metavar="D", action=Remember, values="folders", help="where files go"),
-    Argument("--db", metavar="FILE", action=Remember, values="files", help="the database"),
-    Argument("--token", metavar="T", action=Remember,
-             help="what clients must send; other users can see it here, so set $DLSERV_TOKEN instead"),
-    Argument("--token-file", metavar="FILE", action=Remember, values="files",
-             help="a file that holds the token"),
-    Argument("--no-token", action="store_true", help="let in everybody who can reach the address"),
-    Argument("--log-level", metavar="L", action=Remember, values=("debug", "info", "warning", "error"),
-             help="debug, info, warning or error"),
-)
-EXPORTING = (
-    Argument("--export", metavar="FILE", action=Remember, values="files",
-             help="write all tasks, secrets included, to FILE and exit"),
-    Argument("--import", metavar="FILE", dest="import_", action=Remember, values="files",
-             help="add the tasks of an export or of a list of URLs and exit"),
-)
-URL = Argument("--url", metavar="URL", action=Remember,
-               help="the daemon to talk to: http://H:P, https://... or unix:/path, or several of these with "
-                    "blanks between them ($DLSERV_URL; by default the one that runs here)")
-CONNECTION = (URL, Argument(
-    "--token-file", metavar="FILE", action=Remember, values="files",
-    help="a file that holds the daemon's token (or set $DLSERV_TOKEN)"))
 
 _A_TASK = "a tid or its first 4 or more digits, a part of the file's name, or the URL"
 _TASKS_HELP = _A_TASK + "; a state; or all"
@@ -128,11 +97,7 @@ _LISTS = ("lists: one URL a line; # begins a comment; indented lines below a URL
 _ALIASES = ("The long flags of wget, curl and aria2c for the same things are taken as well.",)
 
 COMMANDS = (
-    Command("serve", "run the daemon, as dlserv does without a command", SERVING + EXPORTING,
-            "serve:serve", False, (
-                "serve --download-dir /srv/downloads",
-                "serve -c /etc/dlserv.json --log-level debug",
-                "serve --export tasks.json")),
+    SERVE,
     Command("add", "add downloads to the daemon", _URLS + (
         Argument("-o", "--out", metavar="FILE", action=Remember, aliases=("--output",),
                  help="the file's name, with folders below the download directory"),

@@ -9,8 +9,9 @@ from argparse import SUPPRESS
 from ..contract import STATES
 from ..settings import options as task_options
 from ..settings.config import TABLES
-from .catalogue import COMMANDS, CONNECTION
+from .catalogue import COMMANDS
 from .parser import ANYWHERE, HELP, VERSION
+from .serving import CONNECTION
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"
 _REPEATED = ("--header", "--mirror", "--option", "--accept", "--reject")

@@ -15,7 +15,8 @@ from ..net.channel import Signal
 from ..net.host_limits import HostLimits
 from ..net.netrc import Netrc
 from ..net.pool import Pool
-from ..net.proxy import Network, choose
+from ..net.network import Network
+from ..net.proxy import choose
 from ..net.tls import Tls
 from ..net.whole import read_whole
 from ..settings import options as task_options

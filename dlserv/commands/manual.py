@@ -6,9 +6,10 @@ from ..errors import InvalidValue
 from ..settings import options as task_options
 from ..settings.config import TABLES
 from ..version import __version__
-from .catalogue import COMMANDS, CONNECTION, EXAMPLES, EXIT_CODES
-from .parser import (ANYWHERE, DESCRIPTION, HELP, USAGE, VERSION, example, find, help_of, help_of_all, label,
-                     nearest, sentence, usage)
+from .catalogue import COMMANDS, EXAMPLES, EXIT_CODES
+from .helptext import DESCRIPTION, example, help_of, help_of_all, label, sentence
+from .parser import ANYWHERE, HELP, USAGE, VERSION, find, nearest, usage
+from .serving import CONNECTION
 
 ENVIRONMENT = (
     ("DLSERV_URL", "the daemon that the commands talk to, or several with blanks between them"),

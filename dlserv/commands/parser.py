@@ -7,23 +7,19 @@ Errors print the usage, name the nearest right word, and exit with 2.
 """
 
 import argparse
-import shutil
 import sys
-import textwrap
 
 from ..errors import InvalidValue
 from ..units import clean
 from ..version import __version__
-from .catalogue import COMMANDS, CONNECTION, EXAMPLES, EXIT_CODES, EXPORTING, SERVING, URL
 from .flags import Argument
+from .serving import CONNECTION, EXPORTING, SERVE, SERVING, URL
 
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
 ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
 ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
         ("serve", "get", "unit"): ("download_dir",)}
-DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
-               "Without a command it runs the daemon.")
 
 
 def parse(arguments):
@@ -44,15 +40,22 @@ def _parse(arguments):
     options = overview.parse_more(before, argparse.Namespace())
     command = find("serve" if name is None else name)
     if command is None:
-        overview.error(f"there is no command {name}" + nearest(name, [each.name for each in COMMANDS]))
+        overview.error(f"there is no command {name}" + nearest(name, [each.name for each in _commands()]))
     options = Parser(command).parse_more(behind, options)
     _check(command, options)
     return command, options
 
 
 def find(name):
-    """Return the Command of that name, or None."""
-    return next((each for each in COMMANDS if each.name == name), None)
+    """Return the Command of that name, or None. The daemon starts without the other commands."""
+    if name == SERVE.name:
+        return SERVE
+    return next((each for each in _commands() if each.name == name), None)
+
+
+def _commands():
+    from .catalogue import COMMANDS
+    return COMMANDS
 
 
 def _split(arguments):
@@ -114,7 +117,7 @@ VERSION = Argument("--version", action="version", version="dlserv " + __version_
                    help="print the version")
 
 
-def _arguments_of(command):
+def arguments_of(command):
     """Return the rows of the command's own arguments."""
     if command is None:
         return (VERSION,)
@@ -129,7 +132,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog="dlserv", usage=usage(command) if command else USAGE, allow_abbrev=False,
                          add_help=False)
         self._flags = []
-        for argument in (HELP,) + _arguments_of(command):
+        for argument in (HELP,) + arguments_of(command):
             self._add(argument)
         for argument in ANYWHERE:
             self._add(argument, hidden=True)
@@ -152,7 +155,7 @@ class Parser(argparse.ArgumentParser):
         _, rest = self.parse_known_args(arguments, namespace)
         words = self._words_of(rest)
         if words:
-            places = [each for each in _arguments_of(self.command) if each.options.get("nargs") in ("*", "+")]
+            places = [each for each in arguments_of(self.command) if each.options.get("nargs") in ("*", "+")]
             if not places:
                 self.error(f"{words[0]!r} is one argument too many")
             getattr(namespace, places[-1].flags[0]).extend(words)
@@ -178,8 +181,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{where}: {clean(message)}\n")
 
 
-# -- usage and help -------------------------------------------------------------------------
-
 def usage(command):
     """Return the one line that shows how the command is called."""
     parts = ["dlserv " + command.name]
@@ -191,60 +192,3 @@ def usage(command):
 def _shown(argument):
     name = argument.options.get("metavar") or "|".join(argument.options["choices"])
     return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % name
-
-
-def example(text):
-    """Return an example as it is typed."""
-    return text if "dlserv " in text else "dlserv " + text
-
-
-def help_of(command):
-    """Return the help of one command."""
-    visible = [each for each in _arguments_of(command) if each.options["help"] != argparse.SUPPRESS]
-    lines = ["usage: " + usage(command), "", sentence(command.help)]
-    for heading, is_positional in (("arguments:", True), ("options:", False)):
-        pairs = [(label(each), each.options["help"]) for each in visible + [HELP]
-                 if each.is_positional == is_positional]
-        lines += ["", heading] + _columns(pairs) if pairs else []
-    lines += ["", "examples:"] + ["  " + example(each) for each in command.examples]
-    return "\n".join(lines + [""] * bool(command.notes) + list(command.notes)) + "\n"
-
-
-def help_of_all():
-    """Return the overview: the commands, three examples, and the options that may stand anywhere."""
-    lines = ["usage: " + USAGE, "", DESCRIPTION, "", "commands:"]
-    lines += _columns([(each.name, each.help) for each in COMMANDS])
-    lines += ["", "examples:"] + _columns(EXAMPLES)
-    lines += ["", "options, before or after the command:"]
-    lines += _columns([(label(each), each.options["help"]) for each in ANYWHERE + (HELP, VERSION)])
-    lines += ["", "exit codes:"] + _columns([(str(code), meaning) for code, meaning in EXIT_CODES])
-    return "\n".join(lines) + "\n"
-
-
-def sentence(text):
-    """Return the text as a sentence."""
-    return text[0].upper() + text[1:] + "."
-
-
-def label(argument):
-    """Return the argument's name, or its flags, as the help lists them."""
-    name = argument.options.get("metavar") or "|".join(argument.options.get("choices", ()))
-    if argument.is_positional:
-        return name
-    value = " [%s]" if argument.options.get("nargs") == "?" else " %s"
-    return ", ".join(argument.flags) + (value % name if argument.takes_value else "")
-
-
-def _columns(pairs):
-    """Return the lines of two columns; what does not fit into either goes on below."""
-    longest = max(len(left) for left, _ in pairs)
-    first = 4 + (longest if longest < 44 else max(len(left) for left, _ in pairs if len(left) < 28))
-    width = max(30, min(100, shutil.get_terminal_size().columns - 1) - first)
-    lines = []
-    for left, right in pairs:
-        rest = textwrap.wrap(right, width)
-        if len(left) > first - 4:
-            lines.append("  " + left)
-            left = ""
-        lines += [("" if number else "  " + left).ljust(first) + line for number, line in enumerate(rest)]
-    return [line.rstrip() for line in lines]

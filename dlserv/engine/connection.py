@@ -27,6 +27,7 @@ class Connection:
     """Fetches segments from one source; it is also the `throttle` of transfer.move."""
 
     MIN_SPEED_OVER = 20.0   # seconds
+    UNKNOWN = 0.25          # seconds until a rate limit that no portion waited for counts as too high
 
     def __init__(self, source, stop, bucket, min_speed, is_surplus, answer=None):
         self.source, self.stop, self.answer = source, stop, answer
@@ -34,6 +35,8 @@ class Connection:
         self._bucket, self._min_speed, self._is_surplus = bucket, min_speed, is_surplus
         self._slot = None
         self.pace = Pace()
+        if bucket.limited:      # the first portion does not wait
+            self.pace.expect_limit(self.UNKNOWN)
 
     def move(self, stream, part, segments, segment):
         """Write the stream's bytes into the segment. Raise Leave or Temporary to end early."""

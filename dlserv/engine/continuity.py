@@ -210,13 +210,12 @@ def compare(stream, part, first, end):
 def read(stream, count):
     """Return the next `count` bytes of the stream. Raise Changed if it ends earlier."""
     buffer, filled = memoryview(bytearray(count)), 0
-    stream.channel.hurry()
-    while filled < count:
-        more = stream.read_into(buffer[filled:])
-        if not more:
-            raise Changed("the server sent less than it announced")
-        filled += more
-    stream.channel.relax()
+    with stream.channel.hurried():
+        while filled < count:
+            more = stream.read_into(buffer[filled:])
+            if not more:
+                raise Changed("the server sent less than it announced")
+            filled += more
     return bytes(buffer)
 
 

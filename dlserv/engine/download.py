@@ -38,16 +38,17 @@ from .connection import Limits
 from .fetch import Fetch
 from .inquiry import Inquiry
 from .meter import Meter
+from .progress import Finished, Progress
 from .promises import Promises
 from .ratelimit import TokenBucket
 from .sources import Sources
-from .unfinished import Finished, Progress, Unfinished
+from .unfinished import Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
-    from ..net.remote_file import Resource
+    from ..net.resource import Resource
     Options = Any       # settings.options.Options, whose fields come from a table
 
     class Observer(Protocol):
@@ -66,7 +67,7 @@ class Environment(namedtuple("Environment", "settings root network bucket", defa
 
     settings   the settings' section `download`
     root       str, the folder that contains every task's folder
-    network    proxy.Network
+    network    net.network.Network
     bucket     the TokenBucket of all tasks together, or None
     """
 

@@ -9,12 +9,13 @@ and the others go on; `run` raises only if none is left and every source has fai
 import threading
 import time
 
-from ..errors import Changed, Longer, Stopped, Temporary, TransferError
+from ..errors import Changed, Stopped, Temporary, TransferError
 from ..net.channel import Signal
 from ..net.host_limits import HostFull
 from ..threads import Thread
 from . import continuity
 from .connection import Connection, Leave, Surplus
+from .filling import Filling, seconds_left
 from .growth import Growth
 from .introduction import Introduction
 from .segments import LEAST
@@ -28,12 +29,14 @@ class Fetch:
     """
 
     MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
+    IDLE = 0.5              # seconds between two looks while a rate limit decides the speed
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
     def __init__(self, file, sources, limits, stop, note):
         self._file, self._segments, self._sources = file, file.segments, sources
         self._limits, self._stop, self._note = limits, stop, note
         self._introduction = Introduction(file, sources)
+        self._filling = Filling(file, self._introduction, note)
         self.most = limits.connections
         self._changed = threading.Condition()
         self._open, self._alive, self._ended = [], [], []
@@ -66,6 +69,11 @@ class Fetch:
     def _wanted(self):
         return min(self._growth.target, self.most)
 
+    @property
+    def _is_limited(self):
+        """True if a rate limit makes a connection wait, so that more of them bring nothing."""
+        return self._limits.bucket.limited and any(each.pace.limited for each in self._alive)
+
     def _may_grow(self):
         resource = self._file.resource
         return continuity.may_split(resource) and resource.total - self._segments.count >= 2 * LEAST
@@ -77,7 +85,7 @@ class Fetch:
         self._alive.append(connection)
         self._sources.began(source)
         try:
-            self._use_first(connection, answer)
+            self._filling.use_first(connection, answer)
         except continuity.Torn:
             self._sources.separate()
             raise
@@ -93,41 +101,6 @@ class Fetch:
         return Connection(source, stop, self._limits.bucket, self._limits.min_speed,
                           lambda connection: connection in self._alive[self._wanted:], answer)
 
-    def _use_first(self, connection, answer):
-        """Use the answer, which begins at the first missing byte, unless others have fetched that byte."""
-        segment = self._segments.claim(connection)
-        if segment is None:
-            answer.stream.close()
-        else:
-            self._use(connection, answer, segment, continuity.Joint(self._file, segment))
-
-    def _use(self, connection, answer, segment, joint):
-        """Move the answer's bytes into the segment; close the one and release the other."""
-        try:
-            try:
-                joint.begin(answer.stream)
-                self._move(connection, answer.stream, segment)
-            finally:
-                joint.check_start()
-            if segment.is_endless:
-                self._segments.finish(segment.position)
-            elif segment.position == segment.start and segment.left:
-                raise Temporary("the server sent nothing new")
-            joint.check_end(answer.stream)
-        finally:
-            self._segments.release(segment)
-            answer.stream.close()
-
-    def _move(self, connection, stream, segment):
-        """Move the stream's bytes, even beyond the size that the main source has stated."""
-        try:
-            connection.move(stream, self._file.part, self._segments, segment)
-        except Longer as change:
-            if not (connection.source.is_main and self._file.lengthen(segment)):
-                raise
-            self._note("warning", f"{change}; fetching the file to its end")
-            connection.move(stream, self._file.part, self._segments, segment)
-
     # -- several ---------------------------------------------------------------------
 
     def _together(self, answer, source):
@@ -136,7 +109,7 @@ class Fetch:
             while (self._alive or self._ended) and not self._segments.complete:
                 with self._changed:
                     if not self._ended and not self._stop.is_set:
-                        self._changed.wait(self._growth.interval)
+                        self._changed.wait(self.IDLE if self._is_limited else self._growth.interval)
                 self._stop.check()
                 self._miss()
                 while self._ended:
@@ -209,42 +182,19 @@ class Fetch:
         if connection.answer is not None:
             answer, connection.answer = connection.answer, None
             answer.stream.adopt(connection.stop)
-            self._use_first(connection, answer)
+            self._filling.use_first(connection, answer)
         while True:
-            segment = self._claim(connection)
+            segment = self._filling.claim(connection)
             if segment is None:
                 return
             joint = continuity.Joint(self._file, segment, min(continuity.SEAM, segment.start))
             try:
-                answer = self._ask(client, connection.source, segment, joint)
+                answer = self._filling.ask(client, connection.source, segment, joint)
             except BaseException:
                 self._segments.release(segment)
                 raise
-            self._use(connection, answer, segment, joint)
+            self._filling.use(connection, answer, segment, joint)
             self._sources.delivered(connection.source)
-
-    def _claim(self, connection):
-        """Return the next segment: a hole, or a part of another connection's segment; or None."""
-        segment = self._segments.claim(connection)
-        if segment is not None:
-            return segment
-        segment, victim = self._segments.split(connection, _seconds_left)
-        if victim is not None and not victim.left:
-            victim.owner.stop.set()     # it is stalled, and its whole segment was taken
-        return segment
-
-    def _ask(self, client, source, segment, joint):
-        """Return an Answer of the same file for the segment and the bytes to compare around it."""
-        if not source.proven:
-            self._introduction.introduce(source, client)
-        start, end = joint.reach
-        answer = source.open(client, start=start, end=end, if_range=source.resource.validator)
-        try:
-            continuity.check_part(answer, source.resource)
-            return answer
-        except BaseException:
-            answer.stream.close()
-            raise
 
     # -- how many --------------------------------------------------------------------
 
@@ -287,7 +237,7 @@ class Fetch:
         An ended connection counts as open until `_bury` has handled its error.
         """
         self._grow(now)
-        while (len(self._open) < self._wanted and self._segments.has_work(_seconds_left)
+        while (len(self._open) < self._wanted and self._segments.has_work(seconds_left)
                and not self._stop.is_set):
             source = self._sources.choose()
             if source is None:
@@ -295,8 +245,9 @@ class Fetch:
             self._spawn(source)
 
     def _grow(self, now):
-        """Measure the speed and adjust the wanted number, unless a connection is held or has just begun."""
-        if not self._alive or any(not each.pace.count or each.pace.held for each in self._open):
+        """Measure the speed and adjust the wanted number, unless a limit decides or a connection is new."""
+        paces = [each.pace for each in self._open]
+        if not self._alive or self._is_limited or any(not pace.count or pace.held for pace in paces):
             return
         if self._introduction.is_possible:
             count = self._segments.count
@@ -304,7 +255,3 @@ class Fetch:
             learned = self._growth.look(now, count, len(self._alive), self.most, left)
             if learned is not None:
                 self._sources.learn_connections(learned)
-
-
-def _seconds_left(segment):
-    return segment.owner.pace.seconds_for(segment.left)

@@ -79,12 +79,15 @@ class SpeedHistory:
 class Pace:
     """The speed of one connection, not counting the time that it waited for a rate limit."""
 
+    NO_WAIT = 0.02      # seconds that the rate limit takes on a busy machine though it does not apply
+    LIMITED_FOR = 1.0   # seconds after a wait for the rate limit during which it counts as the cause
     STANDSTILL = 3.0    # seconds without a byte until the connection counts as stalled
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self.count, self._busy = 0, 0.0
         self.held = False       # the rate limit, not the server, determines the speed
+        self._limited_until = 0.0
         self.rest()
 
     def rest(self):
@@ -96,6 +99,17 @@ class Pace:
         """Exclude seconds spent waiting for the rate limit from the window."""
         self._window += seconds
         self.held = False
+        if seconds > self.NO_WAIT:
+            self.expect_limit(self.LIMITED_FOR)
+
+    def expect_limit(self, seconds):
+        """Take the rate limit for the cause of the speed for so long, unless a wait proves it later."""
+        self._limited_until = self._clock() + seconds
+
+    @property
+    def limited(self):
+        """True if the connection has lately waited for the rate limit."""
+        return self._clock() < self._limited_until
 
     def moved(self, count, over):
         """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full, else None."""

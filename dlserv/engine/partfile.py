@@ -6,35 +6,15 @@ its final name without replacing another file.
 
 import errno
 import os
-import stat
 import threading
-from collections import namedtuple
 
 from ..errors import Unavailable
 from . import rename
 from .disk_errors import LOSSES, local_error
+from .progress import Identity
 
 _HAS_PWRITE = hasattr(os, "pwrite")
 _fdatasync = getattr(os, "fdatasync", os.fsync)
-
-
-class Identity(namedtuple("Identity", "device inode size mtime_ns")):
-    """The attributes by which a file is recognised as the one that was written."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, status):
-        """Return the Identity in an os.stat_result."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-    def matches(self, status):
-        """Return whether the file with this os.stat_result is the same, unchanged.
-
-        FAT invents inode numbers and stores times in steps of two seconds, so size and time decide.
-        """
-        return (stat.S_ISREG(status.st_mode) and status.st_size == self.size
-                and abs(status.st_mtime_ns - self.mtime_ns) <= 2 * 10 ** 9)
 
 
 class PartFile:

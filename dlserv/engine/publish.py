@@ -10,7 +10,8 @@ import os
 from .. import urls
 from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
-from .partfile import Identity, PartFile
+from .partfile import PartFile
+from .progress import Identity
 from .rename import drop
 
 MANY = 8        # names in use after which the whole folder is listed

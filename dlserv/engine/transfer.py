@@ -22,7 +22,7 @@ except ImportError:     # a small box may lack it
     mmap = None
 
 BUFFER = 2 ** 20        # bytes; large reads and writes cost least (make bench)
-TLS_BUFFER = 2 ** 18    # bytes; more bring nothing where each record is decrypted on its own
+TLS_BUFFER = 2 ** 17    # bytes; more bring nothing where each record is decrypted on its own
 OWN_PAGES = 2 ** 17     # bytes of a buffer that gets pages of its own, which go back to the system at once
 SMALLEST = 2 ** 14      # bytes of a buffer
 WORTH_A_PIPE = 2 ** 18  # bytes; for fewer, a pipe costs more than it saves

@@ -5,58 +5,14 @@ stores every name before it is used and every byte's loss before it happens, so 
 crash at any point the next attempt recognises whatever is on disk.
 """
 
-import stat
 import threading
-from collections import namedtuple
 
 from ..errors import NoSpace
 from . import continuity, publish
 from .folder import Folder
 from .partfile import PartFile
+from .progress import Finished, Progress
 from .segments import Segments, clip
-
-
-class Progress(namedtuple("Progress", "part target source resource done publishing checksum node restarted",
-                          defaults=(None, False))):
-    """The state of an unfinished file.
-
-    part, target   str, names within the folder: now, and when complete
-    source         str, the URL of the task or the mirror that described the resource
-    resource       Resource that the bytes came from
-    done           [(start, end), …] bytes on disk
-    publishing     Identity of the part while it takes the name `target`, else None
-    checksum       str, the verified checksum by then, else None
-    node           (device, inode) of the part, None before it is created
-    restarted      bool, it was started over once for lack of a validator
-    """
-
-    __slots__ = ()
-
-    def may_be(self, status):
-        """Return whether a file with this os.stat_result can be the part, by its size."""
-        least = max((end for _, end in self.done), default=0)
-        most = self.resource.total
-        return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
-            most is None or status.st_size <= most)
-
-
-class Finished(namedtuple("Finished", "name identity checksum resource known source", defaults=(None, None))):
-    """A complete file under its final name.
-
-    name       str, within the task's folder
-    identity   Identity of the file when it took the name
-    checksum   str, the last one that was computed, else None
-    resource   Resource that the bytes came from
-    known      str, the right checksum if `checksum` is another, else None
-    source     str, the URL of the task or the mirror that described the resource; None if unknown
-    """
-
-    __slots__ = ()
-
-    @property
-    def promised(self):
-        """The checksums known to be right: the first one that was computed, and the server's."""
-        return [text for text in (self.known or self.checksum, self.resource.digest) if text]
 
 
 class Unfinished:

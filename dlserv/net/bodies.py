@@ -1,4 +1,4 @@
-"""The bodies of responses: plain, chunked or compressed, all read in the same way.
+"""The bodies of responses: plain or chunked; inflated.py has compressed ones, read in the same way.
 
 A body returns 0 bytes only at its true end and raises Temporary if it is cut short, so that a
 truncated body never passes for a file. `Body` documents the interface.
@@ -6,13 +6,10 @@ truncated body never passes for a file. `Body` documents the interface.
 
 import errno
 import re
-import zlib
 
 from ..errors import Permanent, Temporary
 from ..units import format_size
 
-ZLIB, GZIP, RAW = 15, 31, -15   # the wbits of zlib's formats
-LOOK = 512                      # bytes decoded on trial to recognise raw deflate
 LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
 
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
@@ -221,91 +218,3 @@ class Chunked(Body):
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
         self._exchange.close(reusable=is_at_end)
-
-
-def decoded(body, coding):
-    """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
-
-    Raise Temporary if reading would.
-    """
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        return body
-    with body.channel.hurried():
-        wbits = _wbits(body, coding)
-    return body if wbits is None else Inflated(body, wbits)
-
-
-def _wbits(body, coding):
-    """Return zlib's wbits for a body labelled as encoded, None if it is not."""
-    start = body.peek(2)[:2]
-    if not start:
-        return None if body.expected == 0 else GZIP     # without a length, an empty body is cut short
-    if b"\x1f\x8b".startswith(start):
-        return GZIP
-    if coding != "deflate":
-        return None
-    if len(start) == 2 and start[0] & 0x8f == 8 and not int.from_bytes(start, "big") % 31:
-        return ZLIB
-    try:
-        zlib.decompressobj(RAW).decompress(body.peek(LOOK), LOOK)
-    except zlib.error:
-        return None
-    return RAW      # many servers send raw deflate (RFC 9110, 8.4.1.2)
-
-
-class Inflated(Body):
-    """The decoded bytes of another body; bounds on the ratio stop decompression bombs."""
-
-    RATIO, GRACE = 200, 64 * 2 ** 20            # decoded : encoded at most, once beyond GRACE bytes
-    LEAST_RATIO, LEAST_GRACE = 0.5, 2 ** 20     # and at least: compression hardly enlarges a text
-
-    def __init__(self, body, wbits):
-        super().__init__(body)
-        self._body, self._wbits = body, wbits
-        self._inflater = zlib.decompressobj(wbits)
-        self._input, self._pending = memoryview(bytearray(65536)), b""
-
-    def read_into(self, view):
-        if self.leftover:
-            data = bytes(self.leftover[:len(view)])
-            self.leftover = self.leftover[len(data):]
-        else:
-            data = self._more(len(view))
-        view[:len(data)] = data
-        self.received += len(data)
-        if self.received > self.GRACE + self.RATIO * self._body.received:
-            raise Permanent("the server's compressed answer unpacks to more than "
-                            f"{self.RATIO} times its size")
-        return len(data)
-
-    def _more(self, most):
-        while True:
-            if not self._pending:
-                count = self._body.read_into(self._input)
-                self._pending = bytes(self._input[:count])
-                self._check_contents()
-            if not self._pending and not self._inflater.eof:
-                raise Temporary("the server's compressed answer is cut short")
-            if not self._pending:
-                return b""
-            data = self._inflate(most)
-            if data:
-                return data
-
-    def _check_contents(self):
-        """Raise Permanent for an endless run of empty members, or of bytes after the last one."""
-        if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
-            raise Permanent("the server's compressed answer is nearly empty and does not end")
-
-    def _inflate(self, most):
-        if self._inflater.eof and self._wbits == GZIP and self._pending[:1] == b"\x1f":     # another member
-            self._inflater = zlib.decompressobj(GZIP)                                       # (RFC 1952, 2.2)
-        if self._inflater.eof:
-            self._pending = b""     # bytes after the end of the compressed data are ignored
-            return b""
-        try:
-            data = self._inflater.decompress(self._pending, most)
-        except zlib.error as error:
-            raise Permanent(f"the server's compressed answer is damaged: {error}") from error
-        self._pending = self._inflater.unconsumed_tail or self._inflater.unused_data
-        return data

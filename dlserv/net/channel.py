@@ -9,21 +9,17 @@ import errno
 import os
 import selectors
 import socket
-import sys
 import threading
 import time
 
-from ..errors import Offline, Permanent, Stopped, Temporary, WrongClock
+from ..errors import Stopped, Temporary
 from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
+from .nested_tls import NestedTls
+from .socket_errors import awaited, connection_error, loaded_ssl
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
-_NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
-# Errors of a socket on a machine without a route to any server, or to any of that address family.
-NO_NETWORK = tuple(getattr(errno, name) for name in (
-    "ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "ENONET", "EAFNOSUPPORT", "EACCES", "EPERM")
-    if hasattr(errno, name))
 REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of splice
 
 
@@ -81,30 +77,23 @@ def wait_any(waits, stop, seconds):
 class Channel:
     """A connected stream socket, plain or TLS, with one owner at a time.
 
-    `timeout` is in seconds, for a single wait without a byte moving; between `hurry` and
-    `relax` it bounds all waits together. Raises Temporary after a timeout or if the
-    connection breaks, Stopped when `stop` is set.
+    `timeout` is in seconds, for a single wait without a byte moving; within `hurried` it
+    bounds all waits together. `most` is the highest low-water mark, by default that for this
+    machine. Raises Temporary after a timeout or if the connection breaks, Stopped when `stop`
+    is set.
     """
 
-    def __init__(self, sock, stop, timeout):
+    def __init__(self, sock, stop, timeout, most=None):
         self.sock = sock
         self.secure = _is_secure(sock)
         self.timeout = timeout
-        self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
-        self.relax()
+        self._low_water, self._mark, self._drained, self._waited = LowWater(most), 1, False, 0.0
+        self._deadline = None
         self.adopt(stop)
 
     def adopt(self, stop):
         """Use another stop signal from now on, that of the channel's new owner."""
         self._stop, self._watch = stop, Watch(stop)
-
-    def hurry(self):
-        """Start a deadline: all waits until `relax` must end within `timeout` seconds."""
-        self._deadline = time.monotonic() + self.timeout
-
-    def relax(self):
-        """End the deadline that `hurry` started."""
-        self._deadline = None
 
     @contextlib.contextmanager
     def hurried(self):
@@ -175,7 +164,7 @@ class Channel:
 
     def _may_hold_bytes(self):
         """Return whether TLS may hold bytes that were read from the socket already."""
-        return self.secure and (isinstance(self.sock, _Nested) or self.sock.pending() > 0)
+        return self.secure and (isinstance(self.sock, NestedTls) or self.sock.pending() > 0)
 
     def _set_mark(self, mark):
         """Set the socket's low-water mark; return False if the system does not support it."""
@@ -211,7 +200,7 @@ class Channel:
         host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
             if self.secure:
-                self.sock = _Nested(self.sock, context, host)
+                self.sock = NestedTls(self.sock, context, host)
             else:
                 self.sock = context.wrap_socket(
                     self.sock, server_hostname=host, do_handshake_on_connect=False,
@@ -241,7 +230,7 @@ class Channel:
             try:
                 return action()
             except OSError as error:
-                event = _awaited(error, writing)
+                event = awaited(error, writing)
                 if event:
                     pass
                 elif refusals and error.errno in REFUSALS:
@@ -265,105 +254,6 @@ class Channel:
         return ready
 
 
-class _Nested:
-    """TLS inside a TLS socket; has the socket methods that a Channel uses."""
-
-    session = None
-
-    def __init__(self, sock, context, host):
-        import ssl
-        self._sock, self._unsent = sock, b""
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
-        self.fileno, self.close = sock.fileno, sock.close
-
-    def do_handshake(self):
-        self._pump(self._tls.do_handshake)
-        self._flush()
-
-    def recv_into(self, view):
-        return self._pump(lambda: self._tls.read(len(view), view))
-
-    def recv(self, count):
-        return self._pump(lambda: self._tls.read(count))
-
-    def send(self, data):
-        self._flush()
-        count = self._pump(lambda: self._tls.write(data))
-        try:
-            self._flush()
-        except OSError as error:
-            if not _awaited(error, writing=True):
-                raise
-            # the rest is sent before the next data
-        return count
-
-    def _pump(self, action):
-        while True:
-            try:
-                return action()
-            except OSError as error:
-                if _awaited(error, writing=False) != selectors.EVENT_READ:
-                    raise
-                self._flush()
-                data = self._sock.recv(65536)
-                if data:
-                    self._incoming.write(data)
-                else:
-                    self._incoming.write_eof()
-
-    def _flush(self):
-        while self._unsent or self._outgoing.pending:
-            self._unsent = self._unsent or self._outgoing.read()
-            self._unsent = self._unsent[self._sock.send(self._unsent):]
-
-
-def _loaded_ssl():
-    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
-
-    With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
-    """
-    return sys.modules.get("ssl")
-
-
 def _is_secure(sock):
-    ssl = _loaded_ssl()
-    return isinstance(sock, _Nested) or ssl is not None and isinstance(sock, ssl.SSLSocket)
-
-
-def _awaited(error, writing):
-    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
-    ssl = _loaded_ssl()
-    if isinstance(error, (BlockingIOError, InterruptedError)):
-        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
-    if ssl is not None and isinstance(error, ssl.SSLWantReadError):
-        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
-    return selectors.EVENT_WRITE if ssl is not None and isinstance(error, ssl.SSLWantWriteError) else 0
-
-
-def connection_error(error):
-    """Return our exception for an OSError of a socket."""
-    ssl = _loaded_ssl()
-    if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_error(error)
-    if ssl is not None and (isinstance(error, ssl.SSLEOFError)
-                            or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the server ended the TLS connection without saying so", word="tls")
-    if ssl is not None and isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        return Temporary(f"the TLS connection failed: {reason}", word="tls")
-    if isinstance(error, ConnectionRefusedError):
-        return Temporary("the connection was refused", word="refused")
-    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
-        return Temporary("the connection was reset", word="network")
-    family = Offline if error.errno in NO_NETWORK else Temporary
-    return family(f"the connection failed: {error.strerror or error}", word="network")
-
-
-def _certificate_error(error):
-    if error.verify_code == _NOT_YET_VALID:
-        return WrongClock(f"the certificate is not valid yet: this machine's clock says "
-                          f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
-    hint = "; are the CA certificates installed (package ca-certificates)?" \
-        if error.verify_code == _NO_ISSUER else ""
-    return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")
+    ssl = loaded_ssl()
+    return isinstance(sock, NestedTls) or ssl is not None and isinstance(sock, ssl.SSLSocket)

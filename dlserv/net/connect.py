@@ -14,7 +14,8 @@ import time
 from .. import sockets
 from ..errors import Exhausted, Offline, Temporary
 from ..threads import Thread
-from .channel import NO_NETWORK, Channel, Signal, connection_error, wait_any
+from .channel import Channel, Signal, wait_any
+from .socket_errors import NO_NETWORK, connection_error
 
 STAGGER = 0.25      # seconds between the starts of two addresses
 
@@ -22,13 +23,14 @@ STAGGER = 0.25      # seconds between the starts of two addresses
 _NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)
 
 
-def connect(host, port, stop, timeout, permit):
+def connect(host, port, stop, timeout, permit, most=None):
     """Return a Channel to host:port. Raise Temporary, Stopped, or what `permit` raises.
 
-    `permit(host, port, addresses)` returns the addresses that the policy allows.
+    `permit(host, port, addresses)` returns the addresses that the policy allows; `most` is the
+    highest low-water mark, see Channel.
     """
     addresses = permit(host, port, resolve(host, port, stop, timeout))
-    return Channel(_race(addresses, stop, timeout), stop, timeout)
+    return Channel(_race(addresses, stop, timeout), stop, timeout, most)
 
 
 def resolve(host, port, stop, timeout):

@@ -49,15 +49,14 @@ class Control:
 
     def reply(self):
         """Return the next Reply. Raise NoReply if there is none."""
-        self.channel.hurry()
-        end = self._find(_LINE_END, 0)
-        code = bytes(self._buffer[:3])
-        if not _CODE.match(self._buffer[:min(end, 4)]):
-            raise Temporary("the server does not speak FTP", word="ftp")
-        if self._buffer[3:4] == b"-":
-            last_line = self._find(re.compile(rb"\n%s(?=[ \r\n])" % code), end)
-            end = self._find(_LINE_END, last_line + 1)
-        self.channel.relax()
+        with self.channel.hurried():
+            end = self._find(_LINE_END, 0)
+            code = bytes(self._buffer[:3])
+            if not _CODE.match(self._buffer[:min(end, 4)]):
+                raise Temporary("the server does not speak FTP", word="ftp")
+            if self._buffer[3:4] == b"-":
+                last_line = self._find(re.compile(rb"\n%s(?=[ \r\n])" % code), end)
+                end = self._find(_LINE_END, last_line + 1)
         lines = bytes(self._buffer[4:end]).decode("utf-8", "replace")
         del self._buffer[:end + 1]
         return Reply(int(code), " ".join(_CODE_OF_A_LINE.sub("\n", lines).split()))

@@ -45,7 +45,10 @@ class Fields:
 
     def tokens(self, name):
         """Return the members, in lower case, of a list that may span several fields."""
-        members = ",".join(self.get_all(name, ())).lower().split(",")
+        values = self._values.get(name.lower())
+        if values is None:
+            return []
+        members = ",".join(values).lower().split(",")
         return [member.strip() for member in members if member.strip()]
 
     @property
@@ -140,12 +143,11 @@ class _Parser:
         for number, lines in self._folded.items():
             name, value = self._pairs[number]
             self._pairs[number] = name, b" ".join([value] + [line.strip(b"\r \t") for line in lines])
-        return Fields((_text(name), _text(value.strip(b" \t"))) for name, value in self._pairs
-                      if self._is_short(name, value))
+        return Fields([(name.decode("latin-1"), value.strip(b" \t").decode("latin-1"))
+                       for name, value in self._pairs if len(value) <= LONGEST_FIELD or self._drop(name)])
 
-    def _is_short(self, name, value):
-        if len(value) <= LONGEST_FIELD:
-            return True
+    def _drop(self, name):
+        """Return False, because a field that is too long is dropped; raise Permanent if it is decisive."""
         if name.lower() in DECISIVE:
             raise Permanent(f"the {self._peer}'s {_text(name)} field is longer than {LONGEST_FIELD} bytes")
         return False

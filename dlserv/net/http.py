@@ -13,10 +13,11 @@ from ..masking import is_sensitive
 from ..units import parse_retry_after, utf8_of
 from . import auth, links
 from . import remote_file
-from .bodies import Inflated, decoded, framed
+from .bodies import framed
 from .channel import Channel
 from .cookies import Jar
 from .exchange import Exchange
+from .inflated import Inflated, decoded
 from .proxy import Route
 
 # The first digit of a status decides, with these exceptions (RFC 9110, 15).
@@ -149,7 +150,7 @@ class Client:
             reused = self._network.pool.take(route.key)
             if reused is not None:
                 try:
-                    channel = Channel(reused, self._stop, self._options.timeout)
+                    channel = Channel(reused, self._stop, self._options.timeout, self._network.pool.most)
                     return self._send(channel, route, headers, slot)
                 except Temporary:
                     pass    # the server has closed the idle connection

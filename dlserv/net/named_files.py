@@ -4,7 +4,6 @@ import os
 
 from ..errors import InvalidValue, Permanent
 from ..fs import check_file
-from .cookies import CookieFile
 from .tls import load_authorities, load_certificate
 
 
@@ -15,13 +14,13 @@ class NamedFiles:
     """
 
     def __init__(self, settings, folder):
-        self._settings, self._folder, self._cookie_file = settings, folder, CookieFile()
+        self._settings, self._folder, self._cookie_file = settings, folder, None
 
     def check(self, section):
         """Raise InvalidValue if a file that the section names cannot be loaded."""
         for key, path, load in (("ca_file", section.ca_file, load_authorities),
                                 ("client_cert", section.client_cert, load_certificate),
-                                ("cookies_file", self._cookies_path(section), self._cookie_file.read)):
+                                ("cookies_file", self._cookies_path(section), self._read_cookies)):
             try:
                 if path:
                     check_file(path)
@@ -33,7 +32,13 @@ class NamedFiles:
     def cookies(self):
         """Return the Cookies of the file that the settings name. Raise Permanent if it cannot be read."""
         path = self._cookies_path(self._settings.config.download)
-        return self._cookie_file.read(path) if path else ()
+        return self._read_cookies(path) if path else ()
+
+    def _read_cookies(self, path):
+        """Return the Cookies in the file; see CookieFile.read."""
+        from .cookies import CookieFile
+        self._cookie_file = self._cookie_file or CookieFile()
+        return self._cookie_file.read(path)
 
     def _cookies_path(self, section):
         name = section.cookies_file

@@ -9,7 +9,6 @@ import re
 import stat
 
 from ..idn import comparable
-from .auth import Credentials
 from .user_file import UserFile, is_clean, lines
 
 _KEYS = {"machine": "machine", "login": "login", "user": "login", "password": "password",
@@ -46,6 +45,7 @@ def parse(text):
 
     The first of several entries for a host counts, as in ftp(1) and curl.
     """
+    from .auth import Credentials
     entries, odd, entry = [], set(), None
     for number, key, value in _pairs(text):
         if key == "default" or (key == "machine" and value is not None):

@@ -9,13 +9,14 @@ import threading
 import time
 
 from ..threads import Thread, join
+from .low_water import most_here
 
 
 class Pool:
     """Idle sockets by key: two sockets with equal keys are interchangeable.
 
     `generation` is part of each key; `clear` increments it when settings that concern every
-    connection have changed.
+    connection have changed. `most` is the highest low-water mark of connections here.
     """
 
     IDLE = 10.0         # seconds that a socket is kept; servers commonly allow more
@@ -27,7 +28,7 @@ class Pool:
         self._idle = []             # (since, key, socket), oldest first
         self._thread = None
         self._closed = False
-        self.generation = 0
+        self.generation, self.most = 0, most_here()
 
     def take(self, key):
         """Return the most recently used socket of this key, or None."""

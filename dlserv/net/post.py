@@ -25,7 +25,7 @@ class _NoSlot:
 def post(url, options, network, headers, body):
     """Send the body and return the HTTP status of the answer.
 
-    `options` are a task's effective ones, `network` is a (proxy.Network, channel.Signal).
+    `options` are a task's effective ones, `network` is a (network.Network, channel.Signal).
     Raises TransferError, Stopped or MissingModule.
     """
     network, stop = network

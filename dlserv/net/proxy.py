@@ -6,7 +6,6 @@ A `Route` opens a channel and knows how a request on it must be written.
 import re
 import socket
 import struct
-from collections import namedtuple
 
 from .. import urls
 from ..errors import Permanent, Temporary
@@ -22,27 +21,13 @@ _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "netwo
 _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
 
 
-class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy")):
-    """The objects that all connections of one daemon share.
-
-    tls      tls.Tls
-    proxies  dict from urllib.request.getproxies_environment(): scheme -> URL, "no"
-    hosts    host_limits.HostLimits, or a Visitor of them
-    pool     pool.Pool
-    netrc    netrc.Netrc
-    cookies  function that returns the list of Cookies in the user's file
-    policy   address_policy.AddressPolicy
-    """
-
-    __slots__ = ()
-
-
 class Route:
     """The route to the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
 
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
-        self._tls, self._policy, self._generation = network.tls, network.policy, network.pool.generation
+        self._tls, self._policy = network.tls, network.policy
+        self._generation, self._most = network.pool.generation, network.pool.most
         self._answer = None         # to the challenge of a forwarding proxy
 
     @classmethod
@@ -114,7 +99,7 @@ class Route:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
         answer = None
         while True:
-            channel = connect(near.host, near.port, stop, self._options.timeout, permit)
+            channel = connect(near.host, near.port, stop, self._options.timeout, permit, self._most)
             try:
                 answer = self._through_proxy(channel, host, port, stop, answer)
             except BaseException:

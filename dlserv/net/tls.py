@@ -64,7 +64,8 @@ class Tls:
 
     def _make(self, verify):
         ssl = _import_ssl()
-        context = ssl.create_default_context()
+        # Only the default context loads the system's authorities, which take some MiB.
+        context = ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["http/1.1"])
         if ssl.OPENSSL_VERSION_INFO >= (3,):
             context.options &= ~IGNORE_UNEXPECTED_EOF

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
 from . import recovery
+from .inbox import Inbox, Ticket
 from .lock import FileLock
 from .shelf import Shelf, pack, unpack
 from .snapshot import MARK, Snapshot
@@ -35,74 +36,6 @@ _DAMAGED = "damaged/"
 FACT = "fact/"          # prefix of the names of records that are not tasks
 
 log = logging.getLogger(__name__)
-
-
-class Ticket:
-    """The pending result of one write."""
-
-    def __init__(self, changes: Mapping[str, dict | None], durable: bool, lazy: bool) -> None:
-        self.changes, self.durable, self.lazy = changes, durable, lazy
-        self._settled, self._error = threading.Lock(), None
-        self._settled.acquire()
-
-    def wait(self) -> None:
-        """Wait until the write is as durable as requested. Raise StoreBroken if it failed."""
-        with self._settled:
-            pass
-        if self._error is not None:
-            raise StoreBroken(f"the database cannot be written: {self._error}")
-
-    def _settle(self, error):
-        self._error = error
-        if self._settled.locked():      # it is settled again after a lack of memory
-            self._settled.release()
-
-
-class _Inbox:
-    """A queue of tickets for one thread, which is woken only for the tickets that it waits for."""
-
-    def __init__(self):
-        self._lock, self._bell = threading.Lock(), threading.Lock()
-        self._bell.acquire()
-        self._tickets, self._sleeps, self._wants_urgent = [], False, False
-        self.is_closed = False
-
-    def put(self, ticket):
-        with self._lock:
-            self._tickets.append(ticket)
-            if self._is_awaited(ticket):
-                self._ring()
-
-    def close(self):
-        """End any wait, now and later."""
-        with self._lock:
-            self.is_closed = True
-            self._ring()
-
-    def take_into(self, group, seconds, urgent=False):
-        """Wait up to `seconds` for a ticket (-1: for ever), then append all tickets to the group.
-
-        With `urgent`, wait for one that is not lazy.
-        """
-        with self._lock:
-            self._wants_urgent = urgent
-            is_there = self.is_closed or any(map(self._is_awaited, self._tickets))
-            self._sleeps = sleeps = seconds != 0 and not is_there
-        if sleeps:
-            self._bell.acquire(timeout=seconds)
-        with self._lock:
-            self._sleeps = False
-            group.extend(self._tickets)
-            self._tickets.clear()
-
-    def _is_awaited(self, ticket):
-        return not (self._wants_urgent and ticket.lazy)
-
-    def _ring(self):
-        if self._sleeps:
-            self._sleeps = False
-            if self._bell.locked():     # else the bell has been rung since the thread's timeout
-                self._bell.release()
 
 
 class Store:
@@ -129,7 +62,7 @@ class Store:
         self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
         self._complaint = Complaint(log)
-        self._inbox = _Inbox()
+        self._inbox = Inbox()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 
@@ -214,7 +147,7 @@ class Store:
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if self._closed:
-            ticket._settle("it is closed")
+            ticket.settle("it is closed")
         else:
             self._inbox.put(ticket)
         return ticket
@@ -332,7 +265,7 @@ class Store:
             else:                       # a retry would fail too
                 log.error("a record cannot be written: %s", problem, exc_info=problem)
         for ticket in group:
-            ticket._settle(error)
+            ticket.settle(error)
 
     def _apply(self, changes):
         for name, record in changes.items():

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 
+from .. import urls
 from .claimed_names import check_part, check_previous
 
 WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
@@ -19,8 +20,8 @@ class Attempt:
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
-        self.task, self.tid = task, task.tid
-        self.endpoint, self.gate = task.endpoint, task.gate
+        self.task, self.tid, self.url, self.gate = task, task.tid, urls.parse(task.url), task.gate
+        self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
         self.room = None            # bytes that were free for it when its bytes began, if known

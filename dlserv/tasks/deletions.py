@@ -2,8 +2,7 @@
 
 import logging
 
-from ..engine.download import Finished
-from .removal import Claims, Removal, remove_files
+from ..engine.progress import Finished
 from .states import DOWNLOADING
 
 _LATE = "its download has not ended yet; it is deleted then"
@@ -48,6 +47,7 @@ class Deletions:
 
     def finish_interrupted(self, tasks):
         """Finish the deletions that a crash interrupted."""
+        from .removal import remove_files
         for task in tasks:
             remove_files(task, self._download_dir, self._claims())
         self._done([task.tid for task in tasks])
@@ -58,6 +58,7 @@ class Deletions:
         A task whose attempt has not ended is finished again when it ends: the attempt may be
         about to rename its file.
         """
+        from .removal import Removal
         removals, done = {task.tid: Removal([], [], []) for task in attempts}, []
         claims = self._claims() if del_file else None
         for task, attempt in attempts.items():
@@ -81,6 +82,7 @@ class Deletions:
 
     def _remove(self, task, attempt, claims):
         """Delete the files of the task as its last attempt has left them. Return the Removal."""
+        from .removal import remove_files
         progress = attempt and attempt.download.progress()
         if progress is not None:
             task.advance(progress, attempt.session, flushed=False)
@@ -88,7 +90,8 @@ class Deletions:
         return remove_files(task, self._download_dir, claims, made)
 
     def _claims(self):
-        """Return the Claims of all tasks."""
+        """Return the removal.Claims of all tasks."""
+        from .removal import Claims
         with self._registry.lock:
             return Claims(self._registry.tasks.values())
 

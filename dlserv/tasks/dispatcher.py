@@ -2,9 +2,10 @@
 
 import logging
 import threading
+from importlib import import_module
 
 from ..complaint import Complaint
-from ..engine.download import Finished
+from ..engine.progress import Finished
 from ..threads import Thread, join
 from .workers import Workers
 
@@ -54,6 +55,7 @@ class Dispatcher:
     def begin(self):
         """Begin all attempts that may begin, in the caller's thread; lock not held."""
         try:
+            self._load_engine()
             attempt = self._begin_next()
             while attempt is not None:
                 self._spawn(attempt)
@@ -95,6 +97,7 @@ class Dispatcher:
     def _dispatch(self):
         while not self.stopping:
             try:
+                self._load_engine()
                 attempt = self._await_next()
                 if attempt is not None:
                     self._spawn(attempt)
@@ -104,6 +107,11 @@ class Dispatcher:
                 with self._changed:
                     self._suspect = True
                     self._changed.wait(self.AFTER_A_BUG)
+
+    def _load_engine(self):
+        """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
+        if self._runner.scheduler.is_waiting:
+            import_module("..engine.download", __package__)
 
     def _await_next(self):
         """Return the next attempt; None at the end, or where there may be one now."""

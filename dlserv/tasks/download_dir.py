@@ -9,7 +9,6 @@ import collections
 import logging
 import os
 
-from ..engine.folder import Folder
 from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
 
@@ -94,6 +93,7 @@ class DownloadDir:
 
         Raise NotFound, Conflict, or Unavailable while the disk is not there.
         """
+        from ..engine.folder import Folder
         file = task.whole
         if file is None:
             raise Conflict(f"the task is {task.state}; it has no file yet")
@@ -109,6 +109,7 @@ class DownloadDir:
         return opened
 
     def _entries(self, below, most):
+        from ..engine.folder import Folder
         try:
             with Folder(self.path, below, make=False) as folder:
                 return folder.entries(most)

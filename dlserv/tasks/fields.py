@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeVar
-    from ..engine.download import Finished, Progress
+    from ..engine.progress import Finished, Progress
     T = TypeVar("T", bound="Fields")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 
 from .. import urls
-from ..engine import filename
 from ..engine.meter import seconds_left
 from ..units import clean, format_seconds
 from .fields import Fields
@@ -17,8 +16,8 @@ from .states import DOWNLOADING, QUEUED
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-    from ..engine.download import Finished
-    from ..net.remote_file import Resource
+    from ..engine.progress import Finished
+    from ..net.resource import Resource
 
 
 class Figures(Fields):
@@ -96,7 +95,7 @@ class Figures(Fields):
         """Return the file's name without its folder; "" if neither a server nor an option has told it."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
             or (self.previous and self.previous.name)
-        return name or (self.options.filename and filename.sanitise(self.options.filename)) or ""
+        return name or (self.options.filename and _filename().sanitise(self.options.filename)) or ""
 
     @property
     def tmpfilename(self) -> str:
@@ -109,18 +108,18 @@ class Figures(Fields):
     @property
     def name(self) -> str:
         """The file's name without its folder, or the best guess until that is known; fit to be shown."""
-        name = self._known_name() or filename.sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
+        name = self._known_name() or _filename().sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
         return clean(name, "_")
 
     @property
     def title(self) -> str:
         """The name without its extension."""
-        return filename.split(self.name)[0]
+        return _filename().split(self.name)[0]
 
     @property
     def extension(self) -> str:
         """The extension of the name with its dot, "" while the name is unknown or has none."""
-        return filename.split(self._known_name())[1]
+        return _filename().split(self._known_name())[1]
 
     @property
     def downloaded(self) -> int:
@@ -170,3 +169,9 @@ class Figures(Fields):
         """Time spent downloading, an attempt under way included."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)
+
+
+def _filename():
+    """Return the module engine.filename, which is loaded with the first task that is shown."""
+    from ..engine import filename
+    return filename

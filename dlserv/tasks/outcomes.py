@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 
-from ..engine.download import Finished
+from ..engine.progress import Finished
 from ..engine.retry import Policy
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, Unchanged,
                       WrongClock, exhaustion_in, reason_of)

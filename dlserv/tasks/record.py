@@ -7,15 +7,24 @@ first, which raises ValueError and looks at every value that the daemon later tr
 numbers it adds up, names it opens below the download directory, headers it sends.
 """
 
-from ..engine.download import Finished, Progress
-from ..engine.partfile import Identity
+from operator import attrgetter
+
+from ..engine.progress import Finished, Identity, Progress
 from ..masking import shown
-from ..net.remote_file import Resource
+from ..net.resource import Resource
 from ..settings.values import check_text
 
 
-class Plain:
+class Part:
+    """A part of a record; `is_plain` says that it is stored as it is."""
+
+    is_plain = False
+
+
+class Plain(Part):
     """A value that is stored as it is."""
+
+    is_plain = True
 
     def __init__(self, check):
         self.check = check
@@ -49,7 +58,7 @@ class Choice(Plain):
         return value
 
 
-class Numbers:
+class Numbers(Part):
     """A tuple of whole numbers, made by `make(*numbers)` and stored as a list."""
 
     def __init__(self, count, make):
@@ -68,7 +77,7 @@ class Numbers:
             _of_a_system(each)
 
 
-class Ranges:
+class Ranges(Part):
     """[(start, end), …], in order and apart."""
 
     def pack(self, value):
@@ -89,7 +98,7 @@ class Ranges:
             end = each[1]
 
 
-class Several:
+class Several(Part):
     """A list of values of one shape."""
 
     def __init__(self, part):
@@ -106,11 +115,11 @@ class Several:
             self._part.check(each)
 
 
-class Optional:
+class Optional(Part):
     """A part, or None."""
 
     def __init__(self, part):
-        self._part = part
+        self._part, self.is_plain = part, part.is_plain
 
     def pack(self, value):
         return None if value is None else self._part.pack(value)
@@ -123,7 +132,7 @@ class Optional:
             self._part.check(value)
 
 
-class Shape:
+class Shape(Part):
     """A dict whose names and parts are those of the table `parts`.
 
     `make` is called with the unpacked values by name. `attributes` maps a part's name to the
@@ -134,10 +143,14 @@ class Shape:
     def __init__(self, make, parts, attributes=None, since=None):
         self._make, self._parts = make, parts
         self._attributes, self._since = attributes or {}, since or {}
+        self._values = attrgetter(*[self._attributes.get(name, name) for name in parts])
+        self._packed = [(name, part) for name, part in parts.items() if not part.is_plain]
 
     def pack(self, value):
-        return {name: part.pack(getattr(value, self._attributes.get(name, name)))
-                for name, part in self._parts.items()}
+        record = dict(zip(self._parts, self._values(value)))
+        for name, part in self._packed:
+            record[name] = part.pack(record[name])
+        return record
 
     def unpack(self, record):
         return self._make(**self.values(record))

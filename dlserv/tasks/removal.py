@@ -6,7 +6,6 @@ import math
 import os
 from collections import namedtuple
 
-from ..engine.folder import Folder
 from ..errors import LocalError
 
 
@@ -63,6 +62,7 @@ def remove_files(task, download_dir, claims, finished=None):
     `claims` are those of all tasks. `finished` is what the last attempt has made of the part
     file after the task was gone, or None.
     """
+    from ..engine.folder import Folder
     removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
     try:
         download_dir.check()

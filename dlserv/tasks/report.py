@@ -77,7 +77,7 @@ class Report:
         self.check_alive()
         return {"repaired": store.repaired} if store.repaired else {}
 
-    def check_alive(self):
+    def check_alive(self) -> None:
         """Raise Unavailable if no task would be started any more: the scheduler has died, or hangs."""
         if not self._runner.is_alive(PATIENCE):
             raise Unavailable("the scheduler has died or hangs; start the daemon again")

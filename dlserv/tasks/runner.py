@@ -3,8 +3,6 @@
 Between the registry, which knows what the tasks are, and the engine, which knows none.
 """
 
-from .. import urls
-from ..engine.download import Download, Environment
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
@@ -21,7 +19,7 @@ class Runner:
     registry      the TaskRegistry; its lock guards all of this, its `running` is the table
                   of attempts, which only this class changes
     settings      the settings.current.Settings
-    network       a net.proxy.Network
+    network       a net.network.Network
     bucket        the TokenBucket of all tasks together
     download_dir  the DownloadDir
     """
@@ -151,11 +149,11 @@ class Runner:
 
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""
+        from ..engine.download import Download, Environment
         task, settings = attempt.task, self._settings
         network = self._network._replace(hosts=Visitor(attempt.gate, task.tid))
         environment = Environment(settings.download, settings.general.download_dir, network, self._bucket)
-        download = Download(urls.parse(task.url), task.options, environment, attempt, task.progress,
-                            task.previous)
+        download = Download(attempt.url, task.options, environment, attempt, task.progress, task.previous)
         if task.refreshing:
             download.refresh()
         return download
@@ -173,7 +171,7 @@ class Runner:
 
     def begin_next(self):
         """Begin the attempt that goes first and return it, or None if none may start now."""
-        while not self._dispatcher.stopping:
+        while self.scheduler.is_waiting and not self._dispatcher.stopping:
             tid = self.scheduler.choose(self._running.slots())
             if tid is None:
                 break

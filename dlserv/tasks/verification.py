@@ -6,8 +6,6 @@ import sys
 import threading
 from collections import deque
 
-from ..engine.checksum import Checksum, hash_file
-from ..engine.folder import Folder
 from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
 from .states import FINISHED
 
@@ -93,6 +91,7 @@ class Verification:
 
     def _judge(self, task, file):
         """Return (the SHA-256 as text, the Error that says what is wrong with the file or None)."""
+        from ..engine.checksum import Checksum
         promised = [Checksum.parse(text) for text in file.promised + [task.options.checksum] if text]
         algorithms = dict.fromkeys([SHA_256] + [each.algorithm for each in promised])
         found, is_intact = self._hash(task, file, algorithms)
@@ -108,6 +107,8 @@ class Verification:
 
     def _hash(self, task, file, algorithms):
         """Return ({algorithm: Checksum}, whether size and time of the file are as they were)."""
+        from ..engine.checksum import hash_file
+        from ..engine.folder import Folder
         self._download_dir.check()
         with Folder(self._download_dir.path, task.options.dir, make=False) as folder, \
                 os.fdopen(folder.open(file.name), "rb", buffering=0) as opened:

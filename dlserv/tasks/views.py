@@ -65,3 +65,8 @@ def info(task):
         "create_time": task.create_time, "finish_time": task.finish_time,
         "options": options.TABLE.masked(task.posted),
     }
+
+
+def detail(task):
+    """Return what webhooks and hooks tell of a task: its info and its status."""
+    return dict(info(task), **status(task))

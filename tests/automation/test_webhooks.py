@@ -12,7 +12,7 @@ from dlserv.net.address_policy import AddressPolicy
 from dlserv.net.host_limits import HostLimits
 from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
-from dlserv.net.proxy import Network
+from dlserv.net.network import Network
 from dlserv.net.tls import Tls
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings

@@ -146,11 +146,11 @@ def test_an_output_that_was_closed_is_done_without(three, closed):
 
 
 def test_the_daemon_loads_no_command():
-    """But for the table of commands, which the command line is read by."""
+    """But for the options, which the command line is read by."""
     code = ("import sys; sys.path.insert(0, %r); from dlserv import cli, serve, Daemon, Server;"
             "print(sorted(name for name in sys.modules if name.startswith('dlserv.commands.')))" % ROOT)
     assert subprocess.check_output([sys.executable, "-c", code]) == (
-        b"['dlserv.commands.catalogue', 'dlserv.commands.flags', 'dlserv.commands.parser']\n")
+        b"['dlserv.commands.flags', 'dlserv.commands.parser', 'dlserv.commands.serving']\n")
 
 
 def test_the_one_file_has_the_commands(pyz, three):

@@ -49,6 +49,29 @@ def test_the_first_answer_is_used_and_others_join(origin, attempt, folder):
     assert all(request.headers["if-range"] == '"v1"' for request in origin.asked("/a")[1:])
 
 
+def test_a_limited_download_opens_no_second_connection(origin, attempt, folder):
+    origin.put("/a", DATA)
+    attempt(origin.url("/a"), connections=4, ratelimit=3 * MIB).run()
+    assert whole(folder) and ranges(origin) == [None]
+
+
+def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt, folder):
+    origin.put("/a", DATA, script=[paced(3 * MIB)] * 8)
+    attempt(origin.url("/a"), connections=4, ratelimit=100 * MIB).run()
+    assert whole(folder) and len(ranges(origin)) >= 2
+
+
+def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder):
+    origin.put("/a", DATA, script=[paced(2 * MIB)] * 8)
+    limited = attempt(origin.url("/a"), connections=4, ratelimit=MIB // 4)
+    thread = run(limited)
+    until(lambda: limited.download.count > MIB // 4)
+    assert ranges(origin) == [None]
+    limited.download.adjust(limited.options._replace(ratelimit=0))
+    thread.join()
+    assert whole(folder) and len(ranges(origin)) >= 2
+
+
 @pytest.mark.parametrize("options, reason", [
     (dict(ranges=False), "no ranges"), (dict(etag=None, modified=None), "no validator")])
 def test_a_server_that_proves_no_ranges_gets_one_connection(origin, attempt, folder, options, reason):

@@ -390,8 +390,8 @@ def test_compressed_text_may_have_several_members(origin, attempt, folder):
 
 
 def test_a_bomb_is_not_unpacked(origin, attempt, folder):
-    from dlserv.net import bodies
-    bomb = gzip.compress(bytes(bodies.Inflated.GRACE + 20 * 2 ** 20), 9)
+    from dlserv.net.inflated import Inflated
+    bomb = gzip.compress(bytes(Inflated.GRACE + 20 * 2 ** 20), 9)
     origin.put("/a.txt", bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
     assert "unpacks to more than" in attempt(origin.url("/a.txt")).fails(Permanent)
 

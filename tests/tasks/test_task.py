@@ -5,9 +5,8 @@ import hashlib
 import pytest
 
 from dlserv.settings import config
-from dlserv.engine.partfile import Identity
-from dlserv.engine.unfinished import Finished
-from dlserv.net.remote_file import Resource
+from dlserv.engine.progress import Finished, Identity
+from dlserv.net.resource import Resource
 from dlserv.errors import Conflict, InvalidValue
 from dlserv.contract import STATES, tid_of
 from dlserv.tasks.states import TRANSITIONS, next_state

@@ -1,0 +1,60 @@
+"""The meaning of a socket's OSError: wait and try again, or one of our exceptions."""
+
+import errno
+import selectors
+import sys
+import time
+
+from ..errors import Offline, Permanent, Temporary, WrongClock
+
+_NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
+# Errors of a socket on a machine without a route to any server, or to any of that address family.
+NO_NETWORK = tuple(getattr(errno, name) for name in (
+    "ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "ENONET", "EAFNOSUPPORT", "EACCES", "EPERM")
+    if hasattr(errno, name))
+
+
+def loaded_ssl():
+    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+
+    With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
+    """
+    return sys.modules.get("ssl")
+
+
+def awaited(error, writing):
+    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    ssl = loaded_ssl()
+    if isinstance(error, (BlockingIOError, InterruptedError)):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    if ssl is not None and isinstance(error, ssl.SSLWantReadError):
+        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+    return selectors.EVENT_WRITE if ssl is not None and isinstance(error, ssl.SSLWantWriteError) else 0
+
+
+def connection_error(error):
+    """Return our exception for an OSError of a socket."""
+    ssl = loaded_ssl()
+    if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_error(error)
+    if ssl is not None and (isinstance(error, ssl.SSLEOFError)
+                            or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
+        return Temporary("the server ended the TLS connection without saying so", word="tls")
+    if ssl is not None and isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        return Temporary(f"the TLS connection failed: {reason}", word="tls")
+    if isinstance(error, ConnectionRefusedError):
+        return Temporary("the connection was refused", word="refused")
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+        return Temporary("the connection was reset", word="network")
+    family = Offline if error.errno in NO_NETWORK else Temporary
+    return family(f"the connection failed: {error.strerror or error}", word="network")
+
+
+def _certificate_error(error):
+    if error.verify_code == _NOT_YET_VALID:
+        return WrongClock(f"the certificate is not valid yet: this machine's clock says "
+                          f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
+    hint = "; are the CA certificates installed (package ca-certificates)?" \
+        if error.verify_code == _NO_ISSUER else ""
+    return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")
