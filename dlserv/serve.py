@@ -26,7 +26,7 @@ MOST_FILES = 2 ** 16
 
 
 def serve(options):
-    """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
+    """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raise Error."""
     if options.export or options.import_:
         return _move(options)
     share_one_arena()
@@ -68,7 +68,7 @@ def serve(options):
 
 
 def _listen(make, daemon):
-    """Return the Server. Raises LocalError if the address cannot be had."""
+    """Return the Server. Raise LocalError if the address cannot be had."""
     try:
         return make(daemon)
     except OSError as error:

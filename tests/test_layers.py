@@ -17,7 +17,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls
+    version zipped units errors acts contract digests masking fs memory sockets idn host_patterns urls
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
@@ -230,6 +230,11 @@ def comments():
 def test_sentences_are_free_of_bad_habits():
     wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
              [each[:2] for each in docstrings()] + list(comments()) if HABITS.search(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_say_raise_as_they_say_return():
+    wrong = [where for where, text, _ in docstrings() if re.search(r"\bRaises\b", text)]
     assert not wrong, "\n".join(wrong)
 
 

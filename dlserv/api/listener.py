@@ -19,7 +19,7 @@ UNIX = "unix:"
 
 
 def listen(host, port):
-    """Return a listening socket. Raises OSError if the address cannot be used."""
+    """Return a listening socket. Raise OSError if the address cannot be used."""
     if host.startswith(UNIX):
         return _listen_unix(host[len(UNIX):])
     family, address = _resolve(host, port)
@@ -97,7 +97,7 @@ def url_of(sock, secure, prefix):
 
 
 def tls_context(certificate, key):
-    """Return an SSLContext with these files, None without a certificate. Raises InvalidValue."""
+    """Return an SSLContext with these files, None without a certificate. Raise InvalidValue."""
     if not certificate:
         return None
     try:

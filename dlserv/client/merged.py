@@ -20,7 +20,7 @@ RETRY = 0.5         # seconds between tries
 class Merged:
     """The events of all `clients`; a context manager, for one thread that iterates.
 
-    `miss(client, error)` is called for each daemon that is not there at the beginning. Raises
+    `miss(client, error)` is called for each daemon that is not there at the beginning. Raise
     the first one's error if none is. `close` may be called by any thread.
     """
 

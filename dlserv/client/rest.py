@@ -29,7 +29,7 @@ class Client(Transport):
 
     Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
     wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
-    it declines. Raises InvalidValue for an address that is none. For any other route there are
+    it declines. Raise InvalidValue for an address that is none. For any other route there are
     `get`, `post`, `put`, `patch` and `delete`.
     """
 
@@ -98,7 +98,7 @@ class Client(Transport):
     def wait(self, tid: str, timeout: float | None = None) -> dict:
         """Return the task's status once it is finished, invalid or paused.
 
-        Raises TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
+        Raise TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:

@@ -23,7 +23,7 @@ class Several:
     """The daemons behind `clients`, with those methods of Client that commands use.
 
     `source` is the name of what listed them. `tell(sentence)` is called once for each daemon
-    that does not answer or lets nobody in; `absent` has these Clients. Raises what Client
+    that does not answer or lets nobody in; `absent` has these Clients. Raise what Client
     raises: NoDaemon only if none of the daemons answers.
     """
 

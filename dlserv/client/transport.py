@@ -39,7 +39,7 @@ class Transport:
     """Requests to the daemon at `url`. Every method raises NoDaemon, NotAllowed or Refused.
 
     `url` is an http:// or https:// address, with a path before the routes if need be, or
-    `unix:/path` (`http+unix://%2Fpath`) for a socket in the file system. Raises
+    `unix:/path` (`http+unix://%2Fpath`) for a socket in the file system. Raise
     InvalidValue for any other.
     """
 
@@ -261,7 +261,7 @@ def _tcp(kind, host, port, timeout):
 
 
 def _connect(address, timeout, source):
-    """Return a socket connected to the first of the host's addresses that answers. Raises OSError."""
+    """Return a socket connected to the first of the host's addresses that answers. Raise OSError."""
     found = resolve(*address)
     for number, (family, kind, protocol, _, where) in enumerate(found, 1):
         sock = socket.socket(family, kind, protocol)

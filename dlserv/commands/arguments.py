@@ -21,7 +21,7 @@ def choose(client, words, all_of=STATES):
     """Return the tids of the tasks that the words name, each once.
 
     A word is a tid or its first digits, a URL, a part of one file's name, a state, or "all",
-    which stands for every task in one of the states `all_of`. Raises Refused where a word
+    which stands for every task in one of the states `all_of`. Raise Refused where a word
     names no task, or more than one that is no state.
     """
     known = {}      # the daemon's rows by tid, once they are needed
@@ -100,7 +100,7 @@ def name_flags(given):
 def read_tasks(given, more=()):
     """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
 
-    Raises InvalidValue, also for a list that cannot be read.
+    Raise InvalidValue, also for a list that cannot be read.
     """
     common = _common([*(given.given or ()), *more])
     entries = [inputfile.Entry(url) for url in _urls(given) if url != "-"]
@@ -119,7 +119,7 @@ def _urls(given):
 
 
 def _common(given):
-    """Return {option: text} of the flags. Raises InvalidValue, naming the flag that was typed."""
+    """Return {option: text} of the flags. Raise InvalidValue, naming the flag that was typed."""
     texts, flags = {}, {}
     for flag, name, text in given:
         inputfile.put(texts, f"{name}={text}")
@@ -151,7 +151,7 @@ def _read_list(path):
 def read_changes(words):
     """Return (a fresh URL or None, {option: value}) of `key=value` words; null stands for the default.
 
-    Raises InvalidValue.
+    Raise InvalidValue.
     """
     texts, url = {}, None
     for word in words:

@@ -48,7 +48,7 @@ class Machine(namedtuple("Machine", "python program folder arguments download_di
 def machine(options, environ):
     """Return (the Machine for a daemon with these options, remarks about what it leaves out).
 
-    Raises InvalidValue for a setting that is wrong, and for a path that no file can hold.
+    Raise InvalidValue for a setting that is wrong, and for a path that no file can hold.
     """
     if options.token:
         raise InvalidValue(options.token.flag,

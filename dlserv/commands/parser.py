@@ -69,7 +69,7 @@ def _split(arguments):
 
 
 def _check(command, options):
-    """Refuse options that exclude each other or are for another command. Raises InvalidValue."""
+    """Refuse options that exclude each other or are for another command. Raise InvalidValue."""
     for group in EXCLUSIVE:
         given = [_flag(each) for each in group if getattr(options, each, None)]
         if len(given) > 1:

@@ -21,7 +21,7 @@ NOT_FOR_MANY = ("filename", "checksum", "mirrors")      # options of a task that
 def find(starts, options, errors):
     """Return ([(URL, options), …] below the starts, which have the same form, whether all went well).
 
-    `errors` is the Terminal for what is left out. Raises InvalidValue.
+    `errors` is the Terminal for what is left out. Raise InvalidValue.
     """
     wanted = Wanted(_number(options.depth, DEPTH, DEEPEST), _number(options.most, MOST, LARGEST),
                     options.accept or (), options.reject or ())
@@ -75,7 +75,7 @@ def _number(text, default, most):
 
 
 def _environment(options):
-    """Return (the Settings that this machine has for downloads, a Network with them). Raises InvalidValue."""
+    """Return (the Settings that this machine has for downloads, a Network with them). Raise InvalidValue."""
     mapping, _, config_path = sources.gather(options, os.environ)
     folder = os.path.dirname(config_path)
     if options.load_cookies:

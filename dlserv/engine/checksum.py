@@ -32,7 +32,7 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 class Verifier:
     """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
 
-    Raises Permanent if this Python lacks one of the algorithms.
+    Raise Permanent if this Python lacks one of the algorithms.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes

@@ -44,7 +44,7 @@ class Answer(namedtuple("Answer", "status resource stream start located jar told
 class Client:
     """Requests URLs with one task's options; `stop` interrupts any wait.
 
-    Raises TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
+    Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
     host has no slot for it.
     """
 

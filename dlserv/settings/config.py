@@ -148,7 +148,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
 
     @classmethod
     def parse(cls, *mappings):
-        """Return a Config from nested mappings, of which later ones win. Raises InvalidValue."""
+        """Return a Config from nested mappings, of which later ones win. Raise InvalidValue."""
         values = {section: table.defaults() for section, table in SECTIONS.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
@@ -158,7 +158,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
                    *[values[section] for section in cls._fields[4:]])
 
     def changed(self, mapping):
-        """Return this Config with the changes of the mapping. Raises InvalidValue."""
+        """Return this Config with the changes of the mapping. Raise InvalidValue."""
         return self.parse(self._as_mapping(), mapping)
 
     def with_live_of(self, other):
@@ -221,7 +221,7 @@ def _sections(mapping):
 def from_environment(environ):
     """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
 
-    Raises InvalidValue, which names the variable.
+    Raise InvalidValue, which names the variable.
     """
     owner = {"DLSERV_" + name.upper(): (table, name)
              for table in TABLES.values() for name in table.fields}

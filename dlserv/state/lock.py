@@ -14,7 +14,7 @@ except ImportError:     # Windows
 class FileLock:
     """A lock on a database, which ends with the process. Creates the database's folder.
 
-    Raises StoreBroken if another process holds the lock.
+    Raise StoreBroken if another process holds the lock.
     """
 
     def __init__(self, path):
