@@ -30,7 +30,7 @@ def check(hooks):
     for event in HOOK_EVENTS:
         argv = getattr(hooks, event)
         if argv and shutil.which(argv[0]) is None:
-            raise InvalidValue("hooks." + event, "%s is not there or cannot be executed" % argv[0])
+            raise InvalidValue("hooks." + event, "%s does not exist or cannot be executed" % argv[0])
 
 
 class _Job(namedtuple("_Job", "event argv task given variables")):

@@ -109,7 +109,7 @@ class Client(Transport):
                         if status["state"] in SETTLED:
                             return status
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"the task is not settled after {timeout:g} s")
+                raise TimeoutError(f"the task is neither finished, invalid nor paused after {timeout:g} s")
 
     # -- the daemon --------------------------------------------------------------------
 

@@ -186,8 +186,8 @@ class Several:
     # -- of one daemon alone -----------------------------------------------------------
 
     def _for_one(self, *arguments: object, **query: object):
-        raise InvalidValue(self._source, f"it names {len(self._clients)} daemons; this command is for one, "
-                           "so name it with --url")
+        raise InvalidValue(self._source, f"it names {len(self._clients)} daemons, but this command is for "
+                           "one; name it with --url")
 
     url = property(_for_one)
     config = get = post = put = patch = delete = _for_one
@@ -205,7 +205,7 @@ class Several:
 
 
 def _silence(client):
-    return f"its daemon, {client.url}, does not answer, and it is given to no other; try again when it runs"
+    return f"the daemon that this task belongs to, {client.url}, does not answer; try again when it runs"
 
 
 def _held(client, tids):

@@ -129,7 +129,7 @@ class Transport:
         if response.status in (401, 403, 429):
             raise NotAllowed(reply.get("errmsg") or f"{self.url} does not let you in")
         if done not in ("success", "error"):
-            raise NoDaemon(f"{self.url} answers, but it is not a dlserv")
+            raise NoDaemon(f"{self.url} answers, but it is not dlserv; check the address")
         if response.status >= 400:
             raise Refused(reply.get("errmsg") or response.reason, response.status,
                           reply.get("code"), reply.get("key"))
@@ -250,7 +250,8 @@ def _parse_address(url):
         raise _not_an_address(url)
     kind = getattr(http.client, kind, None)
     if kind is None:
-        raise InvalidValue("url", "https needs a part of Python that is not installed here: python3-openssl")
+        raise InvalidValue("url", "https needs a part of Python that is not installed here: "
+                           "install python3-openssl")
     return lambda timeout: _tcp(kind, host, port, timeout), parts.path.rstrip("/")
 
 

@@ -64,7 +64,7 @@ def _by_name(word, rows):
     exact = [tid for tid, name in names.items() if word in (name, name.rpartition("/")[2])]
     found = exact or [tid for tid, name in names.items() if word.casefold() in name.casefold()]
     if not found:
-        raise Refused(f"there is no task {word}: no tid begins so, and no file's name has it"
+        raise Refused(f"there is no task {word}: no tid begins with it, and no file's name contains it"
                       + nearest(word, ["all", *STATE_WORDS]), 404)
     if len(found) > 1:
         shared = [f"{names[tid]} ({tid[:8]})" for tid in found]
@@ -85,7 +85,7 @@ def target_of(given):
         if each == "":
             raise InvalidValue(each.flag, "must not be empty")
     if len(names) > 1:
-        raise InvalidValue(names[1].flag, f"the file is called {names[0]} already")
+        raise InvalidValue(names[1].flag, f"the file already has the name {names[0]}; name it once")
     folder, name = os.path.split(names[0] if names else "")
     folders = [each for each in (given.dir, folder) if each]
     return os.path.join(*folders) if folders else "", name or None
@@ -107,7 +107,7 @@ def read_tasks(given, more=()):
     for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
         entries += _read_list(path)
     if not entries:
-        raise InvalidValue("URL", "none was given")
+        raise InvalidValue("URL", "none was given; name one, or a list with -i")
     if "filename" in common and len(entries) > 1:
         raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
     return [(entry.url, _options(entry, common)) for entry in entries]

@@ -73,7 +73,7 @@ def _options(value):
         raise Refusal("%s: %s" % (error.key.partition(".")[2] or "it", error.reason)) from None
     for name in ("filename", "mirrors", "checksum", "not_before"):
         if name in parsed:
-            raise Refusal("%s is for a single download" % name)
+            raise Refusal("%s belongs to a single download; leave it out" % name)
     return parsed
 
 
@@ -92,7 +92,8 @@ _argv, _some_text = Optional(_command), Optional(Text(most=255, least=1))
 
 TASK_EVENTS = ("finished", "failed")        # that a webhook tells
 HOOK_EVENTS = (*TASK_EVENTS, "idle")        # that have a command each
-_WHEN = ("a download is finished", "a download has failed for good", "nothing is queued or downloading any more")
+_WHEN = ("a download is finished", "a download has failed for good",
+         "nothing is queued or downloading any more")
 
 AUTOMATION = {
     "hooks": Table(

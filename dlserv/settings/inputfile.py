@@ -126,4 +126,4 @@ def _binary_webloc(data, name, key):
     try:
         return Entry(plistlib.loads(data)["URL"], name + ": ")
     except Exception as error:      # plistlib raises whatever a malformed one leads to
-        raise InvalidValue(key, "%s is no shortcut to a URL" % name) from error
+        raise InvalidValue(key, "%s is not a shortcut to a URL" % name) from error

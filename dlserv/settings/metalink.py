@@ -71,7 +71,7 @@ class _Reader:
 
     def start(self, name, attributes):
         if len(self._path) == DEEPEST:
-            raise ValueError("has more than %d elements within one another" % DEEPEST)
+            raise ValueError("is nested deeper than %d elements" % DEEPEST)
         name = name.rpartition(" ")[2]
         self.root = self.root or name
         self._path.append(name)
