@@ -11,7 +11,7 @@ log = logging.getLogger("dlserv")
 
 
 class LogOutput:
-    """Standard error, or a file that may be moved away before a SIGHUP."""
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
 
     def __init__(self, general):
         self._handler = None

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,11 @@ from servers.origin import Origin  # noqa: E402
 
 from dlserv import Daemon, Server  # noqa: E402
 from dlserv.state.store import Store  # noqa: E402
+
+# Daemons inherit what is ignored, as below nohup or in the background of a script; signals are their subject.
+for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, name), usual)
 
 
 @pytest.fixture(autouse=True)

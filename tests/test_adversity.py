@@ -118,7 +118,7 @@ def test_an_empty_mount_point_is_not_filled(tmp_path):
         "path": str(tmp_path / "other"), "mount": mount_of(str(tmp_path))}
 
 
-def test_a_folder_that_was_there_may_be_missing_at_a_later_start(settings, origin, folder, backend, tmp_path):
+def test_a_known_folder_may_be_missing_at_a_later_start(settings, origin, folder, backend, tmp_path):
     settings["general"]["db_backend"] = backend
     origin.put("/a.iso", DATA)
     with Daemon(settings) as daemon:

@@ -168,7 +168,7 @@ def test_options_stand_before_and_after_serve(process, tmp_path, arguments):
     assert process(command=command).api.get("/config")["config"]["download"]["retries"] == 9
 
 
-def test_the_run_file_is_beside_the_database_without_a_runtime_folder(process, environ, tmp_path):
+def test_without_a_runtime_folder_the_run_file_is_by_the_db(process, environ, tmp_path):
     for value in (None, str(tmp_path / "gone")):
         environ.pop("XDG_RUNTIME_DIR", None)
         if value:
@@ -214,7 +214,7 @@ def test_the_log_level_is_what_was_asked_for(process):
 
 # -- settings ---------------------------------------------------------------------------
 
-def test_the_command_line_wins_over_environment_file_and_defaults(process, tmp_path):
+def test_the_command_line_wins_over_all_other_settings(process, tmp_path):
     path = write(tmp_path / "c.json", {
         "general": {"log_level": "warning", "log_size": 7}, "server": {"host": "127.0.0.2", "port": 1},
         "download": {"retries": 1, "timeout": 1}})

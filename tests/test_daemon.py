@@ -86,7 +86,7 @@ def test_a_link_that_ran_out_is_replaced_while_it_fails(start, origin, folder):
     assert daemon.wait(tid, 10).state == "finished" and (folder / "old.iso").read_bytes() == DATA
 
 
-def test_a_change_under_way_begins_anew_with_the_bytes_there_are(daemon, origin, folder):
+def test_a_change_under_way_restarts_with_the_bytes_on_disk(daemon, origin, folder):
     origin.put("/a.iso", DATA, script=[Gate(after=100000)])
     tid = daemon.add(origin.url("/a.iso"))
     until(lambda: daemon.get(tid).downloaded == 100000)
@@ -115,7 +115,7 @@ def test_what_cannot_be_changed_is_refused_whole(daemon, origin):
 
 # -- again from nothing -----------------------------------------------------------------------
 
-def test_a_restart_keeps_the_old_file_until_the_new_one_is_whole(daemon, origin, folder):
+def test_a_restart_keeps_the_old_file_until_it_is_replaced(daemon, origin, folder):
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)

@@ -158,7 +158,7 @@ def test_errors_are_exceptions_with_a_sentence(make):
 
 
 @pytest.mark.parametrize("value", [pathlib.Path("x"), b"x", {1}, object()])
-def test_a_value_that_json_does_not_know_is_an_invalid_value_too(make, value):
+def test_a_value_that_json_does_not_know_is_invalid_too(make, value):
     settings = make("one")
     settings["general"]["download_dir"] = value
     with pytest.raises(InvalidValue, match="^general.download_dir: "):

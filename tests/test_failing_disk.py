@@ -126,7 +126,7 @@ def test_names_are_as_long_as_the_file_system_takes(start, faulty_disk, folder, 
     assert sorted(os.listdir(str(folder))) == sorted(names) and len(set(names)) == len(names)
 
 
-def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origin, folder, monkeypatch):
+def test_a_file_that_only_lacks_its_name_is_not_hashed_again(settings, origin, folder, monkeypatch):
     """Ten gigabytes would be read again and again meanwhile."""
     def refuse(*arguments, **options):
         raise PermissionError(errno.EPERM, "Operation not permitted")

@@ -28,16 +28,16 @@ ORDER = """
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources
-    engine.transfer engine.connection engine.continuity engine.announced engine.introduction engine.growth
-    engine.filling engine.fetch engine.publish engine.unfinished engine.promises engine.inquiry
-    engine.download
+    engine.transfer engine.connection engine.continuity engine.announced engine.condition
+    engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished
+    engine.promises engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
     state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events
-    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.registry tasks.scheduler
-    tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes tasks.workers
-    tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations tasks.report
-    tasks.database tasks.export tasks.views
+    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry
+    tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
@@ -53,9 +53,9 @@ ORDER = """
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
     commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
-    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.existing
-    commands.job commands.get commands.page commands.machine commands.systemd commands.unit commands.manual
-    commands.completion commands.main
+    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
+    commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 
@@ -268,7 +268,7 @@ def test_the_top_level_is_what_the_design_says():
         "dlserv.py", "dlserv", "tests", "Makefile", "LICENSE", "README"}
 
 
-def test_lines_are_readable_and_no_place_of_this_machine_is_named():
+def test_lines_are_short_and_name_no_path_of_this_machine():
     for name, path in MODULES.items():
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

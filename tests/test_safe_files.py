@@ -149,7 +149,7 @@ def paused_halfway(api, origin, path, data):
     return tid
 
 
-def test_a_part_that_was_cleared_away_is_not_taken_from_the_next_task(api, origin, folder):
+def test_a_lost_part_is_not_taken_from_the_next_task(api, origin, folder):
     """Two tasks of one name; somebody removes the first one's part."""
     first, second = noise(300000, 1), noise(300000, 2)
     one = paused_halfway(api, origin, "/1/x.bin", first)
@@ -162,7 +162,7 @@ def test_a_part_that_was_cleared_away_is_not_taken_from_the_next_task(api, origi
     assert [(folder / name).read_bytes() for name in names] == [first, second]
 
 
-def test_a_file_of_the_same_name_and_time_is_not_deleted_for_another(api, origin, folder):
+def test_a_file_of_the_same_name_and_time_is_not_deleted(api, origin, folder):
     one, other = noise(1000, 1), noise(1000, 2)
     tids = []
     for number, data in enumerate((one, other)):

@@ -42,6 +42,12 @@ def read_form(fields):
     return fields.pop("url", None), options.parse(fields, text=True), []
 
 
+def repeated(task, repeat):
+    """Return a task's (url, options, notes) with the option `repeat`, if the query has it."""
+    url, posted, notes = task
+    return (url, dict(posted, repeat=True), notes) if repeat else task
+
+
 def read_change(body):
     """Return (url or None, options) from {"url": …, "options": {…}}, each of which may be missing."""
     check_keys(body, ("url", "options"))

@@ -48,10 +48,10 @@ def add_task(daemon, request):
     """Add a task from JSON or a form."""
     from . import bodies
     if request.is_form:
-        url, posted, notes = bodies.read_form(request.form())
+        task = bodies.read_form(request.form())
     else:
-        url, posted, notes = bodies.read_task(request.json())
-    return {"tid": daemon.add(url, posted, notes)}
+        task = bodies.read_task(request.json())
+    return {"tid": daemon.add(*bodies.repeated(task, request.boolean("repeat", default=False)))}
 
 
 def act_on_task(daemon, request, tid):
@@ -113,6 +113,24 @@ def list_tasks(daemon, request):
 
 def count_tasks(daemon, request):
     return {"detail": views.state_counter(daemon)}
+
+
+# -- the archive ------------------------------------------------------------------------
+
+def list_archive(daemon, request):
+    """List a part of the archive, with the count of all."""
+    offset, limit = request.integer("offset", 0), request.integer("limit", None)
+    count, entries = daemon.archive.count(), daemon.archive.list(offset, limit)
+    return list_reply((entry.to_detail() for entry in entries), count, count=count)
+
+
+def forget_archived(daemon, request, tid):
+    daemon.archive.forget(tid)
+    return {}
+
+
+def forget_archive(daemon, request):
+    return {"count": daemon.archive.forget_all()}
 
 
 # -- the daemon -------------------------------------------------------------------------
@@ -199,11 +217,11 @@ _SHORT = ("exerpt", "excerpt")
 _COUNT = "how many tasks are in each state"
 
 ROUTES = (
-    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
-          errors=(409,)),
+    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", ("repeat",), body="task",
+          reply="added", errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
-          "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
-          "`to=top|bottom|up|down` or an index of the queue, from 0 on",
+          "`act=pause`, `resume`, `restart` (from nothing), `refresh` (if it has changed), `verify` (in the "
+          "background), or `move` with `to=top|bottom|up|down` or an index of the queue, from 0 on",
           ("act", "to"), errors=(409,)),
     Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
@@ -218,13 +236,15 @@ ROUTES = (
           "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
           media_type="application/octet-stream"),
     Route("POST", "/task/batch/add", _batch("add_tasks"), "addTasks", "batch", "create many tasks",
-          body="tasks", reply="added_many", errors=(207,)),
+          ("repeat",), body="tasks", reply="added_many", errors=(207,)),
     Route("POST", "/task/batch/pause", _batch("act_on_tasks"), "pauseTasks", "batch", "pause many tasks",
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/resume", _batch("act_on_tasks"), "resumeTasks", "batch", "resume many tasks",
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/restart", _batch("act_on_tasks"), "restartTasks", "batch",
           "fetch many finished or failed tasks again", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/refresh", _batch("act_on_tasks"), "refreshTasks", "batch",
+          "fetch many finished files again where they have changed", body="tids", errors=(207,)),
     Route("POST", "/task/batch/verify", _batch("act_on_tasks"), "verifyTasks", "batch",
           "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
     Route("POST", "/task/batch/delete", _batch("delete_tasks"), "deleteTasks", "batch", "delete many tasks",
@@ -234,6 +254,13 @@ ROUTES = (
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
           _COUNT + "; another spelling of the same", reply="counts_reply"),
+    Route("GET", "/archive", list_archive, "listArchive", "archive",
+          "what was downloaded and whose task is deleted, oldest first, if `general.archive` is on",
+          ("offset", "limit"), reply="archive"),
+    Route("DELETE", "/archive/<tid>", forget_archived, "forgetArchived", "archive",
+          "let a URL that the archive has be downloaded again"),
+    Route("DELETE", "/archive/all", forget_archive, "forgetArchive", "archive", "forget the whole archive",
+          reply="forgotten"),
     Route("GET", "/config", get_config, "getConfig", "settings",
           "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
           reply="config_reply"),

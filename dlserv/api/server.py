@@ -69,7 +69,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
-        self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
+        self._made: dict[str, Any] = {}         # see `_make`
+        self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)

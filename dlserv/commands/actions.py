@@ -1,4 +1,4 @@
-"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in few requests."""
+"""add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
@@ -13,7 +13,12 @@ def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
     wanted, whole = _wanted(client, options, terminals)
-    tids, refused = _add_all(client, wanted)
+    tids, refused, had = _add_all(client, wanted)
+    if options.lists or options.recursive or "-" in options.urls:
+        if had and not options.quiet:
+            errors.complain(f"{len(had)} had already; --repeat downloads them again")
+    else:
+        refused += had
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
@@ -52,13 +57,14 @@ def _check_flags(options):
 
 
 def _add_all(client, wanted):
-    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused)."""
-    tids, refused = [], []
+    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused, had)."""
+    tids, refused, had = [], [], []
     for start in range(0, len(wanted), PORTION):
-        more, failures = client.add_all(wanted[start:start + PORTION])
+        more, failures, known = client.add_many(wanted[start:start + PORTION])
         tids += more
         refused += failures
-    return tids, refused
+        had += known
+    return tids, refused, had
 
 
 def _place(options):
@@ -100,6 +106,7 @@ TOLD = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
+    "refresh": ("asked to be refreshed", ("finished",)),
     "verify": ("asked to be verified", ("finished",)),
     "delete": ("removed", STATES),
 }
@@ -115,6 +122,10 @@ def resume(client, options, terminals):
 
 def restart(client, options, terminals):
     return _act("restart", client, options, terminals)
+
+
+def refresh(client, options, terminals):
+    return _act("refresh", client, options, terminals)
 
 
 def verify(client, options, terminals):

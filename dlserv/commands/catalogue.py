@@ -106,6 +106,7 @@ COMMANDS = (
         ) + _NAMES + _ASKING + (
         _option("--priority", metavar="N", option="priority", help="higher goes first"),
         _option("--paused", nargs=0, option="paused", fixed="true", help="add it without starting it"),
+        _option("--repeat", nargs=0, option="repeat", fixed="true", help="add it even if the archive has it"),
         Argument("--wait", action="store_true", help="return when it is finished; the exit code tells"),
         ) + _RECURSIVE + (_QUIET,), "actions:add", True, (
         "add https://example.org/debian.iso",
@@ -148,11 +149,19 @@ COMMANDS = (
         "resume 3f2a", "resume failed")),
     Command("restart", "download finished or failed tasks again, from nothing", (_TASKS, _QUIET),
             "actions:restart", True, ("restart 3f2a", "restart failed")),
+    Command("refresh", "download finished files again if they have changed on their servers",
+            (_TASKS, _QUIET), "actions:refresh", True, ("refresh 3f2a", "refresh finished")),
     Command("verify", "compute the SHA-256 of finished files in the background, for info and log to show",
             (_TASKS, _QUIET), "actions:verify", True, ("verify 3f2a", "verify all")),
     Command("rm", "remove tasks from the list", (
         _TASKS, Argument("--with-file", action="store_true", help="delete their files too"), _QUIET),
         "actions:remove", True, ("rm finished", "rm --with-file 3f2a")),
+    Command("archive", "list what was downloaded and removed since, or forget it", (
+        Argument("entries", nargs="*", metavar="ENTRY",
+                 help="a URL, or a tid or its first 4 or more digits; or all"),
+        Argument("--forget", action="store_true", help="let these be downloaded again"), _JSON, _QUIET),
+        "archive:archive", True, (
+        "archive", "archive https://example.org/debian.iso", "archive --forget 3f2a", "archive --forget all")),
     Command("move", "move a waiting task within the queue", (
         Argument("task", metavar="TASK", values="tasks", help=_A_TASK),
         Argument("to", choices=PLACES, help="where to")),

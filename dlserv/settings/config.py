@@ -62,6 +62,9 @@ TABLES = {
         Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
               "format of the database; auto is sqlite where Python has it"),
         Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
+        Field("archive", Boolean(), False,
+              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is said"),
+        Field("archive_size", Integer(1, 10000000), 100000, "downloads to remember; the oldest go first"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
         Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
@@ -120,7 +123,8 @@ TABLES = {
 
 # These and the section `download` may change while the daemon runs. The others are bound to
 # open files and sockets.
-LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
+LIVE = ("general.max_tasks", "general.archive", "general.archive_size", "general.log_size",
+        "general.log_level")
 
 # Files of this machine: a change counts after SIGHUP, but is not made over the API.
 PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")

@@ -137,6 +137,7 @@ TABLE = Table(
     Field("retries", Integer(0, MOST_RETRIES), None, "repeats after a failure"),
     Field("timeout", Number(0.1, 3600), None, "seconds without a byte after which a connection is closed"),
     Field("paused", Boolean(), False, "add it without starting it"),
+    Field("repeat", Boolean(), False, "add it even if the archive has it"),
     Field("not_before", Moment(), None, "when it may start: epoch seconds, or local \"2026-09-08T02:00\""),
     Field("priority", Integer(-1000, 1000), 0, "higher goes first"),
     Field("verify_tls", Boolean(), True, "false accepts any certificate"),

@@ -94,7 +94,7 @@ class DownloadDir:
         Raise NotFound, Conflict, or Unavailable while the disk is not there.
         """
         from ..engine.folder import Folder
-        file = task.file
+        file = task.whole
         if file is None:
             raise Conflict(f"the task is {task.state}; it has no file yet")
         self.check()

@@ -249,4 +249,4 @@ PROGRESS = Shape(Progress, {
     "restarted": FLAG}, since={"node": None, "restarted": False})
 FILE = Shape(Finished, {
     "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE,
-    "known": Optional(TEXT)}, since={"known": None})
+    "known": Optional(TEXT), "source": Optional(TEXT)}, since={"known": None, "source": None})

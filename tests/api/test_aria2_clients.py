@@ -258,7 +258,7 @@ def test_rdt_client_from_add_to_the_file_on_disk(locked, origin, folder):
     assert call("aria2.tellStatus", gid)["error"]["message"] == f"GID {gid} is not found"
 
 
-def test_aria2ps_retry_removes_the_old_download_after_adding_it_again(locked, origin):
+def test_a_retry_removes_the_old_download_after_adding_it(locked, origin):
     origin.put("/b", b"x")
     first = locked("addUri", [origin.url("/none")])
     until(lambda: locked("tellStatus", first)["status"] == "error")

@@ -150,7 +150,7 @@ def test_a_unique_beginning_will_do(rpc):
     assert message(rpc, "tellStatus", shared[0]) == f"GID {shared[0]} is not unique"
 
 
-def test_a_gid_outlives_the_daemon_and_changes_with_another_life(settings, origin):
+def test_a_gid_outlives_the_daemon_but_not_the_life(settings, origin):
     origin.put("/a", b"x", script=[refuse(404)])
     from aria2 import Rpc
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:

@@ -364,7 +364,7 @@ def test_a_unix_socket(serve, short, prefix):
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-def test_a_socket_s_name_is_given_up_before_the_next_daemon_may_take_it(daemon, short, monkeypatch):
+def test_a_socket_is_unlinked_before_the_next_daemon_binds(daemon, short, monkeypatch):
     def unlink(path):
         with socket.socket(socket.AF_UNIX) as probe:
             answers.append(probe.connect_ex(path))

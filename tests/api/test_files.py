@@ -141,7 +141,7 @@ def test_a_hostile_name_stays_a_name(api, fetch, name):
     assert full == quote(full, safe="%") and full.isascii() and ";" not in full
 
 
-def test_a_file_that_was_changed_is_not_passed_off_as_the_one_downloaded(api, fetch, folder):
+def test_a_changed_file_is_not_served_as_the_download(api, fetch, folder):
     path = fetch()
     (folder / "a.bin").write_bytes(DATA[:-1] + b"!")
     os.utime(str(folder / "a.bin"), (time.time() + 5, time.time() + 5))

@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_moved_is_added_once(watch, box, daemon):
     assert names(box) == ["added/a.txt"]
 
 
-def test_a_file_in_the_way_of_added_is_told_and_the_list_added_once(watch, box, daemon):
+def test_a_file_in_the_way_of_added_lets_the_list_in_once(watch, box, daemon):
     (box / "added").write_text("in the way")
     (box / "a.txt").write_text("http://h/1\n")
     for _ in range(2):

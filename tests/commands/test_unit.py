@@ -370,7 +370,7 @@ def test_no_path_is_named_that_is_not_there(plain, kind):
 
 
 @pytest.mark.parametrize("kind", UNITS)
-def test_the_first_lines_say_where_it_goes_and_how_it_is_enabled(plain, kind):
+def test_the_first_lines_say_how_it_is_installed(plain, kind):
     lines = plain.unit(kind).split("\n")
     comments = [line.lstrip("#<!- ") for line in lines[:6] if line.startswith(("#", "<!--", "       "))]
     assert any(re.match("Put this into .*, then|Control Panel", line) for line in comments[:2])

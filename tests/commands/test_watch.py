@@ -66,7 +66,7 @@ def test_watch_prints_a_line_for_each_change_where_it_is_piped(here, start, orig
     assert watching.wait(30) == 130 and watching.stderr.read() == b""
 
 
-def test_watch_prints_one_line_for_a_wait_though_its_time_runs_down(here, start, origin):
+def test_watch_prints_one_line_for_a_wait_that_runs_down(here, start, origin):
     origin.put("/x.iso", DATA, script=[refuse("503 Busy", Retry_After="3")])
     tid = here.add(origin.url("/x.iso"))
     watching = start("watch")

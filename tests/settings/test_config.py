@@ -167,7 +167,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_configuration_is_looked_for_by_wish_then_xdg_then_etc(home):
+def test_the_configuration_is_named_or_in_xdg_or_in_etc(home):
     find = config.default_config_path
     mine = str(home / ".config" / "dlserv" / "config.json")
     assert find({"DLSERV_CONFIG": "/x", "XDG_CONFIG_HOME": "/y"}, True) == "/x"

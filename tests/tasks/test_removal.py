@@ -86,7 +86,7 @@ def test_a_part_file_goes_while_it_is_written(daemon, origin, folder):
     assert names(folder) == [] and not daemon.list()
 
 
-def test_a_deletion_that_a_crash_interrupted_is_finished_at_the_start(settings, origin, folder):
+def test_an_interrupted_deletion_is_finished_at_the_start(settings, origin, folder):
     origin.put("/a.iso", DATA)
     with Daemon(settings) as daemon:
         tid = daemon.add(origin.url("/a.iso"))
