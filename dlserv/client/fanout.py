@@ -25,6 +25,10 @@ class FanOut:
                 self._hung[client] = self._clock(), error
         return {client: asked.get(client) or (None, hanging[client]) for client in asks}
 
+    def ask_groups(self, groups, act):
+        """Call `act(Client, group)` for {Client: group}; return what `ask` does."""
+        return self.ask(dict.fromkeys(groups, lambda client: act(client, groups[client])))
+
     def hanging(self):
         """Return {Client: NoDaemon} of those that are not asked now."""
         now = self._clock()

@@ -14,7 +14,7 @@ from ..contract import tid_of
 from ..errors import InvalidValue, Refused
 from .fanout import FanOut
 from .merged import Merged
-from .rest import Client
+from .rest import Added, Client
 
 FEW = 20        # tasks that are looked for one by one, instead of in the lists of all daemons
 _SUMS = ("speed", "downloaded_bytes", "connections")     # not free_bytes, for daemons may share a disk
@@ -124,26 +124,21 @@ class Several:
 
     # -- of many -----------------------------------------------------------------------
 
-    def add_all(self, tasks: list[tuple[str, dict]]) -> tuple[list[str], list[tuple[str, str]]]:
-        """Add each (url, options) to its owner, and to no other; return as Client.add_all does."""
+    def add_many(self, tasks: list[tuple[str, dict]]) -> Added:
+        """Add each (url, options) to its owner, and to no other; return as Client.add_many does."""
         elsewhere = self._elsewhere([tid_of(url) for url, _ in tasks])
-        refused, groups = [], defaultdict(list)
+        added, groups = Added([], [], []), defaultdict(list)
         for url, options in tasks:
             tid = tid_of(url)
             if tid in elsewhere:
-                refused.append((url, f"this URL is already added, at {elsewhere[tid].url}"))
+                added.refused.append((url, f"this URL is already added, at {elsewhere[tid].url}"))
             else:
                 groups[self.owner(tid)].append((url, options))
-        tids = []
-        for client, (reply, error) in self._on_groups(groups, Client.add_all).items():
-            added, failures = reply or ([], [(url, self._why(client, error)) for url, _ in groups[client]])
-            tids += added
-            refused += failures
-        return tids, refused
-
-    def _on_groups(self, groups, act):
-        """Call `act(Client, group)` for {Client: group}; return what `FanOut.ask` does."""
-        return self._fan_out.ask(dict.fromkeys(groups, lambda client: act(client, groups[client])))
+        for client, (reply, error) in self._fan_out.ask_groups(groups, Client.add_many).items():
+            for whole, part in zip(added, reply or ()):
+                whole.extend(part)
+            added.refused.extend((url, self._why(client, error)) for url, _ in groups[client] if error)
+        return added
 
     def _why(self, client, error):
         """Return the sentence for tasks of a daemon that has declined or not answered a request."""
@@ -158,7 +153,7 @@ class Several:
         Daemons that do not answer are left out.
         """
         theirs = {client: {tid for tid in tids if client is not self.owner(tid)} for client in self._clients}
-        found = self._on_groups(theirs, _held)
+        found = self._fan_out.ask_groups(theirs, _held)
         return {tid: client for client, (held, error) in found.items() if error is None for tid in held}
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
@@ -172,7 +167,7 @@ class Several:
                     groups[client].append(tid)
             except Refused as error:
                 failures.append((tid, str(error)))
-        done = self._on_groups(groups, lambda client, group: client.act_on_all(act, group, **more))
+        done = self._fan_out.ask_groups(groups, lambda client, group: client.act_on_all(act, group, **more))
         for client, (refused, error) in done.items():
             failures += refused or [(tid, self._why(client, error)) for tid in groups[client] if error]
         return failures
@@ -182,6 +177,19 @@ class Several:
         if tid not in self._where:
             self._where[tid] = [self._on_holder(tid, lambda client: client.task(tid) and client)]
         return self._where[tid]
+
+    # -- of the archives ---------------------------------------------------------------
+
+    def archive(self, offset: int = 0, limit: int | None = None) -> list[dict]:
+        """Return this part of each daemon's archive, the oldest first; a tid may be in several."""
+        parts = self._ask_all(lambda client: client.archive(offset, limit))
+        return sorted((entry for _, part in parts for entry in part), key=lambda entry: entry["time"])
+
+    def forget(self, tid: str) -> None:
+        """Let the URL of this tid be downloaded again; "all" forgets the archives of all daemons."""
+        answers = self._ask_all(lambda client: _refusal(client.forget, tid))
+        if all(refusal is not None for _, refusal in answers):
+            raise answers[0][1]
 
     # -- of one daemon alone -----------------------------------------------------------
 
@@ -213,6 +221,16 @@ def _held(client, tids):
     if len(tids) > FEW:
         return tids & {row["tid"] for row in client.tasks()}
     return {tid for tid in tids if _is_there(client, tid)}
+
+
+def _refusal(act, tid):
+    """Return the Refused with which `act(tid)` says that the daemon does not have it, or None."""
+    try:
+        return act(tid)
+    except Refused as error:
+        if error.status != 404:
+            raise
+        return error
 
 
 def _is_there(client, tid, unsure=False):

@@ -129,9 +129,9 @@ def test_a_daemon_that_hangs_is_asked_and_named_once(trio, silent):
 
 def test_a_daemon_that_hangs_keeps_no_task_from_the_others(trio, silent):
     urls = [url for index in range(3) for url in trio.owned_by(index, 2)]
-    tids, refused = trio.several.add_all([(url, {"paused": True}) for url in urls])
+    tids, refused, had = trio.several.add_many([(url, {"paused": True}) for url in urls])
     assert tids == [tid_of(url) for url in urls[:2] + urls[4:]]
-    assert [url for url, _ in refused] == urls[2:4] and len(silent.requests) == 1
+    assert [url for url, _ in refused] == urls[2:4] and had == [] and len(silent.requests) == 1
     assert all("the daemon that this task belongs to, %s, does not answer" % silent.url in reason for _, reason in refused)
     assert trio.several.act_on_all("pause", tids[:1] + [tid_of(urls[2])]) != []
     assert [len(daemon.list()) for daemon in trio.daemons] == [2, 2]

@@ -226,6 +226,22 @@ def test_a_command_for_one_daemon_says_so(fleet, run, command):
     assert [daemon.config.download.ratelimit for daemon in fleet.daemons] == [0, 0, 0]
 
 
+def test_the_archives_of_all_are_one(fleet, run, origin):
+    urls = [origin.url("/%d" % number) for number in range(6)]
+    for daemon in fleet.daemons:
+        daemon.configure({"general": {"archive": True}})
+    for url in urls:
+        origin.put("/" + url.rpartition("/")[2], b"x")
+        assert run("add", url, "--wait")[0] == 0
+    assert run("rm", "all") == (0, "", "")
+    assert {line.split("\t")[0] for line in run("archive")[1].splitlines()} == set(map(tid_of, urls))
+    code, out, err = run("add", urls[0])
+    assert (code, out) == (1, "") and urls[0] in err
+    assert run("archive", "--forget", urls[0]) == (0, "", "") and run("add", "--paused", urls[0])[0] == 0
+    assert run("archive", "--forget", urls[0])[0] == 1
+    assert run("archive", "--forget", "all") == (0, "", "") and run("archive") == (0, "", "")
+
+
 # -- one that does not answer -----------------------------------------------------------------
 
 def test_what_the_others_know_is_shown(fleet, urls, run):
