@@ -42,7 +42,7 @@ class LogOutput:
 
 
 class Obituary:
-    """Logs the death of every thread; deaths for lack of memory once, while they last."""
+    """Logs the death of every thread, but only the first of a series for lack of memory."""
 
     def __init__(self):
         self._complaint = Complaint(log)

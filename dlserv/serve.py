@@ -156,7 +156,7 @@ def _token_file(options, settings, server):
 def _reload(options, daemon, server, output):
     """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP).
 
-    Return what was in vain, as phrases.
+    Return what failed, as phrases.
     """
     failed = []
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log stays where it is"),

@@ -2,7 +2,7 @@
 
 The owner is the daemon with the highest sha1(URL + tid) (rendezvous hashing), so every client
 with the same list agrees, and a longer list moves only the tasks that go to the new daemon.
-What is asked of all is asked at the same time, and merged. A daemon that does not answer is
+Requests to all go out at the same time, and the answers are merged. A daemon that does not answer is
 named once, and never replaced by another: a task exists once or not at all.
 """
 
@@ -17,14 +17,14 @@ from .merged import Merged
 from .rest import Added, Client
 
 FEW = 20        # tasks that are looked for one by one, instead of in the lists of all daemons
-_SUMS = ("speed", "downloaded_bytes", "connections")     # not free_bytes, for daemons may share a disk
+_SUMS = ("speed", "downloaded_bytes", "connections")     # not free_bytes, because daemons may share a disk
 
 
 class Several:
     """The daemons behind `clients`, with those methods of Client that commands use.
 
-    `source` is the name of what listed them. `tell(sentence)` is called once for each daemon
-    that does not answer or lets nobody in; `absent` has these Clients. Raise what Client
+    `source` is the flag or variable that lists them. `tell(sentence)` is called once for each daemon
+    that does not answer or lets nobody in; `absent` is {Client: error} of these. Raise what Client
     raises: NoDaemon only if none of the daemons answers. For one thread at a time.
     """
 
@@ -157,7 +157,7 @@ class Several:
         return {tid: client for client, (held, error) in found.items() if error is None for tid in held}
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Do it wherever each task is; return [(tid, reason), …] of those that refused."""
+        """Do the act wherever each task is; return [(tid, reason), …] of those that refused."""
         if sum(tid not in self._where for tid in tids) > FEW:
             self.tasks()
         failures, groups = [], defaultdict(list)

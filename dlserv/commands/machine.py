@@ -15,7 +15,7 @@ PORT = 6880             # of a container, where the settings take a free port
 
 class Machine(namedtuple("Machine", "python program folder arguments download_dir db token_file writable"
                                     " readable user uid gid port")):
-    """Every path is absolute and without control characters.
+    """The facts. Every path is absolute and without control characters.
 
     python      the interpreter
     program     dlserv.pyz or dlserv.py; None if the package is installed as a module
@@ -41,7 +41,7 @@ class Machine(namedtuple("Machine", "python program folder arguments download_di
 
     @property
     def missing(self):
-        """Those of the folders to write to that do not exist."""
+        """The folders to write to that do not exist."""
         return [path for path in self.writable if not os.path.isdir(path)]
 
 
@@ -142,7 +142,7 @@ def _readable(config, config_path):
 
 
 def _obstacles(machine):
-    """Return remarks about what another user than the one who runs this could not use."""
+    """Return remarks about files that the daemon's user cannot use, where root prints the file."""
     if not machine.uid or not hasattr(os, "geteuid") or machine.uid == os.geteuid():
         return []
     return [f"{path} is in root's home, where {machine.user} cannot read; put it elsewhere"

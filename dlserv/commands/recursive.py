@@ -19,7 +19,7 @@ NOT_FOR_MANY = ("filename", "checksum", "mirrors")      # options of a task that
 
 
 def find(starts, options, errors):
-    """Return ([(URL, options), …] below the starts, which have the same form, whether all went well).
+    """Return ([(URL, options), …] of the files below the starts, whether all went well).
 
     `errors` is the Terminal for what is left out. Raise InvalidValue.
     """
@@ -53,7 +53,7 @@ def _collect(walk, bounds, posted, found, errors):
 
 
 def _start(url, posted):
-    """Return (Bounds, the options of the tasks), which have the login that the URL names."""
+    """Return (Bounds, the options of the tasks, with the login in the URL)."""
     try:
         parsed = urls.parse(url)
     except ValueError as error:
@@ -101,7 +101,7 @@ def show(tasks, out):
 
 
 def without_known(tasks, client, errors, quiet):
-    """Return the tasks that the daemon has not got yet; tell how many it has."""
+    """Return the tasks that the daemon does not have yet; tell how many it has."""
     from ..contract import tid_of
     known = {row["tid"] for row in client.tasks()} if tasks else set()
     new = [task for task in tasks if tid_of(task[0]) not in known]

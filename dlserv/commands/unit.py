@@ -37,7 +37,7 @@ def _words(words):
 
 
 def _make_missing(machine, indent=""):
-    """Return the shell's lines that make the folders which are not there."""
+    """Return shell lines that create the missing folders."""
     user = shlex.quote(machine.user)
     return "".join(f"{indent}[ -d {path} ] || {{ mkdir -p {path} && chown {user} {path}; }}\n"
                    for path in map(shlex.quote, machine.missing))
@@ -120,7 +120,8 @@ def _openrc(machine, for_user):
     make = "".join(f"\tcheckpath -d -o {user} {shlex.quote(path)}\n" for path in machine.missing)
     python, *arguments = machine.command
     return _OPENRC.format(user=user, make=make,
-                          python=shlex.quote(shlex.quote(python)),      # openrc evaluates it, as the arguments
+                          python=shlex.quote(shlex.quote(python)),      # openrc evaluates it
+                          like the arguments
                           arguments=shlex.quote(_words(arguments)))
 
 

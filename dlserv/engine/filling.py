@@ -24,7 +24,7 @@ class Filling:
             self.use(connection, answer, segment, continuity.Joint(self._file, segment))
 
     def use(self, connection, answer, segment, joint):
-        """Move the answer's bytes into the segment; close the one and release the other."""
+        """Move the answer's bytes into the segment, then close the answer and release the segment."""
         try:
             try:
                 joint.begin(answer.stream)

@@ -15,7 +15,7 @@ NO_NETWORK = tuple(getattr(errno, name) for name in (
 
 
 def loaded_ssl():
-    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+    """Return the ssl module if it is loaded, else None; no socket uses TLS before that.
 
     With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
     """
@@ -23,7 +23,7 @@ def loaded_ssl():
 
 
 def awaited(error, writing):
-    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    """Return the selector event to wait for before repeating the call that raised this error, or 0."""
     ssl = loaded_ssl()
     if isinstance(error, (BlockingIOError, InterruptedError)):
         return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
