@@ -1,4 +1,4 @@
-"""What the tests share: a misbehaving origin, daemons in and out of process, both databases."""
+"""Shared by the tests: a misbehaving origin, daemons in and out of process, both databases."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SI
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    """Whatever a test started, it must have ended: the house leaves no thread behind."""
+    """Fail a test that leaves a thread behind."""
     before = set(threading.enumerate())
     yield
     until(lambda: not [thread for thread in threading.enumerate()

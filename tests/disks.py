@@ -56,7 +56,7 @@ class FaultyDisk:
 
     @property
     def flushed_bytes(self):
-        """How many bytes of the file that is kept were good at its last flush."""
+        """The bytes of the kept file that were good at its last flush."""
         return max([path.stat().st_size for path in self._folder.glob("good.*")], default=0)
 
     def _write(self, name, text):

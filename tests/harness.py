@@ -16,7 +16,7 @@ PATIENCE = 30       # seconds until a condition that must come true has failed
 
 
 def until(condition, seconds=PATIENCE):
-    """Wait for `condition()` to be true; gives its value."""
+    """Wait for `condition()` to be true; return its value."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -107,7 +107,7 @@ class Api:
         return self.request("DELETE", path, headers=headers)
 
     def add(self, url, **options):
-        """Post a task; gives its tid."""
+        """Post a task; return its tid."""
         answer = self.post("/task", {"url": url, "options": options})
         assert answer.status == 200, answer
         return answer["tid"]
@@ -116,7 +116,7 @@ class Api:
         return self.get("/task/tid/%s/status" % tid)["detail"]
 
     def reach(self, tid, state):
-        """Wait until the task is in the state; gives its status."""
+        """Wait until the task is in the state; return its status."""
         def there():
             status = self.status(tid)
             assert status["state"] == state or status["state"] not in ("finished", "invalid"), status
@@ -124,7 +124,7 @@ class Api:
         return until(there)
 
     def reach_error(self, tid, words):
-        """Wait until the task says this in `error`; gives its status."""
+        """Wait until the task says this in `error`; return its status."""
         def there():
             status = self.status(tid)
             return words in (status["error"] or "") and status
@@ -141,7 +141,7 @@ class Api:
 
 
 def _link(path):
-    """Where the link leads; nowhere if it has just gone."""
+    """Return the link's target, "" if it has just gone."""
     try:
         return os.readlink(path)
     except FileNotFoundError:
@@ -167,7 +167,7 @@ class Process:
 
     @property
     def log(self):
-        """What it has written to standard error by now."""
+        """Standard error so far."""
         if self._errors.closed:
             return self._last_words
         return os.pread(self._errors.fileno(), 2 ** 24, 0).decode()
@@ -183,7 +183,7 @@ class Process:
         self.stop()
 
     def stop(self):
-        """SIGTERM; gives the exit code."""
+        """Send SIGTERM; return the exit code."""
         if self.popen.poll() is None:
             self.popen.terminate()
         try:

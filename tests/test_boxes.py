@@ -23,7 +23,7 @@ PACKAGES = {"openssl": ["_ssl", "_hashlib"], "sqlite3": ["_sqlite3", "sqlite3"],
 
 
 def lacks(name, kept):
-    """Whether a file or folder of the library is not on the box that has these packages."""
+    """Return whether a file or folder of the library is not on the box that has these packages."""
     for package, parts in PACKAGES.items():
         if any(name.startswith(part) for part in parts):
             return package not in kept
@@ -46,7 +46,7 @@ def make_box(folder, kept):
 
 
 def works(home):
-    """Whether this interpreter starts with that library, and really lacks what was left out."""
+    """Return whether this interpreter starts with that library, and really lacks what was left out."""
     code = "import os, json, urllib.request, logging; print(os.__file__)"
     done = subprocess.run([sys.executable, "-s", "-c", code], env=environ(home), stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
@@ -60,7 +60,7 @@ def environ(home):
 
 @pytest.fixture(scope="session")
 def box(tmp_path_factory):
-    """A function that gives the home of a box with these packages."""
+    """A function that makes the home of a box with these packages."""
     if platform.system() != "Linux" or sys.prefix != sys.base_prefix and not os.path.exists(sys.executable):
         pytest.skip("the library of this Python cannot be stripped here")
     made = {}

@@ -49,7 +49,7 @@ class Crash:
             daemon.kill()
 
     def check(self, api):
-        """What was acknowledged before the crash is so after it."""
+        """Check that changes acknowledged before the crash have survived it."""
         tasks = {task["tid"]: task for task in api.get("/task/list?exerpt=false")["detail"]}
         for url in self.files:
             assert tid_of(url) in tasks, "an added task is gone"

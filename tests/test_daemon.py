@@ -173,7 +173,7 @@ def queue(start, origin, priorities):
 
 
 def hold(daemon, origin):
-    """Fill the only slot; gives what frees it."""
+    """Fill the only slot; return what frees it."""
     gate = Gate(after=1)
     origin.put("/held", DATA, script=[gate])
     tid = daemon.add(origin.url("/held"), {"priority": 1000})
@@ -339,7 +339,7 @@ def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
 # -- rates ------------------------------------------------------------------------------------------
 
 def took(began, seconds):
-    """Whether that long has passed: not less, by what the kernels hold, and more only as a busy machine does."""
+    """Return whether that long has passed: not less, by what the kernels hold, and more only as a busy machine does."""
     return 0.8 * seconds < time.monotonic() - began < 3 * seconds
 
 

@@ -231,7 +231,7 @@ def test_the_worst_body_takes_the_api_little_time(api, path, kind):
 # -- and means what it says ---------------------------------------------------------------------
 
 def fields_of(lines):
-    """What a plain reader makes of well-formed fields."""
+    """Read well-formed fields plainly."""
     pairs = [line.decode("latin-1").partition(":") for line in lines]
     return [(name, value.strip(" \t\r\n")) for name, _, value in pairs]
 

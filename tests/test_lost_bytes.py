@@ -150,7 +150,7 @@ def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin)
 
 @pytest.mark.parametrize("ending", ["pause", "error"])
 def test_a_disk_that_is_pulled_out_between_two_attempts(start_on, stick, origin, ending):
-    """What an attempt has brought is flushed at its end, so that nothing need be fetched again."""
+    """The bytes of an attempt are flushed at its end, so that nothing need be fetched again."""
     origin.put("/a.iso", DATA, script=[drop(after=2 * MIB)] + [refuse("503 Service Unavailable", Retry_After=3600)] * 9 if ending == "error"
                else [Gate(after=2 * MIB)])
     daemon, downloads = start_on()

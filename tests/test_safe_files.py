@@ -1,4 +1,4 @@
-"""What the daemon does to files of others: nothing, whatever is in its way. Seen from outside."""
+"""Files of others: the daemon does nothing to them, whatever is in its way. Seen from outside."""
 
 import os
 import stat

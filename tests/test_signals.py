@@ -1,4 +1,4 @@
-"""Signals to the real process: an end in time, settings and the log taken anew."""
+"""Signals to the real process: an end in time, settings read and the log opened again."""
 
 import json
 import os

@@ -120,8 +120,7 @@ def _openrc(machine, for_user):
     make = "".join(f"\tcheckpath -d -o {user} {shlex.quote(path)}\n" for path in machine.missing)
     python, *arguments = machine.command
     return _OPENRC.format(user=user, make=make,
-                          python=shlex.quote(shlex.quote(python)),      # openrc evaluates it
-                          like the arguments
+                          python=shlex.quote(shlex.quote(python)),  # openrc evaluates it like the arguments
                           arguments=shlex.quote(_words(arguments)))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the aria2 door share."""
+"""Shared by the tests of the aria2 door."""
 
 import pytest
 

@@ -41,7 +41,7 @@ def dial(server, source="127.0.0.1", data=b""):
 
 
 def receive(sock):
-    """What comes until the answer's end or that of the connection."""
+    """Read until the answer or the connection ends."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = sock.recv(65536)
@@ -52,7 +52,7 @@ def receive(sock):
 
 
 def is_open(sock):
-    """Whether the server still has the connection; what it says meanwhile is read."""
+    """Return whether the server still has the connection; read what it sends meanwhile."""
     sock.settimeout(0.01)
     try:
         while sock.recv(65536):
@@ -194,7 +194,7 @@ def test_a_client_at_its_bound_displaces_only_itself(limited):
 
 
 def refused(server):
-    """Whether a newcomer is turned away."""
+    """Return whether a new connection is refused."""
     with dial(server, data=GET) as newcomer:
         try:
             return not receive(newcomer).startswith(b"HTTP/1.1 200 ")

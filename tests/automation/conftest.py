@@ -1,4 +1,4 @@
-"""What the tests of automation share: a configuration file with its daemon process, and programs for hooks."""
+"""Shared by the tests of automation: a configuration file with its daemon process, and programs for hooks."""
 
 import json
 import os

@@ -104,7 +104,7 @@ def test_a_kill_before_the_hook_does_not_run_it_twice(configured, program, ran, 
 
 
 def alive(pid):
-    """Whether the process is there and no zombie."""
+    """Return whether the process exists and is no zombie."""
     try:
         with open("/proc/%s/stat" % pid) as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"

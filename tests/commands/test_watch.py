@@ -47,7 +47,7 @@ def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin):
 
 
 def readers():
-    """How many follow the daemon's events."""
+    """The number of those who follow the daemon's events."""
     with Api(os.environ["DLSERV_URL"]) as api:
         return int(re.search(rb"^dlserv_sse_clients (\d+)", api.get("/metrics").body, re.MULTILINE).group(1))
 

@@ -30,7 +30,7 @@ def start(process, environ):
 
 @pytest.fixture
 def run(environ):
-    """Run a command there; gives (exit code, standard output, standard error)."""
+    """Run a command there; return (exit code, standard output, standard error)."""
     def run(*arguments, **variables):
         done = subprocess.run(DLSERV + list(arguments), env=dict(environ, **variables), timeout=15,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
@@ -40,12 +40,12 @@ def run(environ):
 
 @pytest.fixture
 def kept(tmp_path):
-    """Where the token is kept."""
+    """The file of the token."""
     return tmp_path / "state" / "dlserv.token"
 
 
 def opens(daemon, token):
-    """Whether the token lets one in, and none does not."""
+    """Return whether the token is needed and accepted."""
     assert daemon.api.get("/health").status == 200
     without = daemon.api.get("/task/list").status
     with_it = daemon.api.get("/task/list", Authorization="Bearer " + token).status
