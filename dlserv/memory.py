@@ -1,6 +1,6 @@
 """Keep the C library from holding on to free memory. (net/low_water.py reads how much the machine has.)
 
-glibc gives many threads an arena each, and the free memory of one arena is of no use to the others.
+glibc makes an arena for each of many threads, and the free memory of one arena is of no use to the others.
 """
 
 import gc
