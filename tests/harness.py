@@ -13,17 +13,24 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 30       # seconds until a condition that must come true has failed
+LEAST_PAUSE, LONGEST_PAUSE = 0.005, 0.05    # seconds between two looks at it
 
 
 def until(condition, seconds=PATIENCE):
-    """Wait for `condition()` to be true; gives its value."""
-    deadline = time.monotonic() + seconds
+    """Wait for `condition()` to be true; return its value.
+
+    The waits between two looks are longer than the looks, so that waiting takes little of a busy machine.
+    """
+    began = time.monotonic()
+    deadline = began + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, "waited %s s in vain" % seconds
-        time.sleep(0.005)
+        ended = time.monotonic()
+        assert ended < deadline, "waited %s s in vain" % seconds
+        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began)), LONGEST_PAUSE))
+        began = time.monotonic()
 
 
 def noise(size, seed=1):
