@@ -18,7 +18,7 @@ for path in (HERE, os.path.dirname(HERE)):
 
 from attempt import attempt, without_links  # noqa: E402, F401
 from disks import faulty_disk, faulty_disk_library  # noqa: E402, F401
-from harness import ROOT, Api, Process, until  # noqa: E402
+from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
 from dlserv import Daemon, Server  # noqa: E402
@@ -113,9 +113,7 @@ def open_store():
 @pytest.fixture
 def environ(tmp_path):
     """An environment in which no file of this machine's user is found."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
-    return dict(kept, HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path))
+    return own_environ(tmp_path)
 
 
 @pytest.fixture

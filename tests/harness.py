@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,17 +14,24 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 30       # seconds until a condition that must come true has failed
+LEAST_PAUSE, LONGEST_PAUSE = 0.005, 0.05    # seconds between two looks at it
 
 
 def until(condition, seconds=PATIENCE):
-    """Wait for `condition()` to be true; return its value."""
-    deadline = time.monotonic() + seconds
+    """Wait for `condition()` to be true; return its value.
+
+    The waits between two looks are longer than the looks, so that waiting takes little of a busy machine.
+    """
+    began = time.monotonic()
+    deadline = began + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, "waited %s s in vain" % seconds
-        time.sleep(0.005)
+        ended = time.monotonic()
+        assert ended < deadline, "waited %s s in vain" % seconds
+        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began)), LONGEST_PAUSE))
+        began = time.monotonic()
 
 
 def noise(size, seed=1):
@@ -148,6 +156,13 @@ def _link(path):
         return ""
 
 
+def own_environ(folder):
+    """An environment in which no file of this machine's user is found, but what is below the folder."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
+    return dict(kept, HOME=os.path.join(str(folder), "home"), XDG_RUNTIME_DIR=str(folder))
+
+
 class Process:
     """`dlserv.py` as a stranger runs it, on a free port."""
 
@@ -176,6 +191,17 @@ class Process:
         """True while the process has a file below the folder open."""
         files = "/proc/%d/fd/" % self.popen.pid
         return any(_link(files + number).startswith(str(folder) + "/") for number in os.listdir(files))
+
+    def clear(self, headers=()):
+        """Delete all tasks and everything in the download directory, for the next test of those that share it."""
+        headers = dict(headers)
+        folder = self.api.get("/config", **headers)["config"]["general"]["download_dir"]
+        tids = [task["tid"] for task in self.api.get("/task/list", **headers)["detail"]]
+        assert self.api.post("/task/batch/delete", {"tids": tids}, **headers).status == 200
+        until(lambda: not self.has_open(folder))
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
 
     def kill(self):
         """kill -9, as a crash would."""

@@ -67,8 +67,8 @@ def texts(size, chance):
         yield (unit * (size // len(unit) + 1))[:size - 1] + "!"
     for _ in range(10):
         some = chance.sample(DELIMITERS + WORST, 4)
-        mixture = "".join(chance.choice(some) for _ in range(size // 4))
-        yield (mixture * 4)[:size]
+        mixture = "".join(chance.choices(some, k=size // 8))
+        yield (mixture * 8)[:size]
 
 
 def field(name, parse, before=""):

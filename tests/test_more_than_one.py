@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from harness import PATIENCE, ROOT, Api, Process, noise, until
+from harness import PATIENCE, ROOT, Api, Process, noise, own_environ, until
 
 from dlserv.contract import tid_of
 
@@ -106,12 +106,27 @@ class House:
     def restart(self, index):
         self.nas[index] = self._start(index, self.ports[index])
 
+    def clear(self):
+        """Make it as new: every daemon runs and has no task."""
+        for index, each in enumerate(self.nas):
+            if each.popen.poll() is not None:
+                self.restart(index)
+            self.nas[index].clear({"Authorization": "Bearer " + TOKEN})
+
+
+@pytest.fixture(scope="module")
+def common_house(tmp_path_factory):
+    """The House of all tests of this file."""
+    folder = tmp_path_factory.mktemp("house")
+    with House(folder, own_environ(folder)) as made:
+        yield made
+
 
 @pytest.fixture
-def house(tmp_path, environ):
-    made = House(tmp_path, environ)
-    with made:
-        yield made
+def house(common_house):
+    """The House without a task."""
+    common_house.clear()
+    return common_house
 
 
 @pytest.fixture

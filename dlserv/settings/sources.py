@@ -6,7 +6,7 @@ A token that systemd hands over in $CREDENTIALS_DIRECTORY counts where none of t
 import logging
 import os
 
-from . import config, config_file
+from . import config, config_file, default_paths
 
 # The command line's options that stand for a setting.
 FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
@@ -22,7 +22,7 @@ def read_file(options, environ):
     `options` is the command line's Namespace, or None.
     """
     named = vars(options).get("config") if options else None
-    path = named or config.default_config_path(environ, _is_root())
+    path = named or default_paths.config_path(environ, _is_root())
     return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
 
 
@@ -65,8 +65,8 @@ def origins(options, environ, file):
 
 def _fill_paths(general, environ):
     """Put in the paths that are the default on this machine; a tilde is the home folder."""
-    general.setdefault("download_dir", config.default_download_dir(environ))
-    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    general.setdefault("download_dir", default_paths.download_dir(environ))
+    general.setdefault("db_path", default_paths.db_path(environ, _is_root(), general["download_dir"]))
     for key in ("download_dir", "db_path"):
         if isinstance(general[key], str):
             general[key] = os.path.expanduser(general[key])
