@@ -275,7 +275,7 @@ class Download:
             observer.beginning()
             self._announced.heed(answer, source)
             if self._is_at_hand(answer):
-                self._take_at_hand(answer.stream)
+                _take_at_hand(file, answer.stream)
                 return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
@@ -294,12 +294,6 @@ class Download:
         return (stream.at_hand and not segments.count and not answer.start and segments.total == stream.expected
                 and len(self._sources.all) == 1 and not self._bucket.limited)
 
-    def _take_at_hand(self, stream):
-        """Write the whole file without the machinery of connections, which would cost more than the bytes."""
-        self._file.part.write(stream.take_at_hand(), 0)
-        self._file.segments.fill()
-        stream.close()
-
     def _verify(self):
         """Raise WrongBytes unless the file matches its checksums."""
         file = self._file
@@ -309,3 +303,10 @@ class Download:
         if file.part.named:     # an unnamed file is new and has the right size
             file.part.truncate(file.segments.total)
         file.checksum = self._promises.verify(self._stop)
+
+
+def _take_at_hand(file, stream):
+    """Write the whole file without the machinery of connections, which would cost more than the bytes."""
+    file.part.write(stream.take_at_hand(), 0)
+    file.segments.fill()
+    stream.close()
