@@ -158,7 +158,7 @@ COMMANDS = (
     Command("rm", "remove tasks from the list", (
         _TASKS, Argument("--with-file", action="store_true", help="delete their files too"), _QUIET),
         "actions:remove", True, ("rm finished", "rm --with-file 3f2a")),
-    Command("archive", "list what was downloaded and removed since, or forget it", (
+    Command("archive", "list finished downloads that were removed, or forget them", (
         Argument("entries", nargs="*", metavar="ENTRY",
                  help="a URL, or a tid or its first 4 or more digits; or all"),
         Argument("--forget", action="store_true", help="let these be downloaded again"), _JSON, _QUIET),

@@ -105,8 +105,8 @@ AUTOMATION = {
     ),
     "webhooks": Rows(
         "webhooks", 16, ("url",),
-        Field("url", _web_address, None, "where to POST what happened", _web_address_shown),
-        Field("events", Items(Choice(*TASK_EVENTS), 2), list(TASK_EVENTS), "what to tell"),
+        Field("url", _web_address, None, "URL that the events are POSTed to", _web_address_shown),
+        Field("events", Items(Choice(*TASK_EVENTS), 2), list(TASK_EVENTS), "which events to POST"),
         Field("secret", Optional(_secret), None, "key that signs the message, also \"whsec_…\"", hide),
         Field("as", Choice("json", "text"), "json", "json, which Discord and Slack read, or a line of text"),
     ),
@@ -120,8 +120,9 @@ AUTOMATION = {
         Field("days", _written(parse_days), "mon-sun", "days on which the window begins, also \"sat,sun\""),
         Field("from", _written(parse_clock), "00:00", "local time at which it begins"),
         Field("to", _written(parse_clock), "24:00", "when it ends; on the next day unless later than `from`"),
-        Field("ratelimit", Optional(Size()), None, "download.ratelimit meanwhile"),
-        Field("max_concurrent", Optional(Integer(0, 1000)), None, "download.max_concurrent meanwhile, or 0"),
+        Field("ratelimit", Optional(Size()), None, "download.ratelimit during the window"),
+        Field("max_concurrent", Optional(Integer(0, 1000)), None,
+              "download.max_concurrent during the window, or 0"),
     ),
     "rules": Rows(
         "rules", 256, ("options",),

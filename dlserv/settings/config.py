@@ -61,7 +61,7 @@ TABLES = {
               "format of the database; auto is sqlite where Python has it"),
         Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
         Field("archive", Boolean(), False,
-              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is said"),
+              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is given"),
         Field("archive_size", Integer(1, 10000000), 100000, "downloads to remember; the oldest go first"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
         Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
@@ -97,7 +97,7 @@ TABLES = {
         Field("min_speed", Size(), 1024, "bytes/s; a connection slower for 20 s is replaced; 0 is off"),
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
-              "proxy URL for all tasks; \"\" for none; null for that of the environment", _shown_url),
+              "proxy URL for all tasks; \"\" for none; null for the one in the environment", _shown_url),
         Field("ca_file", Optional(Text(least=1)), None,
               "certificates to trust in addition to the system's, in PEM"),
         Field("client_cert", Optional(Text(least=1)), None,
@@ -115,7 +115,7 @@ TABLES = {
         Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "if a file of that name exists: rename uses \"name (1).ext\", never fails"),
+              "with a file of that name: \"rename\" uses \"name (1).ext\", \"never\" makes the task fail"),
     ),
 }
 
