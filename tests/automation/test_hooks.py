@@ -10,6 +10,7 @@ import pytest
 
 from dlserv.errors import InvalidValue
 from harness import ROOT, noise, until
+from servers.origin import Gate
 
 KEEP = """
 given = json.load(sys.stdin)
@@ -72,6 +73,26 @@ open(os.path.join(here, "order"), "a").write("end " + os.environ["DLSERV_EVENT"]
     order = until(lambda: "end idle" in read(tmp_path / "order") and read(tmp_path / "order"))
     assert order.count("begin finished") == order.count("end finished") == 3 and order.count("begin idle") == 1
     assert order.endswith("begin idle\nend idle\n")
+
+
+def test_idle_alone_runs_after_a_refresh_that_found_no_change(configured, program, ran, serve):
+    daemon = configured(hooks={event: [program(KEEP)] for event in ("finished", "failed", "idle")})
+    tid = daemon.api.add(serve("/a", noise(5000)))
+    until(lambda: len(ran()) == 2)
+    daemon.api.put("/task/tid/%s?act=refresh" % tid)
+    until(lambda: len(ran()) == 3)
+    assert [each["env"]["DLSERV_EVENT"] for each in ran()] == ["finished", "idle", "idle"]
+    assert "unchanged" in daemon.api.status(tid)["log"][0]["msg"]
+
+
+@pytest.mark.parametrize("act", ["pause", "delete"])
+def test_idle_runs_when_the_last_one_is_paused_or_deleted(configured, program, ran, origin, act):
+    origin.put("/a", noise(200000), script=[Gate(100000)])
+    daemon = configured(hooks={"idle": [program(KEEP)]})
+    tid = daemon.api.add(origin.url("/a"))
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] == 100000)
+    daemon.api.delete("/task/tid/" + tid) if act == "delete" else daemon.api.put("/task/tid/%s?act=pause" % tid)
+    until(lambda: len(ran()) == 1)
 
 
 def read(path):
