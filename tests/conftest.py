@@ -17,7 +17,7 @@ for path in (HERE, os.path.dirname(HERE)):
         sys.path.insert(0, path)
 
 from attempt import attempt, without_links  # noqa: E402, F401
-from disks import faulty_disk, faulty_disk_library  # noqa: E402, F401
+from disks import common_faulty_daemon, faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
 from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
