@@ -92,7 +92,7 @@ class Stick:
         self.path, self._images = str(tmp_path / "usb stick"), [str(tmp_path / "image")]
         os.mkdir(self.path)
         with open(self._images[0], "wb") as file:
-            file.truncate(48 * MIB)
+            file.truncate(32 * MIB)
         try:
             run("mkfs.ext4", "-q", "-F", self._images[0])
             self.plug_in()
@@ -131,11 +131,11 @@ def start_on(start, stick):
 
 def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin):
     """Its file has its whole size, for connections write all over it, and holes."""
-    data = noise(24 * MIB)
-    origin.put("/a.iso", data, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
+    data = noise(12 * MIB)
+    origin.put("/a.iso", data, script=[paced(MIB, piece=2 ** 15)] * 200)
     daemon, downloads = start_on()
     tid = daemon.api.add(origin.url("/a.iso"), connections=8)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 12 * MIB)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 6 * MIB)
     daemon.kill()
     stick.pull_out()
     stick.plug_in()
