@@ -95,18 +95,28 @@ def api(daemon):
             yield client
 
 
+class OpenedStore(Store):
+    """A Store that tells whether it is still open."""
+
+    is_open = True
+
+    def close(self):
+        self.is_open = False
+        super().close()
+
+
 @pytest.fixture
 def open_store():
     """A function that opens a Store; what is still open is closed in the end."""
     opened = []
 
     def open_store(*arguments):
-        opened.append(Store(*arguments))
+        opened.append(OpenedStore(*arguments))
         return opened[-1]
 
     yield open_store
     for each in opened:
-        if not each._closed:
+        if each.is_open:
             each.close()
 
 
