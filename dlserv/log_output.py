@@ -18,7 +18,7 @@ class LogOutput:
         self.open(general)
 
     def open(self, general):
-        """Write to where the settings say from now on. Raises Unwritable."""
+        """Write to where the settings say from now on. Raise Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()

@@ -39,7 +39,7 @@ class ServiceManager:
     def serving(self, status, check):
         """Tell that the daemon serves, and answer the watchdog as long as `check()` raises nothing.
 
-        `status` is a line for people. Raises RuntimeError or MemoryError if there is no thread to be had.
+        `status` is a line for people. Raise RuntimeError or MemoryError if there is no thread to be had.
         """
         self._status = status
         self._send("READY=1", "STATUS=" + status)

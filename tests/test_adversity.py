@@ -137,7 +137,7 @@ def test_a_known_folder_may_be_missing_at_a_later_start(settings, origin, folder
 def test_a_folder_that_never_was_stops_the_first_start(settings, folder):
     os.rmdir(str(folder))
     folder.write_bytes(b"")
-    with pytest.raises(Unwritable, match="general.download_dir: .* cannot be made"):
+    with pytest.raises(Unwritable, match="general.download_dir: .* cannot be created"):
         Daemon(settings).start()
 
 

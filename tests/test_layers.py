@@ -18,11 +18,11 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls
+    version zipped units errors acts contract digests masking fs memory sockets idn host_patterns urls
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
-    settings.current settings.sources
+    settings.current settings.default_paths settings.sources
     net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits
     net.pool net.address_policy net.network net.resource net.digest_fields net.links net.remote_file
     net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files
@@ -47,10 +47,10 @@ ORDER = """
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes
+    api.task_routes api.routes
     api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor
     api.server
-    client client.transport client.rest client.merged client.several client.discovery
+    client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
     commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
@@ -242,6 +242,11 @@ def _comments():
 def test_sentences_are_free_of_bad_habits():
     wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
              [each[:2] for each in docstrings()] + comments() if HABITS.search(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_say_raise_as_they_say_return():
+    wrong = [where for where, text, _ in docstrings() if re.search(r"\bRaises\b", text)]
     assert not wrong, "\n".join(wrong)
 
 

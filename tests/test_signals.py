@@ -99,7 +99,7 @@ def test_sighup_takes_the_settings_anew(process, config):
     config.write_text(json.dumps({"download": {"retries": 9, "ratelimit": "1M"}, "server": {"port": 1234},
                                   "general": {"log_level": "debug"}}))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     settings = daemon.api.get("/config")["config"]
     assert (settings["download"]["retries"], settings["download"]["ratelimit"]) == (9, 2 ** 20)
     assert "server.port" not in daemon.log, "the command line says what the port is"
@@ -109,7 +109,7 @@ def test_sighup_takes_the_settings_anew(process, config):
     assert daemon.api.get("/config")["config"]["download"]["retries"] == 9
     config.write_text(json.dumps({"general": {"max_tasks": 5}, "server": {"max_connections": 9}}))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "server.max_connections will count from the next start" in daemon.log)
+    until(lambda: "server.max_connections will take effect at the next start" in daemon.log)
     assert daemon.api.get("/config")["config"]["general"]["max_tasks"] == 5
 
 
@@ -121,7 +121,7 @@ def test_sighup_opens_the_log_anew(process, config, tmp_path):
     assert "downloads to" in log.read_text() and stat.S_IMODE(log.stat().st_mode) == 0o600
     os.rename(str(log), str(tmp_path / "old.log"))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: log.exists() and "count now" in log.read_text())
+    until(lambda: log.exists() and "are in effect" in log.read_text())
     daemon.api.add("http://127.0.0.1:1/")
     until(lambda: "added" in log.read_text())
     assert "added" not in (tmp_path / "old.log").read_text() and daemon.log == ""
@@ -131,7 +131,7 @@ def test_sighup_opens_the_log_anew(process, config, tmp_path):
     until(lambda: log.exists() and "the settings stay as they are" in log.read_text())
     os.rename(str(log.parent), str(tmp_path / "away"))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "the log goes where it went: general.log_file:" in (tmp_path / "away" / "dlserv.log").read_text())
+    until(lambda: "the log stays where it is: general.log_file:" in (tmp_path / "away" / "dlserv.log").read_text())
     assert daemon.api.get("/health").status == 200
 
 

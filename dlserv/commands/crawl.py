@@ -139,7 +139,7 @@ class Walk:
 class Reader:
     """Reads the listings of one walk; a context manager.
 
-    `options` are the effective ones of the tasks, `network` is a proxy.Network. Raises
+    `options` are the effective ones of the tasks, `network` is a proxy.Network. Raise
     TransferError or LocalError.
     """
 

@@ -21,7 +21,7 @@ NOT_FOR_MANY = ("filename", "checksum", "mirrors")      # options of a task that
 def find(starts, options, errors):
     """Return ([(URL, options), …] below the starts, which have the same form, whether all went well).
 
-    `errors` is the Terminal for what is left out. Raises InvalidValue.
+    `errors` is the Terminal for what is left out. Raise InvalidValue.
     """
     wanted = Wanted(_number(options.depth, DEPTH, DEEPEST), _number(options.most, MOST, LARGEST),
                     options.accept or (), options.reject or ())
@@ -60,7 +60,7 @@ def _start(url, posted):
         raise InvalidValue("URL", f"{urls.shown(url)} {error}") from None
     for name in NOT_FOR_MANY:
         if posted.get(name):
-            raise InvalidValue(name, "one does not fit all files of a listing")
+            raise InvalidValue(name, "one name does not fit all files of a listing; leave it out")
     if parsed.user is not None:
         posted = dict({"user": parsed.user, "password": parsed.password or ""}, **posted)
     return Bounds(parsed), posted
@@ -75,7 +75,7 @@ def _number(text, default, most):
 
 
 def _environment(options):
-    """Return (the Settings that this machine has for downloads, a Network with them). Raises InvalidValue."""
+    """Return (the Settings that this machine has for downloads, a Network with them). Raise InvalidValue."""
     mapping, _, config_path = sources.gather(options, os.environ)
     folder = os.path.dirname(config_path)
     if options.load_cookies:
@@ -106,5 +106,5 @@ def without_known(tasks, client, errors, quiet):
     known = {row["tid"] for row in client.tasks()} if tasks else set()
     new = [task for task in tasks if tid_of(task[0]) not in known]
     if len(new) < len(tasks) and not quiet:
-        errors.complain("already added before, and left as they are: %d" % (len(tasks) - len(new)))
+        errors.complain("left as they are, because they were added before: %d" % (len(tasks) - len(new)))
     return new

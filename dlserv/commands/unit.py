@@ -22,7 +22,7 @@ FOR_USERS = ("systemd", "launchd")
 def unit(options, terminals):
     """Print the start-up file of the kind that was named."""
     if options.for_user and options.kind not in FOR_USERS:
-        raise InvalidValue("--user", f"{options.kind} has no services of users; leave it out")
+        raise InvalidValue("--user", f"{options.kind} has no services for single users; leave it out")
     found, remarks = machine(options, os.environ)
     for remark in remarks:
         terminals[1].complain(remark)

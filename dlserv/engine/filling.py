@@ -34,7 +34,7 @@ class Filling:
             if segment.is_endless:
                 self._segments.finish(segment.position)
             elif segment.position == segment.start and segment.left:
-                raise Temporary("the server sent nothing new")
+                raise Temporary("the server sent no new bytes")
             joint.check_end(answer.stream)
         finally:
             self._segments.release(segment)

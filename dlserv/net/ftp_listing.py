@@ -33,7 +33,7 @@ class Entry(namedtuple("Entry", "name is_folder")):
 
 
 class Client(ftp.Client):
-    """Lists folders over one session, which is kept until `close`. Raises as ftp.Client."""
+    """List folders over one session, which stays open until `close`. Raise what ftp.Client raises."""
 
     _open = None
 

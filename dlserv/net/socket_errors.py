@@ -39,7 +39,7 @@ def connection_error(error):
         return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)
                             or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the server ended the TLS connection without saying so", word="tls")
+        return Temporary("the TLS connection was closed without a closing message", word="tls")
     if ssl is not None and isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).replace("_", " ").lower()
         return Temporary(f"the TLS connection failed: {reason}", word="tls")

@@ -156,8 +156,8 @@ def test_a_program_that_has_gone_is_a_line_in_the_log(configured, program, serve
 
 
 @pytest.mark.parametrize("hooks, words", [
-    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program is not there or cannot be executed"),
-    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program is not there"),
+    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program does not exist or cannot be executed"),
+    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program does not exist"),
     ({"failed": [ROOT]}, "hooks.failed: "), ({"failed": ["./x"]}, "hooks.failed: its first string is neither"),
     ({"finished": "rm -rf x"}, "hooks.finished: this is not a list of strings"),
     ({"finished": [["a"]]}, "hooks.finished: "), ({"finish": ["a"]}, "hooks.finish: there is no such key"),

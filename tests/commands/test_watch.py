@@ -41,7 +41,7 @@ def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin):
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(30) == 130
         assert waiting.stderr.read() == (
-            b"dlserv: this no longer waits; the daemon goes on with the downloads\n")
+            b"dlserv: stopped waiting; the daemon goes on with the downloads\n")
         until(lambda: readers() == 0)
     assert [task.state for task in here.list()] == ["downloading"]
 

@@ -86,7 +86,7 @@ def test_sighup_leaves_it(start, kept, tmp_path):
     config.write_text("{}")
     daemon = start("-c", str(config), *EVERYWHERE)
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     assert opens(daemon, kept.read_text().strip()) and "from the next start" not in daemon.log
 
 
@@ -160,7 +160,7 @@ def test_a_credential_counts_where_no_token_is_named(start, kept, tmp_path, cred
     assert config["config"]["server"]["token_file"] == str(credentials / "token")
     assert SECRET not in config.body.decode() and note(tmp_path)["token_file"] == str(credentials / "token")
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     assert opens(daemon, SECRET) and "from the next start" not in daemon.log
 
 
