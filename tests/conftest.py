@@ -17,7 +17,7 @@ for path in (HERE, os.path.dirname(HERE)):
         sys.path.insert(0, path)
 
 from attempt import attempt, without_links  # noqa: E402, F401
-from disks import faulty_disk, faulty_disk_library  # noqa: E402, F401
+from disks import common_faulty_daemon, faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
 from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
@@ -95,18 +95,28 @@ def api(daemon):
             yield client
 
 
+class OpenedStore(Store):
+    """A Store that tells whether it is still open."""
+
+    is_open = True
+
+    def close(self):
+        self.is_open = False
+        super().close()
+
+
 @pytest.fixture
 def open_store():
     """A function that opens a Store; what is still open is closed in the end."""
     opened = []
 
     def open_store(*arguments):
-        opened.append(Store(*arguments))
+        opened.append(OpenedStore(*arguments))
         return opened[-1]
 
     yield open_store
     for each in opened:
-        if not each._closed:
+        if each.is_open:
             each.close()
 
 

@@ -192,17 +192,6 @@ class Process:
         files = "/proc/%d/fd/" % self.popen.pid
         return any(_link(files + number).startswith(str(folder) + "/") for number in os.listdir(files))
 
-    def clear(self, headers=()):
-        """Delete all tasks and everything in the download directory, for the next test of those that share it."""
-        headers = dict(headers)
-        folder = self.api.get("/config", **headers)["config"]["general"]["download_dir"]
-        tids = [task["tid"] for task in self.api.get("/task/list", **headers)["detail"]]
-        assert self.api.post("/task/batch/delete", {"tids": tids}, **headers).status == 200
-        until(lambda: not self.has_open(folder))
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-
     def kill(self):
         """kill -9, as a crash would."""
         self.popen.kill()
@@ -223,3 +212,23 @@ class Process:
             self._errors.close()
             if hasattr(self, "api"):
                 self.api.close()
+
+
+class SharedProcess(Process):
+    """A daemon for many tests: `folder` is its download directory, and `clear` makes it as new.
+
+    Its files are below `path`. `headers` go with the requests of `clear`.
+    """
+
+    def __init__(self, path, *arguments, headers=(), **options):
+        self.folder, self._headers = path / "downloads", dict(headers)
+        base = ["--download-dir", str(self.folder), "--db", str(path / "state" / "dlserv.db")]
+        super().__init__(base + list(arguments), **options)
+
+    def clear(self):
+        """Delete all tasks, and everything in the download directory."""
+        tids = [task["tid"] for task in self.api.get("/task/list", **self._headers)["detail"]]
+        assert self.api.post("/task/batch/delete", {"tids": tids}, **self._headers).status == 200
+        until(lambda: not self.has_open(self.folder))
+        for path in list(self.folder.iterdir()):
+            shutil.rmtree(str(path)) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -4,6 +4,7 @@ Every parser gets 64 KiB of each delimiter and of what has been its worst, and i
 in CPU time, so that a loaded machine does not fail it.
 """
 
+import functools
 import random
 import re
 import socket
@@ -61,10 +62,15 @@ def heedless(parse):
     return parsed
 
 
+@functools.lru_cache(maxsize=1)
+def repeated(size):
+    """Return texts of `size` characters: each unit repeated."""
+    return [(unit * (size // len(unit) + 1))[:size - 1] + "!" for unit in DELIMITERS + WORST]
+
+
 def texts(size, chance):
-    """Texts of `size` characters: each unit repeated, then mixtures."""
-    for unit in DELIMITERS + WORST:
-        yield (unit * (size // len(unit) + 1))[:size - 1] + "!"
+    """Yield texts of `size` characters: each unit repeated, then mixtures."""
+    yield from repeated(size)
     for _ in range(10):
         some = chance.sample(DELIMITERS + WORST, 4)
         mixture = "".join(chance.choices(some, k=size // 8))

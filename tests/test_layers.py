@@ -1,6 +1,7 @@
 """The house: one ordered list of modules, each importing only what stands above it."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -201,17 +202,28 @@ def test_public_things_say_what_they_are():
                 assert ast.get_docstring(node) or trivial, "%s.%s" % (name, node.name)
 
 
+@functools.lru_cache(maxsize=None)
 def docstrings():
+    return list(_docstrings())
+
+
+def _docstrings():
     """Yield (where, docstring, whether it is a function's) of all that have one."""
     for name, tree in TREES.items():
         for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            text = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
+            if text:
                 is_noun = any(getattr(each, "id", "") == "property" for each in getattr(node, "decorator_list", ()))
                 where = "%s, line %d" % (name, node.body[0].lineno)
-                yield where, ast.get_docstring(node), isinstance(node, ast.FunctionDef) and not is_noun
+                yield where, text, isinstance(node, ast.FunctionDef) and not is_noun
 
 
+@functools.lru_cache(maxsize=None)
 def comments():
+    return list(_comments())
+
+
+def _comments():
     """Yield (where, comment) of all modules, without the mark; lines that follow one another are one."""
     for name, path in MODULES.items():
         with open(path, encoding="utf-8") as file:
@@ -229,7 +241,7 @@ def comments():
 
 def test_sentences_are_free_of_bad_habits():
     wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
-             [each[:2] for each in docstrings()] + list(comments()) if HABITS.search(text)]
+             [each[:2] for each in docstrings()] + comments() if HABITS.search(text)]
     assert not wrong, "\n".join(wrong)
 
 

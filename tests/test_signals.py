@@ -71,14 +71,13 @@ def listens(url):
 
 def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     """Its flush never returns, as that of a dying USB disk; what was acknowledged is there all the same."""
-    code = ("import sys, time; sys.path.insert(0, %r)\n"
-            "from dlserv import cli\n"
-            "from dlserv.engine import partfile\n"
-            "from dlserv.tasks.checkpointer import Checkpointer\n"
+    code = ("import os, sys, time; sys.path.insert(0, %r)\n"
             "def hang(fd):\n"
             "    print('hanging', file=sys.stderr, flush=True)\n"
             "    time.sleep(60)\n"
-            "partfile._fdatasync = hang\n"
+            "os.fdatasync = hang\n"
+            "from dlserv import cli\n"
+            "from dlserv.tasks.checkpointer import Checkpointer\n"
             "Checkpointer.FLUSH_EVERY = 0.3\n"
             "sys.exit(cli.main())" % ROOT)
     running = process(command=[sys.executable, "-c", code])

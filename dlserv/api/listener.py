@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 
-from ..errors import InvalidValue, MissingModule
+from ..errors import InvalidValue, MissingModule, check_missing
 from ..fs import check_file, refuse_password
 from ..idn import to_ascii
 from ..sockets import resolve
@@ -102,7 +102,8 @@ def tls_context(certificate, key):
         return None
     try:
         import ssl
-    except ImportError:
+    except ImportError as error:
+        check_missing(error)
         raise MissingModule("server.tls_cert", "python3-openssl") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _check("server.tls_cert", certificate)

@@ -67,7 +67,12 @@ class Wire(io.RawIOBase):
         return True
 
     def _send_now(self, view):
-        """Send what the system takes at once, which is all of a short reply; return how many bytes."""
+        """Send what the system takes at once, which is all of a short reply; return how many bytes.
+
+        Where an earlier wait has left a timeout, Python would wait first, and the limit not know of it.
+        """
+        if self._sock.gettimeout():
+            return 0
         try:
             return self._sock.send(view, socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -17,8 +17,8 @@ def add(client, options, terminals):
     if options.lists or options.recursive or "-" in options.urls:
         if had and not options.quiet:
             errors.complain(f"{len(had)} had already; --repeat downloads them again")
-    else:
-        refused += had
+    else:       # the daemon's sentence ends with what a program is to post
+        refused += [(url, f"{reason.partition(';')[0]}; --repeat downloads it again") for url, reason in had]
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:

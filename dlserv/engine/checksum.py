@@ -7,7 +7,7 @@ after the last byte has arrived.
 import threading
 from collections import namedtuple
 
-from ..digests import hashlib_name
+from ..digests import hashlib_name, load_hashlib
 from ..errors import Permanent, Unwritable
 from ..threads import Thread, join
 
@@ -120,7 +120,7 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
-    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
+    hashlib = load_hashlib()
     try:
         return hashlib.new(hashlib_name(algorithm))
     except ValueError:

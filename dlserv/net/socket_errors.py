@@ -1,11 +1,12 @@
 """The meaning of a socket's OSError: wait and try again, or one of our exceptions."""
 
 import errno
+import os
 import selectors
 import sys
 import time
 
-from ..errors import Offline, Permanent, Temporary, WrongClock
+from ..errors import Offline, Permanent, Temporary, WrongClock, exhaustion_in
 
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
 # Errors of a socket on a machine without a route to any server, or to any of that address family.
@@ -55,6 +56,18 @@ def _certificate_error(error):
     if error.verify_code == _NOT_YET_VALID:
         return WrongClock(f"the certificate is not valid yet: this machine's clock says "
                           f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
+    exhausted = _lack_of_files() if error.verify_code == _NO_ISSUER else None
+    if exhausted is not None:
+        return exhausted
     hint = "; are the CA certificates installed (package ca-certificates)?" \
         if error.verify_code == _NO_ISSUER else ""
     return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")
+
+
+def _lack_of_files():
+    """Return an Exhausted if no file can be opened: OpenSSL finds no issuer in a folder then."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return exhaustion_in(error)
+    return None

@@ -9,7 +9,7 @@ desktops make of links (.url, .desktop, .webloc) are recognized by their content
 import re
 
 from . import options
-from ..errors import InvalidValue, MissingModule
+from ..errors import InvalidValue, MissingModule, check_missing
 
 # aria2's names for what we have, as they stand in its lists.
 _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",
@@ -121,7 +121,8 @@ def _shortcut(pattern, text, name, key):
 def _binary_webloc(data, name, key):
     try:
         import plistlib
-    except ImportError:
+    except ImportError as error:
+        check_missing(error)
         raise MissingModule("a binary .webloc", "python3-xml") from None
     try:
         return Entry(plistlib.loads(data)["URL"], name + ": ")

@@ -8,7 +8,7 @@ import re
 from collections import namedtuple
 
 from ..digests import DIGEST_BYTES, digest_name
-from ..errors import InvalidValue, MissingModule
+from ..errors import InvalidValue, MissingModule, check_missing
 from ..urls import SCHEMES
 
 LARGEST = 10 * 2 ** 20      # bytes
@@ -50,7 +50,8 @@ def _parse(text, reader):
     """Let the reader take the document in. Raise ValueError and MissingModule."""
     try:
         from xml.parsers import expat
-    except ImportError:
+    except ImportError as error:
+        check_missing(error)
         raise MissingModule("Metalink", "python3-xml") from None
     parser = expat.ParserCreate("utf-8", " ")
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end

@@ -15,6 +15,11 @@ FOREIGN = "chrome-extension://mpkodccbngfoacfalldjimigbofkhgjn"
 UNAUTHORIZED = {"code": 1, "message": "Unauthorized"}
 
 
+@pytest.fixture
+def daemon(shared):
+    return shared
+
+
 def error(code, message, identity=None):
     return {"id": identity, "jsonrpc": "2.0", "error": {"code": code, "message": message}}
 

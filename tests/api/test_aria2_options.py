@@ -1,6 +1,7 @@
 """aria2's options: what each comes to here, what is told of it, and secrets that come back masked."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -9,6 +10,17 @@ from harness import until
 
 NOWHERE = "http://127.0.0.1:1/"
 MASKED = "stands for a secret"
+
+
+@pytest.fixture
+def daemon(shared):
+    return shared
+
+
+@pytest.fixture
+def folder(shared):
+    """The download directory of the module's daemon."""
+    return pathlib.Path(shared.config.general.download_dir)
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ class Browser:
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
                      "--no-first-run", "--user-data-dir=" + self._profile, "--disable-dev-shm-usage",
                      "--disable-extensions",
+                     "--disable-features=SpareRendererForSitePerProcess,BackForwardCache",      # spare processes
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
                      "--mute-audio", "--no-default-browser-check", "--remote-allow-origins=*", "about:blank"]
         self._process = subprocess.Popen(
