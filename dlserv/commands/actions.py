@@ -6,6 +6,7 @@ from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
 PORTION = 500       # tasks of one request
+_FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
 
 
 def add(client, options, terminals):
@@ -50,9 +51,9 @@ def _check_flags(options):
     """Raise InvalidValue for a flag that only has a meaning with -r."""
     for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
         if given is not None:
-            raise InvalidValue(given.flag, "this is for add -r")
+            raise InvalidValue(given.flag, _FOR_LISTINGS)
     if options.dry_run:
-        raise InvalidValue("--dry-run", "this is for add -r")
+        raise InvalidValue("--dry-run", _FOR_LISTINGS)
 
 
 def _add_all(client, wanted):

@@ -61,7 +61,7 @@ TABLES = {
               "format of the database; auto is sqlite where Python has it"),
         Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
         Field("archive", Boolean(), False,
-              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is said"),
+              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is given"),
         Field("archive_size", Integer(1, 10000000), 100000, "downloads to remember; the oldest go first"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
         Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
@@ -97,7 +97,7 @@ TABLES = {
         Field("min_speed", Size(), 1024, "bytes/s; a connection slower for 20 s is replaced; 0 is off"),
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
-              "proxy URL for all tasks; \"\" for none; null for that of the environment", _shown_url),
+              "proxy URL for all tasks; \"\" for none; null for the one in the environment", _shown_url),
         Field("ca_file", Optional(Text(least=1)), None,
               "certificates to trust in addition to the system's, in PEM"),
         Field("client_cert", Optional(Text(least=1)), None,
@@ -115,7 +115,7 @@ TABLES = {
         Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "if a file of that name exists: rename uses \"name (1).ext\", never fails"),
+              "with a file of that name: \"rename\" uses \"name (1).ext\", \"never\" makes the task fail"),
     ),
 }
 
@@ -150,7 +150,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
 
     @classmethod
     def parse(cls, *mappings):
-        """Return a Config from nested mappings, of which later ones win. Raises InvalidValue."""
+        """Return a Config from nested mappings, of which later ones win. Raise InvalidValue."""
         values = {section: table.defaults() for section, table in SECTIONS.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
@@ -160,7 +160,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
                    *[values[section] for section in cls._fields[4:]])
 
     def changed(self, mapping):
-        """Return this Config with the changes of the mapping. Raises InvalidValue."""
+        """Return this Config with the changes of the mapping. Raise InvalidValue."""
         return self.parse(self._as_mapping(), mapping)
 
     def with_live_of(self, other):
@@ -223,7 +223,7 @@ def _sections(mapping):
 def from_environment(environ):
     """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
 
-    Raises InvalidValue, which names the variable.
+    Raise InvalidValue, which names the variable.
     """
     owner = {"DLSERV_" + name.upper(): (table, name)
              for table in TABLES.values() for name in table.fields}

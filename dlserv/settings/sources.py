@@ -17,7 +17,7 @@ CREDENTIAL = "$CREDENTIALS_DIRECTORY/token"     # of systemd's LoadCredential=to
 
 
 def read_file(options, environ):
-    """Return (path, mapping or None) of the configuration file. Raises InvalidValue.
+    """Return (path, mapping or None) of the configuration file. Raise InvalidValue.
 
     `options` is the command line's Namespace, or None.
     """
@@ -30,7 +30,7 @@ def gather(options, environ, file=None):
     """Return (a mapping for Daemon, [(log level, remark), …], the path of the configuration file).
 
     `file` is what `read_file` returned, if it has been read already: a pipe is read only
-    once. Raises InvalidValue.
+    once. Raise InvalidValue.
     """
     flags = vars(options) if options else {}
     path, from_file = file or read_file(options, environ)
@@ -49,7 +49,7 @@ def gather(options, environ, file=None):
 
 
 def origins(options, environ, file):
-    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raises InvalidValue."""
+    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raise InvalidValue."""
     flags, names = vars(options), config.Config.names
     path, from_file = file
     from_environment, _ = config.from_environment(environ)

@@ -147,7 +147,7 @@ def test_move_changes_the_order(three, here, run):
 
 # -- set ------------------------------------------------------------------------------------
 
-def test_set_changes_options_and_sends_them_back_to_their_defaults(three, here, run):
+def test_set_changes_options_and_restores_their_defaults(three, here, run):
     assert run("set", three[0], "ratelimit=2M", "connections=8", "headers=A: b=c") == (0, "", "")
     changed = here.get(three[0]).options
     assert (changed.ratelimit, changed.connections, changed.headers) == (2 ** 21, 8, {"A": "b=c"})

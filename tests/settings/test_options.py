@@ -134,7 +134,7 @@ def test_what_is_shown_has_no_secret():
                     "X-Session": "***", "Accept": "a"}}
 
 
-def test_the_task_wins_over_the_settings_and_those_over_the_defaults():
+def test_the_task_wins_over_settings_and_they_over_defaults():
     settings = config.Config.parse({"download": {"timeout": 7, "retries": 3, "proxy": "http://p",
         "user_agent": "x"}})
     mine = options.effective({"timeout": 2, "proxy": ""}, settings.download)

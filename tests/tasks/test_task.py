@@ -68,7 +68,7 @@ def test_a_method_that_the_state_refuses_changes_nothing(state, event):
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_transition_leads_to_a_state_or_is_refused_by_name(state, event):
+def test_every_event_leads_to_a_state_or_is_refused(state, event):
     if event in TRANSITIONS[state]:
         assert next_state(state, event) in STATES
     else:

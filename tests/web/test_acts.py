@@ -1,4 +1,4 @@
-"""What can be done with tasks, by the row, the selection, or all at once; and before which question."""
+"""Acts on tasks, by the row, the selection, or all at once; and before which question."""
 
 from harness import until
 from servers.origin import Gate
