@@ -36,6 +36,7 @@ from .announced import Announced
 from .condition import Condition
 from .connection import Limits
 from .fetch import Fetch
+from .filling import fill_at_hand
 from .inquiry import Inquiry
 from .meter import Meter
 from .progress import Finished, Progress
@@ -274,8 +275,7 @@ class Download:
         try:
             observer.beginning()
             self._announced.heed(answer, source)
-            if self._is_at_hand(answer):
-                self._take_at_hand(answer.stream)
+            if len(self._sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
                 return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
@@ -287,18 +287,6 @@ class Download:
             self._fetch.run(answer, source)
         finally:
             self._fetch = None
-
-    def _is_at_hand(self, answer):
-        """Return whether a new file has arrived as a whole from the only source, and no limit delays it."""
-        segments, stream = self._file.segments, answer.stream
-        return (stream.at_hand and not segments.count and not answer.start and segments.total == stream.expected
-                and len(self._sources.all) == 1 and not self._bucket.limited)
-
-    def _take_at_hand(self, stream):
-        """Write the whole file without the machinery of connections, which would cost more than the bytes."""
-        self._file.part.write(stream.take_at_hand(), 0)
-        self._file.segments.fill()
-        stream.close()
 
     def _verify(self):
         """Raise WrongBytes unless the file matches its checksums."""

@@ -87,10 +87,10 @@ def content_length(headers):
     """
     if headers.transfer_codings:
         return None
-    values = {value.strip() for line in headers.get_all("Content-Length", ())
-              for value in line.split(",")}
-    if not values:
+    lines = headers.get_all("Content-Length", ())
+    if not lines:
         return None
+    values = {value.strip() for value in ",".join(lines).split(",")}
     text = values.pop()
     if values or re.fullmatch("[0-9]{1,18}", text) is None:
         raise Temporary("the server sent a Content-Length that makes no sense")
