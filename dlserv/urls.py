@@ -65,7 +65,8 @@ class URL(namedtuple("URL", "scheme user password host port target")):
     @property
     def host_header(self):
         """netloc without an IPv6 zone, which only this machine knows (RFC 6874, 4)."""
-        return re.sub(r"%[^\]]*\]", "]", self.netloc)
+        netloc = self.netloc
+        return re.sub(r"%[^\]]*\]", "]", netloc) if "%" in netloc else netloc
 
     def __str__(self):
         """Return the URL without its userinfo."""

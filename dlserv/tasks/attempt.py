@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 
-from .. import urls
 from .claimed_names import check_part, check_previous
 
 WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
@@ -22,7 +21,7 @@ class Attempt:
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
-        self.task, self.tid, self.url, self.gate = task, task.tid, urls.parse(task.url), task.gate
+        self.task, self.tid, self.url, self.gate = task, task.tid, runner.url_of(task), task.gate
         self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
