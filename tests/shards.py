@@ -28,7 +28,7 @@ SECONDS = {
     "test_fixed_settings.py": 15, "settings/test_token.py": 15, "commands/test_watch.py": 13, "test_signals.py": 11}
 SHORT = 3
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
-# Hundreds of daemons are started, each of which would compile itself anew without.
+# Hundreds of daemons are started, each of which would compile itself again otherwise.
 ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

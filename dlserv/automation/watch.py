@@ -124,7 +124,7 @@ class Watch:
             if isinstance(error, Full):
                 raise error
         had = sum(isinstance(error, Archived) for _, error in failures)
-        log.info("%s: %d tasks added%s", clean(path), len(tids), ", %d had already" % had if had else "")
+        log.info("%s: %d added%s", clean(path), len(tids), ", %d had already" % had if had else "")
         where = {entry.url: entry.where for entry in entries}
         problems += [where.get(url, "") + str(error) for url, error in failures
                      if not isinstance(error, Exists)]

@@ -7,7 +7,7 @@ after the last byte has arrived.
 import threading
 from collections import namedtuple
 
-from ..digests import hashlib_name
+from ..digests import hashlib_name, load_hashlib
 from ..errors import Permanent, Unwritable
 from ..threads import Thread, join
 
@@ -32,7 +32,7 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 class Verifier:
     """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
 
-    Raises Permanent if this Python lacks one of the algorithms.
+    Raise Permanent if this Python lacks one of the algorithms.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
@@ -120,7 +120,7 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
-    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
+    hashlib = load_hashlib()
     try:
         return hashlib.new(hashlib_name(algorithm))
     except ValueError:

@@ -14,7 +14,7 @@ class Exchange:
     """A request that was sent on a route, and the response, whose head has been read.
 
     It is a POST of the `body`, or a GET. Holds the `slot` until it is closed; a reusable
-    connection goes into the `pool` then. Raises Temporary or Permanent.
+    connection goes into the `pool` then. Raise Temporary or Permanent.
     """
 
     def __init__(self, channel, route, headers, slot, pool, body=None):

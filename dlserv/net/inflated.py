@@ -12,7 +12,7 @@ LOOK = 512                      # bytes decoded on trial to recognise raw deflat
 def decoded(body, coding):
     """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary if reading would.
+    Raise Temporary if the body cannot be read.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
-    Raises StoreBroken if the database cannot be opened, is in use or is from a newer
+    Raise StoreBroken if the database cannot be opened, is in use or is from a newer
     dlserv, and MissingModule if this Python lacks the module for its kind. `clock` returns
     epoch seconds, for the daily snapshot (snapshot.py).
     """

@@ -201,20 +201,29 @@ def test_buckets_are_what_a_plain_dict_would_be():
     assert list(again.entries()) == sorted(plain.values()) and len(again) == len(plain)
 
 
-def filled(count):
-    buckets = Buckets()
+def entry_of(number):
+    digest = hashlib.sha256(b"%d" % number).hexdigest()
+    return Entry(1.7e9 + number, digest[:40], number, digest)
+
+
+def records_of(buckets, count):
+    """Put so many entries into the buckets; return {name: record} of all of them."""
+    records = {}
     for number in range(count):
-        digest = hashlib.sha256(b"%d" % number).hexdigest()
-        buckets.put(Entry(1.7e9 + number, digest[:40], number, digest))
-    return buckets
+        records.update(buckets.put(entry_of(number)))
+    return records
 
 
-def test_a_hundred_thousand_entries_take_less_than_ten_megabytes():
+def test_a_hundred_thousand_entries_take_under_ten_megabytes():
+    """As after a start, which takes them in from their records."""
+    records = [(name, bytearray(record["entries"])) for name, record in records_of(Buckets(), 100000).items()]
     tracemalloc.start()
     try:
-        buckets = filled(100000)
+        buckets = Buckets()
+        for name, data in records:
+            buckets.load(name, {"entries": data})
         size, _ = tracemalloc.get_traced_memory()
-        assert len(buckets) == 100000 and size < 10 * 10 ** 6
+        assert len(buckets) == 100000 and 6 * 10 ** 6 < size < 10 * 10 ** 6
         tracemalloc.reset_peak() if hasattr(tracemalloc, "reset_peak") else None
         assert sum(1 for _ in buckets.entries()) == 100000
         if hasattr(tracemalloc, "reset_peak"):
@@ -224,7 +233,9 @@ def test_a_hundred_thousand_entries_take_less_than_ten_megabytes():
 
 
 def test_looking_up_and_trimming_a_full_archive_is_quick():
-    buckets, began = filled(50000), time.process_time()
+    buckets = Buckets()
+    records_of(buckets, 50000)
+    began = time.process_time()
     for number in range(1000):
         assert buckets.find(hashlib.sha1(b"%d" % number).hexdigest()) is None
     assert time.process_time() - began < 1, "a list of 20,000 URLs waits for this"
@@ -324,7 +335,8 @@ def test_commands_skip_refuse_repeat_list_and_forget(api, daemon, serve, tmp_pat
         assert run("add", "-i", str(path)) == (
             0, tid_of(new) + "\n", "dlserv: 2 had already; --repeat downloads them again\n")
         assert "had already" not in run("add", "-q", "-i", str(path))[2]
-        assert run("add", old) == (1, "", "dlserv: %s: %s\n" % (old, SENTENCE % today()))
+        assert run("add", old) == (
+            1, "", "dlserv: %s: this URL was downloaded on %s; --repeat downloads it again\n" % (old, today()))
         code, out, _ = run("archive")
         rows = [line.split("\t") for line in out.splitlines()]
         assert code == 0 and [row[0] for row in rows] == [tid_of(older), tid_of(old)] and rows[0][2] == str(len(DATA))
@@ -352,7 +364,7 @@ def test_a_watched_list_skips_what_it_had(daemon, serve, tmp_path, caplog):
         for _ in range(2):
             watch.look()
     assert os.listdir(str(box / "added")) == ["list.txt"] and not (box / "refused").exists()
-    assert "list.txt: 1 tasks added, 1 had already" in caplog.text
+    assert "list.txt: 1 added, 1 had already" in caplog.text
     assert [task.url for task in daemon.list()] == [new]
 
 
@@ -415,14 +427,14 @@ def test_an_imported_list_skips_what_the_archive_has(settings, serve, folder, tm
 def test_a_deletion_that_was_acknowledged_is_in_the_archive(process, serve, backend, folder):
     environ = dict(os.environ, DLSERV_DB_BACKEND=backend, DLSERV_ARCHIVE="true")
     running, made = process(environ=environ), []
-    for number in range(6):
+    for number in range(3):
         url = serve("/%d.bin" % number)
         tid = running.api.add(url)
         running.api.reach(tid, "finished")
-        if number % 3 == 2:
+        if number == 2:
             answer = running.api.post("/task/batch/delete", {"tids": [tid], "del_file": True})
         else:
-            answer = running.api.delete("/task/tid/%s?del_file=%s" % (tid, "true" if number % 2 else "false"))
+            answer = running.api.delete("/task/tid/%s?del_file=%s" % (tid, "true" if number else "false"))
         assert answer.status == 200
         running.kill()
         made.append((url, tid))

@@ -167,7 +167,7 @@ def test_a_changed_file_replaces_the_old_one(daemon, origin, folder, before, aft
     assert last(refreshed(daemon, tid)).startswith("unchanged") or file.etag is None
 
 
-def test_a_file_of_unknown_size_without_a_version_is_fetched_again(daemon, origin, folder):
+def test_a_file_of_unknown_size_and_version_is_fetched_again(daemon, origin, folder):
     bare = dict(script=[chunked([DATA]), chunked([DATA[:9], DATA[9:]])], etag=None, modified=None)
     tid, file = fetched(daemon, origin, **bare)
     assert refreshed(daemon, tid).file is not None and not file.script
@@ -190,7 +190,7 @@ def test_the_old_file_is_there_and_served_until_the_new_one_is(daemon, api, orig
 
 
 @pytest.mark.parametrize("theirs", [b"mine now", None])
-def test_a_file_that_the_user_changed_or_removed_is_not_overwritten(daemon, origin, folder, theirs):
+def test_a_file_the_user_changed_or_removed_is_not_overwritten(daemon, origin, folder, theirs):
     tid, file = fetched(daemon, origin)
     (folder / "a.iso").unlink()
     if theirs is not None:
@@ -214,7 +214,7 @@ def test_a_fresh_link_is_compared_and_not_believed(daemon, origin, folder):
     assert "same version" in last(refreshed(daemon, tid))
 
 
-def test_a_file_that_verify_found_damaged_is_fetched_in_any_case(daemon, origin, folder):
+def test_a_file_that_verify_found_damaged_is_always_fetched(daemon, origin, folder):
     tid, _ = fetched(daemon, origin, conditions=True, task={"checksum": hexed(DATA)})
     status = os.stat(str(folder / "a.iso"))
     with open(str(folder / "a.iso"), "r+b") as file:
@@ -281,7 +281,7 @@ def test_what_is_left_of_a_failed_refresh_goes_with_the_task(daemon, origin, fol
     assert names(folder) == []
 
 
-def test_a_checksum_that_fits_the_old_file_alone_refuses_another(daemon, origin, folder):
+def test_a_checksum_of_the_old_file_alone_refuses_another(daemon, origin, folder):
     tid, file = fetched(daemon, origin, task={"checksum": hexed(DATA)}, conditions=True)
     known = daemon.get(tid).file
     assert "304" in last(refreshed(daemon, tid))
@@ -313,7 +313,7 @@ def test_no_mirror_tells_whether_the_file_has_changed(daemon, origin, folder):
     assert len(origin.asked("/mirror.iso")) == before
 
 
-def test_a_server_that_is_gone_for_good_costs_the_tries_and_nothing_else(daemon, folder):
+def test_a_server_that_is_gone_for_good_costs_only_the_tries(daemon, folder):
     with Origin() as origin:
         tid, _ = fetched(daemon, origin)
         known = daemon.get(tid).file
