@@ -75,7 +75,7 @@ class Daemon:
     config)` is called with the changes for `configure`, before they have an effect. `origins`
     says where settings were set: {"section.key": "--port" or the like}.
 
-    Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
+    Raise InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
 
     For the API and the process: `configuration`, `report`, `archive` (the

@@ -1,6 +1,9 @@
 """The digest algorithms that a user, a server or a Metalink may name, and their spellings."""
 
 import re
+import sys
+
+from .errors import Exhausted
 
 # Name: bytes of the digest; weakest first.
 DIGEST_BYTES = {"md5": 16, "sha-1": 20, "sha-256": 32, "sha-512": 64}
@@ -14,3 +17,15 @@ def digest_name(text):
 def hashlib_name(name):
     """Return what hashlib calls an algorithm of DIGEST_BYTES."""
     return name.replace("-", "")
+
+
+def load_hashlib():
+    """Return hashlib, which takes 4 MiB with OpenSSL and is loaded at its first use. Raise Exhausted.
+
+    It leaves out what it has no memory for, for the rest of the process; so it is loaded again then.
+    """
+    import hashlib
+    if all(hasattr(hashlib, hashlib_name(name)) for name in DIGEST_BYTES):
+        return hashlib
+    sys.modules.pop("hashlib", None)
+    raise Exhausted("memory")

@@ -6,6 +6,8 @@ so names another host. Its tables are right for all other characters and are use
 
 import re
 
+from .errors import check_missing
+
 SHARP_S, FINAL_SIGMA, ZWNJ, ZWJ = "\u00df", "\u03c2", "\u200c", "\u200d"
 
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
@@ -19,12 +21,13 @@ class NeedsCodec(ValueError):
 
 
 def to_ascii(host):
-    """Return the host name in ASCII and lower case. Raise ValueError with the reason."""
+    """Return the host name in ASCII and lower case. Raise ValueError with the reason, or Exhausted."""
     if host.isascii():
         return host.lower()
     try:
         return ".".join(map(_label_to_ascii, _DOTS.split(host)))
-    except (ImportError, LookupError):
+    except (ImportError, LookupError) as error:
+        check_missing(error)
         raise NeedsCodec("has a host name outside ASCII; for that, install python3-codecs here") from None
     except UnicodeError:
         raise ValueError("has a host that is not a valid international name") from None

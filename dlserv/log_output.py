@@ -18,7 +18,7 @@ class LogOutput:
         self.open(general)
 
     def open(self, general):
-        """Write to where the settings say from now on. Raises Unwritable."""
+        """Write to where the settings say from now on. Raise Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()
@@ -42,7 +42,7 @@ class LogOutput:
 
 
 class Obituary:
-    """Logs the death of every thread; deaths for lack of memory once, while they last."""
+    """Logs the death of every thread, but only the first of a series for lack of memory."""
 
     def __init__(self):
         self._complaint = Complaint(log)

@@ -720,8 +720,7 @@ def test_what_was_no_url_is_not_sent_back(quiet):
         assert answer.status == 207 and answer["detail"][0][0] is None
 
 
-def test_a_shorter_log_counts_at_once(api, daemon, one):
-    for number in range(5):
-        daemon._registry.note(daemon.get(one), "warning", "%d" % number)
+def test_a_shorter_log_counts_at_once(api, daemon):
+    tid = daemon.add(NOWHERE, {"paused": True}, ["%d" % number for number in range(5)])
     worked(api.post("/config", {"general": {"log_size": 2}}))
-    assert [line["msg"] for line in api.status(one)["log"]] == ["4", "3"]
+    assert [line["msg"] for line in api.status(tid)["log"]] == ["4", "3"]

@@ -207,7 +207,7 @@ def test_a_daemon_that_was_not_started_changes_nothing(make):
 
 
 def descriptors():
-    """How many files this process has open; 0 where nothing tells."""
+    """The number of files that this process has open; 0 where the system does not tell."""
     gc.collect()
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 

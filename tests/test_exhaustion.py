@@ -1,19 +1,24 @@
 """No thread, no memory: tasks wait, somebody answers or the process ends, and the end is an orderly one."""
 
+import hashlib
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
+import types
 
 import pytest
 
 from dlserv import Daemon, threads
+from dlserv.digests import load_hashlib
 from dlserv.engine.download import Download
+from dlserv.errors import Exhausted, check_missing, exhaustion_in
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.waits import Waits
 from harness import ROOT, noise, until
-from servers.origin import Gate
+from servers.origin import Gate, Origin
 
 resource = pytest.importorskip("resource")
 linux = pytest.mark.skipif(not hasattr(resource, "prlimit") or not os.path.isdir("/proc/self"),
@@ -124,6 +129,71 @@ def test_a_daemon_short_of_memory_is_not_deaf_afterwards(process, tmp_path):
         limit(running, None)
         until(lambda: running.popen.poll() is not None or knock(running.url).startswith("HTTP/1.1 200 "), 60)
     assert running.log.count(" connections are refused: ") <= 8
+
+
+@linux
+def test_https_waits_for_the_memory_that_tls_takes(process, folder):
+    """Its library is there and cannot be mapped; a Python without TLS would end the task."""
+    tight = "ulimit -s 256; exec \"$@\""
+    certificates = os.path.join(ROOT, "tests", "certs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(certificates, "server.pem"))
+    running = process(command=["sh", "-c", tight, "sh", sys.executable, os.path.join(ROOT, "dlserv.py")],
+                      environ=dict(os.environ, SSL_CERT_FILE=os.path.join(certificates, "ca.pem")))
+    with Origin(context) as secure, Origin() as plain:
+        secure.put("/s", DATA)
+        plain.put("/a", DATA)
+        running.api.reach(running.api.add(plain.url("/a")), "finished")     # the engine is loaded
+        limit(running, MIB)
+        tid = running.api.add(secure.url("/s"))
+        assert "no more memory" in running.api.reach_error(tid, "waiting for other tasks: ")["error"]
+        limit(running, None)
+        assert running.api.reach(tid, "finished")["retries"] == 0
+    assert (folder / "s").read_bytes() == DATA
+
+
+@linux
+def test_a_file_is_verified_once_there_is_memory_for_it(process, origin):
+    tight = "ulimit -s 256; exec \"$@\""
+    running = process(command=["sh", "-c", tight, "sh", sys.executable, os.path.join(ROOT, "dlserv.py")])
+    origin.put("/a", DATA)
+    tid = running.api.add(origin.url("/a"))
+    running.api.reach(tid, "finished")
+    limit(running, MIB // 2)        # half of what is read at a time
+    assert running.api.put("/task/tid/%s?act=verify" % tid).status == 200
+    until(lambda: "files wait to be verified: " in running.log)
+    limit(running, None)
+    until(lambda: running.api.get("/task/tid/%s/info" % tid)["detail"]["checksum"])
+    assert running.api.status(tid)["error"] is None
+    assert "Traceback" not in running.log
+
+
+@pytest.mark.parametrize("text", [
+    "libssl.so.3: failed to map segment from shared object",
+    "x.so: cannot open shared object file: Too many open files",
+    "Error loading shared library libssl.so.3: Out of memory (needed by _ssl.so)",
+    "x.so: cannot create shared object descriptor: Cannot allocate memory"])
+def test_a_library_that_cannot_be_loaded_now_is_not_missing(text):
+    with pytest.raises(Exhausted):
+        check_missing(ImportError(text))
+
+
+@pytest.mark.parametrize("error", [
+    ModuleNotFoundError("No module named '_ssl'"), ImportError("cannot import name 'sha1' from '_sha1'"),
+    ImportError("libssl.so.3: cannot open shared object file: No such file or directory"),
+    ImportError("x.so: cannot allocate memory in static TLS block")])
+def test_a_library_that_is_not_there_is_missing(error):
+    assert check_missing(error) is None and exhaustion_in(error) is None
+
+
+def test_hashlib_is_loaded_again_where_it_was_loaded_in_part(monkeypatch):
+    """It leaves out what it has no memory for."""
+    cut_short = types.ModuleType("hashlib")
+    cut_short.md5 = hashlib.md5
+    monkeypatch.setitem(sys.modules, "hashlib", cut_short)
+    with pytest.raises(Exhausted, match="no more memory"):
+        load_hashlib()
+    assert load_hashlib().sha256(b"").digest() == hashlib.sha256(b"").digest()
 
 
 @pytest.mark.parametrize("owner, name", [(Download, "_attempt"), (Download, "__init__"), (Attempt, "beginning"),

@@ -91,7 +91,7 @@ def test_a_fifo_is_refused_over_the_interface_at_once(api, tmp_path):
 
 @pytest.fixture
 def place(tmp_path):
-    """A function that makes something under a path, and gives the path."""
+    """A function that makes something under a path, and returns the path."""
     def place(kind):
         path = str(tmp_path / "named")
         if kind == "folder":

@@ -62,7 +62,7 @@ def read_batch(body):
     tids = _listed(body, "tids")
     for tid in tids:
         if not isinstance(tid, str):
-            raise InvalidValue("tids", f"{shown(tid)} is not a tid")
+            raise InvalidValue("tids", f"{shown(tid)} is not a tid, which has 40 hexadecimal digits")
     return tids, _read_flag(body.get("del_file", False))
 
 

@@ -24,6 +24,7 @@ LONGEST_BODY = 2 ** 20
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_LENGTH = re.compile("[0-9]{1,15}")
 _HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
 _ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
 
@@ -79,7 +80,7 @@ class HeadReader:
         self._block, self._headers = None, {}
 
     def read(self):
-        """Return the next Head, None at the end. Raises BadMessage."""
+        """Return the next Head, None at the end. Raise BadMessage."""
         line = self._reader.readline(LONGEST_LINE + 1)
         if line == b"\r\n":         # one empty line before a request is ignored (RFC 9112, 2.2)
             line = self._reader.readline(LONGEST_LINE + 1)
@@ -148,7 +149,7 @@ def _read_headers(reader):
 def _check_framing(headers, version):
     """Raise BadMessage if the length of the body is in doubt (RFC 9112, 6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    if length is not None and re.fullmatch("[0-9]{1,15}", length) is None:
+    if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadMessage(400, "the Content-Length is not one number")
     if coding is None:
         return
@@ -161,7 +162,7 @@ def _check_framing(headers, version):
 def read_body(reader, head):
     """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
 
-    Raises BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
+    Raise BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
     """
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)

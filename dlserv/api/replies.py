@@ -10,8 +10,8 @@ the field that was wrong, if one was.
 import itertools
 from collections import namedtuple
 
-from ..errors import (Archived, Conflict, Error, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
-                      Unavailable)
+from ..errors import (Archived, Conflict, Error, Exhausted, Exists, Forbidden, Full, NotFound, RequestError,
+                      StoreBroken, Unavailable)
 from ..units import safe_json
 from .large import joined
 from .requests import NoLength, WrongType
@@ -30,7 +30,7 @@ CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden"
 FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "exists"),
             (Conflict, 409, None), (WrongType, 415, None),
             (NoLength, 411, None), (Forbidden, 403, None), (Full, 503, "full"), (RequestError, 400, None),
-            (StoreBroken, 503, None), (Unavailable, 503, None), (Error, 500, None))
+            (StoreBroken, 503, None), (Exhausted, 503, None), (Unavailable, 503, None), (Error, 500, None))
 
 
 class Reply(namedtuple("Reply", "status headers body")):

@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 class Server(http.server.ThreadingHTTPServer):
     """The REST interface of `daemon`; a context manager.
 
-    `host` and `port` override those of the settings. Raises OSError if the address cannot
+    `host` and `port` override those of the settings. Raise OSError if the address cannot
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
@@ -118,7 +118,7 @@ class Server(http.server.ThreadingHTTPServer):
             return self._made[name]
 
     def reload_certificate(self) -> None:
-        """Read the certificate's files again, for new connections. Raises InvalidValue."""
+        """Read the certificate's files again, for new connections. Raise InvalidValue."""
         self._tls = listener.tls_context(self.settings.tls_cert, self.settings.tls_key)
 
     def start(self) -> Server:

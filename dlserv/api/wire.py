@@ -19,7 +19,7 @@ PORTION = 2 ** 18       # bytes of a file that are sent before the progress is n
 
 
 class Wire(io.RawIOBase):
-    """A raw stream over the socket; `reader` buffers it. Raises socket.timeout at the `deadline`.
+    """A raw stream over the socket; `reader` buffers it. Raise socket.timeout at the `deadline`.
 
     `deadline` is a time.monotonic(); in the past, it lets only what is buffered be read.
     """
@@ -67,7 +67,12 @@ class Wire(io.RawIOBase):
         return True
 
     def _send_now(self, view):
-        """Send what the system takes at once, which is all of a short reply; return how many bytes."""
+        """Send what the system takes at once, which is all of a short reply; return how many bytes.
+
+        Where an earlier wait has left a timeout, Python would wait first, and the limit not know of it.
+        """
+        if self._sock.gettimeout():
+            return 0
         try:
             return self._sock.send(view, socket.MSG_DONTWAIT)
         except BlockingIOError:

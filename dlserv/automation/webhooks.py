@@ -12,6 +12,7 @@ import threading
 import time
 
 from .. import urls
+from ..digests import load_hashlib
 from ..errors import Error, Stopped
 from ..net.channel import Signal
 from ..net.post import post
@@ -36,7 +37,8 @@ class Webhooks:
         self._queues, self._threads, self._count = {}, {}, 0    # by receiver
 
     def start(self):
-        """Send the messages that an earlier process has left."""
+        """Send the messages that an earlier process has left. Raise Exhausted."""
+        load_hashlib()          # not when a task ends, which holds the registry's lock
         self._stop = Signal()
         for task in self._registry.list():
             for delivery in task.deliveries:
@@ -142,8 +144,7 @@ class Webhooks:
 
 def _mark(hook):
     """Return an identifier of a webhook that reveals nothing of its URL."""
-    import hashlib      # with OpenSSL, which takes 4 MiB that a daemon without webhooks does not need
-    return hashlib.sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
+    return load_hashlib().sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
 
 
 def _message(hook, delivery, detail):

@@ -34,7 +34,7 @@ class Client(Transport):
 
     Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
     wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
-    it declines. Raises InvalidValue for an address that is none. For any other route there are
+    it declines. Raise InvalidValue for an address that is none. For any other route there are
     `get`, `post`, `put`, `patch` and `delete`.
     """
 
@@ -115,7 +115,7 @@ class Client(Transport):
     def wait(self, tid: str, timeout: float | None = None) -> dict:
         """Return the task's status once it is finished, invalid or paused.
 
-        Raises TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
+        Raise TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -126,7 +126,7 @@ class Client(Transport):
                         if status["state"] in SETTLED:
                             return status
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"the task is not settled after {timeout:g} s")
+                raise TimeoutError(f"the task is neither finished, invalid nor paused after {timeout:g} s")
 
     # -- the archive -------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
 PORTION = 500       # tasks of one request
+_FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
 
 
 def add(client, options, terminals):
@@ -16,8 +17,8 @@ def add(client, options, terminals):
     if options.lists or options.recursive or "-" in options.urls:
         if had and not options.quiet:
             errors.complain(f"{len(had)} had already; --repeat downloads them again")
-    else:
-        refused += had
+    else:       # the daemon's sentence ends with what a program is to post
+        refused += [(url, f"{reason.partition(';')[0]}; --repeat downloads it again") for url, reason in had]
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
@@ -50,9 +51,9 @@ def _check_flags(options):
     """Raise InvalidValue for a flag that only has a meaning with -r."""
     for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
         if given is not None:
-            raise InvalidValue(given.flag, "this is for add -r")
+            raise InvalidValue(given.flag, _FOR_LISTINGS)
     if options.dry_run:
-        raise InvalidValue("--dry-run", "this is for add -r")
+        raise InvalidValue("--dry-run", _FOR_LISTINGS)
 
 
 def _add_all(client, wanted):

@@ -21,7 +21,7 @@ def archive(client, options, terminals):
         known = True
         out.write(safe_json(entry) if options.json else _line(entry, out.is_terminal))
     if not known and out.is_terminal:
-        out.write("the archive has nothing of this" if options.entries else "the archive is empty")
+        out.write("the archive has no such entry" if options.entries else "the archive is empty")
     return 0 if known or not options.entries else 1
 
 
@@ -31,14 +31,13 @@ def _forget(client, options, out):
     if "all" in options.entries:
         client.forget("all")
         return 0
-    count = 0
-    for entry in list(_chosen(client, options.entries)):
-        client.forget(entry["tid"])
-        count += 1
-    if not count:
-        raise Refused("the archive has nothing of this", 404)
+    tids = {entry["tid"] for entry in _chosen(client, options.entries)}
+    for tid in tids:
+        client.forget(tid)
+    if not tids:
+        raise Refused("the archive has no such entry", 404)
     if out.is_terminal and not options.quiet:
-        out.write(f"{count} forgotten")
+        out.write(f"{len(tids)} forgotten")
     return 0
 
 
@@ -55,7 +54,8 @@ def _start(word):
     if "://" in word:
         return tid_of(word)
     if re.fullmatch("[0-9a-f]{%d,40}" % LEAST_DIGITS, word.lower()) is None:
-        raise InvalidValue("ENTRY", f"{word!r} is no URL and no beginning of a tid; the archive has no names")
+        raise InvalidValue("ENTRY", f"{word!r} is neither a URL nor the beginning of a tid; the archive has "
+                           "no names")
     return word.lower()
 
 
@@ -65,7 +65,7 @@ def _entries(client):
     while True:
         page = client.archive(offset, PAGE)
         yield from page
-        offset += len(page)
+        offset += PAGE          # of each daemon, where there are several
         if len(page) < PAGE:
             return
 

@@ -7,7 +7,7 @@ after the last byte has arrived.
 import threading
 from collections import namedtuple
 
-from ..digests import hashlib_name
+from ..digests import hashlib_name, load_hashlib
 from ..errors import Permanent, Unwritable
 from ..threads import Thread, join
 
@@ -32,7 +32,7 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 class Verifier:
     """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
 
-    Raises Permanent if this Python lacks one of the algorithms.
+    Raise Permanent if this Python lacks one of the algorithms.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
@@ -41,12 +41,12 @@ class Verifier:
         self._hashes = {name: _hasher(name) for name in algorithms}
         self._part, self._prefix = part, prefix
         self._position, self._error = 0, None
-        self._end = threading.Event()
-        self._thread = None
+        self._end = self._thread = None
         if self._hashes and total is not None and total >= WORTH_A_THREAD:
             self._begin()
 
     def _begin(self):
+        self._end = threading.Event()
         try:
             self._thread = Thread(self._run, threading.current_thread().name + "-hash")
             self._thread.start()
@@ -69,9 +69,10 @@ class Verifier:
 
     def stop(self):
         """End the thread."""
-        self._end.set()
-        join(self._thread)
-        self._thread = None
+        if self._thread is not None:
+            self._end.set()
+            join(self._thread)
+            self._thread = None
 
     def _run(self):
         pause = self.PAUSE
@@ -119,7 +120,7 @@ def is_available(algorithm):
 
 
 def _hasher(algorithm):
-    import hashlib          # with OpenSSL, which takes 4 MiB that most tasks do not need
+    hashlib = load_hashlib()
     try:
         return hashlib.new(hashlib_name(algorithm))
     except ValueError:

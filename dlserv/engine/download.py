@@ -36,6 +36,7 @@ from .announced import Announced
 from .condition import Condition
 from .connection import Limits
 from .fetch import Fetch
+from .filling import fill_at_hand
 from .inquiry import Inquiry
 from .meter import Meter
 from .progress import Finished, Progress
@@ -274,6 +275,8 @@ class Download:
         try:
             observer.beginning()
             self._announced.heed(answer, source)
+            if len(self._sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
+                return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
             self._fetch = Fetch(file, self._sources, limits, self._stop, observer.note)

@@ -164,7 +164,7 @@ class Inquiry:
         elif not continuity.vouches(found, file.resource):
             self._begin_again(source, answer, continuity.UNVOUCHED)
         elif file.doubtful:
-            self._begin_again(source, answer, f"{file.part.name} is another file now")
+            self._begin_again(source, answer, f"{file.part.name} was replaced by another file")
 
     def _learn(self, source, answer, first):
         """Record what the answer has shown about the source, for later attempts."""

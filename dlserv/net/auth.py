@@ -5,6 +5,7 @@ import re
 from collections import namedtuple
 from itertools import islice
 
+from ..digests import load_hashlib
 from ..units import utf8_of
 
 MOST_ITEMS = 500        # schemes and parameters of one field that are read
@@ -75,8 +76,8 @@ class Credentials(namedtuple("Credentials", "user password")):
         return self.basic() if any(offer.scheme == "basic" for offer in offers) else None
 
     def _digest(self, offer, method, target):
-        import hashlib      # with OpenSSL, which takes 4 MiB that few servers ask for
         import secrets
+        hashlib = load_hashlib()
         name = _algorithm(offer)
         digest = _HASHES[name.replace("-SESS", "")]
 

@@ -55,7 +55,7 @@ class _Ask(namedtuple("_Ask", "start range condition")):
 class Client:
     """Requests URLs with one task's options; `stop` interrupts any wait.
 
-    Raises TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
+    Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
     host has no slot for it.
     """
 

@@ -1,11 +1,12 @@
 """The meaning of a socket's OSError: wait and try again, or one of our exceptions."""
 
 import errno
+import os
 import selectors
 import sys
 import time
 
-from ..errors import Offline, Permanent, Temporary, WrongClock
+from ..errors import Offline, Permanent, Temporary, WrongClock, exhaustion_in
 
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
 # Errors of a socket on a machine without a route to any server, or to any of that address family.
@@ -15,7 +16,7 @@ NO_NETWORK = tuple(getattr(errno, name) for name in (
 
 
 def loaded_ssl():
-    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+    """Return the ssl module if it is loaded, else None; no socket uses TLS before that.
 
     With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
     """
@@ -23,7 +24,7 @@ def loaded_ssl():
 
 
 def awaited(error, writing):
-    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    """Return the selector event to wait for before repeating the call that raised this error, or 0."""
     ssl = loaded_ssl()
     if isinstance(error, (BlockingIOError, InterruptedError)):
         return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
@@ -39,7 +40,7 @@ def connection_error(error):
         return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)
                             or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the server ended the TLS connection without saying so", word="tls")
+        return Temporary("the TLS connection was closed without a closing message", word="tls")
     if ssl is not None and isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).replace("_", " ").lower()
         return Temporary(f"the TLS connection failed: {reason}", word="tls")
@@ -55,6 +56,18 @@ def _certificate_error(error):
     if error.verify_code == _NOT_YET_VALID:
         return WrongClock(f"the certificate is not valid yet: this machine's clock says "
                           f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
+    exhausted = _lack_of_files() if error.verify_code == _NO_ISSUER else None
+    if exhausted is not None:
+        return exhausted
     hint = "; are the CA certificates installed (package ca-certificates)?" \
         if error.verify_code == _NO_ISSUER else ""
     return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")
+
+
+def _lack_of_files():
+    """Return an Exhausted if no file can be opened: OpenSSL finds no issuer in a folder then."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return exhaustion_in(error)
+    return None

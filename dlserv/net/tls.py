@@ -1,9 +1,10 @@
 """TLS to servers and proxies: contexts, client certificates, session resumption."""
 
+import sys
 import threading
 
-from ..errors import MissingModule, Permanent
-from ..fs import check_file
+from ..errors import MissingModule, Permanent, check_missing, exhaustion_in
+from ..fs import check_file, refuse_password
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
 
@@ -31,7 +32,7 @@ class Tls:
                 self._sessions.clear()
 
     def start(self, channel, host, verify):
-        """Shake hands on the channel. Raise MissingModule, Permanent, Temporary or Stopped.
+        """Shake hands on the channel. Raise MissingModule, Exhausted, Permanent, Temporary or Stopped.
 
         TLS gets the host name without a final dot (RFC 6066, 3).
         """
@@ -51,7 +52,7 @@ class Tls:
                     del self._sessions[next(iter(self._sessions))]
 
     def require(self):
-        """Raise MissingModule if this Python has no TLS."""
+        """Raise MissingModule if this Python has no TLS, Exhausted if it cannot be loaded now."""
         if _import_ssl() is None:
             raise MissingModule("https", "python3-openssl")
 
@@ -64,8 +65,7 @@ class Tls:
 
     def _make(self, verify):
         ssl = _import_ssl()
-        # Only the default context loads the system's authorities, which take some MiB.
-        context = ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = _trusting_context(ssl) if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["http/1.1"])
         if ssl.OPENSSL_VERSION_INFO >= (3,):
             context.options &= ~IGNORE_UNEXPECTED_EOF
@@ -87,38 +87,53 @@ class Tls:
 
 
 def _import_ssl():
-    """Return the module, or None if this Python has none; it is loaded where TLS is used first."""
+    """Return the module, or None if this Python has none; it is loaded where TLS is used first.
+
+    Raise Exhausted if there is no memory for it.
+    """
     try:
         import ssl
         return ssl
-    except ImportError:     # OpenWrt without python3-openssl: everything but https works
+    except ImportError as error:    # OpenWrt without python3-openssl: everything but https works
+        check_missing(error)
         return None
+
+
+def _trusting_context(ssl):
+    """Return a context with the system's authorities, which take some MiB. Raise Exhausted.
+
+    OpenSSL left to itself says nothing if their file cannot be opened, and the context would be
+    kept without them.
+    """
+    paths = ssl.get_default_verify_paths()
+    try:
+        if paths.cafile and sys.platform != "win32":
+            return ssl.create_default_context(cafile=paths.cafile, capath=paths.capath)
+    except OSError as error:        # the file is malformed or not for us: the folder alone counts
+        exhausted = exhaustion_in(error)
+        if exhausted is not None:
+            raise exhausted from error
+    return ssl.create_default_context()
 
 
 def load_authorities(path, context=None):
     """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
-    check_file(path)
-    ssl = _import_ssl()
-    if ssl is None:
-        return
-    try:
-        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_verify_locations(path)
-    except ssl.SSLError as error:
-        raise ValueError("it has no certificate in PEM") from error
+    _load(path, context, "load_verify_locations", "it has no certificate in PEM")
 
 
 def load_certificate(path, context=None):
     """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
+    _load(path, context, "load_cert_chain", "it has no certificate with its key, in PEM",
+          password=refuse_password)
+
+
+def _load(path, context, method, reason, **more):
+    """Call the context's method with the file, or that of a new context to check the file only."""
     check_file(path)
     ssl = _import_ssl()
     if ssl is None:
         return
     try:
-        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=_refuse_password)
+        getattr(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), method)(path, **more)
     except ssl.SSLError as error:
-        raise ValueError("it has no certificate with its key, in PEM") from error
-
-
-def _refuse_password():
-    """Keep OpenSSL from asking for a passphrase on the terminal."""
-    raise ValueError("the key is encrypted; store it without a passphrase")
+        raise ValueError(reason) from error

@@ -108,7 +108,7 @@ class Moment:
 
 
 def check_checksum(value):
-    """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
+    """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raise ValueError."""
     name, _, digest = check_text(value).strip().partition("=")
     name, digest = digest_name(name), digest.strip().lower()
     if name not in DIGEST_BYTES:
@@ -148,7 +148,7 @@ Options = namedtuple("Options", TABLE.fields)
 
 
 def parse(mapping, text=False):
-    """Return the posted options, checked; null means not given. Raises InvalidValue."""
+    """Return the posted options, checked; null means not given. Raise InvalidValue."""
     if isinstance(mapping, dict):
         mapping = {key: value for key, value in mapping.items()
                    if value is not None or key not in TABLE.fields}

@@ -8,6 +8,7 @@ is mounted there again.
 import collections
 import logging
 import os
+import time
 
 from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
@@ -23,7 +24,7 @@ class DownloadDir:
     def __init__(self, path):
         self.path = os.path.abspath(path)
         self.mount = None
-        self._mountings = Mountings()
+        self._mountings, self._session = Mountings(), (0.0, None, "")
 
     def open(self, fact):
         """Open the directory with the stored `fact` about it, a dict or None.
@@ -52,9 +53,16 @@ class DownloadDir:
             raise Unavailable(f"nothing is mounted at {self.mount}, where the downloads' disk was",
                               is_loss=True)
 
-    def session(self, boot, below):
-        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
-        return f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
+    def session(self, boot, below, age=0.0):
+        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`.
+
+        It may be `age` seconds old: one that is outdated makes a later attempt believe less.
+        """
+        now, (since, known, text) = time.monotonic(), self._session
+        if known != (boot, below) or now - since >= age:
+            text = f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
+            self._session = now, (boot, below), text
+        return text
 
     @property
     def free_bytes(self):
@@ -105,7 +113,7 @@ class DownloadDir:
             raise NotFound(f"the file is not there any more: {error}") from error
         if not file.identity.matches(os.fstat(opened.fileno())):
             opened.close()
-            raise Conflict(f"{task.filename} was changed since it was downloaded")
+            raise Conflict(f"{task.filename} has been changed since it was downloaded")
         return opened
 
     def _entries(self, below, most):
@@ -124,7 +132,7 @@ class DownloadDir:
         try:
             os.makedirs(self.path, exist_ok=True)
         except OSError as error:
-            raise Unwritable("general.download_dir: %s cannot be made: %s"
+            raise Unwritable("general.download_dir: %s cannot be created: %s"
                              % (self.path, error.strerror)) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Unwritable("general.download_dir: %s cannot be written" % self.path)

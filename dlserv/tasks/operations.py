@@ -91,9 +91,11 @@ class Operations:
         if url is not None:
             url = check_url(url)
         if "paused" in posted:
-            raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
+            raise InvalidValue("options.paused", "only has a meaning when a task is added; "
+                               "pause or resume the task instead")
         if "repeat" in posted:
-            raise InvalidValue("options.repeat", "counts when a task is added; use restart for one that is there")
+            raise InvalidValue("options.repeat", "only has a meaning when a task is added; "
+                               "restart the task instead")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):

@@ -20,6 +20,11 @@ class Part:
 
     is_plain = False
 
+    @property
+    def packer(self):
+        """The function that packs a value that is not None."""
+        return self.pack
+
 
 class Plain(Part):
     """A value that is stored as it is."""
@@ -72,7 +77,7 @@ class Numbers(Part):
 
     def check(self, value):
         if len(_items(value)) != self._count:
-            raise ValueError(f"{shown(value)} does not tell a file")
+            raise ValueError(f"{shown(value)} does not describe a file")
         for each in value:
             _of_a_system(each)
 
@@ -121,6 +126,10 @@ class Optional(Part):
     def __init__(self, part):
         self._part, self.is_plain = part, part.is_plain
 
+    @property
+    def packer(self):
+        return self._part.packer
+
     def pack(self, value):
         return None if value is None else self._part.pack(value)
 
@@ -144,12 +153,13 @@ class Shape(Part):
         self._make, self._parts = make, parts
         self._attributes, self._since = attributes or {}, since or {}
         self._values = attrgetter(*[self._attributes.get(name, name) for name in parts])
-        self._packed = [(name, part) for name, part in parts.items() if not part.is_plain]
+        self._packed = [(name, part.packer) for name, part in parts.items() if not part.is_plain]
 
     def pack(self, value):
         record = dict(zip(self._parts, self._values(value)))
-        for name, part in self._packed:
-            record[name] = part.pack(record[name])
+        for name, pack in self._packed:
+            if record[name] is not None:
+                record[name] = pack(record[name])
         return record
 
     def unpack(self, record):
@@ -190,7 +200,7 @@ class Entry(Shape):
 def _within(least, most):
     def check(value):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{shown(value)} is not a whole number in reach")
+            raise ValueError(f"{shown(value)} is not a whole number from {least} to {most}")
     return check
 
 

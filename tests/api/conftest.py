@@ -1,4 +1,4 @@
-"""What the tests of the interface share: the aria2 door, and a daemon for the tests of a module."""
+"""Shared by the tests of the interface: the aria2 door, and a daemon for the tests of a module."""
 
 import os
 import shutil

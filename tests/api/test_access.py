@@ -1,4 +1,4 @@
-"""Who may come in: tokens, the names of the daemon, pages of other sites."""
+"""Access: tokens, the names of the daemon, pages of other sites."""
 
 import base64
 import http.client
@@ -44,7 +44,7 @@ def status(access, head, address="1.2.3.4", **options):
 
 @pytest.fixture
 def serve(settings):
-    """A function that starts a server with these settings and gives a client of it."""
+    """A function that starts a server with these settings and returns a client of it."""
     opened = []
 
     def start(**server):

@@ -261,11 +261,14 @@ def test_an_empty_token_is_no_guess(locked):
 # -- other sites and hosts ------------------------------------------------------------------
 
 
-def test_a_foreign_site_is_told_what_to_set(rpc, daemon):
-    answer = rpc.send(rpc.request("aria2.addUri", ["http://127.0.0.1:1/"]), {"Origin": FOREIGN})
+@pytest.mark.parametrize("headers, site", [
+    ({"Origin": FOREIGN}, FOREIGN), ({"Origin": "null"}, "null"), ({"Origin": ""}, "another site"),
+    ({"Sec-Fetch-Site": "cross-site"}, "another site")])
+def test_a_foreign_site_is_told_what_to_set(rpc, daemon, headers, site):
+    answer = rpc.send(rpc.request("aria2.addUri", ["http://127.0.0.1:1/"]), headers)
     assert answer.status == 403 and answer["error"]["code"] == 1 and answer["id"] is None
-    assert answer["error"]["message"].endswith('put "%s" into server.allowed_origins, or set server.token' %
-                                               FOREIGN)
+    assert answer["error"]["message"] == (
+        "pages of %s may not call this daemon; add their origin to server.allowed_origins, or set a token" % site)
     assert daemon.list() == []
 
 

@@ -414,8 +414,8 @@ def test_the_session_is_the_servers(rpc, daemon):
 
 @pytest.mark.parametrize("method, params, words", [("addTorrent", ["ZDg6YW5ub3VuY2Vl"], "BitTorrent"),
                                                    ("addMetalink", ["PG1ldGFsaW5rLz4="], "Metalink"),
-                                                   ("shutdown", [], "whoever started"),
-                                                   ("forceShutdown", [], "whoever started")])
+                                                   ("shutdown", [], "stop it where it was started"),
+                                                   ("forceShutdown", [], "stop it where it was started")])
 def test_what_is_lacking_is_refused_with_a_sentence(rpc, method, params, words):
     assert words in message(rpc, method, *params)
     assert "version" in rpc("getVersion")

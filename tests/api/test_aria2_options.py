@@ -306,7 +306,7 @@ def test_what_a_client_may_not_set_is_accepted_and_not_done(rpc, daemon, name):
     [({"max-concurrent-downloads": "0"}, "max-concurrent-downloads"),
      ({"max-concurrent-downloads": "x"}, "max-concurrent-downloads"),
      ({"max-overall-download-limit": "fast"}, "max-overall-download-limit"),
-     ({"dir": "/elsewhere"}, "download_dir is set in"),
+     ({"dir": "/elsewhere"}, "the download directory is set in"),
      ({"max-concurrent-downloads": "4", "max-overall-download-limit": "-1"}, "max-overall-download-limit"),
      ({"max-concurrent-downloads": "4", "dir": "/x"}, "configuration file"),
      ({"max-concurrent-downloads": {}}, "string")])

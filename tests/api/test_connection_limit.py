@@ -1,5 +1,6 @@
 """Many connections: bounded, those that wait for their client evicted first, and nobody held up."""
 
+import contextlib
 import os
 import socket
 import statistics
@@ -41,7 +42,7 @@ def dial(server, source="127.0.0.1", data=b""):
 
 
 def receive(sock):
-    """What comes until the answer's end or that of the connection."""
+    """Read until the answer or the connection ends."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = sock.recv(65536)
@@ -52,7 +53,7 @@ def receive(sock):
 
 
 def is_open(sock):
-    """Whether the server still has the connection; what it says meanwhile is read."""
+    """Return whether the server still has the connection; read what it sends meanwhile."""
     sock.settimeout(0.01)
     try:
         while sock.recv(65536):
@@ -194,7 +195,7 @@ def test_a_client_at_its_bound_displaces_only_itself(limited):
 
 
 def refused(server):
-    """Whether a newcomer is turned away."""
+    """Return whether a new connection is refused."""
     with dial(server, data=GET) as newcomer:
         try:
             return not receive(newcomer).startswith(b"HTTP/1.1 200 ")
@@ -202,12 +203,18 @@ def refused(server):
             return True
 
 
-def stuck(server):
-    """A connection that asks for far more than its buffers hold, and reads nothing."""
+def dial_slowly(server):
+    """A connection with so small a buffer that much waits at the server."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.settimeout(15)
     sock.connect(("127.0.0.1", server.server_address[1]))
+    return sock
+
+
+def stuck(server):
+    """A connection that asks for far more than its buffers hold, and reads nothing."""
+    sock = dial_slowly(server)
     sock.setblocking(False)
     try:
         for _ in range(2000):
@@ -222,6 +229,40 @@ def test_a_reply_that_is_not_read_makes_room(serve):
     unread = [stuck(server) for _ in range(4)]
     until(lambda: not refused(server))
     close(unread)
+
+
+def add_long_urls(daemon, folder, count):
+    daemon.add_all([("http://127.0.0.1:1/%s/%d%s" % (folder, number, 300 * "x"), {"paused": True}, ())
+                    for number in range(count)])
+
+
+def read_until_silent(sock, seconds):
+    """Return how many bytes come until none has come for so long."""
+    sock.settimeout(seconds)
+    count = 0
+    with contextlib.suppress(socket.timeout):
+        while True:
+            data = sock.recv(65536)
+            assert data, "the stream ended"
+            count += len(data)
+    return count
+
+
+def test_events_that_are_no_longer_read_make_room(serve):
+    """Nor does it count that the reader was slow before: the snapshot did not fit into its socket."""
+    server = serve(max_connections=4)
+    add_long_urls(server.daemon, "before", 4000)
+    readers = [dial_slowly(server) for _ in range(4)]
+    for each in readers:
+        each.sendall(EVENTS)
+    time.sleep(0.3)         # so that each is stuck within its snapshot
+    for each in readers:
+        assert read_until_silent(each, 1.5) > 10 ** 6
+    for number in range(16):
+        add_long_urls(server.daemon, str(number), 500)      # fewer at once than make a snapshot
+        time.sleep(0.1)
+    until(lambda: not refused(server), 15)
+    close(readers)
 
 
 def test_a_file_that_is_not_read_makes_room(serve, origin):

@@ -13,7 +13,7 @@ DATA = noise(100000)
 
 @pytest.fixture
 def fetch(api, origin, folder):
-    """A function that downloads data and gives the path of the finished file in the API."""
+    """A function that downloads data and returns the path of the finished file in the API."""
     def make(data=DATA, path="/a.bin", options=None, **serving):
         origin.put(path, data, **serving)
         tid = api.add(origin.url(path), **(options or {}))

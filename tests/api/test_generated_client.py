@@ -153,7 +153,7 @@ def test_conditions_that_fail_are_described(made, origin):
     ({"Content-Type": "application/json"}, b"{", 400, "bad_value"),
     ({"Content-Type": "application/json", "Content-Length": str(2 ** 40)}, b"", 413, "too_large")])
 def test_bodies_of_other_kinds_are_described(made, headers, body, status, code):
-    """What no generated client sends; the replies are those of the document all the same."""
+    """Requests that no generated client sends; their replies match the document all the same."""
     module, client = made
     for operation, row in module.OPERATIONS.items():
         if row["bodies"]:

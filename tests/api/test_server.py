@@ -73,7 +73,7 @@ class Wire:
 
     @property
     def closed(self):
-        """Whether the server has said all it will say, and hung up."""
+        """Return whether the server has sent everything and closed the connection."""
         try:
             return self.sock.recv(1) == b""
         except ConnectionError:
@@ -141,10 +141,10 @@ def task(name, **options):
     return json.dumps({"url": NOWHERE + name, "options": dict(options, paused=True)}).encode()
 
 
-def clients(besides=()):
-    """The threads that serve connections, besides those that did before."""
+def clients(without=()):
+    """The threads that serve connections, without these."""
     return [thread for thread in threading.enumerate()
-            if thread.name == "dlserv-http-client" and thread not in besides]
+            if thread.name == "dlserv-http-client" and thread not in without]
 
 
 # -- one request after the other --------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the tests of automation share: daemons in a process of their own and in ours, and programs for hooks."""
+"""Shared by the tests of automation: daemons in a process of their own and in ours, and programs for hooks."""
 
 import contextlib
 import json

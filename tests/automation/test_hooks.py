@@ -10,6 +10,7 @@ import pytest
 
 from dlserv.errors import InvalidValue
 from harness import ROOT, noise, until
+from servers.origin import Gate
 
 KEEP = """
 given = json.load(sys.stdin)
@@ -74,6 +75,26 @@ open(os.path.join(here, "order"), "a").write("end " + os.environ["DLSERV_EVENT"]
     assert order.endswith("begin idle\nend idle\n")
 
 
+def test_idle_alone_runs_after_a_refresh_that_found_no_change(configured, program, ran, serve):
+    daemon = configured(hooks={event: [program(KEEP)] for event in ("finished", "failed", "idle")})
+    tid = daemon.api.add(serve("/a", noise(5000)))
+    until(lambda: len(ran()) == 2)
+    daemon.api.put("/task/tid/%s?act=refresh" % tid)
+    until(lambda: len(ran()) == 3)
+    assert [each["env"]["DLSERV_EVENT"] for each in ran()] == ["finished", "idle", "idle"]
+    assert "unchanged" in daemon.api.status(tid)["log"][0]["msg"]
+
+
+@pytest.mark.parametrize("act", ["pause", "delete"])
+def test_idle_runs_when_the_last_one_is_paused_or_deleted(configured, program, ran, origin, act):
+    origin.put("/a", noise(200000), script=[Gate(100000)])
+    daemon = configured(hooks={"idle": [program(KEEP)]})
+    tid = daemon.api.add(origin.url("/a"))
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] == 100000)
+    daemon.api.delete("/task/tid/" + tid) if act == "delete" else daemon.api.put("/task/tid/%s?act=pause" % tid)
+    until(lambda: len(ran()) == 1)
+
+
 def read(path):
     return path.read_text() if path.exists() else ""
 
@@ -104,7 +125,7 @@ def test_a_kill_before_the_hook_does_not_run_it_twice(configured, program, ran, 
 
 
 def alive(pid):
-    """Whether the process is there and no zombie."""
+    """Return whether the process exists and is no zombie."""
     try:
         with open("/proc/%s/stat" % pid) as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -156,8 +177,8 @@ def test_a_program_that_has_gone_is_a_line_in_the_log(embedded, program, serve):
 
 
 @pytest.mark.parametrize("hooks, words", [
-    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program is not there or cannot be executed"),
-    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program is not there"),
+    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program does not exist or cannot be executed"),
+    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program does not exist"),
     ({"failed": [ROOT]}, "hooks.failed: "), ({"failed": ["./x"]}, "hooks.failed: its first string is neither"),
     ({"finished": "rm -rf x"}, "hooks.finished: this is not a list of strings"),
     ({"finished": [["a"]]}, "hooks.finished: "), ({"finish": ["a"]}, "hooks.finish: there is no such key"),

@@ -1,4 +1,4 @@
-"""How the flags of wget, curl and aria2c read as options of a task."""
+"""The flags of wget, curl and aria2c as options of a task."""
 
 import pytest
 

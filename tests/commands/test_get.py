@@ -19,7 +19,7 @@ LARGE = noise(500000)
 
 
 def is_here(part, count):
-    """Whether the first bytes of DATA are in the file."""
+    """Return whether the first bytes of DATA are in the file."""
     return part.exists() and part.read_bytes()[:count] == DATA[:count]
 
 

@@ -407,7 +407,7 @@ def test_the_first_lines_say_how_it_is_installed(plain, kind):
 @pytest.mark.parametrize("kind", sorted(set(UNITS) - {"systemd", "launchd"}))
 def test_only_some_have_services_of_users(run, kind):
     code, out, err = run("unit", kind, "--user")
-    assert (code, out) == (2, "") and err == "dlserv: --user: %s has no services of users; leave it out\n" % kind
+    assert (code, out) == (2, "") and err == "dlserv: --user: %s has no services for single users; leave it out\n" % kind
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\tb", "a\x7fb", "a\x1bb"])
@@ -424,7 +424,7 @@ def test_a_token_is_not_written_into_it(run, monkeypatch):
     monkeypatch.setenv("DLSERV_MAX_CONNECTIONS", "9")
     code, out, err = run("unit", "systemd")
     assert code == 0 and "x" * 16 not in out + err
-    assert "$DLSERV_TOKEN counts here only" in err and "$DLSERV_MAX_CONNECTIONS counts here only" in err
+    assert "$DLSERV_TOKEN is not passed on by this file" in err and "$DLSERV_MAX_CONNECTIONS is not passed on by this file" in err
 
 
 def test_what_was_said_here_is_said_there(run, monkeypatch, tmp_path):

@@ -41,13 +41,13 @@ def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin):
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(30) == 130
         assert waiting.stderr.read() == (
-            b"dlserv: this no longer waits; the daemon goes on with the downloads\n")
+            b"dlserv: stopped waiting; the daemon goes on with the downloads\n")
         until(lambda: readers() == 0)
     assert [task.state for task in here.list()] == ["downloading"]
 
 
 def readers():
-    """How many follow the daemon's events."""
+    """The number of those who follow the daemon's events."""
     with Api(os.environ["DLSERV_URL"]) as api:
         return int(re.search(rb"^dlserv_sse_clients (\d+)", api.get("/metrics").body, re.MULTILINE).group(1))
 

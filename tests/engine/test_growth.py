@@ -1,4 +1,4 @@
-"""How many connections a download gets, on lines and servers of each kind; no time passes here."""
+"""The number of connections of a download, on lines and servers of each kind; no time passes here."""
 
 import pytest
 

@@ -1,8 +1,11 @@
 """HTTPS: what is accepted, what is refused and in which words. The certificates are nobody's."""
 
+import contextlib
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -11,7 +14,7 @@ from harness import noise, until
 from dlserv.net.channel import Signal
 from dlserv.net.connect import connect
 from dlserv.net.tls import Tls
-from dlserv.errors import Permanent, Stopped, Temporary
+from dlserv.errors import Exhausted, Permanent, Stopped, Temporary
 from servers.origin import Gate, Origin, drop, raw
 from servers.proxies import HttpProxy
 
@@ -69,6 +72,65 @@ def test_an_unknown_issuer_hints_at_the_package(secure, attempt):
     assert "ca-certificates" in attempt(secure.url("/a")).fails(Permanent)
 
 
+@pytest.fixture(params=["file", "folder"])
+def system_authorities(request, monkeypatch, tmp_path):
+    """The test's authority as the only one of the system, in the one form or the other."""
+    if request.param == "file":
+        monkeypatch.setenv("SSL_CERT_FILE", CA)
+        return
+    openssl = shutil.which("openssl") or pytest.skip("there is no openssl to name the certificate")
+    name = subprocess.check_output([openssl, "x509", "-hash", "-noout", "-in", CA]).decode().strip()
+    shutil.copy(CA, str(tmp_path / (name + ".0")))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+
+@contextlib.contextmanager
+def no_more_files():
+    """Let this process open no more files."""
+    resource = pytest.importorskip("resource")
+    before, free = resource.getrlimit(resource.RLIMIT_NOFILE), os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextlib.contextmanager
+def two_channels():
+    """Two Channels to a TLS server that closes nothing before the end: each file closed lets another open."""
+    stop, channels, servers = Signal(), [], []
+
+    def shake_hands(sock):
+        with contextlib.suppress(OSError):
+            sock.do_handshake()
+
+    with contextlib.ExitStack() as opened, socket.create_server(("127.0.0.1", 0)) as listener:
+        opened.callback(stop.close)
+        port = listener.getsockname()[1]
+        for _ in range(2):
+            channels.append(connect("127.0.0.1", port, stop, 10, lambda *where: where[2]))
+            accepted = opened.enter_context(context().wrap_socket(
+                listener.accept()[0], server_side=True, do_handshake_on_connect=False))
+            servers.append(threading.Thread(target=shake_hands, args=(accepted,)))
+        for server in servers:
+            server.start()
+            opened.callback(server.join)
+        for channel in channels:
+            opened.callback(channel.close)
+        yield channels
+
+
+def test_authorities_that_cannot_be_opened_now_are_not_left_out(system_authorities):
+    tls = Tls()
+    with two_channels() as (early, late):
+        with no_more_files(), pytest.raises(Exhausted, match="no more open files"):
+            tls.start(early, "127.0.0.1", True)
+        tls.start(late, "127.0.0.1", True)
+
+
 def test_a_ca_file_that_is_none_is_told(secure, attempt, tmp_path):
     (tmp_path / "no.pem").write_text("nothing")
     assert "download.ca_file" in attempt(secure.url("/a"), settings={"ca_file": str(tmp_path / "no.pem")}).fails(Permanent)
@@ -89,7 +151,7 @@ def test_a_server_without_tls_is_told(attempt):
 def test_a_body_that_ends_without_a_close_is_short(secure, attempt):
     secure.put("/a", DATA, script=[drop(after=100000), raw(b"HTTP/1.1 200 OK\r\n\r\nabc")])
     attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
-    assert "without saying so" in attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
+    assert "without a closing message" in attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
 
 
 def test_a_resume_over_https_is_proven_too(secure, attempt, folder):

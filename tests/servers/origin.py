@@ -21,7 +21,7 @@ OLD = "Mon, 01 Jan 2024 00:00:00 GMT"
 
 
 class File:
-    """What is served under one path; change its fields while the server runs.
+    """The file under one path, and its faults; change its fields while the server runs.
 
     With `conditions`, If-None-Match and If-Modified-Since may be answered with a 304.
     """
@@ -65,7 +65,7 @@ class Exchange:
         return int(match.group(1)), min(len(self.file.data), int(match.group(2) or 2 ** 62) + 1)
 
     def begin(self, length=None, **headers):
-        """Send the head that fits the request; gives the bytes that should follow."""
+        """Send the head that fits the request; return the bytes that should follow."""
         wanted, size = self.wanted(), len(self.file.data)
         fields = dict(self.validators(), **self.file.headers)
         if wanted is None:
@@ -83,7 +83,7 @@ class Exchange:
         return body
 
     def is_known(self):
-        """Whether the client has the file already, by its conditions (RFC 9110, 13.2.2)."""
+        """Return whether the client has the file already, by its conditions (RFC 9110, 13.2.2)."""
         tags, since = (self.request.headers.get(name) for name in ("if-none-match", "if-modified-since"))
         if tags is not None:
             return self.file.etag is not None and tags.replace("W/", "") == self.file.etag.replace("W/", "")
@@ -129,7 +129,7 @@ class Origin(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def put(self, path, data=b"", **options):
-        """Serve `data` under `path`; gives the File."""
+        """Serve `data` under `path`; return the File."""
         self.files[path] = File(data, **options)
         return self.files[path]
 
@@ -357,7 +357,7 @@ class Gate:
 
 
 def _is_over(sock):
-    """Whether the client has closed this connection, or we have."""
+    """Return whether the client has closed this connection, or we have."""
     try:
         return sock.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)) == b""
     except BlockingIOError:

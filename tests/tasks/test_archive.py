@@ -335,7 +335,8 @@ def test_commands_skip_refuse_repeat_list_and_forget(api, daemon, serve, tmp_pat
         assert run("add", "-i", str(path)) == (
             0, tid_of(new) + "\n", "dlserv: 2 had already; --repeat downloads them again\n")
         assert "had already" not in run("add", "-q", "-i", str(path))[2]
-        assert run("add", old) == (1, "", "dlserv: %s: %s\n" % (old, SENTENCE % today()))
+        assert run("add", old) == (
+            1, "", "dlserv: %s: this URL was downloaded on %s; --repeat downloads it again\n" % (old, today()))
         code, out, _ = run("archive")
         rows = [line.split("\t") for line in out.splitlines()]
         assert code == 0 and [row[0] for row in rows] == [tid_of(older), tid_of(old)] and rows[0][2] == str(len(DATA))
@@ -363,7 +364,7 @@ def test_a_watched_list_skips_what_it_had(daemon, serve, tmp_path, caplog):
         for _ in range(2):
             watch.look()
     assert os.listdir(str(box / "added")) == ["list.txt"] and not (box / "refused").exists()
-    assert "list.txt: 1 tasks added, 1 had already" in caplog.text
+    assert "list.txt: 1 added, 1 had already" in caplog.text
     assert [task.url for task in daemon.list()] == [new]
 
 

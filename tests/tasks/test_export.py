@@ -161,7 +161,7 @@ def test_there_must_be_something_to_export_and_a_place_for_it(move, tmp_path):
 @pytest.mark.parametrize("text, sentence", [
     (b'{"schema": 2, "tasks": []}', "was written by a newer dlserv"), (b'{"a": 1}', "is not an export"),
     (b'{"schema": true, "tasks": []}', "is not an export"), (b'{"schema": 1, "tasks": [', "is not JSON"),
-    (b"{" * 100000, "is not JSON"), (b"\xff\xfe", "is not text"), (b"  out=x\n", "there is no URL above it")])
+    (b"{" * 100000, "is not JSON"), (b"\xffabc", "is not text"), (b"  out=x\n", "there is no URL above it")])
 def test_what_is_neither_an_export_nor_a_list_is_refused(move, tmp_path, text, sentence):
     code, _, errors = move(tmp_path / "a.db", "--import", "-", text=text)
     assert code == 2 and sentence in errors and errors.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Who goes first, who waits, and what waiting costs."""
+"""The order of tasks, which of them wait, and the cost of waiting."""
 
 import time
 from collections import Counter

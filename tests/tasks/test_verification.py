@@ -102,7 +102,7 @@ def test_a_changed_file_of_which_nothing_is_known_is_told(daemon, origin, folder
     rot(folder / "a.iso", keep_time=False)
     for _ in range(2):
         task = verified(daemon, tid)
-        assert "was changed since it was downloaded" in task.error and task.file.checksum is None
+        assert "has been changed since it was downloaded" in task.error and task.file.checksum is None
 
 
 @pytest.mark.parametrize("put_in_place", [None, os.mkdir, lambda path: os.symlink("/etc/passwd", path)])
