@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs process groups
 def run(tmp_path):
     """A function that runs a command in tmp_path."""
     def run(*argv, given=b"", seconds=30, stop=None):
-        return process.run(argv, given, dict(os.environ, GIVEN="given"), str(tmp_path), seconds, stop or threading.Event())
+        stop = stop or threading.Event()
+        return process.run(argv, given, dict(os.environ, GIVEN="given"), str(tmp_path), seconds, stop)
     return run
 
 
@@ -54,7 +55,7 @@ def test_a_program_that_is_not_there_is_an_error(run, tmp_path):
 def test_its_children_are_killed_when_its_time_is_over(run, tmp_path, ending):
     """Whether it waits for them, or has left them behind."""
     result = run("sh", "-c", "sleep 600 & echo $! >child; echo begun; " + ending, seconds=0.5)
-    assert result.output == b"begun\n" and result.killed and result.code == (-9 if ending == "wait" else 3)
+    assert result == (-9 if ending == "wait" else 3, b"begun\n", True)
     until(lambda: is_gone((tmp_path / "child").read_text().strip()))
 
 
@@ -65,7 +66,8 @@ def test_it_ends_with_its_first_process_and_its_children(run):
 
 def test_a_stop_kills_it_at_once(run, tmp_path):
     stop, results, began = threading.Event(), [], time.monotonic()
-    thread = threading.Thread(target=lambda: results.append(run("sh", "-c", "echo x >begun; sleep 600", stop=stop)))
+    command = ("sh", "-c", "echo x >begun; sleep 600")
+    thread = threading.Thread(target=lambda: results.append(run(*command, stop=stop)))
     thread.start()
     until((tmp_path / "begun").exists)
     stop.set()

@@ -68,7 +68,8 @@ WORST = ["1", "1,", "1,1,1,1,1,", "111,111,111,111,111,", "(", "(|||", "(|||1", 
 def test_64_kib_of_the_worst_reply_cost_nothing(attempt, piece, command, code):
     text = (piece * 2 ** 16)[:2 ** 16 - 300].replace("\n%d " % code, "\n%d-" % code)
     with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
-        assert is_cheap(lambda text: answered(attempt, ftpd, command, "%d-%s\r\n%d end" % (code, text, code)), text)
+        assert is_cheap(lambda text: answered(attempt, ftpd, command, "%d-%s\r\n%d end" % (code, text, code)),
+                        text)
 
 
 @pytest.mark.parametrize("count, works", [(99, True), (100, False), (6000, False)])

@@ -60,7 +60,8 @@ def test_what_it_notes_is_in_the_log_of_its_task(daemon, origin):
 @pytest.mark.parametrize("name", ["a.iso", "b.iso"])
 def test_two_attempts_share_no_name(daemon, origin, gate, folder, name):
     other = Gate(after=1000)
-    origin.put("/x", DATA[::-1], script=[other], headers={"Content-Disposition": "attachment; filename=" + name})
+    named = {"Content-Disposition": "attachment; filename=" + name}
+    origin.put("/x", DATA[::-1], script=[other], headers=named)
     first, second = begun(daemon, origin), daemon.add(origin.url("/x"))
     assert other.reached.wait(15)
     gate.open()

@@ -1,4 +1,4 @@
-"""Progress that is kept while an attempt runs: as a record soon, and flushed to the disk before that says so."""
+"""Progress that is kept while an attempt runs: soon as a record, and later as one that was flushed."""
 
 from dlserv.tasks.checkpointer import Checkpointer
 from dlserv.tasks.task import Task

@@ -41,7 +41,8 @@ def test_a_url_can_be_added_again_once_it_is_deleted(daemon, origin, folder, del
     daemon.delete(tid, del_file)
     until(lambda: not daemon.report.running())
     assert daemon.add(origin.url("/a")) == tid
-    assert daemon.wait(tid, 15).state == "finished" and DATA in [each.read_bytes() for each in folder.iterdir()]
+    assert daemon.wait(tid, 15).state == "finished"
+    assert DATA in [each.read_bytes() for each in folder.iterdir()]
 
 
 def test_a_deletion_that_cannot_be_stored_leaves_the_task(settings, origin, folder):
