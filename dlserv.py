@@ -3,9 +3,9 @@
 
 import sys
 
-from dlserv import archive
+from dlserv import zipped
 
 if __name__ == "__main__":
-    archive.adopt(__loader__)
+    zipped.adopt(__loader__)
     from dlserv.cli import main
     sys.exit(main())

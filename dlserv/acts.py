@@ -5,6 +5,6 @@ Daemon, a row /task/batch/<act> in api/routes.ROUTES, and for the command a row 
 commands/catalogue.py and in commands/actions.TOLD.
 """
 
-ACTS = ("pause", "resume", "restart", "verify")     # for one task, or for many with /task/batch/<act>
+ACTS = ("pause", "resume", "restart", "refresh", "verify")  # for one task, or many with /task/batch/<act>
 MOVE = "move"                               # for one waiting task, to one of the PLACES or an index
 PLACES = ("top", "bottom", "up", "down")    # of the queue, within a priority

@@ -94,7 +94,7 @@ class Configuration:
         with self._lock:
             for section in AUTOMATION:
                 if isinstance(changes, dict) and section in changes:
-                    raise Forbidden(f"{section} can be set in the configuration file alone; change it there "
+                    raise Forbidden(f"{section} can be set in the configuration file only; change it there "
                                     "and send SIGHUP", section)
             config = self._settings.config.changed(changes)
             self._refuse_fixed(config.names(changes))

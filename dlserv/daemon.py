@@ -75,12 +75,13 @@ class Daemon:
     config)` is called with the changes for `configure`, before they have an effect. `origins`
     says where settings were set: {"section.key": "--port" or the like}.
 
-    Raises InvalidValue for a setting that is wrong; `start` raises StoreBroken,
+    Raise InvalidValue for a setting that is wrong; `start` raises StoreBroken,
     MissingModule or Unwritable. A daemon that was stopped is not started again.
 
-    For the API and the process: `configuration`, `report`, `events` (the
-    tasks.events.Events), `network` (the net.network.Network of all connections), and `url`,
-    where clients reach the daemon, which hooks are told.
+    For the API and the process: `configuration`, `report`, `archive` (the
+    tasks.archive.Archive), `events` (the tasks.events.Events), `network` (the
+    net.network.Network of all connections), and `url`, where clients reach the daemon, which
+    hooks are told.
     """
 
     def __init__(self, settings: Mapping[str, Any], proxies: Mapping[str, str] | None = None,
@@ -95,7 +96,7 @@ class Daemon:
         self.url: str | None = None
         files = NamedFiles(current, folder)
         self._registry = registry = TaskRegistry(current, boot_id())
-        self.events = registry.events
+        self.events, self.archive = registry.events, registry.archive
         bucket = TokenBucket(current.download.ratelimit)
         self.network = Network(
             Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
@@ -158,7 +159,7 @@ class Daemon:
         """Add a URL with its options; return the tid.
 
         `notes` are warnings for the task's log. Raise InvalidValue, or Exists, which
-        holds the tid of the task that is there.
+        holds the tid of the task that is there; Archived, which is one, if the archive has it.
         """
         tids, failures = self.add_all([(url, posted, notes)])
         raise_first(failures)
@@ -175,6 +176,8 @@ class Daemon:
         pause    stop it where it is
         resume   let it go on from where it was
         restart  fetch it again from nothing; a finished file stays until the new one is whole
+        refresh  fetch a finished file again only if its server has another one by now; else, or if
+                 that fails, the file stays as it was, and the log says so
         verify   compute the SHA-256 of its finished file in the background; its `file.checksum`
                  and `verified_time` say so when it is done, and its `error` and log if it is
                  not the one known before
@@ -188,6 +191,7 @@ class Daemon:
     pause, pause_all = partialmethod(act, "pause"), partialmethod(act_on_all, "pause")
     resume, resume_all = partialmethod(act, "resume"), partialmethod(act_on_all, "resume")
     restart, restart_all = partialmethod(act, "restart"), partialmethod(act_on_all, "restart")
+    refresh, refresh_all = partialmethod(act, "refresh"), partialmethod(act_on_all, "refresh")
     verify, verify_all = partialmethod(act, "verify"), partialmethod(act_on_all, "verify")
 
     def delete(self, tid: str, del_file: bool = False) -> Removal:

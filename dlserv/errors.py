@@ -89,9 +89,16 @@ class Full(RequestError):
 class Exists(Conflict):
     """The URL was added before; `tid` is the id of its task."""
 
-    def __init__(self, tid):
-        super().__init__("this URL is already added")
+    def __init__(self, tid, sentence="this URL is already added"):
+        super().__init__(sentence)
         self.tid = tid
+
+
+class Archived(Exists):
+    """The URL was downloaded before and its task is deleted; the archive has it."""
+
+    def __init__(self, tid, day):
+        super().__init__(tid, f"this URL was downloaded on {day}; post repeat=true to have it again")
 
 
 # -- the remote's ---------------------------------------------------------------
@@ -141,6 +148,10 @@ class Changed(TransferError):
     """The server's file is no longer the one that the bytes on disk came from."""
 
     word = "range"
+
+
+class Unchanged(TransferError):
+    """The server still has the file that was fetched before; the sentence says how that is known."""
 
 
 class Longer(Changed):

@@ -130,6 +130,11 @@ def check_file(path, most=2 ** 24):
         pass
 
 
+def refuse_password():
+    """Raise ValueError instead of letting OpenSSL ask for the passphrase of a file on the terminal."""
+    raise ValueError("the key is encrypted; store it without a passphrase")
+
+
 def read_bounded(path, most, seconds=5.0):
     """Return the bytes of a file or pipe. Raise OSError if there are more than `most`.
 

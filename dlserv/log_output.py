@@ -11,14 +11,14 @@ log = logging.getLogger("dlserv")
 
 
 class LogOutput:
-    """Standard error, or a file that may be moved away before a SIGHUP."""
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
 
     def __init__(self, general):
         self._handler = None
         self.open(general)
 
     def open(self, general):
-        """Write to where the settings say from now on. Raises Unwritable."""
+        """Write to where the settings say from now on. Raise Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()
@@ -42,7 +42,7 @@ class LogOutput:
 
 
 class Obituary:
-    """Logs the death of every thread; deaths for lack of memory once, while they last."""
+    """Logs the death of every thread, but only the first of a series for lack of memory."""
 
     def __init__(self):
         self._complaint = Complaint(log)

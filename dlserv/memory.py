@@ -1,6 +1,6 @@
-"""Keep the C library from holding memory that is free. (How much the machine has, net/low_water.py reads.)
+"""Keep the C library from holding on to free memory. (net/low_water.py reads how much the machine has.)
 
-glibc makes arenas for many threads, and memory that is free in one is of no use to the others.
+glibc makes an arena for each of many threads, and the free memory of one arena is of no use to the others.
 """
 
 import gc

@@ -26,7 +26,7 @@ MOST_FILES = 2 ** 16
 
 
 def serve(options):
-    """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raises Error."""
+    """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raise Error."""
     if options.export or options.import_:
         return _move(options)
     share_one_arena()
@@ -68,7 +68,7 @@ def serve(options):
 
 
 def _listen(make, daemon):
-    """Return the Server. Raises LocalError if the address cannot be had."""
+    """Return the Server. Raise LocalError if the address cannot be had."""
     try:
         return make(daemon)
     except OSError as error:
@@ -156,10 +156,10 @@ def _token_file(options, settings, server):
 def _reload(options, daemon, server, output):
     """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP).
 
-    Return what was in vain, as phrases.
+    Return what failed, as phrases.
     """
     failed = []
-    for act, otherwise in ((lambda: output.open(daemon.config.general), "the log goes where it went"),
+    for act, otherwise in ((lambda: output.open(daemon.config.general), "the log stays where it is"),
                            (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
                            (server.reload_certificate, "the certificate stays")):
         try:
@@ -177,9 +177,9 @@ def _reload_settings(options, daemon):
     mapping, _, path = sources.gather(options, os.environ)
     waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
-    log.info("the settings of %s count now", path)
+    log.info("the settings of %s are in effect", path)
     if waiting:
-        log.warning("%s will count from the next start", ", ".join(waiting))
+        log.warning("%s will take effect at the next start", ", ".join(waiting))
 
 
 def _address_sentence(where, error):

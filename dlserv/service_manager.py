@@ -39,7 +39,7 @@ class ServiceManager:
     def serving(self, status, check):
         """Tell that the daemon serves, and answer the watchdog as long as `check()` raises nothing.
 
-        `status` is a line for people. Raises RuntimeError or MemoryError if there is no thread to be had.
+        `status` is a line for people. Raise RuntimeError or MemoryError if no thread can be started.
         """
         self._status = status
         self._send("READY=1", "STATUS=" + status)
@@ -47,7 +47,7 @@ class ServiceManager:
             yield
 
     def reload(self, act):
-        """Call `act()`, which returns phrases about what was in vain, and tell when it begins and ends."""
+        """Call `act()`, which returns phrases about what failed, and tell when it begins and ends."""
         if self._socket is None:
             act()
             return
@@ -75,7 +75,7 @@ class ServiceManager:
             yield
         finally:
             over.set()
-            join(thread, SEND_SECONDS)      # it may wait for what hangs
+            join(thread, SEND_SECONDS)      # `check()` may hang
 
     def _watch(self, check, over):
         while not over.wait(self._seconds):

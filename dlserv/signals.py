@@ -16,7 +16,7 @@ log = logging.getLogger("dlserv")
 
 
 class Signals:
-    """Waits for SIGTERM or SIGINT, of which a second one ends the process at once, and SIGHUP.
+    """Waits for SIGHUP, and for SIGTERM or SIGINT, a second one of which ends the process at once.
 
     Python writes to a Waker when a signal arrives: the system may hand it to any thread, and
     a main thread that waits for a lock would not notice.
@@ -29,7 +29,7 @@ class Signals:
         for name in ("SIGTERM", "SIGINT"):
             signal.signal(getattr(signal, name), self._handle)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._hang_up)     # ignored means that nohup wants it so
+            signal.signal(signal.SIGHUP, self._hang_up)     # ignored: nohup started this
 
     def _hang_up(self, number, frame):
         self._hung_up = True
@@ -49,13 +49,13 @@ class Signals:
                     self._hung_up = False
                     reload()
             except MemoryError:
-                time.sleep(1)       # what it was for may be done when there is some
+                time.sleep(1)       # there may be enough for the signal's work later
 
 
 class Deadline:
     """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
-    Its thread begins with it, because there may be none to be had at the end.
+    Its thread starts at once, because none might be available at the end.
     """
 
     def __init__(self):

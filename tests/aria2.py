@@ -92,7 +92,7 @@ class WebSocket:
 
     @property
     def accepted(self):
-        """Whether the server knows how to answer the key."""
+        """Return whether the server knows how to answer the key."""
         guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         wanted = base64.b64encode(hashlib.sha1(self.key.encode() + guid).digest()).decode()
         return self.headers.get("sec-websocket-accept") == wanted

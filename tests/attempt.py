@@ -41,7 +41,7 @@ class Attempt:
         return self
 
     def fails(self, kind):
-        """Run into an error of this kind; gives its sentence."""
+        """Run into an error of this kind; return its sentence."""
         with pytest.raises(kind) as caught:
             self.download.run()
         return str(caught.value)

@@ -1,8 +1,9 @@
-"""What the tests share: a misbehaving origin, daemons in and out of process, both databases."""
+"""Shared by the tests: a misbehaving origin, daemons in and out of process, both databases."""
 
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,17 +17,22 @@ for path in (HERE, os.path.dirname(HERE)):
         sys.path.insert(0, path)
 
 from attempt import attempt, without_links  # noqa: E402, F401
-from disks import faulty_disk, faulty_disk_library  # noqa: E402, F401
-from harness import ROOT, Api, Process, until  # noqa: E402
+from disks import common_faulty_daemon, faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
+from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
 from dlserv import Daemon, Server  # noqa: E402
 from dlserv.state.store import Store  # noqa: E402
 
+# Daemons inherit what is ignored, as below nohup or in the background of a script; signals are their subject.
+for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, name), usual)
+
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    """Whatever a test started, it must have ended: the house leaves no thread behind."""
+    """Fail a test that leaves a thread behind."""
     before = set(threading.enumerate())
     yield
     until(lambda: not [thread for thread in threading.enumerate()
@@ -89,27 +95,35 @@ def api(daemon):
             yield client
 
 
+class OpenedStore(Store):
+    """A Store that tells whether it is still open."""
+
+    is_open = True
+
+    def close(self):
+        self.is_open = False
+        super().close()
+
+
 @pytest.fixture
 def open_store():
     """A function that opens a Store; what is still open is closed in the end."""
     opened = []
 
     def open_store(*arguments):
-        opened.append(Store(*arguments))
+        opened.append(OpenedStore(*arguments))
         return opened[-1]
 
     yield open_store
     for each in opened:
-        if not each._closed:
+        if each.is_open:
             each.close()
 
 
 @pytest.fixture
 def environ(tmp_path):
     """An environment in which no file of this machine's user is found."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
-    return dict(kept, HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path))
+    return own_environ(tmp_path)
 
 
 @pytest.fixture

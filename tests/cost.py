@@ -1,4 +1,4 @@
-"""Whether a text costs little: in CPU time, on a machine that others use too."""
+"""The cost of a text in CPU time, on a machine that others use too."""
 
 import gc
 import time

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness import ROOT
+from harness import ROOT, SharedProcess
 
 # The command of a daemon that flushes often, and looks at its disk ten times a second.
 HASTY = [sys.executable, "-c",
@@ -49,6 +49,11 @@ class FaultyDisk:
         """True until a fault that comes once has come."""
         return (self._folder / call).exists()
 
+    def clear(self):
+        """Mend everything and forget what was kept."""
+        for path in list(self._folder.iterdir()):
+            path.unlink()
+
     @property
     def is_busy(self):
         """True while a call takes its time."""
@@ -56,7 +61,7 @@ class FaultyDisk:
 
     @property
     def flushed_bytes(self):
-        """How many bytes of the file that is kept were good at its last flush."""
+        """The bytes of the kept file that were good at its last flush."""
         return max([path.stat().st_size for path in self._folder.glob("good.*")], default=0)
 
     def _write(self, name, text):
@@ -82,6 +87,35 @@ def faulty_disk(faulty_disk_library, tmp_path):
     folder = tmp_path / "faults"
     folder.mkdir()
     return FaultyDisk(faulty_disk_library, folder)
+
+
+class FaultyDaemon(SharedProcess):
+    """A daemon whose downloads go to a disk that fails: `disk`."""
+
+    def __init__(self, library, path):
+        faults = path / "faults"
+        faults.mkdir()
+        self.disk = FaultyDisk(library, faults)
+        super().__init__(path, "--log-level", "warning", command=HASTY,
+                         environ=dict(os.environ, **self.disk.environ))
+
+    def clear(self):
+        self.disk.clear()
+        super().clear()
+
+
+@pytest.fixture(scope="module")
+def common_faulty_daemon(faulty_disk_library, tmp_path_factory):
+    daemon = FaultyDaemon(faulty_disk_library, tmp_path_factory.mktemp("faulty daemon"))
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def faulty(common_faulty_daemon):
+    """The FaultyDaemon that the tests of a module share, without a fault, a task or a file."""
+    common_faulty_daemon.clear()
+    return common_faulty_daemon
 
 
 def run(*command):

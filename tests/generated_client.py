@@ -155,7 +155,7 @@ class Client:
 
 
 def generate(document):
-    """Return the source of the module. Raises ValueError for what this generator does not know."""
+    """Return the source of the module. Raise ValueError for what this generator does not know."""
     schemas = document["components"]["schemas"]
     for name, schema in schemas.items():
         examine(schema, name, schemas)

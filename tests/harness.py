@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,17 +14,24 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 30       # seconds until a condition that must come true has failed
+LEAST_PAUSE, LONGEST_PAUSE = 0.005, 0.05    # seconds between two looks at it
 
 
 def until(condition, seconds=PATIENCE):
-    """Wait for `condition()` to be true; gives its value."""
-    deadline = time.monotonic() + seconds
+    """Wait for `condition()` to be true; return its value.
+
+    The waits between two looks are longer than the looks, so that waiting takes little of a busy machine.
+    """
+    began = time.monotonic()
+    deadline = began + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, "waited %s s in vain" % seconds
-        time.sleep(0.005)
+        ended = time.monotonic()
+        assert ended < deadline, "waited %s s in vain" % seconds
+        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began)), LONGEST_PAUSE))
+        began = time.monotonic()
 
 
 def noise(size, seed=1):
@@ -107,7 +115,7 @@ class Api:
         return self.request("DELETE", path, headers=headers)
 
     def add(self, url, **options):
-        """Post a task; gives its tid."""
+        """Post a task; return its tid."""
         answer = self.post("/task", {"url": url, "options": options})
         assert answer.status == 200, answer
         return answer["tid"]
@@ -116,7 +124,7 @@ class Api:
         return self.get("/task/tid/%s/status" % tid)["detail"]
 
     def reach(self, tid, state):
-        """Wait until the task is in the state; gives its status."""
+        """Wait until the task is in the state; return its status."""
         def there():
             status = self.status(tid)
             assert status["state"] == state or status["state"] not in ("finished", "invalid"), status
@@ -124,7 +132,7 @@ class Api:
         return until(there)
 
     def reach_error(self, tid, words):
-        """Wait until the task says this in `error`; gives its status."""
+        """Wait until the task says this in `error`; return its status."""
         def there():
             status = self.status(tid)
             return words in (status["error"] or "") and status
@@ -141,11 +149,18 @@ class Api:
 
 
 def _link(path):
-    """Where the link leads; nowhere if it has just gone."""
+    """Return the link's target, "" if it has just gone."""
     try:
         return os.readlink(path)
     except FileNotFoundError:
         return ""
+
+
+def own_environ(folder):
+    """An environment in which no file of this machine's user is found, but what is below the folder."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("DLSERV_", "XDG_", "STATE_DIRECTORY"))}
+    return dict(kept, HOME=os.path.join(str(folder), "home"), XDG_RUNTIME_DIR=str(folder))
 
 
 class Process:
@@ -167,7 +182,7 @@ class Process:
 
     @property
     def log(self):
-        """What it has written to standard error by now."""
+        """Standard error so far."""
         if self._errors.closed:
             return self._last_words
         return os.pread(self._errors.fileno(), 2 ** 24, 0).decode()
@@ -183,7 +198,7 @@ class Process:
         self.stop()
 
     def stop(self):
-        """SIGTERM; gives the exit code."""
+        """Send SIGTERM; return the exit code."""
         if self.popen.poll() is None:
             self.popen.terminate()
         try:
@@ -197,3 +212,23 @@ class Process:
             self._errors.close()
             if hasattr(self, "api"):
                 self.api.close()
+
+
+class SharedProcess(Process):
+    """A daemon for many tests: `folder` is its download directory, and `clear` makes it as new.
+
+    Its files are below `path`. `headers` go with the requests of `clear`.
+    """
+
+    def __init__(self, path, *arguments, headers=(), **options):
+        self.folder, self._headers = path / "downloads", dict(headers)
+        base = ["--download-dir", str(self.folder), "--db", str(path / "state" / "dlserv.db")]
+        super().__init__(base + list(arguments), **options)
+
+    def clear(self):
+        """Delete all tasks, and everything in the download directory."""
+        tids = [task["tid"] for task in self.api.get("/task/list", **self._headers)["detail"]]
+        assert self.api.post("/task/batch/delete", {"tids": tids}, **self._headers).status == 200
+        until(lambda: not self.has_open(self.folder))
+        for path in list(self.folder.iterdir()):
+            shutil.rmtree(str(path)) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -11,23 +11,42 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-AT_ONCE = 4
-LOOK = ["tests/web/test_look.py", "tests/web/test_stream.py"]
-SLOW_ONES = (LOOK, ["tests/web"] + ["--ignore=" + each for each in LOOK], ["tests/engine/test_fetch.py"], ["tests/test_crash.py"],
-             ["tests/test_daemon.py", "tests/test_boxes.py"])
-OTHERS = 6      # shards of what is not named above
+AT_ONCE, SHARDS = 5, 10
+# Seconds that files have taken on a busy machine; the others take about SHORT.
+SECONDS = {
+    "web/test_look.py": 116, "test_boxes.py": 110, "test_lost_bytes.py": 96, "test_hostile_text.py": 90,
+    "test_daemon.py": 75, "commands/test_get.py": 70, "api/test_access.py": 65, "api/test_server.py": 61,
+    "test_crash.py": 60, "automation/test_watch.py": 58, "web/test_list.py": 51, "web/test_stream.py": 50,
+    "commands/test_on_terminal.py": 50, "api/test_aria2_options.py": 48, "api/test_large.py": 47,
+    "engine/test_continuity.py": 45, "test_contract.py": 38, "test_cli.py": 38, "test_failing_disk.py": 38,
+    "automation/test_hooks.py": 36, "test_full_disk.py": 36, "test_safe_files.py": 32, "web/test_adding.py": 31,
+    "net/test_head.py": 30, "api/test_aria2_methods.py": 28, "state/test_recovery.py": 27,
+    "api/test_aria2_peer.py": 26, "web/test_acts.py": 26, "tasks/test_export.py": 25, "net/test_http.py": 24,
+    "tasks/test_removal.py": 24, "automation/test_schedule.py": 23, "api/test_aria2_websocket.py": 21,
+    "test_waiting.py": 20, "engine/test_fetch.py": 20, "api/test_aria2_jsonrpc.py": 20, "api/test_names.py": 18,
+    "api/test_routes.py": 18, "api/test_connection_limit.py": 16, "web/test_details.py": 16,
+    "test_fixed_settings.py": 15, "settings/test_token.py": 15, "commands/test_watch.py": 13, "test_signals.py": 11}
+SHORT = 3
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
-# Hundreds of daemons are started, each of which would compile itself anew without.
+# Hundreds of daemons are started, each of which would compile itself again otherwise.
 ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def shards():
-    """Lists of paths, the slowest first."""
-    named = {path for shard in SLOW_ONES for path in shard}
+    """Return lists of paths that take about the same time, the slowest first."""
     found = sorted(glob.glob(os.path.join(ROOT, "tests", "**", "test_*.py"), recursive=True))
-    rest = [path for path in (os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found)
-            if path not in named and os.path.dirname(path) not in named]
-    return list(SLOW_ONES) + [rest[start::OTHERS] for start in range(OTHERS)]
+    paths = [os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found]
+    page = [path for path in paths if path.startswith("tests/web/")]    # each shard of these starts a browser
+    units = [page[0::2], page[1::2]] + [[path] for path in paths if path not in page]
+    filled = [[] for _ in range(SHARDS)]
+    for unit in sorted(units, key=seconds, reverse=True):
+        min(filled, key=seconds).extend(unit)
+    return sorted(filled, key=seconds, reverse=True)
+
+
+def seconds(paths):
+    """Return the seconds that these files are expected to take."""
+    return sum(SECONDS.get(path[len("tests/"):], SHORT) for path in paths)
 
 
 def run(paths):

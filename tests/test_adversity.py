@@ -9,6 +9,7 @@ import pytest
 from dlserv import Daemon, Server
 from dlserv.tasks.waits import Waits
 from dlserv.state import store
+from dlserv.state.mapping import Mapping
 from dlserv.fs import mount_of
 from dlserv.tasks.download_dir import DownloadDir
 from dlserv.errors import StoreBroken, Unavailable, Unwritable
@@ -118,7 +119,7 @@ def test_an_empty_mount_point_is_not_filled(tmp_path):
         "path": str(tmp_path / "other"), "mount": mount_of(str(tmp_path))}
 
 
-def test_a_folder_that_was_there_may_be_missing_at_a_later_start(settings, origin, folder, backend, tmp_path):
+def test_a_known_folder_may_be_missing_at_a_later_start(settings, origin, folder, backend, tmp_path):
     settings["general"]["db_backend"] = backend
     origin.put("/a.iso", DATA)
     with Daemon(settings) as daemon:
@@ -136,7 +137,7 @@ def test_a_folder_that_was_there_may_be_missing_at_a_later_start(settings, origi
 def test_a_folder_that_never_was_stops_the_first_start(settings, folder):
     os.rmdir(str(folder))
     folder.write_bytes(b"")
-    with pytest.raises(Unwritable, match="general.download_dir: .* cannot be made"):
+    with pytest.raises(Unwritable, match="general.download_dir: .* cannot be created"):
         Daemon(settings).start()
 
 
@@ -154,10 +155,12 @@ def test_tasks_wait_for_their_disk_across_a_restart(settings, tmp_path, origin, 
     origin.put("/a.iso", DATA)
     with Daemon(settings) as daemon:
         tid = daemon.add(origin.url("/a.iso"), {"paused": True})
-        mount = tmp_path / "usb"
-        mount.mkdir()
-        fact = {"path": settings["general"]["download_dir"], "mount": str(mount)}
-        daemon._registry.store.write({"fact/place": fact}).wait()
+    mount = tmp_path / "usb"
+    mount.mkdir()
+    fact = {"path": settings["general"]["download_dir"], "mount": str(mount)}
+    place = store.Store(settings["general"]["db_path"])
+    place.write({"fact/place": fact}).wait()
+    place.close()
     with Daemon(settings) as daemon:
         daemon.resume(tid)
         until(lambda: daemon.get(tid).error and "nothing is mounted at" in daemon.get(tid).error)
@@ -169,22 +172,22 @@ def test_tasks_wait_for_their_disk_across_a_restart(settings, tmp_path, origin, 
 # -- the database's disk ------------------------------------------------------------------------
 
 class Disk:
-    """A database's disk that can be full."""
+    """The disk of all databases, which can be full."""
 
-    def __init__(self, daemon, monkeypatch):
-        mapping = daemon._registry.store._mapping
-        self.full, self._real = False, mapping._save
-        monkeypatch.setattr(mapping, "_save", self._save)
+    def __init__(self, monkeypatch):
+        self.full, real = False, Mapping.commit
 
-    def _save(self, changes, durable):
-        if self.full:
-            raise OSError(28, "No space left on device")
-        self._real(changes, durable)
+        def commit(mapping, durable):
+            if self.full:
+                raise OSError(28, "No space left on device")
+            real(mapping, durable)
+
+        monkeypatch.setattr(Mapping, "commit", commit)
 
 
 @pytest.fixture
-def disk(daemon, monkeypatch):
-    return Disk(daemon, monkeypatch)
+def disk(monkeypatch):
+    return Disk(monkeypatch)
 
 
 def test_what_cannot_be_made_durable_is_a_503(daemon, disk, api, origin, settings):
@@ -198,13 +201,12 @@ def test_what_cannot_be_made_durable_is_a_503(daemon, disk, api, origin, setting
     assert api.put("/task/tid/%s?act=pause" % there).status == 503
     assert api.get("/task/list").status == api.get("/config").status == 200
     disk.full = False
-    until(lambda: not daemon._registry.store._owed)
+    until(lambda: api.get("/health").status == 200)
     assert api.add(origin.url("/b.iso"), paused=True)
 
 
-def test_memory_and_disk_agree_again_in_the_end(settings, monkeypatch, origin):
+def test_memory_and_disk_agree_again_in_the_end(settings, disk, origin):
     with Daemon(settings) as daemon:
-        disk = Disk(daemon, monkeypatch)
         tids = [daemon.add(origin.url("/%d" % number), {"paused": True}) for number in range(4)]
         disk.full = True
         with pytest.raises(StoreBroken):
@@ -240,7 +242,7 @@ def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, fold
 
 
 def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origin, folder, monkeypatch):
-    from dlserv.tasks import deletions as module
+    from dlserv.tasks import removal as module
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)

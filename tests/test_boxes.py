@@ -1,5 +1,6 @@
 """The boxes it lives on: Pythons with parts missing, disks without links, modes or room."""
 
+import json
 import os
 import platform
 import subprocess
@@ -23,7 +24,7 @@ PACKAGES = {"openssl": ["_ssl", "_hashlib"], "sqlite3": ["_sqlite3", "sqlite3"],
 
 
 def lacks(name, kept):
-    """Whether a file or folder of the library is not on the box that has these packages."""
+    """Return whether a file or folder of the library is not on the box that has these packages."""
     for package, parts in PACKAGES.items():
         if any(name.startswith(part) for part in parts):
             return package not in kept
@@ -46,7 +47,7 @@ def make_box(folder, kept):
 
 
 def works(home):
-    """Whether this interpreter starts with that library, and really lacks what was left out."""
+    """Return whether this interpreter starts with that library, and really lacks what was left out."""
     code = "import os, json, urllib.request, logging; print(os.__file__)"
     done = subprocess.run([sys.executable, "-s", "-c", code], env=environ(home), stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
@@ -60,7 +61,7 @@ def environ(home):
 
 @pytest.fixture(scope="session")
 def box(tmp_path_factory):
-    """A function that gives the home of a box with these packages."""
+    """A function that makes the home of a box with these packages."""
     if platform.system() != "Linux" or sys.prefix != sys.base_prefix and not os.path.exists(sys.executable):
         pytest.skip("the library of this Python cannot be stripped here")
     made = {}
@@ -254,6 +255,25 @@ def test_a_full_disk_makes_a_task_wait(process, origin, tmpfs, tmp_path, backend
         assert daemon.stop() == 0
 
 
+# Run commands of a .pyz in one interpreter; print [[exit code, output, errors], ...].
+ONE_BY_ONE = """
+import contextlib, io, json, sys
+pyz, commands = sys.argv[1], json.loads(sys.argv[2])
+sys.path.insert(0, pyz)
+from dlserv import cli
+done = []
+for arguments in commands:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    done.append([code or 0, out.getvalue(), err.getvalue()])
+print(json.dumps(done))
+"""
+
+
 @pytest.mark.parametrize("kept", [(), ("openssl", "sqlite3", "codecs")])
 def test_the_commands_work_there(box, pyz, origin, tmp_path, kept):
     origin.put("/a.iso", DATA)
@@ -262,8 +282,10 @@ def test_the_commands_work_there(box, pyz, origin, tmp_path, kept):
         done = subprocess.run([sys.executable, "-s", pyz] + list(arguments), env=environ(box(*kept)),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(tmp_path))
         return done.returncode, done.stdout.decode(), done.stderr.decode()
-    for arguments in (["--help"], ["help", "get"], ["man"], ["completion", "bash"]):
-        code, out, err = run(*arguments)
+    printed = [["--help"], ["help", "get"], ["man"], ["completion", "bash"]]
+    done = subprocess.run([sys.executable, "-s", "-c", ONE_BY_ONE, pyz, json.dumps(printed)],
+                          env=environ(box(*kept)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for code, out, err in json.loads(done.stdout):
         assert code == 0 and out and not err, err
     assert run("get", origin.url("/a.iso")) == (0, "a.iso\n", "")
     assert "is here already" in run("get", origin.url("/a.iso"))[2]

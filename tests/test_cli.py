@@ -37,7 +37,7 @@ def process(process, environ):
 
 @pytest.fixture
 def run(environ, folder, tmp_path):
-    """Run a command that ends by itself; gives the completed process."""
+    """Run a command that ends by itself; return the completed process."""
     def run(*arguments, command=DLSERV, **variables):
         done = subprocess.run(command + list(arguments), env=dict(environ, **variables), timeout=10,
             cwd=str(tmp_path),
@@ -50,7 +50,7 @@ def run(environ, folder, tmp_path):
 
 @pytest.fixture
 def fails(run, folder, tmp_path):
-    """Run it into an error; gives (exit code, the one sentence)."""
+    """Run it into an error; return (exit code, the one sentence)."""
     def fails(*arguments, **variables):
         base = ["--port", "0", "--download-dir", str(folder), "--db", str(tmp_path / "state" / "dlserv.db")]
         done = run(*(base + list(arguments)), **variables)
@@ -168,7 +168,7 @@ def test_options_stand_before_and_after_serve(process, tmp_path, arguments):
     assert process(command=command).api.get("/config")["config"]["download"]["retries"] == 9
 
 
-def test_the_run_file_is_beside_the_database_without_a_runtime_folder(process, environ, tmp_path):
+def test_without_a_runtime_folder_the_run_file_is_by_the_db(process, environ, tmp_path):
     for value in (None, str(tmp_path / "gone")):
         environ.pop("XDG_RUNTIME_DIR", None)
         if value:
@@ -214,7 +214,7 @@ def test_the_log_level_is_what_was_asked_for(process):
 
 # -- settings ---------------------------------------------------------------------------
 
-def test_the_command_line_wins_over_environment_file_and_defaults(process, tmp_path):
+def test_the_command_line_wins_over_all_other_settings(process, tmp_path):
     path = write(tmp_path / "c.json", {
         "general": {"log_level": "warning", "log_size": 7}, "server": {"host": "127.0.0.2", "port": 1},
         "download": {"retries": 1, "timeout": 1}})
@@ -303,7 +303,7 @@ def test_a_second_daemon_on_the_same_database_ends_with_1(process, fails, tmp_pa
     assert str(tmp_path / "state" / "dlserv.db") in sentence
     assert first.api.get("/config").status == 200
     assert json.loads((tmp_path / "dlserv.json").read_text())["url"] == first.url
-    first.kill()        # a crash gives the database free
+    first.kill()        # a crash releases the database
     assert process().api.get("/config").status == 200
 
 

@@ -1,4 +1,4 @@
-"""What the log tells once."""
+"""Complaints: told once in the log."""
 
 import logging
 

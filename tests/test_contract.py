@@ -300,7 +300,7 @@ def test_a_form_is_a_415_where_the_table_has_none(quiet):
 
 
 @pytest.mark.parametrize("path", ["/task", "/task/batch/pause", "/task/batch/resume", "/task/batch/delete"])
-def test_a_request_without_a_body_is_a_411_or_an_empty_one_a_400(quiet, path):
+def test_a_missing_body_is_a_411_and_an_empty_one_a_400(quiet, path):
     line = ("POST %s HTTP/1.1\r\nHost: localhost\r\n" % path).encode()
     refused(raw(quiet, line + b"\r\n"), 411, "Content-Length")
     refused(raw(quiet, line + b"Content-Length: 0\r\n\r\n"), 400)
@@ -386,7 +386,7 @@ def test_blanks_around_a_url_are_cut_and_inside_sent_as_20(api, origin, folder):
 # -- one task ---------------------------------------------------------------------------
 
 @pytest.mark.parametrize("state", STATES)
-def test_status_excerpt_and_info_have_every_field_in_every_state(api, tasks, state):
+def test_status_and_info_have_every_field_in_every_state(api, tasks, state):
     tid = tasks[state]
     status = worked(api.get("/task/tid/%s/status" % tid))["detail"]
     check_shape(status, STATUS)
@@ -720,8 +720,7 @@ def test_what_was_no_url_is_not_sent_back(quiet):
         assert answer.status == 207 and answer["detail"][0][0] is None
 
 
-def test_a_shorter_log_counts_at_once(api, daemon, one):
-    for number in range(5):
-        daemon._registry.note(daemon.get(one), "warning", "%d" % number)
+def test_a_shorter_log_counts_at_once(api, daemon):
+    tid = daemon.add(NOWHERE, {"paused": True}, ["%d" % number for number in range(5)])
     worked(api.post("/config", {"general": {"log_size": 2}}))
-    assert [line["msg"] for line in api.status(one)["log"]] == ["4", "3"]
+    assert [line["msg"] for line in api.status(tid)["log"]] == ["4", "3"]

@@ -9,7 +9,7 @@ def test_every_state_has_a_row_of_transitions():
     assert sorted(contract.STATES) == sorted(states.TRANSITIONS)
 
 
-def test_the_commands_act_on_the_states_that_the_table_of_transitions_says():
+def test_the_commands_act_on_the_states_of_the_table():
     for name in acts.ACTS:
         possible = [state for state, events in states.TRANSITIONS.items() if name in events]
         assert sorted(actions.TOLD[name][1]) == sorted(possible), name

@@ -11,7 +11,9 @@ import pytest
 from dlserv import Daemon
 from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
+from dlserv.engine.unfinished import Unfinished
 from dlserv.errors import Conflict, Forbidden, InvalidValue, MissingModule, NotFound
+from dlserv.state.store import Store
 from dlserv.tasks.checkpointer import Checkpointer
 from harness import noise, until
 from servers.origin import Gate, Origin, drop, paced, redirect, refuse
@@ -86,7 +88,7 @@ def test_a_link_that_ran_out_is_replaced_while_it_fails(start, origin, folder):
     assert daemon.wait(tid, 10).state == "finished" and (folder / "old.iso").read_bytes() == DATA
 
 
-def test_a_change_under_way_begins_anew_with_the_bytes_there_are(daemon, origin, folder):
+def test_a_change_under_way_restarts_with_the_bytes_on_disk(daemon, origin, folder):
     origin.put("/a.iso", DATA, script=[Gate(after=100000)])
     tid = daemon.add(origin.url("/a.iso"))
     until(lambda: daemon.get(tid).downloaded == 100000)
@@ -115,7 +117,7 @@ def test_what_cannot_be_changed_is_refused_whole(daemon, origin):
 
 # -- again from nothing -----------------------------------------------------------------------
 
-def test_a_restart_keeps_the_old_file_until_the_new_one_is_whole(daemon, origin, folder):
+def test_a_restart_keeps_the_old_file_until_it_is_replaced(daemon, origin, folder):
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)
@@ -173,7 +175,7 @@ def queue(start, origin, priorities):
 
 
 def hold(daemon, origin):
-    """Fill the only slot; gives what frees it."""
+    """Fill the only slot; return what frees it."""
     gate = Gate(after=1)
     origin.put("/held", DATA, script=[gate])
     tid = daemon.add(origin.url("/held"), {"priority": 1000})
@@ -339,7 +341,7 @@ def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
 # -- rates ------------------------------------------------------------------------------------------
 
 def took(began, seconds):
-    """Whether that long has passed: not less, by what the kernels hold, and more only as a busy machine does."""
+    """Return whether that long has passed: not less, by what the kernels hold, and more only as a busy machine does."""
     return 0.8 * seconds < time.monotonic() - began < 3 * seconds
 
 
@@ -430,7 +432,7 @@ def test_five_hundred_mixed_tasks_leave_nothing(start, origin, folder):
 def test_a_bug_ends_its_task_and_nothing_else(daemon, origin, monkeypatch, caplog):
     origin.put("/a.iso", DATA)
     with monkeypatch.context() as patch:
-        patch.setattr(Download, "_attempt", lambda self: 1 / 0)
+        patch.setattr(Unfinished, "reopen", lambda self: 1 / 0)
         tid = daemon.add(origin.url("/a.iso"))
         task = daemon.wait(tid, 10)
     assert task.state == "invalid" and task.error == "internal error: ZeroDivisionError"
@@ -451,11 +453,13 @@ def test_a_bug_before_an_attempt_ends_its_task_too(daemon, origin, monkeypatch):
 
 
 def test_no_service_thread_dies_of_a_bug(daemon, origin, monkeypatch, caplog):
-    origin.put("/a.iso", DATA, script=[paced(400000)])
+    gate = Gate(after=100000)
+    origin.put("/a.iso", DATA, script=[gate])
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpointer, "_store", lambda *arguments: 1 / 0)
+        patch.setattr(Download, "progress", lambda self: 1 / 0)
         tid = daemon.add(origin.url("/a.iso"))
         until(lambda: "a checkpoint failed" in caplog.text)
+    gate.open()
     assert daemon.wait(tid, 10).state == "finished"
     names = {thread.name for thread in threading.enumerate()}
     assert {"dlserv-scheduler", "dlserv-checkpoint", "dlserv-store"} <= names
@@ -509,15 +513,13 @@ def test_a_checkpoint_never_brings_back_what_was_given_up(daemon, origin, monkey
     assert flushing.wait(10)
     first.open()
     assert second.reached.wait(10)
-    seen = []
-    store = daemon._registry.store
-    write = store.write
+    seen, write = [], Store.write
 
-    def watched(changes, *how, **more):
+    def watched(store, changes, *how, **more):
         seen.append(changes)
-        return write(changes, *how, **more)
+        return write(store, changes, *how, **more)
 
-    monkeypatch.setattr(store, "write", watched)
+    monkeypatch.setattr(Store, "write", watched)
     given_up.set()
     until(lambda: any(tid in changes for changes in seen))
     assert not any(changes[tid]["flushed"] for changes in seen if tid in changes)

@@ -158,7 +158,7 @@ def test_errors_are_exceptions_with_a_sentence(make):
 
 
 @pytest.mark.parametrize("value", [pathlib.Path("x"), b"x", {1}, object()])
-def test_a_value_that_json_does_not_know_is_an_invalid_value_too(make, value):
+def test_a_value_that_json_does_not_know_is_invalid_too(make, value):
     settings = make("one")
     settings["general"]["download_dir"] = value
     with pytest.raises(InvalidValue, match="^general.download_dir: "):
@@ -207,7 +207,7 @@ def test_a_daemon_that_was_not_started_changes_nothing(make):
 
 
 def descriptors():
-    """How many files this process has open; 0 where nothing tells."""
+    """The number of files that this process has open; 0 where the system does not tell."""
     gc.collect()
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 

@@ -10,25 +10,15 @@ import pytest
 from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
 from dlserv.tasks.waits import Waits
-from disks import HASTY
 from harness import noise, until
 from servers.origin import paced
 
 DATA = {"small": noise(3000), "large": noise(400000)}
 
 
-@pytest.fixture
-def start(process, faulty_disk):
-    """A function that starts a daemon on the disk that fails, and returns its API."""
-    def start(*arguments, **environ):
-        return process("--log-level", "warning", *arguments, command=HASTY,
-                       environ=dict(os.environ, **dict(faulty_disk.environ, **environ))).api
-    return start
-
-
 def put(origin, size, path="/x.bin"):
     """Serve a file; a large one so slowly that it gets a part file."""
-    origin.put(path, DATA[size], script=[paced(4000000)] if size == "large" else [])
+    origin.put(path, DATA[size], script=[paced(4000000, piece=2 ** 14)] if size == "large" else [])
     return origin.url(path)
 
 
@@ -40,7 +30,7 @@ def told(status):
 
 @pytest.fixture
 def append_only(folder):
-    """The download directory, where files are made and none is removed or renamed."""
+    """The download directory of a daemon of its own, where files are made and none is removed or renamed."""
     try:
         subprocess.run(["chattr", "+a", str(folder)], check=True, stderr=subprocess.PIPE)
     except (OSError, subprocess.CalledProcessError):
@@ -61,46 +51,42 @@ def test_a_folder_that_only_takes_files_gets_one(process, append_only, origin, s
 
 
 @pytest.mark.parametrize("error", ["EPERM", "EACCES", "EBUSY", "EIO", "EROFS", "ENOENT"])
-def test_a_part_that_cannot_be_removed_stays(start, faulty_disk, folder, origin, error):
-    faulty_disk.fail("unlink", "x.bin.part", error)
-    api = start()
-    status = api.reach(api.add(put(origin, "large")), "finished")
-    assert sorted(os.listdir(str(folder))) == ["x.bin", "x.bin.part"] and status["filename"] == "x.bin"
-    assert (folder / "x.bin").read_bytes() == DATA["large"]
+def test_a_part_that_cannot_be_removed_stays(faulty, origin, error):
+    faulty.disk.fail("unlink", "x.bin.part", error)
+    status = faulty.api.reach(faulty.api.add(put(origin, "large")), "finished")
+    assert sorted(os.listdir(str(faulty.folder))) == ["x.bin", "x.bin.part"] and status["filename"] == "x.bin"
+    assert (faulty.folder / "x.bin").read_bytes() == DATA["large"]
     assert ("it stays beside x.bin" in told(status)) == (error != "ENOENT")
 
 
 @pytest.mark.parametrize("size, error, words", [
     ("small", "EIO", ()), ("large", "EIO", ()), ("large", "EIO", ["once"]), ("small", "ENOSPC", ["once"])])
-def test_a_folder_that_cannot_be_flushed_makes_no_second_copy(start, faulty_disk, folder, origin, size, error, words):
-    faulty_disk.fail("fsync", "downloads/", error, *words)
-    api = start()
-    status = api.reach(api.add(put(origin, size)), "finished")
-    assert os.listdir(str(folder)) == ["x.bin"] and (folder / "x.bin").read_bytes() == DATA[size]
+def test_a_folder_that_cannot_be_flushed_makes_no_second_copy(faulty, origin, size, error, words):
+    faulty.disk.fail("fsync", "downloads/", error, *words)
+    status = faulty.api.reach(faulty.api.add(put(origin, size)), "finished")
+    assert os.listdir(str(faulty.folder)) == ["x.bin"] and (faulty.folder / "x.bin").read_bytes() == DATA[size]
     assert "a power cut may remove the name x.bin" in told(status)
 
 
 @pytest.mark.parametrize("size, error", [("small", "EPERM"), ("large", "EOPNOTSUPP"), ("large", "EMLINK")])
-def test_where_nothing_can_be_linked_or_renamed_it_waits(start, faulty_disk, folder, origin, size, error):
-    faulty_disk.fail("link", "x.bin", error)
-    faulty_disk.fail("rename", "x.bin", "EPERM")
-    api = start()
-    tid = api.add(put(origin, size))
-    api.reach_error(tid, "waiting for the disk: x.bin: not permitted")
-    assert os.listdir(str(folder)) == ["x.bin.part"]
-    faulty_disk.mend("rename")
-    assert api.reach(tid, "finished")["filename"] == "x.bin"
-    assert os.listdir(str(folder)) == ["x.bin"] and (folder / "x.bin").read_bytes() == DATA[size]
+def test_where_nothing_can_be_linked_or_renamed_it_waits(faulty, origin, size, error):
+    faulty.disk.fail("link", "x.bin", error)
+    faulty.disk.fail("rename", "x.bin", "EPERM")
+    tid = faulty.api.add(put(origin, size))
+    faulty.api.reach_error(tid, "waiting for the disk: x.bin: not permitted")
+    assert os.listdir(str(faulty.folder)) == ["x.bin.part"]
+    faulty.disk.mend("rename")
+    assert faulty.api.reach(tid, "finished")["filename"] == "x.bin"
+    assert os.listdir(str(faulty.folder)) == ["x.bin"] and (faulty.folder / "x.bin").read_bytes() == DATA[size]
 
 
-def test_a_folder_that_was_not_flushed_is_made_again(start, faulty_disk, folder, origin):
-    faulty_disk.fail("fsync", "downloads/", "EIO")
-    api = start()
-    tid = api.post("/task", {"url": put(origin, "small"), "options": {"dir": "new"}})["tid"]
-    api.reach_error(tid, "waiting for the disk")
-    assert os.listdir(str(folder)) == []
-    faulty_disk.mend("fsync")
-    assert api.reach(tid, "finished")["filename"] == "new/x.bin"
+def test_a_folder_that_was_not_flushed_is_made_again(faulty, origin):
+    faulty.disk.fail("fsync", "downloads/", "EIO")
+    tid = faulty.api.post("/task", {"url": put(origin, "small"), "options": {"dir": "new"}})["tid"]
+    faulty.api.reach_error(tid, "waiting for the disk")
+    assert os.listdir(str(faulty.folder)) == []
+    faulty.disk.mend("fsync")
+    assert faulty.api.reach(tid, "finished")["filename"] == "new/x.bin"
 
 
 # -- names -------------------------------------------------------------------------------------
@@ -110,23 +96,23 @@ NAMES = ["x" * 250 + ".tar.gz", "é" * 120 + ".bin", "y" * 138 + ".bin", "z" * 3
 
 @pytest.mark.parametrize("longest", [143, 255, 80, 30])
 @pytest.mark.parametrize("told", ["told", ""])
-def test_names_are_as_long_as_the_file_system_takes(start, faulty_disk, folder, origin, longest, told):
-    faulty_disk.set("name_max", "%d %s" % (longest, told))
-    api, names = start(), []
+def test_names_are_as_long_as_the_file_system_takes(faulty, origin, longest, told):
+    faulty.disk.set("name_max", "%d %s" % (longest, told))
+    api, names = faulty.api, []
     for name in NAMES:
         for size in ("large", "small", "large"):
             path = "/%d" % len(names)
             names.append(api.reach(api.add(put(origin, size, path), filename=name), "finished")["filename"])
-            assert (folder / names[-1]).read_bytes() == DATA[size]
+            assert (faulty.folder / names[-1]).read_bytes() == DATA[size]
             assert len(names[-1].encode()) <= longest
             if "." in name:
                 assert names[-1].endswith(name[name.index("."):])
             if (told or longest == 143) and not (len(names) - 1) % 3:
                 assert len(names[-1].encode()) >= min(longest, len(name.encode())) - 1
-    assert sorted(os.listdir(str(folder))) == sorted(names) and len(set(names)) == len(names)
+    assert sorted(os.listdir(str(faulty.folder))) == sorted(names) and len(set(names)) == len(names)
 
 
-def test_a_file_that_only_waits_for_its_name_is_not_hashed_again(settings, origin, folder, monkeypatch):
+def test_a_file_that_only_lacks_its_name_is_not_hashed_again(settings, origin, folder, monkeypatch):
     """Ten gigabytes would be read again and again meanwhile."""
     def refuse(*arguments, **options):
         raise PermissionError(errno.EPERM, "Operation not permitted")

@@ -91,7 +91,7 @@ def test_a_fifo_is_refused_over_the_interface_at_once(api, tmp_path):
 
 @pytest.fixture
 def place(tmp_path):
-    """A function that makes something under a path, and gives the path."""
+    """A function that makes something under a path, and returns the path."""
     def place(kind):
         path = str(tmp_path / "named")
         if kind == "folder":
@@ -140,7 +140,7 @@ def test_an_encrypted_key_is_a_sentence_and_asks_nobody(settings, place, key):
 
 @pytest.mark.parametrize("key", ["tls_cert", "tls_key"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_server_s_certificate_that_cannot_be_loaded_is_a_sentence(settings, place, key, kind):
+def test_a_broken_certificate_of_the_server_is_a_sentence(settings, place, key, kind):
     settings["server"].update({"tls_cert": OWN, key: place(kind)})
     with Daemon(settings) as daemon:
         with pytest.raises(InvalidValue, match="^server.tls_(cert|key): .* cannot be used: "):

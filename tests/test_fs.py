@@ -1,4 +1,4 @@
-"""What the file system tells: types of mounts with odd names, and whether a mount is still the same."""
+"""Facts about file systems: types of mounts with odd names, and whether a mount is still the same."""
 
 import os
 import subprocess

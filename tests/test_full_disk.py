@@ -37,7 +37,7 @@ def limit():
     return limit
 
 
-def test_nothing_that_was_acknowledged_is_lost_and_nothing_else_is_there(process, backend, limit):
+def test_what_was_acknowledged_is_there_and_nothing_else(process, backend, limit):
     """A database that cannot grow: what is refused with 503 is not done, what is not stays done."""
     environ = dict(os.environ, DLSERV_DB_BACKEND=backend)
     running = process("--log-level", "warning", environ=environ)
@@ -159,7 +159,7 @@ def test_a_task_waits_while_the_disk_is_read_only(below, disk, origin):
         assert daemon.wait(tid, 10).state == "finished"
 
 
-def test_a_disk_that_is_pulled_out_is_waited_for_and_its_mount_point_stays_empty(below, disk, origin):
+def test_a_disk_that_is_pulled_out_is_waited_for(below, disk, origin):
     origin.put("/a.iso", DATA, script=[Gate(after=200000)])
     with Daemon(below) as daemon:
         tid = daemon.add(origin.url("/a.iso"))

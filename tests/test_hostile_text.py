@@ -4,6 +4,7 @@ Every parser gets 64 KiB of each delimiter and of what has been its worst, and i
 in CPU time, so that a loaded machine does not fail it.
 """
 
+import functools
 import random
 import re
 import socket
@@ -61,14 +62,19 @@ def heedless(parse):
     return parsed
 
 
+@functools.lru_cache(maxsize=1)
+def repeated(size):
+    """Return texts of `size` characters: each unit repeated."""
+    return [(unit * (size // len(unit) + 1))[:size - 1] + "!" for unit in DELIMITERS + WORST]
+
+
 def texts(size, chance):
-    """Texts of `size` characters: each unit repeated, then mixtures."""
-    for unit in DELIMITERS + WORST:
-        yield (unit * (size // len(unit) + 1))[:size - 1] + "!"
+    """Yield texts of `size` characters: each unit repeated, then mixtures."""
+    yield from repeated(size)
     for _ in range(10):
         some = chance.sample(DELIMITERS + WORST, 4)
-        mixture = "".join(chance.choice(some) for _ in range(size // 4))
-        yield (mixture * 4)[:size]
+        mixture = "".join(chance.choices(some, k=size // 8))
+        yield (mixture * 8)[:size]
 
 
 def field(name, parse, before=""):
@@ -231,7 +237,7 @@ def test_the_worst_body_takes_the_api_little_time(api, path, kind):
 # -- and means what it says ---------------------------------------------------------------------
 
 def fields_of(lines):
-    """What a plain reader makes of well-formed fields."""
+    """Read well-formed fields plainly."""
     pairs = [line.decode("latin-1").partition(":") for line in lines]
     return [(name, value.strip(" \t\r\n")) for name, _, value in pairs]
 

@@ -1,6 +1,7 @@
 """The house: one ordered list of modules, each importing only what stands above it."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -17,27 +18,27 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version archive units errors acts contract digests masking fs memory sockets idn host_patterns urls
+    version zipped units errors acts contract digests masking fs memory sockets idn host_patterns urls
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
-    settings.current settings.sources
+    settings.current settings.default_paths settings.sources
     net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits
     net.pool net.address_policy net.network net.resource net.digest_fields net.links net.remote_file
     net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources
-    engine.transfer engine.connection engine.continuity engine.announced engine.introduction engine.growth
-    engine.filling engine.fetch engine.publish engine.unfinished engine.promises engine.inquiry
-    engine.download
+    engine.transfer engine.connection engine.continuity engine.announced engine.condition
+    engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished
+    engine.promises engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
     state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events
-    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.registry tasks.scheduler
-    tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes tasks.workers
-    tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations tasks.report
-    tasks.database tasks.export tasks.views
+    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry
+    tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
+    tasks.report tasks.database tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
@@ -46,16 +47,16 @@ ORDER = """
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
     api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
     api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
-    api.routes
+    api.task_routes api.routes
     api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor
     api.server
-    client client.transport client.rest client.merged client.several client.discovery
+    client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
     commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
-    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.existing
-    commands.job commands.get commands.page commands.machine commands.systemd commands.unit commands.manual
-    commands.completion commands.main
+    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
+    commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()
 
@@ -201,17 +202,28 @@ def test_public_things_say_what_they_are():
                 assert ast.get_docstring(node) or trivial, "%s.%s" % (name, node.name)
 
 
+@functools.lru_cache(maxsize=None)
 def docstrings():
+    return list(_docstrings())
+
+
+def _docstrings():
     """Yield (where, docstring, whether it is a function's) of all that have one."""
     for name, tree in TREES.items():
         for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            text = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
+            if text:
                 is_noun = any(getattr(each, "id", "") == "property" for each in getattr(node, "decorator_list", ()))
                 where = "%s, line %d" % (name, node.body[0].lineno)
-                yield where, ast.get_docstring(node), isinstance(node, ast.FunctionDef) and not is_noun
+                yield where, text, isinstance(node, ast.FunctionDef) and not is_noun
 
 
+@functools.lru_cache(maxsize=None)
 def comments():
+    return list(_comments())
+
+
+def _comments():
     """Yield (where, comment) of all modules, without the mark; lines that follow one another are one."""
     for name, path in MODULES.items():
         with open(path, encoding="utf-8") as file:
@@ -229,7 +241,12 @@ def comments():
 
 def test_sentences_are_free_of_bad_habits():
     wrong = ["%s: %s" % (where, HABITS.search(text).group()) for where, text in
-             [each[:2] for each in docstrings()] + list(comments()) if HABITS.search(text)]
+             [each[:2] for each in docstrings()] + comments() if HABITS.search(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_say_raise_as_they_say_return():
+    wrong = [where for where, text, _ in docstrings() if re.search(r"\bRaises\b", text)]
     assert not wrong, "\n".join(wrong)
 
 
@@ -263,7 +280,7 @@ def test_the_top_level_is_what_the_design_says():
         "dlserv.py", "dlserv", "tests", "Makefile", "LICENSE", "README"}
 
 
-def test_lines_are_readable_and_no_place_of_this_machine_is_named():
+def test_lines_are_short_and_name_no_path_of_this_machine():
     for name, path in MODULES.items():
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

@@ -41,15 +41,14 @@ def assert_whole(folder, wanted=DATA):
 @pytest.mark.parametrize("call, error", [
     ("fdatasync", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("fsync", "ENOSPC"), ("fsync", "EDQUOT"),
     ("write", "EIO"), ("write", "EROFS")])
-def test_what_a_failure_took_along_is_fetched_again(start, faulty_disk, folder, slow, call, error, connections):
-    faulty_disk.set("keep", ".part\n")
-    api = start(**faulty_disk.environ).api
-    tid = api.add(slow, connections=connections)
-    until(lambda: faulty_disk.flushed_bytes > MIB)
-    faulty_disk.fail(call, ".part", error, "drop", "once")
-    until(lambda: not faulty_disk.fails(call), 30)
-    status = api.reach(tid, "finished")
-    assert_whole(folder)
+def test_what_a_failure_took_along_is_fetched_again(faulty, slow, call, error, connections):
+    faulty.disk.set("keep", ".part\n")
+    tid = faulty.api.add(slow, connections=connections)
+    until(lambda: faulty.disk.flushed_bytes > MIB)
+    faulty.disk.fail(call, ".part", error, "drop", "once")
+    until(lambda: not faulty.disk.fails(call), 30)
+    status = faulty.api.reach(tid, "finished")
+    assert_whole(faulty.folder)
     assert status["retries"] == 0 and "waiting for" in "\n".join(line["msg"] for line in status["log"])
 
 
@@ -66,7 +65,7 @@ def test_a_crash_after_a_failed_flush_believes_no_more(start, faulty_disk, folde
     assert_whole(folder)
 
 
-def test_a_small_file_that_was_not_flushed_is_fetched_again(start, faulty_disk, folder, origin):
+def test_a_small_file_that_was_not_flushed_is_fetched_again(faulty, origin):
     data = noise(5000)
 
     def at_once(exchange):
@@ -76,12 +75,11 @@ def test_a_small_file_that_was_not_flushed_is_fetched_again(start, faulty_disk, 
         send(b"".join(pieces))
 
     origin.put("/a.bin", data, script=[at_once] * 3)
-    faulty_disk.set("keep", "(deleted)\n")
-    faulty_disk.fail("fsync", "(deleted)", "EIO", "drop", "once")
-    api = start(**faulty_disk.environ).api
-    assert api.reach(api.add(origin.url("/a.bin")), "finished")["filename"] == "a.bin"
-    assert os.listdir(str(folder)) == ["a.bin"] and (folder / "a.bin").read_bytes() == data
-    assert not faulty_disk.fails("fsync") and len(origin.requests) == 2
+    faulty.disk.set("keep", "(deleted)\n")
+    faulty.disk.fail("fsync", "(deleted)", "EIO", "drop", "once")
+    assert faulty.api.reach(faulty.api.add(origin.url("/a.bin")), "finished")["filename"] == "a.bin"
+    assert os.listdir(str(faulty.folder)) == ["a.bin"] and (faulty.folder / "a.bin").read_bytes() == data
+    assert not faulty.disk.fails("fsync") and len(origin.requests) == 2
 
 
 # -- disks that go and come back ---------------------------------------------------------------
@@ -94,7 +92,7 @@ class Stick:
         self.path, self._images = str(tmp_path / "usb stick"), [str(tmp_path / "image")]
         os.mkdir(self.path)
         with open(self._images[0], "wb") as file:
-            file.truncate(48 * MIB)
+            file.truncate(32 * MIB)
         try:
             run("mkfs.ext4", "-q", "-F", self._images[0])
             self.plug_in()
@@ -133,11 +131,11 @@ def start_on(start, stick):
 
 def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin):
     """Its file has its whole size, for connections write all over it, and holes."""
-    data = noise(24 * MIB)
-    origin.put("/a.iso", data, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
+    data = noise(12 * MIB)
+    origin.put("/a.iso", data, script=[paced(MIB, piece=2 ** 15)] * 200)
     daemon, downloads = start_on()
     tid = daemon.api.add(origin.url("/a.iso"), connections=8)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 12 * MIB)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 6 * MIB)
     daemon.kill()
     stick.pull_out()
     stick.plug_in()
@@ -150,7 +148,7 @@ def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin)
 
 @pytest.mark.parametrize("ending", ["pause", "error"])
 def test_a_disk_that_is_pulled_out_between_two_attempts(start_on, stick, origin, ending):
-    """What an attempt has brought is flushed at its end, so that nothing need be fetched again."""
+    """The bytes of an attempt are flushed at its end, so that nothing need be fetched again."""
     origin.put("/a.iso", DATA, script=[drop(after=2 * MIB)] + [refuse("503 Service Unavailable", Retry_After=3600)] * 9 if ending == "error"
                else [Gate(after=2 * MIB)])
     daemon, downloads = start_on()

@@ -1,4 +1,4 @@
-"""What a daemon takes at rest, and what it gives back."""
+"""The memory that a daemon takes at rest, and that it returns to the system."""
 
 import hashlib
 import os

@@ -10,12 +10,13 @@ import sys
 
 import pytest
 
-from harness import PATIENCE, ROOT, Api, Process, noise, until
+from harness import PATIENCE, ROOT, Api, SharedProcess, noise, own_environ, until
 
 from dlserv.contract import tid_of
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 TOKEN = "0123456789abcdef"
+AUTHORIZED = {"Authorization": "Bearer " + TOKEN}
 MAIN = """
 daemon off;
 pid nginx.pid;
@@ -58,8 +59,7 @@ class House:
         self._configure()
 
     def _start(self, index, port):
-        below = os.path.join(str(self._folder), "nas%d" % (index + 1))
-        return Process(["--download-dir", below, "--db", below + ".db", "--port", str(port)], environ=self._environ)
+        return SharedProcess(self._folder / ("nas%d" % (index + 1)), "--port", str(port), headers=AUTHORIZED, environ=self._environ)
 
     def _configure(self):
         text = shown_in_readme().replace("listen 6800", "listen 127.0.0.1:%d" % self.port)
@@ -90,7 +90,7 @@ class House:
             each.stop()
 
     def ask(self, method, path, body=None, api=None):
-        return (api or self.proxy).request(method, path, body, {"Authorization": "Bearer " + TOKEN})
+        return (api or self.proxy).request(method, path, body, AUTHORIZED)
 
     def post(self, url, shard=None, **options):
         return self.ask("POST", "/task?shard=%s" % (shard or tid_of(url)), {"url": url, "options": options})
@@ -106,12 +106,27 @@ class House:
     def restart(self, index):
         self.nas[index] = self._start(index, self.ports[index])
 
+    def clear(self):
+        """Make it as new: every daemon runs and has no task."""
+        for index, each in enumerate(self.nas):
+            if each.popen.poll() is not None:
+                self.restart(index)
+            self.nas[index].clear()
+
+
+@pytest.fixture(scope="module")
+def common_house(tmp_path_factory):
+    """The House of all tests of this file."""
+    folder = tmp_path_factory.mktemp("house")
+    with House(folder, own_environ(folder)) as made:
+        yield made
+
 
 @pytest.fixture
-def house(tmp_path, environ):
-    made = House(tmp_path, environ)
-    with made:
-        yield made
+def house(common_house):
+    """The House without a task."""
+    common_house.clear()
+    return common_house
 
 
 @pytest.fixture
@@ -200,7 +215,7 @@ def test_each_daemon_has_its_page_and_its_events(house):
         assert house.ask("GET", below + "task/list")["detail"] == []
         connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=PATIENCE)
         try:
-            connection.request("GET", below + "events", headers={"Authorization": "Bearer " + TOKEN})
+            connection.request("GET", below + "events", headers=AUTHORIZED)
             response = connection.getresponse()
             lines = iter(response.readline, b"")
             assert next(line for line in lines if line.startswith(b"event:")) == b"event: snapshot\n"

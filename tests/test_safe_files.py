@@ -1,4 +1,4 @@
-"""What the daemon does to files of others: nothing, whatever is in its way. Seen from outside."""
+"""Files of others: the daemon does nothing to them, whatever is in its way. Seen from outside."""
 
 import os
 import stat
@@ -8,13 +8,33 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.tasks.waits import Waits
-from harness import noise, until
+from harness import SharedProcess, noise, until
 from servers.origin import Gate, paced
 
 
+@pytest.fixture(scope="module")
+def common_daemon(tmp_path_factory):
+    daemon = SharedProcess(tmp_path_factory.mktemp("daemon"), "--log-level", "warning")
+    yield daemon
+    daemon.stop()
+
+
 @pytest.fixture
-def api(process):
-    return process("--log-level", "warning").api
+def shared(common_daemon):
+    """The daemon of most tests of this file, without a task or a file."""
+    common_daemon.clear()
+    return common_daemon
+
+
+@pytest.fixture
+def api(shared):
+    return shared.api
+
+
+@pytest.fixture
+def downloads(shared):
+    """The download directory of `api`."""
+    return shared.folder
 
 
 def mode(path):
@@ -39,7 +59,7 @@ def test_files_and_folders_get_the_umask_and_no_more(process, origin, folder, ma
     assert {mode(path) for path in (tmp_path / "state").iterdir()} == {0o600}
 
 
-def test_nobody_who_races_for_a_name_loses_a_byte(api, origin, folder):
+def test_nobody_who_races_for_a_name_loses_a_byte(api, origin, downloads):
     """Twelve tasks and a person want the same name at the same time."""
     gate = Gate(after=20000)
     wanted = [noise(60000, seed) for seed in range(12)]
@@ -49,7 +69,7 @@ def test_nobody_who_races_for_a_name_loses_a_byte(api, origin, folder):
 
     def person():
         for number in range(2000):
-            path = folder / ("same (%d).bin" % number if number else "same.bin")
+            path = downloads / ("same (%d).bin" % number if number else "same.bin")
             try:
                 with open(str(path), "xb") as file:
                     file.write(b"mine %d" % number)
@@ -73,8 +93,8 @@ def test_nobody_who_races_for_a_name_loses_a_byte(api, origin, folder):
         thread.join()
     assert len(set(names)) == 12 and not set(names) & set(own)
     for name, data in list(zip(names, wanted)) + list(own.items()):
-        assert (folder / name).read_bytes() == data, name
-    assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
+        assert (downloads / name).read_bytes() == data, name
+    assert not [path for path in downloads.iterdir() if path.name.endswith(".part")]
 
 
 def test_a_folder_outside_is_refused(api, origin):
@@ -84,12 +104,12 @@ def test_a_folder_outside_is_refused(api, origin):
 
 
 @pytest.mark.parametrize("where", ["link", "link/deeper", "real/link"])
-def test_a_link_to_elsewhere_is_not_followed(api, origin, folder, tmp_path, where):
+def test_a_link_to_elsewhere_is_not_followed(api, origin, downloads, tmp_path, where):
     origin.put("/a.bin", noise(1000))
     outside = tmp_path / "outside"
     outside.mkdir()
-    (folder / "real").mkdir()
-    for link in (folder / "link", folder / "real" / "link"):
+    (downloads / "real").mkdir()
+    for link in (downloads / "link", downloads / "real" / "link"):
         link.symlink_to(outside)
     tid = api.add(origin.url("/a.bin"), dir=where)
     until(lambda: api.status(tid)["state"] == "invalid")
@@ -97,23 +117,23 @@ def test_a_link_to_elsewhere_is_not_followed(api, origin, folder, tmp_path, wher
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.bin.part"])
-def test_a_link_in_the_way_is_left_alone(api, origin, folder, tmp_path, name):
+def test_a_link_in_the_way_is_left_alone(api, origin, downloads, tmp_path, name):
     data = noise(300000)
     origin.put("/a.bin", data, script=[paced(3000000)])
     (tmp_path / "precious").write_bytes(b"precious")
-    (folder / name).symlink_to(tmp_path / "precious")
+    (downloads / name).symlink_to(tmp_path / "precious")
     found = api.reach(api.add(origin.url("/a.bin")), "finished")["filename"]
-    assert found == "a (1).bin" and (folder / found).read_bytes() == data
-    assert (tmp_path / "precious").read_bytes() == b"precious" and (folder / name).is_symlink()
+    assert found == "a (1).bin" and (downloads / found).read_bytes() == data
+    assert (tmp_path / "precious").read_bytes() == b"precious" and (downloads / name).is_symlink()
 
 
 @pytest.mark.parametrize("size", [10, 400000])
-def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, folder, size):
+def test_a_file_in_the_place_of_the_part_is_not_deleted(api, origin, downloads, size):
     origin.put("/a.bin", noise(300000), script=[Gate(after=100000)])
     tid = api.add(origin.url("/a.bin"), connections=1)
     until(lambda: api.status(tid)["downloaded_bytes"] == 100000)
     api.put("/task/tid/%s?act=pause" % tid)
-    part = folder / "a.bin.part"
+    part = downloads / "a.bin.part"
     until(lambda: api.status(tid)["connections"] == 0)
     part.unlink()
     part.write_bytes(bytes(size))
@@ -149,27 +169,27 @@ def paused_halfway(api, origin, path, data):
     return tid
 
 
-def test_a_part_that_was_cleared_away_is_not_taken_from_the_next_task(api, origin, folder):
+def test_a_lost_part_is_not_taken_from_the_next_task(api, origin, downloads):
     """Two tasks of one name; somebody removes the first one's part."""
     first, second = noise(300000, 1), noise(300000, 2)
     one = paused_halfway(api, origin, "/1/x.bin", first)
-    (folder / "x.bin.part").unlink()
+    (downloads / "x.bin.part").unlink()
     other = paused_halfway(api, origin, "/2/x.bin", second)
     for tid in (one, other):
         api.put("/task/tid/%s?act=resume" % tid)
     names = [api.reach(tid, "finished")["filename"] for tid in (one, other)]
     assert len(set(names)) == 2
-    assert [(folder / name).read_bytes() for name in names] == [first, second]
+    assert [(downloads / name).read_bytes() for name in names] == [first, second]
 
 
-def test_a_file_of_the_same_name_and_time_is_not_deleted_for_another(api, origin, folder):
+def test_a_file_of_the_same_name_and_time_is_not_deleted(api, origin, downloads):
     one, other = noise(1000, 1), noise(1000, 2)
     tids = []
     for number, data in enumerate((one, other)):
         origin.put("/%d/x.bin" % number, data)
         tids.append(api.add(origin.url("/%d/x.bin" % number)))
         assert api.reach(tids[-1], "finished")["filename"] == "x.bin"
-        (folder / "x.bin").rename(folder / "kept.bin") if data is one else None
+        (downloads / "x.bin").rename(downloads / "kept.bin") if data is one else None
     detail = api.delete("/task/tid/%s?del_file=true" % tids[0])["detail"]
-    assert detail["deleted"] == [] and (folder / "x.bin").read_bytes() == other
+    assert detail["deleted"] == [] and (downloads / "x.bin").read_bytes() == other
     assert api.delete("/task/tid/%s?del_file=true" % tids[1])["detail"]["deleted"] == ["x.bin"]

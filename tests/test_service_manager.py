@@ -196,7 +196,7 @@ def test_an_address_that_cannot_be_used_is_told_once(start, address, words):
     assert daemon.api.get("/health").status == 200
     until(lambda: words in daemon.log)
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     assert daemon.log.count("NOTIFY_SOCKET") == 1 and daemon.stop() == 0
 
 

@@ -1,4 +1,4 @@
-"""Signals to the real process: an end in time, settings and the log taken anew."""
+"""Signals to the real process: an end in time, settings read and the log opened again."""
 
 import json
 import os
@@ -71,14 +71,13 @@ def listens(url):
 
 def test_a_disk_that_hangs_keeps_it_no_longer(process, origin):
     """Its flush never returns, as that of a dying USB disk; what was acknowledged is there all the same."""
-    code = ("import sys, time; sys.path.insert(0, %r)\n"
-            "from dlserv import cli\n"
-            "from dlserv.engine import partfile\n"
-            "from dlserv.tasks.checkpointer import Checkpointer\n"
+    code = ("import os, sys, time; sys.path.insert(0, %r)\n"
             "def hang(fd):\n"
             "    print('hanging', file=sys.stderr, flush=True)\n"
             "    time.sleep(60)\n"
-            "partfile._fdatasync = hang\n"
+            "os.fdatasync = hang\n"
+            "from dlserv import cli\n"
+            "from dlserv.tasks.checkpointer import Checkpointer\n"
             "Checkpointer.FLUSH_EVERY = 0.3\n"
             "sys.exit(cli.main())" % ROOT)
     running = process(command=[sys.executable, "-c", code])
@@ -100,7 +99,7 @@ def test_sighup_takes_the_settings_anew(process, config):
     config.write_text(json.dumps({"download": {"retries": 9, "ratelimit": "1M"}, "server": {"port": 1234},
                                   "general": {"log_level": "debug"}}))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     settings = daemon.api.get("/config")["config"]
     assert (settings["download"]["retries"], settings["download"]["ratelimit"]) == (9, 2 ** 20)
     assert "server.port" not in daemon.log, "the command line says what the port is"
@@ -110,7 +109,7 @@ def test_sighup_takes_the_settings_anew(process, config):
     assert daemon.api.get("/config")["config"]["download"]["retries"] == 9
     config.write_text(json.dumps({"general": {"max_tasks": 5}, "server": {"max_connections": 9}}))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "server.max_connections will count from the next start" in daemon.log)
+    until(lambda: "server.max_connections will take effect at the next start" in daemon.log)
     assert daemon.api.get("/config")["config"]["general"]["max_tasks"] == 5
 
 
@@ -122,7 +121,7 @@ def test_sighup_opens_the_log_anew(process, config, tmp_path):
     assert "downloads to" in log.read_text() and stat.S_IMODE(log.stat().st_mode) == 0o600
     os.rename(str(log), str(tmp_path / "old.log"))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: log.exists() and "count now" in log.read_text())
+    until(lambda: log.exists() and "are in effect" in log.read_text())
     daemon.api.add("http://127.0.0.1:1/")
     until(lambda: "added" in log.read_text())
     assert "added" not in (tmp_path / "old.log").read_text() and daemon.log == ""
@@ -132,7 +131,7 @@ def test_sighup_opens_the_log_anew(process, config, tmp_path):
     until(lambda: log.exists() and "the settings stay as they are" in log.read_text())
     os.rename(str(log.parent), str(tmp_path / "away"))
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "the log goes where it went: general.log_file:" in (tmp_path / "away" / "dlserv.log").read_text())
+    until(lambda: "the log stays where it is: general.log_file:" in (tmp_path / "away" / "dlserv.log").read_text())
     assert daemon.api.get("/health").status == 200
 
 

@@ -1,4 +1,4 @@
-"""What every room with sockets needs: names to addresses, and a way to wake `select`."""
+"""Shared by all rooms with sockets: names to addresses, and a way to wake `select`."""
 
 import select
 import socket

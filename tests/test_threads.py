@@ -8,11 +8,13 @@ import urllib.request
 
 import pytest
 
-from dlserv import Daemon, Server
+from dlserv import Daemon, Server, sockets
 from dlserv.engine.checksum import Verifier
 from dlserv.engine.download import Download
 from dlserv.errors import StoreBroken
 from dlserv.state import store as store_module
+from dlserv.state.mapping import Mapping
+from dlserv.state.snapshot import Snapshot
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.checkpointer import Checkpointer
 from dlserv.tasks.dispatcher import Dispatcher
@@ -55,6 +57,13 @@ def deaths(monkeypatch):
     monkeypatch.setattr(threading, "excepthook", died.append)
     yield
     assert not died
+
+
+def is_healthy(daemon):
+    try:
+        return daemon.report.health() == {}
+    except StoreBroken:
+        return False
 
 
 def finishes(daemon, origin, name="/after"):
@@ -104,40 +113,37 @@ def test_a_bug_at_the_end_of_an_attempt_ends_its_task(daemon, origin, stumble, c
 
 
 def test_the_store_goes_on(daemon, origin, stumble, caplog):
-    store = daemon._registry.store
-    met = stumble(store, "_apply")
-    with pytest.raises(StoreBroken, match="planted in _apply"):
+    met = stumble(Mapping, "commit")
+    with pytest.raises(StoreBroken, match="planted in commit"):
         daemon.add(origin.url("/refused"))
     assert met.is_set() and not daemon.list() and "Traceback" in caplog.text
-    met = stumble(store, "_keep_a_copy")
+    met = stumble(Snapshot, "due_in")
     assert finishes(daemon, origin) and met.is_set()
 
 
 def test_what_no_memory_was_left_for_is_stored_later(daemon, origin, settings, monkeypatch):
     monkeypatch.setattr(store_module, "RETRY", 0.05)
     tid = daemon.add(origin.url("/a"), {"paused": True})
-    store = daemon._registry.store
-    real, lacking = store._apply, [True]
+    real, lacking = Mapping.commit, [True]
 
-    def apply(changes):
+    def commit(mapping, durable):
         if lacking:
             raise MemoryError()
-        real(changes)
+        real(mapping, durable)
 
-    monkeypatch.setattr(store, "_apply", apply)
+    monkeypatch.setattr(Mapping, "commit", commit)
     with pytest.raises(StoreBroken):
         daemon.change(tid, posted={"priority": 7})
     lacking.clear()
-    until(lambda: not store._owed)
+    until(lambda: is_healthy(daemon))
     daemon.stop()
     with Daemon(settings) as again:
         assert again.get(tid).options.priority == 7, "memory and database agree in the end"
 
 
-def test_a_record_that_cannot_be_written_takes_no_other_along(daemon, monkeypatch):
-    store, gate = daemon._registry.store, threading.Event()
-    real = store._apply
-    monkeypatch.setattr(store, "_apply", lambda changes: (gate.wait(10), real(changes)))
+def test_a_record_that_cannot_be_written_takes_no_other_along(open_store, tmp_path, monkeypatch):
+    store, gate, real = open_store(str(tmp_path / "db")), threading.Event(), Mapping.commit
+    monkeypatch.setattr(Mapping, "commit", lambda mapping, durable: (gate.wait(10), real(mapping, durable)))
     tickets = [store.write({"fact/%d" % number: {"n": threading.Lock() if number == 2 else 1}})
                for number in range(5)]
     gate.set()
@@ -215,15 +221,14 @@ def test_a_bug_while_verifying_ends_that_verification_alone(daemon, origin, stum
 
 
 def test_a_bug_while_resolving_ends_its_task_alone(daemon, origin, monkeypatch):
-    from dlserv.net import connect
-    real = connect._getaddrinfo
+    real = sockets.resolve
 
     def broken(host, port, flags):
         if not flags:       # the call that has a thread of its own
             raise Bug("planted in getaddrinfo")
         return real(host, port, flags)
 
-    monkeypatch.setattr(connect, "_getaddrinfo", broken)
+    monkeypatch.setattr(sockets, "resolve", broken)
     tid = daemon.add("http://localhost:1/a.iso")
     assert daemon.wait(tid, 10).error == "internal error: Bug"
     assert finishes(daemon, origin)

@@ -16,7 +16,7 @@ DATA = noise(200000)
 
 
 def build(folder):
-    """`make pyz` in a copy of the sources; gives the bytes."""
+    """`make pyz` in a copy of the sources; return the bytes."""
     shutil.copytree(os.path.join(ROOT, "dlserv"), str(folder / "dlserv"),
                     ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dlserv.py", "Makefile"):

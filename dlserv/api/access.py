@@ -102,16 +102,21 @@ class Access:
         return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
     def origin_problem(self, headers):
-        """Return the sentence for a request that a page of another site makes, or None."""
+        """Return the sentence for a change that a page of another site wants, or None."""
+        site = self.foreign_site(headers)
+        return site and (f"pages of {site} may not change anything here; "
+                         "add their origin to server.allowed_origins to allow it")
+
+    def foreign_site(self, headers):
+        """Return the name of another site whose page makes the request, or None if it comes from none."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
         if origin is None:      # an older browser; newer ones send it with every change
             if site in ("none", "same-origin"):
                 return None
-            origin = "another site"
-        elif origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
+            return "another site"
+        if origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
-        return (f"pages of {clean(origin[:80])} may not change anything here; "
-                "add their origin to server.allowed_origins to allow it")
+        return clean(origin[:80]) or "another site"
 
     def _check_token(self, headers, address):
         given = self.given(headers)

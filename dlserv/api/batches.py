@@ -5,18 +5,20 @@ If the database breaks after the first portion, the later ones are listed as fai
 """
 
 from .. import urls
-from ..errors import InvalidValue, StoreBroken
+from ..errors import Archived, InvalidValue, StoreBroken
 from . import bodies
-from .replies import Failures
+from .replies import Encoded, error_reply, json_reply, with_lists
 
 PORTION = 500           # tasks
 
 
 def add_tasks(daemon, request):
-    """Add each task that can be added."""
-    entries, tids, failures = bodies.read_list(request.json(), "tasks"), [], Failures()
+    """Add each task that can be added. What the archive has is no failure; it is listed beside them."""
+    repeat = request.boolean("repeat", default=False)
+    entries, tids = bodies.read_list(request.json(), "tasks"), []
+    failures, had = Encoded(), Encoded()
     for portion in _portions(entries):
-        wanted = list(_readable(portion, failures))
+        wanted = list(_readable(portion, repeat, failures))
         try:
             added, refused = daemon.add_all(wanted)
         except StoreBroken as error:
@@ -25,20 +27,21 @@ def add_tasks(daemon, request):
             added, refused = [], [(url, error) for url, _, _ in wanted]
         tids += added
         for url, error in refused:
-            failures.add(_shown(url), error)
+            (had if isinstance(error, Archived) else failures).add_failure(_shown(url), error)
+    lists = {"had_already": had} if had else {}
     if not failures:
-        return {"tids": tids}
-    return failures.reply(f"{len(failures)} of {len(entries)} tasks were refused; the others are added",
-                          tids=tids)
+        return with_lists(json_reply({"tids": tids}), **lists)
+    sentence = f"{len(failures)} of {len(entries)} tasks were refused; the others are added"
+    return with_lists(error_reply(207, sentence, tids=tids), detail=failures, **lists)
 
 
-def _readable(entries, failures):
+def _readable(entries, repeat, failures):
     """Yield (url, options, notes) of each entry that has the right shape; add the others to the failures."""
     for entry in entries:
         try:
-            yield bodies.read_entry(entry)
+            yield bodies.repeated(bodies.read_entry(entry), repeat)
         except InvalidValue as error:
-            failures.add(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
+            failures.add_failure(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
 
 
 def _shown(url):
@@ -60,7 +63,7 @@ def delete_tasks(daemon, request):
 
 def _act_on_each(tids, act):
     """Call `act(tids)`, which returns [(tid, error), …], for each portion; return the reply."""
-    tids, failures = list(dict.fromkeys(tids)), Failures()
+    tids, failures = list(dict.fromkeys(tids)), Encoded()
     for portion in _portions(tids):
         try:
             failed = act(portion)
@@ -69,10 +72,11 @@ def _act_on_each(tids, act):
                 raise
             failed = [(tid, error) for tid in portion]
         for tid, error in failed:
-            failures.add(tid, error)
+            failures.add_failure(tid, error)
     if not failures:
         return {}
-    return failures.reply(f"{len(failures)} of {len(tids)} tasks failed; the others are done")
+    sentence = f"{len(failures)} of {len(tids)} tasks failed; the others are done"
+    return with_lists(error_reply(207, sentence), detail=failures)
 
 
 def _portions(items):

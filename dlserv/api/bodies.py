@@ -42,6 +42,12 @@ def read_form(fields):
     return fields.pop("url", None), options.parse(fields, text=True), []
 
 
+def repeated(task, repeat):
+    """Return a task's (url, options, notes) with the option `repeat`, if the query has it."""
+    url, posted, notes = task
+    return (url, dict(posted, repeat=True), notes) if repeat else task
+
+
 def read_change(body):
     """Return (url or None, options) from {"url": …, "options": {…}}, each of which may be missing."""
     check_keys(body, ("url", "options"))
@@ -56,7 +62,7 @@ def read_batch(body):
     tids = _listed(body, "tids")
     for tid in tids:
         if not isinstance(tid, str):
-            raise InvalidValue("tids", f"{shown(tid)} is not a tid")
+            raise InvalidValue("tids", f"{shown(tid)} is not a tid, which has 40 hexadecimal digits")
     return tids, _read_flag(body.get("del_file", False))
 
 

@@ -1,12 +1,12 @@
 """Content coding: replies packed with gzip for clients that take it (RFC 9110, 8.4.1 and 12.5.3).
 
 A reply is packed in portions, with its Content-Length as ever. A stream is flushed after
-each of its parts, so that no event waits for the next. A reply that has chosen its
-representation itself, with an entity tag or a coding, passes unchanged.
+each of its parts, so that no event waits for the next. A reply with an entity tag or a coding of
+its own passes unchanged.
 
-The length of what is packed tells something of its content (BREACH), if one reply has both a
-secret and a text of the attacker's. There is no such reply here: the token is in none, other
-secrets are masked, and none that has data repeats a part of its request.
+The length of a packed reply reveals something of its content if it holds both a secret and text
+of an attacker (BREACH). No reply here does: the token is in none, other secrets are masked, and
+no reply with data repeats a part of its request.
 """
 
 import re
@@ -14,8 +14,8 @@ import re
 from .large import joined
 from .replies import FilePart, Portions
 
-SHORTEST = 1024         # bytes of a body; one that is not longer is sent as it is
-LEVEL = 1               # of 9: a list of tasks gets hardly shorter beyond it
+SHORTEST = 1024         # bytes; a body that is not longer is sent as it is
+LEVEL = 1               # of 9; a higher level hardly shortens a list of tasks
 # Binary logarithm of the window, and zlib's memLevel: 48 KiB while a reply is packed, 16 KiB
 # for each client of a stream; zlib adds 6 KiB of its own.
 REPLY, STREAM = (12, 6), (11, 4)
@@ -33,8 +33,8 @@ _PACKED = _VARY + [("Content-Encoding", "gzip")]
 def takes_gzip(accepted):
     """Return whether a client with this Accept-Encoding, or None, is to be sent gzip.
 
-    It is not if the client weights gzip 0, or less than the identity. A member that is
-    malformed does not count.
+    It is not if the client weights gzip 0, or lower than identity. Malformed members are
+    ignored.
     """
     found = [_CODING.fullmatch(member) for member in (accepted or "").split(",")]
     weights = {match.group(1).lower(): float(match.group(2) or 1) for match in found if match}
@@ -99,7 +99,7 @@ class PackedStream:
         return self
 
     def __next__(self):
-        """Return the next part; b"" if that is what the stream has; at its end, gzip's."""
+        """Return the next part, which may be b"", and after the last one the end of the gzip data."""
         if self._packer is None:
             raise StopIteration
         try:

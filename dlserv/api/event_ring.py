@@ -1,9 +1,10 @@
-"""The latest events of the stream, encoded once for all readers, and the rows that they told.
+"""The latest events of the stream, encoded once for all readers, and the latest row of each task.
 
 The first event of a task on a stream has its whole row, each further one only the fields
 that changed. So a stream can begin at any event, and its reader needs to know nothing from
-before. Each event of a task keeps the number of the one before it: if the stream began after
-that, the reader gets the row. Knows no thread and no clock; the caller holds a lock.
+before. Each event of a task has the number of the task's event before it; a reader whose stream
+began after that gets the whole row. There are no threads and no clock here; the caller holds a
+lock.
 """
 
 import collections
@@ -17,22 +18,22 @@ _Entry = collections.namedtuple("_Entry", "number previous whole changes")
 
 
 class EventRing:
-    """The last `most` events. `number` is that of the last one, `rows` are {tid: row as told last}."""
+    """The last `most` events. `number` is that of the last one, `rows` is {tid: row as last sent}."""
 
     def __init__(self, most):
         self._entries = collections.deque(maxlen=most)
         self._epoch, self.number = "", 0
         self.rows = {}
-        self._last = {}             # tid: the number of its last event, of those that are here at least
+        self._last = {}             # tid: the number of its last event, at least for events in the ring
         self._snapshot = None       # (number, the encoded snapshot at that number)
 
     def begin(self, rows):
-        """Begin again with {tid: row}; no id from before is known any more."""
+        """Begin again with {tid: row}; earlier ids are not known any more."""
         self.clear()
         self._epoch, self.rows = os.urandom(6).hex(), rows
 
     def clear(self):
-        """Drop everything; a reader that has not left has fallen behind."""
+        """Drop everything; every reader has then fallen behind."""
         self._entries.clear()
         self.number += 1
         self.rows, self._last, self._snapshot = {}, {}, None
@@ -56,7 +57,7 @@ class EventRing:
         return [each.changes if each.previous > start else each.whole for each in entries]
 
     def snapshot(self, make):
-        """Return the encoded snapshot at the present number, of the data that `make()` returns."""
+        """Return the encoded snapshot as of the last event, with the data that `make()` returns."""
         if self._snapshot is None or self._snapshot[0] != self.number:
             self._snapshot = self.number, encoded(self._id(), "snapshot", make())
         return self._snapshot[1]
@@ -79,7 +80,7 @@ class EventRing:
             self._last = {tid: last for tid, last in self._last.items() if last >= self._entries[0].number}
 
     def take(self, kind, data):
-        """Keep the row of an event as told; return the one before, or None."""
+        """Remember the row of an event as sent; return the previous row, or None."""
         tid = data.get("tid")
         before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
         if kind == "task":

@@ -19,7 +19,7 @@ _HARMLESS = re.compile(r"(?:audio|video)/[a-z0-9.+-]+|image/(?!svg)[a-z0-9.+-]+|
 def file_reply(request, task, file):
     """Return the Reply with the open file of a finished task; the Reply closes the file."""
     status = os.fstat(file.fileno())
-    tag = '"%s"' % (task.file.checksum or "%x-%x" % (status.st_size, status.st_mtime_ns)).replace("=", "-")
+    tag = '"%s"' % (task.whole.checksum or "%x-%x" % (status.st_size, status.st_mtime_ns)).replace("=", "-")
     headers = [("ETag", tag), ("Last-Modified", format_http_date(status.st_mtime)),
                ("Accept-Ranges", "bytes"), ("Cache-Control", "private, no-cache")]
     if _is_past(request.headers, tag, status.st_mtime):
@@ -97,7 +97,7 @@ def _bounds(match, size):
 
 def _media_type(task):
     """Return the server's media type, or the one of the name, if a browser only shows or plays it."""
-    found = (task.file.resource.media_type or "").lower()
+    found = (task.whole.resource.media_type or "").lower()
     if _HARMLESS.fullmatch(found) is None:
         import mimetypes
         found = mimetypes.guess_type(task.filename)[0] or ""

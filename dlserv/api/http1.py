@@ -79,7 +79,7 @@ class HeadReader:
         self._block, self._headers = None, {}
 
     def read(self):
-        """Return the next Head, None at the end. Raises BadMessage."""
+        """Return the next Head, None at the end. Raise BadMessage."""
         line = self._reader.readline(LONGEST_LINE + 1)
         if line == b"\r\n":         # one empty line before a request is ignored (RFC 9112, 2.2)
             line = self._reader.readline(LONGEST_LINE + 1)
@@ -161,7 +161,7 @@ def _check_framing(headers, version):
 def read_body(reader, head):
     """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
 
-    Raises BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
+    Raise BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
     """
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)

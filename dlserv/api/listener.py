@@ -9,7 +9,7 @@ import socket
 import stat
 
 from ..errors import InvalidValue, MissingModule, check_missing
-from ..fs import check_file
+from ..fs import check_file, refuse_password
 from ..idn import to_ascii
 from ..sockets import resolve
 from .peer import is_loopback
@@ -19,7 +19,7 @@ UNIX = "unix:"
 
 
 def listen(host, port):
-    """Return a listening socket. Raises OSError if the address cannot be used."""
+    """Return a listening socket. Raise OSError if the address cannot be used."""
     if host.startswith(UNIX):
         return _listen_unix(host[len(UNIX):])
     family, address = _resolve(host, port)
@@ -97,7 +97,7 @@ def url_of(sock, secure, prefix):
 
 
 def tls_context(certificate, key):
-    """Return an SSLContext with these files, None without a certificate. Raises InvalidValue."""
+    """Return an SSLContext with these files, None without a certificate. Raise InvalidValue."""
     if not certificate:
         return None
     try:
@@ -109,7 +109,7 @@ def tls_context(certificate, key):
     _check("server.tls_cert", certificate)
     _check("server.tls_key", key or certificate)
     try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+        context.load_cert_chain(certificate, key, password=refuse_password)
     except (OSError, ValueError) as error:
         raise InvalidValue("server.tls_cert", f"{certificate} cannot be used: {error}") from None
     return context
@@ -120,8 +120,3 @@ def _check(setting, path):
         check_file(path)
     except OSError as error:
         raise InvalidValue(setting, f"{path} cannot be used: {error.strerror}") from None
-
-
-def _refuse_password():
-    """Keep OpenSSL from asking for a passphrase on the terminal."""
-    raise ValueError("the key is encrypted; store it without a passphrase")

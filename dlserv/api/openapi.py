@@ -11,6 +11,7 @@ from ..version import __version__
 from .schemas import COUNT, STRING, TID, ref, schemas
 
 TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
+        "archive": "What was downloaded and deleted since.",
         "settings": "The settings of the daemon.", "events": "What happens, as it happens.",
         "system": "The daemon itself."}
 
@@ -29,7 +30,8 @@ _PARAMETERS = {
     "history": (_BOOLEAN, "whether to add the speed of the last ten minutes"),
     "origins": (_BOOLEAN, "whether to add where each setting was set"),
     "state": ({"type": "string", "enum": ["all"] + list(STATES)}, "only tasks in this state"),
-    "offset": (COUNT, "tasks to skip"), "limit": (COUNT, "most tasks to reply with"),
+    "offset": (COUNT, "tasks or entries to skip"), "limit": (COUNT, "most tasks or entries to reply with"),
+    "repeat": (_BOOLEAN, "whether to add what the archive has as well"),
 }
 
 # The headers that an operation heeds: {operation: {name: description}}.

@@ -10,8 +10,8 @@ the field that was wrong, if one was.
 import itertools
 from collections import namedtuple
 
-from ..errors import (Conflict, Error, Exhausted, Exists, Forbidden, Full, NotFound, RequestError, StoreBroken,
-                      Unavailable)
+from ..errors import (Archived, Conflict, Error, Exhausted, Exists, Forbidden, Full, NotFound, RequestError,
+                      StoreBroken, Unavailable)
 from ..units import safe_json
 from .large import joined
 from .requests import NoLength, WrongType
@@ -27,7 +27,8 @@ CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden"
          431: "too_large", 500: "internal", 503: "unavailable", 505: "wrong_version"}
 
 # (class, HTTP status, code if it is not the status's own): the first class that matches decides.
-FAILURES = ((NotFound, 404, None), (Exists, 409, "exists"), (Conflict, 409, None), (WrongType, 415, None),
+FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "exists"),
+            (Conflict, 409, None), (WrongType, 415, None),
             (NoLength, 411, None), (Forbidden, 403, None), (Full, 503, "full"), (RequestError, 400, None),
             (StoreBroken, 503, None), (Exhausted, 503, None), (Unavailable, 503, None), (Error, 500, None))
 
@@ -78,27 +79,35 @@ class Portions:
         return iter(self._portions)
 
 
-class Failures:
-    """The `detail` of a 207, [[name, reason], …]: encoded at once, because thousands may fail.
+class Encoded:
+    """A list for a reply, encoded value by value, because there may be thousands.
 
     So many small objects would leave the heap in pieces that the system never gets back.
     """
 
-    def __init__(self):
-        self._pairs, self._count = bytearray(), 0
+    def __init__(self, values=()):
+        self.json, self._count = bytearray(), 0
+        for value in values:
+            self.add(value)
 
-    def add(self, name, error):
-        self._pairs += (b", " if self._pairs else b"") + to_json([name, str(error)])
+    def add(self, value):
+        self.json += (b", " if self.json else b"") + to_json(value)
         self._count += 1
+
+    def add_failure(self, name, error):
+        """Add what a 207 says of each that failed: [name, reason]."""
+        self.add([name, str(error)])
 
     def __len__(self):
         return self._count
 
-    def reply(self, sentence, **fields):
-        """Return the Reply; `fields` are the others of its envelope."""
-        reply = error_reply(207, sentence, **fields)
-        start = reply.body[:reply.body.rindex(b"}")]
-        return reply._replace(body=joined((start, b', "detail": [', self._pairs, b"]}\n")))
+
+def with_lists(reply, **lists):
+    """Return the Reply with these Encoded lists beside the fields of its envelope."""
+    pieces = [reply.body[:reply.body.rindex(b"}")]]
+    for name, encoded in lists.items():
+        pieces += [b', "%s": [' % name.encode(), encoded.json, b"]"]
+    return reply._replace(body=joined(pieces + [b"}\n"]))
 
 
 def to_json(value):
@@ -113,7 +122,7 @@ def json_reply(fields, status=200, headers=()):
     return Reply(status, _JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
 
 
-def list_reply(items, count, **fields):
+def list_reply(items, count, /, **fields):
     """Return the Reply with `detail`, a list of the `count` items of an iterator, and other fields.
 
     A long list is made in Portions: its items as objects would take five times the memory.

@@ -73,7 +73,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
         return self._media_type() == _FORM
 
     def json(self):
-        """Return the body parsed as JSON. Raises WrongType, NoLength or InvalidValue."""
+        """Return the body parsed as JSON. Raise WrongType, NoLength or InvalidValue."""
         if not self.body:
             if not {"content-length", "transfer-encoding"} & set(self.headers):
                 raise NoLength("this request needs a body and its Content-Length")
@@ -112,7 +112,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
 
 
 def parse_query(text):
-    """Return {name: last value}. Raises InvalidValue."""
+    """Return {name: last value}. Raise InvalidValue."""
     if not text:
         return {}
     try:
@@ -122,7 +122,7 @@ def parse_query(text):
 
 
 def parse_json(data):
-    """Return the value of JSON in UTF-8 with finite numbers. Raises InvalidValue."""
+    """Return the value of JSON in UTF-8 with finite numbers. Raise InvalidValue."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The route table, and one short function for each row.
+"""The route table, and one short function for each row; those about tasks are in task_routes.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
 without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
@@ -9,14 +9,11 @@ import json
 import re
 from collections import namedtuple
 
-from ..acts import ACTS, MOVE, PLACES
-from ..contract import STATES
-from ..errors import InvalidValue
-from ..masking import shown
 from ..settings.config import CONFINING
-from ..tasks import views
 from .assets import MEDIA_TYPES
 from .replies import Reply, list_reply
+from .task_routes import (act_on_task, add_task, change_task, count_tasks, delete_task, get_task_file,
+                          get_task_info, get_task_status, list_tasks)
 
 
 class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
@@ -42,77 +39,22 @@ class Route(namedtuple("Route", "method path function name tag summary query bod
                                media_type, public, refuse)
 
 
-# -- one task ---------------------------------------------------------------------------
+# -- the archive ------------------------------------------------------------------------
 
-def add_task(daemon, request):
-    """Add a task from JSON or a form."""
-    from . import bodies
-    if request.is_form:
-        url, posted, notes = bodies.read_form(request.form())
-    else:
-        url, posted, notes = bodies.read_task(request.json())
-    return {"tid": daemon.add(url, posted, notes)}
-
-
-def act_on_task(daemon, request, tid):
-    """Carry out the act that the query names."""
-    act = request.choice("act", ACTS + (MOVE,))
-    if act == MOVE:
-        daemon.move(tid, _place(request))
-    else:
-        daemon.act(act, tid)
-    return {}
-
-
-def _place(request):
-    """Return where the query says to move a task: one of the PLACES, or an index."""
-    to = request.query.get("to", "")
-    if to not in PLACES and to[:1] not in set("0123456789"):
-        raise InvalidValue("to", f"{shown(to)} is not one of {', '.join(PLACES)}, or an index from 0 on")
-    return to if to in PLACES else request.integer("to", 0)
-
-
-def change_task(daemon, request, tid):
-    from . import bodies
-    daemon.change(tid, *bodies.read_change(request.json()))
-    return {}
-
-
-def delete_task(daemon, request, tid):
-    removal = daemon.delete(tid, request.boolean("del_file", default=False))
-    return {"detail": removal.to_detail()} if any(removal) else {}
-
-
-def get_task_status(daemon, request, tid):
-    short = request.boolean("exerpt", "excerpt", default=False)
-    return {"detail": (views.excerpt if short else views.status)(daemon.get(tid))}
-
-
-def get_task_info(daemon, request, tid):
-    return {"detail": views.info(daemon.get(tid))}
-
-
-def get_task_file(daemon, request, tid):
-    """Send the task's file, or what a Range asks for of it."""
-    from .files import file_reply
-    return file_reply(request, *daemon.open_file(tid))
-
-
-# -- all tasks --------------------------------------------------------------------------
-
-def list_tasks(daemon, request):
-    """List a part of the tasks, with the counts of all."""
-    short, rows = request.boolean("exerpt", "excerpt", default=True), request.boolean("rows", default=False)
-    state = request.choice("state", ("all",) + STATES, "all")
+def list_archive(daemon, request):
+    """List a part of the archive, with the count of all."""
     offset, limit = request.integer("offset", 0), request.integer("limit", None)
-    tasks = daemon.list(None if state == "all" else state)
-    tasks = tasks[offset:None if limit is None else offset + limit]
-    view = views.row if rows else views.excerpt if short else views.status
-    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
+    count, entries = daemon.archive.count(), daemon.archive.list(offset, limit)
+    return list_reply((entry.to_detail() for entry in entries), count, count=count)
 
 
-def count_tasks(daemon, request):
-    return {"detail": views.state_counter(daemon)}
+def forget_archived(daemon, request, tid):
+    daemon.archive.forget(tid)
+    return {}
+
+
+def forget_archive(daemon, request):
+    return {"count": daemon.archive.forget_all()}
 
 
 # -- the daemon -------------------------------------------------------------------------
@@ -199,11 +141,11 @@ _SHORT = ("exerpt", "excerpt")
 _COUNT = "how many tasks are in each state"
 
 ROUTES = (
-    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", body="task", reply="added",
-          errors=(409,)),
+    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", ("repeat",), body="task",
+          reply="added", errors=(409,)),
     Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
-          "`act=pause`, `resume`, `restart` (from nothing), `verify` (in the background), or `move` with "
-          "`to=top|bottom|up|down` or an index of the queue, from 0 on",
+          "`act=pause`, `resume`, `restart` (from nothing), `refresh` (if it has changed), `verify` (in the "
+          "background), or `move` with `to=top|bottom|up|down` or an index of the queue, from 0 on",
           ("act", "to"), errors=(409,)),
     Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
@@ -218,13 +160,15 @@ ROUTES = (
           "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
           media_type="application/octet-stream"),
     Route("POST", "/task/batch/add", _batch("add_tasks"), "addTasks", "batch", "create many tasks",
-          body="tasks", reply="added_many", errors=(207,)),
+          ("repeat",), body="tasks", reply="added_many", errors=(207,)),
     Route("POST", "/task/batch/pause", _batch("act_on_tasks"), "pauseTasks", "batch", "pause many tasks",
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/resume", _batch("act_on_tasks"), "resumeTasks", "batch", "resume many tasks",
           body="tids", errors=(207,)),
     Route("POST", "/task/batch/restart", _batch("act_on_tasks"), "restartTasks", "batch",
           "fetch many finished or failed tasks again", body="tids", errors=(207,)),
+    Route("POST", "/task/batch/refresh", _batch("act_on_tasks"), "refreshTasks", "batch",
+          "fetch many finished files again where they have changed", body="tids", errors=(207,)),
     Route("POST", "/task/batch/verify", _batch("act_on_tasks"), "verifyTasks", "batch",
           "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
     Route("POST", "/task/batch/delete", _batch("delete_tasks"), "deleteTasks", "batch", "delete many tasks",
@@ -233,7 +177,14 @@ ROUTES = (
           _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
     Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
-          _COUNT + "; another spelling of the same", reply="counts_reply"),
+          _COUNT + "; the same, spelt right", reply="counts_reply"),
+    Route("GET", "/archive", list_archive, "listArchive", "archive",
+          "finished downloads whose tasks are deleted, oldest first, if `general.archive` is on",
+          ("offset", "limit"), reply="archive"),
+    Route("DELETE", "/archive/<tid>", forget_archived, "forgetArchived", "archive",
+          "forget an entry, so that its URL can be downloaded again"),
+    Route("DELETE", "/archive/all", forget_archive, "forgetArchive", "archive", "forget the whole archive",
+          reply="forgotten"),
     Route("GET", "/config", get_config, "getConfig", "settings",
           "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
           reply="config_reply"),
@@ -244,7 +195,7 @@ ROUTES = (
           "speed, bytes since the start, connections, free space; ten minutes of it with `history=true`",
           ("history",), reply="stats"),
     Route("GET", "/folders", list_folders, "listFolders", "tasks",
-          "the folders that a task can go to: those of other tasks and those that are there",
+          "the folders that a task can go to: those of other tasks and those that exist",
           reply="folders"),
     Route("GET", "/events", get_events, "getEvents", "events", "what happens, as Server-Sent Events",
           reply=None, media_type="text/event-stream"),

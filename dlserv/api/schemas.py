@@ -16,6 +16,7 @@ _NULLABLE = {"type": ["string", "null"]}
 _TIME = {"type": "number", "description": "epoch seconds; 0 for never"}
 _PAIRS = {"type": "array", "items": {"type": "array", "prefixItems": [_NULLABLE, STRING],
                                      "minItems": 2, "maxItems": 2}}
+_HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
 
 
 def ref(name):
@@ -95,7 +96,10 @@ def _settings(table, fixed):
 
 def _replies():
     return {
-        "done": _reply(), "added": _reply(["tid"], tid=TID), "added_many": _reply(["tids"], tids=_STRINGS),
+        "done": _reply(), "added": _reply(["tid"], tid=TID),
+        "added_many": _reply(["tids"], tids=_STRINGS, had_already=_HAD),
+        "archive": _reply(["detail", "count"], count=COUNT, detail={"type": "array", "items": ref("entry")}),
+        "forgotten": _reply(["count"], count=COUNT),
         "deleted": _reply(detail=ref("removal")),
         "status_reply": _reply(["detail"], detail={"anyOf": [ref("status"), ref("excerpt")]}),
         "info_reply": _reply(["detail"], detail=ref("info")),
@@ -114,7 +118,8 @@ def _replies():
                         window={"anyOf": [ref("window"), {"type": "null"}]}, history=ref("speed_history")),
         "health": _reply(repaired={"type": "string", "description": "what was repaired at the start; "
                                    "only for those with the token or on this machine"}),
-        "error": _failure(), "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS),
+        "error": _failure(),
+        "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS, had_already=_HAD),
     }
 
 
@@ -162,5 +167,6 @@ def _parts():
         "window": dict(_window(), description="the window of the schedule that counts, and until when"),
         "speed_history": _whole(every=_NUMBER, speed={"type": "array", "items": _NUMBER}),
         "counts": _whole(all=COUNT, **dict.fromkeys(STATES, COUNT)),
+        "entry": _whole(tid=TID, time=_TIME, size=COUNT, sha256=_NULLABLE),
         "removal": _whole(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
     }

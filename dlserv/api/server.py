@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 class Server(http.server.ThreadingHTTPServer):
     """The REST interface of `daemon`; a context manager.
 
-    `host` and `port` override those of the settings. Raises OSError if the address cannot
+    `host` and `port` override those of the settings. Raise OSError if the address cannot
     be used, InvalidValue or MissingModule if TLS or the token cannot.
 
     For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
@@ -69,7 +69,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
-        self._made, self._making, self._stopping = {}, threading.Lock(), False      # see `_make`
+        self._made: dict[str, Any] = {}         # see `_make`
+        self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
@@ -117,7 +118,7 @@ class Server(http.server.ThreadingHTTPServer):
             return self._made[name]
 
     def reload_certificate(self) -> None:
-        """Read the certificate's files again, for new connections. Raises InvalidValue."""
+        """Read the certificate's files again, for new connections. Raise InvalidValue."""
         self._tls = listener.tls_context(self.settings.tls_cert, self.settings.tls_key)
 
     def start(self) -> Server:

@@ -147,7 +147,7 @@ class EventFeed:
                 self._pause()
 
     def _is_in_another_window(self):
-        """Return whether the schedule's window is not the one that stats told last."""
+        """Return whether the schedule's window has changed since the last stats."""
         return self._daemon.stats()["window"] != self._window
 
     def _wanted(self):

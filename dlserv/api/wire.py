@@ -19,7 +19,7 @@ PORTION = 2 ** 18       # bytes of a file that are sent before the progress is n
 
 
 class Wire(io.RawIOBase):
-    """A raw stream over the socket; `reader` buffers it. Raises socket.timeout at the `deadline`.
+    """A raw stream over the socket; `reader` buffers it. Raise socket.timeout at the `deadline`.
 
     `deadline` is a time.monotonic(); in the past, it lets only what is buffered be read.
     """

@@ -5,6 +5,7 @@ Hooks, webhooks, watched folders and the schedule are loaded where there are set
 
 import logging
 
+from ..settings.automation import HOOK_EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -114,4 +115,4 @@ class Automation:
 
 def _has_hooks(config):
     """Return whether the settings name a command for any event."""
-    return bool(config.hooks.finished or config.hooks.failed or config.hooks.idle)
+    return any(getattr(config.hooks, event) for event in HOOK_EVENTS)

@@ -14,11 +14,11 @@ from collections import namedtuple
 
 from .. import urls
 from ..errors import InvalidValue
+from ..settings.automation import HOOK_EVENTS
 from ..threads import begin, join
 from ..units import clean
 from . import process
 
-EVENTS = ("finished", "failed", "idle")
 SECRETS = ("DLSERV_TOKEN",)         # variables that a hook does not get
 JOIN_SECONDS = 1.0
 
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 def check(hooks):
     """Raise InvalidValue, naming the key, for a program that cannot be run; `hooks` is the section."""
-    for event in EVENTS:
+    for event in HOOK_EVENTS:
         argv = getattr(hooks, event)
         if argv and shutil.which(argv[0]) is None:
-            raise InvalidValue("hooks." + event, "%s is not there or cannot be executed" % argv[0])
+            raise InvalidValue("hooks." + event, "%s does not exist or cannot be executed" % argv[0])
 
 
 class _Job(namedtuple("_Job", "event argv task given variables")):

@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 
-from ..errors import Exists, Full, InvalidValue, LocalError, MissingModule
+from ..errors import Archived, Exists, Full, InvalidValue, LocalError, MissingModule
 from ..settings import inputfile, metalink
 from ..threads import Thread, join
 from ..units import clean
@@ -123,7 +123,8 @@ class Watch:
         for _, error in failures:
             if isinstance(error, Full):
                 raise error
-        log.info("%s: %d tasks added", clean(path), len(tids))
+        had = sum(isinstance(error, Archived) for _, error in failures)
+        log.info("%s: %d added%s", clean(path), len(tids), ", %d had already" % had if had else "")
         where = {entry.url: entry.where for entry in entries}
         problems += [where.get(url, "") + str(error) for url, error in failures
                      if not isinstance(error, Exists)]

@@ -63,7 +63,7 @@ class RunFile:
 def read_run_file(path):
     """Return {"url", "pid", "token_file"}, or None where there is no run file.
 
-    Raises ProcessLookupError if the daemon that wrote it is dead.
+    Raise ProcessLookupError if the daemon that wrote it is dead.
     """
     try:
         with open(path, encoding="utf-8") as file:

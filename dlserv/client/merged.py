@@ -10,26 +10,31 @@ import queue
 import threading
 import time
 
-from ..errors import ClientError, NoDaemon, NotAllowed
+from ..errors import ClientError, NoDaemon
+from ..threads import join
+from .fanout import ask_each
+from .rest import Client
 from .transport import Event
 
 PATIENCE = 30.0     # seconds without a daemon until its tasks are left out
 RETRY = 0.5         # seconds between tries
+JOIN_SECONDS = 1.0  # for the end of a thread; one that waits for a daemon that hangs ends by itself
 
 
 class Merged:
     """The events of all `clients`; a context manager, for one thread that iterates.
 
-    `miss(client, error)` is called for each daemon that is not there at the beginning. Raises
-    the first one's error if none is. `close` may be called by any thread.
+    `miss(client, error)` is called for each daemon that is not there at the beginning; those in
+    {Client: error} `silent` count as such, and are asked later. Raise the first one's error if
+    none is there. `close` may be called by any thread.
     """
 
-    def __init__(self, clients, miss, patience=PATIENCE):
+    def __init__(self, clients, miss, silent=None, patience=PATIENCE):
         self._patience = patience
         self._queue, self._closed, self._lock = queue.Queue(), threading.Event(), threading.Lock()
         self._rows = {}             # Client -> {tid: row}
         self._lost = set()          # those that do not answer now
-        self._streams = self._open(clients, miss)
+        self._streams = self._open(clients, miss, silent or {})
         self._awaited = set(self._streams)
         self._threads = [
             threading.Thread(target=self._read, args=(client,), name="dlserv-events-%d" % number, daemon=True)
@@ -37,19 +42,17 @@ class Merged:
         for thread in self._threads:
             thread.start()
 
-    def _open(self, clients, miss):
+    def _open(self, clients, miss, silent):
         """Return {Client: Stream} of those that answer."""
-        streams, errors = {}, []
-        for client in clients:
-            try:
-                streams[client] = client.events()
-            except (NoDaemon, NotAllowed) as error:
-                miss(client, error)
-                errors.append(error)
-                self._lost.add(client)
-        if not streams:
-            raise errors[0]
-        return streams
+        asked = ask_each({client: Client.events for client in clients if client not in silent})
+        outcomes = [(client, *asked.get(client, (None, silent.get(client)))) for client in clients]
+        errors = {client: error for client, _, error in outcomes if error is not None}
+        for client, error in errors.items():
+            miss(client, error)
+        self._lost.update(errors)
+        if len(errors) == len(clients):
+            raise errors[clients[0]]
+        return {client: stream for client, stream, error in outcomes if error is None}
 
     @property
     def connected(self) -> bool:
@@ -140,7 +143,7 @@ class Merged:
         """End the threads; only for the thread that iterates."""
         self.close()
         for thread in self._threads:
-            thread.join()
+            join(thread, JOIN_SECONDS)
 
     def __enter__(self) -> Merged:
         return self

@@ -16,6 +16,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import namedtuple
 from urllib.parse import quote
 
 from ..contract import SETTLED
@@ -24,12 +25,16 @@ from .transport import Stream, Transport
 LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
 
 
+# Of many tasks: the tids of those added, and [(url, reason), …] of the others.
+Added = namedtuple("Added", "tids refused had_already")
+
+
 class Client(Transport):
     """The daemon at `url`: an http:// or https:// address, or `unix:/path`.
 
     Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
     wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
-    it declines. Raises InvalidValue for an address that is none. For any other route there are
+    it declines. Raise InvalidValue for an address that is none. For any other route there are
     `get`, `post`, `put`, `patch` and `delete`.
     """
 
@@ -41,13 +46,18 @@ class Client(Transport):
 
     def add_all(self, tasks: list[tuple[str, dict]]) -> tuple[list[str], list[tuple[str, str]]]:
         """Add many (url, options); return (tids, [(url, reason), …] of those refused)."""
-        tids: list[str] = []
-        refused: list[tuple[str, str]] = []
+        tids, refused, had = self.add_many(tasks)
+        return tids, refused + had
+
+    def add_many(self, tasks: list[tuple[str, dict]]) -> Added:
+        """Add many (url, options); return an Added, where those that the archive has are apart."""
+        added = Added([], [], [])
         for batch in _batches(tasks):
             reply = self.post("/task/batch/add", {"tasks": batch})
-            tids += reply["tids"]
-            refused += [(url, reason) for url, reason in reply.get("detail", [])]
-        return tids, refused
+            added.tids.extend(reply["tids"])
+            added.refused.extend((url, reason) for url, reason in reply.get("detail", []))
+            added.had_already.extend((url, reason) for url, reason in reply.get("had_already", []))
+        return added
 
     def task(self, tid: str) -> dict:
         """Return the task's full status, its log included."""
@@ -73,6 +83,10 @@ class Client(Transport):
         """Fetch a finished or failed task again from nothing."""
         self.put(task_path(tid), act="restart")
 
+    def refresh(self, tid: str) -> None:
+        """Fetch a finished file again if its server has another one by now; the log of the task tells."""
+        self.put(task_path(tid), act="refresh")
+
     def verify(self, tid: str) -> None:
         """Let the SHA-256 of a finished file be computed; see "checksum" and "verified_time" of its info."""
         self.put(task_path(tid), act="verify")
@@ -91,14 +105,17 @@ class Client(Transport):
         return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Pause, resume, restart, verify or delete many; return [(tid, reason), …] of those that refused."""
+        """Pause, resume, restart, refresh, verify or delete many.
+
+        Return [(tid, reason), …] of those that refused.
+        """
         reply = self.post("/task/batch/" + act, dict(more, tids=tids))
         return [(tid, reason) for tid, reason in reply.get("detail", [])]
 
     def wait(self, tid: str, timeout: float | None = None) -> dict:
         """Return the task's status once it is finished, invalid or paused.
 
-        Raises TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
+        Raise TimeoutError after `timeout` seconds, and Refused (404) when it is deleted meanwhile.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -109,7 +126,21 @@ class Client(Transport):
                         if status["state"] in SETTLED:
                             return status
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"the task is not settled after {timeout:g} s")
+                raise TimeoutError(f"the task is neither finished, invalid nor paused after {timeout:g} s")
+
+    # -- the archive -------------------------------------------------------------------
+
+    def archive(self, offset: int = 0, limit: int | None = None) -> list[dict]:
+        """Return what was downloaded and deleted, the oldest first.
+
+        Each has "tid", "time", "size" and "sha256".
+        """
+        limits = {} if limit is None else {"limit": limit}
+        return self.get("/archive", offset=offset, **limits)["detail"]
+
+    def forget(self, tid: str) -> None:
+        """Let the URL of this tid be downloaded again; "all" forgets the whole archive."""
+        self.delete("/archive/" + quote(tid, safe=""))
 
     # -- the daemon --------------------------------------------------------------------
 

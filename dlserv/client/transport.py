@@ -39,7 +39,7 @@ class Transport:
     """Requests to the daemon at `url`. Every method raises NoDaemon, NotAllowed or Refused.
 
     `url` is an http:// or https:// address, with a path before the routes if need be, or
-    `unix:/path` (`http+unix://%2Fpath`) for a socket in the file system. Raises
+    `unix:/path` (`http+unix://%2Fpath`) for a socket in the file system. Raise
     InvalidValue for any other.
     """
 
@@ -129,7 +129,7 @@ class Transport:
         if response.status in (401, 403, 429):
             raise NotAllowed(reply.get("errmsg") or f"{self.url} does not let you in")
         if done not in ("success", "error"):
-            raise NoDaemon(f"{self.url} answers, but it is not a dlserv")
+            raise NoDaemon(f"{self.url} answers, but it is not dlserv; check the address")
         if response.status >= 400:
             raise Refused(reply.get("errmsg") or response.reason, response.status,
                           reply.get("code"), reply.get("key"))
@@ -250,7 +250,8 @@ def _parse_address(url):
         raise _not_an_address(url)
     kind = getattr(http.client, kind, None)
     if kind is None:
-        raise InvalidValue("url", "https needs a part of Python that is not installed here: python3-openssl")
+        raise InvalidValue("url", "https needs a part of Python that is not installed here: "
+                           "install python3-openssl")
     return lambda timeout: _tcp(kind, host, port, timeout), parts.path.rstrip("/")
 
 
@@ -261,7 +262,7 @@ def _tcp(kind, host, port, timeout):
 
 
 def _connect(address, timeout, source):
-    """Return a socket connected to the first of the host's addresses that answers. Raises OSError."""
+    """Return a socket connected to the first of the host's addresses that answers. Raise OSError."""
     found = resolve(*address)
     for number, (family, kind, protocol, _, where) in enumerate(found, 1):
         sock = socket.socket(family, kind, protocol)

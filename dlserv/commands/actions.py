@@ -1,4 +1,4 @@
-"""add, pause, resume, restart, verify, rm, move, set: for any number of tasks, in few requests."""
+"""add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
@@ -6,13 +6,19 @@ from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
 PORTION = 500       # tasks of one request
+_FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
 
 
 def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
     wanted, whole = _wanted(client, options, terminals)
-    tids, refused = _add_all(client, wanted)
+    tids, refused, had = _add_all(client, wanted)
+    if options.lists or options.recursive or "-" in options.urls:
+        if had and not options.quiet:
+            errors.complain(f"{len(had)} had already; --repeat downloads them again")
+    else:       # the daemon's sentence ends with what a program is to post
+        refused += [(url, f"{reason.partition(';')[0]}; --repeat downloads it again") for url, reason in had]
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
@@ -45,19 +51,20 @@ def _check_flags(options):
     """Raise InvalidValue for a flag that only has a meaning with -r."""
     for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
         if given is not None:
-            raise InvalidValue(given.flag, "this is for add -r")
+            raise InvalidValue(given.flag, _FOR_LISTINGS)
     if options.dry_run:
-        raise InvalidValue("--dry-run", "this is for add -r")
+        raise InvalidValue("--dry-run", _FOR_LISTINGS)
 
 
 def _add_all(client, wanted):
-    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused)."""
-    tids, refused = [], []
+    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused, had)."""
+    tids, refused, had = [], [], []
     for start in range(0, len(wanted), PORTION):
-        more, failures = client.add_all(wanted[start:start + PORTION])
+        more, failures, known = client.add_many(wanted[start:start + PORTION])
         tids += more
         refused += failures
-    return tids, refused
+        had += known
+    return tids, refused, had
 
 
 def _place(options):
@@ -99,6 +106,7 @@ TOLD = {
     "pause": ("paused", ("downloading", "queued")),
     "resume": ("resumed", ("paused", "invalid")),
     "restart": ("restarted", ("finished", "invalid")),
+    "refresh": ("asked to be refreshed", ("finished",)),
     "verify": ("asked to be verified", ("finished",)),
     "delete": ("removed", STATES),
 }
@@ -114,6 +122,10 @@ def resume(client, options, terminals):
 
 def restart(client, options, terminals):
     return _act("restart", client, options, terminals)
+
+
+def refresh(client, options, terminals):
+    return _act("refresh", client, options, terminals)
 
 
 def verify(client, options, terminals):

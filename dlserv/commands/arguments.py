@@ -21,7 +21,7 @@ def choose(client, words, all_of=STATES):
     """Return the tids of the tasks that the words name, each once.
 
     A word is a tid or its first digits, a URL, a part of one file's name, a state, or "all",
-    which stands for every task in one of the states `all_of`. Raises Refused where a word
+    which stands for every task in one of the states `all_of`. Raise Refused where a word
     names no task, or more than one that is no state.
     """
     known = {}      # the daemon's rows by tid, once they are needed
@@ -64,7 +64,7 @@ def _by_name(word, rows):
     exact = [tid for tid, name in names.items() if word in (name, name.rpartition("/")[2])]
     found = exact or [tid for tid, name in names.items() if word.casefold() in name.casefold()]
     if not found:
-        raise Refused(f"there is no task {word}: no tid begins so, and no file's name has it"
+        raise Refused(f"there is no task {word}: no tid begins with it, and no file's name contains it"
                       + nearest(word, ["all", *STATE_WORDS]), 404)
     if len(found) > 1:
         shared = [f"{names[tid]} ({tid[:8]})" for tid in found]
@@ -85,7 +85,7 @@ def target_of(given):
         if each == "":
             raise InvalidValue(each.flag, "must not be empty")
     if len(names) > 1:
-        raise InvalidValue(names[1].flag, f"the file is called {names[0]} already")
+        raise InvalidValue(names[1].flag, f"the file already has the name {names[0]}; name it once")
     folder, name = os.path.split(names[0] if names else "")
     folders = [each for each in (given.dir, folder) if each]
     return os.path.join(*folders) if folders else "", name or None
@@ -100,14 +100,14 @@ def name_flags(given):
 def read_tasks(given, more=()):
     """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
 
-    Raises InvalidValue, also for a list that cannot be read.
+    Raise InvalidValue, also for a list that cannot be read.
     """
     common = _common([*(given.given or ()), *more])
     entries = [inputfile.Entry(url) for url in _urls(given) if url != "-"]
     for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
         entries += _read_list(path)
     if not entries:
-        raise InvalidValue("URL", "none was given")
+        raise InvalidValue("URL", "none was given; name one, or a list with -i")
     if "filename" in common and len(entries) > 1:
         raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
     return [(entry.url, _options(entry, common)) for entry in entries]
@@ -119,7 +119,7 @@ def _urls(given):
 
 
 def _common(given):
-    """Return {option: text} of the flags. Raises InvalidValue, naming the flag that was typed."""
+    """Return {option: text} of the flags. Raise InvalidValue, naming the flag that was typed."""
     texts, flags = {}, {}
     for flag, name, text in given:
         inputfile.put(texts, f"{name}={text}")
@@ -151,7 +151,7 @@ def _read_list(path):
 def read_changes(words):
     """Return (a fresh URL or None, {option: value}) of `key=value` words; null stands for the default.
 
-    Raises InvalidValue.
+    Raise InvalidValue.
     """
     texts, url = {}, None
     for word in words:

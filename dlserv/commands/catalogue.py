@@ -37,28 +37,29 @@ _URLS = (
 _NAMES = (
     Argument("-O", metavar="FILE", nargs="?", const="", dest="remote_names", action=Collect,
              aliases=("--remote-name", "--output-document"),
-             help="keep the server's name as curl does, or name the file as wget does"),
+             help="name the file as wget does, or without FILE keep the server's name as curl does"),
     Argument("-c", "--continue", action="store_true", dest="continue_",
-             help="go on where it was stopped, which is done in any case"),
+             help="continue a partial download, which is always done"),
     Argument("-L", "--location", action="store_true", help=argparse.SUPPRESS),
     Argument("-C", "--continue-at", choices=("-",), help=argparse.SUPPRESS),
 )
 _ASKING = (
     _option("-x", "--connections", metavar="N", option="connections",
             aliases=("--split", "--max-connection-per-server"), help="use at most N connections"),
-    _option("-H", "--header", metavar="'N: V'", option="headers", help="send this header too"),
+    _option("-H", "--header", metavar="'N: V'", option="headers",
+            help="add this request header; may be repeated"),
     _option("-U", "--user-agent", metavar="TEXT", option="user_agent", aliases=("-A",),
             help="the User-Agent header"),
     _option("-e", "--referer", metavar="URL", option="referer", help="the Referer header"),
     _option("-u", "--user", metavar="USER[:PW]", read=read_user, aliases=("--http-user", "--ftp-user"),
-            help="user and password for the server; other users can see them here"),
+            help="user and password for the server; other users can see them in the list of processes"),
     _option("--password", metavar="PW", option="password",
             aliases=("--http-password", "--http-passwd", "--ftp-password", "--ftp-passwd"),
-            help="the password alone"),
+            help="the password, without a user"),
     Argument("--load-cookies", metavar="FILE", action=Remember, values="files",
              help="send the cookies of a Netscape cookies.txt"),
     _option("--limit-rate", "--limit", metavar="RATE", option="ratelimit",
-            aliases=("--max-download-limit",), help="at most so many bytes/s, also 512K or 2M"),
+            aliases=("--max-download-limit",), help="at most RATE bytes/s, such as 512K or 2M"),
     _option("--proxy", metavar="URL", option="proxy", aliases=("--all-proxy",),
             help="an http, https or socks5 proxy; '' for none"),
     _option("--no-proxy", nargs=0, option="proxy", fixed="", help=argparse.SUPPRESS),
@@ -68,14 +69,14 @@ _ASKING = (
             aliases=("--no-check-certificate",), help="accept any certificate"),
     _option("--check-certificate", metavar="BOOL", option="verify_tls", help=argparse.SUPPRESS),
     _option("-t", "--tries", metavar="N", read=read_tries, aliases=("--max-tries",),
-            help="try N times; 0 is without end"),
+            help="try N times; 0 means without limit"),
     _option("--retries", metavar="N", option="retries", aliases=("--retry",),
-            help="try again N times, which is one less"),
+            help="retry N times; --tries counts the first try, too"),
     _option("--timeout", metavar="S", option="timeout", aliases=("-T",),
             help="give up a connection after S seconds without a byte"),
     _option("--mirror", metavar="URL", read=read_mirror, help="another URL of the same file"),
     _option("--option", metavar="KEY=VALUE", read=read_option, values="options",
-            help="any option of a task by its name in the interface"),
+            help="any option of a task, by its name in the REST interface"),
 )
 _RECURSIVE = (
     Argument("-r", "--recursive", action="store_true",
@@ -85,7 +86,7 @@ _RECURSIVE = (
     Argument("--accept", metavar="PATTERN", action=Collect,
              help="with -r: only files whose names match, such as '*.iso'; may be repeated"),
     Argument("--reject", metavar="PATTERN", action=Collect,
-             help="with -r: no files whose names match; may be repeated, and wins"),
+             help="with -r: no files whose names match, whatever --accept says; may be repeated"),
     Argument("--most", metavar="N", action=Remember, help="with -r: add at most N files (1000)"),
     Argument("--dry-run", action="store_true", help="with -r: print URLs and folders, and add nothing"),
 )
@@ -106,7 +107,8 @@ COMMANDS = (
         ) + _NAMES + _ASKING + (
         _option("--priority", metavar="N", option="priority", help="higher goes first"),
         _option("--paused", nargs=0, option="paused", fixed="true", help="add it without starting it"),
-        Argument("--wait", action="store_true", help="return when it is finished; the exit code tells"),
+        _option("--repeat", nargs=0, option="repeat", fixed="true", help="add it even if the archive has it"),
+        Argument("--wait", action="store_true", help="return when it has ended; the exit code says how"),
         ) + _RECURSIVE + (_QUIET,), "actions:add", True, (
         "add https://example.org/debian.iso",
         "add https://example.org/a.iso -o isos/b.iso --limit 2M --wait",
@@ -115,15 +117,16 @@ COMMANDS = (
         "xclip -o | dlserv add -"), _LISTS + _ALIASES),
     Command("get", "download here and now, without a daemon", _URLS + (
         Argument("-o", "--out", metavar="FILE", action=Remember, values="files", aliases=("--output",),
-                 help="the file, with its folder; - writes it to standard output once it is whole, "
-                      "which is in $TMPDIR until then"),
+                 help="the file, with its folder; - writes it to standard output once it is whole "
+                      "(it is in $TMPDIR until then)"),
         Argument("-d", "--dir", "-P", metavar="DIR", action=Remember, values="folders",
-                 aliases=("--directory-prefix", "--output-dir"), help="the folder (this one)"),
+                 aliases=("--directory-prefix", "--output-dir"),
+                 help="the folder; by default the current one"),
         ) + _NAMES + (
         Argument("-j", "--jobs", metavar="N", action=Remember, aliases=("--max-concurrent-downloads",),
                  help="download N files at the same time (1)"),
         Argument("--overwrite", action="store_true",
-                 help="replace a file of that name instead of taking another or leaving it alone"),
+                 help="replace an existing file instead of keeping it or taking another name"),
         ) + _ASKING + (_QUIET,), "get:get", False, (
         "get https://example.org/debian.iso",
         "get -x 4 -o isos/b.iso --checksum sha256:<hex> https://example.org/a.iso",
@@ -148,11 +151,20 @@ COMMANDS = (
         "resume 3f2a", "resume failed")),
     Command("restart", "download finished or failed tasks again, from nothing", (_TASKS, _QUIET),
             "actions:restart", True, ("restart 3f2a", "restart failed")),
-    Command("verify", "compute the SHA-256 of finished files in the background, for info and log to show",
+    Command("refresh", "download finished files again if they have changed on their servers",
+            (_TASKS, _QUIET), "actions:refresh", True, ("refresh 3f2a", "refresh finished")),
+    Command("verify", "compute the SHA-256 of finished files in the background; info and log show it",
             (_TASKS, _QUIET), "actions:verify", True, ("verify 3f2a", "verify all")),
     Command("rm", "remove tasks from the list", (
         _TASKS, Argument("--with-file", action="store_true", help="delete their files too"), _QUIET),
         "actions:remove", True, ("rm finished", "rm --with-file 3f2a")),
+    Command("archive", "list finished downloads that were removed, or forget them", (
+        Argument("entries", nargs="*", metavar="ENTRY",
+                 help="a URL, or a tid or its first 4 or more digits; or all"),
+        Argument("--forget", action="store_true", help="let these be downloaded again"), _JSON, _QUIET),
+        "archive:archive", True, (
+        "archive", "archive https://example.org/debian.iso", "archive --forget 3f2a",
+        "archive --forget all")),
     Command("move", "move a waiting task within the queue", (
         Argument("task", metavar="TASK", values="tasks", help=_A_TASK),
         Argument("to", choices=PLACES, help="where to")),

@@ -1,7 +1,7 @@
 """Walk the directory listings below a URL, breadth first, and yield the files.
 
 Everything here runs in the process of the command, with its settings, proxies and netrc; the
-daemon is asked nothing. A walk ends: each folder is read once, and folders, links, bytes and
+daemon is not asked. A walk ends: each folder is read once, and folders, links, bytes and
 seconds are bounded, whatever the server sends.
 """
 
@@ -121,7 +121,7 @@ class Walk:
         return False
 
     def _leave_out(self, text):
-        """Tell what is left out, unless that is too much to be read."""
+        """Tell what is left out, in MOST_TOLD lines at most."""
         self._left_out += 1
         if self._left_out <= MOST_TOLD:
             self._tell(text)
@@ -139,7 +139,7 @@ class Walk:
 class Reader:
     """Reads the listings of one walk; a context manager.
 
-    `options` are the effective ones of the tasks, `network` is a proxy.Network. Raises
+    `options` are the effective ones of the tasks, `network` is a net.network.Network. Raise
     TransferError or LocalError.
     """
 

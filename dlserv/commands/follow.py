@@ -15,7 +15,7 @@ RETRY = 0.5         # seconds between tries
 class Follower:
     """Reads the events in a thread; a context manager. `fileno` is readable when some have arrived.
 
-    Raises what Client.events raises if the first try fails. Whenever the connection ends, it
+    Raise what Client.events raises if the first try fails. Whenever the connection ends, it
     is opened again, which brings a new snapshot, until that has failed for PATIENCE seconds.
     """
 
@@ -53,7 +53,7 @@ class Follower:
     def take(self, timeout=None):
         """Return the Events that have arrived; wait for one, or for `wake`.
 
-        Raises NoDaemon or NotAllowed when no more will arrive.
+        Raise NoDaemon or NotAllowed when no more will arrive.
         """
         select.select([self._waker], [], [], timeout)
         self._waker.clear()

@@ -154,7 +154,7 @@ class _Lines:
                 self._told[job] = now
 
     def tell(self, job):
-        """Tell how the job has ended, and where the file is. Raises Failed."""
+        """Tell how the job has ended, and where the file is. Raise Failed."""
         path, was_here = job.result()
         if self._to_stdout:
             return _move_to(self.out.stream.buffer, path)

@@ -44,7 +44,7 @@ class Job:
         self.is_kept = False            # after `stop`: there is a part to go on with
 
     def start(self):
-        """Begin. Raises Error."""
+        """Begin. Raise Error."""
         daemon = self._make_daemon(
             {"download_dir": self.folder, "db_path": self._database, "db_backend": "file"})
         self._otherwise = daemon.config.download.overwrite
@@ -112,7 +112,7 @@ class Job:
         return True
 
     def result(self):
-        """Return (the file's path, whether it was there already). Raises Failed."""
+        """Return (the file's path, whether it was there already). Raise Failed."""
         task = self.task
         if self._here is not None:
             return os.path.normpath(self._here), True

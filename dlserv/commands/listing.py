@@ -3,7 +3,7 @@
 A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
 of the start, its path goes on below the start's, and it has no query. Paths are compared with
 their escapes decoded; a segment that holds an encoded separator or is "." or ".." in disguise
-makes the link useless.
+disqualifies the link.
 """
 
 import re
@@ -27,7 +27,7 @@ class Link(namedtuple("Link", "url names is_folder key")):
 
 
 class Bounds:
-    """The start of a walk, a URL of a folder, and what lies below it.
+    """The bounds of a walk: the URL of the folder where it starts, and all that lies below it.
 
     `page` is what is read first: the folder, or the page in it that the user has named.
     """
@@ -82,7 +82,7 @@ def _normal_escape(match):
 # -- pages ------------------------------------------------------------------------------------
 
 def links_of_page(bounds, url, page):
-    """Return (the Links of a page, as bytes, that was found at the URL; whether these are all)."""
+    """Return (the Links of the page at the URL, given as bytes; whether these are all)."""
     base, hrefs, whole = _hrefs(_text(page))
     base = _followed(url, base) or url
     found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
@@ -137,7 +137,7 @@ def _hrefs(text):
     reader = Reader()
     reader.found = []
     try:
-        reader.feed(text)       # at once and never closed: so each byte is looked at a few times only
+        reader.feed(text)       # at once and never closed, so that each byte is parsed only a few times
     except (_Enough, AssertionError):
         return reader.base, reader.found, False
     return reader.base, reader.found, True

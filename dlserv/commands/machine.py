@@ -15,7 +15,7 @@ PORT = 6880             # of a container, where the settings take a free port
 
 class Machine(namedtuple("Machine", "python program folder arguments download_dir db token_file writable"
                                     " readable user uid gid port")):
-    """Every path is absolute and without control characters.
+    """The facts. Every path is absolute and without control characters.
 
     python      the interpreter
     program     dlserv.pyz or dlserv.py; None if the package is installed as a module
@@ -41,18 +41,18 @@ class Machine(namedtuple("Machine", "python program folder arguments download_di
 
     @property
     def missing(self):
-        """Those of the folders to write to that do not exist."""
+        """The folders to write to that do not exist."""
         return [path for path in self.writable if not os.path.isdir(path)]
 
 
 def machine(options, environ):
     """Return (the Machine for a daemon with these options, remarks about what it leaves out).
 
-    Raises InvalidValue for a setting that is wrong, and for a path that no file can hold.
+    Raise InvalidValue for a setting that is wrong, and for a path that no file can hold.
     """
     if options.token:
         raise InvalidValue(options.token.flag,
-                           "others could read it in this file; name a file with --token-file")
+                           "others could read it in the file that is printed; name a file with --token-file")
     file = sources.read_file(options, environ)
     mapping, _, config_path = sources.gather(options, environ, file)
     config, origins = Config.parse(mapping), sources.origins(options, environ, file)
@@ -86,13 +86,13 @@ def _flags(options, mapping, origins):
     for name, origin in sorted(origins.items()):
         if origin.startswith("$DLSERV_") and name not in known:
             instead = "a file that --token-file names" if name == "server.token" else "the configuration file"
-            remarks.append(f"{origin} counts here only; put it into {instead}")
+            remarks.append(f"{origin} is not passed on by this file; put it into {instead}")
     return words + ["--no-token"] * options.no_token, remarks
 
 
 def _python():
     if not sys.executable:
-        raise InvalidValue("unit", "this Python does not know where it is")
+        raise InvalidValue("unit", "the path of this Python is unknown; run it by its absolute path")
     return os.path.abspath(sys.executable)
 
 
@@ -142,13 +142,13 @@ def _readable(config, config_path):
 
 
 def _obstacles(machine):
-    """Return remarks about what another user than the one who runs this could not use."""
+    """Return remarks about files that the daemon's user cannot use, where root prints the file."""
     if not machine.uid or not hasattr(os, "geteuid") or machine.uid == os.geteuid():
         return []
-    return [f"{path} lies in root's home, where {machine.user} cannot read; put it elsewhere"
+    return [f"{path} is in root's home, where {machine.user} cannot read; put it elsewhere"
             for path in machine.command[:2] if path.startswith(os.path.expanduser("~root") + os.sep)] + [
-        f"{path} belongs to another user than {machine.user}, as whom the daemon will run; "
-        f"chown {machine.user} it" for path in machine.writable
+        f"{path} does not belong to {machine.user}, the user that the daemon will run as; "
+        f"give it to that user with chown" for path in machine.writable
         if os.path.isdir(path) and os.stat(path).st_uid != machine.uid]
 
 

@@ -19,7 +19,7 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}     # where a daemon that listens ev
 
 
 def run(command, options):
-    """Run the command; return the exit code. Raises Error."""
+    """Run the command; return the exit code. Raise Error."""
     signal.signal(signal.SIGTERM, _end)
     try:
         code = _run(command, options)
@@ -53,7 +53,7 @@ def connect(options, environ, tell):
     Return a Several if they name more than one; `tell` is called for those that do not answer.
 
     `--url` comes first, then `--host` and `--port`, $DLSERV_URL, and the daemon that runs
-    here; else the address that the settings give a daemon. Raises InvalidValue, or NoDaemon
+    here; else the address that the settings give a daemon. Raise InvalidValue, or NoDaemon
     if the run file is a dead daemon's.
     """
     token = _token(options, environ)

@@ -69,7 +69,7 @@ def _split(arguments):
 
 
 def _check(command, options):
-    """Refuse options that exclude each other or are for another command. Raises InvalidValue."""
+    """Refuse options that exclude each other or are for another command. Raise InvalidValue."""
     for group in EXCLUSIVE:
         given = [_flag(each) for each in group if getattr(options, each, None)]
         if len(given) > 1:
@@ -79,7 +79,8 @@ def _check(command, options):
         if given and command.name not in names:
             raise InvalidValue(given[0], f"this is for {' and '.join(names)}, not for {command.name}")
     if command.name == "serve" and options.url is not None:
-        raise InvalidValue(options.url.flag, "this is for the commands, not for the daemon")
+        raise InvalidValue(options.url.flag, "this is for commands that talk to a daemon; "
+                           "a daemon takes --host and --port")
 
 
 def _flag(dest):

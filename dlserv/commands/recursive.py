@@ -19,9 +19,9 @@ NOT_FOR_MANY = ("filename", "checksum", "mirrors")      # options of a task that
 
 
 def find(starts, options, errors):
-    """Return ([(URL, options), …] below the starts, which have the same form, whether all went well).
+    """Return ([(URL, options), …] of the files below the starts, whether all went well).
 
-    `errors` is the Terminal for what is left out. Raises InvalidValue.
+    `errors` is the Terminal for what is left out. Raise InvalidValue.
     """
     wanted = Wanted(_number(options.depth, DEPTH, DEEPEST), _number(options.most, MOST, LARGEST),
                     options.accept or (), options.reject or ())
@@ -53,14 +53,14 @@ def _collect(walk, bounds, posted, found, errors):
 
 
 def _start(url, posted):
-    """Return (Bounds, the options of the tasks), which have the login that the URL names."""
+    """Return (Bounds, the options of the tasks, with the login in the URL)."""
     try:
         parsed = urls.parse(url)
     except ValueError as error:
         raise InvalidValue("URL", f"{urls.shown(url)} {error}") from None
     for name in NOT_FOR_MANY:
         if posted.get(name):
-            raise InvalidValue(name, "one does not fit all files of a listing")
+            raise InvalidValue(name, "one name does not fit all files of a listing; leave it out")
     if parsed.user is not None:
         posted = dict({"user": parsed.user, "password": parsed.password or ""}, **posted)
     return Bounds(parsed), posted
@@ -75,7 +75,7 @@ def _number(text, default, most):
 
 
 def _environment(options):
-    """Return (the Settings that this machine has for downloads, a Network with them). Raises InvalidValue."""
+    """Return (the Settings that this machine has for downloads, a Network with them). Raise InvalidValue."""
     mapping, _, config_path = sources.gather(options, os.environ)
     folder = os.path.dirname(config_path)
     if options.load_cookies:
@@ -101,10 +101,10 @@ def show(tasks, out):
 
 
 def without_known(tasks, client, errors, quiet):
-    """Return the tasks that the daemon has not got yet; tell how many it has."""
+    """Return the tasks that the daemon does not have yet; tell how many it has."""
     from ..contract import tid_of
     known = {row["tid"] for row in client.tasks()} if tasks else set()
     new = [task for task in tasks if tid_of(task[0]) not in known]
     if len(new) < len(tasks) and not quiet:
-        errors.complain("already added before, and left as they are: %d" % (len(tasks) - len(new)))
+        errors.complain("left as they are, because they were added before: %d" % (len(tasks) - len(new)))
     return new

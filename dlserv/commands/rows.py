@@ -13,13 +13,13 @@ _WORDS = {"invalid": "failed"}      # a person's word for a state
 
 
 def plain(row):
-    """Return tid, state, percent, total bytes, bytes a second, name and error: what `cut` and `awk` like."""
+    """Return tid, state, percent, total bytes, bytes a second, name and error: for `cut` and `awk`."""
     return "\t".join([row["tid"], row["state"], row["percent"], str(row["total_bytes"]),
                       "%d" % row["speed"], name_of(row), clean(row["error"] or "")])
 
 
 def name_of(row):
-    """Return what to call the task: its file, or the best guess as long as that has no name."""
+    """Return the task's name: its file's, or the best guess while that has none."""
     return clean(row.get("filename") or row.get("name") or row["title"])
 
 
@@ -29,7 +29,7 @@ def state_of(row):
 
 
 def size_of(row):
-    """Return how much is here of how much: "1.9 of 40 GiB", "19 MiB so far"."""
+    """Return the bytes on disk and in all: "1.9 of 40 GiB", "19 MiB so far"."""
     done, total = row["downloaded_bytes"], row["total_bytes"]
     return format_progress(done, total) if done or total else ""
 
@@ -59,7 +59,7 @@ def list_lines(terminal, rows):
 
 
 def watch_table(terminal):
-    """Return the table of what is redrawn: there, a bar stands for the state of what downloads."""
+    """Return the table of `watch`, in which a task that downloads has a bar as its state."""
     bar = Column("STATE", BAR, lambda row: _bar(terminal, row), colour=state_colour)
     return Table(terminal, (_NAME, bar, _DONE, _SPEED, _LEFT, _SIZE), ("DONE", "SPEED", "LEFT", "SIZE"),
                  LEAST_NAME)
@@ -80,7 +80,7 @@ def is_settled(row):
 
 
 def fraction(row):
-    """Return how much is done, from 0 to 1."""
+    """Return the part that is done, from 0 to 1."""
     return float(row["percent"].rstrip("%")) / 100
 
 
@@ -97,7 +97,7 @@ def _bar(terminal, row):
 
 
 def _percent(row):
-    """Return the percentage, or a dash for what downloads without a known size."""
+    """Return the percentage, or a dash while a file of unknown size downloads."""
     return "–" if row["state"] == "downloading" and not row["total_bytes"] else row["percent"]
 
 

@@ -14,7 +14,8 @@ SERVING = (
     Argument("--download-dir", metavar="D", action=Remember, values="folders", help="where files go"),
     Argument("--db", metavar="FILE", action=Remember, values="files", help="the database"),
     Argument("--token", metavar="T", action=Remember,
-             help="what clients must send; other users can see it here, so set $DLSERV_TOKEN instead"),
+             help="the token that clients must send; others can see it in the list of processes, "
+                  "so prefer $DLSERV_TOKEN"),
     Argument("--token-file", metavar="FILE", action=Remember, values="files",
              help="a file that holds the token"),
     Argument("--no-token", action="store_true", help="let in everybody who can reach the address"),

@@ -16,7 +16,7 @@ def config(client, options, terminals):
         name, mark, value = word.partition("=")
         if name in AUTOMATION or name in TABLES and not mark:
             if mark:
-                raise InvalidValue(name, "can be set in the daemon's configuration file alone")
+                raise InvalidValue(name, "can be set in the daemon's configuration file only")
             asked += [(name, key) for key in TABLES[name].fields] if name in TABLES else [(name, None)]
             continue
         section, key = _find(name.strip())

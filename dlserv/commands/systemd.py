@@ -1,4 +1,4 @@
-"""The unit file for systemd: confined to its folders, or of a user's own manager, which cannot confine.
+"""The unit file for systemd: a confined service of the system, or an unconfined one of a single user.
 
 All values are quoted alike, as systemd.syntax(7) and systemd.unit(5) read them; only command
 lines expand variables too.

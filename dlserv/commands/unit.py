@@ -22,7 +22,7 @@ FOR_USERS = ("systemd", "launchd")
 def unit(options, terminals):
     """Print the start-up file of the kind that was named."""
     if options.for_user and options.kind not in FOR_USERS:
-        raise InvalidValue("--user", f"{options.kind} has no services of users; leave it out")
+        raise InvalidValue("--user", f"{options.kind} has no services for single users; leave it out")
     found, remarks = machine(options, os.environ)
     for remark in remarks:
         terminals[1].complain(remark)
@@ -37,7 +37,7 @@ def _words(words):
 
 
 def _make_missing(machine, indent=""):
-    """Return the shell's lines that make the folders which are not there."""
+    """Return shell lines that create the missing folders."""
     user = shlex.quote(machine.user)
     return "".join(f"{indent}[ -d {path} ] || {{ mkdir -p {path} && chown {user} {path}; }}\n"
                    for path in map(shlex.quote, machine.missing))
@@ -120,7 +120,7 @@ def _openrc(machine, for_user):
     make = "".join(f"\tcheckpath -d -o {user} {shlex.quote(path)}\n" for path in machine.missing)
     python, *arguments = machine.command
     return _OPENRC.format(user=user, make=make,
-                          python=shlex.quote(shlex.quote(python)),      # openrc evaluates it, as the arguments
+                          python=shlex.quote(shlex.quote(python)),  # openrc evaluates it like the arguments
                           arguments=shlex.quote(_words(arguments)))
 
 

@@ -43,7 +43,7 @@ def await_all(client, tids, errors, quiet=False):
     try:
         _await_end(client, set(tids), errors, quiet)
     except KeyboardInterrupt:
-        errors.complain("this no longer waits; the daemon goes on with the downloads")
+        errors.complain("stopped waiting; the daemon goes on with the downloads")
         raise
     finished = {row["tid"] for row in client.tasks("finished")}
     failures = [_why(client, tid) for tid in tids if tid not in finished]

@@ -1,7 +1,7 @@
 """Mirrors that the server itself names (RFC 6249): used if they are asked for and a strong digest is known.
 
-Only what the task's own URL tells counts. The mirrors prove themselves as any mirror does, and
-the file must have the digest by which they were taken.
+Only answers from the task's own URL count. Each mirror has to prove itself as any other, and the
+file must have the digest that was known when the mirrors were accepted.
 """
 
 from ..net import links
@@ -53,7 +53,7 @@ class Announced:
             self._note("info", f"the server names {_counted(len(wanted))}: {names}")
 
     def _is_another_file(self, found):
-        """Return whether this Resource is not of the file for which mirrors were taken."""
+        """Return whether this Resource is another file than the one that mirrors were accepted for."""
         known = self._resource
         return known is not None and (found.total != known.total or continuity.contradicts(found, known))
 
@@ -62,12 +62,12 @@ class Announced:
         return is_strong(self._promises.given) or is_strong(self._promises.announced)
 
     def adjust(self):
-        """Use them no longer if no strong digest is known any more."""
+        """Drop the mirrors if no strong digest is known any more."""
         if self._taken and not self._is_vouched_for:
             self.forget()
 
     def forget(self):
-        """Use them no longer; the next answer may name them again."""
+        """Drop the mirrors; the next answer may name them again."""
         self._sources.forget_announced()
         self._promises.announced, self._taken = None, 0
 

@@ -32,7 +32,7 @@ class Checksum(namedtuple("Checksum", "algorithm digest")):
 class Verifier:
     """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
 
-    Raises Permanent if this Python lacks one of the algorithms.
+    Raise Permanent if this Python lacks one of the algorithms.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
@@ -41,12 +41,12 @@ class Verifier:
         self._hashes = {name: _hasher(name) for name in algorithms}
         self._part, self._prefix = part, prefix
         self._position, self._error = 0, None
-        self._end = threading.Event()
-        self._thread = None
+        self._end = self._thread = None
         if self._hashes and total is not None and total >= WORTH_A_THREAD:
             self._begin()
 
     def _begin(self):
+        self._end = threading.Event()
         try:
             self._thread = Thread(self._run, threading.current_thread().name + "-hash")
             self._thread.start()
@@ -69,9 +69,10 @@ class Verifier:
 
     def stop(self):
         """End the thread."""
-        self._end.set()
-        join(self._thread)
-        self._thread = None
+        if self._thread is not None:
+            self._end.set()
+            join(self._thread)
+            self._thread = None
 
     def _run(self):
         pause = self.PAUSE

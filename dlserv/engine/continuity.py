@@ -83,6 +83,34 @@ def other_digest(found, known):
     return mine[0] == theirs[0] and mine != theirs
 
 
+def sameness(found, known, promised, own):
+    """Return what shows that a server still has a file that was fetched before: a word, or None.
+
+    `found` is the Resource that it states now, `known` the one of then, `promised` the
+    checksums of the file. ETags are compared weakly (RFC 9110, 13.1.2). The size alone decides
+    if the server has stated no version, then and now.
+    """
+    digests = {text.partition("=")[0]: text for text in promised if found.digest}
+    told = (found.digest or "").partition("=")[0]
+    if told in digests:
+        return "checksum" if digests[told] == found.digest else None
+    if None not in (found.total, known.total) and found.total != known.total:
+        return None
+    if not own:
+        return "version" if found.total is not None and told_same(found, known) else None
+    if found.etag and known.etag:
+        return "ETag" if _opaque(found.etag) == _opaque(known.etag) else None
+    if found.last_modified and known.last_modified:
+        return "date" if found.last_modified == known.last_modified else None
+    is_named = any((found.etag, found.last_modified, known.etag, known.last_modified))
+    return None if is_named or found.total is None or known.total is None else "size"
+
+
+def _opaque(etag):
+    """Return the ETag without the mark of a weak one."""
+    return etag[2:] if etag.startswith("W/") else etag
+
+
 def told_same(found, known):
     """Return whether two servers state the same digest, or the same strong ETag or date and no other date."""
     same_etag = bool(found.validator) and found.validator == known.validator

@@ -30,9 +30,10 @@ from __future__ import annotations
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, LocalError, Permanent, Stopped, WrongBytes
+from ..errors import Changed, LocalError, NoSpace, Permanent, Stopped, Unchanged, WrongBytes
 from ..net.channel import Signal
 from .announced import Announced
+from .condition import Condition
 from .connection import Limits
 from .fetch import Fetch
 from .inquiry import Inquiry
@@ -86,6 +87,8 @@ class Download:
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
         self._file = Unfinished(options, environment, observer, kept, previous)
+        self._previous, self._refreshes = previous, False
+        self._condition: Condition | None = None
         self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
         self._announced = Announced(self._sources, self._promises, options, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
@@ -99,6 +102,15 @@ class Download:
     def trust(self, ranges: list[tuple[int, int]]) -> None:
         """Take only these ranges of the part file for valid; call it before `run`."""
         self._file.trust(ranges)
+
+    def refresh(self) -> None:
+        """Fetch the file only if its server has another one than `previous`; call it before `run`.
+
+        A previous file that was found to be damaged is fetched in any case.
+        """
+        self._refreshes, previous = True, self._previous
+        if previous is not None and not previous.known:
+            self._condition = Condition(previous, str(self._sources.main.url), self._options.checksum)
 
     def stop(self, reason: Exception | None = None, keep: bool = True) -> None:
         """Interrupt `run`, which then raises `reason` or Stopped.
@@ -181,7 +193,8 @@ class Download:
     def run(self) -> Finished:
         """Fetch, verify and publish the file; return a Finished.
 
-        Raise Stopped, Temporary (try again), Permanent, or a LocalError.
+        Raise Stopped, Temporary (try again), Permanent, or a LocalError. Raise Unchanged if
+        there is nothing to refresh.
         """
         try:
             self._stop.check()
@@ -198,7 +211,11 @@ class Download:
 
     def _leave(self, error):
         try:
-            self._file.leave(error, self._keep)
+            if self._refreshes and isinstance(error, (Unchanged, Permanent, NoSpace)):
+                if self._file.part is not None:     # no later attempt needs it
+                    self._file.discard()
+            else:
+                self._file.leave(error, self._keep)
         except LocalError as problem:
             self._observer.note("warning", str(problem))
 
@@ -250,10 +267,16 @@ class Download:
         file, observer = self._file, self._observer
         if file.source == str(self._sources.all[0].url):        # a mirror may have another size
             observer.beginning()
-        answer, source = Inquiry(file, self._sources, self._options, self._stop, observer.note).ask()
+        condition = None if file.segments.count else self._condition
+        inquiry = Inquiry(file, self._sources, self._options, self._stop, observer.note, condition)
+        answer, source = inquiry.ask()
+        self._condition = None      # the file has changed
         try:
             observer.beginning()
             self._announced.heed(answer, source)
+            if self._is_at_hand(answer):
+                _take_at_hand(file, answer.stream)
+                return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
             self._fetch = Fetch(file, self._sources, limits, self._stop, observer.note)
@@ -265,6 +288,12 @@ class Download:
         finally:
             self._fetch = None
 
+    def _is_at_hand(self, answer):
+        """Return whether a new file has arrived as a whole from the only source, and no limit delays it."""
+        segments, stream = self._file.segments, answer.stream
+        return (stream.at_hand and not segments.count and not answer.start and segments.total == stream.expected
+                and len(self._sources.all) == 1 and not self._bucket.limited)
+
     def _verify(self):
         """Raise WrongBytes unless the file matches its checksums."""
         file = self._file
@@ -274,3 +303,10 @@ class Download:
         if file.part.named:     # an unnamed file is new and has the right size
             file.part.truncate(file.segments.total)
         file.checksum = self._promises.verify(self._stop)
+
+
+def _take_at_hand(file, stream):
+    """Write the whole file without the machinery of connections, which would cost more than the bytes."""
+    file.part.write(stream.take_at_hand(), 0)
+    file.segments.fill()
+    stream.close()

@@ -24,7 +24,7 @@ class Filling:
             self.use(connection, answer, segment, continuity.Joint(self._file, segment))
 
     def use(self, connection, answer, segment, joint):
-        """Move the answer's bytes into the segment; close the one and release the other."""
+        """Move the answer's bytes into the segment, then close the answer and release the segment."""
         try:
             try:
                 joint.begin(answer.stream)
@@ -34,7 +34,7 @@ class Filling:
             if segment.is_endless:
                 self._segments.finish(segment.position)
             elif segment.position == segment.start and segment.left:
-                raise Temporary("the server sent nothing new")
+                raise Temporary("the server sent no new bytes")
             joint.check_end(answer.stream)
         finally:
             self._segments.release(segment)

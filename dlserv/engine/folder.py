@@ -96,7 +96,8 @@ class Folder:
         except OSError:
             status = None
         if status is None or status.st_dev != self._node[0] or self.is_another(status, *self._node):
-            raise Unavailable(f"{self.path} is no longer the folder that it was", is_loss=True)
+            raise Unavailable(f"{self.path} is not the same folder any more; its disk may have been "
+                              "unmounted", is_loss=True)
 
     def close(self):
         if self._fd is not None:

@@ -14,18 +14,24 @@ from .sources import decisive
 
 
 class Inquiry:
-    """Asks the sources in turn for the first missing byte of `file`, an Unfinished."""
+    """Asks the sources in turn for the first missing byte of `file`, an Unfinished.
 
-    def __init__(self, file, sources, options, stop, note):
+    With a Condition, only the task's own URL is asked: no mirror tells whether it has changed.
+    """
+
+    def __init__(self, file, sources, options, stop, note, condition=None):
         self._file, self._sources, self._options = file, sources, options
-        self._stop, self._note = stop, note
+        self._stop, self._note, self._condition = stop, note, condition
 
     def ask(self):
         """Return (Answer, Source); the body of the Answer begins at the first missing byte.
 
         Raise Changed if the bytes on disk are of another file, Temporary or Permanent if no
-        source delivers.
+        source delivers; Unchanged if the condition says so.
         """
+        if self._condition is not None:
+            source = self._sources.main
+            return self._ask(source), source
         refusals = []
         for source in self._sources.in_order():
             self._stop.check()
@@ -86,7 +92,7 @@ class Inquiry:
 
     def _open(self, source, client, first, end):
         known, own = self._file.resource, self._is_own(source)
-        answer = source.open(client, start=first, end=end,
+        answer = source.open(client, start=first, end=end, condition=self._condition,
                              if_range=known.validator if own and self._file.segments.count else None)
         if (own and first and answer.status == 200 and known.ranges
                 and continuity.vouches(answer.resource, known)):
@@ -158,7 +164,7 @@ class Inquiry:
         elif not continuity.vouches(found, file.resource):
             self._begin_again(source, answer, continuity.UNVOUCHED)
         elif file.doubtful:
-            self._begin_again(source, answer, f"{file.part.name} is another file now")
+            self._begin_again(source, answer, f"{file.part.name} was replaced by another file")
 
     def _learn(self, source, answer, first):
         """Record what the answer has shown about the source, for later attempts."""
@@ -196,4 +202,4 @@ class Inquiry:
 
     def _check_is_file(self, source, answer):
         name = self._options.filename or urls.file_name(str(source.url))
-        check_is_file(answer, name, self._file.resource)
+        check_is_file(answer, name, self._condition.known if self._condition else self._file.resource)

@@ -163,7 +163,7 @@ class PartFile:
             return self.folder.name(self._fd, name)
         found = self.folder.stat(self.name)
         if found is not None and self.folder.is_another(found, *self.node):
-            raise Unavailable(self.name + " is another file now")
+            raise Unavailable(self.name + " was replaced by another file")
         if replace:
             return rename.replace(self.folder, self.name, name)
         return rename.rename(self.folder, self.name, name, spare_empty)

@@ -51,7 +51,7 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
             most is None or status.st_size <= most)
 
 
-class Finished(namedtuple("Finished", "name identity checksum resource known", defaults=(None,))):
+class Finished(namedtuple("Finished", "name identity checksum resource known source", defaults=(None, None))):
     """A complete file under its final name.
 
     name       str, within the task's folder
@@ -59,6 +59,7 @@ class Finished(namedtuple("Finished", "name identity checksum resource known", d
     checksum   str, the last one that was computed, else None
     resource   Resource that the bytes came from
     known      str, the right checksum if `checksum` is another, else None
+    source     str, the URL of the task or the mirror that described the resource; None if unknown
     """
 
     __slots__ = ()

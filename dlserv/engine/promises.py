@@ -20,12 +20,11 @@ class Promises:
 
     def follow(self):
         """Start a Verifier during the download, unless one for these algorithms is running."""
-        if self._verifier is not None and not set(self._algorithms()) <= self._verifier.algorithms:
+        wanted, file = self._algorithms(), self._file
+        if self._verifier is not None and not set(wanted) <= self._verifier.algorithms:
             self.drop()
         if self._verifier is None:
-            file = self._file
-            self._verifier = Verifier(self._algorithms(), file.part, lambda: file.segments.prefix,
-                                      file.resource.total)
+            self._verifier = Verifier(wanted, file.part, lambda: file.segments.prefix, file.resource.total)
 
     def drop(self):
         """Stop the Verifier and forget its hashes."""

@@ -28,7 +28,8 @@ def choose_name(option, resource, task_url=None):
         disposition = None
     else:
         own = urls.file_name(resource.url)
-    return filename.choose(option, disposition, own, urls.parse(resource.url).host, resource.media_type)
+    host = "" if own.strip(". ") else urls.parse(resource.url).host     # the last resort
+    return filename.choose(option, disposition, own, host, resource.media_type)
 
 
 def free_names(folder, name, overwrite, previous=None):

@@ -47,6 +47,11 @@ class Segments:
         self._active = []
         self.count = sum(end - start for start, end in self._done)     # bytes on disk
 
+    def fill(self):
+        """Record the whole file, whose size is known and of which nothing was there, as written."""
+        with self._lock:
+            self._done, self.count = merge([(0, self.total)]), self.total
+
     def claim(self, owner=None):
         """Return a new Segment over the first hole, or None if there is none."""
         with self._lock:

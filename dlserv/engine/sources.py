@@ -116,6 +116,11 @@ class Sources:
         self.all = [Source(url, urls[0]) for url in dict.fromkeys(urls)]
         self._apart = False         # use one source at a time
 
+    @property
+    def main(self):
+        """The Source of the task's own URL."""
+        return next(source for source in self.all if source.is_main)
+
     def opener(self, stop, extra=False):
         """Return an Opener for the URLs; `extra` is true for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)

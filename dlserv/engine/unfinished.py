@@ -96,7 +96,7 @@ class Unfinished:
             return None
         identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
         _note_remark(self._observer, remark)
-        return identity and Finished(kept.target, identity, kept.checksum, kept.resource)
+        return identity and Finished(kept.target, identity, kept.checksum, kept.resource, source=kept.source)
 
     def trust(self, ranges):
         """Take only these ranges of the part file for valid; call it before `reopen`."""
@@ -248,7 +248,7 @@ class Unfinished:
             lambda target, identity: self._announce_publishing(target, identity, stop),
             interrupted, self._previous)
         _note_remark(self._observer, remark)
-        return Finished(name, self._publishing, self.checksum, self.resource)
+        return Finished(name, self._publishing, self.checksum, self.resource, source=self.source)
 
     def _announce_publishing(self, target, identity, stop):
         with self._lock:

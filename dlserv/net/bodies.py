@@ -64,6 +64,12 @@ class Body:
             self.leftover = memoryview(bytes(seen))
         return bytes(seen)
 
+    def take_at_hand(self):
+        """Return the rest of a body whose bytes are `at_hand`, and count it as read."""
+        rest, self.leftover = self.leftover, memoryview(b"")
+        self.received += len(rest)
+        return rest
+
     def _take_leftover(self, view):
         count = min(len(view), len(self.leftover))
         view[:count] = self.leftover[:count]

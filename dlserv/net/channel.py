@@ -79,7 +79,7 @@ class Channel:
 
     `timeout` is in seconds, for a single wait without a byte moving; within `hurried` it
     bounds all waits together. `most` is the highest low-water mark, by default that for this
-    machine. Raises Temporary after a timeout or if the connection breaks, Stopped when `stop`
+    machine. Raise Temporary after a timeout or if the connection breaks, Stopped when `stop`
     is set.
     """
 

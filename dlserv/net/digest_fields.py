@@ -18,6 +18,8 @@ def from_headers(headers, whole):
     members = _members(headers.get("Repr-Digest")) + _members(headers.get("Digest"))
     if whole:
         members += _members(headers.get("Content-Digest"))
+    if not members:
+        return None
     told = {}
     for name, value in members:
         name = {"sha": "sha-1"}.get(name.lower(), name.lower())
@@ -37,8 +39,10 @@ def content_md5(headers):
 
 
 def _members(value):
-    """Return the (name, base64) pairs of a list, without malformed members."""
-    members = [member.partition(";")[0].split()[-1:] for member in (value or "").split(",") if "=" in member]
+    """Return the (name, base64) pairs of a list, without malformed members; [] for None."""
+    if value is None:
+        return []
+    members = [member.partition(";")[0].split()[-1:] for member in value.split(",") if "=" in member]
     matches = [_MEMBER.fullmatch(member[0]) for member in members if member]
     return [match.groups() for match in matches if match]
 

@@ -7,12 +7,14 @@ from . import remote_file
 from .head import read_head
 from .reader import Reader
 
+_BREAKING = re.compile("[\r\n\0]")
+
 
 class Exchange:
     """A request that was sent on a route, and the response, whose head has been read.
 
     It is a POST of the `body`, or a GET. Holds the `slot` until it is closed; a reusable
-    connection goes into the `pool` then. Raises Temporary or Permanent.
+    connection goes into the `pool` then. Raise Temporary or Permanent.
     """
 
     def __init__(self, channel, route, headers, slot, pool, body=None):
@@ -52,8 +54,8 @@ class Exchange:
 
 def _encode(method, target, headers):
     """Return the request as bytes. Raise Permanent for a header with a line end or NUL in it."""
-    for name, value in headers.items():
-        if re.search("[\r\n\0]", name + value):
-            raise Permanent(f"the request's {name} header has a line end in it; change the task's options")
+    if _BREAKING.search("".join(headers) + "".join(headers.values())):
+        name = next(name for name, value in headers.items() if _BREAKING.search(name + value))
+        raise Permanent(f"the request's {name} header has a line end in it; change the task's options")
     lines = [f"{method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")

@@ -50,18 +50,18 @@ class Client:
         """The class of its sessions."""
         return Session
 
-    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
+    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
         """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
         If the file's date is not `if_range`, or the server cannot start in the middle, the
-        Answer is the whole file with status 200. Raise HostFull if the server admits no more
-        clients.
+        Answer is the whole file with status 200. Raise Unchanged, before any byte is sent, if
+        the `condition` says so; HostFull if the server admits no more clients.
         """
         if not path_of(url).strip("/"):
             raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
         session = self._log_in(url, origin)
         try:
-            return session.retrieve(start, end, if_range)
+            return session.retrieve(start, end, if_range, condition)
         except BaseException:
             session.close()
             raise
@@ -121,10 +121,12 @@ class Session:
             self._command("PROT P")
         self._command("TYPE I")
 
-    def retrieve(self, start, end, if_range):
-        """Return the Answer, with an open data connection."""
+    def retrieve(self, start, end, if_range, condition=None):
+        """Return the Answer, with an open data connection. Raise Unchanged if the condition says so."""
         path = path_of(self._url)
         resource = self._describe(path)
+        if condition is not None:
+            condition.check(resource)
         if start and (not resource.ranges or (if_range and if_range != resource.last_modified)):
             start, end = 0, None
         self.channel = self._open_data()

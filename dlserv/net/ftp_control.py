@@ -34,7 +34,7 @@ class Reply(namedtuple("Reply", "code text")):
 
 
 class Control:
-    """Commands and replies over a Channel. Raises Stopped, Temporary; Permanent for an endless reply."""
+    """Commands and replies over a Channel. Raise Stopped, Temporary; Permanent for an endless reply."""
 
     def __init__(self, channel):
         self.channel = channel

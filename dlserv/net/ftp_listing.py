@@ -19,7 +19,7 @@ MOST = 100000               # entries of one listing
 MOST_PROBES = 2000          # entries of one listing whose kind is found out by CWD
 MOST_COMMANDS = 2000        # of one session, whose replies are bounded together
 
-_EMPTY = (450, 550)         # some servers refuse to list an empty folder so
+_EMPTY = (450, 550)         # so some servers refuse to list an empty folder
 _UNIX = re.compile(rb"([-dlbcps])[-rwxsStTlL]{9}\S?\s+[0-9]+\s+(?:\S+\s+){1,3}?[0-9]+(?:,\s*[0-9]+)?\s+"
                    rb"(?:[A-Za-z]{3}\s+[0-9]{1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2})\s+[0-9:]{4,5}\s(.+)")
 _DOS = re.compile(rb"[0-9]{2}-[0-9]{2}-[0-9]{2,4}\s+[0-9]{2}:[0-9]{2}(?:[AP]M)?\s+(<[A-Z]+>|[0-9]+)\s+(.+)")
@@ -27,13 +27,13 @@ _HOME = re.compile('"((?:[^"]|"")+)"')
 
 
 class Entry(namedtuple("Entry", "name is_folder")):
-    """`name` is bytes without a separator; `is_folder` is None as long as the server has not told."""
+    """`name` is bytes without a separator; `is_folder` is None if the server has not said."""
 
     __slots__ = ()
 
 
 class Client(ftp.Client):
-    """Lists folders over one session, which is kept until `close`. Raises as ftp.Client."""
+    """List folders over one session, which stays open until `close`. Raise what ftp.Client raises."""
 
     _open = None
 
@@ -112,7 +112,7 @@ class _Session(ftp.Session):
             self.channel = None
 
     def _settled(self, path, entries):
-        """Return the entries; one whose kind the server has not told is a folder if CWD enters it."""
+        """Return the entries; one of unknown kind is a folder if CWD enters it."""
         probes = MOST_PROBES if self._home is not None else 0
         settled = []
         for entry in entries:

@@ -22,6 +22,10 @@ DECISIVE = (b"content-length", b"transfer-encoding", b"content-range", b"content
 
 _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.DOTALL)
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\r\0]*)\r*")
+# A head as nearly all servers send it, in one piece: its fields, none folded and none to repair.
+_USUAL = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?\r\n"
+                    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
+_USUAL_FIELD = re.compile(r"\n([^:\r]+):[ \t]*([^\r]*)")
 _FRAMING = rb"[^A-Za-z\r]*(?:content-(?:length|range|encoding)|transfer-encoding)"
 _FRAMING_LINE = re.compile(_FRAMING, re.IGNORECASE)
 _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
@@ -82,9 +86,19 @@ def read_head(reader, peer="server"):
         left -= len(block)
         if left <= 0:
             raise Permanent(f"the {peer} sent heads of more than {LONGEST_HEADS // 1024} KiB")
-        head = _Parser(peer).parse(block)
+        head = _usual(block) or _Parser(peer).parse(block)
         if head.status >= 200 or head.status == 101:
             return head
+
+
+def _usual(block):
+    """Return the Head of a block in the usual form, or None if it has another; see _Parser."""
+    if len(block) > LONGEST_FIELD or _USUAL.fullmatch(block) is None:
+        return None
+    text = block.decode("latin-1")
+    reason = text[13:text.index("\r")].strip(" \t")
+    return Head((1, int(text[7])), int(text[9:12]), reason,
+                Fields([(name, value.rstrip(" \t")) for name, value in _USUAL_FIELD.findall(text)]))
 
 
 class _Parser:

@@ -8,7 +8,7 @@ import re
 from collections import namedtuple
 
 from .. import urls
-from ..errors import Changed, Permanent, Temporary, TransferError
+from ..errors import Changed, Permanent, Temporary, TransferError, Unchanged
 from ..masking import is_sensitive
 from ..units import parse_retry_after, utf8_of
 from . import auth, links
@@ -41,31 +41,43 @@ class Answer(namedtuple("Answer", "status resource stream start located jar told
     __slots__ = ()
 
 
+class _Ask(namedtuple("_Ask", "start range condition")):
+    """A request: the first byte wanted, the fields that name a range, and the condition or None."""
+
+    __slots__ = ()
+
+    @property
+    def conditions(self):
+        """The request fields of the condition."""
+        return self.condition.fields if self.condition is not None else {}
+
+
 class Client:
     """Requests URLs with one task's options; `stop` interrupts any wait.
 
-    Raises TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
+    Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
     host has no slot for it.
     """
 
     def __init__(self, options, network, stop, extra=False):
         self._options, self._network, self._stop, self._extra = options, network, stop, extra
 
-    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None):
+    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
         """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
         `if_range` is the validator to send. `origin` is the one that the task's credentials
-        belong to, by default the URL's; `jar` is that of an earlier Answer. Raise Changed if
-        the server does not deliver that range.
+        belong to, by default the URL's; `jar` is that of an earlier Answer. `condition` has
+        the `fields` to send and `check(resource)`, which raises Unchanged if the file is not
+        to be sent again; so does a 304. Raise Changed if the server does not deliver that range.
         """
-        ask = _range_headers(start, end, if_range)
+        ask = _Ask(start, _range_headers(start, end, if_range), condition)
         try:
-            return self._chase(url, origin or url.origin, ask, start, jar or self._new_jar())
+            return self._chase(url, origin or url.origin, ask, jar or self._new_jar())
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
             # The redirect's target may have expired; the original URL leads to a fresh one.
-            return self._chase(url, origin or url.origin, ask, start, self._new_jar())
+            return self._chase(url, origin or url.origin, ask, self._new_jar())
 
     def check_redirect(self, here, there):
         """Raise Permanent if this redirect must not be followed; a subclass may forbid some."""
@@ -73,12 +85,12 @@ class Client:
     def _new_jar(self):
         return Jar(self._network.cookies())
 
-    def _chase(self, url, origin, ask, start, jar):
+    def _chase(self, url, origin, ask, jar):
         """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
-            headers.update(ask)
+            headers.update(ask.range, **ask.conditions)
             if answered:
                 _set(headers, "Authorization", answered)
                 answered = None
@@ -96,7 +108,7 @@ class Client:
                     self.check_redirect(here, there)
                     here, redirects, challenges = there, redirects + 1, 0
                 else:
-                    return _answer(exchange, here, ask, start, jar)._replace(told=told)
+                    return _answer(exchange, here, ask, jar)._replace(told=told)
             except TransferError as error:
                 exchange.close()
                 error.redirected = here != url
@@ -219,25 +231,33 @@ def _follow(url, exchange, followed):
 
 # -- from the head to the stream -----------------------------------------------------
 
-def _answer(exchange, url, ask, start, jar):
-    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status."""
+def _answer(exchange, url, ask, jar):
+    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status.
+
+    Raise Unchanged if the condition says so.
+    """
+    if exchange.status == 304 and ask.conditions:
+        exchange.close(reusable=not exchange.leftover())
+        raise Unchanged("unchanged: the server answered 304 Not Modified")
     if not _is_success(exchange):
         raise _refusal(exchange)
-    status = 206 if _is_part(exchange, ask) else 200
+    status = 206 if _is_part(exchange, ask.range) else 200
     resource = remote_file.from_response(status, exchange.headers, url)
     expected, begins = remote_file.content_length(exchange.headers), 0
     if status == 206:
         begins, end, _ = remote_file.content_range(exchange.headers)
-        if begins != start or expected not in (None, end - begins):
+        if begins != ask.start or expected not in (None, end - begins):
             raise Changed("the server answered with another range than the one requested")
         expected = end - begins
     stream = framed(exchange, expected)
-    if not (status == 206 and ask) and _is_text(resource, url):
+    if not (status == 206 and ask.range) and _is_text(resource, url):
         stream = decoded(stream, resource.encoding)
     if isinstance(stream, Inflated):
         resource = resource._replace(total=None, digest=None, content_md5=None)
     else:
         resource = resource._replace(encoding="")
+    if ask.condition is not None:
+        ask.condition.check(resource)
     return Answer(status, resource, stream, begins, url, jar)
 
 
@@ -248,12 +268,12 @@ def _is_success(exchange):
         200 <= status < 300 and status not in NO_FILE and remote_file.content_length(exchange.headers) != 0)
 
 
-def _is_part(exchange, ask):
+def _is_part(exchange, range_fields):
     """Return whether the body is a part of the file.
 
     A 206 without a range, in response to a request without one, is the whole file.
     """
-    return exchange.status == 206 and bool(ask or remote_file.tells_range(exchange.headers))
+    return exchange.status == 206 and bool(range_fields or remote_file.tells_range(exchange.headers))
 
 
 def _refusal(exchange):

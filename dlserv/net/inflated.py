@@ -15,7 +15,7 @@ LOOK = 512                      # bytes decoded on trial to recognise raw deflat
 def decoded(body, coding):
     """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary if reading would, MissingModule if it is and this Python has no zlib.
+    Raise Temporary if the body cannot be read, MissingModule if this Python has no zlib for it.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body

@@ -25,7 +25,7 @@ class Told(namedtuple("Told", "url links digest")):
 
 
 class Link(namedtuple("Link", "target parameters")):
-    """A URI reference, and {lower-case name: value, "" if it has none}; of equal names the first counts."""
+    """A URI reference, and {lower-case name: value, "" if it has none}; the first of equal names counts."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ def told(url, headers):
 
 
 def parse_links(values):
-    """Yield the Links in the values of a response's Link fields; what is malformed is left out."""
+    """Yield the Links in the values of a response's Link fields, without malformed ones."""
     for value in values:
         position, value = 0, utf8_of(value)
         while position < len(value):
@@ -63,8 +63,8 @@ def _unescaped(quoted):
 def mirrors(told):
     """Return the URLs of the mirrors (`rel=duplicate`) that a Told names, the best first.
 
-    Left out are those that would be less safe than the response, have a userinfo, or are the
-    response's own URL, and links whose context is another (`anchor`).
+    Mirrors that are less safe than the response, have a userinfo or are the response's own URL
+    are left out, and so are links with another context (`anchor`).
     """
     found = []
     for number, link in enumerate(islice(parse_links(told.links), MOST_LINKS)):

@@ -26,7 +26,7 @@ def post(url, options, network, headers, body):
     """Send the body and return the HTTP status of the answer.
 
     `options` are a task's effective ones, `network` is a (network.Network, channel.Signal).
-    Raises TransferError, Stopped or MissingModule.
+    Raise TransferError, Stopped or MissingModule.
     """
     network, stop = network
     route = Route.to(url, options, network._replace(policy=_Anywhere()))

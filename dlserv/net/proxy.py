@@ -22,7 +22,7 @@ _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
 
 
 class Route:
-    """The route to the server of one URL. Raises Temporary, Permanent, MissingModule or Stopped."""
+    """The route to the server of one URL. Raise Temporary, Permanent, MissingModule or Stopped."""
 
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options

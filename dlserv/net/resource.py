@@ -7,9 +7,10 @@ has the file that the bytes on disk came from.
 import re
 from collections import namedtuple
 
-from ..units import parse_http_date
+from ..units import parse_http_date, utf8_of
 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
+_ENTITY_TAG = re.compile("(?:W/)?" + _STRONG_ETAG.pattern)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
@@ -38,6 +39,13 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
         if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
+
+    @property
+    def conditions(self):
+        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1.2 and 13.1.3)."""
+        if self.etag and _ENTITY_TAG.fullmatch(self.etag):
+            return {"If-None-Match": utf8_of(self.etag)}
+        return {} if self.modified is None else {"If-Modified-Since": self.last_modified}
 
     @property
     def resumable(self):

@@ -16,7 +16,7 @@ NO_NETWORK = tuple(getattr(errno, name) for name in (
 
 
 def loaded_ssl():
-    """Return the ssl module once it is loaded, else None: until then, no socket is TLS.
+    """Return the ssl module if it is loaded, else None; no socket uses TLS before that.
 
     With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
     """
@@ -24,7 +24,7 @@ def loaded_ssl():
 
 
 def awaited(error, writing):
-    """Return the event after which what raised this error is to be tried again; 0 if it is not."""
+    """Return the selector event to wait for before repeating the call that raised this error, or 0."""
     ssl = loaded_ssl()
     if isinstance(error, (BlockingIOError, InterruptedError)):
         return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
@@ -40,7 +40,7 @@ def connection_error(error):
         return _certificate_error(error)
     if ssl is not None and (isinstance(error, ssl.SSLEOFError)
                             or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the server ended the TLS connection without saying so", word="tls")
+        return Temporary("the TLS connection was closed without a closing message", word="tls")
     if ssl is not None and isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).replace("_", " ").lower()
         return Temporary(f"the TLS connection failed: {reason}", word="tls")

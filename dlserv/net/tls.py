@@ -4,7 +4,7 @@ import sys
 import threading
 
 from ..errors import MissingModule, Permanent, check_missing, exhaustion_in
-from ..fs import check_file
+from ..fs import check_file, refuse_password
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
 
@@ -135,11 +135,6 @@ def load_certificate(path, context=None):
     if ssl is None:
         return
     try:
-        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=_refuse_password)
+        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=refuse_password)
     except ssl.SSLError as error:
         raise ValueError("it has no certificate with its key, in PEM") from error
-
-
-def _refuse_password():
-    """Keep OpenSSL from asking for a passphrase on the terminal."""
-    raise ValueError("the key is encrypted; store it without a passphrase")

@@ -73,7 +73,7 @@ def _options(value):
         raise Refusal("%s: %s" % (error.key.partition(".")[2] or "it", error.reason)) from None
     for name in ("filename", "mirrors", "checksum", "not_before"):
         if name in parsed:
-            raise Refusal("%s is for a single download" % name)
+            raise Refusal("%s belongs to a single download; leave it out" % name)
     return parsed
 
 
@@ -90,19 +90,23 @@ _options.json_schema = {"type": "object"}
 
 _argv, _some_text = Optional(_command), Optional(Text(most=255, least=1))
 
+TASK_EVENTS = ("finished", "failed")        # that a webhook tells
+HOOK_EVENTS = (*TASK_EVENTS, "idle")        # that have a command each
+_WHEN = ("a download is finished", "a download has failed for good",
+         "nothing is queued or downloading any more")
+
 AUTOMATION = {
     "hooks": Table(
         "hooks",
-        Field("finished", _argv, None, "command to run when a download is finished", _words_shown),
-        Field("failed", _argv, None, "command to run when a download has failed for good", _words_shown),
-        Field("idle", _argv, None, "command to run when nothing is queued or downloading any more", _words_shown),
+        *(Field(event, _argv, None, "command to run when " + when, _words_shown)
+          for event, when in zip(HOOK_EVENTS, _WHEN)),
         Field("timeout", Number(1, 86400), 60, "seconds until a command and its children are killed"),
         Field("parallel", Integer(1, 32), 2, "commands that run at the same time"),
     ),
     "webhooks": Rows(
         "webhooks", 16, ("url",),
-        Field("url", _web_address, None, "where to POST what happened", _web_address_shown),
-        Field("events", Items(Choice("finished", "failed"), 2), ["finished", "failed"], "what to tell"),
+        Field("url", _web_address, None, "URL that the events are POSTed to", _web_address_shown),
+        Field("events", Items(Choice(*TASK_EVENTS), 2), list(TASK_EVENTS), "which events to POST"),
         Field("secret", Optional(_secret), None, "key that signs the message, also \"whsec_…\"", hide),
         Field("as", Choice("json", "text"), "json", "json, which Discord and Slack read, or a line of text"),
     ),
@@ -116,8 +120,9 @@ AUTOMATION = {
         Field("days", _written(parse_days), "mon-sun", "days on which the window begins, also \"sat,sun\""),
         Field("from", _written(parse_clock), "00:00", "local time at which it begins"),
         Field("to", _written(parse_clock), "24:00", "when it ends; on the next day unless later than `from`"),
-        Field("ratelimit", Optional(Size()), None, "download.ratelimit meanwhile"),
-        Field("max_concurrent", Optional(Integer(0, 1000)), None, "download.max_concurrent meanwhile, or 0"),
+        Field("ratelimit", Optional(Size()), None, "download.ratelimit during the window"),
+        Field("max_concurrent", Optional(Integer(0, 1000)), None,
+              "download.max_concurrent during the window, or 0"),
     ),
     "rules": Rows(
         "rules", 256, ("options",),

@@ -1,10 +1,9 @@
-"""The daemon's settings: tables, the ways to fill them, and the default paths.
+"""The daemon's settings: tables, and the ways to fill them.
 
 A `Config` is immutable; a change makes a new one. `Config.parse` takes mappings of the
 shape of the `-c` file and of `GET /config`.
 """
 
-import os
 import re
 from collections import namedtuple
 
@@ -13,7 +12,6 @@ from . import token
 from .automation import AUTOMATION
 from .. import urls
 from ..errors import InvalidValue
-from ..fs import file_system
 from ..masking import hide, shown
 from .schema import Field, Table, key_name
 from .values import Boolean, Choice, Integer, Items, Number, Optional, Refusal, Size, Text
@@ -62,6 +60,9 @@ TABLES = {
         Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
               "format of the database; auto is sqlite where Python has it"),
         Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
+        Field("archive", Boolean(), False,
+              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is given"),
+        Field("archive_size", Integer(1, 10000000), 100000, "downloads to remember; the oldest go first"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
         Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
@@ -96,7 +97,7 @@ TABLES = {
         Field("min_speed", Size(), 1024, "bytes/s; a connection slower for 20 s is replaced; 0 is off"),
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
-              "proxy URL for all tasks; \"\" for none; null for that of the environment", _shown_url),
+              "proxy URL for all tasks; \"\" for none; null for the one in the environment", _shown_url),
         Field("ca_file", Optional(Text(least=1)), None,
               "certificates to trust in addition to the system's, in PEM"),
         Field("client_cert", Optional(Text(least=1)), None,
@@ -114,13 +115,14 @@ TABLES = {
         Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
         Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "if a file of that name exists: rename uses \"name (1).ext\", never fails"),
+              "with a file of that name: \"rename\" uses \"name (1).ext\", \"never\" makes the task fail"),
     ),
 }
 
 # These and the section `download` may change while the daemon runs. The others are bound to
 # open files and sockets.
-LIVE = ("general.max_tasks", "general.log_size", "general.log_level")
+LIVE = ("general.max_tasks", "general.archive", "general.archive_size", "general.log_size",
+        "general.log_level")
 
 # Files of this machine: a change counts after SIGHUP, but is not made over the API.
 PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
@@ -148,7 +150,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
 
     @classmethod
     def parse(cls, *mappings):
-        """Return a Config from nested mappings, of which later ones win. Raises InvalidValue."""
+        """Return a Config from nested mappings, of which later ones win. Raise InvalidValue."""
         values = {section: table.defaults() for section, table in SECTIONS.items()}
         for mapping in mappings:
             for section, given in _sections(mapping).items():
@@ -158,7 +160,7 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
                    *[values[section] for section in cls._fields[4:]])
 
     def changed(self, mapping):
-        """Return this Config with the changes of the mapping. Raises InvalidValue."""
+        """Return this Config with the changes of the mapping. Raise InvalidValue."""
         return self.parse(self._as_mapping(), mapping)
 
     def with_live_of(self, other):
@@ -221,7 +223,7 @@ def _sections(mapping):
 def from_environment(environ):
     """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
 
-    Raises InvalidValue, which names the variable.
+    Raise InvalidValue, which names the variable.
     """
     owner = {"DLSERV_" + name.upper(): (table, name)
              for table in TABLES.values() for name in table.fields}
@@ -244,55 +246,3 @@ def _from_variable(table, name, variable, environ):
         return table.parse({name: environ[variable]}, text=True)
     except InvalidValue as error:
         raise InvalidValue(f"{error.key} (from ${variable})", error.reason) from None
-
-
-# -- default paths ----------------------------------------------------------------
-
-def default_config_path(environ, root):
-    """Return the path of the configuration file, which need not exist."""
-    if environ.get("DLSERV_CONFIG"):
-        return environ["DLSERV_CONFIG"]
-    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
-    return "/etc/dlserv.json" if root and not os.path.exists(path) else path
-
-
-def default_download_dir(environ):
-    """Return $XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs, else ~/Downloads."""
-    home = os.path.expanduser("~")
-    return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
-        or os.path.join(home, "Downloads")
-
-
-def _user_dir(environ, home):
-    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "user-dirs.dirs")
-    try:
-        with open(path, encoding="utf-8") as lines:
-            for line in lines:
-                key, _, value = line.strip().partition("=")
-                if key == "XDG_DOWNLOAD_DIR":
-                    return value.strip('"').replace("$HOME", home)
-    except (OSError, UnicodeDecodeError):
-        pass
-    return None
-
-
-def default_db_path(environ, root, download_dir):
-    """Return the path of the database: never in memory, which a power cut empties."""
-    if environ.get("STATE_DIRECTORY"):
-        return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
-    if root and not environ.get("XDG_STATE_HOME"):
-        if file_system(_nearest("/var/lib/dlserv")) not in ("tmpfs", "ramfs"):
-            return "/var/lib/dlserv/dlserv.db"
-        return os.path.join(download_dir, ".dlserv.db")
-    state = _home(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
-    return os.path.join(state, "dlserv", "dlserv.db")
-
-
-def _home(environ, variable, below):
-    return environ.get(variable) or os.path.join(os.path.expanduser("~"), below)
-
-
-def _nearest(path):
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return path

@@ -11,7 +11,7 @@ LONGEST = 2 ** 24       # bytes of the file
 
 
 def read(path, required=False):
-    """Return the mapping in the file, None if there is no file. Raises InvalidValue."""
+    """Return the mapping in the file, None if there is no file. Raise InvalidValue."""
     try:
         mapping = json.loads(read_bounded(path, LONGEST).decode("utf-8"))
     except FileNotFoundError:
@@ -36,7 +36,7 @@ def merge(*mappings):
 
 
 def write_back(path, changes):
-    """Put the changes into the file, if there is one. Raises Unwritable.
+    """Put the changes into the file, if there is one. Raise Unwritable.
 
     The file is replaced as a whole: a crash leaves the old one or the new one.
     """

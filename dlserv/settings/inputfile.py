@@ -31,7 +31,7 @@ class Entry:
         self._lines.append(line)
 
     def options(self, common=None):
-        """Return the checked options, on top of those in `common`, which are text. Raises InvalidValue."""
+        """Return the checked options, on top of those in `common`, which are text. Raise InvalidValue."""
         own = {}
         for line in self._lines:
             put(own, line)
@@ -39,7 +39,7 @@ class Entry:
 
 
 def put(texts, line):
-    """Add `name=value` to the {option: text}. Raises InvalidValue."""
+    """Add `name=value` to the {option: text}. Raise InvalidValue."""
     name, mark, value = line.partition("=")
     name, value = name.strip().replace("-", "_"), value.strip()
     if not mark:
@@ -58,7 +58,7 @@ def _retries(tries):
 
 
 def read(data, name, key):
-    """Return the Entries in the bytes of the list `name`. Raises InvalidValue, of `key` for the whole list."""
+    """Return the Entries in the bytes of the list `name`. Raise InvalidValue, of `key` for the whole list."""
     if data.startswith(b"bplist"):
         return [_binary_webloc(data, name, key)]
     try:
@@ -127,4 +127,4 @@ def _binary_webloc(data, name, key):
     try:
         return Entry(plistlib.loads(data)["URL"], name + ": ")
     except Exception as error:      # plistlib raises whatever a malformed one leads to
-        raise InvalidValue(key, "%s is no shortcut to a URL" % name) from error
+        raise InvalidValue(key, "%s is not a shortcut to a URL" % name) from error

@@ -24,7 +24,7 @@ class File(namedtuple("File", "name urls checksum")):
 
 
 def read(text, name, key):
-    """Return the Files. Raises InvalidValue, of `key`, and MissingModule."""
+    """Return the Files. Raise InvalidValue, of `key`, and MissingModule."""
     try:
         return _read(text)
     except ValueError as error:
@@ -32,7 +32,7 @@ def read(text, name, key):
 
 
 def _read(text):
-    """Return the Files. Raises ValueError and MissingModule."""
+    """Return the Files. Raise ValueError and MissingModule."""
     if len(text) > LARGEST:
         raise ValueError("is larger than %d bytes" % LARGEST)
     if re.search("<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
@@ -47,7 +47,7 @@ def _read(text):
 
 
 def _parse(text, reader):
-    """Let the reader take the document in. Raises ValueError and MissingModule."""
+    """Let the reader take the document in. Raise ValueError and MissingModule."""
     try:
         from xml.parsers import expat
     except ImportError as error:
@@ -72,7 +72,7 @@ class _Reader:
 
     def start(self, name, attributes):
         if len(self._path) == DEEPEST:
-            raise ValueError("has more than %d elements within one another" % DEEPEST)
+            raise ValueError("is nested deeper than %d elements" % DEEPEST)
         name = name.rpartition(" ")[2]
         self.root = self.root or name
         self._path.append(name)

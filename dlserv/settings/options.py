@@ -108,7 +108,7 @@ class Moment:
 
 
 def check_checksum(value):
-    """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raises ValueError."""
+    """Return "sha-256=<hex>" (or md5, sha-1, sha-512) in lower case. Raise ValueError."""
     name, _, digest = check_text(value).strip().partition("=")
     name, digest = digest_name(name), digest.strip().lower()
     if name not in DIGEST_BYTES:
@@ -137,6 +137,7 @@ TABLE = Table(
     Field("retries", Integer(0, MOST_RETRIES), None, "repeats after a failure"),
     Field("timeout", Number(0.1, 3600), None, "seconds without a byte after which a connection is closed"),
     Field("paused", Boolean(), False, "add it without starting it"),
+    Field("repeat", Boolean(), False, "add it even if the archive has it"),
     Field("not_before", Moment(), None, "when it may start: epoch seconds, or local \"2026-09-08T02:00\""),
     Field("priority", Integer(-1000, 1000), 0, "higher goes first"),
     Field("verify_tls", Boolean(), True, "false accepts any certificate"),
@@ -147,7 +148,7 @@ Options = namedtuple("Options", TABLE.fields)
 
 
 def parse(mapping, text=False):
-    """Return the posted options, checked; null means not given. Raises InvalidValue."""
+    """Return the posted options, checked; null means not given. Raise InvalidValue."""
     if isinstance(mapping, dict):
         mapping = {key: value for key, value in mapping.items()
                    if value is not None or key not in TABLE.fields}

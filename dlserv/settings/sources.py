@@ -6,7 +6,7 @@ A token that systemd hands over in $CREDENTIALS_DIRECTORY counts where none of t
 import logging
 import os
 
-from . import config, config_file
+from . import config, config_file, default_paths
 
 # The command line's options that stand for a setting.
 FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
@@ -17,12 +17,12 @@ CREDENTIAL = "$CREDENTIALS_DIRECTORY/token"     # of systemd's LoadCredential=to
 
 
 def read_file(options, environ):
-    """Return (path, mapping or None) of the configuration file. Raises InvalidValue.
+    """Return (path, mapping or None) of the configuration file. Raise InvalidValue.
 
     `options` is the command line's Namespace, or None.
     """
     named = vars(options).get("config") if options else None
-    path = named or config.default_config_path(environ, _is_root())
+    path = named or default_paths.config_path(environ, _is_root())
     return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
 
 
@@ -30,7 +30,7 @@ def gather(options, environ, file=None):
     """Return (a mapping for Daemon, [(log level, remark), …], the path of the configuration file).
 
     `file` is what `read_file` returned, if it has been read already: a pipe is read only
-    once. Raises InvalidValue.
+    once. Raise InvalidValue.
     """
     flags = vars(options) if options else {}
     path, from_file = file or read_file(options, environ)
@@ -49,7 +49,7 @@ def gather(options, environ, file=None):
 
 
 def origins(options, environ, file):
-    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raises InvalidValue."""
+    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raise InvalidValue."""
     flags, names = vars(options), config.Config.names
     path, from_file = file
     from_environment, _ = config.from_environment(environ)
@@ -65,8 +65,8 @@ def origins(options, environ, file):
 
 def _fill_paths(general, environ):
     """Put in the paths that are the default on this machine; a tilde is the home folder."""
-    general.setdefault("download_dir", config.default_download_dir(environ))
-    general.setdefault("db_path", config.default_db_path(environ, _is_root(), general["download_dir"]))
+    general.setdefault("download_dir", default_paths.download_dir(environ))
+    general.setdefault("db_path", default_paths.db_path(environ, _is_root(), general["download_dir"]))
     for key in ("download_dir", "db_path"):
         if isinstance(general[key], str):
             general[key] = os.path.expanduser(general[key])

@@ -17,7 +17,7 @@ def path_beside(db_path):
 
 
 def of(settings):
-    """Return the token of the section `server`, None if there is none. Raises InvalidValue."""
+    """Return the token of the section `server`, None if there is none. Raise InvalidValue."""
     if settings.token or not settings.token_file:
         key, found = "server.token", settings.token or None
     else:
@@ -29,7 +29,7 @@ def of(settings):
 
 
 def read(path, key="server.token_file"):
-    """Return the first line of the file. Raises InvalidValue for `key`, the setting that names it."""
+    """Return the first line of the file. Raise InvalidValue for `key`, the setting that names it."""
     try:
         data = read_bounded(path, LONGEST_FILE)
     except OSError as error:
@@ -46,7 +46,7 @@ def is_fit(token):
 
 
 def make(path):
-    """Return a new token, stored in a file that only its owner can read. Raises Unwritable."""
+    """Return a new token, stored in a file that only its owner can read. Raise Unwritable."""
     import secrets
     token = secrets.token_urlsafe(32)
     try:

@@ -26,7 +26,7 @@ class Ticket:
     def settle(self, error: object) -> None:
         """End the wait for the write; `error` is why it failed, None if it did not."""
         self._error = error
-        if self._settled.locked():      # it is settled again after a lack of memory
+        if self._settled.locked():      # may be repeated after a lack of memory
             self._settled.release()
 
 

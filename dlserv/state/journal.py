@@ -15,7 +15,7 @@ from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
 
 
 class JournalMapping(Mapping):
-    """All records in memory, journalled to one file. Raises OSError.
+    """All records in memory, journalled to one file. Raise OSError.
 
     The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
     payload: one commit's changes, each a key's and a value's length (DELETED for a deleted

@@ -14,7 +14,7 @@ except ImportError:     # Windows
 class FileLock:
     """A lock on a database, which ends with the process. Creates the database's folder.
 
-    Raises StoreBroken if another process holds the lock.
+    Raise StoreBroken if another process holds the lock.
     """
 
     def __init__(self, path):
@@ -22,7 +22,7 @@ class FileLock:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._fd = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise StoreBroken(f"the database {path} cannot be made: {error.strerror}") from error
+            raise StoreBroken(f"the database {path} cannot be created: {error.strerror}") from error
         try:
             self._take()
         except OSError as error:

@@ -75,7 +75,7 @@ def _read_rows(path, asked):
 
 
 def _scan(db):
-    """Return ({key: value} of the rows, could all be read)."""
+    """Return ({key: value} of the rows, whether all could be read)."""
     found, position, stride, whole = {}, -1, 1, True
     while stride < 2 ** 32:
         try:
@@ -92,7 +92,7 @@ def _scan(db):
 
 
 def _scan_index(db):
-    """Return (the keys in the index, could all be read)."""
+    """Return (the keys in the index, whether all could be read)."""
     keys = set()
     try:
         for key, in db.execute(_INDEXED):

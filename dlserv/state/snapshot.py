@@ -46,7 +46,7 @@ class Snapshot:
             os.utime(self.path, (now, now))
         except Exception as error:      # a damaged record too, which the last copy may have intact
             self._next = now + AGAIN
-            log.warning("the snapshot of the database cannot be made: %s", error)
+            log.warning("the snapshot of the database cannot be written: %s", error)
             return False
         self.made, self._next = now, now + DAY
         return True

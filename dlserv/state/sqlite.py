@@ -17,7 +17,7 @@ REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 
 
 class SqliteMapping(Mapping):
-    """A table of keys and values. Raises sqlite3.Error.
+    """A table of keys and values. Raise sqlite3.Error.
 
     SQLite itself folds the log into the table: inside the commit (`_save`) that brings the log to
     1,000 pages, and in `close`. `_merge_log` and `_renew_doubtful_log` do it only at the start and after

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
-    Raises StoreBroken if the database cannot be opened, is in use or is from a newer
+    Raise StoreBroken if the database cannot be opened, is in use or is from a newer
     dlserv, and MissingModule if this Python lacks the module for its kind. `clock` returns
     epoch seconds, for the daily snapshot (snapshot.py).
     """
@@ -87,10 +87,17 @@ class Store:
         `parse` raises for an invalid record, which is replaced by the snapshot's. Call this
         before the first write.
         """
+        return self._load(parse, lambda name: name != _SCHEMA_KEY and not name.startswith((_DAMAGED, FACT)))
+
+    def facts(self, prefix: str, parse: Callable[[str, dict], object]) -> list:
+        """Return the same of the records whose names begin with "fact/" and the prefix."""
+        return self._load(parse, lambda name: name.startswith(FACT + prefix))
+
+    def _load(self, parse, is_wanted):
         loaded = []
         for raw in list(self._mapping):
             name = raw.decode("utf-8", "replace")
-            if name == _SCHEMA_KEY or name.startswith((_DAMAGED, FACT)):
+            if not is_wanted(name):
                 continue
             try:
                 loaded.append(parse(name, self._shelf[name]))

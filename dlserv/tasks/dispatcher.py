@@ -27,7 +27,7 @@ class Dispatcher:
         self._shut = set()          # Gates that were shut at the last look
         self._looked = threading.Event()        # since `is_alive` asked last
         self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
-        self._workers = Workers(self._perform)
+        self._workers, self._is_loaded = Workers(self._perform), False      # the engine
         self._thread = Thread(self._dispatch, "dlserv-scheduler")
 
     def start(self):
@@ -110,8 +110,9 @@ class Dispatcher:
 
     def _load_engine(self):
         """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
-        if self._runner.scheduler.is_waiting:
+        if not self._is_loaded and self._runner.scheduler.is_waiting:
             import_module("..engine.download", __package__)
+            self._is_loaded = True
 
     def _await_next(self):
         """Return the next attempt; None at the end, or where there may be one now."""

@@ -94,7 +94,7 @@ class DownloadDir:
         Raise NotFound, Conflict, or Unavailable while the disk is not there.
         """
         from ..engine.folder import Folder
-        file = task.file
+        file = task.whole
         if file is None:
             raise Conflict(f"the task is {task.state}; it has no file yet")
         self.check()
@@ -105,7 +105,7 @@ class DownloadDir:
             raise NotFound(f"the file is not there any more: {error}") from error
         if not file.identity.matches(os.fstat(opened.fileno())):
             opened.close()
-            raise Conflict(f"{task.filename} was changed since it was downloaded")
+            raise Conflict(f"{task.filename} has been changed since it was downloaded")
         return opened
 
     def _entries(self, below, most):
@@ -124,7 +124,7 @@ class DownloadDir:
         try:
             os.makedirs(self.path, exist_ok=True)
         except OSError as error:
-            raise Unwritable("general.download_dir: %s cannot be made: %s"
+            raise Unwritable("general.download_dir: %s cannot be created: %s"
                              % (self.path, error.strerror)) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Unwritable("general.download_dir: %s cannot be written" % self.path)

@@ -1,7 +1,8 @@
 """--export and --import: the tasks as one JSON file, from and to a database that no daemon has open.
 
-The file has the number of its format, and every task with its log, its progress
-and its options, secrets among them. Import also reads lists of URLs (inputfile.py).
+The file has the number of its format, every task with its log, its progress and its
+options, secrets among them, and the archive, if there is one. Import also reads lists of
+URLs (inputfile.py).
 """
 
 import contextlib
@@ -12,9 +13,10 @@ from functools import partial
 
 from ..version import __version__
 from ..settings import inputfile
-from . import record_check
+from . import archive, record_check
 from ..fs import replace_file
 from ..errors import InvalidValue, NotFound, Unwritable
+from .archive import PREFIX, Buckets
 from .database import open_store
 from .task import Task
 
@@ -31,10 +33,15 @@ def export_tasks(path, general, settings):
         raise InvalidValue("--export", "%s is the database itself" % path)
     if not os.path.exists(general.db_path):
         raise NotFound("there is no database %s" % general.db_path)
+    buckets = Buckets()
     with contextlib.closing(open_store(general)) as store:
         tasks = sorted(_load(store, settings), key=lambda task: task.order)
+        store.facts(PREFIX, buckets.load)
     found = [task.to_record() for task in tasks if not task.deleting]
-    text = json.dumps({"schema": SCHEMA, "dlserv": __version__, "tasks": found}, indent=1) + "\n"
+    whole = {"schema": SCHEMA, "dlserv": __version__, "tasks": found}
+    if buckets:
+        whole["archive"] = [entry.to_detail() for entry in buckets.entries()]
+    text = json.dumps(whole, indent=1) + "\n"
     if path == "-":
         sys.stdout.write(text)
     else:
@@ -49,23 +56,33 @@ def import_tasks(path, general, settings, complain):
     a file that is neither an export nor a list, and StoreBroken.
     """
     data, name = _read(path)
-    wanted = _from_json(data, name, settings) if data.lstrip()[:1] == b"{" else _from_list(data, name, settings)
+    is_export, buckets = data.lstrip()[:1] == b"{", Buckets()
+    wanted, entries = (_from_json if is_export else _from_list)(data, name, settings)
     with contextlib.closing(open_store(general)) as store:
         there = {task.tid: task for task in _load(store, settings)}
-        new, present, left_out = _choose(wanted, there, general.max_tasks - len(there), complain)
+        store.facts(PREFIX, buckets.load)
+        known = buckets if general.archive and not is_export else Buckets()
+        new, present, left_out = _choose(wanted, there, known, general.max_tasks - len(there), complain)
         _queue_behind(there.values(), new.values())
-        store.write({tid: task.to_record() for tid, task in new.items()}).wait()
+        changes = {tid: task.to_record() for tid, task in new.items()}
+        left_out += _remember(entries, buckets, general.archive_size, changes, complain)
+        store.write(changes).wait()
     return len(new), present, left_out
 
 
-def _choose(wanted, there, room, complain):
-    """Return ({tid: Task} of those to take, how many are there, how many are left out)."""
-    new, present, left_out = {}, 0, 0
+def _choose(wanted, there, known, room, complain):
+    """Return ({tid: Task} of those to take, how many are there, how many are left out).
+
+    `known` are the Buckets of what is not to be downloaded again.
+    """
+    new, present, left_out, had = {}, 0, 0, 0
     for where, make in wanted:
         try:
             task = make()
             if task.tid in there or task.tid in new:
                 present += 1
+            elif not task.options.repeat and known.find(task.tid):
+                had += 1
             elif len(new) < room:
                 new[task.tid] = task
             else:
@@ -73,29 +90,49 @@ def _choose(wanted, there, room, complain):
         except (ValueError, InvalidValue) as error:
             complain(where + str(error))
             left_out += 1
+    if had:
+        complain(f"{had} had already; the option repeat=true has one downloaded again")
     return new, present, left_out
 
 
-# -- what is wanted: (where it stands, a function that makes the Task) ---------------------
+def _remember(entries, buckets, most, changes, complain):
+    """Add to `changes` what the archive of an export has and ours lacks. Return how many are left out."""
+    left_out = 0
+    for number, each in enumerate(entries):
+        try:
+            entry = archive.read(each)
+            known = buckets.find(entry.tid)
+            if known is None or known.time < entry.time:
+                changes.update(buckets.put(entry))
+        except ValueError as error:
+            complain(f"archive, entry {number}: {error}")
+            left_out += 1
+    if entries:
+        changes.update(buckets.trim(most))
+    return left_out
+
+
+# -- what is wanted: [(where it stands, a function that makes the Task), …], and an archive ---
 
 def _from_json(data, name, settings):
     try:
         given = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidValue("--import", "%s is not JSON: %s" % (name, error)) from None
-    schema, tasks = given.get("schema"), given.get("tasks")
-    if isinstance(schema, bool) or not isinstance(schema, int) or not isinstance(tasks, list):
+    schema, tasks, entries = given.get("schema"), given.get("tasks"), given.get("archive", [])
+    if isinstance(schema, bool) or not isinstance(schema, int) or not isinstance(tasks, list) \
+            or not isinstance(entries, list):
         raise InvalidValue("--import", "%s is not an export of dlserv" % name)
     if schema > SCHEMA:
         raise InvalidValue("--import", "%s was written by a newer dlserv (schema %d, this one knows %d)"
                            % (name, schema, SCHEMA))
     return [("task %d: " % index, partial(record_check.check, record, settings))
-            for index, record in enumerate(tasks)]
+            for index, record in enumerate(tasks)], entries
 
 
 def _from_list(data, name, settings):
     return [(entry.where, partial(_listed, entry, settings))
-            for entry in inputfile.read(data, name, "--import")]
+            for entry in inputfile.read(data, name, "--import")], []
 
 
 def _listed(entry, settings):

@@ -37,8 +37,9 @@ class Fields:
     progress  engine.download.Progress while unfinished, else None
     flushed   the ranges of it that survive a power cut or a lost disk
     session   the boot and the mounting of the disk in which `progress` was written
-    file      engine.download.Finished in the end; `previous` is that of before a restart,
-              until the new file is whole
+    file      engine.download.Finished in the end; `previous` is that of before a restart
+              or a refresh, until the new file is whole
+    refreshing  whether `previous` is to become `file` again unless its server has another one
     position  the place in the queue, of tasks of one priority; `order` is the order of age
     deliveries  webhooks that are still to be sent, as automation.webhooks has them
     shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
@@ -61,7 +62,7 @@ class Fields:
                "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
                "deleting": False, "deliveries": (), "progress": None, "file": None, "previous": None,
                "shortage": None, "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
-               "verifying": False, "verified_time": 0.0}
+               "verifying": False, "verified_time": 0.0, "refreshing": False}
 
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
@@ -100,6 +101,7 @@ class Fields:
     let_through: bool
     verifying: bool
     verified_time: float
+    refreshing: bool
     _registry: Any          # the registry.TaskRegistry that it belongs to, or None
 
     def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
@@ -157,6 +159,7 @@ class Fields:
         task = cls(values.pop("url"), options.parse(values.pop("posted")), settings, values.pop("added"))
         for name, value in values.items():
             setattr(task, name, value)
+        task.refreshing = task.refreshing and task.previous is not None
         return task
 
 
@@ -170,11 +173,11 @@ SHAPE = record.Shape(Fields, {
     "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
     "deliveries": record.DELIVERIES, "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
     "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE),
-    "verifying": record.FLAG, "verified_time": record.TIME},
+    "verifying": record.FLAG, "verified_time": record.TIME, "refreshing": record.FLAG},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
     since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
-           "verified_time": 0.0, "deliveries": ()})
+           "verified_time": 0.0, "deliveries": (), "refreshing": False})
 
 
 def _check_codec(url):

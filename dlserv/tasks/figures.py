@@ -16,6 +16,7 @@ from .states import DOWNLOADING, QUEUED
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+    from ..engine.progress import Finished
     from ..net.resource import Resource
 
 
@@ -79,6 +80,11 @@ class Figures(Fields):
         if attempt is not None and attempt.download.resource is not None:
             return attempt.download.resource
         return self.progress and self.progress.resource
+
+    @property
+    def whole(self) -> Finished | None:
+        """The Finished whose file is in place, or None; during a refresh, that of before."""
+        return self.file or (self.previous if self.refreshing else None)
 
     @property
     def filename(self) -> str:

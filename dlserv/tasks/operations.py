@@ -29,7 +29,7 @@ class Operations:
         self._settings, self._registry, self._runner = settings, registry, runner
         self._deletions, self._verification = deletions, verification
         self._acts = {"pause": self._pause, "resume": self._resume, "restart": self._restart,
-                      "verify": self._verify}
+                      "refresh": self._refresh, "verify": self._verify}
 
     def add_all(self, wanted):
         """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
@@ -75,6 +75,10 @@ class Operations:
         task.restart()
         self._runner.enqueue(task)
 
+    def _refresh(self, task):
+        task.refresh()
+        self._runner.enqueue(task)
+
     def _verify(self, task):
         task.verify()
         self._verification.enqueue(task)
@@ -87,7 +91,11 @@ class Operations:
         if url is not None:
             url = check_url(url)
         if "paused" in posted:
-            raise InvalidValue("options.paused", "counts when a task is added; pause it, or let it go on")
+            raise InvalidValue("options.paused", "only has a meaning when a task is added; "
+                               "pause or resume the task instead")
+        if "repeat" in posted:
+            raise InvalidValue("options.repeat", "only has a meaning when a task is added; "
+                               "restart the task instead")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):
@@ -119,13 +127,14 @@ class Operations:
         def delete(task):
             attempts[task] = task.attempt
             self._runner.forget(task, keep=not del_file)
-            return self._deletions.begin(task, del_file)
+            return dict(self._deletions.begin(task, del_file), **self._registry.archive.remember(task))
 
         try:
             failures = self._registry.act_on_all(tids, delete)
         except StoreBroken:
             with self._registry.lock:
                 self._deletions.undo(attempts)
+                self._registry.archive.undo(attempts)
                 self._runner.reconcile(attempts)
             raise
         wait_for_all(filter(None, attempts.values()))

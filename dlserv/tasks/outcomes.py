@@ -5,16 +5,19 @@ from collections import Counter
 
 from ..engine.progress import Finished
 from ..engine.retry import Policy
-from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, WrongClock,
-                      exhaustion_in, reason_of)
+from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, Unchanged,
+                      WrongClock, exhaustion_in, reason_of)
 from ..net.host_limits import HostClosed, HostFull
 from ..units import format_seconds
+from .states import INVALID
 from .waits import Waits
 
 # Errors that end an attempt but are neither the task's fault nor the remote's.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
+# A refresh does not wait for these, since the old file is there: it ends, or is tried again.
+_IMPATIENT = (NoSpace, Offline, WrongClock)
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +44,13 @@ class Outcomes:
         task = attempt.task
         if isinstance(outcome, Finished):
             return self._finish(task, outcome)
+        if isinstance(outcome, Unchanged) and task.refreshing:
+            return self._keep(task, outcome)
         outcome = exhaustion_in(outcome) or outcome
         if not isinstance(outcome, Error):
             return self.blame_a_bug(task, outcome)
         task.reach(attempt.download.count, attempt.before)
-        if isinstance(outcome, tuple(_WAITS)):
+        if isinstance(outcome, tuple(_WAITS)) and not (task.refreshing and isinstance(outcome, _IMPATIENT)):
             return self._wait_out(task, outcome)
         if isinstance(outcome, HostClosed):
             return self._hold_back(task, outcome)
@@ -73,6 +78,12 @@ class Outcomes:
         self.counts["finished"] += 1
         self._registry.on_end(task)
         log.info("%s: finished %s", task.tid[:8], task.filename)
+        return 0
+
+    def _keep(self, task, unchanged):
+        task.keep()
+        self._registry.note(task, "info", str(unchanged))
+        log.info("%s: %s", task.tid[:8], unchanged)
         return 0
 
     def _retry(self, task, error):
@@ -119,10 +130,15 @@ class Outcomes:
             self._registry.note(task, "warning", task.error)
 
     def _fail(self, task, level, sentence, reason):
-        task.fail(sentence, reason)
         self.counts["failed"] += 1
         self.failed[reason] += 1
+        if task.refreshing:
+            sentence = f"the file stays as it was, because it could not be refreshed: {sentence}"
+            task.keep(sentence, reason)
+        else:
+            task.fail(sentence, reason)
         self._registry.note(task, level, sentence)
-        self._registry.on_end(task)
-        log.warning("%s: invalid: %s", task.tid[:8], sentence)
+        if task.state == INVALID:
+            self._registry.on_end(task)
+        log.warning("%s: %s: %s", task.tid[:8], task.state, sentence)
         return 0

@@ -72,7 +72,7 @@ class Numbers(Part):
 
     def check(self, value):
         if len(_items(value)) != self._count:
-            raise ValueError(f"{shown(value)} does not tell a file")
+            raise ValueError(f"{shown(value)} does not describe a file")
         for each in value:
             _of_a_system(each)
 
@@ -190,7 +190,7 @@ class Entry(Shape):
 def _within(least, most):
     def check(value):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{shown(value)} is not a whole number in reach")
+            raise ValueError(f"{shown(value)} is not a whole number from {least} to {most}")
     return check
 
 
@@ -249,4 +249,4 @@ PROGRESS = Shape(Progress, {
     "restarted": FLAG}, since={"node": None, "restarted": False})
 FILE = Shape(Finished, {
     "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE,
-    "known": Optional(TEXT)}, since={"known": None})
+    "known": Optional(TEXT), "source": Optional(TEXT)}, since={"known": None, "source": None})

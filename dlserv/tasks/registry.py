@@ -10,8 +10,10 @@ from collections import Counter
 
 from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
+from ..state.store import FACT
 from ..units import clean
 from . import queue
+from .archive import Archive
 from .events import Events
 from .running import Running
 from .states import DOWNLOADING, QUEUED
@@ -39,6 +41,7 @@ class TaskRegistry:
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
         self.deleting = set()       # tids whose files the Deletions have yet to delete
+        self.archive = Archive(settings, self.lock)
         self.on_end = lambda task: None     # called with each that finishes or fails, lock held
         self.on_idle = lambda: None         # called when nothing is queued or running any more, lock held
 
@@ -130,7 +133,7 @@ class TaskRegistry:
         try:
             ticket.wait()
         finally:
-            for tid in changes:
+            for tid in [name for name in changes if not name.startswith(FACT)]:
                 task = self.tasks.get(tid)
                 if task is None:
                     self.events.publish("removed", tid)
@@ -199,6 +202,7 @@ class TaskRegistry:
         for task in self.tasks.values():
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
+        self.archive.configure()
 
     def put(self, task):
         """Take the task in as it is."""
@@ -224,6 +228,7 @@ class TaskRegistry:
         """Take in what the store holds; return the tasks whose deletion a crash interrupted."""
         settings = self._settings.download
         tasks = store.load(lambda tid, record: _checked(tid, Task.from_record(record, settings)))
+        self.archive.open(store)
         self.store = store
         with self.lock:
             self._open = True
@@ -251,12 +256,13 @@ class TaskRegistry:
     # -- inside ----------------------------------------------------------------------
 
     def _admit(self, task):
-        """Take a new task in. Raise Exists, Conflict or Full."""
+        """Take a new task in. Raise Exists, Archived, Conflict or Full."""
         most = self._settings.general.max_tasks
         if task.tid in self.tasks:
             raise Exists(task.tid)
         if task.tid in self.deleting:
             raise Conflict("the task of this URL is just being deleted; try again")
+        self.archive.check(task)
         if len(self.tasks) >= most:
             raise Full(f"there are {most} tasks, as many as general.max_tasks allows; delete some first")
         self._order += 1

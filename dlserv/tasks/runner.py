@@ -153,7 +153,10 @@ class Runner:
         task, settings = attempt.task, self._settings
         network = self._network._replace(hosts=Visitor(attempt.gate, task.tid))
         environment = Environment(settings.download, settings.general.download_dir, network, self._bucket)
-        return Download(attempt.url, task.options, environment, attempt, task.progress, task.previous)
+        download = Download(attempt.url, task.options, environment, attempt, task.progress, task.previous)
+        if task.refreshing:
+            download.refresh()
+        return download
 
     def _send_back(self, count):
         """Requeue `count` running tasks that can be resumed, lowest priority first."""

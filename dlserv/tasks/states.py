@@ -8,17 +8,20 @@ from ..errors import Conflict
 
 START, PAUSE, RESUME = "start", "pause", "resume"
 REQUEUE, FINISH, FAIL, RESTART, VERIFY = "requeue", "finish", "fail", "restart", "verify"
+REFRESH, KEEP = "refresh", "keep"       # ask for the file again if it has changed; it stays as it is
 
 TRANSITIONS = {
     QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
-    DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID},
+    DOWNLOADING: {PAUSE: PAUSED, REQUEUE: QUEUED, FINISH: FINISHED, FAIL: INVALID,
+                  KEEP: FINISHED},
     PAUSED: {RESUME: QUEUED},
     INVALID: {RESUME: QUEUED, RESTART: QUEUED},
-    FINISHED: {RESTART: QUEUED, VERIFY: FINISHED},
+    FINISHED: {RESTART: QUEUED, VERIFY: FINISHED, REFRESH: QUEUED},
 }
 
 _PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued again",
-         FINISH: "finished", FAIL: "failed", RESTART: "restarted", VERIFY: "verified"}
+         FINISH: "finished", FAIL: "failed", RESTART: "restarted", VERIFY: "verified",
+         REFRESH: "refreshed", KEEP: "kept as it was"}
 
 
 def next_state(state, event):

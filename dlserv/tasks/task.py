@@ -14,7 +14,7 @@ from ..contract import ENDED
 from ..errors import Conflict, InvalidValue, reason_of
 from ..settings import options, rules
 from .figures import Figures
-from .states import (FAIL, FINISH, PAUSE, PAUSED, REQUEUE, RESTART, RESUME, START, VERIFY,
+from .states import (FAIL, FINISH, KEEP, PAUSE, PAUSED, REFRESH, REQUEUE, RESTART, RESUME, START, VERIFY,
                      next_state)
 
 TYPE_CHECKING = False
@@ -76,6 +76,15 @@ class Task(Figures):
         self.verifying, self.verified_time = False, 0.0
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
+
+    def refresh(self) -> None:
+        """Fetch the finished file again if its server has another one by now. Raise Conflict."""
+        if self.verifying:
+            raise Conflict("the file is being verified; refresh it when that is done")
+        self._go(REFRESH)
+        self.retries = self.failures = self.reached = 0
+        self._forget(let_through=True)
+        self.previous, self.file, self.refreshing = self.file, None, True
 
     def verify(self) -> None:
         """Let the finished file be verified. Raise Conflict."""
@@ -167,13 +176,27 @@ class Task(Figures):
         """Become finished; `file` is the engine's Finished."""
         self._go(FINISH)
         self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.finish_time = self.end_time = time.time()
+        self.refreshing, self.finish_time = False, time.time()
+        self.end_time = self.finish_time
         self.verified_time = self.finish_time if file.checksum else 0.0
 
     def fail(self, problem: str, reason: str | None) -> None:
         """Become invalid; `problem` is the sentence about why, `reason` one word for it."""
         self._go(FAIL)
         self.problem, self.reason, self.end_time = problem, reason, time.time()
+
+    def keep(self, problem: str | None = None, reason: str | None = None) -> None:
+        """Have the file of before a refresh again, unchanged or because of the problem.
+
+        Bytes of another file that are here stay for the next refresh.
+        """
+        self._go(KEEP)
+        self.life -= 1
+        self.file, self.previous, self.refreshing = self.previous, None, False
+        self.problem, self.reason, self.shortage = problem, reason, None
+        self.retries = self.failures = 0
+        if problem is None:
+            self.progress, self.flushed = None, []
 
     def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
         """Record the result of verifying the file.

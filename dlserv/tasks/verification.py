@@ -111,7 +111,7 @@ class Verification:
                     f"the file has another checksum than before: expected {promise}, "
                     f"found {found[promise.algorithm]}; restart the task to download it again")
         if not promised and not is_intact:
-            return None, Altered("the file was changed since it was downloaded, and no checksum was known; "
+            return None, Altered("the file has been changed since it was downloaded, and no checksum was known; "
                                  "restart the task to download it again")
         return str(found[SHA_256]), None
 

@@ -2,13 +2,14 @@
 
 import {call, pathOf} from "./daemon.js";
 import {offerFolders} from "./dialogs.js";
-import {$, $$, attempt, blame, listOf, make, put, readFields, shownValue, toast} from "./dom.js";
+import {$, $$, attempt, blame, button, listOf, make, put, readFields, shownValue, toast} from "./dom.js";
 
 const MOST = 10000, STEP = 500;     // links at once, and in one request
 const LINK = /^(https?|ftps?):\/\/./i;
 const HOST = /^(localhost|\[[\da-f:.]+\]|[^\s:/?#@]+\.[\p{L}\d]+)(:\d+)?([/?#]|$)/iu;
 
-const box = $("#links"), guesses = new Map();       // tid: the http link to try if its https one fails
+const form = $("#add"), box = $("#links");
+const guesses = new Map();          // tid: the http link to try if its https one fails
 
 /** {links: Map of link to what was typed, rest: [[text, why not], …]} */
 function readLinks(text) {
@@ -30,7 +31,7 @@ function whyNot(word) {
   return scheme ? `${scheme} links are not for dlserv, which fetches http, https and ftp` : "this is not a link";
 }
 
-/** The links that `part[01-20].zip` stands for, at most one too many. */
+/** The links of `part[01-20].zip`, at most one too many. */
 function expand(link) {
   const [range, from, to] = /\[(\d+)-(\d+)\]/.exec(link) || [];
   if (!range) return [link];
@@ -54,7 +55,7 @@ function preview() {
 }
 
 function showRest(rest) {
-  $("#refused ul").replaceChildren(...listOf(rest.map(([text, why]) => [why, make("small", " " + text)])));
+  $("#refused ul").replaceChildren(...listOf(rest.map(([text, why]) => [why, " ", make("small", text)])));
   $("#refused").hidden = !rest.length;
 }
 
@@ -65,42 +66,45 @@ function fillBox(text) {
   box.focus();
 }
 
-async function addLinks() {
-  const {links, rest} = readLinks(box.value), all = [...links.keys()], refused = [];
+async function addLinks(text, query = "") {
+  const {links, rest} = readLinks(text), all = [...links.keys()], refused = [], had = [];
   const options = readFields($$("#options [name]:enabled").filter(shownValue));
-  blame($("#add"), "");
-  if (all.length > MOST) return;
   let sent = 0;
+  preview();
+  blame(form, "");
   try {
-    for (; sent < all.length; sent += STEP) {
-      refused.push(...await addSome(all.slice(sent, sent + STEP), links, options));
+    for (; all.length <= MOST && sent < all.length; sent += STEP) {
+      const left = new Set(all.slice(sent, sent + STEP)), tasks = [...left].map(url => ({url, options}));
+      const {tids, detail = [], had_already = []} = await call("POST", "task/batch/add" + query, {tasks});
+      refused.push(...takeOut(detail, left));
+      had.push(...takeOut(had_already, left));
+      [...left].forEach((link, index) => {
+        if (!LINK.test(links.get(link))) guesses.set(tids[index], link.replace("s", ""));
+      });
     }
   } finally {
-    const left = [...refused.map(([link]) => link), ...all.slice(sent)];
-    if (all.length > left.length) toast(all.length - left.length + " added.");
-    box.value = [...new Set(left.map(link => links.get(link))), ...rest.map(([text]) => text)].join("\n");
+    const left = [...refused.map(first), ...all.slice(sent)], added = all.length - left.length - had.length;
+    const typed = new Set(left.map(link => links.get(link)));
+    if (added) toast(added + " added.");
+    box.value = [...typed, ...rest.map(first), box.value].join("\n").trim();
     preview();
   }
   box.focus();
-  if (refused.length && blame($("#add"), refused[0][1])) return;
-  showRest([...refused, ...rest]);
+  if (refused.length && blame(form, refused[0][1])) return;
+  const again = button("Add again", () => attempt(() => addLinks(had.map(first).join("\n"), "?repeat=true")));
+  showRest([...had.length ? [[again, had.length + " had already been downloaded."]] : [], ...refused, ...rest]);
 }
 
-/** [[link, why], …] of the refused, which are told masked. */
-async function addSome(some, links, options) {
-  const left = [...some], tasks = some.map(url => ({url, options}));
-  const {tids, detail = []} = await call("POST", "task/batch/add", {tasks});
-  const refused = detail.map(([shown, why]) => {
-    const at = left.indexOf(shown), found = at < 0 ? left.findIndex(link => bare(link) === bare(shown)) : at;
-    return [...left.splice(found, 1), why];
-  });
-  left.forEach((link, index) => {
-    if (!LINK.test(links.get(link))) guesses.set(tids[index], link.replace("s", ""));
-  });
-  return refused;
-}
+const first = ([each]) => each;
 
-const bare = link => link.replace(/\/\/.*@|[?#].*/gs, "");
+/** [[link, why], …] of those told masked, which are taken out of the links. */
+const takeOut = (told, links) => told.map(([shown, why]) => {
+  const link = links.has(shown) ? shown : [...links].find(each => bare(each) === bare(shown));
+  links.delete(link);
+  return [link, why];
+});
+
+const bare = link => link.replace(/\/\/.*@|[?#].*/gs, "//");
 
 /** Where https was a guess and has brought nothing, take http. */
 export function tryHttp({tid, state, error, reason, downloaded_bytes}) {
@@ -121,7 +125,7 @@ async function drop({dataTransfer}) {
 }
 
 export function setUpAdding() {
-  const form = $("#add"), overlay = on => event => {
+  const overlay = on => event => {
     event.preventDefault();
     $("#dropping").hidden = !on;
   };
@@ -132,8 +136,10 @@ export function setUpAdding() {
     form.requestSubmit();
   };
   form.onsubmit = event => {
+    const {value} = box;
     event.preventDefault();
-    attempt(addLinks, form);
+    box.value = "";
+    attempt(() => addLinks(value), form);
   };
   $("#options").ontoggle = () => attempt(offerFolders);
   $("#begin").onclick = () => box.focus();
@@ -148,8 +154,8 @@ export function setUpAdding() {
     overlay(false)(event);
     attempt(() => drop(event));
   };
-  const query = new URLSearchParams(location.search);
-  const offered = ["add", "text"].map(name => query.get(name) || "").join("\n");
-  if (location.search) history.replaceState(null, "", location.pathname);
-  if (offered.trim()) fillBox(offered);
+  const query = new URLSearchParams(location.search), offered = [query.get("add"), query.get("text")].join("\n");
+  if (!location.search) return;
+  history.replaceState(null, "", location.pathname);
+  fillBox(offered);
 }

@@ -147,9 +147,13 @@ function showLimit(now) {
 }
 
 function showTitle() {
-  const running = inState("downloading"), sized = running.filter(task => task.total_bytes);
-  const sum = key => sized.reduce((count, task) => count + task[key], 0);
-  const part = sized.length ? Math.floor(100 * sum("downloaded_bytes") / sum("total_bytes")) + "%" : "";
+  const running = inState("downloading");
+  let done = 0, all = 0;
+  for (const {downloaded_bytes, total_bytes} of running.filter(task => task.total_bytes)) {
+    done += downloaded_bytes;
+    all += total_bytes;
+  }
+  const part = all && Math.floor(100 * done / all) + "%";
   document.title = [part, running.length && rate(total), "dlserv"].filter(Boolean).join(" · ");
 }
 

@@ -82,17 +82,15 @@ function showInfo(info, task) {
 }
 
 const optionText = (key, value) => value === true ? "yes" : !value ? "no" : key === "ratelimit" ? rate(value)
-  : Array.isArray(value) ? value.join("\n")
+  : value.map ? value.join("\n")
   : typeof value === "object" ? Object.entries(value).map(pair => pair.join(": ")).join("\n") : value;
-
-const WORDS = {elapsed: task => task.elapsed && duration(task.elapsed),
-  final_url: info => info.final_url !== info.url && info.final_url};
 
 function showFacts(facts) {
   for (const entry of $$("[data-key]", panel)) {
-    const {key} = entry.dataset;
+    const {key} = entry.dataset, value = facts[key];
     if (!(key in facts)) continue;
-    const text = WORDS[key] ? WORDS[key](facts) : key.endsWith("_time") ? date(facts[key]) : facts[key];
+    const text = key === "elapsed" ? value && duration(value) : key === "final_url" ? value !== facts.url && value
+      : key.endsWith("_time") ? date(value) : value;
     entry.parentElement.hidden = !text;
     put(entry.firstChild, String(text));
   }

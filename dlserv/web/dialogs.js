@@ -57,8 +57,8 @@ export async function askChange([{tid, name}]) {
   const idle = ["paused", "invalid"].includes(now.state), named = Boolean(now.tmpfilename || now.finish_time);
   const dialog = openDialog("change", async pressed => {
     const changed = $$("[name]:enabled", dialog).filter(each => shownValue(each) !== each.was);
-    const {url, ...changes} = readFields(changed);
-    await call("PATCH", pathOf(tid), {...url && {url}, options: changes});
+    const {url, ...options} = readFields(changed);
+    await call("PATCH", pathOf(tid), {url: url || undefined, options});
     if (pressed.value === "resume") await call("PUT", pathOf(tid, "?act=resume"));
     dialog.close();
     toast("Saved.");
@@ -70,8 +70,9 @@ export async function askChange([{tid, name}]) {
     control.was = shownValue(control);
     if (["filename", "dir"].includes(control.name)) control.closest("label").hidden = control.disabled = named;
   }
-  const resume = {hidden: !idle, type: idle ? "submit" : "button"};        // Enter takes the first that submits
-  Object.assign($("[value=resume]", dialog), resume);
+  const resume = $("[value=resume]", dialog);
+  resume.hidden = !idle;
+  resume.type = idle ? "submit" : "button";         // Enter takes the first that submits
   offerFolders();
 }
 

@@ -121,8 +121,7 @@ export function blame(root, sentence) {
   control.closest("label").after(make("small.error", {id: "at-" + key}, reason));
   control.ariaInvalid = true;
   control.setAttribute("aria-describedby", "at-" + key);
-  const hidden = control.closest("details");
-  if (hidden) hidden.open = true;
+  control.closest("details")?.setAttribute("open", "");
   control.focus();
   return true;
 }
@@ -132,13 +131,11 @@ export const shownValue = control => control.type === "checkbox" ? control.check
 const readHeaders = text => Object.fromEntries(text.split("\n").filter(Boolean)
   .map(line => /^([^:]*(?=:)|):?(.*)/.exec(line).slice(1).map(part => part.trim())));
 
-function readControl(control) {
-  const value = shownValue(control);
-  return control.name === "headers" ? readHeaders(value)
-    : control.inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value || null;
-}
-
-export const readFields = controls => Object.fromEntries(controls.map(each => [each.name, readControl(each)]));
+export const readFields = controls => Object.fromEntries(controls.map(control => {
+  const {name, inputMode} = control, value = shownValue(control);
+  return [name, name === "headers" ? readHeaders(value)
+    : inputMode === "numeric" && /^-?\d+$/.test(value) ? +value : value || null];
+}));
 
 // -- dialogs ---
 
@@ -159,9 +156,8 @@ export function openDialog(id, submit) {
 }
 
 function setUpDialog(dialog) {
-  const title = $("h2", dialog);
-  title.id = dialog.id + "-title";
-  dialog.setAttribute("aria-labelledby", title.id);
+  $("h2", dialog).id = dialog.id + "-title";
+  dialog.setAttribute("aria-labelledby", dialog.id + "-title");
   dialog.addEventListener("close", () => {
     if (dialog.contains($("#toasts"))) ($("dialog[open]") || document.body).append($("#toasts"));
     if (document.activeElement === document.body) $("#list").focus();
@@ -188,7 +184,7 @@ export function openMenu(items, from, {left, top, bottom} = from.getBoundingClie
 }
 
 function closeMenu(back) {
-  if (opener && back) opener.focus();
+  if (back) opener?.focus();
   $("#menu").hidden = true;
   opener = null;
 }

@@ -91,7 +91,7 @@ function focusRow() {
   rows.get(view.active)?.tr.focus({preventScroll: true});
 }
 
-export function goTo(index, extend = false) {
+function goTo(index, extend = false) {
   if (!view.rows.length) return;
   index = Math.max(0, Math.min(view.rows.length - 1, index));
   if (extend) selectRange(places.get(view.anchor) ?? places.get(view.active), index);
@@ -175,11 +175,7 @@ const at = () => places.get(view.active) ?? 0;
 const KEYS = {
   ArrowDown: extend => goTo(at() + 1, extend), ArrowUp: extend => goTo(at() - 1, extend),
   Home: extend => goTo(0, extend), End: extend => goTo(view.rows.length - 1, extend),
-  " "() {
-    if (view.active) toggle(view.active);
-    paint();
-  },
-  Enter() { if (view.active) openDetails(view.active, true); },
+  " ": () => view.active && paint(toggle(view.active)), Enter: () => view.active && openDetails(view.active, true),
   Delete: () => perform("delete", meant()), Escape: () => selectAll(false), "Control+a": () => selectAll(true),
   "Alt+ArrowUp": () => perform("up", meant()), "Alt+ArrowDown": () => perform("down", meant()),
   "Alt+Home": () => perform("top", meant()), "Alt+End": () => perform("bottom", meant()),
@@ -197,7 +193,7 @@ function onKey(event) {
   if ($("dialog[open]") || event.isComposing || event.defaultPrevented) return;
   if (typing && key === "Escape") target.blur();
   if (typing) return;
-  const held = [event.ctrlKey || event.metaKey ? "Control" : "", event.altKey ? "Alt" : ""].filter(Boolean);
+  const held = [(event.ctrlKey || event.metaKey) && "Control", event.altKey && "Alt"].filter(Boolean);
   const free = held.length || ["Delete", "Escape"].includes(key) || target === document.body
     || target.closest("#list") && !(target.closest("button, input") && [" ", "Enter"].includes(key));
   const act = free && KEYS[[...held, key].join("+")] || !held.length && prefs.singleKeys && LETTERS[key];

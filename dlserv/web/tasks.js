@@ -37,7 +37,7 @@ export function paint() {
 const collator = new Intl.Collator(undefined, {numeric: true, sensitivity: "base"});
 const GROUPS = {downloading: 0, queued: 1, paused: 1, invalid: 2, finished: 3};
 
-export function byQueue(a, b) {
+function byQueue(a, b) {
   const group = GROUPS[a.state];
   return group - GROUPS[b.state] || (group > 1 && b.finish_time - a.finish_time)
     || b.priority - a.priority || a.place - b.place;
@@ -157,10 +157,8 @@ export const entriesFor = (on, entry = button) => Object.keys(ACTS).filter(act =
 /** Move tasks in the queue, in their order; those at its end already stay. */
 async function move(on, to) {
   const queue = MOVABLE.flatMap(inState);
-  for (const list of [on, queue]) {
-    list.sort(byQueue);
-    if (to === "top" || to === "down") list.reverse();
-  }
+  const sign = to === "top" || to === "down" ? -1 : 1;
+  for (const list of [on, queue]) list.sort((a, b) => sign * byQueue(a, b));
   while ((to === "up" || to === "down") && on.length && on[0].tid === queue.shift()?.tid) on.shift();
   for (const task of on) await call("PUT", pathOf(task.tid, "?act=move&to=" + to));
   if (prefs.sort + prefs.way !== "state↑") sortBy("state");
@@ -169,7 +167,7 @@ async function move(on, to) {
 async function save(on) {
   for (const task of on) {
     make("a", {href: pathOf(task.tid, "/file"), download: ""}).click();
-    await new Promise(resolve => { setTimeout(resolve, 400); });    // else browsers drop some
+    await new Promise(resolve => setTimeout(resolve, 400));     // else browsers drop some
   }
 }
 

@@ -1,8 +1,12 @@
-"""What the tests of the aria2 door share."""
+"""Shared by the tests of the interface: the aria2 door, and a daemon for the tests of a module."""
+
+import os
+import shutil
 
 import pytest
 
 from aria2 import TOKEN, Rpc
+from harness import until
 
 from dlserv import Daemon, Server
 
@@ -19,3 +23,28 @@ def locked(settings):
     settings["server"]["token"] = TOKEN
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
         yield Rpc(server.url, TOKEN)
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory):
+    """(settings, daemon) of the module."""
+    path = tmp_path_factory.mktemp("lasting")
+    settings = {"general": {"download_dir": str(path / "downloads"), "db_path": str(path / "state" / "dlserv.db")},
+                "download": {"retry_wait": 0.01, "timeout": 5}}
+    with Daemon(settings) as daemon:
+        yield settings, daemon
+
+
+@pytest.fixture
+def shared(lasting):
+    """The module's daemon, without tasks and files, and with the settings it began with.
+
+    A module whose tests need no daemon of their own has a fixture `daemon` that returns it.
+    """
+    settings, daemon = lasting
+    yield daemon
+    daemon.delete_all([task.tid for task in daemon.list()], del_file=True)
+    until(lambda: not daemon.report.running())
+    daemon.configuration.reload(settings)
+    shutil.rmtree(daemon.config.general.download_dir)
+    os.mkdir(daemon.config.general.download_dir)

@@ -1,4 +1,4 @@
-"""What each client of aria2 sends, as it sends it, and what it cannot live without in the answer.
+"""The requests of each client of aria2, as it sends them, and the parts of the answer that it needs.
 
 The bodies were recorded from the clients themselves or read from their sources. `call` rows
 are (the client, headers, body); TOKEN stands for the secret.
@@ -144,7 +144,7 @@ ADDS = [
 
 
 def check_download(told):
-    """What strict clients parse without asking whether it is there."""
+    """Fields that strict clients parse without checking that they exist."""
     for name in ("totalLength", "completedLength", "uploadLength", "downloadSpeed", "uploadSpeed",
                  "pieceLength", "numPieces", "connections"):
         assert told[name].isdigit(), name
@@ -258,7 +258,7 @@ def test_rdt_client_from_add_to_the_file_on_disk(locked, origin, folder):
     assert call("aria2.tellStatus", gid)["error"]["message"] == f"GID {gid} is not found"
 
 
-def test_aria2ps_retry_removes_the_old_download_after_adding_it_again(locked, origin):
+def test_a_retry_removes_the_old_download_after_adding_it(locked, origin):
     origin.put("/b", b"x")
     first = locked("addUri", [origin.url("/none")])
     until(lambda: locked("tellStatus", first)["status"] == "error")

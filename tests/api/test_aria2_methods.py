@@ -150,7 +150,7 @@ def test_a_unique_beginning_will_do(rpc):
     assert message(rpc, "tellStatus", shared[0]) == f"GID {shared[0]} is not unique"
 
 
-def test_a_gid_outlives_the_daemon_and_changes_with_another_life(settings, origin):
+def test_a_gid_outlives_the_daemon_but_not_the_life(settings, origin):
     origin.put("/a", b"x", script=[refuse(404)])
     from aria2 import Rpc
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
@@ -414,8 +414,8 @@ def test_the_session_is_the_servers(rpc, daemon):
 
 @pytest.mark.parametrize("method, params, words", [("addTorrent", ["ZDg6YW5ub3VuY2Vl"], "BitTorrent"),
                                                    ("addMetalink", ["PG1ldGFsaW5rLz4="], "Metalink"),
-                                                   ("shutdown", [], "whoever started"),
-                                                   ("forceShutdown", [], "whoever started")])
+                                                   ("shutdown", [], "stop it where it was started"),
+                                                   ("forceShutdown", [], "stop it where it was started")])
 def test_what_is_lacking_is_refused_with_a_sentence(rpc, method, params, words):
     assert words in message(rpc, method, *params)
     assert "version" in rpc("getVersion")

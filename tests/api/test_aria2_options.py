@@ -1,6 +1,7 @@
 """aria2's options: what each comes to here, what is told of it, and secrets that come back masked."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -9,6 +10,17 @@ from harness import until
 
 NOWHERE = "http://127.0.0.1:1/"
 MASKED = "stands for a secret"
+
+
+@pytest.fixture
+def daemon(shared):
+    return shared
+
+
+@pytest.fixture
+def folder(shared):
+    """The download directory of the module's daemon."""
+    return pathlib.Path(shared.config.general.download_dir)
 
 
 @pytest.fixture
@@ -294,7 +306,7 @@ def test_what_a_client_may_not_set_is_accepted_and_not_done(rpc, daemon, name):
     [({"max-concurrent-downloads": "0"}, "max-concurrent-downloads"),
      ({"max-concurrent-downloads": "x"}, "max-concurrent-downloads"),
      ({"max-overall-download-limit": "fast"}, "max-overall-download-limit"),
-     ({"dir": "/elsewhere"}, "download_dir is set in"),
+     ({"dir": "/elsewhere"}, "the download directory is set in"),
      ({"max-concurrent-downloads": "4", "max-overall-download-limit": "-1"}, "max-overall-download-limit"),
      ({"max-concurrent-downloads": "4", "dir": "/x"}, "configuration file"),
      ({"max-concurrent-downloads": {}}, "string")])

@@ -229,7 +229,7 @@ def test_a_try_that_is_repeated_starts_nothing(ws, origin):
     assert [ws.next(), ws.next()] == [note("DownloadStart", gid), note("DownloadComplete", gid)]
 
 
-def test_a_failed_url_that_is_added_again_starts_under_another_gid(ws, origin):
+def test_a_failed_url_that_is_added_again_gets_another_gid(ws, origin):
     origin.put("/a", b"x", script=[refuse(404)])
     gid = call(ws, "addUri", [origin.url("/a")])
     assert [ws.next(), ws.next()] == [note("DownloadStart", gid), note("DownloadError", gid)]
@@ -270,7 +270,7 @@ def test_each_call_needs_the_token(locked):
         assert len(ws.call({"id": 1, "method": "system.listMethods"})["result"]) == 36
 
 
-def test_a_foreign_site_may_open_one_and_needs_the_token_in_each_call(locked):
+def test_a_foreign_site_needs_the_token_in_each_call(locked):
     with WebSocket("http://" + locked.host, Origin=FOREIGN, Authorization="Bearer " + TOKEN) as ws:
         assert "error" in ws.call({"id": 1, "method": "aria2.getVersion"})
         assert "result" in ws.call(VERSION)

@@ -53,9 +53,9 @@ def test_a_client_gets_gzip_where_it_takes_it(api, accepted, packed):
 
 
 def test_a_client_that_does_not_say_gets_no_gzip(api):
-    api._connection.putrequest("GET", "/openapi.json", skip_accept_encoding=True)
-    api._connection.endheaders()
-    response = api._connection.getresponse()
+    api.connection.putrequest("GET", "/openapi.json", skip_accept_encoding=True)
+    api.connection.endheaders()
+    response = api.connection.getresponse()
     assert response.getheader("Content-Encoding") is None and json.loads(response.read())["paths"]
 
 
@@ -127,8 +127,8 @@ def test_one_vary_names_all_that_counts(settings):
 
 
 def test_events_can_be_read_on_arrival(daemon, api):
-    api._connection.request("GET", "/events", headers=GZIP)
-    response = api._connection.getresponse()
+    api.connection.request("GET", "/events", headers=GZIP)
+    response = api.connection.getresponse()
     assert response.getheader("Content-Encoding") == "gzip" and response.getheader("Vary") == "Accept-Encoding"
     inflater, text = zlib.decompressobj(31), ""
     for number in range(20):
@@ -144,8 +144,8 @@ def test_the_stream_ends_as_gzip_does(daemon):
     server = Server(daemon, "127.0.0.1", 0).start()
     try:
         with Api(server.url) as client:
-            client._connection.request("GET", "/events", headers=GZIP)
-            response = client._connection.getresponse()
+            client.connection.request("GET", "/events", headers=GZIP)
+            response = client.connection.getresponse()
             until(lambda: server.feed.readers == 1)
             inflater = zlib.decompressobj(31)
             text = inflater.decompress(response.read1(65536))

@@ -42,7 +42,7 @@ def dial(server, source="127.0.0.1", data=b""):
 
 
 def receive(sock):
-    """What comes until the answer's end or that of the connection."""
+    """Read until the answer or the connection ends."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = sock.recv(65536)
@@ -53,7 +53,7 @@ def receive(sock):
 
 
 def is_open(sock):
-    """Whether the server still has the connection; what it says meanwhile is read."""
+    """Return whether the server still has the connection; read what it sends meanwhile."""
     sock.settimeout(0.01)
     try:
         while sock.recv(65536):
@@ -195,7 +195,7 @@ def test_a_client_at_its_bound_displaces_only_itself(limited):
 
 
 def refused(server):
-    """Whether a newcomer is turned away."""
+    """Return whether a new connection is refused."""
     with dial(server, data=GET) as newcomer:
         try:
             return not receive(newcomer).startswith(b"HTTP/1.1 200 ")
@@ -405,7 +405,7 @@ def test_a_unix_socket(serve, short, prefix):
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-def test_a_socket_s_name_is_given_up_before_the_next_daemon_may_take_it(daemon, short, monkeypatch):
+def test_a_socket_is_unlinked_before_the_next_daemon_binds(daemon, short, monkeypatch):
     def unlink(path):
         with socket.socket(socket.AF_UNIX) as probe:
             answers.append(probe.connect_ex(path))

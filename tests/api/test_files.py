@@ -13,7 +13,7 @@ DATA = noise(100000)
 
 @pytest.fixture
 def fetch(api, origin, folder):
-    """A function that downloads data and gives the path of the finished file in the API."""
+    """A function that downloads data and returns the path of the finished file in the API."""
     def make(data=DATA, path="/a.bin", options=None, **serving):
         origin.put(path, data, **serving)
         tid = api.add(origin.url(path), **(options or {}))
@@ -141,7 +141,7 @@ def test_a_hostile_name_stays_a_name(api, fetch, name):
     assert full == quote(full, safe="%") and full.isascii() and ";" not in full
 
 
-def test_a_file_that_was_changed_is_not_passed_off_as_the_one_downloaded(api, fetch, folder):
+def test_a_changed_file_is_not_served_as_the_download(api, fetch, folder):
     path = fetch()
     (folder / "a.bin").write_bytes(DATA[:-1] + b"!")
     os.utime(str(folder / "a.bin"), (time.time() + 5, time.time() + 5))

@@ -58,7 +58,8 @@ def test_every_operation_works_as_it_is_described(made, origin, folder):
     origin.put("/a.iso", DATA)
     tid = client.add_task({"url": origin.url("/a.iso"), "options": {"priority": 1, "retries": None}}).value["tid"]
     reach(client, tid, "finished")
-    form = client.add_task({"url": NOWHERE + "form", "paused": "true"}, "application/x-www-form-urlencoded")
+    form = client.add_task({"url": NOWHERE + "form", "paused": "true"},
+                           content_type="application/x-www-form-urlencoded")
     other = form.value["tid"]
     assert client.get_task_status(tid, exerpt=True).value["detail"]["percent"] == "100.0%"
     assert client.get_task_info(tid).value["detail"]["total_bytes"] == len(DATA)
@@ -82,6 +83,8 @@ def test_every_operation_works_as_it_is_described(made, origin, folder):
     client.resume_tasks({"tids": added.value["tids"][:1]})
     client.restart_tasks([tid])
     reach(client, tid, "finished")
+    client.refresh_tasks([tid])
+    reach(client, tid, "finished")
     client.verify_tasks([tid])
     client.delete_tasks({"tids": added.value["tids"], "del_file": "true"})
     assert client.list_folders().value["complete"] is True
@@ -91,8 +94,15 @@ def test_every_operation_works_as_it_is_described(made, origin, folder):
     assert client.get_health().value == {"status": "success"}
     assert "dlserv_tasks" in client.get_metrics().value
     assert client.get_openapi().value["openapi"].startswith("3.1")
+    client.change_config({"general": {"archive": True}})
+    until(lambda: client.get_task_info(tid).value["detail"]["checksum"])
     assert client.delete_task(tid, del_file=True).value["detail"]["deleted"] == ["a.iso"]
     assert client.delete_task(other).status == 200
+    entry, = client.list_archive(offset=0, limit=5).value["detail"]
+    assert entry["tid"] == tid and client.add_tasks({"tasks": [origin.url("/a.iso")]}).value["had_already"]
+    refused(module, 409, "archived", client.add_task, {"url": origin.url("/a.iso")})
+    client.forget_archived(tid)
+    assert client.forget_archive().value["count"] == 0
     stream = client.get_events(last_event_id="0")
     assert b"event: " in b"".join(stream.value.readline() for _ in range(4))
     assert client.called == set(module.OPERATIONS)
@@ -143,7 +153,7 @@ def test_conditions_that_fail_are_described(made, origin):
     ({"Content-Type": "application/json"}, b"{", 400, "bad_value"),
     ({"Content-Type": "application/json", "Content-Length": str(2 ** 40)}, b"", 413, "too_large")])
 def test_bodies_of_other_kinds_are_described(made, headers, body, status, code):
-    """What no generated client sends; the replies are those of the document all the same."""
+    """Requests that no generated client sends; their replies match the document all the same."""
     module, client = made
     for operation, row in module.OPERATIONS.items():
         if row["bodies"]:

@@ -71,7 +71,7 @@ def test_a_form_that_is_none_is_refused(body):
         request(body=body).form()
 
 
-def test_a_body_that_is_missing_is_another_fault_than_an_empty_one():
+def test_a_missing_body_is_another_fault_than_an_empty_one():
     with pytest.raises(NoLength):
         request().json()
     for header in ("content_length", "transfer_encoding"):

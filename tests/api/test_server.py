@@ -73,7 +73,7 @@ class Wire:
 
     @property
     def closed(self):
-        """Whether the server has said all it will say, and hung up."""
+        """Return whether the server has sent everything and closed the connection."""
         try:
             return self.sock.recv(1) == b""
         except ConnectionError:
@@ -141,10 +141,10 @@ def task(name, **options):
     return json.dumps({"url": NOWHERE + name, "options": dict(options, paused=True)}).encode()
 
 
-def clients(besides=()):
-    """The threads that serve connections, besides those that did before."""
+def clients(without=()):
+    """The threads that serve connections, without these."""
     return [thread for thread in threading.enumerate()
-            if thread.name == "dlserv-http-client" and thread not in besides]
+            if thread.name == "dlserv-http-client" and thread not in without]
 
 
 # -- one request after the other --------------------------------------------------------
@@ -349,7 +349,7 @@ def test_a_client_that_waits_is_told_to_continue(wire):
     assert [wire.reply().status for _ in range(2)] == [200, 200]
 
 
-def test_a_client_that_waits_with_too_much_is_not_told_to_continue(line):
+def test_a_client_that_waits_with_too_much_gets_no_100(line):
     line.send(b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n")
     assert line.reader.readline().split()[1] == b"413"
 
@@ -500,7 +500,7 @@ def test_a_reply_under_way_is_finished_before_the_stop(daemon, connect):
     assert len(json.loads(body)["detail"]) == 12
 
 
-def test_a_stop_waits_only_so_long_for_a_client_that_does_not_read(daemon, connect):
+def test_a_stop_waits_briefly_for_a_client_that_reads_not(daemon, connect):
     before = clients()
     server = Server(daemon, "127.0.0.1", 0).start()
     long_reply(daemon, connect, server)

@@ -238,7 +238,7 @@ def test_another_window_of_the_schedule_is_told(settings, daemon, listen, monkey
     listener.wait_for("stats", lambda stats: not stats["window"])
 
 
-def test_whoever_comes_back_gets_what_was_missed_and_nothing_twice(daemon, listen):
+def test_a_reader_that_comes_back_misses_and_repeats_nothing(daemon, listen):
     steady, first = listen(), listen()
     steady.next()
     first.next()
@@ -285,7 +285,7 @@ def test_many_readers_get_the_same_and_it_is_encoded_once(daemon, server, listen
     assert numbers == sorted(set(numbers))
 
 
-def test_a_reader_who_does_not_keep_up_is_dropped_and_holds_up_nobody(daemon, monkeypatch):
+def test_a_reader_that_does_not_keep_up_is_dropped(daemon, monkeypatch):
     monkeypatch.setattr(sse, "RING", 64)
     monkeypatch.setattr(sse, "EVERY", 0.001)
     with Server(daemon, "127.0.0.1", 0) as server:

@@ -1,11 +1,16 @@
-"""What the tests of automation share: a configuration file with its daemon process, and programs for hooks."""
+"""Shared by the tests of automation: daemons in a process of their own and in ours, and programs for hooks."""
 
+import contextlib
 import json
 import os
 import stat
 import sys
 
 import pytest
+
+from harness import Api
+
+from dlserv import Daemon, Server
 
 
 @pytest.fixture
@@ -20,6 +25,17 @@ def configured(process, tmp_path):
 
     start.path = path
     return start
+
+
+@pytest.fixture
+def embedded(settings):
+    """A function that starts a daemon with these sections in this process, and returns a client of its API."""
+    with contextlib.ExitStack() as running:
+        def start(**sections):
+            settings["download"]["retries"] = 0
+            daemon = running.enter_context(Daemon(dict(settings, **sections)))
+            return running.enter_context(Api(running.enter_context(Server(daemon, "127.0.0.1", 0)).url))
+        yield start
 
 
 @pytest.fixture

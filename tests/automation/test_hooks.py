@@ -10,6 +10,7 @@ import pytest
 
 from dlserv.errors import InvalidValue
 from harness import ROOT, noise, until
+from servers.origin import Gate
 
 KEEP = """
 given = json.load(sys.stdin)
@@ -52,26 +53,46 @@ def test_a_hook_gets_its_words_the_task_and_its_session(configured, program, ran
     assert said == "hook finished exited with 0: said"
 
 
-def test_a_failure_runs_its_hook_once_with_the_reason(configured, program, ran, origin):
-    daemon = configured(hooks={"failed": [program(KEEP)]})
-    tid = daemon.api.add(origin.url("/nothing"))
-    until(lambda: hook_lines(daemon.api, tid))
+def test_a_failure_runs_its_hook_once_with_the_reason(embedded, program, ran, origin):
+    api = embedded(hooks={"failed": [program(KEEP)]})
+    tid = api.add(origin.url("/nothing"))
+    until(lambda: hook_lines(api, tid))
     assert [each["env"]["DLSERV_TASK_REASON"] for each in ran()] == ["not_found"]
     assert "404" in ran()[0]["given"]["error"] and "404" in ran()[0]["env"]["DLSERV_TASK_ERROR"]
-    daemon.api.put("/task/tid/%s?act=resume" % tid)
+    api.put("/task/tid/%s?act=resume" % tid)
     until(lambda: len(ran()) == 2)
 
 
-def test_idle_runs_when_nothing_is_left_and_after_the_others(configured, program, serve, tmp_path):
+def test_idle_runs_when_nothing_is_left_and_after_the_others(embedded, program, serve, tmp_path):
     hook = program("""
 open(os.path.join(here, "order"), "a").write("begin " + os.environ["DLSERV_EVENT"] + "\\n")
 time.sleep(0.3)
 open(os.path.join(here, "order"), "a").write("end " + os.environ["DLSERV_EVENT"] + "\\n")""")
-    daemon = configured(hooks={"finished": [hook], "idle": [hook]})
-    daemon.api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(3)]})
+    api = embedded(hooks={"finished": [hook], "idle": [hook]})
+    api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(3)]})
     order = until(lambda: "end idle" in read(tmp_path / "order") and read(tmp_path / "order"))
     assert order.count("begin finished") == order.count("end finished") == 3 and order.count("begin idle") == 1
     assert order.endswith("begin idle\nend idle\n")
+
+
+def test_idle_alone_runs_after_a_refresh_that_found_no_change(configured, program, ran, serve):
+    daemon = configured(hooks={event: [program(KEEP)] for event in ("finished", "failed", "idle")})
+    tid = daemon.api.add(serve("/a", noise(5000)))
+    until(lambda: len(ran()) == 2)
+    daemon.api.put("/task/tid/%s?act=refresh" % tid)
+    until(lambda: len(ran()) == 3)
+    assert [each["env"]["DLSERV_EVENT"] for each in ran()] == ["finished", "idle", "idle"]
+    assert "unchanged" in daemon.api.status(tid)["log"][0]["msg"]
+
+
+@pytest.mark.parametrize("act", ["pause", "delete"])
+def test_idle_runs_when_the_last_one_is_paused_or_deleted(configured, program, ran, origin, act):
+    origin.put("/a", noise(200000), script=[Gate(100000)])
+    daemon = configured(hooks={"idle": [program(KEEP)]})
+    tid = daemon.api.add(origin.url("/a"))
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] == 100000)
+    daemon.api.delete("/task/tid/" + tid) if act == "delete" else daemon.api.put("/task/tid/%s?act=pause" % tid)
+    until(lambda: len(ran()) == 1)
 
 
 def read(path):
@@ -104,7 +125,7 @@ def test_a_kill_before_the_hook_does_not_run_it_twice(configured, program, ran, 
 
 
 def alive(pid):
-    """Whether the process is there and no zombie."""
+    """Return whether the process exists and is no zombie."""
     try:
         with open("/proc/%s/stat" % pid) as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -114,24 +135,24 @@ def alive(pid):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
 @pytest.mark.parametrize("redirected", ["", ", stdout=-3, stderr=-3"])
-def test_what_hangs_is_killed_with_all_that_it_has_started(configured, program, serve, tmp_path, redirected):
+def test_what_hangs_is_killed_with_all_that_it_has_started(embedded, program, serve, tmp_path, redirected):
     hook = program("""
 child = subprocess.Popen(["sleep", "600"]%s)
 open(os.path.join(here, "pids"), "w").write("%%d %%d" %% (os.getpid(), child.pid))
 print("begun", flush=True)
 if %r: time.sleep(600)""" % (redirected, not redirected))
-    daemon = configured(hooks={"finished": [hook], "timeout": 1})
-    tid = daemon.api.add(serve("/a", b"a"))
-    line = until(lambda: hook_lines(daemon.api, tid))[0]
+    api = embedded(hooks={"finished": [hook], "timeout": 1})
+    tid = api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(api, tid))[0]
     assert "killed after 1 s" in line and "begun" in line
     until(lambda: not any(alive(pid) for pid in (tmp_path / "pids").read_text().split()))
 
 
-def test_a_flood_leaves_its_last_4_kb_in_the_log(configured, program, serve):
-    hook = program("for n in range(300000): print(n)\nprint('x' * 2000)\nprint('the end')")
-    daemon = configured(hooks={"finished": [hook]})
-    tid = daemon.api.add(serve("/a", b"a"))
-    line = until(lambda: hook_lines(daemon.api, tid), 60)[0]
+def test_a_flood_leaves_its_last_4_kb_in_the_log(embedded, program, serve):
+    hook = program("for n in range(30000): print(n)\nprint('x' * 2000)\nprint('the end')")
+    api = embedded(hooks={"finished": [hook]})
+    tid = api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(api, tid), 60)[0]
     assert line.startswith("hook finished exited with 0: ") and line.endswith("x | the end")
     assert 4000 < len(line) < 4300
 
@@ -140,24 +161,24 @@ def test_a_flood_leaves_its_last_4_kb_in_the_log(configured, program, serve):
     ("sys.exit(7)", "exited with 7"), ("os.kill(os.getpid(), 9)", "was ended by signal 9"),
     ("print('\\033[31mred\\033[0m')", "\ufffd[31mred"), ("os.write(1, b'\\xff\\xfe')", "exited with 0: \ufffd\ufffd"),
     ("os.close(0); os.close(1); os.close(2)", "exited with 0")])
-def test_the_log_says_how_it_ended(configured, program, serve, code, words):
-    daemon = configured(hooks={"finished": [program(code)]})
-    tid = daemon.api.add(serve("/a", b"a"))
-    assert words in until(lambda: hook_lines(daemon.api, tid))[0]
+def test_the_log_says_how_it_ended(embedded, program, serve, code, words):
+    api = embedded(hooks={"finished": [program(code)]})
+    tid = api.add(serve("/a", b"a"))
+    assert words in until(lambda: hook_lines(api, tid))[0]
 
 
-def test_a_program_that_has_gone_is_a_line_in_the_log(configured, program, serve):
+def test_a_program_that_has_gone_is_a_line_in_the_log(embedded, program, serve):
     hook = program("")
-    daemon = configured(hooks={"finished": [hook]})
+    api = embedded(hooks={"finished": [hook]})
     os.remove(hook)
-    tid = daemon.api.add(serve("/a", b"a"))
-    assert "could not be run: " in until(lambda: hook_lines(daemon.api, tid))[0]
-    daemon.api.reach(daemon.api.add(serve("/b", b"b")), "finished")
+    tid = api.add(serve("/a", b"a"))
+    assert "could not be run: " in until(lambda: hook_lines(api, tid))[0]
+    api.reach(api.add(serve("/b", b"b")), "finished")
 
 
 @pytest.mark.parametrize("hooks, words", [
-    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program is not there or cannot be executed"),
-    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program is not there"),
+    ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program does not exist or cannot be executed"),
+    ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program does not exist"),
     ({"failed": [ROOT]}, "hooks.failed: "), ({"failed": ["./x"]}, "hooks.failed: its first string is neither"),
     ({"finished": "rm -rf x"}, "hooks.finished: this is not a list of strings"),
     ({"finished": [["a"]]}, "hooks.finished: "), ({"finish": ["a"]}, "hooks.finish: there is no such key"),
@@ -171,7 +192,7 @@ def test_a_start_names_the_key_that_is_wrong(tmp_path, folder, hooks, words):
     assert done.returncode == 2 and words in done.stderr.decode() and b"Traceback" not in done.stderr
 
 
-def test_no_more_run_at_a_time_than_allowed(configured, program, serve, tmp_path):
+def test_no_more_run_at_a_time_than_allowed(embedded, program, serve, tmp_path):
     hook = program("""
 mine = os.path.join(here, "now-%d" % os.getpid())
 open(mine, "w").close()
@@ -179,8 +200,8 @@ count = sum(name.startswith("now-") for name in os.listdir(here))
 time.sleep(0.2)
 os.remove(mine)
 open(os.path.join(here, "counts"), "a").write("%d\\n" % count)""")
-    daemon = configured(hooks={"finished": [hook], "parallel": 2})
-    daemon.api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(6)]})
+    api = embedded(hooks={"finished": [hook], "parallel": 2})
+    api.post("/task/batch/add", {"tasks": [serve("/%d" % n, b"x") for n in range(6)]})
     until(lambda: len(read(tmp_path / "counts").split()) == 6, 30)
     counts = read(tmp_path / "counts").split()
     assert max(map(int, counts)) <= 2
@@ -195,7 +216,7 @@ def test_a_daemon_ends_in_time_though_a_hook_hangs(configured, program, serve, t
     assert not alive(pid) and "Traceback" not in daemon.log and "timed out" not in daemon.log
 
 
-def test_a_daemon_that_a_hook_starts_warns_of_no_variable(configured, program, serve, tmp_path):
+def test_a_daemon_that_a_hook_starts_warns_of_no_variable(embedded, program, serve, tmp_path):
     hook = program("""
 out = subprocess.run([sys.executable, %r, "--export", "-", "--db", os.path.join(here, "none")],
                      stdout=-1, stderr=-2, stdin=-3)
@@ -203,9 +224,9 @@ env = subprocess.run([sys.executable, "-c",
     "import os, sys; sys.path.insert(0, %r); from dlserv.settings.config import from_environment as f;"
     "print(f(os.environ)[1])"], stdout=-1)
 print(env.stdout.decode().strip())""" % (os.path.join(ROOT, "dlserv.py"), ROOT))
-    daemon = configured(hooks={"finished": [hook]})
-    tid = daemon.api.add(serve("/a", b"a"))
-    assert until(lambda: hook_lines(daemon.api, tid))[0].endswith(": []")
+    api = embedded(hooks={"finished": [hook]})
+    tid = api.add(serve("/a", b"a"))
+    assert until(lambda: hook_lines(api, tid))[0].endswith(": []")
 
 
 def test_hooks_are_shown_masked_and_never_set_over_the_api(configured, program):

@@ -95,7 +95,7 @@ def test_other_files_are_left_alone(watch, box, daemon, tmp_path):
     ("a.txt", b" out=x\n", "there is no URL above it"), ("a.txt", b"http://h/\n" * 200000, "has more than 1048576 bytes"),
     ("a.url", b"[InternetShortcut]\nIconFile=x\n", "has no URL in it"),
     ("a.desktop", b"[Desktop Entry]\nExec=rm -rf /\n", "has no URL in it"),
-    ("a.webloc", b"bplist00nonsense", "is no shortcut"),
+    ("a.webloc", b"bplist00nonsense", "is not a shortcut"),
     ("a.meta4", b'<!DOCTYPE x [<!ENTITY a "b">]><metalink/>', "document type definition"),
     ("a.meta4", b"<metalink><file>", "is not well-formed"), ("a.meta4", b"<html></html>", "neither a list"),
     ("a.meta4", b"<metalink><file name='../e'><url>http://h/</url></file></metalink>", "a.meta4, file 1: options.dir"),
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_moved_is_added_once(watch, box, daemon):
     assert names(box) == ["added/a.txt"]
 
 
-def test_a_file_in_the_way_of_added_is_told_and_the_list_added_once(watch, box, daemon):
+def test_a_file_in_the_way_of_added_lets_the_list_in_once(watch, box, daemon):
     (box / "added").write_text("in the way")
     (box / "a.txt").write_text("http://h/1\n")
     for _ in range(2):

@@ -96,7 +96,7 @@ def test_what_is_not_taken_is_tried_three_times(sender, answers, count, caplog):
         assert all("127.0.0.1" in line and "/hook" not in line for line in told)
 
 
-def test_each_receiver_gets_what_it_asks_for_and_holds_up_no_other(sender):
+def test_each_receiver_gets_its_events_and_delays_no_other(sender):
     with Receiver(None) as hangs, Receiver() as failures, Receiver() as everything:
         hooks, task = sender({"url": hangs.url}, {"url": failures.url, "events": ["failed"]}, {"url": everything.url})
         hooks.put("finished", task, DETAIL)

@@ -44,7 +44,7 @@ def run(command, target):
 
 
 def fetchers(url, target, connections=1, insecure=False):
-    """{program: a function that fetches the URL to the target and gives the Cost}."""
+    """{program: a function that fetches the URL to the target and returns the Cost}."""
     folder, name = os.path.split(target)
     commands = {
         "curl": ["curl", "-s", "-o", target] + ["-k"] * insecure + [url],
@@ -153,7 +153,7 @@ class Dlserv:
         return self.call("POST", "/task", {"url": url, "options": options})["tid"]
 
     def fetch(self, url, **options):
-        """Fetch one file and forget it; gives the Cost."""
+        """Fetch one file and forget it; return the Cost."""
         cpu, began = self.cpu, time.monotonic()
         tid = self.add(url, **options)
         self.wait()

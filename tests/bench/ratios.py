@@ -1,4 +1,4 @@
-"""What programs cost beside each other: rounds in which each does the same work in turn."""
+"""The costs of programs beside each other: rounds in which each does the same work in turn."""
 
 import os
 import platform

@@ -17,7 +17,7 @@ MIB, GIB = 2 ** 20, 2 ** 30
 
 
 def make_file(folder, name, size):
-    """A file of noise below folder/www; gives the folder that a server serves."""
+    """Make a file of noise below folder/www; return the folder that a server serves."""
     root = os.path.join(folder, "www")
     os.makedirs(root, exist_ok=True)
     os.chmod(root, 0o755)

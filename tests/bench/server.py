@@ -1,4 +1,4 @@
-"""What files are fetched from: nginx where there is one, else a server of our own."""
+"""The server of the files: nginx where there is one, else one of our own."""
 
 import contextlib
 import functools

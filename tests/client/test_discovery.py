@@ -44,7 +44,7 @@ def test_a_run_file_is_read_and_a_dead_daemon_s_is_not_believed(path):
         read_run_file(str(path))
 
 
-def test_it_lies_beside_the_database_where_there_is_no_run_time_folder(tmp_path):
+def test_it_lies_by_the_database_without_a_runtime_folder(tmp_path):
     database = str(tmp_path / "state" / "x.db")
     assert run_file_path({"XDG_RUNTIME_DIR": str(tmp_path)}, None) == str(tmp_path / "dlserv.json")
     for environ in ({}, {"XDG_RUNTIME_DIR": str(tmp_path / "gone")}):

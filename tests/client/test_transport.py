@@ -89,7 +89,7 @@ def test_something_that_is_no_dlserv_is_told(answer):
         get(server.url, timeout=0.3)
 
 
-def test_where_nobody_listens_the_sentence_says_how_to_start_one():
+def test_the_sentence_says_how_to_start_a_daemon():
     for ask in (lambda: get("http://127.0.0.1:1"), lambda: Transport("http://127.0.0.1:1").stream("/events")):
         with pytest.raises(NoDaemon) as caught:
             ask()

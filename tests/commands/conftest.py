@@ -1,4 +1,4 @@
-"""What the tests of the commands share: a daemon they find, commands in this process and in their own."""
+"""Shared by the tests of the commands: a daemon they find, commands in this process and in their own."""
 
 import io
 import os

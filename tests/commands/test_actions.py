@@ -111,6 +111,20 @@ def test_pause_resume_restart_and_rm(here, run, origin, folder):
     assert run("rm", "x.iso")[0] == 0 and os.listdir(str(folder)) == ["x.iso"]
 
 
+def test_refresh_finished_asks_again_for_every_finished_file(here, run, origin, folder):
+    files = [origin.put("/%d.iso" % number, DATA, conditions=True) for number in range(3)]
+    for number in range(3):
+        assert here.wait(here.add(origin.url("/%d.iso" % number))).state == "finished"
+    here.add(NOWHERE, {"paused": True})
+    files[1].data, files[1].etag = DATA[::-1], '"v2"'
+    assert run("refresh", "finished") == (0, "", "")
+    code, out, err = run("refresh", NOWHERE)
+    assert (code, out) == (1, "") and "the task is paused; it cannot be refreshed" in err
+    for task in here.list():
+        assert task.url == NOWHERE or here.wait(task.tid).state == "finished"
+    assert (folder / "1.iso").read_bytes() == DATA[::-1] and (folder / "2.iso").read_bytes() == DATA
+
+
 def test_rm_with_file(here, run, origin, folder):
     origin.put("/x.iso", DATA)
     here.wait(here.add(origin.url("/x.iso")))
@@ -133,7 +147,7 @@ def test_move_changes_the_order(three, here, run):
 
 # -- set ------------------------------------------------------------------------------------
 
-def test_set_changes_options_and_sends_them_back_to_their_defaults(three, here, run):
+def test_set_changes_options_and_restores_their_defaults(three, here, run):
     assert run("set", three[0], "ratelimit=2M", "connections=8", "headers=A: b=c") == (0, "", "")
     changed = here.get(three[0]).options
     assert (changed.ratelimit, changed.connections, changed.headers) == (2 ** 21, 8, {"A": "b=c"})

@@ -1,4 +1,4 @@
-"""What words mean: tasks by tid, part of a name, URL and state; URLs with their options."""
+"""The meaning of words: tasks by tid, part of a name, URL and state; URLs with their options."""
 
 import json
 

@@ -34,7 +34,7 @@ def test_bash_completes(run, words, completed):
     assert bash(run("completion", "bash")[1], "false", *words) == completed.split()
 
 
-def test_bash_leaves_the_names_of_files_to_readline_which_quotes_them(run, away):
+def test_bash_leaves_quoting_file_names_to_readline(run, away):
     (away / "my list.txt").touch()
     assert bash(run("completion", "bash")[1], "false", "add", "-i", "my") == [""]
 

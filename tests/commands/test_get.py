@@ -19,7 +19,7 @@ LARGE = noise(500000)
 
 
 def is_here(part, count):
-    """Whether the first bytes of DATA are in the file."""
+    """Return whether the first bytes of DATA are in the file."""
     return part.exists() and part.read_bytes()[:count] == DATA[:count]
 
 
@@ -93,7 +93,7 @@ def test_standard_output_gets_nothing_that_is_not_whole(run, origin, away, monke
     assert (code, out) == (1, "") and "checksum" in err and names() == []
 
 
-def test_a_reader_of_the_file_that_has_seen_enough_ends_it_silently(origin, away):
+def test_a_reader_that_has_enough_of_the_file_ends_it(origin, away):
     origin.put("/x.iso", noise(5000000))
     script = 'exec 3>&1; { "$@"; echo $? >&3; } | head -c 3 >/dev/null'
     command = [sys.executable, os.path.join(ROOT, "dlserv.py"), "get", "-o", "-", origin.url("/x.iso")]
@@ -317,7 +317,7 @@ def test_a_whole_file_is_found_where_the_flags_say(run, origin, away, arguments,
     assert (code, out) == (0, path + "\n") and "is here already" in err
 
 
-def test_a_whole_file_is_found_under_the_name_that_the_server_gives(run, origin, away):
+def test_a_whole_file_is_found_under_the_server_s_name(run, origin, away):
     origin.put("/download", LARGE, headers={"Content-Disposition": 'attachment; filename="real.iso"'})
     origin.put("/link", b"", script=[redirect("/download")] * 9)
     (away / "real.iso").write_bytes(LARGE)
@@ -325,7 +325,7 @@ def test_a_whole_file_is_found_under_the_name_that_the_server_gives(run, origin,
 
 
 @pytest.mark.parametrize("change", ["shorter", "first", "middle", "last", "empty"])
-def test_another_file_is_left_alone_and_the_new_one_takes_another_name(run, origin, away, change):
+def test_another_file_is_left_alone_and_the_new_one_renamed(run, origin, away, change):
     origin.put("/x.iso", LARGE)
     other = {"shorter": LARGE[:-1], "first": b"?" + LARGE[1:], "last": LARGE[:-1] + b"?", "empty": b"",
              "middle": LARGE[:250000] + bytes(100000) + LARGE[350000:]}[change]
@@ -351,7 +351,7 @@ def test_a_checksum_decides_about_the_file_that_is_there(run, origin, away, size
 
 
 @pytest.mark.parametrize("fault", [ignore_range, Gate(after=0, sized=False)])
-def test_where_the_server_cannot_tell_the_bytes_are_compared_afterwards(run, origin, away, fault):
+def test_bytes_are_compared_where_the_server_cannot_tell(run, origin, away, fault):
     if isinstance(fault, Gate):
         fault.open()
     origin.put("/x.iso", LARGE, script=[fault] * 30, ranges=fault is not ignore_range)

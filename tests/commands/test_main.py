@@ -1,4 +1,4 @@
-"""How a command finds its daemon, and how it ends whatever happens."""
+"""Commands: finding the daemon, and ending well whatever happens."""
 
 import json
 import os

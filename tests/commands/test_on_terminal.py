@@ -1,4 +1,4 @@
-"""What people see: the commands on a pseudo-terminal of 80 and 120 columns, and narrower ones."""
+"""The commands as people see them: on a pseudo-terminal of 80 and 120 columns, and narrower ones."""
 
 import os
 import re

@@ -13,7 +13,7 @@ def test_the_address_of_the_page_is_printed(here, run):
         assert run(*arguments) == (0, os.environ["DLSERV_URL"] + "/\n", "")
 
 
-def test_a_daemon_on_every_address_is_called_by_the_machine_s_name(settings, run, monkeypatch):
+def test_a_daemon_on_every_address_has_the_machine_s_name(settings, run, monkeypatch):
     with Daemon(settings) as daemon, Server(daemon, "0.0.0.0", 0) as server:
         port = server.server_address[1]
         monkeypatch.setenv("DLSERV_URL", "http://0.0.0.0:%d" % port)

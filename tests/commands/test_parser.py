@@ -72,7 +72,7 @@ def test_a_wrong_usage_names_the_nearest_right_word(capsys, arguments, words):
     (["--export", "a", "--import", "b"], "--import", "--export"),
     (["--export", "a", "list"], "--export", "for serve"), (["list", "--no-token"], "--no-token", "for serve"),
     (["--download-dir", "d", "add", "u"], "--download-dir", "serve and get"),
-    (["--url", "u"], "--url", "the commands"), (["serve", "--url", "u"], "--url", "the commands"),
+    (["--url", "u"], "--url", "commands that talk to a daemon"), (["serve", "--url", "u"], "--url", "commands that talk to a daemon"),
     (["get", "--tries", "many", "u"], "--tries", "many"), (["get", "-t", "-1", "u"], "-t", "-1"),
     (["add", "--option", "nonsense", "u"], "--option", "name=value")])
 def test_options_that_do_not_fit_are_refused(arguments, key, words):

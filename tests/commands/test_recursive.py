@@ -57,7 +57,7 @@ def test_a_second_run_adds_what_is_new(here, run, origin, shelf):
     shelf("/pub/", "a.iso", "b.iso")
     code, out, err = run("add", "-r", "--paused", origin.url("/pub/"))
     assert (code, out.split()) == (0, [tid_of(origin.url("/pub/b.iso"))])
-    assert err == "dlserv: already added before, and left as they are: 1\n"
+    assert err == "dlserv: left as they are, because they were added before: 1\n"
 
 
 def test_more_files_than_one_request_holds(here, run, origin, shelf):

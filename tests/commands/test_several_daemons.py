@@ -222,8 +222,24 @@ def test_watch_follows_all_daemons(fleet, urls, start):
 @pytest.mark.parametrize("command", [("config",), ("config", "download.ratelimit=1K"), ("openurl",)])
 def test_a_command_for_one_daemon_says_so(fleet, run, command):
     code, out, err = run(*command)
-    assert (code, out) == (2, "") and err.startswith("dlserv: $DLSERV_URL: it names 3 daemons; this command is for one")
+    assert (code, out) == (2, "") and err.startswith("dlserv: $DLSERV_URL: it names 3 daemons, but this command is for one")
     assert [daemon.config.download.ratelimit for daemon in fleet.daemons] == [0, 0, 0]
+
+
+def test_the_archives_of_all_are_one(fleet, run, origin):
+    urls = [origin.url("/%d" % number) for number in range(6)]
+    for daemon in fleet.daemons:
+        daemon.configure({"general": {"archive": True}})
+    for url in urls:
+        origin.put("/" + url.rpartition("/")[2], b"x")
+        assert run("add", url, "--wait")[0] == 0
+    assert run("rm", "all") == (0, "", "")
+    assert {line.split("\t")[0] for line in run("archive")[1].splitlines()} == set(map(tid_of, urls))
+    code, out, err = run("add", urls[0])
+    assert (code, out) == (1, "") and urls[0] in err
+    assert run("archive", "--forget", urls[0]) == (0, "", "") and run("add", "--paused", urls[0])[0] == 0
+    assert run("archive", "--forget", urls[0])[0] == 1
+    assert run("archive", "--forget", "all") == (0, "", "") and run("archive") == (0, "", "")
 
 
 # -- one that does not answer -----------------------------------------------------------------
@@ -248,7 +264,7 @@ def test_a_dead_owner_s_task_goes_to_no_other(fleet, run):
     dead, alive = fleet.owned_by(1), fleet.owned_by(0)
     code, out, err = run("add", "--paused", dead, alive)
     assert code == 3 and out == tid_of(alive) + "\n"
-    assert "%s: its daemon, %s, does not answer, and it is given to no other" % (dead, fleet.urls[1]) in err
+    assert "%s: the daemon that this task belongs to, %s, does not answer" % (dead, fleet.urls[1]) in err
     assert fleet.holders(dead) == [] and fleet.holders(alive) == [0]
     fleet.start(1)
     assert run("add", "--paused", dead) == (0, tid_of(dead) + "\n", "") and fleet.holders(dead) == [1]
@@ -265,7 +281,7 @@ def test_a_task_of_a_dead_daemon_is_told(fleet, urls, run, act):
     fleet.stop(1)
     url = next(url for url in urls if fleet.owner(url) == 1)
     code, out, err = run(*act, tid_of(url))
-    assert code != 0 and out == "" and "its daemon, %s, does not answer" % fleet.urls[1] in err
+    assert code != 0 and out == "" and "the daemon that this task belongs to, %s, does not answer" % fleet.urls[1] in err
     fleet.start(1)
     assert fleet.holders(url) == [1]
 

@@ -37,7 +37,8 @@ class Box:
     """A machine with the program, its Python, its configuration and its folders in one place."""
 
     def __init__(self, folder, pyz, environ):
-        self.folder, self.environ = folder, environ
+        self.folder, self._printed = folder, {}
+        self.environ = dict(environ, HOME=str(folder / "home"), XDG_RUNTIME_DIR=str(folder.parent))
         for name in ("bin", "downloads", "state"):
             (folder / name).mkdir(parents=True)
         self.python, self.program = str(folder / "bin" / "python3"), str(folder / "bin" / "dlserv.pyz")
@@ -48,11 +49,23 @@ class Box:
         with open(self.config, "w", encoding="utf-8") as file:
             json.dump({"general": {"download_dir": self.downloads, "db_path": self.db}}, file)
 
-    def unit(self, *arguments, before=("--port", "0"), **variables):
-        """Return what `dlserv unit` prints."""
-        done = subprocess.run([self.python, self.program, "-c", self.config, *before, "unit", *arguments],
-                              env=dict(self.environ, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=60)
+    def clear(self):
+        """Remove what a daemon has left."""
+        for path in (self.downloads, os.path.dirname(self.db)):
+            shutil.rmtree(path)
+            os.mkdir(path)
+
+    def unit(self, *arguments, before=("--port", "0")):
+        """Return what `dlserv unit` prints; a process of its own prints it once."""
+        words = (*before, "unit", *arguments)
+        if words not in self._printed:
+            self._printed[words] = self.unit_now(*words)
+        return self._printed[words]
+
+    def unit_now(self, *words):
+        """Return what `dlserv` prints with these words while the folders are as they are now."""
+        done = subprocess.run([self.python, self.program, "-c", self.config, *words], env=self.environ,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout.decode()
 
@@ -63,15 +76,28 @@ class Box:
                 "--download-dir", self.downloads]
 
 
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A function that returns the machine in the folder of this name, which is made once."""
+    made = {}
+
+    def machine(name, pyz, environ):
+        if name not in made:
+            made[name] = Box(tmp_path_factory.mktemp("box") / name, pyz, environ)
+        made[name].clear()
+        return made[name]
+    return machine
+
+
 @pytest.fixture(params=[HARD, PLAIN], ids=["hard", "plain"])
-def box(request, tmp_path, pyz, environ):
+def box(request, machine, pyz, environ):
     """A machine whose paths are hard to quote, and one whose paths are not."""
-    return Box(tmp_path / request.param, pyz, environ)
+    return machine(request.param, pyz, environ)
 
 
 @pytest.fixture
-def plain(tmp_path, pyz, environ):
-    return Box(tmp_path / PLAIN, pyz, environ)
+def plain(machine, pyz, environ):
+    return machine(PLAIN, pyz, environ)
 
 
 @pytest.fixture
@@ -207,7 +233,7 @@ def test_folders_that_are_not_there_are_made(plain, tmp_path):
     for words in made:
         assert run(words).returncode == 0
     assert all(map(os.path.isdir, folders))
-    assert "ExecStartPre" not in plain.unit("systemd", before=arguments)
+    assert "ExecStartPre" not in plain.unit_now(*arguments, "unit", "systemd")
 
 
 def test_a_token_file_is_handed_over(plain, put):
@@ -370,7 +396,7 @@ def test_no_path_is_named_that_is_not_there(plain, kind):
 
 
 @pytest.mark.parametrize("kind", UNITS)
-def test_the_first_lines_say_where_it_goes_and_how_it_is_enabled(plain, kind):
+def test_the_first_lines_say_how_it_is_installed(plain, kind):
     lines = plain.unit(kind).split("\n")
     comments = [line.lstrip("#<!- ") for line in lines[:6] if line.startswith(("#", "<!--", "       "))]
     assert any(re.match("Put this into .*, then|Control Panel", line) for line in comments[:2])
@@ -381,7 +407,7 @@ def test_the_first_lines_say_where_it_goes_and_how_it_is_enabled(plain, kind):
 @pytest.mark.parametrize("kind", sorted(set(UNITS) - {"systemd", "launchd"}))
 def test_only_some_have_services_of_users(run, kind):
     code, out, err = run("unit", kind, "--user")
-    assert (code, out) == (2, "") and err == "dlserv: --user: %s has no services of users; leave it out\n" % kind
+    assert (code, out) == (2, "") and err == "dlserv: --user: %s has no services for single users; leave it out\n" % kind
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\tb", "a\x7fb", "a\x1bb"])
@@ -398,7 +424,7 @@ def test_a_token_is_not_written_into_it(run, monkeypatch):
     monkeypatch.setenv("DLSERV_MAX_CONNECTIONS", "9")
     code, out, err = run("unit", "systemd")
     assert code == 0 and "x" * 16 not in out + err
-    assert "$DLSERV_TOKEN counts here only" in err and "$DLSERV_MAX_CONNECTIONS counts here only" in err
+    assert "$DLSERV_TOKEN is not passed on by this file" in err and "$DLSERV_MAX_CONNECTIONS is not passed on by this file" in err
 
 
 def test_what_was_said_here_is_said_there(run, monkeypatch, tmp_path):

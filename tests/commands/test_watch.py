@@ -41,13 +41,13 @@ def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin):
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(30) == 130
         assert waiting.stderr.read() == (
-            b"dlserv: this no longer waits; the daemon goes on with the downloads\n")
+            b"dlserv: stopped waiting; the daemon goes on with the downloads\n")
         until(lambda: readers() == 0)
     assert [task.state for task in here.list()] == ["downloading"]
 
 
 def readers():
-    """How many follow the daemon's events."""
+    """The number of those who follow the daemon's events."""
     with Api(os.environ["DLSERV_URL"]) as api:
         return int(re.search(rb"^dlserv_sse_clients (\d+)", api.get("/metrics").body, re.MULTILINE).group(1))
 
@@ -66,7 +66,7 @@ def test_watch_prints_a_line_for_each_change_where_it_is_piped(here, start, orig
     assert watching.wait(30) == 130 and watching.stderr.read() == b""
 
 
-def test_watch_prints_one_line_for_a_wait_though_its_time_runs_down(here, start, origin):
+def test_watch_prints_one_line_for_a_wait_that_runs_down(here, start, origin):
     origin.put("/x.iso", DATA, script=[refuse("503 Busy", Retry_After="3")])
     tid = here.add(origin.url("/x.iso"))
     watching = start("watch")

@@ -127,7 +127,7 @@ def test_what_a_posted_mirror_names_is_ignored(origin, other, pair, attempt, fol
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_redirect_that_names_mirrors_counts_if_it_is_the_server_s(origin, other, pair, attempt, folder, elsewhere):
+def test_a_redirect_that_names_mirrors_counts_from_the_server(origin, other, pair, attempt, folder, elsewhere):
     """MirrorBrain redirects to one mirror and names the others, with the digest, beside the Location."""
     with Origin() as first:
         first.put("/latest", script=[refuse("302 Found", Location=origin.url("/a"), Digest=DIGEST,
@@ -197,7 +197,7 @@ def test_the_digest_by_which_mirrors_were_taken_is_verified(origin, other, pair,
     assert not (folder / "a").exists() and not (folder / "latest").exists()
 
 
-def test_a_file_that_changes_has_the_digest_that_is_told_with_it(origin, other, pair, attempt, folder):
+def test_a_changed_file_has_the_digest_that_comes_with_it(origin, other, pair, attempt, folder):
     new = noise(6 * MIB, seed=3)
     new_digest = "SHA-256=" + base64.b64encode(hashlib.sha256(new).digest()).decode()
 

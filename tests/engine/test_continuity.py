@@ -84,6 +84,46 @@ def test_the_head_of_a_part_is_judged(known, found, own, expected):
     assert reason is None if expected is None else expected in reason
 
 
+SHA, OTHER_SHA = "sha-256=" + "1" * 64, "sha-256=" + "2" * 64
+
+
+@pytest.mark.parametrize("known, found, promised, own, expected", [
+    (dict(etag='"a"'), dict(etag='"a"'), [], True, "ETag"),
+    (dict(etag='"a"'), dict(etag='W/"a"'), [], True, "ETag"),
+    (dict(etag='W/"a"'), dict(etag='"a"'), [], True, "ETag"),
+    (dict(etag="bare"), dict(etag="bare"), [], True, "ETag"),
+    (dict(etag='"a"'), dict(etag='"b"'), [], True, None),
+    (dict(etag='"a"'), dict(etag='"a"', total=101), [], True, None),
+    (dict(etag='"a"'), dict(etag='"a"', total=None), [], True, "ETag"),
+    (dict(etag='"a"'), dict(), [], True, None),
+    (dict(), dict(etag='"a"'), [], True, None),
+    (dict(etag='"a"', last_modified=OLD), dict(etag='"a"', last_modified=NEW), [], True, "ETag"),
+    (dict(etag='"a"', last_modified=OLD), dict(etag='"b"', last_modified=OLD), [], True, None),
+    (dict(etag='"a"', last_modified=OLD), dict(last_modified=OLD), [], True, "date"),
+    (dict(last_modified=OLD), dict(last_modified=OLD), [], True, "date"),
+    (dict(last_modified=OLD, total=None), dict(last_modified=OLD, total=None), [], True, "date"),
+    (dict(last_modified=OLD), dict(last_modified=OLD, total=99), [], True, None),
+    (dict(last_modified=OLD), dict(last_modified=NEW), [], True, None),
+    (dict(last_modified=OLD), dict(), [], True, None),
+    (dict(), dict(), [], True, "size"),
+    (dict(), dict(total=99), [], True, None),
+    (dict(total=None), dict(), [], True, None),
+    (dict(total=None), dict(total=None), [], True, None),
+    (dict(etag='"a"'), dict(etag='"b"', digest=SHA), [SHA], True, "checksum"),
+    (dict(etag='"a"'), dict(etag='"a"', digest=OTHER_SHA), [SHA], True, None),
+    (dict(etag='"a"'), dict(etag='"a"', digest=OTHER_SHA), ["md5=" + "1" * 32], True, "ETag"),
+    (dict(etag='"a"'), dict(etag='"a"'), [], False, "version"),
+    (dict(etag='W/"a"'), dict(etag='W/"a"'), [], False, None),
+    (dict(etag='"a"', total=None), dict(etag='"a"', total=None), [], False, None),
+    (dict(last_modified=OLD), dict(last_modified=OLD), [], False, "version"),
+    (dict(last_modified=OLD, etag='"a"'), dict(last_modified=NEW, etag='"a"'), [], False, None),
+    (dict(), dict(), [], False, None),
+    (dict(), dict(digest=SHA), [SHA], False, "checksum"),
+])
+def test_a_file_is_still_the_same_on_its_server(known, found, promised, own, expected):
+    assert continuity.sameness(resource(**found), resource(**known), promised, own) == expected
+
+
 @pytest.mark.parametrize("known, found, expected", [
     (dict(etag='"a"'), dict(etag='"a"'), True), (dict(etag='W/"a"'), dict(etag='W/"a"'), False),
     (dict(last_modified=OLD), dict(last_modified=OLD), True),

@@ -58,7 +58,7 @@ def test_nonsense_is_temporary(origin, attempt, folder, answer, reason):
     assert "a.iso" not in listing(folder)
 
 
-def test_unknown_sizes_end_with_the_last_chunk_or_the_connection(origin, attempt, folder):
+def test_unknown_sizes_end_with_the_last_chunk_or_the_line(origin, attempt, folder):
     origin.put("/chunked", DATA, script=[chunked([DATA[:10], DATA[10:200000], DATA[200000:]])])
     origin.put("/until-close", DATA,
                script=[raw(b"HTTP/1.0 200 OK\r\n\r\n" + DATA)])

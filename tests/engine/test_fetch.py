@@ -15,7 +15,7 @@ DATA = noise(8 * MIB)
 
 
 def run(attempt):
-    """Start the attempt in a thread; gives the thread."""
+    """Start the attempt in a thread; return the thread."""
     thread = threading.Thread(target=attempt.run)
     thread.start()
     return thread
@@ -93,7 +93,7 @@ def test_one_connection_is_one_connection(origin, attempt, folder):
 
 
 def test_connections_that_share_a_full_line_make_a_whole_file(origin, attempt, folder):
-    """How many there are is tested without a clock in test_growth.py."""
+    """Their number is tested without a clock in test_growth.py."""
     line = threading.Lock()
 
     def shared(exchange):

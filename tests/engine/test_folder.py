@@ -92,10 +92,10 @@ def test_a_folder_that_was_moved_away_is_not_in_place(folder):
     with Folder(str(folder), "sub") as held:
         held.check_in_place()
         os.rename(folder / "sub", folder / "moved")
-        with pytest.raises(Unavailable, match="no longer"):
+        with pytest.raises(Unavailable, match="not the same folder any more"):
             held.check_in_place()
         (folder / "sub").mkdir()
-        with pytest.raises(Unavailable, match="no longer"):
+        with pytest.raises(Unavailable, match="not the same folder any more"):
             held.check_in_place()
 
 
@@ -113,7 +113,7 @@ def test_a_file_system_may_number_its_folders_as_it_likes(folder, monkeypatch):
         moved = 0
         held.check_in_place()
         moved = 1
-        with pytest.raises(Unavailable, match="no longer"):
+        with pytest.raises(Unavailable, match="not the same folder any more"):
             held.check_in_place()
         monkeypatch.undo()
         assert os.stat(str(folder)) == status

@@ -1,4 +1,4 @@
-"""How many connections a download gets, on lines and servers of each kind; no time passes here."""
+"""The number of connections of a download, on lines and servers of each kind; no time passes here."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_as_many_connections_as_pay(speed, expected):
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 8])
-def test_one_is_left_after_a_few_seconds_on_a_line_that_one_fills(most):
+def test_one_is_left_on_a_line_that_one_fills(most):
     for speed in (filled, slow_start):
         download = Download(speed, most=most, seconds=25)
         assert download.at(10) == 1 and set(download.history[int(10 / Download.STEP):]) == {1}

@@ -166,7 +166,7 @@ def test_a_change_behind_the_same_validator_shows_in_the_bytes(origin, attempt, 
 
 
 def rest_as_200(exchange):
-    """What scripts send that know Range but not the status that goes with it."""
+    """The answers of scripts that know Range but not the status that goes with it."""
     body = exchange.file.data[exchange.wanted()[0]:]
     exchange.head("200 OK", dict(exchange.validators(), **{"Content-Length": len(body)}))
     exchange.send(body)

@@ -1,4 +1,4 @@
-"""The two movers: which one is taken, and that either gives the same bytes."""
+"""The two movers: which one is taken, and that both write the same bytes."""
 
 import errno
 import os

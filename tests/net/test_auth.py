@@ -1,4 +1,4 @@
-"""Who the downloader says it is: Basic, Digest and client certificates."""
+"""Authentication: Basic, Digest and client certificates."""
 
 import hashlib
 import os

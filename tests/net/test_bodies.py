@@ -106,7 +106,7 @@ def test_chunks_of_all_sizes_are_put_together(origin, attempt, folder):
 
 
 def decoded(body):
-    """What a strict reader makes of a chunked body; None if it is not whole (RFC 9112, 7.1)."""
+    """Return a chunked body as a strict reader decodes it; None if it is not whole (RFC 9112, 7.1)."""
     data = b""
     while True:
         line, mark, body = body.partition(b"\n")

@@ -18,7 +18,7 @@ def stop():
 
 
 def address(port, host="127.0.0.1"):
-    """What getaddrinfo finds for it."""
+    """The addresses that getaddrinfo finds for it."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
 
 

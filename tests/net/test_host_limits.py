@@ -184,7 +184,7 @@ def test_a_gate_of_one_server_opens_no_other(closed, stop):
 
 
 def run(attempt):
-    """Start the attempt in a thread; gives the thread."""
+    """Start the attempt in a thread; return the thread."""
     thread = threading.Thread(target=attempt.run)
     thread.start()
     return thread

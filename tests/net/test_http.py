@@ -124,7 +124,7 @@ def test_any_other_status_is_final(origin, attempt, status):
     assert "the server answered %d" % status in attempt(origin.url("/a")).fails(Permanent)
 
 
-def test_a_206_without_a_range_is_the_file_if_none_was_asked_for(origin, attempt, folder):
+def test_a_206_to_a_request_without_a_range_is_the_file(origin, attempt, folder):
     origin.put("/a", DATA, script=[whole("206 Partial Content"), drop(after=50000)])
     attempt(origin.url("/a")).run()
     assert (folder / "a").read_bytes() == DATA

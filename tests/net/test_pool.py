@@ -9,7 +9,7 @@ DATA = noise(1000)
 
 
 def run(attempt):
-    """Start the attempt in a thread; gives the thread."""
+    """Start the attempt in a thread; return the thread."""
     thread = threading.Thread(target=attempt.run)
     thread.start()
     return thread

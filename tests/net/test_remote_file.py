@@ -1,4 +1,4 @@
-"""What a response's head says about a file, and what it proves."""
+"""The facts about a file in the head of a response."""
 
 import pytest
 

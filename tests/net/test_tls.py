@@ -151,7 +151,7 @@ def test_a_server_without_tls_is_told(attempt):
 def test_a_body_that_ends_without_a_close_is_short(secure, attempt):
     secure.put("/a", DATA, script=[drop(after=100000), raw(b"HTTP/1.1 200 OK\r\n\r\nabc")])
     attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
-    assert "without saying so" in attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
+    assert "without a closing message" in attempt(secure.url("/a"), settings={"ca_file": CA}).fails(Temporary)
 
 
 def test_a_resume_over_https_is_proven_too(secure, attempt, folder):

@@ -21,11 +21,14 @@ OLD = "Mon, 01 Jan 2024 00:00:00 GMT"
 
 
 class File:
-    """What is served under one path; change its fields while the server runs."""
+    """The file under one path, and its faults; change its fields while the server runs.
 
-    def __init__(self, data, etag='"v1"', modified=OLD, ranges=True, headers=(), script=()):
+    With `conditions`, If-None-Match and If-Modified-Since may be answered with a 304.
+    """
+
+    def __init__(self, data, etag='"v1"', modified=OLD, ranges=True, headers=(), script=(), conditions=False):
         self.data, self.etag, self.modified, self.ranges = data, etag, modified, ranges
-        self.headers, self.script = dict(headers), list(script)
+        self.headers, self.script, self.conditions = dict(headers), list(script), conditions
 
 
 class Exchange:
@@ -62,7 +65,7 @@ class Exchange:
         return int(match.group(1)), min(len(self.file.data), int(match.group(2) or 2 ** 62) + 1)
 
     def begin(self, length=None, **headers):
-        """Send the head that fits the request; gives the bytes that should follow."""
+        """Send the head that fits the request; return the bytes that should follow."""
         wanted, size = self.wanted(), len(self.file.data)
         fields = dict(self.validators(), **self.file.headers)
         if wanted is None:
@@ -79,7 +82,16 @@ class Exchange:
         self.head(status, {name: value for name, value in fields.items() if value is not None})
         return body
 
+    def is_known(self):
+        """Return whether the client has the file already, by its conditions (RFC 9110, 13.2.2)."""
+        tags, since = (self.request.headers.get(name) for name in ("if-none-match", "if-modified-since"))
+        if tags is not None:
+            return self.file.etag is not None and tags.replace("W/", "") == self.file.etag.replace("W/", "")
+        return since is not None and since == self.file.modified
+
     def answer(self):
+        if self.file.conditions and self.is_known():
+            return self.head("304 Not Modified", {"ETag": self.file.etag or '"?"'})
         body = self.begin()
         if self.request.method != "HEAD":
             self.send(body)
@@ -117,7 +129,7 @@ class Origin(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def put(self, path, data=b"", **options):
-        """Serve `data` under `path`; gives the File."""
+        """Serve `data` under `path`; return the File."""
         self.files[path] = File(data, **options)
         return self.files[path]
 
@@ -345,7 +357,7 @@ class Gate:
 
 
 def _is_over(sock):
-    """Whether the client has closed this connection, or we have."""
+    """Return whether the client has closed this connection, or we have."""
     try:
         return sock.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)) == b""
     except BlockingIOError:

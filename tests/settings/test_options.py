@@ -18,7 +18,7 @@ SUMS = {"md5": "a" * 32, "sha-1": "b" * 40, "sha-256": "c" * 64, "sha-512": "d" 
     ("proxy", "http://me:pw@h:3128"), ("ratelimit", 0), ("connections", 1), ("connections", 16),
     ("mirrors", []),
     ("mirrors", ["http://h/a", "https://g/a"]), ("retries", 0), ("timeout", 0.5), ("timeout", 30),
-    ("paused", True),
+    ("paused", True), ("repeat", True), ("repeat", False),
     ("paused", False), ("not_before", 0), ("not_before", 1783000000.5),
     ("priority", -1000), ("priority", 1000), ("verify_tls", False), ("metalink", True), ("metalink", False)]
     + [("checksum", "%s=%s" % pair) for pair in SUMS.items()])
@@ -53,7 +53,7 @@ def test_a_good_value_is_kept_as_it_was_posted(name, value):
     "sha-256=" + "a" * 65,
                  "crc32=" + "a" * 8, "a" * 64, "sha-256=" + "é" * 64, "sha-3=" + "a" * 64, 5, []],
     "timeout": [0, -1, 3601, "30", True, float("nan"), float("inf"), 10 ** 399, []],
-    "not_before": ["", "soon", -1, True, [], "2026-02-30T00:00"], "paused": ["true", 1, 0, []], "verify_tls": ["false", 0], "metalink": ["false", 0], "priority": [1001, -1001, 0.5, "1", True],
+    "not_before": ["", "soon", -1, True, [], "2026-02-30T00:00"], "paused": ["true", 1, 0, []], "repeat": ["yes", 1, 0, []], "verify_tls": ["false", 0], "metalink": ["false", 0], "priority": [1001, -1001, 0.5, "1", True],
 }.items() for value in values], ids=lambda value: repr(value)[:20])
 def test_a_bad_value_is_refused_by_its_name(name, value):
     with pytest.raises(InvalidValue) as caught:
@@ -65,7 +65,7 @@ def test_a_bad_value_is_refused_by_its_name(name, value):
 def test_every_option_was_tried():
     assert set(options.TABLE.fields) == set(
         "filename dir headers user_agent referer cookies user password proxy ratelimit connections mirrors "
-        "checksum retries timeout paused not_before priority verify_tls metalink".split())
+        "checksum retries timeout paused repeat not_before priority verify_tls metalink".split())
 
 
 @pytest.mark.parametrize("value", ["512K", "2M", 5])
@@ -134,7 +134,7 @@ def test_what_is_shown_has_no_secret():
                     "X-Session": "***", "Accept": "a"}}
 
 
-def test_the_task_wins_over_the_settings_and_those_over_the_defaults():
+def test_the_task_wins_over_settings_and_they_over_defaults():
     settings = config.Config.parse({"download": {"timeout": 7, "retries": 3, "proxy": "http://p",
         "user_agent": "x"}})
     mine = options.effective({"timeout": 2, "proxy": ""}, settings.download)

@@ -26,7 +26,7 @@ def test_a_rule_fits_by_host_and_name(rule, url, fits):
 
 
 @pytest.mark.parametrize("rule, words", [
-    ({}, "rules[0].options: must be given"), ({"options": {"filename": "x"}}, "rules[0].options: filename is for"),
+    ({}, "rules[0].options: must be given"), ({"options": {"filename": "x"}}, "rules[0].options: filename belongs to"),
     ({"options": {"connections": 99}}, "rules[0].options: connections: 99"), ({"options": []}, "rules[0].options: "),
     ({"options": {"color": 1}}, "rules[0].options: color: there is no such key"), ({"host": "", "options": {}}, "rules[0].host"),
     ({"url": "x", "options": {}}, "rules[0].url: there is no such key")])
@@ -86,7 +86,7 @@ def test_a_changed_rule_counts_for_tasks_that_are_there(ruled, origin):
     tid = ruled.api.add(origin.url("/a.iso"), paused=True)
     ruled.write("Bearer fresh")
     ruled.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in ruled.log)
+    until(lambda: "are in effect" in ruled.log)
     ruled.api.put("/task/tid/%s?act=resume" % tid)
     ruled.api.reach(tid, "finished")
     assert origin.requests[0].headers["authorization"] == "Bearer fresh"

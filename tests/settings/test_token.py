@@ -30,7 +30,7 @@ def start(process, environ):
 
 @pytest.fixture
 def run(environ):
-    """Run a command there; gives (exit code, standard output, standard error)."""
+    """Run a command there; return (exit code, standard output, standard error)."""
     def run(*arguments, **variables):
         done = subprocess.run(DLSERV + list(arguments), env=dict(environ, **variables), timeout=15,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
@@ -40,12 +40,12 @@ def run(environ):
 
 @pytest.fixture
 def kept(tmp_path):
-    """Where the token is kept."""
+    """The file of the token."""
     return tmp_path / "state" / "dlserv.token"
 
 
 def opens(daemon, token):
-    """Whether the token lets one in, and none does not."""
+    """Return whether the token is needed and accepted."""
     assert daemon.api.get("/health").status == 200
     without = daemon.api.get("/task/list").status
     with_it = daemon.api.get("/task/list", Authorization="Bearer " + token).status
@@ -86,7 +86,7 @@ def test_sighup_leaves_it(start, kept, tmp_path):
     config.write_text("{}")
     daemon = start("-c", str(config), *EVERYWHERE)
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     assert opens(daemon, kept.read_text().strip()) and "from the next start" not in daemon.log
 
 
@@ -160,7 +160,7 @@ def test_a_credential_counts_where_no_token_is_named(start, kept, tmp_path, cred
     assert config["config"]["server"]["token_file"] == str(credentials / "token")
     assert SECRET not in config.body.decode() and note(tmp_path)["token_file"] == str(credentials / "token")
     daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: "count now" in daemon.log)
+    until(lambda: "are in effect" in daemon.log)
     assert opens(daemon, SECRET) and "from the next start" not in daemon.log
 
 

@@ -267,7 +267,7 @@ def test_a_journal_cut_at_a_frame_is_not_taken_for_whole(path):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_an_sqlite_database_that_was_cut_short_gives_what_it_has(path, share):
+def test_an_sqlite_database_cut_short_gives_what_it_has(path, share):
     pytest.importorskip("sqlite3")
     refill(lambda: Store(path, "sqlite"), {"%d" % number: {"text": "x" * 700} for number in range(60)})
     os.remove(path + ".snapshot")

@@ -113,7 +113,7 @@ def test_one_that_fails_leaves_the_last_and_is_tried_again(make, path, clock, ca
     os.mkdir(path + ".snapshot.new")
     store = make()
     store.write({"a": {"n": 2}}).wait()
-    until(lambda: "the snapshot of the database cannot be made" in caplog.text)
+    until(lambda: "the snapshot of the database cannot be written" in caplog.text)
     os.rmdir(path + ".snapshot.new")
     assert made(path) == START
     clock.now += 3600

@@ -112,7 +112,7 @@ def test_a_newer_schema_is_refused(make, monkeypatch):
 
 @pytest.mark.parametrize("where", ["/proc/nothing/dlserv.db", "/dev/null/x/dlserv.db"])
 def test_a_place_that_cannot_be_is_told(where, backend):
-    with pytest.raises(StoreBroken, match=where + " cannot be made"):
+    with pytest.raises(StoreBroken, match=where + " cannot be created"):
         Store(where, backend)
 
 

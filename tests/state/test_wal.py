@@ -1,4 +1,4 @@
-"""What a damaged log of SQLite still holds behind the damage, where SQLite itself reads no further."""
+"""The commits behind the damage in a log of SQLite, where SQLite itself reads no further."""
 
 import os
 import random
@@ -38,7 +38,7 @@ def crashed(tmp_path_factory):
 
 @pytest.fixture
 def reopen(crashed, tmp_path):
-    """A function that opens the crashed database with its log changed; gives (records, what was mended)."""
+    """A function that opens the crashed database with its log changed; returns (records, what was mended)."""
     made = []
 
     def reopen(change):

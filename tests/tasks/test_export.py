@@ -20,7 +20,7 @@ DATA = noise(300000)
 
 @pytest.fixture
 def move(tmp_path, folder):
-    """A function that runs `dlserv.py --db DB …`; gives (exit code, output, errors)."""
+    """A function that runs `dlserv.py --db DB …`; returns (exit code, output, errors)."""
     def move(db, *arguments, backend="auto", text=b"", **environ):
         done = subprocess.run(
             [sys.executable, os.path.join(ROOT, "dlserv.py"), "--db", str(db), "--download-dir", str(folder)]
@@ -42,7 +42,7 @@ def exported(path):
 
 @pytest.fixture
 def filled(settings, backend, origin):
-    """A database with a finished task, one half fetched, and one that waits; gives (records, settings)."""
+    """A database with a finished task, one half fetched, and one that waits: (records, settings)."""
     settings["general"]["db_backend"] = backend
     origin.put("/whole.iso", DATA)
     origin.put("/half.iso", DATA, script=[Gate(after=150000)])

@@ -86,7 +86,7 @@ def test_a_part_file_goes_while_it_is_written(daemon, origin, folder):
     assert names(folder) == [] and not daemon.list()
 
 
-def test_a_deletion_that_a_crash_interrupted_is_finished_at_the_start(settings, origin, folder):
+def test_an_interrupted_deletion_is_finished_at_the_start(settings, origin, folder):
     origin.put("/a.iso", DATA)
     with Daemon(settings) as daemon:
         tid = daemon.add(origin.url("/a.iso"))
@@ -146,7 +146,7 @@ def test_two_that_are_deleted_together_delete_it_once(daemon, origin, folder):
 
 
 def test_a_part_of_another_task_is_kept(daemon, origin, folder):
-    """What one called its file, another may call the file that it makes."""
+    """A name that one task had may be taken by another."""
     origin.put("/1", DATA)
     first = daemon.add(origin.url("/1"), {"filename": "b.part"})
     assert daemon.wait(first, 10).state == "finished"

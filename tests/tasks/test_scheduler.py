@@ -1,4 +1,4 @@
-"""Who goes first, who waits, and what waiting costs."""
+"""The order of tasks, which of them wait, and the cost of waiting."""
 
 import time
 from collections import Counter
@@ -207,7 +207,7 @@ def test_a_time_of_day_is_waited_for_by_the_clock():
     assert queue.scheduler.choose(Counter()) == later and queue.scheduler.seconds_to_sleep() is None
 
 
-def test_a_time_of_day_that_changes_or_a_task_that_goes_is_heeded():
+def test_a_changed_time_of_day_and_a_deleted_task_are_heeded():
     queue = Dated()
     tid, gone = queue.add_for(1, 1500), queue.add_for(2, 1200)
     queue.scheduler.remove(gone)

@@ -28,11 +28,12 @@ def test_the_tid_is_the_sha_1_of_the_url_as_posted():
 
 
 METHODS = {"start": (), "pause": (), "resume": (), "restart": (), "requeue": (), "finish": (FILE,), "fail": ("why", "http"),
-           "verify": ()}
+           "verify": (), "refresh": (), "keep": ()}
 
 
 @pytest.mark.parametrize("events, life", [
-    ([], 0), (["start", "finish"], 0), (["start", "finish", "restart"], 1), (["start", "fail", "resume"], 1),
+    ([], 0), (["start", "finish"], 0), (["start", "finish", "refresh"], 1),
+    (["start", "finish", "refresh", "start", "keep"], 0), (["start", "finish", "restart"], 1), (["start", "fail", "resume"], 1),
     (["start", "fail", "restart", "start", "fail", "resume"], 2),
     (["pause", "resume", "start", "requeue", "start"], 0)])
 def test_each_time_it_is_fetched_again_is_another_life(events, life):
@@ -67,7 +68,7 @@ def test_a_method_that_the_state_refuses_changes_nothing(state, event):
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_transition_leads_to_a_state_or_is_refused_by_name(state, event):
+def test_every_event_leads_to_a_state_or_is_refused(state, event):
     if event in TRANSITIONS[state]:
         assert next_state(state, event) in STATES
     else:

@@ -64,7 +64,7 @@ def test_an_empty_file_can_be_verified(daemon, origin):
 @pytest.mark.parametrize("options", [
     {}, {"checksum": hexed("sha-256")}, {"checksum": hexed("md5")}, {"checksum": hexed("sha-512")}])
 @pytest.mark.parametrize("keep_time", [True, False])
-def test_a_rotten_file_is_told_each_time_until_it_is_right_again(daemon, origin, folder, options, keep_time):
+def test_a_rotten_file_is_reported_until_it_is_right_again(daemon, origin, folder, options, keep_time):
     tid = fetched(daemon, origin, **options)
     expected = options.get("checksum") or verified(daemon, tid).file.checksum
     rot(folder / "a.iso", keep_time)
@@ -102,7 +102,7 @@ def test_a_changed_file_of_which_nothing_is_known_is_told(daemon, origin, folder
     rot(folder / "a.iso", keep_time=False)
     for _ in range(2):
         task = verified(daemon, tid)
-        assert "was changed since it was downloaded" in task.error and task.file.checksum is None
+        assert "has been changed since it was downloaded" in task.error and task.file.checksum is None
 
 
 @pytest.mark.parametrize("put_in_place", [None, os.mkdir, lambda path: os.symlink("/etc/passwd", path)])
@@ -161,7 +161,7 @@ def test_the_wish_and_the_result_survive_a_restart(settings, origin, folder):
         assert hexed("sha-256") in verified(daemon, tid).error
 
 
-def test_what_was_not_verified_at_the_end_is_after_the_next_start(settings, origin, folder):
+def test_what_was_not_verified_is_after_the_next_start(settings, origin, folder):
     data = noise(64 * MIB)
     with Daemon(settings) as daemon:
         tid = fetched(daemon, origin, data)

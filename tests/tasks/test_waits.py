@@ -1,4 +1,4 @@
-"""How often tasks that wait for this machine look again."""
+"""The intervals in which tasks that wait for this machine look again."""
 
 import pytest
 

@@ -103,6 +103,7 @@ class Browser:
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
                      "--no-first-run", "--user-data-dir=" + self._profile, "--disable-dev-shm-usage",
                      "--disable-extensions",
+                     "--disable-features=SpareRendererForSitePerProcess,BackForwardCache",      # spare processes
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
                      "--mute-audio", "--no-default-browser-check", "--remote-allow-origins=*", "about:blank"]
         self._process = subprocess.Popen(
@@ -180,7 +181,7 @@ class Browser:
         self.call("Target.disposeBrowserContext", browserContextId=page.context)
 
     def call(self, method, session=None, **parameters):
-        """One command; gives its result."""
+        """Send one command; return its result."""
         with self._news:
             self._number += 1
             number = self._number
@@ -272,7 +273,7 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, expression, seconds=PATIENCE):
-        """Wait in the page until the expression is true; gives its value."""
+        """Wait in the page until the expression is true; return its value."""
         looked = "new Promise((resolve, reject) => { const end = Date.now() + %d; (function look() {" \
                  " let value; try { value = (%s); } catch (error) { value = null; }" \
                  " if (value) resolve(value); else if (Date.now() > end) reject(Error('waited in vain'));" \

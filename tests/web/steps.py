@@ -1,4 +1,4 @@
-"""What many tests of the page do and look at."""
+"""Steps and views that many tests of the page share."""
 
 import json
 

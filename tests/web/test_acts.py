@@ -1,4 +1,4 @@
-"""What can be done with tasks, by the row, the selection, or all at once; and before which question."""
+"""Acts on tasks, by the row, the selection, or all at once; and before which question."""
 
 from harness import until
 from servers.origin import Gate
@@ -278,3 +278,26 @@ def test_a_selection_is_verified(page, api, origin):
 
 def test_the_version_and_the_folder_are_in_view(page, folder):
     page.until("document.querySelector('#place').textContent === 'Version %s, files go to %s'" % (__version__, folder))
+
+
+def test_refresh_fetches_what_has_changed_from_menu_and_selection(page, api, origin, folder):
+    for name in ("same.bin", "news.bin"):
+        origin.put("/" + name, DATA)
+        api.reach(api.add(origin.url("/" + name)), "finished")
+    tids = {task["title"]: task["tid"] for task in api.get("/task/list")["detail"]}
+    page.until("document.querySelectorAll('tbody [data-state=finished]').length === 2")
+    page.click("tbody .menu", page.run(NAMES).index("same.bin"))
+    choose(page, "Refresh")
+    until(lambda: "unchanged" in log_of(api, tids["same"]))
+    assert "unchanged" not in log_of(api, tids["news"])
+    origin.put("/news.bin", DATA[::-1], etag='"2"')
+    page.click("#select-all")
+    choose(page, "Refresh", "#acts")
+    until(lambda: (folder / "news.bin").read_bytes() == DATA[::-1])
+    until(lambda: log_of(api, tids["same"]).count("unchanged") == 2)
+    page.until("document.querySelectorAll('tbody [data-state=finished]').length === 2")
+    assert seen(page, ".toast.bad") == []
+
+
+def log_of(api, tid):
+    return "\n".join(entry["msg"] for entry in api.status(tid)["log"])

@@ -123,6 +123,50 @@ def test_what_could_not_be_sent_stays_in_the_box(visit, process):
     assert page.run(BOX) == NOWHERE + "late.zip\nbuy milk"
 
 
+def archived(daemon, api, origin, names):
+    """Download these files and remove their tasks, with the archive on; return the URLs."""
+    daemon.configure({"general": {"archive": True}})
+    urls = []
+    for name in names:
+        origin.put("/" + name, DATA)
+        urls.append(origin.url("/" + name))
+        tid = api.add(urls[-1])
+        api.reach(tid, "finished")
+        api.delete("/task/tid/" + tid)
+    return urls
+
+
+def test_what_was_had_already_is_said_and_offered_again(page, daemon, api, origin):
+    old = archived(daemon, api, origin, ["a.zip?token=secret1", "b[1].zip", "c.zip"])
+    fill(page, "\n".join([NOWHERE + "new.zip", *old, "magnet:x"]))
+    wait_for_rows(page, 1)
+    page.until("!document.querySelector('#refused').hidden")
+    assert texts(page, ".toast span")[-1] == "1 added." and page.run(BOX) == "magnet:x"
+    assert texts(page, "#refused li")[0] == "3 had already been downloaded. Add again"
+    assert texts(page, "#refused li")[1].endswith("magnet:x")
+    page.run("document.querySelector('#links').value += '\\n%slater.zip'" % NOWHERE)
+    page.click("#refused button")
+    wait_for_rows(page, 4)
+    page.until("[...document.querySelectorAll('.toast span')].at(-1).textContent === '3 added.'")
+    assert page.run(BOX) == "magnet:x\n%slater.zip" % NOWHERE, "only those are added that the offer is of"
+    assert sorted(task["url"] for task in api.get("/task/list?exerpt=false")["detail"] if "new" not in task["url"]) \
+        == sorted(url.replace("secret1", "***") for url in old)
+    assert seen(page, "#refused li") == []
+
+
+def test_links_typed_while_others_are_sent_stay_in_the_box(page):
+    page.run("window.real = fetch; fetch = (...all) => String(all[0]).endsWith('batch/add')"
+             " ? new Promise(resolve => { window.answer = () => resolve(real(...all)); }) : real(...all)")
+    add_paused_option(page)
+    fill(page, NOWHERE + "one.zip")
+    page.click("#links")
+    page.type("buy milk")
+    page.click("#add .primary")         # sends nothing twice
+    page.run("answer()")
+    wait_for_rows(page, 1)
+    page.until("%s === 'buy milk'" % BOX)
+
+
 def test_a_wrong_option_is_told_at_its_field(page):
     page.click("summary")
     page.click("#options [name=checksum]")

@@ -1,4 +1,4 @@
-"""How the page looks: accessible in every state, on phones and tablets, with the system's few colours; and its weight."""
+"""The looks of the page: accessible in every state, on phones and tablets, with the system's few colours; and its weight."""
 
 import pytest
 

@@ -13,7 +13,7 @@ def field(name):
     return "document.querySelector('#settings [name=\"%s\"]')" % name
 
 
-def test_they_are_changed_and_wrong_ones_are_told_at_their_field(page, daemon):
+def test_they_are_changed_and_wrong_ones_name_their_field(page, daemon):
     opened(page)
     page.run(field("download.max_concurrent") + ".value = '0'")
     page.click("#settings .primary")

@@ -9,7 +9,7 @@ import re
 
 from ... import urls
 from ...contract import tid_of
-from ...errors import Conflict, Exists, NotFound
+from ...errors import Archived, Conflict, Exists, NotFound
 from ...masking import MASK
 from ...settings.options import MOST_MIRRORS
 from ...tasks.states import FINISHED, INVALID
@@ -64,6 +64,10 @@ def _add(door, uris, given):
         return _again(door, known, posted, given)
     try:
         return door.daemon.get(door.daemon.add(url, posted))
+    except Archived:
+        if given.get("allow-overwrite") != "true":
+            raise
+        return door.daemon.get(door.daemon.add(url, dict(posted, repeat=True)))
     except Exists as error:
         return _again(door, door.daemon.get(error.tid), posted, given)
 

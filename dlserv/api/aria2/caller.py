@@ -38,12 +38,10 @@ class Caller:
             return None
         if self._by_link:
             return "a GET needs the token, and none is configured here; use POST"
-        sentence = self._access.host_problem(self._headers)
-        origin = self._headers.get("origin")
-        if sentence is None and self._access.origin_problem(self._headers) is not None:
-            sentence = ("another site may not call this daemon: put "
-                        f'"{_printable(origin)}" into server.allowed_origins, or set server.token')
-        return sentence
+        site = self._access.foreign_site(self._headers)
+        return self._access.host_problem(self._headers) or site and (
+            f"pages of {site} may not call this daemon; add their origin to server.allowed_origins, "
+            "or set a token")
 
     def check(self, token, method):
         """Raise RpcError unless the call may be made; `token` is the one that it carries, or None."""
@@ -66,7 +64,7 @@ class Caller:
 
     def _is_right_header(self, method):
         if self._by_header is None:
-            self._by_header = self._access.origin_problem(self._headers) is None and self._judge_header()
+            self._by_header = self._access.foreign_site(self._headers) is None and self._judge_header()
         is_ambient = self._by_link and self._scheme() != "bearer"
         return self._by_header and not (is_ambient and _READING.match(method) is None)
 
@@ -79,7 +77,3 @@ class Caller:
 
     def _scheme(self):
         return self._headers.get("authorization", "").partition(" ")[0].lower()
-
-
-def _printable(origin):
-    return re.sub(r"[^\x21-\x7e]", "?", (origin or "https://example.org")[:200])

@@ -22,10 +22,7 @@ def post_call(daemon, request):
     """Answer a call, a batch or a multicall."""
     door = request.server.aria2
     caller = door.caller(request)
-    refused = caller.refusal()
-    if refused is not None:
-        return refusal(403, refused)
-    return _reply(door.answer(caller, request.body), caller)
+    return _refused(caller) or _reply(door.answer(caller, request.body), caller)
 
 
 def get_call(daemon, request):
@@ -38,10 +35,7 @@ def get_call(daemon, request):
         return refusal(400, "Invalid Request.", INVALID_REQUEST)
     door = request.server.aria2
     caller = door.caller(request, by_link=True)
-    refused = caller.refusal()
-    if refused is not None:
-        return refusal(403, refused)
-    return _reply(door.answer_to(caller, _in_query(request.query)), caller)
+    return _refused(caller) or _reply(door.answer_to(caller, _in_query(request.query)), caller)
 
 
 def refuse_xml(daemon, request):
@@ -57,6 +51,12 @@ def refuse(status, sentence, headers=(), **rest):
 def refusal(status, sentence, code=FAILED, headers=()):
     """Return the Reply to what is refused as a whole."""
     return Reply(status, _HEADERS + list(headers), failure(RpcError(sentence, code)).body)
+
+
+def _refused(caller):
+    """Return the Reply to a caller that is not let in, otherwise None."""
+    sentence = caller.refusal()
+    return sentence and refusal(403, sentence)
 
 
 def _reply(answer, caller):
@@ -86,9 +86,9 @@ def _open_websocket(request):
         return refusal(problem[0], problem[1], INVALID_REQUEST, version)
     server = request.server
     caller = server.aria2.caller(request)
-    refused = caller.refusal()
-    if refused is not None:
-        return refusal(403, refused)
+    refused = _refused(caller)
+    if refused:
+        return refused
     caller.greet()
 
     def answer(data):

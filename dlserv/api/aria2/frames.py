@@ -81,7 +81,7 @@ def close_code(payload):
         return NORMAL
     code = int.from_bytes(payload[:2], "big")
     if len(payload) == 1 or not (1000 <= code < 1016 or 3000 <= code < 5000) or code in _RESERVED:
-        raise Violation(PROTOCOL_ERROR, "that is not a close code")
+        raise Violation(PROTOCOL_ERROR, f"{code} is not a close code that a client may send")
     text(payload[2:])
     return code
 
@@ -141,15 +141,15 @@ class Frames:
         """Raise Violation for what the first two bytes of a frame may not say (5.2 to 5.5)."""
         opcode, size = first & 0x0f, second & 0x7f
         if first & 0x70:
-            raise Violation(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed upon")
+            raise Violation(PROTOCOL_ERROR, "a reserved bit is set, but no extension was negotiated")
         if not second & 0x80:
             raise Violation(PROTOCOL_ERROR, "the frames of a client must be masked")
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
             raise Violation(PROTOCOL_ERROR, f"there is no opcode {opcode}")
         if opcode >= CLOSE and (size > 125 or not first & 0x80):
-            raise Violation(PROTOCOL_ERROR, "a control frame is whole and has at most 125 bytes")
+            raise Violation(PROTOCOL_ERROR, "a control frame must not be fragmented or longer than 125 bytes")
         if opcode < CLOSE and (opcode == CONTINUATION) != (self._opcode is not None):
-            raise Violation(PROTOCOL_ERROR, "the fragments of a message follow one another")
+            raise Violation(PROTOCOL_ERROR, "the fragments of a message must follow one another")
 
     def _assemble(self, final, opcode, payload):
         """Return the message that is whole with this frame, or None."""

@@ -121,7 +121,7 @@ def change_global_option(door, params):
     """Change the settings that POST /config may change; accept what has no meaning here."""
     given = texts(parameters.struct(params, 0))
     if given.get("dir", door.root).rstrip("/") not in (door.root, ""):
-        raise RpcError("dir: download_dir is set in the configuration file")
+        raise RpcError("dir: the download directory is set in the configuration file")
     fields, changes = TABLES["download"].fields, {}
     for name, ours in (("max-concurrent-downloads", "max_concurrent"),
                        ("max-overall-download-limit", "ratelimit")):
@@ -156,7 +156,7 @@ def refuse_metalink(door, params):
 
 
 def refuse_shutdown(door, params):
-    raise RpcError("shutting down is for whoever started dlserv")
+    raise RpcError("dlserv cannot be shut down over this interface; stop it where it was started")
 
 
 def list_methods(door, params):

@@ -114,7 +114,7 @@ class Session:
     def _ask(self, line, asked):
         """Ping a client that is silent, unless it was `asked` before; then end the session."""
         if asked:
-            raise Closing(frames.GOING_AWAY, "nothing was heard for too long")
+            raise Closing(frames.GOING_AWAY, "the client did not answer a ping")
         line.write(frames.frame(frames.PING, b""))
         return True
 
@@ -130,7 +130,7 @@ class Session:
             elif opcode == frames.CLOSE:
                 raise Closing(frames.close_code(payload))
             elif opcode == frames.BINARY:
-                raise frames.Violation(frames.UNSUPPORTED, "calls are text, not binary")
+                raise frames.Violation(frames.UNSUPPORTED, "calls must be sent as text, not binary")
         line.wait(is_partial=self._frames.is_partial, is_known=self._caller.is_known)
 
     def _send_news(self, line):

@@ -9,7 +9,7 @@ import zipimport
 
 import pytest
 
-from dlserv import archive
+from dlserv import zipped
 
 SOURCE = "def fail():\n    raise ValueError('it failed')\n"
 
@@ -35,7 +35,7 @@ def load(finder, name):
 
 
 def test_a_module_is_loaded_though_the_file_has_gone(path):
-    finder = archive.Archive(path)
+    finder = zipped.Finder(path)
     os.unlink(path)
     module = load(finder, "dlserv.extra.inner")
     assert module.__file__ == os.path.join(path, "dlserv", "extra", "inner.py")
@@ -45,7 +45,7 @@ def test_a_module_is_loaded_though_the_file_has_gone(path):
 
 
 def test_a_package_and_its_modules_are_found(path):
-    finder = archive.Archive(path)
+    finder = zipped.Finder(path)
     package = finder.find_spec("dlserv.extra")
     assert package.submodule_search_locations == [os.path.join(path, "dlserv", "extra")]
     assert finder.find_spec("dlserv.extra.inner").submodule_search_locations is None
@@ -53,11 +53,11 @@ def test_a_package_and_its_modules_are_found(path):
 
 @pytest.mark.parametrize("name", ["os", "dlserv", "dlserv.none", "dlserv.extra.none", "dlserver.extra"])
 def test_what_is_not_in_the_package_is_left_to_others(path, name):
-    assert archive.Archive(path).find_spec(name) is None
+    assert zipped.Finder(path).find_spec(name) is None
 
 
 def test_data_is_read_and_a_missing_part_named(path):
-    finder = archive.Archive(path)
+    finder = zipped.Finder(path)
     assert finder.read(os.path.join(path, "dlserv", "web", "page.html")) == "<p>é</p>".encode()
     with pytest.raises(FileNotFoundError, match="web/none.html"):
         finder.read(os.path.join(path, "dlserv", "web", "none.html"))
@@ -65,11 +65,11 @@ def test_data_is_read_and_a_missing_part_named(path):
 
 def test_only_a_zip_file_is_adopted(path):
     before = list(sys.meta_path)
-    archive.adopt(__loader__)
-    archive.adopt(None)
+    zipped.adopt(__loader__)
+    zipped.adopt(None)
     assert sys.meta_path == before
     try:
-        archive.adopt(zipimport.zipimporter(path))
+        zipped.adopt(zipimport.zipimporter(path))
         assert sys.meta_path[0].find_spec("dlserv.extra") is not None
     finally:
         sys.meta_path[:] = before
@@ -82,8 +82,8 @@ def test_the_daemon_s_modules_are_compiled_once_each(pyz):
             "def hook(event, arguments):\n"
             "    if event == 'compile' and 'dlserv.pyz' in str(arguments[1]):\n"
             "        compiled[str(arguments[1])] += 1\n"
-            "from dlserv import archive\n"
-            "archive.adopt(zipimport.zipimporter(%r))\n"
+            "from dlserv import zipped\n"
+            "zipped.adopt(zipimport.zipimporter(%r))\n"
             "sys.addaudithook(hook)\n"
             "import dlserv.daemon, dlserv.api.server\n"
             "assert len(compiled) > 50, compiled\n"

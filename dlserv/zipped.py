@@ -1,4 +1,4 @@
-"""The .pyz in memory: its modules and the page come from there, whatever happens to the file.
+"""The .pyz, read once and kept in memory: modules and the page come from there, whatever happens to the file.
 
 zipimport opens the file by its name for every module that it imports, so a file that was
 replaced would break later imports. From Python 3.10 on it also compiles every module twice.
@@ -16,12 +16,12 @@ _END, _ENTRY, _HEADER = b"PK\5\6", struct.Struct("<10xH8xL4x3H8xL"), struct.Stru
 
 
 def adopt(loader):
-    """Import this package from memory from now on, if the loader has opened a zip file."""
+    """Import this package from memory from now on if the loader is that of a zip file."""
     if isinstance(loader, zipimport.zipimporter):
-        sys.meta_path.insert(0, Archive(loader.archive))
+        sys.meta_path.insert(0, Finder(loader.archive))
 
 
-class Archive:
+class Finder:
     """A finder for the modules of this package in the zip file at `path`, which is read once."""
 
     def __init__(self, path):
@@ -59,14 +59,14 @@ class Archive:
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads one module from the Archive."""
+    """The loader of one module that the Finder has found."""
 
-    def __init__(self, name, path, archive):
+    def __init__(self, name, path, finder):
         super().__init__(name, path)
-        self._archive = archive
+        self._finder = finder
 
     def get_data(self, path):
-        return self._archive.read(path)
+        return self._finder.read(path)
 
     def path_stats(self, path):
         raise OSError("no bytecode is kept of a module in a zip file")
