@@ -15,7 +15,8 @@ LOOK = 512                      # bytes decoded on trial to recognise raw deflat
 def decoded(body, coding):
     """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary if the body cannot be read, MissingModule if this Python has no zlib for it.
+    Raise Temporary if the body cannot be read, MissingModule if it is encoded and this Python
+    has no zlib.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body
