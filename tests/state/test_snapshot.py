@@ -5,8 +5,6 @@ import pickle
 import random
 import stat
 
-import pytest
-
 from clock import START
 from dlserv.state.snapshot import DAY, Snapshot
 from dlserv.state.store import Store
