@@ -162,7 +162,7 @@ def test_the_error_of_one_that_hangs_is_raised_where_none_answers(silent):
 
 def test_every_method_that_commands_call_is_that_of_a_client():
     commands = pathlib.Path(ROOT, "dlserv", "commands").glob("*.py")
-    called = {name for path in commands for name in re.findall(r"\bclient\.([a-z]\w*)", path.read_text("utf-8"))}
+    called = {name for path in commands for name in re.findall(r"\bclient\.([a-z]\w*)\(", path.read_text("utf-8"))}
     assert {"add_many", "archive", "act_on_all"} <= called
     for name in sorted(called):
-        assert hasattr(Client, name) == hasattr(Several, name), name
+        assert hasattr(Several, name), name
