@@ -65,7 +65,8 @@ class URL(namedtuple("URL", "scheme user password host port target")):
     @property
     def host_header(self):
         """netloc without an IPv6 zone, which only this machine knows (RFC 6874, 4)."""
-        return re.sub(r"%[^\]]*\]", "]", self.netloc)
+        netloc = self.netloc
+        return re.sub(r"%[^\]]*\]", "]", netloc) if "%" in netloc else netloc
 
     def __str__(self):
         """Return the URL without its userinfo."""
@@ -87,11 +88,16 @@ def parse(text, schemes=SCHEMES):
         raise ValueError("is missing; give an absolute URL")
     if len(text) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
+    if not (text.isascii() and text.isprintable()):     # nearly all are both
+        _check_characters(text)
+    return _split(text, schemes)
+
+
+def _check_characters(text):
     if _CONTROL.search(text):
         raise ValueError("has a control character; encode it as %XX")
     if _SURROGATE.search(text):
         raise ValueError("is not valid Unicode")
-    return _split(text, schemes)
 
 
 def follow(base, location, schemes=SCHEMES):
@@ -159,14 +165,11 @@ def _split(text, schemes):
     if match is None:
         raise ValueError("has a host that cannot be understood")
     userinfo, host, port = match.groups()
-    user, password = _userinfo(userinfo)
-    return URL(scheme, user, password, _host(host), _port(port, scheme),
-               _encode(path or "/") + _encode(query or ""))
+    user, password = (None, None) if userinfo is None else _userinfo(userinfo)
+    return URL(scheme, user, password, _host(host), _port(port, scheme), _encode((path or "/") + (query or "")))
 
 
 def _userinfo(text):
-    if text is None:
-        return None, None
     user, _, password = text.partition(":")
     return unquote(user), unquote(password)
 

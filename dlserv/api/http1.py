@@ -24,6 +24,7 @@ LONGEST_BODY = 2 ** 20
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_LENGTH = re.compile("[0-9]{1,15}")
 _HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
 _ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
 
@@ -148,7 +149,7 @@ def _read_headers(reader):
 def _check_framing(headers, version):
     """Raise BadMessage if the length of the body is in doubt (RFC 9112, 6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    if length is not None and re.fullmatch("[0-9]{1,15}", length) is None:
+    if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadMessage(400, "the Content-Length is not one number")
     if coding is None:
         return

@@ -15,6 +15,7 @@ from ..settings.values import parse_boolean
 
 DEEPEST = 32            # levels of nesting in a JSON body
 _LONGEST_NUMBER = 400   # digits; int() of more takes quadratic time on older Pythons
+_CHARSET = re.compile(r'charset="?([^\s";]+)', re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
 _JSON = ("", "application/json")
 _PATCH = _JSON + ("application/merge-patch+json",)      # RFC 7396
@@ -107,7 +108,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def _is_utf8(self):
-        match = re.search(r'charset="?([^\s";]+)', self.headers.get("content-type", ""), re.IGNORECASE)
+        match = _CHARSET.search(self.headers.get("content-type", ""))
         return match is None or match.group(1).lower() in ("utf-8", "utf8", "us-ascii")
 
 
@@ -130,7 +131,7 @@ def parse_json(data):
     if _depth(text) > DEEPEST:
         raise InvalidValue("body", f"it is nested deeper than {DEEPEST} levels")
     try:
-        return json.loads(text, parse_constant=_refuse, parse_int=_parse_int)
+        return _DECODER.decode(text)
     except ValueError as error:
         raise InvalidValue("body", f"it is not JSON: {error}") from None
 
@@ -143,6 +144,9 @@ def _parse_int(digits):
     if len(digits) > _LONGEST_NUMBER:
         raise ValueError(f"a number has more than {_LONGEST_NUMBER} digits")
     return int(digits)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int)
 
 
 def _depth(text):

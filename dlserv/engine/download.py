@@ -36,6 +36,7 @@ from .announced import Announced
 from .condition import Condition
 from .connection import Limits
 from .fetch import Fetch
+from .filling import fill_at_hand
 from .inquiry import Inquiry
 from .meter import Meter
 from .progress import Finished, Progress
@@ -274,8 +275,7 @@ class Download:
         try:
             observer.beginning()
             self._announced.heed(answer, source)
-            if self._is_at_hand(answer):
-                _take_at_hand(file, answer.stream)
+            if len(self._sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
                 return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
@@ -288,12 +288,6 @@ class Download:
         finally:
             self._fetch = None
 
-    def _is_at_hand(self, answer):
-        """Return whether a new file has arrived as a whole from the only source, and no limit delays it."""
-        segments, stream = self._file.segments, answer.stream
-        return (stream.at_hand and not segments.count and not answer.start and segments.total == stream.expected
-                and len(self._sources.all) == 1 and not self._bucket.limited)
-
     def _verify(self):
         """Raise WrongBytes unless the file matches its checksums."""
         file = self._file
@@ -303,10 +297,3 @@ class Download:
         if file.part.named:     # an unnamed file is new and has the right size
             file.part.truncate(file.segments.total)
         file.checksum = self._promises.verify(self._stop)
-
-
-def _take_at_hand(file, stream):
-    """Write the whole file without the machinery of connections, which would cost more than the bytes."""
-    file.part.write(stream.take_at_hand(), 0)
-    file.segments.fill()
-    stream.close()

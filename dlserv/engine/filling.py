@@ -74,6 +74,20 @@ class Filling:
             raise
 
 
+def fill_at_hand(file, answer):
+    """Write and close an answer that has arrived as the whole of a new file; return whether it has.
+
+    The machinery of connections would cost more than these bytes.
+    """
+    stream, segments = answer.stream, file.segments
+    if not stream.at_hand or answer.start or segments.count or segments.total != stream.expected:
+        return False
+    file.part.write(stream.take_at_hand(), 0)
+    segments.fill()
+    stream.close()
+    return True
+
+
 def seconds_left(segment):
     """Return the seconds that the segment's connection needs for the rest of it."""
     return segment.owner.pace.seconds_for(segment.left)

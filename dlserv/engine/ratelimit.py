@@ -23,11 +23,12 @@ class TokenBucket:
     LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):
-        self._rate, self._parent, self._clock = rate, parent, clock
+        self._rate, self._clock = rate, clock
         self._lock = threading.Lock()
         self._free = clock()        # the start of the next interval
         self._waiting = 0
         self._changes = 0
+        self._parents = (parent,) + parent._parents if parent is not None else ()
         self._root = parent._root if parent is not None else self
         self._takers = 0            # threads that take from this bucket or one below it; the root's counts
 
@@ -45,7 +46,10 @@ class TokenBucket:
     @property
     def limited(self):
         """True if this bucket or an ancestor has a limit."""
-        return bool(self._rate) or (self._parent is not None and self._parent.limited)
+        for bucket in (self,) + self._parents:
+            if bucket._rate:
+                return True
+        return False
 
     def take(self, wanted, stop):
         """Wait; return how many bytes may be read now, 1 to `wanted`. Raise Stopped."""
@@ -64,8 +68,8 @@ class TokenBucket:
     def _take(self, wanted, stop):
         while self.limited:
             count, passed = self._portion(wanted), []
-            for bucket in self._chain():
-                if not bucket._wait_for(count, stop):
+            for bucket in (self,) + self._parents:
+                if bucket._rate and not bucket._wait_for(count, stop):
                     break
                 passed.append(bucket)
             else:
@@ -76,7 +80,7 @@ class TokenBucket:
 
     def give_back(self, count):
         """Return bytes that were taken and not used."""
-        for bucket in self._chain():
+        for bucket in (self,) + self._parents:
             bucket._return(count)
 
     def _return(self, count):
@@ -84,14 +88,8 @@ class TokenBucket:
             if self._rate:
                 self._free -= count / self._rate
 
-    def _chain(self):
-        bucket = self
-        while bucket is not None:
-            yield bucket
-            bucket = bucket._parent
-
     def _portion(self, wanted):
-        for bucket in self._chain():
+        for bucket in (self,) + self._parents:
             if bucket._rate:
                 quantum = bucket._most() / (1 + bucket._waiting)
                 wanted = min(wanted, max(self.LEAST, int(quantum)))

@@ -58,6 +58,8 @@ class Fields:
     @property
     def transfer_codings(self):
         """The transfer codings applied to the body, in order, without "identity"."""
+        if "transfer-encoding" not in self._values:
+            return []
         return [coding for coding in self.tokens("Transfer-Encoding") if coding != "identity"]
 
 

@@ -20,6 +20,7 @@ _UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
 _LONGEST_BLANK = 1024
 
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
+_LENGTH = re.compile("[0-9]{1,18}")
 _RANGES = {"bytes": True, "none": False}
 # "bytes 0-99/100"; some servers omit the unit or follow it with another mark.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
@@ -87,12 +88,12 @@ def content_length(headers):
     """
     if headers.transfer_codings:
         return None
-    values = {value.strip() for line in headers.get_all("Content-Length", ())
-              for value in line.split(",")}
-    if not values:
+    lines = headers.get_all("Content-Length", ())
+    if not lines:
         return None
+    values = {value.strip() for value in ",".join(lines).split(",")}
     text = values.pop()
-    if values or re.fullmatch("[0-9]{1,18}", text) is None:
+    if values or _LENGTH.fullmatch(text) is None:
         raise Temporary("the server sent a Content-Length that makes no sense")
     return int(text)
 

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 
-from .. import urls
 from .claimed_names import check_part, check_previous
 
 WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
@@ -18,9 +17,11 @@ class Attempt:
     It may be waited for, cancelled and interrupted from any thread.
     """
 
+    NEW = 1.0           # seconds for which tasks without bytes share a look at the disk's mounting
+
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
-        self.task, self.tid, self.url, self.gate = task, task.tid, urls.parse(task.url), task.gate
+        self.task, self.tid, self.url, self.gate = task, task.tid, runner.url_of(task), task.gate
         self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
@@ -31,7 +32,9 @@ class Attempt:
         self.before = self.download.count
         self.plans = 0              # how often it has planned; changed with the registry's lock held
         self.thread = None          # the one that performs it
-        self._over, self._afterwards = threading.Event(), []
+        self._under_way, self._afterwards = threading.Lock(), []        # the lock is held until it is over
+        self._under_way.acquire()
+        self._is_over = False
 
     @property
     def seconds(self):
@@ -69,7 +72,8 @@ class Attempt:
 
     def _open_session(self):
         """Open the session of the disk; after another mount, believe only the task's flushed bytes."""
-        session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir)
+        age = self.NEW if self.task.progress is None else 0.0       # without bytes, there is nothing to believe
+        session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir, age)
         with self._registry.lock:
             if self._registry.is_current(self):
                 self.task.settle_in(session)
@@ -81,7 +85,9 @@ class Attempt:
     def over(self):
         """Mark the attempt as ended, and wake the threads that wait for it."""
         with self._registry.lock:
-            self._over.set()
+            if not self._is_over:
+                self._is_over = True
+                self._under_way.release()
             afterwards, self._afterwards = self._afterwards, []
         for act in afterwards:
             try:
@@ -92,14 +98,14 @@ class Attempt:
     def call_afterwards(self, act):
         """Call `act()` in the attempt's thread when it ends. Return False, without a call, if it has."""
         with self._registry.lock:
-            if not self._over.is_set():
+            if not self._is_over:
                 self._afterwards.append(act)
-            return not self._over.is_set()
+            return not self._is_over
 
     def wait(self, seconds):
         """Wait until the attempt has ended, at most so many seconds; return at once in its own thread."""
-        if self.thread is not threading.current_thread():
-            self._over.wait(seconds)
+        if self.thread is not threading.current_thread() and self._under_way.acquire(timeout=max(0, seconds)):
+            self._under_way.release()
 
     # -- the engine's observer: called by the threads of the download ---------------------
 
@@ -140,7 +146,7 @@ class Attempt:
 def wait_for_all(attempts):
     """Wait for the attempts to end, WAIT_FOR_ALL seconds for all of them together.
 
-    A deletion waits as long as a stop; serve.END_SECONDS ends the process whatever is written here.
+    A deletion waits as long as a stop; signals.END_SECONDS ends the process whatever is written here.
     """
     deadline = time.monotonic() + WAIT_FOR_ALL
     for attempt in attempts:

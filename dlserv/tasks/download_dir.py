@@ -8,6 +8,7 @@ is mounted there again.
 import collections
 import logging
 import os
+import time
 
 from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
@@ -23,7 +24,7 @@ class DownloadDir:
     def __init__(self, path):
         self.path = os.path.abspath(path)
         self.mount = None
-        self._mountings = Mountings()
+        self._mountings, self._session = Mountings(), (0.0, None, "")
 
     def open(self, fact):
         """Open the directory with the stored `fact` about it, a dict or None.
@@ -52,9 +53,16 @@ class DownloadDir:
             raise Unavailable(f"nothing is mounted at {self.mount}, where the downloads' disk was",
                               is_loss=True)
 
-    def session(self, boot, below):
-        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`."""
-        return f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
+    def session(self, boot, below, age=0.0):
+        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`.
+
+        It may be `age` seconds old: one that is outdated makes a later attempt believe less.
+        """
+        now, (since, known, text) = time.monotonic(), self._session
+        if known != (boot, below) or now - since >= age:
+            text = f"{boot} {self._mountings.of(os.path.join(self.path, below)) or self._mountings.of(self.path)}"
+            self._session = now, (boot, below), text
+        return text
 
     @property
     def free_bytes(self):

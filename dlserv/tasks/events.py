@@ -34,7 +34,7 @@ class Events:
         """Tell every subscriber."""
         with self._lock:
             self._number += 1
-            event = Event(self._number, kind, tid, state)
+            event = Event(self._number, kind, tid, state) if self._subscriptions else None
             for subscription in self._subscriptions:
                 subscription.offer(event)
 

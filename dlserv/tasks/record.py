@@ -20,6 +20,11 @@ class Part:
 
     is_plain = False
 
+    @property
+    def packer(self):
+        """The function that packs a value that is not None."""
+        return self.pack
+
 
 class Plain(Part):
     """A value that is stored as it is."""
@@ -121,6 +126,10 @@ class Optional(Part):
     def __init__(self, part):
         self._part, self.is_plain = part, part.is_plain
 
+    @property
+    def packer(self):
+        return self._part.packer
+
     def pack(self, value):
         return None if value is None else self._part.pack(value)
 
@@ -144,12 +153,13 @@ class Shape(Part):
         self._make, self._parts = make, parts
         self._attributes, self._since = attributes or {}, since or {}
         self._values = attrgetter(*[self._attributes.get(name, name) for name in parts])
-        self._packed = [(name, part) for name, part in parts.items() if not part.is_plain]
+        self._packed = [(name, part.packer) for name, part in parts.items() if not part.is_plain]
 
     def pack(self, value):
         record = dict(zip(self._parts, self._values(value)))
-        for name, part in self._packed:
-            record[name] = part.pack(record[name])
+        for name, pack in self._packed:
+            if record[name] is not None:
+                record[name] = pack(record[name])
         return record
 
     def unpack(self, record):

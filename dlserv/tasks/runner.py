@@ -3,6 +3,7 @@
 Between the registry, which knows what the tasks are, and the engine, which knows none.
 """
 
+from .. import urls
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
@@ -28,7 +29,7 @@ class Runner:
         self.registry, self.download_dir = registry, download_dir
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
-        self.outcomes = Outcomes(registry, settings)
+        self.outcomes, self._parsed = Outcomes(registry, settings), (None, None)
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
@@ -103,7 +104,7 @@ class Runner:
     def _queue(self, task, delay):
         """Let the task wait for a slot. Return False if the end of its cancelled attempt will do so."""
         if task.attempt is None:
-            gate = self._network.hosts.gate(task.waits_for or task.endpoint, task.let_through)
+            gate = self._network.hosts.gate(task.waits_for or self.url_of(task).endpoint, task.let_through)
             task.wait_at(gate, delay)
             self.scheduler.add(task, gate, delay)
             self.outcomes.note_held_back(task)
@@ -146,6 +147,12 @@ class Runner:
             task.attempt.download.adjust(task.options)
         if task.state == QUEUED:
             self.enqueue(task, 0 if differs else task.delay)
+
+    def url_of(self, task):
+        """Return the task's parsed URL; a task that begins as soon as it is queued is parsed once."""
+        if self._parsed[0] != task.url:
+            self._parsed = task.url, urls.parse(task.url)
+        return self._parsed[1]
 
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""

@@ -103,6 +103,7 @@ def test_each_receiver_gets_its_events_and_delays_no_other(sender):
         hooks.put("failed", task, DETAIL)
         until(lambda: len(everything.messages) == 2 and failures.messages)
         assert [json.loads(each.body)["event"] for each in failures.messages] == ["failed"]
+        until(lambda: len(task.deliveries) == 2)
         hooks.stop()
         assert len(task.deliveries) == 2, "what hangs is kept"
 
