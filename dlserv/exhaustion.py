@@ -1,4 +1,4 @@
-"""Which errors mean that a limit of the system was reached: open files, memory, threads.
+"""Recognising errors that mean a limit of the system: open files, memory, threads.
 
 Such an error passes by itself, so what it hits waits and is tried again.
 """
