@@ -14,7 +14,8 @@ import pytest
 from dlserv import Daemon, threads
 from dlserv.digests import load_hashlib
 from dlserv.engine.download import Download
-from dlserv.errors import Exhausted, check_missing, exhaustion_in
+from dlserv.errors import Exhausted
+from dlserv.exhaustion import check_missing, exhaustion_in
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.waits import Waits
 from harness import ROOT, noise, until

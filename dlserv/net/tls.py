@@ -3,7 +3,8 @@
 import sys
 import threading
 
-from ..errors import MissingModule, Permanent, check_missing, exhaustion_in
+from ..errors import MissingModule, Permanent
+from ..exhaustion import check_missing, exhaustion_in
 from ..fs import check_file, refuse_password
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole

@@ -10,7 +10,8 @@ import codecs
 import re
 
 from . import options
-from ..errors import InvalidValue, MissingModule, check_missing
+from ..errors import InvalidValue, MissingModule
+from ..exhaustion import check_missing
 
 # aria2's names for what we have, as they stand in its lists.
 _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",

@@ -7,7 +7,8 @@ import threading
 from collections import deque
 
 from ..complaint import Complaint
-from ..errors import Altered, Error, Stopped, Unavailable, Unwritable, exhaustion_in
+from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
+from ..exhaustion import exhaustion_in
 from ..threads import begin, join
 from .states import FINISHED
 
