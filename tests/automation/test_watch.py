@@ -39,6 +39,20 @@ def watch(daemon, box):
     return Watch({"dir": str(box), "options": {"paused": True}}, daemon.add_all)
 
 
+@pytest.fixture
+def often(monkeypatch, caplog):
+    """The daemon looks every moment, and what it logs is heard."""
+    monkeypatch.setattr(Watch, "EVERY", 0.2)
+    caplog.set_level("INFO", "dlserv")
+
+
+def put(path, data):
+    """Put a whole file there at once."""
+    made = path.parent / ".new"
+    made.write_bytes(data)
+    made.rename(path)
+
+
 def look(watch, times=2):
     for _ in range(times):
         watch.look()
@@ -49,17 +63,17 @@ def names(folder):
                   for here, _, files in os.walk(str(folder)) for name in files)
 
 
-def test_lists_of_every_kind_become_tasks(configured, origin, box, folder):
+def test_lists_of_every_kind_become_tasks(embedded, often, origin, box, folder):
     for number in range(1, 9):
         origin.put("/%d" % number, b"%d" % number)
-    daemon = configured(watch=[{"dir": str(box)}])
+    api = embedded(watch=[{"dir": str(box)}])
     for name, text in FILES.items():
-        (box / name).write_bytes(text.replace(b"%s", origin.url().encode()))
+        put(box / name, text.replace(b"%s", origin.url().encode()))
     (box / "iso").mkdir()
-    (box / "iso" / "b.txt").write_text(origin.url("/8") + "\n")
+    put(box / "iso" / "b.txt", origin.url("/8").encode())
     until(lambda: len(names(folder)) == 8, 40)
-    until(lambda: daemon.api.get("/task/state_counter")["detail"]["finished"] == 8)
-    assert names(box) == sorted(["added/" + name for name in FILES] + ["added/b.txt"])
+    until(lambda: api.get("/task/state_counter")["detail"]["finished"] == 8)
+    until(lambda: names(box) == sorted(["added/" + name for name in FILES] + ["added/b.txt"]))
     assert names(folder) == ["1", "3", "4", "5", "iso/8", "seven/7", "six.bin", "two.bin"]
 
 
@@ -144,15 +158,15 @@ def test_a_full_daemon_leaves_the_list_for_later(settings, box):
         assert names(box) == ["added/a.txt"] and len(daemon.list()) == 2
 
 
-def test_a_folder_that_goes_away_is_found_again(configured, box):
-    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+def test_a_folder_that_goes_away_is_found_again(embedded, often, box, caplog):
+    api = embedded(watch=[{"dir": str(box), "options": {"paused": True}}])
     shutil.move(str(box), str(box) + ".away")
-    until(lambda: "cannot be watched" in daemon.log, 30)
+    until(lambda: "cannot be watched" in caplog.text, 30)
     shutil.move(str(box) + ".away", str(box))
-    (box / "a.txt").write_text("http://h/1\n")
+    put(box / "a.txt", b"http://h/1\n")
     until((box / "added" / "a.txt").exists, 30)
-    assert daemon.api.get("/task/list")["detail"]
-    assert daemon.log.count("cannot be watched") == daemon.log.count("is watched again") == 1
+    assert api.get("/task/list")["detail"]
+    assert caplog.text.count("cannot be watched") == caplog.text.count("is watched again") == 1
 
 
 def test_a_file_system_that_comes_goes_and_is_read_only(configured, box):
