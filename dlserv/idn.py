@@ -6,7 +6,7 @@ so names another host. Its tables are right for all other characters and are use
 
 import re
 
-from .errors import check_missing
+from .exhaustion import check_missing
 
 SHARP_S, FINAL_SIGMA, ZWNJ, ZWJ = "\u00df", "\u03c2", "\u200c", "\u200d"
 

@@ -5,7 +5,8 @@ import os
 import sys
 
 from .complaint import Complaint
-from .errors import Unwritable, exhaustion_in
+from .errors import Unwritable
+from .exhaustion import exhaustion_in
 
 log = logging.getLogger("dlserv")
 

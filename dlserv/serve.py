@@ -14,7 +14,8 @@ import threading
 from .settings import config, config_file, sources
 from .settings import token as tokens
 from .api.listener import UNIX
-from .errors import Error, LocalError, exhaustion_in
+from .errors import Error, LocalError
+from .exhaustion import exhaustion_in
 from .log_output import LogOutput, Obituary
 from .memory import share_one_arena
 from .service_manager import ServiceManager

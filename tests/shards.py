@@ -11,22 +11,27 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-AT_ONCE, SHARDS = 5, 10
-# Seconds that files have taken on a busy machine; the others take about SHORT.
+SHARDS = 8      # all at once: two thirds of the seconds below are waits
+# Seconds that files take on a quiet machine, the processor's and waits; the others take about SHORT.
 SECONDS = {
-    "web/test_look.py": 116, "test_boxes.py": 110, "test_lost_bytes.py": 96, "test_hostile_text.py": 90,
-    "test_daemon.py": 75, "commands/test_get.py": 70, "api/test_access.py": 65, "api/test_server.py": 61,
-    "test_crash.py": 60, "automation/test_watch.py": 58, "web/test_list.py": 51, "web/test_stream.py": 50,
-    "commands/test_on_terminal.py": 50, "api/test_aria2_options.py": 48, "api/test_large.py": 47,
-    "engine/test_continuity.py": 45, "test_contract.py": 38, "test_cli.py": 38, "test_failing_disk.py": 38,
-    "automation/test_hooks.py": 36, "test_full_disk.py": 36, "test_safe_files.py": 32, "web/test_adding.py": 31,
-    "net/test_head.py": 30, "api/test_aria2_methods.py": 28, "state/test_recovery.py": 27,
-    "api/test_aria2_peer.py": 26, "web/test_acts.py": 26, "tasks/test_export.py": 25, "net/test_http.py": 24,
-    "tasks/test_removal.py": 24, "automation/test_schedule.py": 23, "api/test_aria2_websocket.py": 21,
-    "test_waiting.py": 20, "engine/test_fetch.py": 20, "api/test_aria2_jsonrpc.py": 20, "api/test_names.py": 18,
-    "api/test_routes.py": 18, "api/test_connection_limit.py": 16, "web/test_details.py": 16,
-    "test_fixed_settings.py": 15, "settings/test_token.py": 15, "commands/test_watch.py": 13, "test_signals.py": 11}
-SHORT = 3
+    "automation/test_watch.py": 55, "engine/test_announced.py": 40, "test_service_manager.py": 34,
+    "test_lost_bytes.py": 33, "web/test_stream.py": 24, "engine/test_fetch.py": 23,
+    "api/test_aria2_methods.py": 22, "web/test_look.py": 21, "engine/test_continuity.py": 20,
+    "net/test_http.py": 20, "web/test_acts.py": 20, "commands/test_on_terminal.py": 19,
+    "tasks/test_refresh.py": 18, "test_crash.py": 18, "automation/test_schedule.py": 16,
+    "api/test_routes.py": 15, "tasks/test_removal.py": 15, "test_waiting.py": 15, "commands/test_get.py": 14,
+    "test_daemon.py": 14, "engine/test_ratelimit.py": 13, "api/test_sse.py": 12,
+    "commands/test_recursive.py": 12, "test_failing_disk.py": 12, "test_hostile_text.py": 12,
+    "api/test_connection_limit.py": 11, "test_boxes.py": 11, "test_full_disk.py": 11,
+    "web/test_adding.py": 11, "automation/test_hooks.py": 9, "api/test_server.py": 8,
+    "commands/test_unit.py": 8, "commands/test_watch.py": 8, "tasks/test_archive.py": 8,
+    "web/test_list.py": 8, "engine/test_introduction.py": 7, "net/test_head.py": 7,
+    "tasks/test_verification.py": 7, "test_exhaustion.py": 7, "test_signals.py": 7,
+    "commands/test_several_daemons.py": 6, "engine/test_sources.py": 6, "net/test_ftp_control.py": 6,
+    "settings/test_token.py": 6, "tasks/test_export.py": 6, "test_cli.py": 6, "test_zipapp.py": 6,
+    "api/test_access.py": 5, "automation/test_webhooks.py": 5, "commands/test_arguments.py": 5,
+    "test_adversity.py": 5, "test_contract.py": 5, "web/test_details.py": 5}
+SHORT = 1
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
 # Hundreds of daemons are started, each of which would compile itself again otherwise.
 ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -60,7 +65,7 @@ def main(arguments):
     if arguments:
         return subprocess.call([sys.executable, "-m", "pytest"] + arguments, cwd=ROOT, env=ENVIRON)
     worst, failed = 0, []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(SHARDS) as pool:
         for paths, (code, printed) in zip(shards(), pool.map(run, shards())):
             print("== %s\n%s" % (" ".join(paths), printed), flush=True)
             failed += failures(printed) if code == 1 else []

@@ -14,7 +14,8 @@ import pytest
 from dlserv import Daemon, threads
 from dlserv.digests import load_hashlib
 from dlserv.engine.download import Download
-from dlserv.errors import Exhausted, check_missing, exhaustion_in
+from dlserv.errors import Exhausted
+from dlserv.exhaustion import check_missing, exhaustion_in
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.waits import Waits
 from harness import ROOT, noise, until
@@ -150,6 +151,22 @@ def test_https_waits_for_the_memory_that_tls_takes(process, folder):
         limit(running, None)
         assert running.api.reach(tid, "finished")["retries"] == 0
     assert (folder / "s").read_bytes() == DATA
+
+
+@linux
+def test_a_file_is_verified_once_there_is_memory_for_it(process, origin):
+    tight = "ulimit -s 256; exec \"$@\""
+    running = process(command=["sh", "-c", tight, "sh", sys.executable, os.path.join(ROOT, "dlserv.py")])
+    origin.put("/a", DATA)
+    tid = running.api.add(origin.url("/a"))
+    running.api.reach(tid, "finished")
+    limit(running, MIB // 2)        # half of what is read at a time
+    assert running.api.put("/task/tid/%s?act=verify" % tid).status == 200
+    until(lambda: "files wait to be verified: " in running.log)
+    limit(running, None)
+    until(lambda: running.api.get("/task/tid/%s/info" % tid)["detail"]["checksum"])
+    assert running.api.status(tid)["error"] is None
+    assert "Traceback" not in running.log
 
 
 @pytest.mark.parametrize("text", [

@@ -10,7 +10,7 @@ import threading
 import time
 
 from ..complaint import Complaint
-from ..errors import exhaustion_in
+from ..exhaustion import exhaustion_in
 from ..sockets import Waker
 from ..threads import Thread, join
 

@@ -11,7 +11,8 @@ import logging
 import socket
 import time
 
-from ..errors import Error, exhaustion_in
+from ..errors import Error
+from ..exhaustion import exhaustion_in
 from . import http1
 from .access import VARY_ORIGIN
 from .coding import coded

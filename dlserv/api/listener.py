@@ -8,7 +8,8 @@ import os
 import socket
 import stat
 
-from ..errors import InvalidValue, MissingModule, check_missing
+from ..errors import InvalidValue, MissingModule
+from ..exhaustion import check_missing
 from ..fs import check_file, refuse_password
 from ..idn import to_ascii
 from ..sockets import resolve

@@ -27,7 +27,8 @@ import sys
 import threading
 import time
 
-from ..errors import Unavailable, exhaustion_in
+from ..errors import Unavailable
+from ..exhaustion import exhaustion_in
 from ..settings import token
 from ..threads import Thread, join
 from . import listener

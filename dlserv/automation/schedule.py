@@ -12,6 +12,7 @@ from ..threads import Thread, join
 from ..units import parse_clock, parse_days
 
 _QUARTER, _DAY = 900, 86400     # seconds; daylight saving begins and ends at a quarter of an hour
+_TWICE = (0, -3600, 3600, -1800, 1800)      # seconds from one of two equal local times to the other
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ def change_after(schedule, now):
     """Return the epoch second at which the window in effect changes; None if not within 8 days."""
     current, local = window_at(schedule, now), time.localtime(now)
     edges = {parse_clock(window[key]) for window in schedule for key in ("from", "to")}
-    moments = {time.mktime((local.tm_year, local.tm_mon, local.tm_mday + day, 0, edge, 0, 0, 0, -1))
-               for day in range(9) for edge in edges}
+    moments = {time.mktime((local.tm_year, local.tm_mon, local.tm_mday + day, 0, edge, 0, 0, 0, -1)) + shift
+               for day in range(9) for edge in edges for shift in _TWICE}
     first = int(now) // _QUARTER * _QUARTER
     moments.update(range(first, first + 8 * _DAY, _QUARTER))
     return next((int(moment) for moment in sorted(moments)

@@ -175,8 +175,16 @@ def _put_away(root, path, problems):
     while any(os.path.lexists(os.path.join(folder, target + more)) for more in ("", ".why")):
         number += 1
         target = "%s (%d)%s" % (name, number, ending)
+    made = []
+    try:
+        if problems:
+            with open(os.path.join(folder, target + ".why"), "x", encoding="utf-8") as file:
+                made.append(file.name)
+                file.write("".join(clean(each) + "\n" for each in problems))
+        os.rename(os.path.join(root, path), os.path.join(folder, target))
+    except OSError:         # it is tried again, and the reasons are not to pile up
+        for each in made:
+            os.remove(each)
+        raise
     if problems:
-        with open(os.path.join(folder, target + ".why"), "x", encoding="utf-8") as file:
-            file.write("".join(clean(each) + "\n" for each in problems))
         log.warning("%s was refused: %s", clean(path), clean(problems[0]))
-    os.rename(os.path.join(root, path), os.path.join(folder, target))

@@ -252,8 +252,11 @@ class Fetch:
 
     def _grow(self, now):
         """Measure the speed and adjust the wanted number, unless a limit decides or a connection is new."""
+        if self._is_limited:
+            self._growth.interrupt(now)
+            return
         paces = [each.pace for each in self._open]
-        if not self._alive or self._is_limited or any(not pace.count or pace.held for pace in paces):
+        if not self._alive or any(not pace.count or pace.held for pace in paces):
             return
         if self._introduction.is_possible:
             count = self._segments.count

@@ -45,6 +45,10 @@ class Growth:
         self.target = min(max(1, self.target - 1), alive)
         self.rest(now, seconds)
 
+    def interrupt(self, now):
+        """Forget the measuring under way, because something else decides the speed now."""
+        self._mark, self._changed = None, now
+
     def look(self, now, count, alive, most, left):
         """Adjust `target`: `count` bytes are here, `left` missing, `alive` of at `most` connections open.
 

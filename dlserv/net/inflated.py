@@ -1,9 +1,12 @@
 """Compressed bodies, decoded while they are read."""
 
-import zlib
-
-from ..errors import Permanent, Temporary
+from ..errors import MissingModule, Permanent, Temporary
 from .bodies import Body
+
+try:
+    import zlib
+except ImportError:     # a Python built without it
+    zlib = None
 
 ZLIB, GZIP, RAW = 15, 31, -15   # the wbits of zlib's formats
 LOOK = 512                      # bytes decoded on trial to recognise raw deflate
@@ -12,7 +15,8 @@ LOOK = 512                      # bytes decoded on trial to recognise raw deflat
 def decoded(body, coding):
     """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary if the body cannot be read.
+    Raise Temporary if the body cannot be read, MissingModule if it is encoded and this Python
+    has no zlib.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body
@@ -32,11 +36,17 @@ def _wbits(body, coding):
         return None
     if len(start) == 2 and start[0] & 0x8f == 8 and not int.from_bytes(start, "big") % 31:
         return ZLIB
+    _require_zlib()
     try:
         zlib.decompressobj(RAW).decompress(body.peek(LOOK), LOOK)
     except zlib.error:
         return None
     return RAW      # many servers send raw deflate (RFC 9110, 8.4.1.2)
+
+
+def _require_zlib():
+    if zlib is None:
+        raise MissingModule("a compressed answer", "zlib")
 
 
 class Inflated(Body):
@@ -47,6 +57,7 @@ class Inflated(Body):
 
     def __init__(self, body, wbits):
         super().__init__(body)
+        _require_zlib()
         self._body, self._wbits = body, wbits
         self._inflater = zlib.decompressobj(wbits)
         self._input, self._pending = memoryview(bytearray(65536)), b""

@@ -6,7 +6,8 @@ import selectors
 import sys
 import time
 
-from ..errors import Offline, Permanent, Temporary, WrongClock, exhaustion_in
+from ..errors import Offline, Permanent, Temporary, WrongClock
+from ..exhaustion import exhaustion_in
 
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
 # Errors of a socket on a machine without a route to any server, or to any of that address family.

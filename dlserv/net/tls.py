@@ -3,7 +3,8 @@
 import sys
 import threading
 
-from ..errors import MissingModule, Permanent, check_missing, exhaustion_in
+from ..errors import MissingModule, Permanent
+from ..exhaustion import check_missing, exhaustion_in
 from ..fs import check_file, refuse_password
 
 IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
@@ -118,23 +119,22 @@ def _trusting_context(ssl):
 
 def load_authorities(path, context=None):
     """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
-    check_file(path)
-    ssl = _import_ssl()
-    if ssl is None:
-        return
-    try:
-        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_verify_locations(path)
-    except ssl.SSLError as error:
-        raise ValueError("it has no certificate in PEM") from error
+    _load(path, context, "load_verify_locations", "it has no certificate in PEM")
 
 
 def load_certificate(path, context=None):
     """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
+    _load(path, context, "load_cert_chain", "it has no certificate with its key, in PEM",
+          password=refuse_password)
+
+
+def _load(path, context, method, reason, **more):
+    """Call the context's method with the file, or that of a new context to check the file only."""
     check_file(path)
     ssl = _import_ssl()
     if ssl is None:
         return
     try:
-        (context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).load_cert_chain(path, password=refuse_password)
+        getattr(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), method)(path, **more)
     except ssl.SSLError as error:
-        raise ValueError("it has no certificate with its key, in PEM") from error
+        raise ValueError(reason) from error

@@ -6,10 +6,12 @@ separated by tabs, are mirrors of one file. Metalink files and the shortcuts tha
 desktops make of links (.url, .desktop, .webloc) are recognized by their content.
 """
 
+import codecs
 import re
 
 from . import options
-from ..errors import InvalidValue, MissingModule, check_missing
+from ..errors import InvalidValue, MissingModule
+from ..exhaustion import check_missing
 
 # aria2's names for what we have, as they stand in its lists.
 _ARIA2 = {"out": "filename", "header": "headers", "max_download_limit": "ratelimit", "split": "connections",
@@ -61,15 +63,37 @@ def read(data, name, key):
     """Return the Entries in the bytes of the list `name`. Raise InvalidValue, of `key` for the whole list."""
     if data.startswith(b"bplist"):
         return [_binary_webloc(data, name, key)]
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidValue(key, f"{name} is not text in UTF-8") from None
+    text = _text_of(data)
+    if text is None:
+        raise InvalidValue(key, f"{name} is not text in UTF-8")
     if text.lstrip()[:1] == "<":
         return _read_xml(text, name, key)
-    heading = re.match(r"\s*\[(InternetShortcut|Desktop Entry)\]", text, re.IGNORECASE)
-    return [_shortcut(r"(?mi)^URL(?:\[\$e\])?\s*=[ \t]*(.*)", text, name, key)] if heading \
-        else _read_lines(text.splitlines(), name)
+    section = _link_section(text)
+    return _read_lines(text.splitlines(), name) if section is None \
+        else [_shortcut(r"(?mi)^URL(?:\[\$e\])?\s*=[ \t]*(.*)", section, name, key)]
+
+
+def _text_of(data):
+    """Return the text of a list, or of a shortcut in the code page of some Windows; None if it is neither.
+
+    Lists and shortcuts may be in UTF-16, which Windows calls Unicode; XML may not.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+        return None if wide and text.lstrip()[:1] == "<" else text
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+        return None if _link_section(text) is None else text
+
+
+def _link_section(text):
+    """Return the section of a .url or .desktop file that has the link, None if it is neither."""
+    lines = (line.strip() for line in text.splitlines())
+    if next((line for line in lines if line and line[0] not in "#;"), "")[:1] != "[":
+        return None
+    heading = re.search(r"(?mi)^[ \t]*\[(?:InternetShortcut|Desktop Entry)\]", text)
+    return heading and re.split(r"\n[ \t]*\[", text[heading.end():], 1)[0]
 
 
 def _read_lines(lines, name):

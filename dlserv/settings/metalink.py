@@ -8,7 +8,8 @@ import re
 from collections import namedtuple
 
 from ..digests import DIGEST_BYTES, digest_name
-from ..errors import InvalidValue, MissingModule, check_missing
+from ..errors import InvalidValue, MissingModule
+from ..exhaustion import check_missing
 from ..urls import SCHEMES
 
 LARGEST = 10 * 2 ** 20      # bytes

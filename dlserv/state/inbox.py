@@ -40,10 +40,14 @@ class Inbox:
         self.is_closed = False
 
     def put(self, ticket):
+        """Queue the ticket. Return False if the inbox is closed, and nobody may look into it again."""
         with self._lock:
+            if self.is_closed:
+                return False
             self._tickets.append(ticket)
             if self._is_awaited(ticket):
                 self._ring()
+            return True
 
     def close(self):
         """End any wait, now and later."""
@@ -54,7 +58,7 @@ class Inbox:
     def take_into(self, group, seconds, urgent=False):
         """Wait up to `seconds` for a ticket (-1: for ever), then append all tickets to the group.
 
-        With `urgent`, wait for one that is not lazy.
+        With `urgent`, wait for one that is not lazy. Return whether these were the last.
         """
         with self._lock:
             self._wants_urgent = urgent
@@ -66,6 +70,7 @@ class Inbox:
             self._sleeps = False
             group.extend(self._tickets)
             self._tickets.clear()
+            return self.is_closed
 
     def _is_awaited(self, ticket):
         return not (self._wants_urgent and ticket.lazy)

@@ -8,7 +8,7 @@ twice the size of its records, it is rewritten atomically.
 import contextlib
 import os
 import struct
-import zlib
+from binascii import crc32      # zlib's, and there without it
 
 from ..fs import sync_folder
 from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
@@ -71,7 +71,7 @@ class JournalMapping(Mapping):
             return None, position + 1
         _, length, checksum = cls.FRAME.unpack_from(data, position)
         payload = data[begin:begin + length]
-        if len(payload) < length or zlib.crc32(payload) != checksum:
+        if len(payload) < length or crc32(payload) != checksum:
             return None, position + 1
         try:
             return dict(cls._entries(payload)), begin + length
@@ -150,7 +150,7 @@ class JournalMapping(Mapping):
         payload = b"".join(
             cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
             for key, value in changes.items())
-        return cls.FRAME.pack(cls.MARK, len(payload), zlib.crc32(payload)) + payload
+        return cls.FRAME.pack(cls.MARK, len(payload), crc32(payload)) + payload
 
     def _rewrite(self):
         """Replace the journal atomically by one of the current records alone."""

@@ -3,7 +3,7 @@
 import io
 import pickle
 import shelve
-import zlib
+from binascii import crc32      # zlib's, and there without it
 
 PROTOCOL = 4            # of pickle, which every Python has
 
@@ -51,4 +51,4 @@ def unpack(value):
 
 
 def _crc(value):
-    return zlib.crc32(value).to_bytes(4, "big")
+    return crc32(value).to_bytes(4, "big")

@@ -146,10 +146,8 @@ class Store:
         it, write the old record.
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
-        if self._closed:
+        if not self._inbox.put(ticket):
             ticket.settle("it is closed")
-        else:
-            self._inbox.put(ticket)
         return ticket
 
     def close(self) -> None:
@@ -229,13 +227,13 @@ class Store:
 
         The group stays empty if there are none and a retry or a snapshot is due.
         """
-        inbox = self._inbox
-        inbox.take_into(group, 0 if group else LAZY, urgent=True)       # lazy tickets wait that long
-        if not group and not inbox.is_closed:
-            inbox.take_into(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
+        take = self._inbox.take_into
+        ended = take(group, 0 if group else LAZY, urgent=True)      # lazy tickets wait that long
+        if not group and not ended:
+            ended = take(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
             if group and all(ticket.lazy for ticket in group):
-                inbox.take_into(group, LAZY, urgent=True)
-        return inbox.is_closed
+                ended = take(group, LAZY, urgent=True)
+        return ended
 
     def _commit(self, group):
         """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""

@@ -146,7 +146,7 @@ class Attempt:
 def wait_for_all(attempts):
     """Wait for the attempts to end, WAIT_FOR_ALL seconds for all of them together.
 
-    A deletion waits as long as a stop; serve.END_SECONDS ends the process whatever is written here.
+    A deletion waits as long as a stop; signals.END_SECONDS ends the process whatever is written here.
     """
     deadline = time.monotonic() + WAIT_FOR_ALL
     for attempt in attempts:

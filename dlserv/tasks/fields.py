@@ -34,10 +34,10 @@ class Fields:
     added     the URL as it was posted first, which the tid is of; `url` may be a fresh link
     posted    the options as they were posted; `options` are those that count
     log       [{"time", "type", "msg"}, …], newest first
-    progress  engine.download.Progress while unfinished, else None
+    progress  engine.progress.Progress while unfinished, else None
     flushed   the ranges of it that survive a power cut or a lost disk
     session   the boot and the mounting of the disk in which `progress` was written
-    file      engine.download.Finished in the end; `previous` is that of before a restart
+    file      engine.progress.Finished in the end; `previous` is that of before a restart
               or a refresh, until the new file is whole
     refreshing  whether `previous` is to become `file` again unless its server has another one
     position  the place in the queue, of tasks of one priority; `order` is the order of age

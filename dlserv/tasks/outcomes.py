@@ -6,7 +6,8 @@ from collections import Counter
 from ..engine.progress import Finished
 from ..engine.retry import Policy
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, Unchanged,
-                      WrongClock, exhaustion_in, reason_of)
+                      WrongClock, reason_of)
+from ..exhaustion import exhaustion_in
 from ..net.host_limits import HostClosed, HostFull
 from ..units import format_seconds
 from .states import INVALID

@@ -6,11 +6,15 @@ import sys
 import threading
 from collections import deque
 
+from ..complaint import Complaint
 from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
+from ..exhaustion import exhaustion_in
+from ..threads import begin, join
 from .states import FINISHED
 
 SHA_256 = "sha-256"         # computed for every file that is verified
 NICENESS = 19
+AGAIN = 5.0                 # seconds until a file is tried again for which memory or files were lacking
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +29,8 @@ class Verification:
 
     def __init__(self, registry, download_dir):
         self._registry, self._download_dir = registry, download_dir
-        self._waiting, self._thread, self._stopping = deque(), None, False
+        self._waiting, self._thread, self._stopping = deque(), None, threading.Event()
+        self._complaint = Complaint(log)
 
     def start(self):
         """Go on with the files that waited when the daemon was stopped."""
@@ -38,20 +43,17 @@ class Verification:
     def stop(self):
         """End the thread; files that still wait are verified after the next start."""
         with self._registry.lock:
-            self._stopping, thread = True, self._thread
-        if thread is not None:
-            thread.join()
+            self._stopping.set()
+            thread = self._thread
+        join(thread)
 
     def enqueue(self, task):
         """Verify the task's file when its turn comes; call it with the registry's lock held."""
         if task not in self._waiting:
             self._waiting.append(task)
-        if self._thread is None and not self._stopping:
-            thread = threading.Thread(target=self._run, name="dlserv-verify", daemon=True)
-            try:
-                thread.start()
-                self._thread = thread
-            except RuntimeError:        # the system has no thread left
+        if self._thread is None and not self._stopping.is_set():
+            self._thread = begin(self._run, "dlserv-verify")
+            if self._thread is None:
                 log.warning("no thread could be started to verify files; the next request tries again")
 
     # -- the thread ----------------------------------------------------------------------
@@ -66,7 +68,7 @@ class Verification:
 
     def _next(self):
         with self._registry.lock:
-            while self._waiting and not self._stopping:
+            while self._waiting and not self._stopping.is_set():
                 task = self._waiting.popleft()
                 if self._is_wanted(task, task.file):
                     return task
@@ -82,12 +84,21 @@ class Verification:
             checksum, problem = self._judge(task, file)
         except Stopped:
             return
-        except Error as error:
-            checksum, problem = None, error
-        except Exception:
-            log.exception("%s: verifying met a bug", task.tid[:8])
-            checksum, problem = None, Unwritable("the file could not be verified because of a bug")
+        except Exception as error:
+            exhausted = exhaustion_in(error)
+            if exhausted is not None:
+                self._put_off(task, exhausted)
+                return
+            checksum, problem = None, _problem(task, error)
+        self._complaint.over()
         self._conclude(task, file, checksum, problem)
+
+    def _put_off(self, task, exhausted):
+        """Let the task wait until more memory or files may be had; return after AGAIN seconds."""
+        self._complaint.tell(f"files wait to be verified: {exhausted}")
+        with self._registry.lock:
+            self._waiting.append(task)
+        self._stopping.wait(AGAIN)
 
     def _judge(self, task, file):
         """Return (the SHA-256 as text, the Error that says what is wrong with the file or None)."""
@@ -120,13 +131,13 @@ class Verification:
 
     def _check(self, task, file):
         """Raise Stopped if the result is no longer wanted."""
-        if self._stopping or not self._is_wanted(task, file):
+        if self._stopping.is_set() or not self._is_wanted(task, file):
             raise Stopped()
 
     def _conclude(self, task, file, checksum, problem):
         registry = self._registry
         with registry.lock:
-            if self._stopping or not self._is_wanted(task, file):
+            if self._stopping.is_set() or not self._is_wanted(task, file):
                 return
             task.end_verification(checksum, problem)
             if problem is None:
@@ -136,6 +147,14 @@ class Verification:
                 log.warning("%s: %s", task.tid[:8], task.problem)
             registry.store.write(task.changes())
         registry.announce("changed", task)
+
+
+def _problem(task, error):
+    """Return the Error that tells why the file could not be verified; log a bug of ours."""
+    if isinstance(error, Error):
+        return error
+    log.error("%s: verifying met a bug", task.tid[:8], exc_info=error)
+    return Unwritable("the file could not be verified because of a bug")
 
 
 def _lower_priority():

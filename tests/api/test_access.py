@@ -10,6 +10,7 @@ import tracemalloc
 
 import pytest
 
+from clock import Clock
 from dlserv import Daemon, Server
 from dlserv.api.http1 import Head
 from dlserv.api.access import MOST_FAILURES, Access, is_same
@@ -27,13 +28,6 @@ def basic(password, user="anyone"):
 
 def bearer(token):
     return {"Authorization": "Bearer " + token}
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 def head(method="GET", **headers):

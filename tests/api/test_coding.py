@@ -1,5 +1,6 @@
 """Replies packed with gzip: for whom, which of them, how the headers agree, and events on arrival."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from harness import ROOT, Api, until
 from dlserv import Daemon, Server
 
 NOWHERE = "http://127.0.0.1:1/"
+TEXT = b"the same again, " * 200
 GZIP = {"Accept-Encoding": "gzip"}
 LISTED = [NOWHERE + "%d/a-file-of-which-there-are-many.iso" % number for number in range(200)]
 
@@ -160,23 +162,31 @@ def test_head_of_the_events_says_gzip_and_opens_no_stream(daemon):
         assert answer.headers["content-encoding"] == "gzip" and server.feed.readers == 0
 
 
-def test_without_zlib_everything_is_plain(tmp_path):
+@pytest.mark.parametrize("kind", ["auto", "file"])
+def test_without_zlib_everything_is_plain(tmp_path, origin, kind):
     code = """if True:
         import sys
-        from dlserv import Daemon, Server
         sys.modules["zlib"] = sys.modules["gzip"] = None
-        settings = {"general": {"download_dir": sys.argv[1], "db_path": sys.argv[1] + "/state.db"}}
+        from dlserv import Daemon, Server
+        settings = {"general": {"download_dir": sys.argv[1], "db_path": sys.argv[1] + "/state.db",
+                                "db_backend": sys.argv[2]}}
         with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
             print(server.url, flush=True)
             sys.stdin.read()
     """
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), kind], cwd=ROOT, stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE)
     try:
         with Api(process.stdout.readline().decode().strip()) as client:
             for path in ("/openapi.json", "/", "/app.js", "/metrics"):
                 answer = client.get(path, **GZIP)
                 assert answer.status == 200 and "content-encoding" not in answer.headers and len(answer.body) > 1024
+            origin.put("/plain.txt", TEXT)
+            origin.put("/packed.txt", gzip.compress(TEXT), headers={"Content-Type": "text/plain",
+                                                                    "Content-Encoding": "gzip"})
+            client.reach(client.add(origin.url("/plain.txt")), "finished")
+            status = client.reach(client.add(origin.url("/packed.txt")), "invalid")
+            assert "a compressed answer needs a part of Python" in status["error"]
     finally:
         process.communicate()
     assert process.returncode == 0

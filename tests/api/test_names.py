@@ -1,15 +1,13 @@
 """Names and words of others as they leave the interface: nothing steers a terminal or turns text around."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from urllib.parse import quote
 
 import pytest
 
-from harness import ROOT, Api
+from harness import Api
+from dlserv import cli
 from dlserv.units import clean
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -128,13 +126,12 @@ def test_a_url_that_is_refused_is_told_short(api, url):
         assert answer.status == 400 and len(answer.body) < 500 and is_clean(answer["errmsg"]), len(answer.body)
 
 
-def test_the_command_line_s_json_is_escaped_too(process):
-    running = process()
+def test_the_command_line_s_json_is_escaped_too(api, capsys):
     url = NOWHERE + "a\u202e\u061cb"
-    running.api.add(url, paused=True, filename="x\x9b\u2066y")
+    api.add(url, paused=True, filename="x\x9b\u2066y")
     for words in (["list"], ["status", "all"], ["info", "all"], ["log", "all"], ["list", "invalid", "paused"]):
-        command = [sys.executable, os.path.join(ROOT, "dlserv.py"), "--url", running.url] + words + ["--json"]
-        printed = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=True).stdout.decode()
+        assert cli.main(["--url", api.url] + words + ["--json"]) == 0
+        printed = capsys.readouterr().out
         assert not RAW.search(printed), ascii(printed)
         assert all(is_clean(json.loads(line).get("title", "")) for line in printed.splitlines() if line[0] == "{")
 

@@ -176,6 +176,36 @@ def test_a_program_that_has_gone_is_a_line_in_the_log(embedded, program, serve):
     api.reach(api.add(serve("/b", b"b")), "finished")
 
 
+@pytest.mark.parametrize("spoil, words", [
+    (lambda path: path.write_text("no program"), "Exec format error"),
+    (lambda path: path.write_text("#!/no/such/shell\n"), "No such file"),
+    (lambda path: path.chmod(0o644), "Permission denied"),
+    (lambda path: (path.unlink(), path.mkdir()), "Permission denied")])
+def test_a_program_that_was_spoilt_is_a_line_in_the_log(configured, program, serve, tmp_path, spoil, words):
+    daemon = configured(hooks={"finished": [program("")]})
+    spoil(tmp_path / "hook")
+    tid = daemon.api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(daemon.api, tid))[0]
+    assert "could not be run: " in line and words in line
+    assert daemon.api.get("/health").status == 200
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
+def test_a_flood_of_one_that_has_left_the_session_holds_nothing_up(configured, program, serve, tmp_path):
+    hook = program("""
+if os.fork() == 0:
+    os.setsid()
+    open(os.path.join(here, "pid.new"), "w").write(str(os.getpid()))
+    os.rename(os.path.join(here, "pid.new"), os.path.join(here, "pid"))
+    while True: os.write(1, b"x" * 65536)
+while not os.path.exists(os.path.join(here, "pid")): time.sleep(0.01)""")
+    daemon = configured(hooks={"finished": [hook], "parallel": 1})
+    tids = [daemon.api.add(serve("/a", b"a")), daemon.api.add(serve("/b", b"b"))]
+    for tid in tids:
+        assert "exited with 0" in until(lambda: hook_lines(daemon.api, tid))[0]
+    until(lambda: not alive(read(tmp_path / "pid")))      # nobody reads its output, which ends it
+
+
 @pytest.mark.parametrize("hooks, words", [
     ({"finished": ["/no/such/program"]}, "hooks.finished: /no/such/program does not exist or cannot be executed"),
     ({"idle": ["no-such-program"]}, "hooks.idle: no-such-program does not exist"),

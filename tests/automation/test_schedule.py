@@ -74,6 +74,27 @@ def test_the_next_change_is_told(berlin, given, now, after):
     assert change_after(windows(given), utc(now)) == (after and utc(after))
 
 
+# Days on which clocks are set: by an hour, by half an hour, by two, at midnight, and over a whole day.
+CLOCK_CHANGES = [
+    ("Europe/Berlin", 2026, 3, 29), ("Europe/Berlin", 2026, 10, 25), ("America/New_York", 2026, 11, 1),
+    ("Australia/Lord_Howe", 2026, 4, 5), ("Australia/Lord_Howe", 2026, 10, 4), ("America/Santiago", 2026, 9, 6),
+    ("Africa/Cairo", 2026, 4, 24), ("Africa/Cairo", 2026, 10, 29), ("Antarctica/Troll", 2026, 3, 29),
+    ("Pacific/Apia", 2011, 12, 30), ("Pacific/Chatham", 2026, 9, 27), ("Asia/Kathmandu", 2026, 6, 1)]
+
+
+@pytest.mark.parametrize("zone, year, month, day", CLOCK_CHANGES)
+def test_the_change_told_is_the_first_minute_of_another(berlin, monkeypatch, zone, year, month, day):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    midnight = int(time.mktime((year, month, day, 0, 0, 0, 0, 0, -1)))
+    for begin, end in (("02:20", "02:25"), ("23:20", "00:00"), ("01:59", "03:01"), ("03:00", "02:00")):
+        schedule = windows({"from": begin, "to": end})
+        for now in range(midnight - 3 * 3600, midnight + 6 * 3600, 67 * 60):
+            current, told = window_at(schedule, now), change_after(schedule, now)
+            minutes = range(now // 60 * 60 + 60, told + 60, 60)
+            assert [each for each in minutes if window_at(schedule, each) is not current] == [told], (begin, now)
+
+
 def test_the_first_window_that_fits_counts(berlin):
     schedule = windows(DAY, {"max_concurrent": 7})
     told = [window_at(schedule, utc(when))["max_concurrent"] for when in ("2026-11-26 12:00", "2026-11-28 12:00")]

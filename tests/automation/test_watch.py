@@ -11,6 +11,7 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.automation.watch import Watch
+from disks import SmallDisk
 from harness import ROOT, until
 
 FILES = {
@@ -150,6 +151,43 @@ def test_a_folder_that_goes_away_is_found_again(configured, box):
     (box / "a.txt").write_text("http://h/1\n")
     until(lambda: daemon.api.get("/task/list")["detail"], 30)
     assert daemon.log.count("cannot be watched") == daemon.log.count("is watched again") == 1
+
+
+def test_a_file_system_that_comes_goes_and_is_read_only(configured, box):
+    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+
+    def tasks():
+        return len(daemon.api.get("/task/list")["detail"])
+
+    with SmallDisk(box) as disk:
+        (box / "a.txt").write_text("http://h/1\n")
+        until(lambda: names(box) == ["added/a.txt"], 40)
+        assert tasks() == 1
+        subprocess.run(["umount", disk.path], check=True, timeout=30)       # it is not kept busy
+    assert names(box) == []
+    with SmallDisk(box) as disk:
+        (box / "a.txt").write_text("http://h/2\n")
+        subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True, timeout=30)
+        until(lambda: tasks() == 2, 40)
+        until(lambda: "cannot be watched: Read-only file system" in daemon.log, 40)
+        subprocess.run(["mount", "-o", "remount,rw", disk.path], check=True, timeout=30)
+        until(lambda: names(box) == ["added/a.txt"], 40)
+        assert tasks() == 2
+
+
+def test_a_full_file_system_does_not_collect_reasons(watch, box):
+    with SmallDisk(box, "64k") as disk:
+        (box / "a.txt").write_text("magnet:x\n")
+        junk = disk.fill()
+        look(watch, 1)
+        for _ in range(3):
+            with pytest.raises(OSError):
+                watch.look()
+        assert names(box) == ["a.txt", "junk"]
+        os.remove(junk)
+        look(watch, 1)
+        assert names(box) == ["refused/a.txt", "refused/a.txt.why"]
+        assert "magnet:x" in (box / "refused" / "a.txt.why").read_text()
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")

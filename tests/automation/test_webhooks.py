@@ -103,6 +103,7 @@ def test_each_receiver_gets_its_events_and_delays_no_other(sender):
         hooks.put("failed", task, DETAIL)
         until(lambda: len(everything.messages) == 2 and failures.messages)
         assert [json.loads(each.body)["event"] for each in failures.messages] == ["failed"]
+        until(lambda: len(task.deliveries) == 2)
         hooks.stop()
         assert len(task.deliveries) == 2, "what hangs is kept"
 
@@ -142,6 +143,29 @@ def test_what_was_taken_is_not_sent_again_after_a_start(configured, serve):
         daemon.api.reach(daemon.api.add(serve("/b", b"b")), "finished")
         until(lambda: len(receiver.messages) == 2)
         assert [json.loads(each.body)["detail"]["title"] for each in receiver.messages] == ["a", "b"]
+
+
+def test_kills_at_any_moment_lose_no_message_and_repeat_no_hook(configured, program, origin, tmp_path):
+    """A hook runs once at the most, a webhook is sent once at least, with one id for each event."""
+    for number in range(36):
+        if number % 3:
+            origin.put("/%d" % number, b"data")
+    hook = program("open(os.path.join(here, 'ran'), 'a').write(os.environ['DLSERV_TASK_TID'] + '\\n')")
+    with Receiver() as receiver:
+        daemon = configured(webhooks=[{"url": receiver.url}], hooks={"finished": [hook], "failed": [hook]})
+        tids = []
+        for start in range(0, 36, 6):
+            added = [origin.url("/%d" % (start + number)) for number in range(6)]
+            tids += daemon.api.post("/task/batch/add", {"tasks": added})["tids"]
+            wanted = len(receiver.messages) + start // 6
+            until(lambda: len(receiver.messages) >= wanted)
+            daemon.kill()
+            daemon = configured()
+        until(lambda: {json.loads(each.body)["detail"]["tid"] for each in receiver.messages} == set(tids), 60)
+    ids = {each.headers["webhook-id"] for each in receiver.messages}
+    assert len(ids) == 36 and {each.split("-")[0] for each in ids} == set(tids)
+    ran = (tmp_path / "ran").read_text().split()
+    assert len(ran) == len(set(ran)) and set(ran) <= set(tids)
 
 
 def test_urls_and_secrets_of_webhooks_are_not_shown(configured):

@@ -5,6 +5,8 @@ The commands test the rest.
 
 import contextlib
 import hashlib
+import pathlib
+import re
 import socket
 import threading
 
@@ -14,6 +16,7 @@ from dlserv import Client, Daemon, Server
 from dlserv.client.several import Several
 from dlserv.contract import tid_of
 from dlserv.errors import InvalidValue, NoDaemon, Refused
+from harness import ROOT
 
 URLS = ["http://nas%d:6880" % number for number in range(1, 6)]
 TIDS = [hashlib.sha1(b"%d" % number).hexdigest() for number in range(3000)]
@@ -155,3 +158,11 @@ def test_the_error_of_one_that_hangs_is_raised_where_none_answers(silent):
         with several, pytest.raises(NoDaemon, match="%s does not answer" % silent.url):
             several.tasks()
     assert len(told) == 2 and len(silent.requests) == 1
+
+
+def test_every_method_that_commands_call_is_that_of_a_client():
+    commands = pathlib.Path(ROOT, "dlserv", "commands").glob("*.py")
+    called = {name for path in commands for name in re.findall(r"\bclient\.([a-z]\w*)\(", path.read_text("utf-8"))}
+    assert {"add_many", "archive", "act_on_all"} <= called
+    for name in sorted(called):
+        assert hasattr(Several, name), name

@@ -15,6 +15,7 @@ import sys
 import pytest
 
 from dlserv.commands.catalogue import COMMANDS, UNITS
+from dlserv.commands.unit import FOR_USERS
 from harness import ROOT, Api
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs paths of POSIX")
@@ -31,6 +32,17 @@ def need(*tools):
     for tool in tools:
         if shutil.which(tool) is None:
             pytest.skip("there is no %s here: the file was NOT read by it" % tool)
+
+
+# Runs each of the lists of words in the JSON, and puts a NUL behind what it prints.
+PRINTER = """import json, sys
+program, words = sys.argv[1:]
+sys.path.insert(0, program)
+from dlserv import cli
+for each in json.loads(words):
+    assert cli.main(each) == 0
+    print(end="\\0")
+"""
 
 
 class Box:
@@ -55,17 +67,22 @@ class Box:
             shutil.rmtree(path)
             os.mkdir(path)
 
-    def unit(self, *arguments, before=("--port", "0")):
-        """Return what `dlserv unit` prints; a process of its own prints it once."""
-        words = (*before, "unit", *arguments)
-        if words not in self._printed:
-            self._printed[words] = self.unit_now(*words)
-        return self._printed[words]
+    def unit(self, *arguments):
+        """Return what `dlserv --port 0 unit` prints; one process prints the files of all kinds."""
+        if not self._printed:
+            kinds = [(kind,) for kind in UNITS] + [(kind, "--user") for kind in FOR_USERS]
+            words = [["-c", self.config, "--port", "0", "unit", *each] for each in kinds]
+            texts = self._run("-c", PRINTER, self.program, json.dumps(words)).split("\0")
+            self._printed = dict(zip(kinds, texts))
+        return self._printed[arguments]
 
     def unit_now(self, *words):
         """Return what `dlserv` prints with these words while the folders are as they are now."""
-        done = subprocess.run([self.python, self.program, "-c", self.config, *words], env=self.environ,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return self._run(self.program, "-c", self.config, *words)
+
+    def _run(self, *arguments):
+        done = subprocess.run([self.python, *arguments], env=self.environ, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout.decode()
 
@@ -202,7 +219,7 @@ def test_systemd_analyze_has_nothing_to_say_about_it(box, put, mode):
                                        ["--download-dir", "/nonexistent/downloads"]], ids=lambda each: each[-1:])
 def test_the_unit_of_the_system_is_confined(plain, put, arguments):
     need("systemd-analyze")
-    path = put("dlserv.service", plain.unit("systemd", before=arguments))
+    path = put("dlserv.service", plain.unit_now(*arguments, "unit", "systemd"))
     done = run(["systemd-analyze", "security", "--offline=true", "--no-pager", path])
     exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout).group(1))
     assert exposure <= 1.5, done.stdout
@@ -228,7 +245,7 @@ def test_folders_that_are_not_there_are_made(plain, tmp_path):
     missing = [str(tmp_path / "not" / "there"), str(tmp_path / "nor there" / "x.db")]
     folders = [missing[0], os.path.dirname(missing[1])]
     arguments = ["--download-dir", missing[0], "--db", missing[1]]
-    made = [command_of(value[1:]) for value in settings_of(plain.unit("systemd", before=arguments))["ExecStartPre"]]
+    made = [command_of(value[1:]) for value in settings_of(plain.unit_now(*arguments, "unit", "systemd"))["ExecStartPre"]]
     assert [words[-1] for words in made] == folders
     for words in made:
         assert run(words).returncode == 0
@@ -238,10 +255,10 @@ def test_folders_that_are_not_there_are_made(plain, tmp_path):
 
 def test_a_token_file_is_handed_over(plain, put):
     path = put("the token%", "x" * 16)
-    settings = settings_of(plain.unit("systemd", before=["--token-file", path]))
+    settings = settings_of(plain.unit_now("--token-file", path, "unit", "systemd"))
     assert settings["LoadCredential"] == ["token:" + path.replace("%", "%%")]
     assert "--token-file" not in command_of(settings["ExecStart"][0])
-    words = command_of(settings_of(plain.unit("systemd", "--user", before=["--token-file", path]))["ExecStart"][0])
+    words = command_of(settings_of(plain.unit_now("--token-file", path, "unit", "systemd", "--user"))["ExecStart"][0])
     assert words[words.index("--token-file") + 1] == path
 
 
@@ -304,7 +321,7 @@ def test_openrc_evaluates_every_path(box, put):
 @pytest.mark.parametrize("kind", ["procd", "openrc"])
 def test_missing_folders_are_made_by_the_service(plain, put, tmp_path, kind):
     folder = tmp_path / "it's not" / "there"
-    text = plain.unit(kind, before=["--download-dir", str(folder)])
+    text = plain.unit_now("--download-dir", str(folder), "unit", kind)
     made = calls(["sh"], put("dlserv", text), "start_service" if kind == "procd" else "start_pre")
     if kind == "procd":
         assert folder.is_dir()
@@ -342,7 +359,7 @@ def docker_of(text):
 
 
 def test_a_container_is_built_and_run_with_every_path(box):
-    instructions, (build, start) = docker_of(box.unit("docker", before=["--port", "7001"]))
+    instructions, (build, start) = docker_of(box.unit_now("--port", "7001", "unit", "docker"))
     assert build[:2] == ["cp", box.program] and instructions["COPY"].split()[0] == build[2]
     mount = next(csv.reader([start[start.index("--mount") + 1]]))
     assert mount == ["type=bind", "source=" + box.downloads, "target=/downloads"]

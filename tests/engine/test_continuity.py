@@ -594,9 +594,14 @@ def test_a_mirror_proves_itself_again_when_the_file_changes(origin, other, attem
 
 # -- what no later attempt can use -----------------------------------------------------------------
 
+@pytest.fixture(scope="module")
+def bomb():
+    """A few bytes that unpack to 100 MiB."""
+    return gzip.compress(bytes(100 * MIB), 9)
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a"])
-def test_a_bomb_leaves_no_part_file(origin, attempt, folder, name):
-    bomb = gzip.compress(bytes(100 * MIB), 9)
+def test_a_bomb_leaves_no_part_file(origin, attempt, folder, bomb, name):
     origin.put("/" + name, bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
     failed = attempt(origin.url("/" + name))
     assert "unpacks to more" in failed.fails(Permanent)

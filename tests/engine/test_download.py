@@ -1,20 +1,14 @@
 """One file, one connection: whole or not at all, and resume that is proven."""
 
-import os
 import threading
 import time
 
 import pytest
 
-from harness import noise, until
+from harness import until
 from dlserv.errors import Permanent, Stopped, Temporary
+from interrupted import DATA, broken_off, listing
 from servers.origin import Gate, accept_and_sleep, chunked, drop, head, raw, refuse
-
-DATA = noise(300000)
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
 
 
 # -- whole or not at all ------------------------------------------------------------------
@@ -68,17 +62,6 @@ def test_unknown_sizes_end_with_the_last_chunk_or_the_line(origin, attempt, fold
 
 
 # -- resume -------------------------------------------------------------------------------
-
-def broken_off(origin, attempt, after=200000, path="/a.iso", **options):
-    """An attempt that has got `after` bytes when the connection broke."""
-    file = origin.put(path, DATA, script=[drop(after)], **options)
-    first = attempt(origin.url(path))
-    first.fails(Temporary)
-    assert first.progress.done == [(0, after)]
-    origin.requests.clear()
-    origin.sent = 0
-    return file, first.progress
-
 
 def test_a_file_that_changes_again_and_again_is_given_up(origin, attempt):
     file, progress = broken_off(origin, attempt)

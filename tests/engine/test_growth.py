@@ -6,15 +6,23 @@ from dlserv.engine.growth import Growth
 
 
 class Download:
-    """A download over a line: `speed(second, connections)` is what comes in bytes a second."""
+    """A download over a line: `speed(second, connections)` is what comes in bytes a second.
+
+    A rate limit of 50 kB/s decides the speed in the seconds `limited`, (begin, end).
+    """
 
     STEP = 0.02         # seconds between looks
 
-    def __init__(self, speed, most=16, known=None, seconds=600, left=10 ** 12):
+    def __init__(self, speed, most=16, known=None, seconds=600, left=10 ** 12, limited=(0, 0)):
         self.growth, self.history, self.learned = Growth(known), [], None
         self.count, alive = 0, 1
         for step in range(int(seconds / self.STEP)):
             second = step * self.STEP
+            if limited[0] <= second < limited[1]:
+                self.count += 50000 * self.STEP
+                self.growth.interrupt(1000 + second)
+                self.history.append(alive)
+                continue
             self.count += speed(second, alive) * self.STEP
             learned = self.growth.look(1000 + second, self.count, alive, most, left)
             self.learned = learned or self.learned
@@ -105,3 +113,10 @@ def test_who_lost_a_connection_gets_no_other_for_a_while():
     assert growth.target == 6
     growth.look(1006.9, 10 ** 9, 6, 8, 10 ** 12)
     assert growth.target == 6
+
+
+@pytest.mark.parametrize("begin", [0.02, 0.3, 0.5, 0.8, 1.1, 1.5, 2.5, 5])
+def test_a_time_in_which_a_rate_limit_decides_is_not_measured(begin):
+    """Else its few bytes would be taken for the speed of the many connections, and one kept as good enough."""
+    download = Download(each_limited, most=8, seconds=29, limited=(begin, 12))
+    assert download.at(16) == 8 and download.learned in (None, (8, True))

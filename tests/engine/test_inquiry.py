@@ -6,10 +6,8 @@ import pytest
 
 from dlserv.errors import Permanent, Temporary
 from harness import noise
+from interrupted import DATA, broken_off, resumed
 from servers.origin import OLD, drop, head, ignore_if_range, ignore_range, refuse
-
-DATA = noise(300000)
-
 
 PAGE = {"Content-Type": "text/html; charset=utf-8"}
 
@@ -71,29 +69,6 @@ def test_a_page_in_place_of_the_rest_is_not_the_file(origin, attempt):
     second = attempt(origin.url("/a.iso"), kept=first.progress)
     assert "web page" in second.fails(Permanent)
     assert second.progress.done, "what was here is kept for a fresh link"
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
-
-
-def broken_off(origin, attempt, after=200000, path="/a.iso", **options):
-    """An attempt that has got `after` bytes when the connection broke."""
-    file = origin.put(path, DATA, script=[drop(after)], **options)
-    first = attempt(origin.url(path))
-    first.fails(Temporary)
-    assert first.progress.done == [(0, after)]
-    origin.requests.clear()
-    origin.sent = 0
-    return file, first.progress
-
-
-def resumed(origin, attempt, folder, progress, expected=DATA):
-    """A second attempt from where the first left off, which must end well."""
-    second = attempt(origin.url("/a.iso"), kept=progress).run()
-    assert (folder / second.finished.name).read_bytes() == expected
-    assert listing(folder) == ["a.iso"]
-    return second
 
 
 def test_a_resume_asks_for_the_rest_with_the_validator(origin, attempt, folder):

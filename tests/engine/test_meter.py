@@ -1,18 +1,12 @@
 """Speed over a window, with a clock that the test turns."""
 
+from clock import Clock
 from dlserv.engine.meter import Meter, SpeedHistory, seconds_left
 from dlserv.engine.meter import Pace
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 def test_speed_is_that_of_the_last_seconds():
-    clock = Clock()
+    clock = Clock(100.0)
     meter, count = Meter(clock=clock), 0
     for _ in range(20):
         clock.now += 1
@@ -27,7 +21,7 @@ def test_speed_is_that_of_the_last_seconds():
 
 
 def test_a_stalled_download_comes_to_rest():
-    clock = Clock()
+    clock = Clock(100.0)
     meter = Meter(clock=clock)
     clock.now += 1
     assert meter.speed(5000) == 5000
@@ -38,14 +32,14 @@ def test_a_stalled_download_comes_to_rest():
 
 
 def test_bytes_of_an_earlier_attempt_are_no_speed():
-    clock = Clock()
+    clock = Clock(100.0)
     meter = Meter(10 ** 9, clock)
     clock.now += 1
     assert meter.speed(10 ** 9 + 100) == 100
 
 
 def test_the_history_has_a_speed_for_each_span():
-    clock = Clock()
+    clock = Clock(100.0)
     history, count = SpeedHistory(clock), 0
     for speed in [1000] * 10 + [5000] * 10:
         clock.now += 1
@@ -57,7 +51,7 @@ def test_the_history_has_a_speed_for_each_span():
 
 
 def test_a_pause_is_no_speed_and_none_of_it_is_smeared():
-    clock = Clock()
+    clock = Clock(100.0)
     history = SpeedHistory(clock)
     clock.now += 1
     history.note(0)
@@ -73,7 +67,7 @@ def test_a_pause_is_no_speed_and_none_of_it_is_smeared():
 
 
 def test_the_history_forgets_what_is_ten_minutes_old():
-    clock = Clock()
+    clock = Clock(100.0)
     history, count = SpeedHistory(clock), 0
     for _ in range(3000):
         clock.now += 0.4
@@ -90,7 +84,7 @@ def test_the_time_left():
 
 
 def test_a_connection_held_by_a_limit_is_not_stalled():
-    clock = Clock()
+    clock = Clock(100.0)
     pace = Pace(clock)
     pace.moved(1000, 20)
     clock.now += Pace.STANDSTILL + 1

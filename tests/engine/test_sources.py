@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from clock import Clock
 from dlserv import urls
 from dlserv.engine.meter import Pace
 from dlserv.engine.sources import Sources, decisive
@@ -157,13 +158,6 @@ def test_segments_go_straight_to_where_the_redirect_led(origin, attempt, folder)
 
 
 # -- which one ------------------------------------------------------------------------------
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
 
 @pytest.fixture
 def clock():

@@ -5,15 +5,9 @@ import threading
 
 import pytest
 
-from dlserv.errors import Temporary
 from harness import noise, until
-from servers.origin import drop, Gate
-
-DATA = noise(300000)
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
+from interrupted import DATA, broken_off, listing, resumed
+from servers.origin import Gate
 
 
 def test_bytes_are_in_the_part_file_until_the_last_has_come(origin, attempt, folder):
@@ -27,25 +21,6 @@ def test_bytes_are_in_the_part_file_until_the_last_has_come(origin, attempt, fol
     gate.open()
     thread.join()
     assert listing(folder) == ["a.iso"]
-
-
-def broken_off(origin, attempt, after=200000, path="/a.iso", **options):
-    """An attempt that has got `after` bytes when the connection broke."""
-    file = origin.put(path, DATA, script=[drop(after)], **options)
-    first = attempt(origin.url(path))
-    first.fails(Temporary)
-    assert first.progress.done == [(0, after)]
-    origin.requests.clear()
-    origin.sent = 0
-    return file, first.progress
-
-
-def resumed(origin, attempt, folder, progress, expected=DATA):
-    """A second attempt from where the first left off, which must end well."""
-    second = attempt(origin.url("/a.iso"), kept=progress).run()
-    assert (folder / second.finished.name).read_bytes() == expected
-    assert listing(folder) == ["a.iso"]
-    return second
 
 
 def test_a_server_without_ranges_starts_from_zero(origin, attempt, folder):

@@ -1,14 +1,11 @@
 """FTP and FTPS, on the same promises as HTTP."""
 
-from contextlib import suppress
-
 import pytest
 
 from dlserv import Daemon
 from dlserv import urls
-from dlserv.errors import Permanent, Temporary, TransferError
+from dlserv.errors import Permanent, Temporary
 from dlserv.net.host_limits import HostFull
-from cost import is_cheap
 from harness import noise
 from net.test_tls import CA, context
 from servers.ftpd import Ftpd
@@ -127,19 +124,6 @@ def test_a_date_that_is_none_is_no_date(attempt, folder):
 
 
 # -- what the server says ------------------------------------------------------------------
-
-@pytest.mark.parametrize("count, works", [(99, True), (100, False), (6000, False)])
-def test_preliminary_replies_are_skipped_up_to_a_bound(attempt, count, works):
-    with Ftpd(FILES) as ftpd:
-        def answered(replies):
-            ftpd.replies[""] = replies + "220 go"
-            with suppress(TransferError):
-                tried.append(attempt(ftpd.url("/pub/a.iso")))
-                tried[-1].run()
-        tried = []
-        assert is_cheap(answered, "120 wait\r\n" * count)
-        assert hasattr(tried[0], "finished") == works
-
 
 @pytest.mark.parametrize("code", [501, 550, 553])
 @pytest.mark.parametrize("path", ["pub/x", "caf\u00e9"])

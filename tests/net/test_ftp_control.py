@@ -1,5 +1,6 @@
 """FTP's commands and replies: every shape, bounded and linear in time."""
 
+import itertools
 from contextlib import suppress
 
 import pytest
@@ -9,7 +10,7 @@ from dlserv.net.ftp_control import LONGEST_REPLY
 from cost import is_cheap
 from harness import noise
 from net.test_tls import CA, context
-from servers.ftpd import _Control, Ftpd
+from servers.ftpd import Ftpd
 
 DATA = noise(300000)
 FILES = {"pub/a.iso": DATA}
@@ -21,11 +22,20 @@ def test_a_line_end_in_a_path_is_refused(attempt):
         assert not [line for line in ftpd.commands if "DELE" in line]
 
 
+def answered(attempt, ftpd, command, reply):
+    """Return an attempt at a server that says this to the command, whether it ended well or not."""
+    ftpd.replies[command] = reply
+    running = attempt(ftpd.url("/pub/a.iso"))
+    with suppress(TransferError):
+        running.run()
+    return running
+
+
 @pytest.mark.parametrize("command, reply", [
     ("EPSV", "229 (|||abc|)"), ("PASV", "227 nonsense"), ("PASV", "200 what")])
-def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkeypatch, command, reply):
-    monkeypatch.setattr(_Control, "do_" + command, lambda control, argument: control.reply(reply))
+def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, command, reply):
     with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
+        ftpd.replies[command] = reply
         if command == "EPSV":
             attempt(ftpd.url("/pub/a.iso")).run()
         else:
@@ -33,13 +43,9 @@ def test_a_passive_reply_that_makes_no_sense_is_got_over(attempt, folder, monkey
 
 
 @pytest.mark.parametrize("line", ["331-" + "x" * 8000, "150 wait"])
-def test_a_reply_without_end_is_given_up(attempt, monkeypatch, line):
-    def flood(control, argument):
-        while True:
-            control.reply(line)
-
-    monkeypatch.setattr(_Control, "do_USER", flood)
+def test_a_reply_without_end_is_given_up(attempt, line):
     with Ftpd(FILES) as ftpd:
+        ftpd.replies["USER"] = itertools.repeat(line)
         assert "not end" in attempt(ftpd.url("/pub/a.iso")).fails(Permanent)
 
 
@@ -62,11 +68,17 @@ WORST = ["1", "1,", "1,1,1,1,1,", "111,111,111,111,111,", "(", "(|||", "(|||1", 
 def test_64_kib_of_the_worst_reply_cost_nothing(attempt, piece, command, code):
     text = (piece * 2 ** 16)[:2 ** 16 - 300].replace("\n%d " % code, "\n%d-" % code)
     with Ftpd(FILES, without=["EPSV"] if command == "PASV" else []) as ftpd:
-        def answered(text):
-            ftpd.replies[command] = "%d-%s\r\n%d end" % (code, text, code)
-            with suppress(TransferError):
-                attempt(ftpd.url("/pub/a.iso")).run()
-        assert is_cheap(answered, text)
+        assert is_cheap(lambda text: answered(attempt, ftpd, command, "%d-%s\r\n%d end" % (code, text, code)),
+                        text)
+
+
+@pytest.mark.parametrize("count, works", [(99, True), (100, False), (6000, False)])
+def test_preliminary_replies_are_skipped_up_to_a_bound(attempt, count, works):
+    tried = []
+    with Ftpd(FILES) as ftpd:
+        assert is_cheap(lambda waits: tried.append(answered(attempt, ftpd, "", waits + "220 go")),
+                        "120 wait\r\n" * count)
+    assert hasattr(tried[0], "finished") == works
 
 
 @pytest.mark.parametrize("reply", ["nonsense", "22", "2200 x", "999 x", "\u0662\u0662\u0660 x", ""])

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from clock import Clock
 from dlserv.errors import Stopped, Temporary
 from dlserv.net.channel import Signal
 from dlserv.net.host_limits import HostClosed, HostFull, HostLimits, Visitor
@@ -21,11 +22,21 @@ def limits_of(most, *clock):
     return HostLimits(Settings(Config.parse({"download": {"max_per_host": most}})), *clock)
 
 
-class Clock:
-    now = 1000.0
+class Watched(Signal):
+    """A stop signal that tells whether somebody has looked at it, as those do who wait for a slot."""
 
-    def __call__(self):
-        return self.now
+    looked = False
+
+    def check(self):
+        self.looked = True
+        super().check()
+
+
+@pytest.fixture
+def watched():
+    signal = Watched()
+    yield signal
+    signal.close()
 
 
 @pytest.fixture
@@ -75,17 +86,17 @@ def test_a_host_that_asked_for_rest_gets_it(stop):
     hosts.acquire("h", stop, extra=False).release()
 
 
-def test_a_waiting_connection_heeds_a_new_retry_after(stop):
+def test_a_waiting_connection_heeds_a_new_retry_after(stop, watched):
     hosts, refusals = limits_of(1), []
     slot = hosts.acquire("h", stop, extra=False)
 
     def wait():
         with pytest.raises(Temporary) as caught:
-            hosts.acquire("h", stop, extra=False)
+            hosts.acquire("h", watched, extra=False)
         refusals.append(caught.value)
     thread = threading.Thread(target=wait)
     thread.start()
-    until(lambda: hosts._states["h"].waiting)
+    until(lambda: watched.looked)
     slot.refused(30)
     slot.release()
     thread.join()
@@ -202,23 +213,23 @@ def a_little(exchange):
     exchange.send(DATA[start:start + MIB])
 
 
-def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, stop):
+def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, watched):
     """Between two segments of a file another task's first connection takes the only place."""
     origin.put("/a", DATA, script=[drop(after=MIB)])
     first = attempt(origin.url("/a"))
     first.fails(Temporary)
     second = attempt(origin.url("/a"), settings={"max_per_host": 1}, connections=4, kept=first.progress)
     hosts, slots, place = second.network.hosts, [], origin.url("/")[7:-1]
-    rival = threading.Thread(target=lambda: slots.append(hosts.acquire(place, stop, extra=False)))
+    rival = threading.Thread(target=lambda: slots.append(hosts.acquire(place, watched, extra=False)))
 
     def with_a_rival(exchange):
         rival.start()
-        until(lambda: hosts._states[place].waiting)
+        until(lambda: watched.looked)
         a_little(exchange)
     origin.put("/a", DATA, script=[with_a_rival])
     thread = run(second)
     until(lambda: slots)
-    until(lambda: hosts._states[place].waiting or not thread.is_alive())     # whoever was quicker
+    until(lambda: second.download.connections == 0 or not thread.is_alive())      # whoever was quicker
     slots[0].release()
     thread.join()
     assert whole(folder)

@@ -2,19 +2,13 @@
 
 import pytest
 
+from clock import Clock
 from dlserv.net.low_water import LEAST, LowWater
-
-
-class Clock:
-    now = 10.0
-
-    def __call__(self):
-        return self.now
 
 
 def after(rate, seconds=5, most=2 ** 19):
     """A LowWater that has seen this rate for so many seconds."""
-    clock = Clock()
+    clock = Clock(10.0)
     water = LowWater(most, clock)
     for _ in range(seconds * 10):
         clock.now += 0.1

@@ -15,7 +15,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
     listings  {command: bytes that it lists in any folder}, in place of its files
     links     {path: path of the folder that it is a symbolic link to}
     replies   {command: what is said to it, lines and all}; "" greets. A line that is cut
-              short, or "" to hang up, are possible
+              short, "" to hang up, and an iterable of replies are possible
     logins    how many may be logged in at once, None for any number
     closed    commands, EPSV or PASV, that name a port where nobody listens
     without   commands that it does not know, such as "EPSV" or "REST"
@@ -96,7 +96,7 @@ class _Control(socketserver.BaseRequestHandler):
         self.request.settimeout(10)
         if self.server.implicit:
             self._secure()
-        self.reply(self.server.replies.get("", "220 ready"))
+        self.say(self.server.replies.get("", "220 ready"))
         try:
             while True:
                 line = self._readline()
@@ -109,7 +109,7 @@ class _Control(socketserver.BaseRequestHandler):
                 elif command in self.server.replies:
                     if not self.server.replies[command]:
                         return
-                    self.reply(self.server.replies[command])
+                    self.say(self.server.replies[command])
                 elif getattr(self, "do_" + command, self.unknown)(argument) is False:
                     return
         finally:
@@ -132,6 +132,11 @@ class _Control(socketserver.BaseRequestHandler):
 
     def reply(self, text):
         self.request.sendall(text.encode("utf-8", "surrogateescape") + b"\r\n")
+
+    def say(self, told):
+        """Send the reply, or one after the other for as long as the client takes them."""
+        for text in [told] if isinstance(told, str) else told:
+            self.reply(text)
 
     def unknown(self, argument):
         self.reply("502 not known")

@@ -379,17 +379,22 @@ def _has_hung_up(sock):
 
 
 class paced:
-    """Answer properly at about `rate` bytes a second, which may be changed meanwhile."""
+    """Answer properly at about `rate` bytes a second, which may be changed meanwhile.
 
-    def __init__(self, rate, piece=4096):
+    `piece` is the number of bytes that are sent at once; otherwise a hundredth of the rate, and at least 4 KiB.
+    """
+
+    def __init__(self, rate, piece=None):
         self.rate, self._piece = rate, piece
 
     def __call__(self, exchange):
-        body = exchange.begin()
+        body, position = exchange.begin(), 0
         due = time.monotonic()
-        for position in range(0, len(body), self._piece):
-            exchange.send(body[position:position + self._piece])
-            due += self._piece / self.rate
+        while position < len(body):
+            size = self._piece or int(min(max(4096, self.rate / 100), len(body)))
+            exchange.send(body[position:position + size])
+            position += size
+            due += size / self.rate
             ahead = due - time.monotonic()
             if ahead > 0 and exchange.origin.closing.wait(ahead):
                 return

@@ -28,6 +28,40 @@ def test_our_own_retries_are_retries():
     assert read("http://h/a\n retries=3\n") == [("http://h/a", {"retries": 3})]
 
 
+@pytest.mark.parametrize("data", [
+    b"[InternetShortcut]\r\nURL=http://h/%20a;b?c=1\r\n", b"\n[internetshortcut]\nurl = http://h/%20a;b?c=1",
+    b"[{000214A0-0000-0000-C000-000000000046}]\r\nProp3=19,11\r\n[InternetShortcut]\r\nIDList=\r\n"
+    b"URL=http://h/%20a;b?c=1\r\nIconFile=C:\\f\xfcr\\x.ico\r\n",
+    b"[DEFAULT]\r\nBASEURL=http://no/\r\nURL=http://no/\r\n[InternetShortcut]\r\nURL=http://h/%20a;b?c=1\r\n"
+    b"[Other]\r\nURL=http://no/",
+    "\ufeff[InternetShortcut]\r\nURL=http://h/%20a;b?c=1\r\n".encode("utf-16-le"),
+    b"\xef\xbb\xbf[InternetShortcut]\r\nURL=http://h/%20a;b?c=1\r\n",
+    b"#!/usr/bin/env xdg-open\n\n[Desktop Entry]\nType=Link\nName[de]=\xc3\xbc\nURL[$e]=http://h/%20a;b?c=1\n",
+    b"; made by hand\n  [Desktop Entry]\nURL=http://h/%20a;b?c=1\n[Desktop Action x]\nURL=http://no/"])
+def test_shortcuts_are_read_as_their_desktops_write_them(data):
+    assert [each.url for each in inputfile.read(data, "x", "list")] == ["http://h/%20a;b?c=1"]
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_list_may_be_in_utf_16_as_windows_calls_text(order):
+    entries = inputfile.read("\ufeffhttp://h/ä\r\n  out=ü\r\n".encode(order), "x", "list")
+    assert [(each.url, each.options()) for each in entries] == [("http://h/ä", {"filename": "ü"})]
+
+
+@pytest.mark.parametrize("data, words", [
+    (b"http://h/\xfc", "x is not text in UTF-8"), (b"\xff\xfeh", "x is not text in UTF-8"),
+    (b"[Other]\n\xfc=1", "x is not text in UTF-8"), (b"[InternetShortcut]\n[Other]\nURL=http://h/", "x has no URL"),
+    (b"[Desktop Entry]\nType=Application\nExec=rm", "x has no URL"), (b"[InternetShortcut]\nURL=\n", "x has no URL")])
+def test_what_is_no_list_is_refused_in_a_sentence(data, words):
+    with pytest.raises(InvalidValue) as caught:
+        inputfile.read(data, "x", "list")
+    assert caught.value.reason.startswith(words)
+
+
+def test_a_list_with_a_bracket_in_front_is_a_list():
+    assert [each.url for each in inputfile.read(b"[1]\nhttp://h/a\n", "x", "list")] == ["[1]", "http://h/a"]
+
+
 def test_blanks_around_urls_are_cut_and_those_inside_kept():
     assert read("http://h/a b \t http://h/a c\thttp://g/d \n") == [
         ("http://h/a b", {"mirrors": ["http://h/a%20c", "http://g/d"]})]

@@ -8,36 +8,12 @@ import re
 
 import pytest
 
+from clock import START, Clock
 from dlserv import Daemon, Server
 from dlserv.errors import MissingModule, StoreBroken
 from dlserv.state import sqlite
 from dlserv.state.store import Store
 from harness import Api, load, refill
-
-START = 1.7e9
-
-
-class Clock:
-    now = START
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def path(tmp_path):
-    return str(tmp_path / "dlserv.db")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def make(open_store, path, backend, clock):
-    """A function that opens the database."""
-    return lambda: open_store(path, backend, clock)
 
 
 def record(number):
@@ -55,7 +31,7 @@ def sample(request, tmp_path_factory):
     if request.param == "sqlite":
         pytest.importorskip("sqlite3")
     path = str(tmp_path_factory.mktemp("sample") / "dlserv.db")
-    clock = Clock()
+    clock = Clock(START)
     store = Store(path, request.param, clock)
     store.write(OLD).wait()
     store.close()
@@ -117,7 +93,7 @@ def test_no_damage_loses_what_is_readable_or_in_the_snapshot(tmp_path, sample, h
 @pytest.mark.parametrize("start, size", [(0, 1), (16, 2), (21, 1), (28, 4), (31, 1), (0, 100), (0, 4096)])
 def test_the_first_page_of_sqlite_is_no_loss(path, start, size):
     pytest.importorskip("sqlite3")
-    clock = Clock()
+    clock = Clock(START)
     for records in (OLD, dict(NEW, **dict.fromkeys(DELETED))):
         refill(lambda: Store(path, "sqlite", clock), records)
     with open(path, "r+b") as file:

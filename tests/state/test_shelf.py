@@ -11,30 +11,17 @@ from harness import load, refill
 RECORD = {"url": "http://a/b", "list": [1, 2.5, None, True], "deep": {"x": ["y"]}}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return str(tmp_path / "state" / "dlserv.db")
-
-
-@pytest.fixture
-def make(open_store, path, backend):
-    """A function that opens the database."""
-    return lambda: open_store(path, backend)
-
-
 class Trap:
     def __reduce__(self):
         return os.system, ("touch trapped",)
 
 
-def test_a_planted_record_executes_nothing(make, tmp_path, monkeypatch, caplog):
+def test_a_planted_record_executes_nothing(make, raw, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     refill(make, {"a": RECORD})
-    store = make()
-    for name, value in ((b"evil", pickle.dumps(Trap())), (b"evil2", pickle.dumps({"x": Trap()}, 0))):
-        store._mapping[name] = value
-    store._mapping.commit(True)
-    assert load(store) == {"a": RECORD}
+    with raw() as records:
+        records.update({b"evil": pickle.dumps(Trap()), b"evil2": pickle.dumps({"x": Trap()}, 0)})
+    assert load(make()) == {"a": RECORD}
     assert not (tmp_path / "trapped").exists()
     assert caplog.text.count("is damaged and was set aside") == 2
 

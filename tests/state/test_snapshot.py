@@ -5,36 +5,10 @@ import pickle
 import random
 import stat
 
-import pytest
-
-from dlserv.state.snapshot import DAY
+from clock import START
+from dlserv.state.snapshot import DAY, Snapshot
 from dlserv.state.store import Store
 from harness import load, refill, until
-
-START = 1.7e9
-
-
-class Clock:
-    now = START
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def path(tmp_path):
-    return str(tmp_path / "dlserv.db")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def make(open_store, path, backend, clock):
-    """A function that opens the database."""
-    return lambda: open_store(path, backend, clock)
 
 
 def made(path):
@@ -121,11 +95,12 @@ def test_one_that_fails_leaves_the_last_and_is_tried_again(make, path, clock, ca
     until(lambda: made(path) == clock.now)
 
 
-def test_a_damaged_record_does_not_replace_an_intact_one(make, path, clock, caplog):
+def test_a_damaged_record_does_not_replace_an_intact_one(make, raw, path, clock, caplog):
     refill(make, {"a": {"n": 1}})
     clock.now += DAY
+    with raw() as records:
+        records[b"a"] = records[b"a"][:-1] + b"?"
     store = make()
-    store._mapping[b"a"] = store._mapping[b"a"][:-1] + b"?"
     store.write({"b": {}}).wait()
     until(lambda: "its checksum does not match" in caplog.text)
     store.close()
@@ -154,13 +129,12 @@ def record(number):
 OLD = {"%040x" % number: record(number) for number in range(100)}
 
 
-def test_planted_records_execute_nothing(make, path, tmp_path, monkeypatch):
+def test_planted_records_execute_nothing(make, raw, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    store = make()
-    store.write({"a": {}}).wait()
-    store._mapping[b"a"] = pickle.dumps(Trap())
-    store._snapshot.make([(b"a", pickle.dumps(Trap()))])
-    store.close()
+    refill(make, {"a": {}})
+    with raw() as records:
+        records[b"a"] = pickle.dumps(Trap())
+    assert Snapshot(path).make([(b"a", pickle.dumps(Trap()))])
     store = make()
     assert load(store) == {} and store.repaired == "1 of its records were damaged, and 0 of them taken from the snapshot"
     assert not (tmp_path / "trapped").exists()

@@ -22,12 +22,6 @@ def path(tmp_path):
     return str(tmp_path / "state" / "dlserv.db")
 
 
-@pytest.fixture
-def make(open_store, path, backend):
-    """A function that opens the database."""
-    return lambda: open_store(path, backend)
-
-
 # -- what is written stays ------------------------------------------------------------------
 
 def test_records_survive(make):
@@ -46,16 +40,16 @@ def test_what_was_waited_for_survives_a_kill(path, backend, durable, lazy):
     store.close()
 
 
-def test_many_writers_share_a_commit(make, monkeypatch):
+def test_many_writers_share_a_commit(make, kind, monkeypatch):
     store = make()
-    commits, gate, real = [], threading.Event(), store._mapping.commit
+    commits, gate, real = [], threading.Event(), kind.commit
 
-    def commit(durable):
+    def commit(mapping, durable):
         gate.wait(10)
         commits.append(durable)
-        real(durable)
+        real(mapping, durable)
 
-    monkeypatch.setattr(store._mapping, "commit", commit)
+    monkeypatch.setattr(kind, "commit", commit)
     tickets = [store.write({"%d" % number: {}}) for number in range(100)]
     gate.set()
     for ticket in tickets:
@@ -63,10 +57,10 @@ def test_many_writers_share_a_commit(make, monkeypatch):
     assert len(commits) <= 2 and len(load(store)) == 100
 
 
-def test_lazy_writes_wait_for_company(make, monkeypatch):
+def test_lazy_writes_wait_for_company(make, kind, monkeypatch):
     store = make()
-    commits, real = [], store._mapping.commit
-    monkeypatch.setattr(store._mapping, "commit", lambda durable: (commits.append(durable), real(durable)))
+    commits, real = [], kind.commit
+    monkeypatch.setattr(kind, "commit", lambda mapping, durable: (commits.append(durable), real(mapping, durable)))
     for number in range(50):
         store.write({"%d" % number: {}}, lazy=True)
     store.write({"last": {}}).wait()
@@ -119,18 +113,21 @@ def test_a_place_that_cannot_be_is_told(where, backend):
 # -- damage -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("value", [b"", b"\x80\x04", b"garbage", pickle.dumps([1], 4), pickle.dumps({"a": 1}, 4) + b"crc!"])
-def test_a_damaged_record_is_set_aside_and_kept(make, value, caplog):
+def test_a_damaged_record_is_set_aside_and_kept(make, raw, value, caplog):
     refill(make, {"a": RECORD})
+    with raw() as records:
+        records[b"bad"] = value
     store = make()
-    store._mapping[b"bad"] = value
-    store._mapping.commit(True)
     assert load(store) == {"a": RECORD}
     assert "the record bad" in caplog.text
     store.close()
     store = make()
-    assert load(store) == {"a": RECORD}, "it is told once"
-    kept = [key for key in store._mapping if key.startswith(b"damaged/")]
-    assert len(kept) == 1 and store._mapping[kept[0]] == value
+    assert load(store) == {"a": RECORD}
+    assert caplog.text.count("the record bad") == 1, "it is told once"
+    store.close()
+    with raw() as records:
+        kept = [key for key in records if key.startswith(b"damaged/")]
+        assert len(kept) == 1 and records[kept[0]] == value
 
 
 def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
@@ -144,15 +141,15 @@ def test_a_record_that_is_no_task_is_set_aside_too(make, caplog):
     assert "the record b" in caplog.text
 
 
-def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplog):
+def test_a_write_that_fails_is_told_and_leaves_the_rest(make, kind, monkeypatch, caplog):
     refill(make, {"a": RECORD})
     store = make()
 
-    def fail(changes, durable):
+    def fail(mapping, durable):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._mapping, "_save", fail)
+        patch.setattr(kind, "commit", fail)
         with pytest.raises(StoreBroken, match="No space left"):
             store.write({"b": {}}).wait()
         with pytest.raises(StoreBroken, match="No space left"):
@@ -163,17 +160,17 @@ def test_a_write_that_fails_is_told_and_leaves_the_rest(make, monkeypatch, caplo
     assert caplog.text.count("it will be tried again") == 1 and "can be written again" in caplog.text
 
 
-def test_a_write_that_failed_is_tried_again_by_itself(make, monkeypatch):
+def test_a_write_that_failed_is_tried_again_by_itself(make, kind, monkeypatch):
     monkeypatch.setattr(module, "RETRY", 0.05)
     store = make()
-    failures, real = [1, 2, 3], store._mapping._save
+    failures, real = [1, 2, 3], kind.commit
 
-    def save(changes, durable):
+    def commit(mapping, durable):
         if failures:
             raise OSError(failures.pop(), "broken")
-        real(changes, durable)
+        real(mapping, durable)
 
-    monkeypatch.setattr(store._mapping, "_save", save)
+    monkeypatch.setattr(kind, "commit", commit)
     with pytest.raises(StoreBroken):
         store.write({"a": RECORD}).wait()
     until(lambda: not failures and "a" in load(store))

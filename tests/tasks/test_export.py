@@ -1,5 +1,6 @@
 """--export and --import: tasks move from one database to another, whatever that is made of."""
 
+import io
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from dlserv import Daemon
+from dlserv import Daemon, cli
 from dlserv.contract import tid_of
 from harness import ROOT, noise, until
 from servers.origin import Gate
@@ -19,13 +20,35 @@ DATA = noise(300000)
 
 
 @pytest.fixture
-def move(tmp_path, folder):
-    """A function that runs `dlserv.py --db DB …`; returns (exit code, output, errors)."""
-    def move(db, *arguments, backend="auto", text=b"", **environ):
-        done = subprocess.run(
-            [sys.executable, os.path.join(ROOT, "dlserv.py"), "--db", str(db), "--download-dir", str(folder)]
-            + [str(each) for each in arguments], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(os.environ, DLSERV_DB_BACKEND=backend, **environ), timeout=20)
+def arguments(folder):
+    """A function that returns the command line of `dlserv --db DB …`."""
+    def arguments(db, words):
+        return ["--db", str(db), "--download-dir", str(folder)] + [str(each) for each in words]
+    return arguments
+
+
+@pytest.fixture
+def move(arguments, monkeypatch, capsysbinary):
+    """A function that runs `dlserv --db DB …` in this process; return (exit code, output, errors)."""
+    def move(db, *words, backend="auto", text=b"", **environ):
+        capsysbinary.readouterr()
+        with monkeypatch.context() as patch:
+            for name, value in dict(environ, DLSERV_DB_BACKEND=backend).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+            code = cli.main(arguments(db, words))
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return move
+
+
+@pytest.fixture
+def move_apart(arguments):
+    """The same in a process of its own."""
+    def move(db, *words, text=b""):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py")] + arguments(db, words), input=text,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     return move
@@ -42,7 +65,7 @@ def exported(path):
 
 @pytest.fixture
 def filled(settings, backend, origin):
-    """A database with a finished task, one half fetched, and one that waits: (records, settings)."""
+    """A database with a finished task, one half fetched, and one that waits; gives (records, settings)."""
     settings["general"]["db_backend"] = backend
     origin.put("/whole.iso", DATA)
     origin.put("/half.iso", DATA, script=[Gate(after=150000)])
@@ -108,11 +131,11 @@ def test_what_is_there_is_kept(filled, move, tmp_path):
     assert 77 not in [record["retries"] for record in exported(path)["tasks"]]
 
 
-def test_standard_streams_will_do(filled, move, tmp_path):
+def test_standard_streams_will_do(filled, move_apart, tmp_path):
     _, settings = filled
-    code, text, _ = move(settings["general"]["db_path"], "--export", "-")
+    code, text, _ = move_apart(settings["general"]["db_path"], "--export", "-")
     assert code == 0 and len(json.loads(text)["tasks"]) == 3
-    assert move(tmp_path / "new.db", "--import", "-", text=text.encode())[1].startswith("3 imported")
+    assert move_apart(tmp_path / "new.db", "--import", "-", text=text.encode())[1].startswith("3 imported")
 
 
 # -- refusals ---------------------------------------------------------------------------------
@@ -138,7 +161,7 @@ def test_there_must_be_something_to_export_and_a_place_for_it(move, tmp_path):
 @pytest.mark.parametrize("text, sentence", [
     (b'{"schema": 2, "tasks": []}', "was written by a newer dlserv"), (b'{"a": 1}', "is not an export"),
     (b'{"schema": true, "tasks": []}', "is not an export"), (b'{"schema": 1, "tasks": [', "is not JSON"),
-    (b"{" * 100000, "is not JSON"), (b"\xff\xfe", "is not text"), (b"  out=x\n", "there is no URL above it")])
+    (b"{" * 100000, "is not JSON"), (b"\xffabc", "is not text"), (b"  out=x\n", "there is no URL above it")])
 def test_what_is_neither_an_export_nor_a_list_is_refused(move, tmp_path, text, sentence):
     code, _, errors = move(tmp_path / "a.db", "--import", "-", text=text)
     assert code == 2 and sentence in errors and errors.count("\n") == 1

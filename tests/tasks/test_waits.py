@@ -2,14 +2,8 @@
 
 import pytest
 
+from clock import Clock
 from dlserv.tasks.waits import Waits
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

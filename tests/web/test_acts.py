@@ -290,6 +290,9 @@ def test_refresh_fetches_what_has_changed_from_menu_and_selection(page, api, ori
     choose(page, "Refresh")
     until(lambda: "unchanged" in log_of(api, tids["same"]))
     assert "unchanged" not in log_of(api, tids["news"])
+    api.reach(tids["same"], "finished")
+    add_paused(api, "later.bin")
+    wait_for_rows(page, 3)      # and with it whatever happened before
     origin.put("/news.bin", DATA[::-1], etag='"2"')
     page.click("#select-all")
     choose(page, "Refresh", "#acts")
