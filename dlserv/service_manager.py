@@ -93,7 +93,8 @@ class ServiceManager:
             return
         message = "\n".join(map(clean, lines)).encode("utf-8", "replace")
         try:
-            self._socket.sendto(message, self._address)
+            self._socket.connect(self._address)     # or a manager that does not read is asked in a busy loop
+            self._socket.send(message)
             self._complaint.over()
         except OSError as error:
             self._complaint.tell(f"$NOTIFY_SOCKET, the service manager's, takes no messages: {error}")

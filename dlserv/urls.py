@@ -93,6 +93,21 @@ def parse(text, schemes=SCHEMES):
     return _split(text, schemes)
 
 
+class Memo:
+    """Parses URLs, of which the last one is remembered. Threads may share one."""
+
+    def __init__(self):
+        self._last = None, None
+
+    def parse(self, text):
+        """Return the URL in the text; see `parse`."""
+        known, url = self._last
+        if known != text:
+            url = parse(text)
+            self._last = text, url
+        return url
+
+
 def _check_characters(text):
     if _CONTROL.search(text):
         raise ValueError("has a control character; encode it as %XX")

@@ -133,6 +133,14 @@ class Download:
         fetch = self._fetch
         if fetch is not None:
             fetch.most = options.connections
+        self.stir()
+
+    def stir(self) -> None:
+        """Let threads that wait for a rate limit look at it again; call it when the common limit has changed."""
+        self._stop.stir()
+        fetch = self._fetch
+        if fetch is not None:
+            fetch.stir()
 
     @property
     def count(self) -> int:

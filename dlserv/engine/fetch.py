@@ -65,6 +65,12 @@ class Fetch:
                 connection.stop.set()
             self._changed.notify_all()
 
+    def stir(self):
+        """Let threads that wait for a rate limit look at it again."""
+        with self._changed:
+            for connection in self._alive:
+                connection.stop.stir()
+
     @property
     def _wanted(self):
         return min(self._growth.target, self.most)

@@ -19,7 +19,7 @@ class TokenBucket:
     LONGEST = 1.0       # these seconds' worth of bytes and
     LARGEST = 2 ** 17   # these bytes, which the buffer of a socket holds
     BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
-    SLICE = 0.5         # seconds until a waiting thread checks whether the rate has changed
+    SLICE = 1.5         # seconds until a waiting thread looks at the rate again if nothing stirs its signal
     LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
 
     def __init__(self, rate=0, parent=None, clock=time.monotonic):

@@ -38,8 +38,17 @@ class Signal:
             if self.is_set or self._waker.fileno() < 0:
                 return
             self.is_set = True      # before a waiting thread wakes up and checks it
-            self._gate.release()
+            self._open_gate()
             self._waker.wake()
+
+    def stir(self):
+        """End a thread's `sleep` early, or shorten the next one, because what it waits for may have changed."""
+        with self._lock:
+            self._open_gate()
+
+    def _open_gate(self):
+        if self._gate.locked():
+            self._gate.release()
 
     def fileno(self):
         return self._waker.fileno()
@@ -50,10 +59,12 @@ class Signal:
             raise Stopped()
 
     def sleep(self, seconds):
-        """Sleep. Raise Stopped as soon as the signal is set."""
+        """Sleep, less after `stir`. Raise Stopped as soon as the signal is set."""
         if self._gate.acquire(timeout=seconds):
-            self._gate.release()        # for the next waiting thread
-            raise Stopped()
+            with self._lock:
+                if self.is_set:
+                    self._open_gate()       # for the next waiting thread
+            self.check()
 
     def close(self):
         with self._lock:

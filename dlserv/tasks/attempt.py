@@ -21,7 +21,7 @@ class Attempt:
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
-        self.task, self.tid, self.url, self.gate = task, task.tid, runner.url_of(task), task.gate
+        self.task, self.tid, self.url, self.gate = task, task.tid, runner.parse_url(task.url), task.gate
         self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing

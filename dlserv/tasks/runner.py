@@ -29,7 +29,8 @@ class Runner:
         self.registry, self.download_dir = registry, download_dir
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
-        self.outcomes, self._parsed = Outcomes(registry, settings), (None, None)
+        self.outcomes = Outcomes(registry, settings)
+        self.parse_url = urls.Memo().parse      # a task that begins as soon as it is queued is parsed once
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
@@ -68,8 +69,10 @@ class Runner:
             return list(self._running)
 
     def heed_limits(self):
-        """Take note that the limits have changed: fewer tasks may run, or more."""
+        """Take note that the limits have changed: the speed, and how many tasks may run."""
         with self.registry.lock:
+            for attempt in self._running:
+                attempt.download.stir()
             self._send_back(sum(self._running.slots().values()) - self._settings.download.max_concurrent)
             self._dispatcher.wake()
 
@@ -104,7 +107,7 @@ class Runner:
     def _queue(self, task, delay):
         """Let the task wait for a slot. Return False if the end of its cancelled attempt will do so."""
         if task.attempt is None:
-            gate = self._network.hosts.gate(task.waits_for or self.url_of(task).endpoint, task.let_through)
+            gate = self._network.hosts.gate(task.waits_for or self.parse_url(task.url).endpoint, task.let_through)
             task.wait_at(gate, delay)
             self.scheduler.add(task, gate, delay)
             self.outcomes.note_held_back(task)
@@ -147,12 +150,6 @@ class Runner:
             task.attempt.download.adjust(task.options)
         if task.state == QUEUED:
             self.enqueue(task, 0 if differs else task.delay)
-
-    def url_of(self, task):
-        """Return the task's parsed URL; a task that begins as soon as it is queued is parsed once."""
-        if self._parsed[0] != task.url:
-            self._parsed = task.url, urls.parse(task.url)
-        return self._parsed[1]
 
     def make_download(self, attempt):
         """Return the engine's Download for an attempt, which is its observer."""

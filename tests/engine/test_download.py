@@ -95,3 +95,12 @@ def test_a_stop_takes_effect_at_once(origin, attempt, full_port, stage):
 def test_a_silent_server_is_dropped_after_the_timeout(origin, attempt):
     origin.put("/a", DATA, script=[Gate(after=1000)])
     assert attempt(origin.url("/a"), timeout=0.2).fails(Temporary) == "no data came for 0.2 s"
+
+
+# -- limits ---------------------------------------------------------------------------------
+
+def test_a_file_that_came_with_its_head_obeys_its_limit(origin, attempt):
+    origin.put("/a.iso", DATA[:4096])
+    began = time.monotonic()
+    attempt(origin.url("/a.iso"), ratelimit=4096).run()
+    assert time.monotonic() - began > 0.5

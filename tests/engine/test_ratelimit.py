@@ -1,6 +1,7 @@
 """Token buckets, with a clock that only the buckets' own waiting moves."""
 
 import threading
+import time
 
 import pytest
 
@@ -92,6 +93,31 @@ def test_a_waiting_thread_heeds_a_lowered_rate():
         count = child.take(2 ** 20, time)
     assert count <= 10 ** 5 * TokenBucket.QUANTUM and time.now < 1
     assert taken(child, time, 10) == pytest.approx(10 ** 6, rel=0.03)
+
+
+def seconds_of_a_lifted_limit():
+    """Return the seconds for which a thread goes on waiting once its limit is lifted and its signal stirred."""
+    from dlserv.net.channel import Signal
+    waits = threading.Event()
+
+    class Watched(Signal):
+        def sleep(self, seconds):
+            waits.set()
+            super().sleep(seconds)
+
+    bucket, stop = TokenBucket(1), Watched()
+    thread = threading.Thread(target=bucket.take, args=(2 ** 20, stop))
+    thread.start()
+    waits.wait()
+    began, bucket.rate = time.monotonic(), 0
+    stop.stir()
+    thread.join()
+    stop.close()
+    return time.monotonic() - began
+
+
+def test_a_stirred_thread_heeds_a_lifted_limit_at_once():
+    assert min(seconds_of_a_lifted_limit() for _ in range(5)) < TokenBucket.SLICE / 3
 
 
 def test_takers_share_fairly():

@@ -170,3 +170,45 @@ def test_a_system_without_the_mark_pauses_instead(monkeypatch):
         received, calls = read_all(pair.channel, len(data))
         sender.join()
     assert received == data and calls < 150
+
+
+# -- signals -------------------------------------------------------------------------------
+
+def sleepers(signal, count):
+    """(threads that sleep until the signal is set, a list that gets one entry for each that was stopped)"""
+    stopped = []
+
+    def sleep():
+        with pytest.raises(Stopped):
+            while True:
+                signal.sleep(60)
+        stopped.append(True)
+    threads = [threading.Thread(target=sleep) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, stopped
+
+
+def test_a_stir_ends_a_sleep_without_stopping_it():
+    signal = Signal()
+    thread = threading.Thread(target=signal.sleep, args=(600,))
+    thread.start()
+    signal.stir()       # if the thread does not sleep yet, it will sleep less
+    thread.join(60)
+    signal.close()
+    assert not thread.is_alive() and not signal.is_set
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_a_stop_reaches_every_sleeper_among_stirs(count):
+    for _ in range(20):
+        signal = Signal()
+        threads, stopped = sleepers(signal, count)
+        stirrers = [threading.Thread(target=lambda: [signal.stir() for _ in range(50)]) for _ in range(2)]
+        for thread in stirrers:
+            thread.start()
+        signal.set()
+        for thread in threads + stirrers:
+            thread.join(60)
+        signal.close()
+        assert len(stopped) == count
