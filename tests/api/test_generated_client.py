@@ -106,6 +106,7 @@ def test_every_operation_works_as_it_is_described(process, make, origin, folder)
     assert client.forget_archive().value["count"] == 0
     stream = client.get_events(last_event_id="0")
     assert b"event: " in b"".join(stream.value.readline() for _ in range(4))
+    stream.value.close()
     assert client.called == set(module.OPERATIONS)
 
 
