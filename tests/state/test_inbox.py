@@ -1,6 +1,9 @@
 """The queue before the storage thread: every ticket is taken, or refused because it is closed."""
 
+import sys
 import threading
+
+import pytest
 
 from dlserv.state.inbox import Inbox, Ticket
 
@@ -19,7 +22,16 @@ def empty(inbox, taken):
         pass
 
 
-def test_no_ticket_is_left_whenever_it_is_closed():
+@pytest.fixture
+def quick_turns():
+    """Threads take turns a hundred times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 100)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_no_ticket_is_left_whenever_it_is_closed(quick_turns):
     for _ in range(200):
         inbox, put, taken = Inbox(), [], []
         threads = [threading.Thread(target=work, args=(inbox, tickets))
