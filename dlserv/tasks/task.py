@@ -169,31 +169,25 @@ class Task(Figures):
     def requeue(self, problem: str | None = None, reason: str | None = None,
                 waits_for: str | None = None) -> None:
         """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
-        self._go(REQUEUE)
-        self.problem, self.reason, self.waits_for = problem, reason, waits_for
+        self._go(REQUEUE, problem=problem, reason=reason, waits_for=waits_for)
 
     def finish(self, file: Finished) -> None:
         """Become finished; `file` is the engine's Finished."""
-        self._go(FINISH)
-        self.file, self.progress, self.flushed, self.previous, self.shortage = file, None, [], None, None
-        self.refreshing, self.finish_time = False, time.time()
-        self.end_time = self.finish_time
-        self.verified_time = self.finish_time if file.checksum else 0.0
+        now = time.time()
+        self._go(FINISH, file=file, progress=None, flushed=[], previous=None, shortage=None, refreshing=False,
+                 finish_time=now, end_time=now, verified_time=now if file.checksum else 0.0)
 
     def fail(self, problem: str, reason: str | None) -> None:
         """Become invalid; `problem` is the sentence about why, `reason` one word for it."""
-        self._go(FAIL)
-        self.problem, self.reason, self.end_time = problem, reason, time.time()
+        self._go(FAIL, problem=problem, reason=reason, end_time=time.time())
 
     def keep(self, problem: str | None = None, reason: str | None = None) -> None:
         """Have the file of before a refresh again, unchanged or because of the problem.
 
         Bytes of another file that are here stay for the next refresh.
         """
-        self._go(KEEP)
-        self.life -= 1
-        self.file, self.previous, self.refreshing = self.previous, None, False
-        self.problem, self.reason, self.shortage = problem, reason, None
+        self._go(KEEP, file=self.previous, previous=None, refreshing=False, problem=problem, reason=reason,
+                 shortage=None, life=self.life - 1)
         self.retries = self.failures = 0
         if problem is None:
             self.progress, self.flushed = None, []
@@ -202,13 +196,15 @@ class Task(Figures):
         """Record the result of verifying the file.
 
         `checksum` is None if that is unknown; `problem` is the Error that tells what is wrong,
-        or None. The checksum that the file should have is kept beside a wrong one.
+        or None. The checksum that the file should have is kept beside a wrong one. `verifying`
+        changes last, for those who read without the lock.
         """
-        self.verifying, file = False, self.file
+        file = self.file
         self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
         if file is not None and checksum is not None:
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
+        self.verifying = False
 
     # -- changes that the registry makes ----------------------------------------------
 
@@ -226,8 +222,15 @@ class Task(Figures):
         self.problem = self.reason = self.waits_for = None
         self.not_before, self.let_through = 0.0, let_through
 
-    def _go(self, event):
-        before, self.state = self.state, next_state(self.state, event)
+    def _go(self, event, **fields):
+        """Enter the state that the event leads to; before, set the fields that readers expect in it.
+
+        They read without the lock, and look at the state first.
+        """
+        before, after = self.state, next_state(self.state, event)
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.state = after
         if before in ENDED and self.state not in ENDED:
             self.life += 1
         if self._registry is not None:

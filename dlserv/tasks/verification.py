@@ -139,12 +139,12 @@ class Verification:
         with registry.lock:
             if self._stopping.is_set() or not self._is_wanted(task, file):
                 return
-            task.end_verification(checksum, problem)
             if problem is None:
                 registry.note(task, "debug", f"the file was verified: {checksum}")
             else:
-                registry.note(task, "error", task.problem)
-                log.warning("%s: %s", task.tid[:8], task.problem)
+                registry.note(task, "error", str(problem))
+                log.warning("%s: %s", task.tid[:8], problem)
+            task.end_verification(checksum, problem)
             registry.store.write(task.changes())
         registry.announce("changed", task)
 

@@ -320,8 +320,10 @@ def test_sessions_count_among_the_connections(settings):
 def test_a_stranger_makes_room_for_others(settings):
     settings["server"].update(max_connections=4, token=TOKEN)
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
-        strangers = [WebSocket(server.url) for _ in range(4)]
-        until(lambda: len(server.aria2.notifications) == 4)
+        strangers = []
+        for number in range(4):     # one after the other, so that the first has waited longest
+            strangers.append(WebSocket(server.url))
+            until(lambda: len(server.aria2.notifications) == number + 1)
         assert Rpc(server.url, TOKEN)("getVersion")
         assert None in [ws.ending() for ws in strangers[:1]]
         for ws in strangers:

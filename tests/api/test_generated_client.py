@@ -18,17 +18,17 @@ TOKEN = "a-token-of-24-characters"
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that generates the module for a daemon and returns (the module, a Client of it)."""
+    """A function that generates the module for a daemon's API and returns (the module, a Client of it)."""
     clients = []
 
-    def make(daemon, token=None):
+    def make(api, token=None):
         headers = {"Authorization": "Bearer " + token} if token else {}
         path = tmp_path / "dlserv_client.py"
-        path.write_text(generate(daemon.api.get("/openapi.json", **headers).json))
+        path.write_text(generate(api.get("/openapi.json", **headers).json))
         spec = importlib.util.spec_from_file_location("dlserv_client", str(path))
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        clients.append(module.Client(daemon.url, token))
+        clients.append(module.Client(api.url, token))
         return module, clients[-1]
 
     yield make
@@ -37,8 +37,9 @@ def make(tmp_path):
 
 
 @pytest.fixture
-def made(process, make):
-    return make(process())
+def made(api, make):
+    """(the module that was generated, its client of a daemon in this process)."""
+    return make(api)
 
 
 def refused(module, status, code, call, *arguments, **more):
@@ -53,8 +54,8 @@ def reach(client, tid, state):
     until(lambda: client.get_task_status(tid).value["detail"]["state"] == state)
 
 
-def test_every_operation_works_as_it_is_described(made, origin, folder):
-    module, client = made
+def test_every_operation_works_as_it_is_described(process, make, origin, folder):
+    module, client = make(process().api)
     origin.put("/a.iso", DATA)
     tid = client.add_task({"url": origin.url("/a.iso"), "options": {"priority": 1, "retries": None}}).value["tid"]
     reach(client, tid, "finished")
@@ -169,7 +170,7 @@ def test_bodies_of_other_kinds_are_described(made, headers, body, status, code):
 
 def test_those_without_the_token_are_told_as_described(process, make, environ):
     daemon = process(environ=dict(environ, DLSERV_TOKEN=TOKEN))
-    module, client = make(daemon, TOKEN)
+    module, client = make(daemon.api, TOKEN)
     assert client.list_tasks().status == 200
     stranger = module.Client(daemon.url)
     try:
@@ -207,7 +208,7 @@ def test_every_setting_is_shown_as_described(process, make, tmp_path):
         "schedule": [{"from": "00:00", "to": "24:00", "ratelimit": "512K"}, {"days": "sat,sun"}],
         "download": {"proxy": "http://u:p@127.0.0.1:1", "deny_private": True, "allow_hosts": ["127.0.0.1"]},
         "server": {"allowed_hosts": ["nas"], "allowed_origins": ["https://example.org"]}}))
-    module, client = make(process("-c", str(config)))
+    module, client = make(process("-c", str(config)).api)
     assert client.get_config().value["fixed"]
     assert client.get_stats().value["window"]["from"] == "00:00"
     assert client.change_config({"download": {"retries": 3}}).value["config"]["download"]["retries"] == 3
@@ -217,14 +218,13 @@ def test_every_setting_is_shown_as_described(process, make, tmp_path):
     (lambda document: document["components"]["schemas"]["added"]["properties"]["tid"].update(pattern="^x"), "tid"),
     (lambda document: document["components"]["schemas"]["added"]["required"].append("more"), "more"),
     (lambda document: document["paths"]["/task"]["post"]["responses"].pop("200"), "status 200")])
-def test_the_client_would_notice_another_reply(process, tmp_path, break_it, words):
+def test_the_client_would_notice_another_reply(api, break_it, words):
     """So that the tests above can fail."""
-    daemon = process()
-    document = daemon.api.get("/openapi.json").json
+    document = api.get("/openapi.json").json
     break_it(document)
     names = {}
     exec(compile(generate(document), "generated", "exec"), names)
-    client = names["Client"](daemon.url)
+    client = names["Client"](api.url)
     try:
         with pytest.raises(names["Undocumented"], match=words):
             client.add_task({"url": NOWHERE, "options": {"paused": True}})

@@ -75,23 +75,23 @@ open(os.path.join(here, "order"), "a").write("end " + os.environ["DLSERV_EVENT"]
     assert order.endswith("begin idle\nend idle\n")
 
 
-def test_idle_alone_runs_after_a_refresh_that_found_no_change(configured, program, ran, serve):
-    daemon = configured(hooks={event: [program(KEEP)] for event in ("finished", "failed", "idle")})
-    tid = daemon.api.add(serve("/a", noise(5000)))
+def test_idle_alone_runs_after_a_refresh_that_found_no_change(embedded, program, ran, serve):
+    api = embedded(hooks={event: [program(KEEP)] for event in ("finished", "failed", "idle")})
+    tid = api.add(serve("/a", noise(5000)))
     until(lambda: len(ran()) == 2)
-    daemon.api.put("/task/tid/%s?act=refresh" % tid)
+    api.put("/task/tid/%s?act=refresh" % tid)
     until(lambda: len(ran()) == 3)
     assert [each["env"]["DLSERV_EVENT"] for each in ran()] == ["finished", "idle", "idle"]
-    assert "unchanged" in daemon.api.status(tid)["log"][0]["msg"]
+    assert "unchanged" in api.status(tid)["log"][0]["msg"]
 
 
 @pytest.mark.parametrize("act", ["pause", "delete"])
-def test_idle_runs_when_the_last_one_is_paused_or_deleted(configured, program, ran, origin, act):
+def test_idle_runs_when_the_last_one_is_paused_or_deleted(embedded, program, ran, origin, act):
     origin.put("/a", noise(200000), script=[Gate(100000)])
-    daemon = configured(hooks={"idle": [program(KEEP)]})
-    tid = daemon.api.add(origin.url("/a"))
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] == 100000)
-    daemon.api.delete("/task/tid/" + tid) if act == "delete" else daemon.api.put("/task/tid/%s?act=pause" % tid)
+    api = embedded(hooks={"idle": [program(KEEP)]})
+    tid = api.add(origin.url("/a"))
+    until(lambda: api.status(tid)["downloaded_bytes"] == 100000)
+    api.delete("/task/tid/" + tid) if act == "delete" else api.put("/task/tid/%s?act=pause" % tid)
     until(lambda: len(ran()) == 1)
 
 
@@ -181,17 +181,17 @@ def test_a_program_that_has_gone_is_a_line_in_the_log(embedded, program, serve):
     (lambda path: path.write_text("#!/no/such/shell\n"), "No such file"),
     (lambda path: path.chmod(0o644), "Permission denied"),
     (lambda path: (path.unlink(), path.mkdir()), "Permission denied")])
-def test_a_program_that_was_spoilt_is_a_line_in_the_log(configured, program, serve, tmp_path, spoil, words):
-    daemon = configured(hooks={"finished": [program("")]})
+def test_a_program_that_was_spoilt_is_a_line_in_the_log(embedded, program, serve, tmp_path, spoil, words):
+    api = embedded(hooks={"finished": [program("")]})
     spoil(tmp_path / "hook")
-    tid = daemon.api.add(serve("/a", b"a"))
-    line = until(lambda: hook_lines(daemon.api, tid))[0]
+    tid = api.add(serve("/a", b"a"))
+    line = until(lambda: hook_lines(api, tid))[0]
     assert "could not be run: " in line and words in line
-    assert daemon.api.get("/health").status == 200
+    assert api.get("/health").status == 200
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
-def test_a_flood_of_one_that_has_left_the_session_holds_nothing_up(configured, program, serve, tmp_path):
+def test_a_flood_of_one_that_has_left_the_session_holds_nothing_up(embedded, program, serve, tmp_path):
     hook = program("""
 if os.fork() == 0:
     os.setsid()
@@ -199,10 +199,10 @@ if os.fork() == 0:
     os.rename(os.path.join(here, "pid.new"), os.path.join(here, "pid"))
     while True: os.write(1, b"x" * 65536)
 while not os.path.exists(os.path.join(here, "pid")): time.sleep(0.01)""")
-    daemon = configured(hooks={"finished": [hook], "parallel": 1})
-    tids = [daemon.api.add(serve("/a", b"a")), daemon.api.add(serve("/b", b"b"))]
+    api = embedded(hooks={"finished": [hook], "parallel": 1})
+    tids = [api.add(serve("/a", b"a")), api.add(serve("/b", b"b"))]
     for tid in tids:
-        assert "exited with 0" in until(lambda: hook_lines(daemon.api, tid))[0]
+        assert "exited with 0" in until(lambda: hook_lines(api, tid))[0]
     until(lambda: not alive(read(tmp_path / "pid")))      # nobody reads its output, which ends it
 
 

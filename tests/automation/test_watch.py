@@ -57,7 +57,8 @@ def test_lists_of_every_kind_become_tasks(configured, origin, box, folder):
         (box / name).write_bytes(text.replace(b"%s", origin.url().encode()))
     (box / "iso").mkdir()
     (box / "iso" / "b.txt").write_text(origin.url("/8") + "\n")
-    until(lambda: daemon.api.get("/task/state_counter")["detail"]["finished"] == 8, 40)
+    until(lambda: len(names(folder)) == 8, 40)
+    until(lambda: daemon.api.get("/task/state_counter")["detail"]["finished"] == 8)
     assert names(box) == sorted(["added/" + name for name in FILES] + ["added/b.txt"])
     assert names(folder) == ["1", "3", "4", "5", "iso/8", "seven/7", "six.bin", "two.bin"]
 
@@ -149,7 +150,8 @@ def test_a_folder_that_goes_away_is_found_again(configured, box):
     until(lambda: "cannot be watched" in daemon.log, 30)
     shutil.move(str(box) + ".away", str(box))
     (box / "a.txt").write_text("http://h/1\n")
-    until(lambda: daemon.api.get("/task/list")["detail"], 30)
+    until((box / "added" / "a.txt").exists, 30)
+    assert daemon.api.get("/task/list")["detail"]
     assert daemon.log.count("cannot be watched") == daemon.log.count("is watched again") == 1
 
 
@@ -168,8 +170,8 @@ def test_a_file_system_that_comes_goes_and_is_read_only(configured, box):
     with SmallDisk(box) as disk:
         (box / "a.txt").write_text("http://h/2\n")
         subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True, timeout=30)
-        until(lambda: tasks() == 2, 40)
         until(lambda: "cannot be watched: Read-only file system" in daemon.log, 40)
+        assert tasks() == 2
         subprocess.run(["mount", "-o", "remount,rw", disk.path], check=True, timeout=30)
         until(lambda: names(box) == ["added/a.txt"], 40)
         assert tasks() == 2

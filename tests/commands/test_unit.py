@@ -245,7 +245,8 @@ def test_folders_that_are_not_there_are_made(plain, tmp_path):
     missing = [str(tmp_path / "not" / "there"), str(tmp_path / "nor there" / "x.db")]
     folders = [missing[0], os.path.dirname(missing[1])]
     arguments = ["--download-dir", missing[0], "--db", missing[1]]
-    made = [command_of(value[1:]) for value in settings_of(plain.unit_now(*arguments, "unit", "systemd"))["ExecStartPre"]]
+    lines = settings_of(plain.unit_now(*arguments, "unit", "systemd"))["ExecStartPre"]
+    made = [command_of(value[1:]) for value in lines]
     assert [words[-1] for words in made] == folders
     for words in made:
         assert run(words).returncode == 0
@@ -258,7 +259,8 @@ def test_a_token_file_is_handed_over(plain, put):
     settings = settings_of(plain.unit_now("--token-file", path, "unit", "systemd"))
     assert settings["LoadCredential"] == ["token:" + path.replace("%", "%%")]
     assert "--token-file" not in command_of(settings["ExecStart"][0])
-    words = command_of(settings_of(plain.unit_now("--token-file", path, "unit", "systemd", "--user"))["ExecStart"][0])
+    settings = settings_of(plain.unit_now("--token-file", path, "unit", "systemd", "--user"))
+    words = command_of(settings["ExecStart"][0])
     assert words[words.index("--token-file") + 1] == path
 
 

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from dlserv.net.inflated import Inflated
 from harness import PATIENCE, noise, until
 from servers.ftpd import Ftpd
 from servers.origin import OLD, Exchange, Origin, chunked, drop, head, other_bytes, paced, refuse
@@ -594,14 +595,10 @@ def test_a_mirror_proves_itself_again_when_the_file_changes(origin, other, attem
 
 # -- what no later attempt can use -----------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def bomb():
-    """A few bytes that unpack to 100 MiB."""
-    return gzip.compress(bytes(100 * MIB), 9)
-
-
 @pytest.mark.parametrize("name", ["a.txt", "a"])
-def test_a_bomb_leaves_no_part_file(origin, attempt, folder, bomb, name):
+def test_a_bomb_leaves_no_part_file(origin, attempt, folder, monkeypatch, name):
+    monkeypatch.setattr(Inflated, "GRACE", MIB)
+    bomb = gzip.compress(bytes(21 * MIB), 9)
     origin.put("/" + name, bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
     failed = attempt(origin.url("/" + name))
     assert "unpacks to more" in failed.fails(Permanent)

@@ -79,11 +79,10 @@ def test_changes_are_gathered():
 def test_a_wait_for_changes_ends_with_the_first_or_the_close():
     events, taken = Events(), []
     changes = events.watch()
-    thread = threading.Thread(target=lambda: taken.extend((changes.take(10), changes.take(10))))
+    thread = threading.Thread(target=lambda: [taken.append(changes.take(10)) for _ in range(2)])
     thread.start()
     events.publish("changed", "a")
-    while not taken and thread.is_alive() and changes._tids:
-        pass
+    until(lambda: taken)
     changes.close()
     thread.join(5)
     assert not thread.is_alive() and taken == [{"a"}, set()]

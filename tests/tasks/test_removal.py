@@ -7,7 +7,8 @@ import time
 import pytest
 
 from dlserv import Daemon
-from harness import noise, until
+from dlserv.state.store import Store
+from harness import noise, refill, until
 from servers.origin import Gate, paced
 
 DATA = noise(300000)
@@ -92,8 +93,8 @@ def test_an_interrupted_deletion_is_finished_at_the_start(settings, origin, fold
         tid = daemon.add(origin.url("/a.iso"))
         daemon.wait(tid, 10)
         task = daemon.get(tid)
-        task.mark_deleting(True)            # as the database knows it before the files go
-        daemon._registry.store.write(task.changes()).wait()
+    task.mark_deleting(True)            # as the database knows it before the files go
+    refill(lambda: Store(settings["general"]["db_path"]), task.changes())
     with Daemon(settings) as daemon:
         assert not daemon.list() and names(folder) == []
         assert daemon.add(origin.url("/a.iso")) == tid
