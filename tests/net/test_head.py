@@ -5,7 +5,7 @@ import random
 import pytest
 
 from dlserv.errors import Permanent, Temporary
-from dlserv.net.head import LONGEST_FIELD, LONGEST_HEADS, MOST_JUNK
+from dlserv.net.head import LONGEST_FIELD, LONGEST_HEADS, MOST_JUNK, read_head
 from harness import noise
 from net.test_tls import CA, context
 from servers.origin import dripped, drop, odd, Origin, raw, refuse, without_end
@@ -342,3 +342,27 @@ def test_interim_answers_are_skipped(origin, attempt, folder):
     origin.put("/a", DATA, script=[raw(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")])
     attempt(origin.url("/a")).run()
     assert (folder / "a").read_bytes() == b"abc"
+
+
+# -- the usual form, which one pattern reads, and the same fields line by line ----------------
+
+class Bytes:
+    """What a Reader is to read_head, over bytes that are all here."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def read_block(self, most):
+        block, self._data = self._data[:most], b""
+        return block
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK", b"HTTP/1.0 404 ", b"HTTP/1.1 206", b"HTTP/1.1 200  a \t"])
+@pytest.mark.parametrize("fields", [
+    [], [b"A: b"], [b"A:b", b"a: c", b"B: d:e"], [b"A:\t b \t"], [b"A:", b"B::"], [b"A: \xe9\x85\x0b"],
+    [b"Content-Length: 10", b"X: " + b"y" * (LONGEST_FIELD - 3)], [b"X: " + b"y" * (LONGEST_FIELD + 1), b"A: b"]])
+def test_crlf_and_lf_alone_make_the_same_head(start, fields):
+    usual, plain = [read_head(Bytes(end.join([start] + fields + [b"", b""]))) for end in (b"\r\n", b"\n")]
+    assert usual[:3] == plain[:3]
+    for name in ("A", "B", "X", "Content-Length"):
+        assert usual.fields.get_all(name) == plain.fields.get_all(name)
