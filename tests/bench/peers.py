@@ -60,6 +60,11 @@ def fetchers(url, target, connections=1, insecure=False):
             for name, command in commands.items() if found(name)}
 
 
+def pause_after(seconds):
+    """Return the seconds until a daemon is asked again, a fiftieth of those passed: its answers cost CPU too."""
+    return max(0.01, seconds / 50)
+
+
 def cpu_of(pid):
     """CPU seconds that a process has used so far."""
     with open("/proc/%d/stat" % pid) as file:
@@ -100,13 +105,14 @@ class Aria2:
     def add(self, url, **options):
         self.call("addUri", [url], options)
 
-    def wait(self, pause=0.01):
+    def wait(self):
         """Until nothing is active or waiting."""
+        began = time.monotonic()
         while True:
             stats = self.call("getGlobalStat")
             if stats["numActive"] == stats["numWaiting"] == "0":
                 return
-            time.sleep(pause)
+            time.sleep(pause_after(time.monotonic() - began))
 
 
 class Dlserv:
@@ -161,11 +167,12 @@ class Dlserv:
         self.call("DELETE", "/task/tid/%s?del_file=true" % tid)
         return cost
 
-    def wait(self, pause=0.01):
+    def wait(self):
         """Until every task is finished."""
+        began = time.monotonic()
         while True:
             counts = self.call("GET", "/task/state_coutner")["detail"]
             assert not counts["invalid"], self.call("GET", "/task/list?exerpt=false&state=invalid")
             if counts["finished"] == counts["all"]:
                 return
-            time.sleep(pause)
+            time.sleep(pause_after(time.monotonic() - began))
