@@ -5,7 +5,7 @@ import pytest
 from harness import until
 from servers.origin import Gate, paced
 from web.conftest import EXPOSE
-from web.steps import DATA, add_paused, seen, texts, wait_for_rows
+from web.steps import DATA, add_paused, seen, wait_for_rows
 
 # Texts that are wider than the element that shows them, but for names and reasons, which may be long.
 CUT = ("[...document.querySelectorAll('body *')].filter(each => each.offsetParent && each.textContent.trim()"
