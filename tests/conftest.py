@@ -46,6 +46,13 @@ def origin():
 
 
 @pytest.fixture
+def other():
+    """A second origin: same host, another port."""
+    with Origin() as server:
+        yield server
+
+
+@pytest.fixture
 def full_port():
     """A port whose backlog is full, so that a connect to it hangs."""
     with contextlib.ExitStack() as sockets:

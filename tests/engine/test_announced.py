@@ -18,12 +18,6 @@ ON = {"metalink": True}
 
 
 @pytest.fixture
-def other():
-    with Origin() as server:
-        yield server
-
-
-@pytest.fixture
 def pair(origin, other):
     """A function that serves the file slowly, with Link and other headers, and a mirror of it."""
     def pair(link="<{mirror}>; rel=duplicate", data=DATA, script=None, **headers):

@@ -11,7 +11,7 @@ import pytest
 from dlserv.net.inflated import Inflated
 from harness import PATIENCE, noise, until
 from servers.ftpd import Ftpd
-from servers.origin import OLD, Exchange, Origin, chunked, drop, head, other_bytes, paced, refuse
+from servers.origin import OLD, Exchange, chunked, drop, head, other_bytes, paced, refuse
 from dlserv.engine import continuity
 from dlserv.engine.growth import Growth
 from dlserv.engine.meter import Pace
@@ -496,12 +496,6 @@ def test_a_page_in_place_of_the_rest_costs_no_bytes(origin, attempt, folder, aft
 
 
 # -- mirrors --------------------------------------------------------------------------------------
-
-@pytest.fixture
-def other():
-    with Origin() as server:
-        yield server
-
 
 @pytest.mark.parametrize("etag, modified", [('"v1"', OLD), ('"mirror"', NEW), (None, None)])
 @pytest.mark.parametrize("from_", [2 * MIB, 4 * MIB - 100])

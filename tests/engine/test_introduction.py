@@ -12,12 +12,6 @@ MIB = 2 ** 20
 DATA = noise(8 * MIB)
 
 
-@pytest.fixture
-def other():
-    with Origin() as server:
-        yield server
-
-
 def whole(folder, name="a"):
     return (folder / name).read_bytes() == DATA
 

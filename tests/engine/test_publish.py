@@ -8,15 +8,9 @@ import pytest
 from dlserv.engine.folder import Folder
 from dlserv.errors import Permanent, Stopped, Unavailable
 from harness import noise
-from servers.origin import OLD, Gate, Origin, raw, refuse
+from servers.origin import OLD, Gate, raw, refuse
 
 DATA = noise(300000)
-
-
-@pytest.fixture
-def other():
-    with Origin() as server:
-        yield server
 
 
 @pytest.mark.parametrize("path, disposition, name", [

@@ -44,12 +44,6 @@ def test_a_mirror_that_is_rotten_in_the_middle_spoils_one_try(origin, attempt, f
     assert (folder / "a").read_bytes() == data
 
 
-@pytest.fixture
-def other():
-    with Origin() as server:
-        yield server
-
-
 def whole(folder, name="a"):
     return (folder / name).read_bytes() == DATA
 

@@ -18,13 +18,6 @@ DATA = noise(100000)
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20000))
 
 
-@pytest.fixture
-def other():
-    """A second origin: same host, another port."""
-    with Origin() as server:
-        yield server
-
-
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 def test_redirects_are_followed(origin, attempt, folder, status):
     origin.put("/start", script=[redirect("/next/../file.bin?x=1", status)])
