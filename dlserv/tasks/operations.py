@@ -27,9 +27,11 @@ class Operations:
 
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
-        self._deletions, self._verification = deletions, verification
-        self._acts = {"pause": self._pause, "resume": self._resume, "restart": self._restart,
-                      "refresh": self._refresh, "verify": self._verify}
+        self._deletions = deletions
+        # A Task's method, and who takes up the task after it.
+        self._acts = {"pause": (Task.pause, runner.take_back), "resume": (Task.resume, runner.enqueue),
+                      "restart": (Task.restart, runner.enqueue), "refresh": (Task.refresh, runner.enqueue),
+                      "verify": (Task.verify, verification.enqueue)}
 
     def add_all(self, wanted):
         """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
@@ -58,30 +60,12 @@ class Operations:
             raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
 
         def change(task):
-            self._acts[act](task)
+            perform, follow = self._acts[act]
+            perform(task)
+            follow(task)
             return task.changes()
 
         return self._registry.act_on_all(tids, change)
-
-    def _pause(self, task):
-        task.pause()
-        self._runner.take_back(task)
-
-    def _resume(self, task):
-        task.resume()
-        self._runner.enqueue(task)
-
-    def _restart(self, task):
-        task.restart()
-        self._runner.enqueue(task)
-
-    def _refresh(self, task):
-        task.refresh()
-        self._runner.enqueue(task)
-
-    def _verify(self, task):
-        task.verify()
-        self._verification.enqueue(task)
 
     def change(self, tid, url, posted):
         """Change the task's URL, unless None, and options, of which a None resets one.
