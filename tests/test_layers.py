@@ -29,9 +29,8 @@ ORDER = """
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources
-    engine.transfer engine.connection engine.continuity engine.announced engine.condition
-    engine.introduction engine.growth engine.filling engine.fetch engine.publish engine.unfinished
-    engine.promises engine.inquiry engine.download
+    engine.transfer engine.continuity engine.announced engine.introduction engine.connection
+    engine.growth engine.fetch engine.publish engine.unfinished engine.inquiry engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
     state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events

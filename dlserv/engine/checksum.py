@@ -1,84 +1,114 @@
-"""Checksums, and hashing a file during its download.
+"""The checksums that a file must match, and hashing it while it arrives; each is a str, "sha-256=<lower-case hex>"."""
 
-A `Verifier` hashes the contiguous bytes from the start in a thread of its own, and the rest
-after the last byte has arrived.
-"""
-
+import contextlib
 import threading
-from collections import namedtuple
 
 from ..digests import hashlib_name, load_hashlib
-from ..errors import Permanent, Unwritable
-from ..threads import Thread, join
+from ..errors import Permanent, Unwritable, WrongBytes
+from ..threads import begin, join
 
 _PIECE = 2 ** 20
 WORTH_A_THREAD = 2 ** 24    # bytes; a smaller file is hashed when it is complete
 
 
-class Checksum(namedtuple("Checksum", "algorithm digest")):
-    """An algorithm's name as in `sha-256` and a digest in lower-case hex."""
+class Promises:
+    """The checksums that `file`, an Unfinished, must match: `given` by the task, and the server's.
 
-    __slots__ = ()
+    `given` may change at any time. `always` requests the SHA-256 even if none is promised. By
+    `announced` the server vouches for its mirrors.
+    """
 
-    @classmethod
-    def parse(cls, text):
-        """Return the Checksum of "sha-256=<hex>", as options.check_checksum returns it."""
-        return cls(*text.split("="))
+    announced = None
 
-    def __str__(self):
-        return f"{self.algorithm}={self.digest}"
+    def __init__(self, file, given, always):
+        self._file, self.given, self._always = file, given, always
+        self._verifier = None
+
+    def follow(self):
+        """Hash the file while it arrives."""
+        wanted = self._algorithms()
+        if self._verifier is None or not self._verifier.suits(wanted, self._file):
+            self.drop()
+            self._verifier = Verifier(wanted, self._file)
+
+    def drop(self):
+        """Stop hashing and forget the hashes."""
+        if self._verifier is not None:
+            self._verifier.stop()
+            self._verifier = None
+
+    def are_kept_by(self, checksum):
+        """Return whether this known checksum satisfies all promises, so that no hashing is needed."""
+        return checksum is not None and all(each == checksum for each in self._promises())
+
+    def verify(self, stop):
+        """Return the checksum to record, or None. Raise WrongBytes unless all promises are kept."""
+        self.follow()
+        found = self._verifier.finish(self._file.segments.total, stop)
+        self._verifier = None
+        promises = self._promises()
+        if not set(map(algorithm_of, promises)) <= set(found):      # `given` has changed meanwhile
+            return self.verify(stop)
+        for promise in promises:
+            mine = found[algorithm_of(promise)]
+            if mine != promise:
+                raise WrongBytes(f"the checksum does not match: expected {promise}, found {mine}")
+        mine, hint = found.get("md5"), self._file.resource.content_md5      # which is often wrong
+        if mine and hint and mine != hint:
+            self._file.warn(f"the server's Content-MD5 does not match the file: expected {hint}, found {mine}")
+        return found.get("sha-256") or next(iter(found.values()), None)
+
+    def _algorithms(self):
+        wanted = [algorithm_of(each) for each in self._promises()] + ["sha-256"] * self._always
+        if self._file.resource.content_md5:
+            with contextlib.suppress(Permanent):        # missing here
+                _hasher("md5")
+                wanted.append("md5")
+        return dict.fromkeys(wanted)
+
+    def _promises(self):
+        told = [self.given, self._file.resource.digest, self.announced]
+        return [each for each in dict.fromkeys(told) if each]
 
 
 class Verifier:
-    """Hashes a part file with all `algorithms` in one pass; `prefix()` returns its contiguous bytes.
-
-    Raise Permanent if this Python lacks one of the algorithms.
+    """Hashes an Unfinished with all `algorithms` in one pass: a large one in a thread, as far as it is
+    without a gap; the rest when the last byte has arrived. Raise Permanent if an algorithm is missing here.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
 
-    def __init__(self, algorithms, part, prefix, total):
+    def __init__(self, algorithms, file):
         self._hashes = {name: _hasher(name) for name in algorithms}
-        self._part, self._prefix = part, prefix
-        self._position, self._error = 0, None
-        self._end = self._thread = None
-        if self._hashes and total is not None and total >= WORTH_A_THREAD:
-            self._begin()
+        self._part, self._segments = file.part, file.segments
+        self._position, self._error, self._thread = 0, None, None
+        if self._hashes and (file.resource.total or 0) >= WORTH_A_THREAD:
+            self._end = threading.Event()
+            self._thread = begin(self._run, threading.current_thread().name + "-hash")
 
-    def _begin(self):
-        self._end = threading.Event()
-        try:
-            self._thread = Thread(self._run, threading.current_thread().name + "-hash")
-            self._thread.start()
-        except (RuntimeError, MemoryError):     # no thread to be had; hash everything at the end
-            self._thread = None
-
-    @property
-    def algorithms(self):
-        return set(self._hashes)
+    def suits(self, algorithms, file):
+        return set(algorithms) <= set(self._hashes) and self._segments is file.segments
 
     def finish(self, size, stop):
-        """Return {algorithm: Checksum} of the first `size` bytes. Raise Stopped or LocalError."""
+        """Return {algorithm: checksum} of the first `size` bytes. Raise Stopped or LocalError."""
         self.stop()
         if self._error is not None:
             raise self._error
         while self._position < size and self._hashes:
             stop.check()
             self._advance(size)
-        return {name: Checksum(name, digest.hexdigest()) for name, digest in self._hashes.items()}
+        return _checksums(self._hashes)
 
     def stop(self):
-        """End the thread."""
         if self._thread is not None:
             self._end.set()
             join(self._thread)
-            self._thread = None
 
     def _run(self):
         pause = self.PAUSE
         try:
             while not self._end.wait(pause):
-                before, here = self._position, self._prefix()
+                before, here = self._position, self._segments.prefix
                 while self._position < here and not self._end.is_set():
                     self._advance(here)
                 pause = self.PAUSE if self._position - before > 4 * _PIECE else self.LONG_PAUSE
@@ -95,10 +125,10 @@ class Verifier:
 
 
 def hash_file(file, algorithms, check):
-    """Return {algorithm: Checksum} of a binary file, read from its position to its end.
+    """Return {algorithm: checksum} of the rest of an open binary file.
 
-    `check()` is called before each MiB and may raise to stop. Raise OSError, or Permanent if
-    this Python lacks one of the algorithms.
+    `check()` is called before each MiB and may raise to stop. Raise OSError, or Permanent if an
+    algorithm is missing here.
     """
     hashes = {name: _hasher(name) for name in algorithms}
     buffer = memoryview(bytearray(_PIECE))
@@ -106,17 +136,17 @@ def hash_file(file, algorithms, check):
         check()
         count = file.readinto(buffer)
         if not count:
-            return {name: Checksum(name, digest.hexdigest()) for name, digest in hashes.items()}
+            return _checksums(hashes)
         for digest in hashes.values():
             digest.update(buffer[:count])
 
 
-def is_available(algorithm):
-    """Return whether this Python has the algorithm."""
-    try:
-        return _hasher(algorithm) is not None
-    except Permanent:
-        return False
+def algorithm_of(checksum):
+    return checksum.partition("=")[0]
+
+
+def _checksums(hashes):
+    return {name: f"{name}={digest.hexdigest()}" for name, digest in hashes.items()}
 
 
 def _hasher(algorithm):

@@ -1,16 +1,17 @@
-"""One connection of a download: its source, its pace, and the reasons to end it."""
+"""One connection of a download: the segments that it fetches, and the reasons to end it."""
 
 import time
 from collections import namedtuple
 
-from ..errors import Error, Temporary
+from ..errors import Error, Longer, Temporary
 from ..units import format_size
+from . import continuity
 from .meter import Pace
 from .transfer import move
 
 
 class Limits(namedtuple("Limits", "connections bucket min_speed")):
-    """A download's limits: connections at a time, its TokenBucket, and the least bytes/s of a connection."""
+    """Connections at a time, the download's TokenBucket, and the least bytes/s of a connection."""
 
     __slots__ = ()
 
@@ -24,28 +25,112 @@ class Surplus(Leave):
 
 
 class Connection:
-    """Fetches segments from one source; it is also the `throttle` of transfer.move."""
+    """Fetches segments for a Fetch from one source, those of the open `answer` first.
+
+    It is also the `throttle` of transfer.move.
+    """
 
     MIN_SPEED_OVER = 20.0   # seconds
     UNKNOWN = 0.25          # seconds until a rate limit that no portion waited for counts as too high
 
-    def __init__(self, source, stop, bucket, min_speed, is_surplus, answer=None):
-        self.source, self.stop, self.answer = source, stop, answer
-        self.error = None
-        self._bucket, self._min_speed, self._is_surplus = bucket, min_speed, is_surplus
-        self._slot = None
+    def __init__(self, fetch, source, stop, answer=None):
+        self._fetch, self._file = fetch, fetch.file
+        self.source, self.stop, self._answer = source, stop, answer
+        _, self._bucket, self._min_speed = fetch.limits
+        self.error = self.thread = self._slot = None
         self.pace = Pace()
-        if bucket.limited:      # the first portion does not wait
+        if self._bucket.limited:        # the first portion does not wait
             self.pace.expect_limit(self.UNKNOWN)
 
-    def move(self, stream, part, segments, segment):
-        """Write the stream's bytes into the segment. Raise Leave or Temporary to end early."""
+    # -- segments ----------------------------------------------------------------------
+
+    def work(self):
+        """Use the answer, if there is one; then fetch segments until no work is left."""
+        sources = self._fetch.sources
+        client = sources.opener(self.stop, extra=True)
+        if self._answer is not None:
+            self._answer.stream.adopt(self.stop)
+            self.use_answer()
+        while True:
+            segment = self._claim()
+            if segment is None:
+                return
+            joint = continuity.Joint(self._file, segment, min(continuity.SEAM, segment.start))
+            try:
+                answer = self._ask(client, joint)
+            except BaseException:
+                self._file.segments.release(segment)
+                raise
+            self._use(answer, segment, joint)
+            sources.delivered(self.source)
+
+    def use_answer(self):
+        """Use the answer, which begins at the first missing byte, unless others have fetched that byte."""
+        answer, self._answer = self._answer, None
+        segment = self._file.segments.claim(self)
+        if segment is None:
+            answer.stream.close()
+        else:
+            self._use(answer, segment, continuity.Joint(self._file, segment))
+
+    def _claim(self):
+        """Return the next segment: a hole, or a part of another connection's segment; or None."""
+        segments = self._file.segments
+        segment = segments.claim(self)
+        if segment is not None:
+            return segment
+        segment, victim = segments.split(self, seconds_left)
+        if victim is not None and not victim.left:
+            victim.owner.stop.set()     # it is stalled, and its whole segment was taken
+        return segment
+
+    def _ask(self, client, joint):
+        source = self.source
+        if not source.proven:
+            self._fetch.introduction.introduce(source, client)
+        start, end = joint.reach
+        answer = source.open(client, start=start, end=end, if_range=source.resource.validator)
+        try:
+            continuity.check_part(answer, source.resource)
+            return answer
+        except BaseException:
+            answer.stream.close()
+            raise
+
+    def _use(self, answer, segment, joint):
+        """Move the answer's bytes into the segment, then close the answer and release the segment."""
+        segments = self._file.segments
+        try:
+            try:
+                joint.begin(answer.stream)
+                self._move(answer.stream, segment)
+            finally:
+                joint.check_start()
+            if segment.is_endless:
+                segments.finish(segment.position)
+            elif segment.position == segment.start and segment.left:
+                raise Temporary("the server sent no new bytes")
+            joint.check_end(answer.stream)
+        finally:
+            segments.release(segment)
+            answer.stream.close()
+
+    def _move(self, stream, segment):
+        part, segments = self._file.part, self._file.segments
         self._slot = stream.slot
         self.pace.rest()
-        move(stream, part, segments, segment, self)
+        try:
+            move(stream, part, segments, segment, self)
+        except Longer as change:
+            if not (self.source.is_main and self._file.lengthen(segment)):
+                raise
+            self._file.warn(f"{change}; fetching the file to its end")
+            move(stream, part, segments, segment, self)
+
+    # -- the throttle ------------------------------------------------------------------
 
     def take(self, wanted):
-        if self._is_surplus(self):
+        if self._fetch.is_surplus(self):
             raise Surplus()
         if self._slot.asked_to_leave():
             raise Leave()
@@ -62,3 +147,7 @@ class Connection:
         if speed is not None and speed < self._min_speed:
             raise Temporary("the connection was too slow: less than "
                             f"{format_size(self._min_speed)}/s for {self.MIN_SPEED_OVER:g} s", word="timeout")
+
+
+def seconds_left(segment):
+    return segment.owner.pace.seconds_for(segment.left)

@@ -32,7 +32,7 @@ _PASSING = LOSSES | _numbers("EACCES EPERM EBUSY ENOENT")
 
 
 def local_error(error, name=""):
-    """Return our exception for an OSError; `name` is the file or folder concerned."""
+    """Return our exception for an OSError of the file or folder `name`."""
     if error.errno in _FULL:
         return NoSpace(_FULL[error.errno])
     if error.errno == errno.EEXIST:

@@ -1,16 +1,5 @@
 """One attempt to fetch one file: request, check, move bytes, verify, publish.
 
-A `Download` runs in the thread that calls `run`. It reports to an observer with these methods:
-
-    planned(progress, durable)  names and resource are chosen, or dropped if None; return
-                                when that is stored
-    publishing(progress)        the file is about to take its final name; return a function
-                                that waits until this is durable
-    beginning()                 `missing` bytes will follow; may raise NoSpace
-    note(level, text)           a line for the task's log
-
-The file to fill is an Unfinished; its Progress is what a later attempt needs.
-
 The journey of one byte, module by module:
 
     net/pool, net/connect    an idle connection, or a new one through net/proxy and net/tls
@@ -33,16 +22,15 @@ from .. import urls
 from ..errors import Changed, LocalError, NoSpace, Permanent, Stopped, Unchanged, WrongBytes
 from ..net.channel import Signal
 from .announced import Announced
-from .condition import Condition
+from .checksum import Promises
 from .connection import Limits
+from .continuity import Condition
 from .fetch import Fetch
-from .filling import fill_at_hand
 from .inquiry import Inquiry
 from .meter import Meter
-from .progress import Finished, Progress
-from .promises import Promises
 from .ratelimit import TokenBucket
 from .sources import Sources
+from .transfer import fill_at_hand
 from .unfinished import Unfinished
 
 TYPE_CHECKING = False
@@ -50,15 +38,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
     from ..net.resource import Resource
+    from .progress import Finished, Progress
     Options = Any       # settings.options.Options, whose fields come from a table
 
     class Observer(Protocol):
+        # Names and resource are chosen, or dropped if None. Return when that is stored.
         def planned(self, progress: Progress | None, durable: bool) -> None: ...
-        def publishing(self, progress: Progress) -> Callable[[], None]: ...
-        def beginning(self) -> None: ...
-        def note(self, level: str, text: str) -> None: ...
 
-__all__ = ["Download", "Environment", "Finished", "Progress"]
+        # The file is about to take its final name. Return a function that waits until this is durable.
+        def publishing(self, progress: Progress) -> Callable[[], None]: ...
+
+        # `missing` bytes will follow. May raise NoSpace.
+        def beginning(self) -> None: ...
+
+        # A line for the task's log.
+        def note(self, level: str, text: str) -> None: ...
 
 RESTARTS = {Changed: 2, WrongBytes: 1}      # how often one attempt starts over from zero
 
@@ -78,8 +72,8 @@ class Environment(namedtuple("Environment", "settings root network bucket", defa
 class Download:
     """Fetches `url`, or its mirrors, into the folder `options.dir` below the environment's root.
 
-    `kept` is the Progress of an earlier attempt to resume. `previous` is the Finished of a
-    file that this one replaces once it is complete.
+    `kept` is the Progress of an earlier attempt to resume, `previous` the Finished of a file that
+    this one replaces once it is complete. Its own is `file`, an Unfinished.
     """
 
     def __init__(self, url: urls.URL, options: Options, environment: Environment, observer: Observer,
@@ -87,11 +81,11 @@ class Download:
         self._options, self._environment, self._observer = options, environment, observer
         self._sources = Sources([url] + [urls.parse(mirror) for mirror in options.mirrors],
                                 options, environment.network)
-        self._file = Unfinished(options, environment, observer, kept, previous)
+        self.file = Unfinished(options, environment, observer, kept, previous)
         self._previous, self._refreshes = previous, False
         self._condition: Condition | None = None
-        self._promises = Promises(self._file, options.checksum, environment.settings.hash, observer.note)
-        self._announced = Announced(self._sources, self._promises, options, observer.note)
+        self._promises = Promises(self.file, options.checksum, environment.settings.hash)
+        self._announced = Announced(self._sources, self._promises, options.metalink, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
         self._reason: Exception | None = None       # see `stop`
@@ -100,24 +94,17 @@ class Download:
 
     # -- for other threads -----------------------------------------------------------
 
-    def trust(self, ranges: list[tuple[int, int]]) -> None:
-        """Take only these ranges of the part file for valid; call it before `run`."""
-        self._file.trust(ranges)
-
     def refresh(self) -> None:
-        """Fetch the file only if its server has another one than `previous`; call it before `run`.
+        """Fetch the file only if its server has another one than `previous`, or that is damaged.
 
-        A previous file that was found to be damaged is fetched in any case.
+        Call it before `run`.
         """
         self._refreshes, previous = True, self._previous
         if previous is not None and not previous.known:
             self._condition = Condition(previous, str(self._sources.main.url), self._options.checksum)
 
     def stop(self, reason: Exception | None = None, keep: bool = True) -> None:
-        """Interrupt `run`, which then raises `reason` or Stopped.
-
-        Unless `keep`, the bytes are not flushed.
-        """
+        """Interrupt `run`, which then raises `reason` or Stopped; flush the bytes if `keep`."""
         self._reason, self._keep = reason, keep
         self._stop.set()
         fetch = self._fetch
@@ -136,7 +123,7 @@ class Download:
         self.stir()
 
     def stir(self) -> None:
-        """Let threads that wait for a rate limit look at it again; call it when the common limit has changed."""
+        """Let threads that wait for a rate limit look at it again, since the common one has changed."""
         self._stop.stir()
         fetch = self._fetch
         if fetch is not None:
@@ -145,69 +132,43 @@ class Download:
     @property
     def count(self) -> int:
         """Bytes of the file that are on disk."""
-        return self._file.segments.count
-
-    @property
-    def received(self) -> int:
-        """Bytes that this attempt has received, including discarded ones."""
-        return self._file.received
+        return self.file.segments.count
 
     @property
     def missing(self) -> int:
         """Bytes still to come, 0 if the size is unknown."""
-        segments = self._file.segments
+        segments = self.file.segments
         return max(0, (segments.total or 0) - segments.count)
 
     @property
     def speed(self) -> float:
-        """Bytes per second over the last few seconds."""
-        return self._meter.speed(self.received)
+        """Bytes/s over the last few seconds."""
+        return self._meter.speed(self.file.received)
 
     @property
     def connections(self) -> int:
-        """Open connections."""
         fetch = self._fetch
         return fetch.count if fetch is not None else 0
 
     @property
     def resource(self) -> Resource | None:
-        """The Resource, or None until a server has answered."""
-        return self._file.describe()
-
-    @property
-    def disk_failed(self) -> bool:
-        """True if bytes written since the last successful flush may be lost."""
-        return self._file.disk_failed
-
-    @property
-    def is_flushed(self) -> bool:
-        """True if a flush has succeeded since the last byte was written."""
-        return self._file.is_flushed
-
-    @property
-    def discarded(self) -> int | None:
-        """Bytes of a file of unknown size that were discarded because the disk was full, or None."""
-        return self._file.discarded
+        """None until a server has answered."""
+        return self.file.describe()
 
     def progress(self) -> Progress | None:
-        """Return the current Progress, or that of the earlier attempt, or None."""
-        return self._file.progress()
-
-    def flush(self) -> Progress | None:
-        """Make the bytes on disk durable; return the Progress that holds even after a power cut."""
-        return self._file.flush()
+        return self.file.progress()
 
     # -- the attempt -----------------------------------------------------------------
 
     def run(self) -> Finished:
-        """Fetch, verify and publish the file; return a Finished.
+        """Fetch, verify and publish the file.
 
-        Raise Stopped, Temporary (try again), Permanent, or a LocalError. Raise Unchanged if
-        there is nothing to refresh.
+        Raise Stopped, Temporary (try again), Permanent, a LocalError, or Unchanged if there is
+        nothing to refresh.
         """
         try:
             self._stop.check()
-            return self._file.recover() or self._attempt()
+            return self.file.recover() or self._attempt()
         except Stopped as stopped:
             reason = self._reason or stopped
             self._leave(reason)
@@ -221,73 +182,70 @@ class Download:
     def _leave(self, error):
         try:
             if self._refreshes and isinstance(error, (Unchanged, Permanent, NoSpace)):
-                if self._file.part is not None:     # no later attempt needs it
-                    self._file.discard()
+                if self.file.part is not None:     # no later attempt needs it
+                    self.file.discard()
             else:
-                self._file.leave(error, self._keep)
+                self.file.leave(error, self._keep)
         except LocalError as problem:
-            self._observer.note("warning", str(problem))
+            self.file.warn(str(problem))
 
     def close(self) -> None:
-        """Release all resources. `run` does this itself; call it only if `run` was never called."""
+        """Release all resources; call it only if `run` was never called."""
         self._promises.drop()
-        self._file.close()
+        self.file.close()
         self._stop.close()
 
     def _attempt(self):
-        self._file.reopen()
+        self.file.reopen()
         restarts = dict(RESTARTS)
         while True:
             try:
                 self._fetch_all()
                 self._verify()
-                return self._file.publish(self._stop)
+                return self.file.publish(self._stop)
             except (Changed, WrongBytes) as problem:
                 self._start_over(problem, restarts)
 
     def _start_over(self, problem, restarts):
-        """Discard all bytes because of the problem. Raise Permanent if that was done too often."""
         kind = WrongBytes if isinstance(problem, WrongBytes) else Changed
-        source = self._file.source
+        source = self.file.source
         self._promises.drop()
-        self._file.start_over()
+        self.file.start_over()
         self._sources.forget_proofs()
         if kind is Changed:
             self._announced.forget()
         restarts[kind] -= 1
         if restarts[kind] < 0:
             raise Permanent(f"gave up after starting over: {problem}") from problem
-        self._observer.note("warning", f"{problem}; starting over from zero")
+        self.file.warn(f"{problem}; starting over from zero")
         if kind is WrongBytes:
             self._sources.demote(source)
 
     def _fetch_all(self):
-        """Fetch every missing byte."""
-        while not self._file.segments.complete:
+        while not self.file.segments.complete:
             try:
                 self._fetch_more()
             except Permanent:
-                if self._file.is_useless:
-                    self._file.discard()
+                if self.file.is_useless:
+                    self.file.discard()
                 raise
 
     def _fetch_more(self):
         """Request the first missing byte, and fetch until nothing is missing or no source delivers."""
-        file, observer = self._file, self._observer
-        if file.source == str(self._sources.all[0].url):        # a mirror may have another size
+        file, sources, observer = self.file, self._sources, self._observer
+        if file.is_from(sources.all[0]):        # a mirror may have another size
             observer.beginning()
         condition = None if file.segments.count else self._condition
-        inquiry = Inquiry(file, self._sources, self._options, self._stop, observer.note, condition)
-        answer, source = inquiry.ask()
+        answer, source = Inquiry(file, sources, self._options, self._stop, condition).ask()
         self._condition = None      # the file has changed
         try:
             observer.beginning()
             self._announced.heed(answer, source)
-            if len(self._sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
+            if len(sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
                 return
             self._promises.follow()
             limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
-            self._fetch = Fetch(file, self._sources, limits, self._stop, observer.note)
+            self._fetch = Fetch(file, sources, limits, self._stop)
         except BaseException:
             answer.stream.close()
             raise
@@ -297,8 +255,7 @@ class Download:
             self._fetch = None
 
     def _verify(self):
-        """Raise WrongBytes unless the file matches its checksums."""
-        file = self._file
+        file = self.file
         if self._promises.are_kept_by(file.verified):       # an earlier attempt failed only at the name
             file.checksum = file.verified
             return

@@ -1,9 +1,7 @@
-"""Choose a safe file name from the response's head or the URL.
-
-Pure functions on strings; publish.py finds out which names are free.
-"""
+"""Choose a safe file name from the response's head or the URL. Pure; publish.py finds out which are free."""
 
 import base64
+import binascii
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -15,7 +13,6 @@ LONGEST_HEADER = 8192   # characters of a Content-Disposition that are read
 
 _PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([BbQq])\?([^?]*)\?=")
-_Q_ESCAPE = re.compile(b"=([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f<>:"/\\\\|?*'
                      '\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
@@ -51,16 +48,16 @@ def from_disposition(header):
     parameters = {}
     for name, value in _PARAMETER.findall(";" + header[:LONGEST_HEADER]):
         parameters.setdefault(name.lower(), value.strip())
-    return (_base(_extended(_unquoted(parameters.get("filename*", ""))) or "")
-            or _base(_continued(parameters) or "")
-            or _base(_plain(parameters.get("filename", ""))) or None)
+    names = (_extended(_unquoted(parameters.get("filename*", ""))), _continued(parameters),
+             _plain(parameters.get("filename", "")))
+    bases = (re.split(r"[/\\]", name or "")[-1] for name in names)      # some servers send a path
+    return next(filter(None, bases), None)
 
 
 def _extended(value):
-    """Decode charset'language'percent-encoded (RFC 8187); return None if it is malformed."""
-    charset, _, rest = value.partition("'")
-    _, mark, encoded = rest.partition("'")
-    return _decoded(unquote_to_bytes(encoded), charset) if mark else None
+    """Decode charset'language'percent-encoded (RFC 8187)."""
+    parts = value.split("'", 2)
+    return _decoded(unquote_to_bytes(parts[2]), parts[0]) if len(parts) == 3 else None
 
 
 def _decoded(data, charset):
@@ -71,12 +68,11 @@ def _decoded(data, charset):
 
 
 def _continued(parameters):
-    """Join the pieces `filename*0`, `filename*1`, …; those with a final "*" are percent-encoded.
+    """Join the pieces `filename*0`, `filename*1`, … up to the first missing number.
 
-    The first missing number ends the name. Return None if there are no pieces or the charset
-    does not fit.
+    Those with a final "*" are percent-encoded.
     """
-    pieces, charset, is_extended = [], "", False
+    pieces, charset = [], None
     while True:
         key = "filename*%d" % len(pieces)
         encoded, plain = parameters.get(key + "*"), parameters.get(key)
@@ -84,13 +80,12 @@ def _continued(parameters):
             break
         text = _unquoted(plain if encoded is None else encoded)
         if encoded is not None and not pieces:
-            is_extended = True
             charset, _, text = text.split("'", 2) if text.count("'") > 1 else ("", "", text)
         pieces.append(text.encode("latin-1", "replace") if encoded is None else unquote_to_bytes(text))
     if not pieces:
         return None
     data = b"".join(pieces)
-    return _decoded(data, charset) if is_extended else _plain(data.decode("latin-1"))
+    return _plain(data.decode("latin-1")) if charset is None else _decoded(data, charset)
 
 
 def _plain(value):
@@ -115,8 +110,7 @@ def _unquoted(value):
 def _encoded_words(text):
     """Decode the encoded words in the text (RFC 2047); return it unchanged if one is invalid.
 
-    Blanks between two encoded words are dropped. A character may be split between two words
-    of the same charset.
+    Blanks between two are dropped. Two of the same charset may share a character.
     """
     pieces, end = [], 0     # [(bytes, charset), …]
     for match in _ENCODED_WORD.finditer(text):
@@ -131,19 +125,12 @@ def _encoded_words(text):
 
 
 def _word_bytes(encoding, encoded):
-    """Return the bytes of an encoded word, b"\\xff" if it is broken."""
     try:
         if encoding in "Bb":
             return base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-        return _Q_ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]),
-                             encoded.replace("_", " ").encode("utf-8"))
+        return binascii.a2b_qp(encoded.encode("utf-8"), header=True)
     except ValueError:
         return b"\xff"
-
-
-def _base(name):
-    """Return the last segment of a name, since some servers send a path."""
-    return re.split(r"[/\\]", name)[-1]
 
 
 # -- safe names ---------------------------------------------------------------------
@@ -170,7 +157,7 @@ def cut(name, most):
 
 
 def _cut_before(stem, tail, most):
-    """Cut the stem and append the tail; if that leaves no room for a stem, cut both as one."""
+    """Cut the stem and append the tail; cut both as one if that leaves no room for a stem."""
     room = most - len(tail.encode("utf-8"))
     if room < 1:
         stem, tail, room = stem + tail, "", most

@@ -1,17 +1,15 @@
 """Choose the number of connections of a download: as many as increase the speed.
 
-A further connection costs processor time on both sides, and gains nothing if one fills the
-line. So the number is doubled while each doubling brings a tenth more speed, and the last,
-useless doubling is undone. Since the speed rises by itself at first, the result is then
-compared with fewer connections, which are kept if they are as fast. Pure: the caller passes
-the time.
+The number is doubled while each doubling brings a tenth more speed, and the last, useless one
+is undone. Since the speed rises by itself at first, the result is then compared with fewer
+connections, which are kept if they are as fast. Pure: the caller passes the time.
 """
 
 GROWING, FULL, FEWER, RESTING = "growing", "full", "fewer", "resting"
 
 
 class Growth:
-    """The wanted number of connections, `target`, which `look` adjusts to the measured speed.
+    """The wanted number of connections, `target`.
 
     `known` is the result of `look` in an earlier download from the same host, or None.
     """
@@ -33,11 +31,10 @@ class Growth:
 
     @property
     def interval(self):
-        """Seconds until the next look."""
+        """Seconds until the next `look`."""
         return {GROWING: self.GROW_AFTER / 2, RESTING: 0.5}.get(self._phase, 0.1)
 
     def rest(self, now, seconds):
-        """Keep the number for `seconds`."""
         self._phase, self._not_before, self._mark = RESTING, now + seconds, None
 
     def shrink(self, now, alive, seconds):
@@ -121,7 +118,6 @@ class Growth:
         return self._change(now, self.target // 2, FEWER)
 
     def _measure(self, now, count, alive):
-        """Return the speed of the current connections once it is known, else None."""
         if now - self._changed < self.SETTLE or (self._phase == FEWER and alive > self.target):
             return None
         if self._mark is None or self._mark[2] != alive:

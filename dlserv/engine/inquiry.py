@@ -1,9 +1,10 @@
 """Get the first answer of an attempt: choose the source, and decide where its bytes belong.
 
-An answer either continues the bytes on disk, which continuity.py checks, or begins the file.
-Only an answer that begins the file can be refused as a web page; the media type of a part
-does not matter.
+An answer continues the bytes on disk, which continuity.py checks, or begins the file. Only one
+that begins it can be refused as a web page.
 """
+
+from contextlib import closing
 
 from .. import urls
 from ..errors import Changed, Permanent, Temporary
@@ -19,31 +20,32 @@ class Inquiry:
     With a Condition, only the task's own URL is asked: no mirror tells whether it has changed.
     """
 
-    def __init__(self, file, sources, options, stop, note, condition=None):
+    def __init__(self, file, sources, options, stop, condition=None):
         self._file, self._sources, self._options = file, sources, options
-        self._stop, self._note, self._condition = stop, note, condition
+        self._stop, self._condition = stop, condition
 
     def ask(self):
         """Return (Answer, Source); the body of the Answer begins at the first missing byte.
 
-        Raise Changed if the bytes on disk are of another file, Temporary or Permanent if no
-        source delivers; Unchanged if the condition says so.
+        Raise Changed if the bytes on disk are of another file, Temporary or Permanent if no source
+        delivers; Unchanged if the condition says so.
         """
         if self._condition is not None:
-            source = self._sources.main
-            return self._ask(source), source
+            return self._ask(self._sources.main), self._sources.main
         refusals = []
         for source in self._sources.in_order():
             self._stop.check()
             try:
                 return self._ask(source), source
             except (Temporary, Permanent, Changed) as refusal:
-                if isinstance(refusal, Changed) and self._is_main(source):
-                    raise
+                if isinstance(refusal, Changed):
+                    if self._is_main(source):
+                        raise
+                    refusal = Permanent(str(refusal))
                 refusals.append(refusal)
                 self._sources.ended_with(source, refusal)
                 if len(self._sources.all) > 1:
-                    self._note("warning", f"{source.name}: {refusal}")
+                    self._file.warn(f"{source.url.netloc}: {refusal}")
         raise decisive(refusals
                        or [Permanent(self._sources.all[0].banned or "no source of the file is left")])
 
@@ -51,15 +53,12 @@ class Inquiry:
         """Return whether this source decides what the file is; any other is dropped if it differs."""
         return source.is_main or self._sources.alone
 
-    def _is_own(self, source):
-        return str(source.url) == self._file.source
-
     def _ask(self, source):
         client = self._sources.opener(self._stop)
         start, end = self._file.segments.first_hole
         first = continuity.overlap_start(self._file.part, start, source.asserts)
         if first is None:
-            self._disagree(source, "the bytes on disk cannot show that the server's bytes continue them")
+            raise Changed("the bytes on disk cannot show that the server's bytes continue them")
         if end is not None:
             end = min(end + SEAM, self._file.resource.total)
         answer, length = self._answer(source, client, first, end)
@@ -78,7 +77,7 @@ class Inquiry:
 
         If the heads cannot identify the file, more than the overlap is compared first.
         """
-        known, own = self._file.resource, self._is_own(source)
+        known, own = self._file.resource, self._file.is_from(source)
         length = first and (end or known.total) - first
         if not first or not own or continuity.names_version(known):
             answer = self._open(source, client, first, end)
@@ -91,7 +90,7 @@ class Inquiry:
         return self._open(source, client, first, end), length
 
     def _open(self, source, client, first, end):
-        known, own = self._file.resource, self._is_own(source)
+        known, own = self._file.resource, self._file.is_from(source)
         answer = source.open(client, start=first, end=end, condition=self._condition,
                              if_range=known.validator if own and self._file.segments.count else None)
         if (own and first and answer.status == 200 and known.ranges
@@ -101,16 +100,12 @@ class Inquiry:
         return answer
 
     def _compare_beginning(self, source, client):
-        """Compare the first bytes of the file too. Return the Answer if it is the whole file, else None."""
+        """Compare the first bytes too. Return the Answer if it is the whole file, else None."""
         answer = source.open(client, start=0, end=OVERLAP)
         if answer.status == 200:
             return answer
-        try:
-            self._check(source, answer.resource)
-            self._compare(source, answer.stream, 0, OVERLAP)
-        finally:
-            answer.stream.close()
-        if not self._is_own(source):
+        self._compare(source, answer, 0, OVERLAP)
+        if not self._file.is_from(source):
             self._compare_end(source, client, answer.resource)
         return None
 
@@ -119,14 +114,17 @@ class Inquiry:
         known = self._file.resource
         last = max(0, known.total - OVERLAP)
         if self._file.segments.here(last) == known.total - last:
-            answer = source.open(client, start=last, end=known.total)
-            try:
-                self._check(source, answer.resource)
-                self._compare(source, answer.stream, last, known.total)
-            finally:
-                answer.stream.close()
-        elif continuity.told_other(found, known) and not (self._options.checksum or known.digest):
-            self._disagree(source, "the file on the server has another date")
+            self._compare(source, source.open(client, start=last, end=known.total), last, known.total)
+        elif continuity.same_date(found, known) is False and not (self._options.checksum or known.digest):
+            raise Changed("the file on the server has another date")
+
+    def _compare(self, source, answer, first, end):
+        with closing(answer.stream):
+            self._check_head(source, answer)
+            continuity.compare(answer.stream, self._file.part, first, end)
+
+    def _check_head(self, source, answer):
+        continuity.check_head(answer.resource, self._file.resource, self._file.is_from(source))
 
     # -- using what came -----------------------------------------------------------------
 
@@ -137,7 +135,8 @@ class Inquiry:
         """
         begins = not self._file.segments.count
         if begins or answer.status == 200:
-            self._check_is_file(source, answer)
+            name = self._options.filename or urls.file_name(str(source.url))
+            check_is_file(answer, name, self._condition.known if self._condition else self._file.resource)
         if begins:
             self._file.begin(source, answer.resource, answer.stream.at_hand)
         elif answer.status == 200 and first:
@@ -150,56 +149,36 @@ class Inquiry:
         found, known = answer.resource, self._file.resource
         same = continuity.vouches(found, known)
         if found.total is None or found.total != known.total and (same or found.total == length):
-            self._disagree(source, "the server answered a range as if it were the whole file")
+            raise Changed("the server answered a range as if it were the whole file")
         self._begin_again(source, answer, "the file on the server has changed" if not same else
                           "the server no longer resumes" if known.ranges else CANNOT_RESUME)
 
     def _go_on(self, source, answer, first, start):
-        file, found = self._file, answer.resource
-        self._check(source, found)
+        file = self._file
+        self._check_head(source, answer)
         if start:
-            self._compare(source, answer.stream, first, start)
+            continuity.compare(answer.stream, file.part, first, start)
             file.doubtful = False
             self._learn(source, answer, first)
-        elif not continuity.vouches(found, file.resource):
+        elif not continuity.vouches(answer.resource, file.resource):
             self._begin_again(source, answer, continuity.UNVOUCHED)
         elif file.doubtful:
             self._begin_again(source, answer, f"{file.part.name} was replaced by another file")
 
     def _learn(self, source, answer, first):
-        """Record what the answer has shown about the source, for later attempts."""
         known = self._file.resource
-        if not self._is_own(source):
+        if not self._file.is_from(source):
             self._file.adopt(source, answer.resource)
             return
         if answer.status == 206 and not known.ranges:
             self._file.adopt(source, known._replace(ranges=True))
         if first and not continuity.names_version(known):
-            self._note("warning", "the server names no version of the file; resuming because the size and"
-                                  " the bytes at both ends of the part on disk are the same")
+            self._file.warn("the server names no version of the file; resuming because the size and"
+                            " the bytes at both ends of the part on disk are the same")
 
     def _begin_again(self, source, answer, reason):
         if not self._is_main(source):
-            raise Permanent(reason)
-        self._note("warning", f"{reason}; starting over from zero")
-        self._file.start_over()
+            raise Changed(reason)
+        self._file.start_over(reason)
         self._sources.forget_proofs()
         self._file.begin(source, answer.resource)
-
-    def _check(self, source, found):
-        reason = continuity.objection(found, self._file.resource, self._is_own(source))
-        if reason:
-            self._disagree(source, reason)
-
-    def _compare(self, source, stream, first, end):
-        try:
-            continuity.compare(stream, self._file.part, first, end)
-        except Changed as change:
-            self._disagree(source, str(change))
-
-    def _disagree(self, source, reason):
-        raise (Changed if self._is_main(source) else Permanent)(reason)
-
-    def _check_is_file(self, source, answer):
-        name = self._options.filename or urls.file_name(str(source.url))
-        check_is_file(answer, name, self._condition.known if self._condition else self._file.resource)

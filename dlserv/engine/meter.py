@@ -6,9 +6,9 @@ from collections import deque
 
 
 class Meter:
-    """The speed over a sliding window, from a byte count that only grows.
+    """The speed over a sliding window, from a byte count that only grows. Thread-safe.
 
-    Thread-safe. Call `sample` or `speed` about once a second to keep the window exact.
+    Call `sample` or `speed` about once a second to keep the window exact.
     """
 
     WINDOW = 5.0        # seconds; smooth enough to read, quick enough to follow changes
@@ -20,7 +20,6 @@ class Meter:
         self._samples = deque([(clock(), count)])
 
     def sample(self, count):
-        """Record that `count` bytes have arrived so far."""
         now = self._clock()
         with self._lock:
             if now - self._samples[-1][0] < self.SPACING:
@@ -30,7 +29,7 @@ class Meter:
                 self._samples.popleft()
 
     def speed(self, count):
-        """Return bytes/s over the window; `count` is the current byte count."""
+        """Return bytes/s over the window."""
         self.sample(count)
         then, before = self._samples[0]
         elapsed = self._clock() - then
@@ -52,7 +51,6 @@ class SpeedHistory:
         self._samples = deque([(clock(), 0)], maxlen=2 * self.LENGTH)
 
     def note(self, count):
-        """Record that `count` bytes have arrived so far."""
         now, samples = self._clock(), self._samples
         if len(samples) > 1 and now - samples[-2][0] < self.EVERY:
             samples.pop()
@@ -96,7 +94,7 @@ class Pace:
         self._window_count = 0
 
     def waited(self, seconds):
-        """Exclude seconds spent waiting for the rate limit from the window."""
+        """Exclude a wait for the rate limit from the window."""
         self._window += seconds
         self.held = False
         if seconds > self.NO_WAIT:
@@ -108,7 +106,6 @@ class Pace:
 
     @property
     def limited(self):
-        """True if the connection has lately waited for the rate limit."""
         return self._clock() < self._limited_until
 
     def moved(self, count, over):

@@ -1,8 +1,4 @@
-"""The `.part` file, which holds the bytes until the file is complete.
-
-Several threads may write to it at different offsets. It is flushed, and then published under
-its final name without replacing another file.
-"""
+"""The `.part` file, which holds the bytes until the file is complete; threads write at different offsets."""
 
 import errno
 import os
@@ -22,7 +18,7 @@ class PartFile:
 
     `has_failed` says that bytes written since the last successful flush may be lost: the disk
     or a flush failed, and after a failed flush the kernel marks the unwritten pages clean.
-    Every later flush is refused then; only bytes flushed before count.
+    Every later flush is refused then.
     """
 
     def __init__(self, folder, name, fd, named=True):
@@ -31,27 +27,22 @@ class PartFile:
         # Held while the descriptor is closed, duplicated, sought or written: the kernel writes to
         # a file for one thread at a time, and the others would spin meanwhile.
         self.lock = threading.Lock()
-        status = os.fstat(fd)
-        self.node = status.st_dev, status.st_ino
+        self.node = self.identity()[:2]
 
     @classmethod
     def create(cls, folder, name):
-        """Create a part file. Raise NameTaken if the name is in use."""
         return cls(folder, name, folder.create(name))
 
     @classmethod
     def unnamed(cls, folder, name):
-        """Create a part file without a name, or return None if the system has no such files."""
+        """Return None if the system has no such files."""
         fd = folder.create_unnamed()
         return None if fd is None else cls(folder, name, fd, named=False)
 
     @classmethod
     def reopen(cls, folder, name):
         """Open an existing part file, or return None."""
-        status = folder.stat(name)
-        if status is None:
-            return None
-        return cls(folder, name, folder.open(name, write=True))
+        return cls(folder, name, folder.open(name, write=True)) if folder.stat(name) is not None else None
 
     def local_error(self, error):
         """Return our exception for an OSError of this file; set `has_failed` if bytes may be lost."""
@@ -66,7 +57,6 @@ class PartFile:
         return os.fstat(self._fd).st_size
 
     def write(self, view, offset):
-        """Write the whole buffer at the offset."""
         view = memoryview(view)
         try:
             with self.lock:
@@ -106,8 +96,7 @@ class PartFile:
     def flush(self):
         """Make the bytes written so far survive a power cut; any thread may call it.
 
-        Raise Unavailable if the disk was unmounted lazily or the folder moved away, because the
-        next attempt would not find them.
+        Raise Unavailable if the next attempt would not find them.
         """
         with self.lock:
             if self._fd is None:
@@ -142,10 +131,11 @@ class PartFile:
                     raise self.local_error(error) from error
 
     def stamp(self, modified):
-        """Set the modification time in epoch seconds; None leaves it unchanged."""
+        """Set the modification time in epoch seconds, or leave it if None."""
         if modified is not None and 0 <= modified < 2 ** 33:
             try:
-                os.utime(self._fd if os.utime in os.supports_fd else self._path(), (modified, modified))
+                file = self._fd if os.utime in os.supports_fd else os.path.join(self.folder.path, self.name)
+                os.utime(file, (modified, modified))
             except OSError:
                 pass    # the bytes are right even if the file system has no times
 
@@ -155,7 +145,7 @@ class PartFile:
     def publish(self, name, spare_empty=False, replace=False):
         """Give the file its final name; return None or a sentence about a failure after that.
 
-        Raise NameTaken if the name is in use, Unavailable if the part file is gone.
+        Raise NameTaken, or Unavailable if the part file is gone.
         """
         if os.name == "nt":     # Windows cannot rename an open file
             self.close()
@@ -186,6 +176,3 @@ class PartFile:
                     os.close(fd)
                 except OSError:     # NFS reports failed writes here
                     self.has_failed = True
-
-    def _path(self):
-        return os.path.join(self.folder.path, self.name)

@@ -1,8 +1,4 @@
-"""The record of a file between attempts, as plain data: its identity, its progress, its end.
-
-The store and the tasks need these without the rest of the engine, which is loaded for the
-first download.
-"""
+"""The record of a file between attempts, as plain data; loaded without the rest of the engine."""
 
 import stat
 from collections import namedtuple

@@ -1,8 +1,4 @@
-"""Choose names, create the part file, and publish it under its final name.
-
-The observer stores the names before anything is created or renamed, so that after a crash at
-any point the next attempt recognises whatever is on disk.
-"""
+"""Choose names, create the part file, and publish it under its final name."""
 
 import itertools
 import os
@@ -20,8 +16,8 @@ MANY = 8        # names in use after which the whole folder is listed
 def choose_name(option, resource, task_url=None):
     """Return a safe name for the file.
 
-    `task_url` is the task's own URL if the resource is from a mirror; the mirror's names are
-    used only if that URL has none.
+    `task_url` is the task's own URL if the resource is from a mirror, whose names are used only if
+    that URL has none.
     """
     own, disposition = urls.file_name(task_url or ""), resource.disposition
     if own.strip(". "):
@@ -35,13 +31,13 @@ def choose_name(option, resource, task_url=None):
 def free_names(folder, name, overwrite, previous=None):
     """Yield the free ones of name, name (1), name (2), …, or the name of the file to be replaced.
 
-    They are cut to the folder's `longest`. Raise Permanent at the first name in use if
-    `overwrite` is "never"; NameTooLong.
+    They are cut to the folder's `longest`. Raise Permanent for a name in use if `overwrite` is
+    "never"; NameTooLong.
     """
     taken = ()
     for number in itertools.count():
         if number == MANY:      # a thousand calls of stat would be slow
-            taken = folder.names()
+            taken = {entry for entry, _ in folder.entries()}
         candidate = filename.numbered(name, number, folder.longest)
         if candidate in taken and previous is None:
             continue
@@ -63,8 +59,8 @@ def make_part(folder, new_names, announce, at_hand):
 
     `new_names()` returns an iterator of targets. `announce(part, target)` is called before the
     file is created, `announce(None, None)` if that failed; it raises NameTaken for the part of
-    another task. If all bytes are `at_hand`, a file without a name is used where the file
-    system has such files, and nothing is announced.
+    another task. If all bytes are `at_hand`, a file without a name is used if possible, and
+    nothing is announced.
     """
     while True:
         try:
@@ -96,9 +92,9 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
     """Give the complete file its final name, `target` or the next of `names`.
 
     Return (name, None or a sentence about a failure after that). `announce(target, identity)`
-    stores the intention and returns a function that waits until it is durable. `interrupted`
-    says that a crash ended an earlier try, so that an empty file under the name is ours. If
-    an unnamed part cannot be named directly, it is copied to a named part file first.
+    stores the intention and returns a function that waits until it is durable. After an
+    `interrupted` try, an empty file under the name is ours. An unnamed part that cannot be named
+    is copied to a named one.
     """
     folder, linkless = part.folder, False
     while True:
@@ -125,9 +121,9 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
 
 
 def recover(folder, part, target, identity):
-    """Return (Identity, None or a sentence) of a file that got its name before a crash.
+    """Return (Identity, remark) of a file that got its name before a crash, else (None, None).
 
-    Return (None, None) if the crash came first. The sentence is about a failure after the naming.
+    The remark is None or a sentence about a failure after the naming.
     """
     found, rest = folder.stat(target), folder.stat(part)
     if found is None or not identity.matches(found) or folder.is_another(found, *identity[:2]):

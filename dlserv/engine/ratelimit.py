@@ -8,16 +8,16 @@ class TokenBucket:
     """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
     A thread reserves the next free interval of time and waits until its middle, or until AHEAD
-    before its end, so threads are served in turn and the total is off by at most AHEAD. Each
-    interval costs a thread a wake-up, so intervals are longer if many threads take from
-    buckets with the same root. Any thread may change the rate at any time.
+    before its end, so threads are served in turn. Each interval costs a thread a wake-up, so
+    intervals are longer if many threads take from buckets with the same root. Any thread may
+    change the rate.
     """
 
     QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most
     AHEAD = 0.1         # seconds' worth of bytes that may be early
     CROWD = 20          # threads; if more take, one `take` returns more, at most
     LONGEST = 1.0       # these seconds' worth of bytes and
-    LARGEST = 2 ** 17   # these bytes, which the buffer of a socket holds
+    LARGEST = 2 ** 17   # these bytes, which a socket's buffer holds
     BURST = 0.05        # seconds' worth of bytes that an idle bucket saves up
     SLICE = 1.5         # seconds until a waiting thread looks at the rate again if nothing stirs its signal
     LEAST = 256         # bytes that `take` returns if requested; fewer cost more than they move
@@ -26,10 +26,9 @@ class TokenBucket:
         self._rate, self._clock = rate, clock
         self._lock = threading.Lock()
         self._free = clock()        # the start of the next interval
-        self._waiting = 0
-        self._changes = 0
-        self._parents = (parent,) + parent._parents if parent is not None else ()
-        self._root = parent._root if parent is not None else self
+        self._waiting = self._changes = 0
+        self._chain = (self,) + (parent._chain if parent is not None else ())
+        self._root = self._chain[-1]
         self._takers = 0            # threads that take from this bucket or one below it; the root's counts
 
     @property
@@ -46,7 +45,7 @@ class TokenBucket:
     @property
     def limited(self):
         """True if this bucket or an ancestor has a limit."""
-        for bucket in (self,) + self._parents:
+        for bucket in self._chain:
             if bucket._rate:
                 return True
         return False
@@ -68,7 +67,7 @@ class TokenBucket:
     def _take(self, wanted, stop):
         while self.limited:
             count, passed = self._portion(wanted), []
-            for bucket in (self,) + self._parents:
+            for bucket in self._chain:
                 if bucket._rate and not bucket._wait_for(count, stop):
                     break
                 passed.append(bucket)
@@ -80,7 +79,7 @@ class TokenBucket:
 
     def give_back(self, count):
         """Return bytes that were taken and not used."""
-        for bucket in (self,) + self._parents:
+        for bucket in self._chain:
             bucket._return(count)
 
     def _return(self, count):
@@ -89,7 +88,7 @@ class TokenBucket:
                 self._free -= count / self._rate
 
     def _portion(self, wanted):
-        for bucket in (self,) + self._parents:
+        for bucket in self._chain:
             if bucket._rate:
                 quantum = bucket._most() / (1 + bucket._waiting)
                 wanted = min(wanted, max(self.LEAST, int(quantum)))

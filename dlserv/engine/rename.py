@@ -1,4 +1,4 @@
-"""Renaming a file within a Folder without ever replacing one that is not ours.
+"""Rename a file within a Folder without ever replacing one that is not ours.
 
 Done by link and unlink, which cannot overwrite; without hard links (FAT, Android), by
 creating an empty file exclusively and renaming over it. Functions return None, or a
@@ -19,10 +19,10 @@ _NO_WAY = LOSSES | {errno.ENOENT, errno.ENOSPC, errno.ENAMETOOLONG, getattr(errn
 
 
 def rename(folder, old, new, spare_empty=False):
-    """Give a file a new name, exclusively. Raise NameTaken if the new name is in use.
+    """Give a file a new name. Raise NameTaken if it is in use.
 
-    Without hard links, a crash may leave an empty file under the new name; `spare_empty` says
-    that an existing empty file is ours.
+    Without hard links, a crash may leave an empty file under the new name, which is ours if
+    `spare_empty`.
     """
     try:
         _link(folder, old, new)
@@ -64,7 +64,6 @@ def _is_same(folder, one, other):
 
 
 def _rename_otherwise(folder, old, new, spare_empty, refusal):
-    """Rename a file that could not be linked, or raise our exception for that refusal."""
     if refusal.errno in _NO_WAY or refusal.errno == errno.EEXIST and (
             not spare_empty or _has_links(folder, old)):
         raise local_error(refusal, folder.relative(new)) from refusal

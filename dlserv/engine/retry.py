@@ -14,7 +14,7 @@ class Policy(namedtuple("Policy", "retries wait")):
     __slots__ = ()
 
     def delay(self, failures, retry_after=None, chance=random.random):
-        """Return the seconds to wait after `failures` failures in a row, or None to give up.
+        """Return the seconds to wait after `failures` in a row, or None to give up.
 
         Backoff is exponential, with jitter, so that tasks do not all retry at once; the wait is
         at least the server's Retry-After, cut to LONGEST_RETRY_AFTER.

@@ -1,8 +1,6 @@
-"""The map of a file: the bytes on disk, the segments being fetched, and the holes. Pure.
+"""The map of a file: the bytes on disk, the segments being fetched, and the holes, which are neither. Pure.
 
-A range is half-open, [start, end). A segment is the range that one connection fetches; its
-`position` moves from start to end as bytes are written. A hole is neither on disk nor in a
-segment.
+Ranges are half-open, [start, end).
 """
 
 import threading
@@ -14,7 +12,7 @@ LEAST_OF_SLOW = 2 ** 16     # bytes of those
 
 
 class Segment:
-    """A range that one connection fetches and that only this connection advances.
+    """A range that one connection, its owner, fetches; `position` moves from start to end.
 
     `reach` is the end of the connection's stream; `end` is lower after a split.
     """
@@ -32,12 +30,12 @@ class Segment:
 
     @property
     def is_endless(self):
-        """True if the segment has no known end but that of its stream."""
+        """True if it ends where its stream does."""
         return self.end == ENDLESS
 
 
 class Segments:
-    """The map of one file: ranges on disk, segments being fetched, holes. Any thread may use it."""
+    """The map of one file, for any thread; `count` is the number of bytes on disk."""
 
     def __init__(self, total=None, done=()):
         self.total = total
@@ -45,32 +43,30 @@ class Segments:
         self._lock = threading.Lock()
         self._done = merge(done)
         self._active = []
-        self.count = sum(end - start for start, end in self._done)     # bytes on disk
+        self.count = sum(end - start for start, end in self._done)
 
     def fill(self):
-        """Record the whole file, whose size is known and of which nothing was there, as written."""
         with self._lock:
             self._done, self.count = merge([(0, self.total)]), self.total
 
     def claim(self, owner=None):
-        """Return a new Segment over the first hole, or None if there is none."""
+        """Return a new Segment over the first hole, or None."""
         with self._lock:
             hole = next(holes(self._taken(), self._end), None)
-            return None if hole is None else self._take(Segment(*hole, owner))
+            return None if hole is None else self._take(*hole, owner)
 
     def split(self, owner, seconds_left):
         """Split the segment with the most time left; return (new, split) or (None, None).
 
-        `seconds_left(segment)` is infinite for a stalled segment, of which all the rest is
-        taken; of others, half.
+        Half of its rest is taken, or all if `seconds_left(segment)` is infinite: it is stalled.
         """
         with self._lock:
             victim, middle = self._find_split(seconds_left)
             if victim is None:
                 return None, None
-            segment = Segment(middle, victim.end, owner)
+            segment = self._take(middle, victim.end, owner)
             victim.end = middle
-            return self._take(segment), victim
+            return segment, victim
 
     def has_work(self, seconds_left):
         """Return whether another connection would get a segment."""
@@ -89,17 +85,17 @@ class Segments:
             return victim, victim.position + left // 2
         return None, None
 
-    def _take(self, segment):
+    def _take(self, start, end, owner):
+        segment = Segment(start, end, owner)
         self._active.append(segment)
         return segment
 
     def advance(self, segment, count):
-        """Record `count` written bytes of the segment; return how many lie within it."""
+        """Record `count` written bytes of the segment; those beyond its end do not count."""
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
             self.count += count
-            return count
 
     def release(self, segment):
         """End the segment; its written bytes count, the rest becomes a hole.
@@ -110,22 +106,18 @@ class Segments:
             self._active.remove(segment)
             if segment.position > segment.start:
                 self._done = merge(self._done + [(segment.start, segment.position)])
-            else:
-                self._give_back(segment)
-
-    def _give_back(self, segment):
-        for other in self._active:
-            if other.end == segment.start and other.position < other.end and other.reach >= segment.end:
-                other.end = segment.end
                 return
+            for other in self._active:
+                if other.end == segment.start and other.position < other.end and other.reach >= segment.end:
+                    other.end = segment.end
+                    return
 
     def finish(self, total):
-        """Set the size of a file of unknown size, whose end has been reached."""
         with self._lock:
             self.total = self._end = total
 
     def unbound(self, segment):
-        """Forget the size, because the segment goes on beyond it. Return False if it ends earlier."""
+        """Forget the size, which the segment exceeds. Return False if it ends earlier."""
         with self._lock:
             if segment.end != self._end:
                 return False
@@ -134,15 +126,14 @@ class Segments:
             return True
 
     def done(self):
-        """Return the ranges on disk: a sorted list of (start, end), none touching the next."""
+        """Return the merged ranges on disk, [(start, end), …]."""
         with self._lock:
             return merge(self._done + [(s.start, s.position) for s in self._active])
 
     @property
     def prefix(self):
         """Bytes on disk from the file's start without a gap."""
-        done = self.done()
-        return done[0][1] if done and done[0][0] == 0 else 0
+        return self.here(0)
 
     def here(self, position):
         """Return the number of bytes on disk from `position` without a gap."""
@@ -163,7 +154,7 @@ class Segments:
 
 
 def merge(ranges):
-    """Return the ranges sorted, without empty ones, and with touching or overlapping ones joined."""
+    """Return the ranges sorted, without empty ones, touching or overlapping ones joined."""
     merged = []
     for start, end in sorted(ranges):
         if start >= end:

@@ -1,4 +1,4 @@
-"""The sources of a file, i.e. its URL and its mirrors, and the record of each."""
+"""The sources of a file, i.e. its URL and its mirrors."""
 
 import threading
 import time
@@ -15,10 +15,8 @@ _EXPIRED = (401, 403, 404, 410)
 class Opener:
     """Opens URLs of every scheme for one task; see http.Client."""
 
-    _http = http.Client
-
-    def __init__(self, options, network, stop, extra=False):
-        self._arguments = options, network, stop, extra
+    def __init__(self, options, network, stop, extra=False, http=http.Client):
+        self._arguments, self._http = (options, network, stop, extra), http
         self._clients, self._bare = {}, None
 
     @property
@@ -27,11 +25,11 @@ class Opener:
         if self._bare is None:
             options, network, *rest = self._arguments
             options = options._replace(user=None, password=None, cookies=None, headers={}, referer=None)
-            self._bare = _BareOpener(options, network._replace(netrc=Netrc(None), cookies=tuple), *rest)
+            network = network._replace(netrc=Netrc(None), cookies=tuple)
+            self._bare = Opener(options, network, *rest, http=_BareClient)
         return self._bare
 
     def open(self, url, **ask):
-        """Return the Answer for the URL; see http.Client.open."""
         kind = self._kind(url)
         if kind not in self._clients:
             self._clients[kind] = kind(*self._arguments)
@@ -49,57 +47,43 @@ class Opener:
 
 
 class _BareClient(http.Client):
-    """Follows no redirect from https to http."""
-
     def check_redirect(self, here, there):
         if here.scheme == "https" and there.scheme != "https":
             raise Permanent("the mirror redirects from https to http", word="redirects")
 
 
-class _BareOpener(Opener):
-    """See Opener.bare."""
-
-    _http = _BareClient
-
-
 class Source:
     """One URL of the file; `announced` if the server has named it, not the user.
 
-    `resource` is its description of the file, None before it has answered; `located` the URL
-    after redirects, None before. Credentials belong to the origin of `main`, the task's URL.
+    `resource` is its description of the file, `located` the URL after redirects; both are None
+    before it has answered. Credentials belong to the origin of `main`, the task's URL.
     """
 
     def __init__(self, url, main, announced=False):
-        self.url, self.main, self.is_main, self._origin = url, main, url == main, main.origin
-        self.announced = announced
+        self.url, self.main, self.is_main, self.announced = url, main, url == main, announced
         self.located, self._jar, self.resource = None, None, None
         self.asserts = url.scheme in ("http", "https")      # its answers state their offsets; FTP's do not
-        self.proven = False         # it was found to send the right bytes of the same file
+        self.proven = False         # its bytes were compared
         self.banned = None          # the reason why it is not used again
         self.single = False         # its answers differ: use one connection at a time
         self.failures, self.stalls, self.rests_until = 0, 0, 0.0
         self.active, self.speed = 0, None
 
     @property
-    def name(self):
-        return self.url.netloc
-
-    @property
     def endpoint(self):
-        """The server after redirects, as "host:port"."""
         return (self.located or self.url).endpoint
 
     def open(self, client, **ask):
-        """Open the URL of the last redirect, or the original URL again if that has expired."""
+        """Open `located`, or the original URL again if that has expired."""
         client = client.bare if self.announced else client
         if self.located is not None:
             try:
-                return client.open(self.located, origin=self._origin, jar=self._jar, **ask)
+                return client.open(self.located, origin=self.main.origin, jar=self._jar, **ask)
             except Permanent as refusal:
                 if refusal.status not in _EXPIRED:
                     raise
                 self.located = None
-        answer = client.open(self.url, origin=self._origin, **ask)
+        answer = client.open(self.url, origin=self.main.origin, **ask)
         self.located, self._jar = answer.located, answer.jar
         return answer
 
@@ -118,26 +102,21 @@ class Sources:
 
     @property
     def main(self):
-        """The Source of the task's own URL."""
         return next(source for source in self.all if source.is_main)
 
     def opener(self, stop, extra=False):
-        """Return an Opener for the URLs; `extra` is true for a connection beside the first."""
         return Opener(self._options, self._network, stop, extra)
 
     def announce(self, mirrors):
-        """Add these URLs as mirrors that the server has named; return those that are new."""
+        """Add these new URLs as mirrors that the server has named."""
         with self._lock:
-            known = {str(source.url) for source in self.all}
-            new = [url for url in mirrors if str(url) not in known]
-            for url in new:
+            for url in mirrors:
                 source = Source(url, self.all[0].main, announced=True)
                 source.single = self._apart
                 self.all.append(source)
-        return new
 
     def forget_announced(self):
-        """Use no mirror that the server has named, because its word counts no longer."""
+        """Use no mirror that the server has named."""
         with self._lock:
             for source in self.all:
                 if source.announced:
@@ -145,11 +124,10 @@ class Sources:
             self.all = [source for source in self.all if not source.announced]
 
     def known_connections(self):
-        """Return what earlier downloads from the host have learned about connections, or None; see Growth."""
+        """Return what an earlier download from the host has learned, or None; see Growth."""
         return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
 
     def learn_connections(self, learned):
-        """Store a result of Growth.look for the next download from the host."""
         if self._teaches:
             self._network.hosts.learn_connections(self.all[0].endpoint, learned)
 
@@ -158,19 +136,19 @@ class Sources:
         return len(self.all) == 1 and self._network is not None
 
     def find(self, url):
-        """Return the Source of this URL as text, or None."""
+        """Return the Source of this URL, a str, or None."""
         return next((source for source in self.all if str(source.url) == url), None)
 
     def in_order(self):
-        """Return the usable sources in order: those that rest after a failure come last."""
+        """Return the usable sources; those that rest after a failure come last."""
         now = self._clock()
         return sorted([source for source in self.all if not source.banned],
                       key=lambda source: max(0.0, source.rests_until - now))
 
     def choose(self):
-        """Return the source for one more connection, or None if none can take it now.
+        """Return the source with the most speed per connection for one more, or None.
 
-        Choose the most speed per connection; an untried source counts as fast as the best.
+        An untried source counts as fast as the best.
         """
         with self._lock:
             now = self._clock()
@@ -182,46 +160,32 @@ class Sources:
                 (best if source.speed is None else source.speed) + 1) / (1 + source.active))
 
     def began(self, source):
-        """Count a connection to the source that has begun."""
         with self._lock:
             source.active += 1
 
     def ended(self, source, speed):
-        """Count a connection to the source that has ended; `speed` is in bytes/s, or None."""
+        """Count the end of a connection; `speed` is in bytes/s, or None."""
         with self._lock:
             source.active -= 1
             if speed is not None:
                 source.speed = speed if source.speed is None else (source.speed + speed) / 2
 
-    def let_rest(self, source):
-        """Let a source that did not deliver rest for a while; it is never banned for that."""
+    def let_rest(self, source, has_failed=True):
+        """Let a source rest that did not deliver; one that has only stalled still counts as fresh."""
         with self._lock:
-            source.failures += 1
-            self._rest(source)
-
-    def stalled(self, source):
-        """Let a source rest from which another connection took over. It still counts as fresh."""
-        with self._lock:
-            source.stalls += 1
-            self._rest(source)
-
-    def _rest(self, source):
-        troubles = source.failures + source.stalls
-        rest = min(self.LONGEST_REST, self.REST * 2.0 ** (troubles - 1))
-        source.rests_until = self._clock() + rest
+            source.failures += has_failed
+            source.stalls += not has_failed
+            rest = self.REST * 2.0 ** (source.failures + source.stalls - 1)
+            source.rests_until = self._clock() + min(self.LONGEST_REST, rest)
 
     def ended_with(self, source, error):
-        """Take note of the error that a source ended with: ban it if Permanent, else let it rest.
-
-        The only place that counts and bans. Introduction makes a mirror's Changed a Permanent.
-        """
+        """Ban a source that ended with a Permanent error; let it rest after any other."""
         if isinstance(error, Permanent):
             source.banned = str(error)
         else:
             self.let_rest(source)
 
     def delivered(self, source):
-        """Forget the failures of a source that has delivered."""
         source.failures = source.stalls = 0
 
     @property
@@ -235,22 +199,17 @@ class Sources:
         return any(not source.banned and not source.failures for source in self.all)
 
     def forget_proofs(self):
-        """Require every source to be compared again, because the file has changed."""
         for source in self.all:
             source.proven = False
 
     def separate(self):
-        """Use a single connection to a single source at a time from now on."""
         with self._lock:
             self._apart = True
             for source in self.all:
                 source.single, source.proven = True, False
 
     def demote(self, url):
-        """After a checksum failure: try the source of this URL last if it sent everything.
-
-        If several sources sent bytes, it is unknown whose were wrong; use one source at a time.
-        """
+        """After a checksum failure, use one source at a time; try this URL last if it sent everything."""
         with self._lock:
             self._apart = True
             if sum(source.speed is not None for source in self.all) < 2:
@@ -260,7 +219,7 @@ class Sources:
 def decisive(refusals):
     """Return the exception to report if all sources failed: a Temporary one if there is any.
 
-    Offline becomes Temporary if another source has answered, since the network is there then.
+    Offline becomes a plain Temporary if another source has answered: there is a network.
     """
     temporary = [each for each in refusals if isinstance(each, Temporary)]
     answers = [each for each in refusals if not isinstance(each, Offline)]

@@ -1,11 +1,7 @@
-"""The two loops that move bytes from a body into the part file.
+"""Move bytes from a body into the part file.
 
-`move` uses the cheaper loop that the body, the platform and the file system support:
-
-  splice   socket -> pipe -> file within the kernel; the bytes never enter Python
-  copy     socket -> one large reused buffer -> file
-
-If the kernel refuses to splice, even in mid-file, copy continues from that byte.
+Where body, platform and file system allow it, they are spliced: socket -> pipe -> file within the
+kernel. Else they are copied through one large reused buffer, also if the kernel refuses in mid-file.
 """
 
 import os
@@ -33,34 +29,35 @@ def move(stream, part, segments, segment, throttle):
     """Write the body at the segment's position until the segment or the body ends.
 
     throttle.take(wanted) returns how many bytes may be read now; throttle.moved(taken, count)
-    is called with how many were read. Exceptions of the body, the part file and the throttle
-    pass through; bytes written before are counted in the segment.
+    is called with how many were read. Bytes written before an exception are counted.
     """
-    if _can_splice(stream) and segment.left >= WORTH_A_PIPE:
-        _copy_leftover(stream, part, segments, segment, throttle)
+    expected, secure = stream.expected, stream.channel.secure
+    if hasattr(os, "splice") and expected is not None and not secure and segment.left >= WORTH_A_PIPE:
+        while stream.leftover and segment.left > 0:
+            _copy_once(stream, part, segments, segment, throttle, memoryview(bytearray(stream.leftover)))
         if _splice(stream, part, segments, segment, throttle):
             return
-    _copy(stream, part, segments, segment, throttle)
-
-
-def _can_splice(stream):
-    return hasattr(os, "splice") and stream.expected is not None and not stream.channel.secure
-
-
-def _copy(stream, part, segments, segment, throttle):
-    most = TLS_BUFFER if stream.channel.secure else BUFFER
-    buffer = _make_buffer(max(SMALLEST, min(most, _shorter(stream.expected, segment.left))))
+    most = min(TLS_BUFFER if secure else BUFFER, segment.left if expected is None else min(expected, segment.left))
+    buffer = _make_buffer(max(SMALLEST, most))
     while segment.left > 0 and _copy_once(stream, part, segments, segment, throttle, buffer):
         pass
 
 
-def _copy_leftover(stream, part, segments, segment, throttle):
-    while stream.leftover and segment.left > 0:
-        _copy_once(stream, part, segments, segment, throttle, memoryview(bytearray(stream.leftover)))
+def fill_at_hand(file, answer):
+    """Write and close an answer that has arrived as the whole of a new file; return whether it has.
+
+    The machinery of connections would cost more than these bytes.
+    """
+    stream, segments = answer.stream, file.segments
+    if not stream.at_hand or answer.start or segments.count or segments.total != stream.expected:
+        return False
+    file.part.write(stream.take_at_hand(), 0)
+    segments.fill()
+    stream.close()
+    return True
 
 
 def _copy_once(stream, part, segments, segment, throttle, buffer):
-    """Move up to a buffer of bytes; return how many."""
     wanted = throttle.take(min(len(buffer), segment.left))
     count = stream.read_into(buffer[:wanted])
     if count:
@@ -70,12 +67,7 @@ def _copy_once(stream, part, segments, segment, throttle, buffer):
     return count
 
 
-def _shorter(expected, left):
-    return left if expected is None else min(expected, left)
-
-
 def _make_buffer(size):
-    """Return a memoryview of so many bytes, which take no memory before they are used."""
     return memoryview(mmap.mmap(-1, size) if mmap and size >= OWN_PAGES else bytearray(size))
 
 
@@ -102,7 +94,7 @@ def _splice(stream, part, segments, segment, throttle):
 
 
 class _Pipe:
-    """A pipe with a buffer as large as the system allows."""
+    """A pipe with as large a buffer as the system allows."""
 
     def __init__(self):
         self._source, self.sink = os.pipe()

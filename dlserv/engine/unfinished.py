@@ -1,8 +1,7 @@
 """The file that an attempt fills, from its first byte to its final name.
 
-Its `Progress` is plain data for the store, and all that a later attempt needs. The observer
-stores every name before it is used and every byte's loss before it happens, so that after a
-crash at any point the next attempt recognises whatever is on disk.
+The observer stores every name before it is used and every loss of bytes before it happens, so
+that after a crash at any point the next attempt recognises whatever is on disk.
 """
 
 import threading
@@ -24,6 +23,8 @@ class Unfinished:
     source     str, the URL that described the resource
     doubtful   bool, the part may be another file until its bytes have been compared
     checksum   str, the verified checksum, else None
+    verified   str, the checksum that an earlier attempt found, if no byte has changed since
+    discarded  bytes that were discarded because the disk was full and they cannot be resumed, or None
 
     Any thread may read counts and progress and may flush; all else belongs to the thread of
     the attempt. Every method may raise a LocalError.
@@ -35,13 +36,11 @@ class Unfinished:
         self._lock = threading.Lock()
         self._folder = self._target = self._publishing = None
         self._name = None           # the chosen name; the target is this or a numbered variant
-        self.part = self.resource = self.source = self.checksum = None
+        self.part = self.resource = self.source = self.checksum = self.verified = self.discarded = None
         self.doubtful, self._restarted = False, bool(kept and kept.restarted)
+        self._flushed = None        # bytes on disk at this attempt's last flush
         self.segments = Segments(kept.resource.total, kept.done) if kept else Segments()
         self._brought_before = self.segments.count      # bytes that this attempt has not received
-        self.verified = None        # the checksum that an earlier attempt found, if no byte has changed
-        self.discarded = None       # bytes that were discarded because the disk was full
-        self._flushed = None        # bytes on disk at this attempt's last flush
 
     # -- for any thread ----------------------------------------------------------------
 
@@ -51,11 +50,10 @@ class Unfinished:
         return self.segments.count - self._brought_before
 
     def describe(self):
-        """Return the Resource, or None until a server has answered."""
         return self.resource or (self._kept and self._kept.resource)
 
     def progress(self):
-        """Return the current Progress, or that of the earlier attempt, or None."""
+        """Return the current Progress, or that of the earlier attempt."""
         with self._lock:
             if self.part is None or self.resource is None or not self.part.named:
                 return self._kept
@@ -68,73 +66,74 @@ class Unfinished:
 
     @property
     def is_flushed(self):
-        """True if a flush has succeeded since the last byte was written."""
+        """True if no byte was written since the last successful flush."""
         return not self.disk_failed and self._flushed == self.segments.count
 
     def flush(self):
-        """Make the bytes on disk durable; return the Progress that holds even after a power cut."""
+        """Make the bytes on disk durable; return the Progress that survives a power cut."""
         progress, part = self.progress(), self.part
         if part is not None:
             part.flush()
             self._flushed = sum(end - start for start, end in progress.done) if progress else 0
         return progress
 
+    def warn(self, sentence):
+        if sentence is not None:
+            self._observer.note("warning", sentence)
+
+    def is_from(self, source):
+        return str(source.url) == self.source
+
     def close(self):
-        """Close the part file and the folder."""
-        if self.part is not None:
-            self.part.close()
-        if self._folder is not None:
-            self._folder.close()
+        for each in (self.part, self._folder):
+            if each is not None:
+                each.close()
 
     # -- the bytes of an earlier attempt ------------------------------------------------
 
     def recover(self):
-        """Return the Finished of a file that took its final name just before a crash, or None."""
+        """Return the Finished of a file that got its final name just before a crash, or None."""
         self._folder = Folder(self._environment.root, self._options.dir)
         kept = self._kept
         if kept is None or kept.publishing is None:
             return None
         identity, remark = publish.recover(self._folder, kept.part, kept.target, kept.publishing)
-        _note_remark(self._observer, remark)
+        self.warn(remark)
         return identity and Finished(kept.target, identity, kept.checksum, kept.resource, source=kept.source)
 
     def trust(self, ranges):
-        """Take only these ranges of the part file for valid; call it before `reopen`."""
+        """Believe only these ranges of the part file; call it before the attempt runs."""
         if self._kept is not None:
             self._kept = self._kept._replace(done=ranges)
             self.segments = Segments(self._kept.resource.total, ranges)
             self._brought_before = self.segments.count
 
     def reopen(self):
-        """Open the part file of an earlier attempt, and keep the bytes that can still be valid."""
+        """Open the part file of an earlier attempt, and keep the bytes that may still be valid."""
         kept = self._kept
         if kept is None:
             return
         part = PartFile.reopen(self._folder, kept.part)
         if part is None:
-            self.segments = Segments()
-            self._brought_before = 0
-            if kept.done:
-                _note_start_over(self._observer, f"{kept.part} is gone")
+            self.start_over(f"{kept.part} is gone" if kept.done else None, self._restarted)
             return
         self._believe(kept, part)
         if self.segments.complete:
             return
         if self.segments.count and not continuity.may_resume(kept.resource, kept.restarted):
-            _note_start_over(self._observer, continuity.CANNOT_RESUME)
-            self.start_over(restarted=True)
+            self.start_over(continuity.CANNOT_RESUME, restarted=True)
         elif self.doubtful and not self.segments.count:
             self.start_over()
 
     def _believe(self, kept, part):
         self.doubtful = kept.node is not None and part.node != kept.node
-        size = part.size
-        if self.doubtful and kept.resource.total:      # leave a byte to request, and so to compare
-            size = min(size, kept.resource.total - 1)
+        size, total = part.size, kept.resource.total
+        if self.doubtful and total:     # leave a byte to request, and so to compare
+            size = min(size, total - 1)
         with self._lock:
             self.part, self._target, self._name = part, kept.target, kept.target
             self.resource, self.source = kept.resource, kept.source
-            self.segments = Segments(kept.resource.total, clip(kept.done, size))
+            self.segments = Segments(total, clip(kept.done, size))
             self._brought_before = self.segments.count
         if self.segments.complete and kept.publishing == part.identity():
             self.verified = kept.checksum
@@ -144,7 +143,7 @@ class Unfinished:
     def begin(self, source, resource, at_hand=False):
         """Choose the names and create the part file, or keep the existing one, before the first byte.
 
-        A file whose bytes are all `at_hand` may stay without a name until it is published.
+        If all bytes are `at_hand`, it may stay without a name until it is published.
         """
         if self.part is not None:
             self.adopt(source, resource)
@@ -153,7 +152,11 @@ class Unfinished:
                 plan = part and Progress(part, target, str(source.url), resource, [], None, None)
                 self._observer.planned(plan, durable=False)
 
-            self._name = self._choose_name(source, resource)
+            if self._previous is not None:
+                self._name = self._previous.name
+            else:
+                self._name = publish.choose_name(self._options.filename, resource,
+                                                 None if source.is_main else str(source.main))
             part, target = publish.make_part(self._folder, self._free_names, announce,
                                              at_hand and self._previous is None)
             with self._lock:
@@ -163,7 +166,7 @@ class Unfinished:
             self.segments = Segments(resource.total)
 
     def adopt(self, source, resource):
-        """Make this Resource of this Source the one that later answers must agree with."""
+        """Make this Resource the one that later answers must agree with."""
         with self._lock:
             self.resource, self.source = resource, str(source.url)
         self._observer.planned(self._progress(), durable=False)
@@ -176,11 +179,13 @@ class Unfinished:
             self.resource = self.resource._replace(total=None)
             return True
 
-    def start_over(self, restarted=False):
+    def start_over(self, reason=None, restarted=False):
         """Discard every byte, in the store before on disk. A doubtful part file is left alone.
 
-        `restarted` is true if the reason is the lack of a validator; see Progress.
+        `reason` is for the log; `restarted` is true if it is the lack of a validator.
         """
+        if reason:
+            self.warn(f"{reason}; starting over from zero")
         self._restarted = restarted
         self._forget()
         if self.part is None:
@@ -194,14 +199,11 @@ class Unfinished:
 
     @property
     def is_useless(self):
-        """True if no later attempt can use the bytes, since a file of unknown size cannot be resumed."""
+        """True if no later attempt can use the bytes: a file of unknown size cannot be resumed."""
         return self.part is not None and self.resource.total is None
 
     def leave(self, error, keep):
-        """End an attempt that failed with `error`: flush its bytes if `keep`.
-
-        If the disk is full and no later attempt can use the bytes, remove them instead.
-        """
+        """End an attempt that failed: flush its bytes, or remove useless ones from a full disk."""
         if isinstance(error, NoSpace) and self.is_useless:
             self.discarded = self.segments.count
             self.discard()
@@ -209,7 +211,6 @@ class Unfinished:
             self.flush()
 
     def discard(self):
-        """Remove the part file, and drop what is known of it."""
         self._forget()
         part, self._kept = self.part, None
         with self._lock:
@@ -227,38 +228,27 @@ class Unfinished:
             self.segments = Segments()
             self._publishing = self.checksum = self.verified = None
 
-    def _choose_name(self, source, resource):
-        if self._previous is not None:
-            return self._previous.name
-        own = None if source.is_main else str(source.main)
-        return publish.choose_name(self._options.filename, resource, own)
-
     # -- the end -----------------------------------------------------------------------
 
     def publish(self, stop):
-        """Give the file its final name, the next free one if the planned one is in use; return a Finished.
+        """Give the file its final name, or the next free one. Raise Stopped."""
+        def announce(target, identity):
+            with self._lock:
+                self._target, self._publishing = target, identity
+            wait = self._observer.publishing(self._progress())
 
-        Raise Stopped if `stop` is set before that.
-        """
+            def settled():
+                wait()
+                stop.check()        # the disk may have been slow
+            return settled
+
         self.part.stamp(self.resource.modified)
-        interrupted = bool(self._kept and self._kept.publishing)
         stop.check()
-        name, remark = publish.publish(
-            self.part, self._target, self._free_names(),
-            lambda target, identity: self._announce_publishing(target, identity, stop),
-            interrupted, self._previous)
-        _note_remark(self._observer, remark)
+        interrupted = bool(self._kept and self._kept.publishing)
+        name, remark = publish.publish(self.part, self._target, self._free_names(), announce,
+                                       interrupted, self._previous)
+        self.warn(remark)
         return Finished(name, self._publishing, self.checksum, self.resource, source=self.source)
-
-    def _announce_publishing(self, target, identity, stop):
-        with self._lock:
-            self._target, self._publishing = target, identity
-        wait = self._observer.publishing(self._progress())
-
-        def settled():
-            wait()
-            stop.check()        # the disk may have been slow
-        return settled
 
     def _free_names(self):
         return publish.free_names(self._folder, self._name, self._environment.settings.overwrite,
@@ -268,13 +258,3 @@ class Unfinished:
         done = self.segments.done() if self.part.named else []
         return Progress(self.part.name, self._target, self.source, self.resource, done,
                         self._publishing, self.checksum, self.part.node, self._restarted)
-
-
-def _note_start_over(observer, reason):
-    observer.note("warning", f"{reason}; starting over from zero")
-
-
-def _note_remark(observer, sentence):
-    """Log the sentence, if any, about a failure after the file got its name."""
-    if sentence is not None:
-        observer.note("warning", sentence)

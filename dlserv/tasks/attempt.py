@@ -66,7 +66,7 @@ class Attempt:
             self.outcome = self.download.run()
         except Exception as error:
             self.outcome = error
-        if self.download.discarded is not None:
+        if self.download.file.discarded is not None:
             self._runner.room.note_shortage(self)
         return self.outcome
 
@@ -79,7 +79,7 @@ class Attempt:
                 self.task.settle_in(session)
             self.session, progress = session, self.task.progress
         if progress is not None:
-            self.download.trust(progress.done)
+            self.download.file.trust(progress.done)
             self.before = self.download.count
 
     def over(self):

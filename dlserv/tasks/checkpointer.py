@@ -112,7 +112,7 @@ class Checkpointer:
             for attempt, (plans, reached) in progress.items():
                 if not registry.is_current(attempt):
                     continue
-                if attempt.download.disk_failed:
+                if attempt.download.file.disk_failed:
                     attempt.task.fall_back()
                 elif reached is not None and plans == attempt.plans:
                     attempt.task.advance(reached, attempt.session, flushed)
@@ -125,7 +125,7 @@ class Checkpointer:
 def _progress(attempt, flush):
     """Return the attempt's Progress, or None if it has none. Interrupt it if its bytes cannot be flushed."""
     try:
-        return attempt.download.flush() if flush else attempt.download.progress()
+        return attempt.download.file.flush() if flush else attempt.download.progress()
     except LocalError as error:
         log.warning("%s: %s", attempt.tid[:8], error)
         attempt.interrupt(error)

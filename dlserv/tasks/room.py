@@ -36,7 +36,7 @@ class Room:
         The bytes that were free at its beginning count only if the file has taken most of them;
         otherwise something else has filled the disk.
         """
-        written = attempt.download.discarded
+        written = attempt.download.file.discarded
         rooms = [written, self._beside_others(attempt) or 0]
         if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
             rooms.append(attempt.room)

@@ -85,7 +85,7 @@ class Runner:
         with self.registry.lock:
             self._running.note_speed()
         for attempt in attempts:
-            if attempt.tid in self.outcomes.waits and attempt.download.received:
+            if attempt.tid in self.outcomes.waits and attempt.download.file.received:
                 with self.registry.lock:
                     self._come_through(self.outcomes.waits.remove(attempt.tid))
             if attempt.thread is not None and not attempt.thread.is_alive():
@@ -235,10 +235,10 @@ class Runner:
 
     def _take_progress(self, attempt, outcome):
         """Take over how far the attempt has come, or only what was flushed if the disk may have lost more."""
-        progress, download = attempt.download.progress(), attempt.download
-        if progress is not None and attempt.session is not None and not download.disk_failed:
-            attempt.task.advance(progress, attempt.session, download.is_flushed)
-        if download.disk_failed or getattr(outcome, "is_loss", False):
+        progress, file = attempt.download.progress(), attempt.download.file
+        if progress is not None and attempt.session is not None and not file.disk_failed:
+            attempt.task.advance(progress, attempt.session, file.is_flushed)
+        if file.disk_failed or getattr(outcome, "is_loss", False):
             attempt.task.fall_back()
 
     def _come_through(self, what):

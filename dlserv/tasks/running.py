@@ -30,7 +30,7 @@ class Running:
         """Take the attempt out."""
         if self.is_latest(attempt):
             del self._attempts[attempt.tid]
-        self._received += attempt.download.received
+        self._received += attempt.download.file.received
         if not self._attempts:
             self.note_speed()
 
@@ -54,7 +54,7 @@ class Running:
                 sum(download.connections for download in downloads))
 
     def _bytes(self):
-        return self._received + sum(attempt.download.received for attempt in self)
+        return self._received + sum(attempt.download.file.received for attempt in self)
 
     def note_speed(self):
         """Note the bytes received so far, for the history."""

@@ -102,22 +102,22 @@ class Verification:
 
     def _judge(self, task, file):
         """Return (the SHA-256 as text, the Error that says what is wrong with the file or None)."""
-        from ..engine.checksum import Checksum
-        promised = [Checksum.parse(text) for text in file.promised + [task.options.checksum] if text]
-        algorithms = dict.fromkeys([SHA_256] + [each.algorithm for each in promised])
+        from ..engine.checksum import algorithm_of
+        promised = [text for text in file.promised + [task.options.checksum] if text]
+        algorithms = dict.fromkeys([SHA_256] + [algorithm_of(each) for each in promised])
         found, is_intact = self._hash(task, file, algorithms)
         for promise in promised:
-            if found[promise.algorithm] != promise:
-                return str(found[SHA_256]), Altered(
+            if found[algorithm_of(promise)] != promise:
+                return found[SHA_256], Altered(
                     f"the file has another checksum than before: expected {promise}, "
-                    f"found {found[promise.algorithm]}; restart the task to download it again")
+                    f"found {found[algorithm_of(promise)]}; restart the task to download it again")
         if not promised and not is_intact:
             return None, Altered("the file has been changed since it was downloaded, and no checksum was known; "
                                  "restart the task to download it again")
-        return str(found[SHA_256]), None
+        return found[SHA_256], None
 
     def _hash(self, task, file, algorithms):
-        """Return ({algorithm: Checksum}, whether size and time of the file are as they were)."""
+        """Return ({algorithm: checksum}, whether size and time of the file are as they were)."""
         from ..engine.checksum import hash_file
         from ..engine.folder import Folder
         self._download_dir.check()

@@ -606,7 +606,7 @@ def test_a_bomb_leaves_no_part_file(origin, attempt, folder, monkeypatch, name):
     failed = attempt(origin.url("/" + name))
     assert "unpacks to more" in failed.fails(Permanent)
     assert os.listdir(folder) == [] and failed.progress is None
-    assert failed.plans[-1] == (None, False) and failed.download.received > 0
+    assert failed.plans[-1] == (None, False) and failed.download.file.received > 0
 
 
 def test_a_part_that_can_go_on_outlives_a_refusal(origin, attempt, folder):

@@ -157,7 +157,7 @@ def test_the_last_connection_that_disagrees_costs_no_bytes(origin, attempt, fold
     file = origin.put("/a", DATA, script=[a_little, head(ETag='"v2"')])
     done = attempt(origin.url("/a"), connections=4, kept=first.progress).run()
     assert whole(folder) and not file.script and "starting over" not in "".join(done.notes)
-    assert done.download.received == 4 * MIB
+    assert done.download.file.received == 4 * MIB
 
 
 def test_a_connection_that_breaks_off_is_dropped_too(origin, attempt, folder):

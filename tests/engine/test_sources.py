@@ -184,7 +184,7 @@ def test_a_source_that_only_stalled_is_still_fresh(three, clock):
     for source in three.all[1:]:
         three.ended_with(source, Permanent("404"))
     for rest in (1, 2, 4):
-        three.stalled(first)
+        three.let_rest(first, has_failed=False)
         assert three.fresh and three.choose() is None
         clock.now += rest
         assert three.choose() is first
