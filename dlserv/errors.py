@@ -10,7 +10,7 @@ A fourth family, ClientError, is raised by the REST client.
 
 `str(error)` is a sentence for people. Exceptions of the operating system, ssl and
 sqlite3 are translated where they are first caught (net/channel.py, net/connect.py,
-engine/disk_errors.py, state/store.py).
+engine/folder.py, state/store.py).
 """
 
 import re

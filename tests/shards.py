@@ -25,7 +25,7 @@ SECONDS = {
     "api/test_connection_limit.py": 11, "test_boxes.py": 11, "test_full_disk.py": 11,
     "web/test_adding.py": 11, "automation/test_hooks.py": 9, "api/test_server.py": 8,
     "commands/test_unit.py": 8, "commands/test_watch.py": 8, "tasks/test_archive.py": 8,
-    "web/test_list.py": 8, "engine/test_introduction.py": 7, "net/test_head.py": 7,
+    "web/test_list.py": 8, "engine/test_inquiry.py": 8, "net/test_head.py": 7,
     "tasks/test_verification.py": 7, "test_exhaustion.py": 7, "test_signals.py": 7,
     "commands/test_several_daemons.py": 6, "engine/test_sources.py": 6, "net/test_ftp_control.py": 6,
     "settings/test_token.py": 6, "tasks/test_export.py": 6, "test_cli.py": 6, "test_zipapp.py": 6,

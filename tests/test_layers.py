@@ -28,9 +28,9 @@ ORDER = """
     net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files
     net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
-    engine.progress engine.disk_errors engine.folder engine.rename engine.partfile engine.sources
-    engine.transfer engine.continuity engine.announced engine.introduction engine.connection
-    engine.growth engine.fetch engine.publish engine.unfinished engine.inquiry engine.download
+    engine.progress engine.folder engine.partfile engine.sources engine.transfer engine.continuity
+    engine.announced engine.inquiry engine.connection engine.growth engine.fetch engine.publish
+    engine.unfinished engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
     state.shelf state.salvage state.recovery state.store
     tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events

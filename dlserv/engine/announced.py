@@ -1,6 +1,6 @@
-"""Mirrors that the server itself names (RFC 6249): used if they are asked for and a strong digest is known.
+"""Mirrors that the server itself names (RFC 6249), in answers from the task's own URL.
 
-Only answers from the task's own URL count. Each mirror has to prove itself as any other does.
+Used if they are asked for and a strong digest is known; each has to prove itself as any other.
 """
 
 from ..net import links
@@ -12,7 +12,7 @@ STRONG = ("sha-256", "sha-512")
 
 
 class Announced:
-    """Adds the mirrors that answers name to `sources`, a Sources."""
+    """Adds these mirrors to `sources`, a Sources."""
 
     def __init__(self, sources, promises, is_wanted, note):
         self._sources, self._promises, self._is_wanted, self._note = sources, promises, is_wanted, note
@@ -20,7 +20,7 @@ class Announced:
         self._is_told = False       # why none was taken
 
     def heed(self, answer, source):
-        """Take the mirrors that this first answer of a request names."""
+        """Take the mirrors that an answer names."""
         resource = answer.resource
         if not self._is_wanted or not source.is_main or resource.encoding:
             return
@@ -62,7 +62,6 @@ class Announced:
         return is_strong(self._promises.given) or is_strong(self._promises.announced)
 
     def adjust(self):
-        """Drop the mirrors if no strong digest is known any more."""
         if self._taken and not self._is_vouched_for:
             self.forget()
 

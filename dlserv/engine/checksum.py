@@ -1,4 +1,4 @@
-"""The checksums that a file must match, and hashing it while it arrives; each is a str, "sha-256=<lower-case hex>"."""
+"""The checksums that a file must match, "sha-256=<lower-case hex>", and hashing it while it arrives."""
 
 import contextlib
 import threading
@@ -12,10 +12,9 @@ WORTH_A_THREAD = 2 ** 24    # bytes; a smaller file is hashed when it is complet
 
 
 class Promises:
-    """The checksums that `file`, an Unfinished, must match: `given` by the task, and the server's.
+    """The checksums that `file`, an Unfinished, must match: the task's (`given`), and the server's.
 
-    `given` may change at any time. `always` requests the SHA-256 even if none is promised. By
-    `announced` the server vouches for its mirrors.
+    `given` may change at any time; `always` adds the SHA-256. `announced` vouches for mirrors.
     """
 
     announced = None
@@ -25,20 +24,18 @@ class Promises:
         self._verifier = None
 
     def follow(self):
-        """Hash the file while it arrives."""
         wanted = self._algorithms()
         if self._verifier is None or not self._verifier.suits(wanted, self._file):
             self.drop()
             self._verifier = Verifier(wanted, self._file)
 
     def drop(self):
-        """Stop hashing and forget the hashes."""
         if self._verifier is not None:
             self._verifier.stop()
             self._verifier = None
 
     def are_kept_by(self, checksum):
-        """Return whether this known checksum satisfies all promises, so that no hashing is needed."""
+        """Return whether this known checksum satisfies all promises."""
         return checksum is not None and all(each == checksum for each in self._promises())
 
     def verify(self, stop):
@@ -72,8 +69,9 @@ class Promises:
 
 
 class Verifier:
-    """Hashes an Unfinished with all `algorithms` in one pass: a large one in a thread, as far as it is
-    without a gap; the rest when the last byte has arrived. Raise Permanent if an algorithm is missing here.
+    """Hashes an Unfinished with all `algorithms` in one pass, a large one in a thread while it arrives.
+
+    Raise Permanent if an algorithm is missing here.
     """
 
     PAUSE, LONG_PAUSE = 0.2, 1.0        # seconds between checks for new bytes
@@ -125,10 +123,9 @@ class Verifier:
 
 
 def hash_file(file, algorithms, check):
-    """Return {algorithm: checksum} of the rest of an open binary file.
+    """Return {algorithm: checksum} of the rest of an open file; call `check()` before each MiB.
 
-    `check()` is called before each MiB and may raise to stop. Raise OSError, or Permanent if an
-    algorithm is missing here.
+    Raise OSError, or Permanent if an algorithm is missing here.
     """
     hashes = {name: _hasher(name) for name in algorithms}
     buffer = memoryview(bytearray(_PIECE))

@@ -1,4 +1,4 @@
-"""One connection of a download: the segments that it fetches, and the reasons to end it."""
+"""One connection of a download."""
 
 import time
 from collections import namedtuple
@@ -45,7 +45,6 @@ class Connection:
     # -- segments ----------------------------------------------------------------------
 
     def work(self):
-        """Use the answer, if there is one; then fetch segments until no work is left."""
         sources = self._fetch.sources
         client = sources.opener(self.stop, extra=True)
         if self._answer is not None:
@@ -65,7 +64,7 @@ class Connection:
             sources.delivered(self.source)
 
     def use_answer(self):
-        """Use the answer, which begins at the first missing byte, unless others have fetched that byte."""
+        """Use the answer, unless others have fetched the missing byte at which it begins."""
         answer, self._answer = self._answer, None
         segment = self._file.segments.claim(self)
         if segment is None:
@@ -74,7 +73,6 @@ class Connection:
             self._use(answer, segment, continuity.Joint(self._file, segment))
 
     def _claim(self):
-        """Return the next segment: a hole, or a part of another connection's segment; or None."""
         segments = self._file.segments
         segment = segments.claim(self)
         if segment is not None:
@@ -98,7 +96,7 @@ class Connection:
             raise
 
     def _use(self, answer, segment, joint):
-        """Move the answer's bytes into the segment, then close the answer and release the segment."""
+        """Move the answer's bytes into the segment, then close both."""
         segments = self._file.segments
         try:
             try:

@@ -1,9 +1,7 @@
 """Decide whether an answer is still of the same file as the bytes on disk; the only place that does.
 
-`objection` judges the head of a part. The rest compares bytes: to resume, those before the hole;
-before a source delivers further ranges, some that are on disk, and of a mirror the file's end too.
-Where two streams meet inside the file, the one that arrives second compares a few bytes (`Joint`).
-A difference raises Changed (or Torn); the caller drops the connection or starts over from zero.
+`objection` judges heads; the rest compares bytes. A difference raises Changed (or Torn); the
+caller drops the connection or starts over from zero.
 """
 
 from ..errors import Changed, Permanent, Temporary, Unchanged
@@ -25,7 +23,7 @@ class Torn(Changed):
 # -- heads ---------------------------------------------------------------------------------------
 
 def objection(found, known, own):
-    """Return the reason why the Resource `found`, of a part, is not of the Resource `known`, or None.
+    """Return the reason why the Resource `found`, of a part, is not of `known`, or None.
 
     Unless both came from the same URL (`own`), validators cannot be compared.
     """
@@ -64,7 +62,7 @@ def contradicts(found, known):
 def vouches(found, known):
     """Return whether `found` repeats a validator of `known`: a strong ETag (RFC 9110, 15.3.7), else any.
 
-    A weak or malformed one suffices because bytes are compared as well.
+    A weak one suffices because bytes are compared as well.
     """
     if contradicts(found, known):
         return False
@@ -89,7 +87,7 @@ def same_digest(found, known):
 
 
 def same_date(found, known):
-    """Return whether the strong dates of the two are equal; None unless both have one."""
+    """Return whether the strong dates are equal; None unless both have one."""
     if found.last_modified and known.last_modified and found.dated and known.dated:
         return found.last_modified == known.last_modified
     return None
@@ -117,7 +115,7 @@ def _is_divisible(resource):
 class Condition:
     """The condition that `url`, the task's own, has another file than `file`, a Finished.
 
-    `checksum` is the one that the task was posted with, or None.
+    `checksum` is the task's, or None.
     """
 
     def __init__(self, file, url, checksum):
@@ -131,9 +129,9 @@ class Condition:
         return self.known.conditions if self._own else {}
 
     def check(self, found):
-        """Raise Unchanged if `found`, a Resource, is of the file that is here.
+        """Raise Unchanged if `found`, a Resource, is of that file.
 
-        Raise Permanent for another one if the task's checksum fits the present file alone.
+        Raise Permanent for another one if the task's checksum fits that file alone.
         """
         same = sameness(found, self.known, self._promised, self._own)
         if same == "size":
@@ -148,10 +146,10 @@ class Condition:
 
 
 def sameness(found, known, promised, own):
-    """Return a word for the evidence that a server (`found`) still has the file that is `known`, or None.
+    """Return a word for the evidence that the Resource `found` is the `known` one's file, or None.
 
-    `promised` are the checksums of the file. ETags are compared weakly (RFC 9110, 13.1.2). The
-    size alone decides if the server has stated no version, then and now.
+    ETags are compared weakly (RFC 9110, 13.1.2). The size alone decides if the server has
+    stated no version, then and now.
     """
     digests = {text.partition("=")[0]: text for text in promised if found.digest}
     told = (found.digest or "").partition("=")[0]
@@ -179,9 +177,9 @@ def _opaque(etag):
 def overlap_start(part, start, asserted):
     """Return where a request must begin so that the bytes up to `start` prove the server's offset.
 
-    A server that ignores the offset sends the beginning of the file, so the overlap grows until
-    it differs from that. If it never does, return 0 up to UNIFORM bytes; beyond, an ordinary
-    overlap if the server states its offsets (`asserted`), else None.
+    A server that ignores the offset sends the beginning of the file, so the overlap grows until it
+    differs from that. If it never does, ask from 0 for up to UNIFORM bytes; beyond, use an
+    ordinary overlap if the server states its offsets (`asserted`), else return None.
     """
     length = OVERLAP
     while length < start and length <= UNIFORM:
@@ -231,8 +229,8 @@ def read(stream, count):
 class Joint:
     """The two ends of a segment, where its bytes meet those of other connections.
 
-    The stream begins `before` bytes ahead of the segment and may extend beyond its end. Each end
-    is compared by the neighbour that arrives second. A difference raises Torn, or Changed in
+    The stream begins `before` bytes ahead of the segment and may extend beyond it. Of two
+    neighbours, the one that arrives second compares. A difference raises Torn, or Changed in
     `begin`, when no byte of the segment is on disk yet.
     """
 

@@ -11,7 +11,7 @@ The journey of one byte, module by module:
     engine/fetch             assigns each connection a Segment of the file
     engine/transfer          splices or copies the byte into the PartFile, as ratelimit.py allows
     engine/checksum          hashes it, and compares the digest when the last byte is here
-    engine/rename            links the part file to its final name, never over another file
+    engine/partfile          links the part file to its final name, never over another file
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from collections import namedtuple
 from .. import urls
 from ..errors import Changed, LocalError, NoSpace, Permanent, Stopped, Unchanged, WrongBytes
 from ..net.channel import Signal
+from . import inquiry
 from .announced import Announced
 from .checksum import Promises
 from .connection import Limits
 from .continuity import Condition
 from .fetch import Fetch
-from .inquiry import Inquiry
 from .meter import Meter
 from .ratelimit import TokenBucket
 from .sources import Sources
@@ -70,10 +70,9 @@ class Environment(namedtuple("Environment", "settings root network bucket", defa
 
 
 class Download:
-    """Fetches `url`, or its mirrors, into the folder `options.dir` below the environment's root.
+    """Fetches `url`, or its mirrors, into `options.dir` below the environment's root, as `file`, an Unfinished.
 
-    `kept` is the Progress of an earlier attempt to resume, `previous` the Finished of a file that
-    this one replaces once it is complete. Its own is `file`, an Unfinished.
+    `kept` is the Progress to resume, `previous` the Finished that this file replaces.
     """
 
     def __init__(self, url: urls.URL, options: Options, environment: Environment, observer: Observer,
@@ -112,7 +111,7 @@ class Download:
             fetch.wake()
 
     def adjust(self, options: Options) -> None:
-        """Use the rate limit, number of connections and checksum of these options from now on."""
+        """Use the rate limit, number of connections and checksum of these options."""
         self._options = options
         self._bucket.rate = options.ratelimit
         self._promises.given = options.checksum
@@ -123,7 +122,7 @@ class Download:
         self.stir()
 
     def stir(self) -> None:
-        """Let threads that wait for a rate limit look at it again, since the common one has changed."""
+        """Let threads that wait for a rate limit look at it again."""
         self._stop.stir()
         fetch = self._fetch
         if fetch is not None:
@@ -190,7 +189,7 @@ class Download:
             self.file.warn(str(problem))
 
     def close(self) -> None:
-        """Release all resources; call it only if `run` was never called."""
+        """Call it only if `run` was never called."""
         self._promises.drop()
         self.file.close()
         self._stop.close()
@@ -236,7 +235,7 @@ class Download:
         if file.is_from(sources.all[0]):        # a mirror may have another size
             observer.beginning()
         condition = None if file.segments.count else self._condition
-        answer, source = Inquiry(file, sources, self._options, self._stop, condition).ask()
+        answer, source = inquiry.ask(file, sources, self._options, self._stop, condition)
         self._condition = None      # the file has changed
         try:
             observer.beginning()

@@ -1,8 +1,8 @@
-"""Run the connections of one download: how many, to which source, for which bytes.
+"""Run the connections of one download.
 
-More connections join the first answer's if the server supports ranges, the file is large enough
-and they increase the speed (growth.py). Each takes a hole, or half of the slowest segment. If one
-fails, stalls or disagrees with the others, it is dropped and the others go on.
+More join the first answer's if the server supports ranges, the file is large enough and they
+increase the speed (growth.py). Each takes a hole, or half of the slowest segment. One that
+fails, stalls or disagrees with the others is dropped, and the others go on.
 """
 
 import threading
@@ -15,15 +15,12 @@ from ..threads import Thread
 from . import continuity
 from .connection import Connection, Leave, Surplus, seconds_left
 from .growth import Growth
-from .introduction import Introduction
+from .inquiry import Introduction
 from .segments import LEAST
 
 
 class Fetch:
-    """Fetches the missing bytes of `file`, an Unfinished, from `sources` within `limits`.
-
-    `most` is the current limit of connections and may be changed at any time.
-    """
+    """Fetches the missing bytes of `file`, an Unfinished; `most` may be changed at any time."""
 
     MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
     IDLE = 0.5              # seconds between two looks while a rate limit decides the speed
@@ -45,8 +42,8 @@ class Fetch:
     def run(self, answer, source):
         """Fetch the missing bytes, the answer's first, and close the answer.
 
-        Return when all are here, or when no connection is left and a source should be asked again.
-        Raise the last error if there is no such source.
+        Return when all are here, or no connection is left and a source should be asked again; raise
+        the last error if there is no such source.
         """
         resource = self.file.resource
         if continuity.may_split(resource) and resource.total - self._segments.count >= 2 * LEAST:
@@ -188,7 +185,7 @@ class Fetch:
 
     def _lost(self, source, error):
         changed = isinstance(error, Changed)
-        is_news = changed and source.is_main        # the next Inquiry decides
+        is_news = changed and source.is_main        # the next inquiry decides
         if not (self._alive or is_news) and self.sources.alone:
             raise error
         source.single = source.single or changed
@@ -202,7 +199,6 @@ class Fetch:
             raise error if isinstance(error, Temporary) else Temporary(str(error), word=error.word)
 
     def _refill(self, now):
-        """Begin connections up to the wanted number while there is work for them."""
         self._grow(now)
         while (len(self._alive) + len(self._ended) < self._wanted and self._segments.has_work(seconds_left)
                and not self._stop.is_set):

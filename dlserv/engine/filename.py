@@ -1,4 +1,4 @@
-"""Choose a safe file name from the response's head or the URL. Pure; publish.py finds out which are free."""
+"""Choose a safe file name from the response's head or the URL. Pure."""
 
 import base64
 import binascii
@@ -108,7 +108,7 @@ def _unquoted(value):
 
 
 def _encoded_words(text):
-    """Decode the encoded words in the text (RFC 2047); return it unchanged if one is invalid.
+    """Decode encoded words (RFC 2047); return the text unchanged if one is invalid.
 
     Blanks between two are dropped. Two of the same charset may share a character.
     """
@@ -136,8 +136,8 @@ def _word_bytes(encoding, encoded):
 # -- safe names ---------------------------------------------------------------------
 
 def sanitise(name):
-    """Return a name that is valid on every system, Windows included: no dots or blanks at the end,
-    no dots at the start, no device names, "_" for characters that are misread somewhere.
+    """Return a name that is valid on every system: no dots or blanks at the ends, no device names,
+    "_" for characters that are misread somewhere.
     """
     name = _UNSAFE.sub("_", clean(name, "_")).strip().lstrip(".").rstrip(". ")
     if _RESERVED.match(name):
@@ -157,7 +157,7 @@ def cut(name, most):
 
 
 def _cut_before(stem, tail, most):
-    """Cut the stem and append the tail; cut both as one if that leaves no room for a stem."""
+    """Cut the stem; cut both as one if the tail leaves no room for it."""
     room = most - len(tail.encode("utf-8"))
     if room < 1:
         stem, tail, room = stem + tail, "", most

@@ -1,7 +1,6 @@
 """A folder that no path escapes from: all access is relative to its descriptor, and follows no link.
 
-On platforms without directory descriptors (Windows), names are joined to a path that was
-resolved and checked once.
+Without directory descriptors (Windows), names are joined to a path that was checked once.
 """
 
 import contextlib
@@ -10,9 +9,8 @@ import os
 import stat
 from itertools import islice
 
-from ..errors import LocalError, Unavailable, Unwritable
+from ..errors import LocalError, NameTaken, NameTooLong, NoSpace, Unavailable, Unwritable
 from ..fs import file_system
-from .disk_errors import local_error
 from .filename import LONGEST
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
@@ -27,12 +25,53 @@ _KEEP_INODES = frozenset("ext2 ext3 ext4 xfs btrfs f2fs tmpfs zfs ubifs jffs2 ov
 # Limits of known file systems, in bytes, to try on one that does not state its limit; 143 is eCryptfs.
 _SHORTER = (191, 143, 107, 80, 60, 30)
 
+_FULL = {errno.ENOSPC: "no space left on device",
+         getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up"}
+_REASONS = {
+    errno.EFBIG: "the file is too large for this file system (FAT32 ends at 4 GiB)",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.ELOOP: "there is a symbolic link where a file or folder should be",
+    errno.ENOTDIR: "a part of its path is a symbolic link or no folder",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.ENOENT: "the folder is gone",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+def numbers(names):
+    return frozenset(getattr(errno, name) for name in names.split() if hasattr(errno, name))
+
+
+# After these errors, bytes that were written but not flushed may be lost.
+LOSSES = numbers("EIO EROFS ENODEV ENXIO ESTALE ENOTCONN ESHUTDOWN EHOSTDOWN ETIMEDOUT EREMOTEIO ENOMEDIUM"
+                  " ENOLINK EUCLEAN EBADMSG")
+
+# Errors that may pass: a disk is plugged in again, a file system remounted, a permission changed.
+_PASSING = LOSSES | numbers("EACCES EPERM EBUSY ENOENT")
+
+
+def local_error(error, name=""):
+    """Return our exception for an OSError of the file or folder `name`."""
+    if error.errno in _FULL:
+        return NoSpace(_FULL[error.errno])
+    if error.errno == errno.EEXIST:
+        return NameTaken(f"a file named {name} is there already")
+    if error.errno == errno.ENAMETOOLONG:
+        return NameTooLong(f"{name}: {_REASONS[error.errno]}")
+    reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
+    sentence = f"{name}: {reason}" if name else reason
+    if error.errno in _PASSING:
+        return Unavailable(sentence, is_loss=error.errno in LOSSES)
+    return Unwritable(sentence)
+
 
 class Folder:
     """The folder `below` in `root`, held open; with `make`, missing folders are created.
 
-    `longest` is the limit of a name in bytes. Every method may raise NoSpace or Unwritable.
-    `name` and `sync_names` return None, or a sentence about a failure after a file got its name.
+    Every method may raise NoSpace or Unwritable. `name` and `sync_names` return None, or a sentence
+    about a failure after a file got its name.
     """
 
     def __init__(self, root, below="", make=True):
@@ -117,10 +156,9 @@ class Folder:
         return self._open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
     def create_unnamed(self):
-        """Return a descriptor of a new file without a name, which a crash removes.
+        """Return a descriptor of a new file without a name, which a crash removes; None if impossible.
 
-        Return None if the system has no such files (not Linux, or FAT, NFS). For a small file this
-        saves storing a plan, and creating and removing a name: 1.5 instead of 2.0 ms on ext4.
+        Saves storing a plan, and creating and removing a name: 1.5 instead of 2.0 ms for a small file.
         """
         if not _HAS_UNNAMED:
             return None
@@ -153,7 +191,7 @@ class Folder:
             raise local_error(error, self.relative(name)) from error
 
     def entries(self, most=None):
-        """Return [(name, is it a folder)] of at most `most` names; links are not followed."""
+        """Return [(name, is it a folder)] of at most `most` names."""
         try:
             with os.scandir(self._fd if _HAS_DIR_FD and os.scandir in os.supports_fd else self.path) as found:
                 return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in islice(found, most)]
@@ -198,7 +236,6 @@ class Folder:
         return None
 
     def sync(self):
-        """Make the folder's names durable, if the platform can."""
         if self._fd is not None:
             try:
                 os.fsync(self._fd)

@@ -1,18 +1,15 @@
-"""Choose the number of connections of a download: as many as increase the speed.
+"""Choose the number of connections: as many as increase the speed. Pure.
 
-The number is doubled while each doubling brings a tenth more speed, and the last, useless one
-is undone. Since the speed rises by itself at first, the result is then compared with fewer
-connections, which are kept if they are as fast. Pure: the caller passes the time.
+The number is doubled while each doubling brings a tenth more, and the last, useless one is
+undone. Since the speed rises by itself at first, the result is then compared with fewer
+connections, which are kept if they are as fast.
 """
 
 GROWING, FULL, FEWER, RESTING = "growing", "full", "fewer", "resting"
 
 
 class Growth:
-    """The wanted number of connections, `target`.
-
-    `known` is the result of `look` in an earlier download from the same host, or None.
-    """
+    """The wanted number of connections, `target`; `known` is what `look` returned in an earlier download."""
 
     GROW_AFTER = 0.04       # seconds of measuring before the number may be doubled
     JUDGE_AFTER = 0.4       # seconds of measuring before a doubling counts as useless
@@ -38,12 +35,11 @@ class Growth:
         self._phase, self._not_before, self._mark = RESTING, now + seconds, None
 
     def shrink(self, now, alive, seconds):
-        """Lower the number by one, to `alive` at most, for `seconds`."""
         self.target = min(max(1, self.target - 1), alive)
         self.rest(now, seconds)
 
     def interrupt(self, now):
-        """Forget the measuring under way, because something else decides the speed now."""
+        """Forget the measuring under way, because a limit decides the speed now."""
         self._mark, self._changed = None, now
 
     def look(self, now, count, alive, most, left):

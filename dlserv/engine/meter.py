@@ -1,4 +1,4 @@
-"""Speed over the last few seconds and the last ten minutes, and the time left."""
+"""Speeds, and the time left."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from collections import deque
 class Meter:
     """The speed over a sliding window, from a byte count that only grows. Thread-safe.
 
-    Call `sample` or `speed` about once a second to keep the window exact.
+    Call `sample` or `speed` about once a second to keep it exact.
     """
 
     WINDOW = 5.0        # seconds; smooth enough to read, quick enough to follow changes
@@ -39,8 +39,7 @@ class Meter:
 class SpeedHistory:
     """The speeds of the last ten minutes, from a byte count that only grows.
 
-    Call `note` when bytes begin to arrive, about once a second while they do, and at their end.
-    The caller holds a lock.
+    Call `note` when bytes begin to arrive, once a second while they do, and at their end, with a lock held.
     """
 
     EVERY = 2           # seconds per value
@@ -75,7 +74,7 @@ class SpeedHistory:
 
 
 class Pace:
-    """The speed of one connection, not counting the time that it waited for a rate limit."""
+    """The speed of one connection, without its waits for a rate limit."""
 
     NO_WAIT = 0.02      # seconds that the rate limit takes on a busy machine though it does not apply
     LIMITED_FOR = 1.0   # seconds after a wait for the rate limit during which it counts as the cause
@@ -89,19 +88,18 @@ class Pace:
         self.rest()
 
     def rest(self):
-        """Start a new window, because the time since the last byte does not count."""
+        """Start a new window; the time since the last byte does not count."""
         self._last = self._window = self._clock()
         self._window_count = 0
 
     def waited(self, seconds):
-        """Exclude a wait for the rate limit from the window."""
         self._window += seconds
         self.held = False
         if seconds > self.NO_WAIT:
             self.expect_limit(self.LIMITED_FOR)
 
     def expect_limit(self, seconds):
-        """Take the rate limit for the cause of the speed for so long, unless a wait proves it later."""
+        """Take the rate limit for the cause of the speed for so long."""
         self._limited_until = self._clock() + seconds
 
     @property
@@ -109,7 +107,7 @@ class Pace:
         return self._clock() < self._limited_until
 
     def moved(self, count, over):
-        """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full, else None."""
+        """Record `count` bytes; return the bytes/s of a window of `over` seconds if it is full."""
         now = self._clock()
         self._busy += now - self._last
         self._last = now
@@ -127,7 +125,7 @@ class Pace:
         return self.count / self._busy if self.count and self._busy else None
 
     def seconds_for(self, count):
-        """Return the seconds that `count` more bytes take; infinite if the connection is stalled."""
+        """Return the seconds that `count` more bytes take; infinite if it is stalled."""
         if not count:
             return 0.0
         if not self.held and self._clock() - self._last > self.STANDSTILL:
@@ -136,5 +134,4 @@ class Pace:
 
 
 def seconds_left(missing, speed):
-    """Return the seconds that `missing` bytes take at `speed` bytes/s; 0 if unknown."""
     return round(missing / speed, 1) if missing and speed >= 1 else 0

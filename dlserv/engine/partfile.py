@@ -1,24 +1,26 @@
-"""The `.part` file, which holds the bytes until the file is complete; threads write at different offsets."""
+"""The `.part` file, which holds the bytes until the file is complete."""
 
+import contextlib
 import errno
 import os
+import stat
 import threading
 
-from ..errors import Unavailable
-from . import rename
-from .disk_errors import LOSSES, local_error
+from ..errors import LocalError, Unavailable
+from .folder import HAS_LINKS, LOSSES, local_error, numbers
 from .progress import Identity
 
 _HAS_PWRITE = hasattr(os, "pwrite")
 _fdatasync = getattr(os, "fdatasync", os.fsync)
+# Errors of link after which renaming would fail too.
+_NO_WAY = LOSSES | numbers("ENOENT ENOSPC ENAMETOOLONG EDQUOT")
 
 
 class PartFile:
-    """An open part file in a Folder. Every method may raise NoSpace or Unwritable.
+    """An open part file in a Folder, for several threads. Every method may raise NoSpace or Unwritable.
 
-    `has_failed` says that bytes written since the last successful flush may be lost: the disk
-    or a flush failed, and after a failed flush the kernel marks the unwritten pages clean.
-    Every later flush is refused then.
+    `has_failed` says that bytes written since the last successful flush may be lost: the disk or
+    a flush failed, after which the kernel marks the unwritten pages clean. No later flush is tried.
     """
 
     def __init__(self, folder, name, fd, named=True):
@@ -45,7 +47,6 @@ class PartFile:
         return cls(folder, name, folder.open(name, write=True)) if folder.stat(name) is not None else None
 
     def local_error(self, error):
-        """Return our exception for an OSError of this file; set `has_failed` if bytes may be lost."""
         self.has_failed = self.has_failed or error.errno in LOSSES
         return local_error(error, self.folder.relative(self.name))
 
@@ -67,7 +68,6 @@ class PartFile:
             raise self.local_error(error) from error
 
     def read(self, count, offset):
-        """Return up to `count` bytes from the offset."""
         try:
             return self._pread(count, offset)
         except OSError as error:
@@ -87,17 +87,13 @@ class PartFile:
             return os.read(self._fd, count)
 
     def truncate(self, size=0):
-        """Cut or extend the file; an extension takes no space on disk."""
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
             raise self.local_error(error) from error
 
     def flush(self):
-        """Make the bytes written so far survive a power cut; any thread may call it.
-
-        Raise Unavailable if the next attempt would not find them.
-        """
+        """Make the bytes written so far survive a power cut; any thread may call it."""
         with self.lock:
             if self._fd is None:
                 return
@@ -142,7 +138,7 @@ class PartFile:
     def identity(self):
         return Identity.of(os.fstat(self._fd))
 
-    def publish(self, name, spare_empty=False, replace=False):
+    def publish(self, name, spare_empty=False, replaces=False):
         """Give the file its final name; return None or a sentence about a failure after that.
 
         Raise NameTaken, or Unavailable if the part file is gone.
@@ -154,12 +150,12 @@ class PartFile:
         found = self.folder.stat(self.name)
         if found is not None and self.folder.is_another(found, *self.node):
             raise Unavailable(self.name + " was replaced by another file")
-        if replace:
-            return rename.replace(self.folder, self.name, name)
-        return rename.rename(self.folder, self.name, name, spare_empty)
+        if replaces:
+            return replace(self.folder, self.name, name)
+        return rename(self.folder, self.name, name, spare_empty)
 
     def take_name(self, name):
-        """Copy an unnamed file to a named part file, because the system cannot name it (Android)."""
+        """Copy an unnamed file, which the system cannot name (Android), to a named one."""
         status, data = os.fstat(self._fd), self.read(self.size, 0)
         fd = self.folder.create(name)
         self.close()
@@ -176,3 +172,93 @@ class PartFile:
                     os.close(fd)
                 except OSError:     # NFS reports failed writes here
                     self.has_failed = True
+
+
+def rename(folder, old, new, spare_empty=False):
+    """Rename a file, never over one that is not ours. Return as `publish` does. Raise NameTaken.
+
+    Done by link and unlink, which cannot overwrite; without hard links (FAT, Android), by
+    creating an empty file exclusively and renaming over it. A crash may leave that one behind:
+    it is ours if `spare_empty`.
+    """
+    try:
+        _link(folder, old, new)
+    except OSError as error:
+        _rename_otherwise(folder, old, new, spare_empty, error)
+        return folder.sync_names(new)
+    return drop(folder, old, new) or folder.sync_names(new)
+
+
+def replace(folder, old, new):
+    """Rename a file over another one, which must be ours."""
+    _move(folder, os.replace, old, new)
+    return folder.sync_names(new)
+
+
+def drop(folder, old, new):
+    try:
+        folder.remove(old)
+    except LocalError as error:
+        return f"{error}; it stays beside {folder.relative(new)}, and is the same file"
+    return None
+
+
+def _link(folder, old, new):
+    if not HAS_LINKS:
+        raise OSError(errno.EPERM, "not permitted")
+    options = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
+    try:
+        folder.call(os.link, old, new, **options)
+    except FileExistsError:
+        if not _is_same(folder, old, new):      # linked before a crash, or twice by NFS
+            raise
+
+
+def _is_same(folder, one, other):
+    found = folder.stat(one), folder.stat(other)
+    return None not in found and os.path.samestat(*found)
+
+
+def _rename_otherwise(folder, old, new, spare_empty, refusal):
+    if refusal.errno in _NO_WAY or refusal.errno == errno.EEXIST and (
+            not spare_empty or _has_links(folder, old)):
+        raise local_error(refusal, folder.relative(new)) from refusal
+    if spare_empty and _is_empty(folder, new):
+        _move(folder, os.replace, old, new)
+    else:
+        _rename_without_links(folder, old, new)
+
+
+def _has_links(folder, name):
+    probe = name + ".link"
+    try:
+        folder.call(os.link, name, probe)
+    except OSError as error:
+        return error.errno == errno.EEXIST
+    with contextlib.suppress(LocalError):
+        folder.remove(probe)
+    return True
+
+
+def _rename_without_links(folder, old, new):
+    if os.name != "nt":     # on Windows, a rename never replaces
+        os.close(folder.create(new))
+    try:
+        _move(folder, os.rename, old, new)
+    except LocalError:
+        if os.name != "nt" and _is_empty(folder, new):
+            with contextlib.suppress(LocalError):
+                folder.remove(new)
+        raise
+
+
+def _move(folder, function, old, new):
+    try:
+        folder.call(function, old, new)
+    except OSError as error:
+        raise local_error(error, folder.relative(new)) from error
+
+
+def _is_empty(folder, name):
+    found = folder.stat(name)
+    return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == 0

@@ -5,19 +5,16 @@ from collections import namedtuple
 
 
 class Identity(namedtuple("Identity", "device inode size mtime_ns")):
-    """The attributes by which a file is recognised as the one that was written."""
-
     __slots__ = ()
 
     @classmethod
     def of(cls, status):
-        """Return the Identity in an os.stat_result."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def matches(self, status):
         """Return whether the file with this os.stat_result is the same, unchanged.
 
-        FAT invents inode numbers and stores times in steps of two seconds, so size and time decide.
+        FAT invents inode numbers and stores times in steps of two seconds.
         """
         return (stat.S_ISREG(status.st_mode) and status.st_size == self.size
                 and abs(status.st_mtime_ns - self.mtime_ns) <= 2 * 10 ** 9)
@@ -40,7 +37,7 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
     __slots__ = ()
 
     def may_be(self, status):
-        """Return whether a file with this os.stat_result can be the part, by its size."""
+        """Return whether a file with this os.stat_result can be the part."""
         least = max((end for _, end in self.done), default=0)
         most = self.resource.total
         return stat.S_ISREG(status.st_mode) and least <= status.st_size and (
@@ -48,19 +45,17 @@ class Progress(namedtuple("Progress", "part target source resource done publishi
 
 
 class Finished(namedtuple("Finished", "name identity checksum resource known source", defaults=(None, None))):
-    """A complete file under its final name.
+    """A complete file under its final name; resource and source as in Progress.
 
     name       str, within the task's folder
     identity   Identity of the file when it took the name
     checksum   str, the last one that was computed, else None
-    resource   Resource that the bytes came from
     known      str, the right checksum if `checksum` is another, else None
-    source     str, the URL of the task or the mirror that described the resource; None if unknown
     """
 
     __slots__ = ()
 
     @property
     def promised(self):
-        """The checksums known to be right: the first one that was computed, and the server's."""
+        """The checksums known to be right."""
         return [text for text in (self.known or self.checksum, self.resource.digest) if text]

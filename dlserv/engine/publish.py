@@ -6,19 +6,14 @@ import os
 from .. import urls
 from ..errors import LocalError, NameTaken, NameTooLong, Permanent, Unwritable
 from . import filename
-from .partfile import PartFile
+from .partfile import PartFile, drop
 from .progress import Identity
-from .rename import drop
 
 MANY = 8        # names in use after which the whole folder is listed
 
 
 def choose_name(option, resource, task_url=None):
-    """Return a safe name for the file.
-
-    `task_url` is the task's own URL if the resource is from a mirror, whose names are used only if
-    that URL has none.
-    """
+    """Return a safe name; a mirror's only if `task_url`, given for a mirror's resource, has none."""
     own, disposition = urls.file_name(task_url or ""), resource.disposition
     if own.strip(". "):
         disposition = None
@@ -31,8 +26,7 @@ def choose_name(option, resource, task_url=None):
 def free_names(folder, name, overwrite, previous=None):
     """Yield the free ones of name, name (1), name (2), …, or the name of the file to be replaced.
 
-    They are cut to the folder's `longest`. Raise Permanent for a name in use if `overwrite` is
-    "never"; NameTooLong.
+    Raise Permanent for a name in use if `overwrite` is "never"; NameTooLong.
     """
     taken = ()
     for number in itertools.count():
@@ -49,7 +43,7 @@ def free_names(folder, name, overwrite, previous=None):
 
 
 def is_previous(folder, previous, name, status):
-    """Return True if this is the unchanged file that a restart replaces."""
+    """Return whether this is the unchanged file that a restart replaces."""
     return (previous is not None and name == previous.name and previous.identity.matches(status)
             and not folder.is_another(status, *previous.identity[:2]))
 
@@ -57,10 +51,9 @@ def is_previous(folder, previous, name, status):
 def make_part(folder, new_names, announce, at_hand):
     """Return (a new PartFile, its target) under the first free names.
 
-    `new_names()` returns an iterator of targets. `announce(part, target)` is called before the
-    file is created, `announce(None, None)` if that failed; it raises NameTaken for the part of
-    another task. If all bytes are `at_hand`, a file without a name is used if possible, and
-    nothing is announced.
+    `new_names()` returns an iterator of targets. `announce(part, target)` precedes the creation,
+    `announce(None, None)` follows a failure; it raises NameTaken for the part of another task.
+    If all bytes are `at_hand`, a file without a name is used if possible, unannounced.
     """
     while True:
         try:
@@ -93,8 +86,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
 
     Return (name, None or a sentence about a failure after that). `announce(target, identity)`
     stores the intention and returns a function that waits until it is durable. After an
-    `interrupted` try, an empty file under the name is ours. An unnamed part that cannot be named
-    is copied to a named one.
+    `interrupted` try, an empty file under the name is ours.
     """
     folder, linkless = part.folder, False
     while True:
@@ -121,10 +113,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
 
 
 def recover(folder, part, target, identity):
-    """Return (Identity, remark) of a file that got its name before a crash, else (None, None).
-
-    The remark is None or a sentence about a failure after the naming.
-    """
+    """Return (Identity, remark) of a file that got its name before a crash, else (None, None)."""
     found, rest = folder.stat(target), folder.stat(part)
     if found is None or not identity.matches(found) or folder.is_another(found, *identity[:2]):
         return None, None

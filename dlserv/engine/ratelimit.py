@@ -1,4 +1,4 @@
-"""Rate limits as token buckets; the daemon's bucket is the parent of each task's."""
+"""Rate limits as token buckets."""
 
 import threading
 import time
@@ -8,9 +8,8 @@ class TokenBucket:
     """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
     A thread reserves the next free interval of time and waits until its middle, or until AHEAD
-    before its end, so threads are served in turn. Each interval costs a thread a wake-up, so
-    intervals are longer if many threads take from buckets with the same root. Any thread may
-    change the rate.
+    before its end. Each interval costs a thread a wake-up, so intervals are longer if many
+    threads take from buckets with the same root. The rate may change at any time.
     """
 
     QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most
@@ -44,7 +43,6 @@ class TokenBucket:
 
     @property
     def limited(self):
-        """True if this bucket or an ancestor has a limit."""
         for bucket in self._chain:
             if bucket._rate:
                 return True
@@ -78,7 +76,6 @@ class TokenBucket:
         return wanted
 
     def give_back(self, count):
-        """Return bytes that were taken and not used."""
         for bucket in self._chain:
             bucket._return(count)
 
@@ -95,7 +92,6 @@ class TokenBucket:
         return wanted
 
     def _most(self):
-        """Return how many bytes all waiting threads together may reserve."""
         seconds = self.QUANTUM * self._root._takers / self.CROWD
         crowded = min(self._rate * min(seconds, self.LONGEST), self.LARGEST)
         return max(self._rate * self.QUANTUM, crowded)

@@ -1,4 +1,4 @@
-"""Retry policy: backoff, Retry-After, and when to give up. Pure."""
+"""When to try again."""
 
 import random
 from collections import namedtuple
@@ -16,8 +16,7 @@ class Policy(namedtuple("Policy", "retries wait")):
     def delay(self, failures, retry_after=None, chance=random.random):
         """Return the seconds to wait after `failures` in a row, or None to give up.
 
-        Backoff is exponential, with jitter, so that tasks do not all retry at once; the wait is
-        at least the server's Retry-After, cut to LONGEST_RETRY_AFTER.
+        Backoff is exponential, with jitter, so that tasks do not all retry at once.
         """
         if failures > self.retries:
             return None

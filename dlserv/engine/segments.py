@@ -1,4 +1,4 @@
-"""The map of a file: the bytes on disk, the segments being fetched, and the holes, which are neither. Pure.
+"""The map of a file: the bytes on disk, the segments being fetched, and the holes. Pure.
 
 Ranges are half-open, [start, end).
 """
@@ -12,9 +12,9 @@ LEAST_OF_SLOW = 2 ** 16     # bytes of those
 
 
 class Segment:
-    """A range that one connection, its owner, fetches; `position` moves from start to end.
+    """A range that one connection, its owner, fetches.
 
-    `reach` is the end of the connection's stream; `end` is lower after a split.
+    `reach` is the end of its stream; `end` is lower after a split.
     """
 
     __slots__ = ("start", "position", "end", "reach", "owner")
@@ -58,7 +58,7 @@ class Segments:
     def split(self, owner, seconds_left):
         """Split the segment with the most time left; return (new, split) or (None, None).
 
-        Half of its rest is taken, or all if `seconds_left(segment)` is infinite: it is stalled.
+        Half of its rest is taken, or all if `seconds_left(segment)` is infinite.
         """
         with self._lock:
             victim, middle = self._find_split(seconds_left)
@@ -69,7 +69,6 @@ class Segments:
             return segment, victim
 
     def has_work(self, seconds_left):
-        """Return whether another connection would get a segment."""
         with self._lock:
             return (next(holes(self._taken(), self._end), None) is not None
                     or self._find_split(seconds_left)[0] is not None)
@@ -91,7 +90,6 @@ class Segments:
         return segment
 
     def advance(self, segment, count):
-        """Record `count` written bytes of the segment; those beyond its end do not count."""
         with self._lock:
             count = min(count, segment.end - segment.position)
             segment.position += count
@@ -132,7 +130,6 @@ class Segments:
 
     @property
     def prefix(self):
-        """Bytes on disk from the file's start without a gap."""
         return self.here(0)
 
     def here(self, position):
@@ -141,7 +138,7 @@ class Segments:
 
     @property
     def first_hole(self):
-        """(start, end) of the first missing bytes; `end` is None if it is the end of the file."""
+        """(start, end) of the first missing bytes; `end` is None at the end of the file."""
         start, end = next(holes(self.done(), self._end), (self._end, self._end))
         return start, None if end == self._end else end
 
@@ -167,7 +164,7 @@ def merge(ranges):
 
 
 def holes(ranges, end):
-    """Yield the parts of [0, end) that the merged ranges leave free, in order."""
+    """Yield the parts of [0, end) that the merged ranges leave free."""
     position = 0
     for start, stop in ranges:
         if position < start:
@@ -178,5 +175,4 @@ def holes(ranges, end):
 
 
 def clip(ranges, end):
-    """Return the merged ranges, cut at `end`."""
     return merge((start, min(stop, end)) for start, stop in ranges)

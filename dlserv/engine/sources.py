@@ -1,4 +1,4 @@
-"""The sources of a file, i.e. its URL and its mirrors."""
+"""The URL and the mirrors of a file."""
 
 import threading
 import time
@@ -53,10 +53,10 @@ class _BareClient(http.Client):
 
 
 class Source:
-    """One URL of the file; `announced` if the server has named it, not the user.
+    """One URL of the file; `announced` if the server has named it.
 
     `resource` is its description of the file, `located` the URL after redirects; both are None
-    before it has answered. Credentials belong to the origin of `main`, the task's URL.
+    until it has answered. Credentials belong to the origin of `main`, the task's URL.
     """
 
     def __init__(self, url, main, announced=False):
@@ -108,7 +108,6 @@ class Sources:
         return Opener(self._options, self._network, stop, extra)
 
     def announce(self, mirrors):
-        """Add these new URLs as mirrors that the server has named."""
         with self._lock:
             for url in mirrors:
                 source = Source(url, self.all[0].main, announced=True)
@@ -116,7 +115,6 @@ class Sources:
                 self.all.append(source)
 
     def forget_announced(self):
-        """Use no mirror that the server has named."""
         with self._lock:
             for source in self.all:
                 if source.announced:
@@ -124,7 +122,7 @@ class Sources:
             self.all = [source for source in self.all if not source.announced]
 
     def known_connections(self):
-        """Return what an earlier download from the host has learned, or None; see Growth."""
+        """Return what an earlier download has learned, or None; see Growth."""
         return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
 
     def learn_connections(self, learned):
@@ -136,7 +134,6 @@ class Sources:
         return len(self.all) == 1 and self._network is not None
 
     def find(self, url):
-        """Return the Source of this URL, a str, or None."""
         return next((source for source in self.all if str(source.url) == url), None)
 
     def in_order(self):
@@ -179,7 +176,6 @@ class Sources:
             source.rests_until = self._clock() + min(self.LONGEST_REST, rest)
 
     def ended_with(self, source, error):
-        """Ban a source that ended with a Permanent error; let it rest after any other."""
         if isinstance(error, Permanent):
             source.banned = str(error)
         else:
@@ -188,9 +184,12 @@ class Sources:
     def delivered(self, source):
         source.failures = source.stalls = 0
 
+    def decides(self, source):
+        """Return whether this source decides what the file is; any other is dropped if it differs."""
+        return source.is_main or self.alone
+
     @property
     def alone(self):
-        """True if at most one source is left."""
         return sum(1 for source in self.all if not source.banned) < 2
 
     @property
@@ -219,7 +218,7 @@ class Sources:
 def decisive(refusals):
     """Return the exception to report if all sources failed: a Temporary one if there is any.
 
-    Offline becomes a plain Temporary if another source has answered: there is a network.
+    Offline becomes a plain Temporary if another source has answered.
     """
     temporary = [each for each in refusals if isinstance(each, Temporary)]
     answers = [each for each in refusals if not isinstance(each, Offline)]

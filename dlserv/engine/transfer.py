@@ -1,7 +1,7 @@
 """Move bytes from a body into the part file.
 
-Where body, platform and file system allow it, they are spliced: socket -> pipe -> file within the
-kernel. Else they are copied through one large reused buffer, also if the kernel refuses in mid-file.
+If possible, they are spliced: socket -> pipe -> file within the kernel. Else, or if the kernel
+refuses in mid-file, they are copied through one large reused buffer.
 """
 
 import os
@@ -29,7 +29,7 @@ def move(stream, part, segments, segment, throttle):
     """Write the body at the segment's position until the segment or the body ends.
 
     throttle.take(wanted) returns how many bytes may be read now; throttle.moved(taken, count)
-    is called with how many were read. Bytes written before an exception are counted.
+    is called with how many were read.
     """
     expected, secure = stream.expected, stream.channel.secure
     if hasattr(os, "splice") and expected is not None and not secure and segment.left >= WORTH_A_PIPE:
@@ -44,10 +44,7 @@ def move(stream, part, segments, segment, throttle):
 
 
 def fill_at_hand(file, answer):
-    """Write and close an answer that has arrived as the whole of a new file; return whether it has.
-
-    The machinery of connections would cost more than these bytes.
-    """
+    """Write and close an answer that has arrived as the whole of a new file; return whether it has."""
     stream, segments = answer.stream, file.segments
     if not stream.at_hand or answer.start or segments.count or segments.total != stream.expected:
         return False
@@ -94,8 +91,6 @@ def _splice(stream, part, segments, segment, throttle):
 
 
 class _Pipe:
-    """A pipe with as large a buffer as the system allows."""
-
     def __init__(self):
         self._source, self.sink = os.pipe()
         self.size = 65536

@@ -23,11 +23,10 @@ class Unfinished:
     source     str, the URL that described the resource
     doubtful   bool, the part may be another file until its bytes have been compared
     checksum   str, the verified checksum, else None
-    verified   str, the checksum that an earlier attempt found, if no byte has changed since
+    verified   str, the one that an earlier attempt found, if no byte has changed since
     discarded  bytes that were discarded because the disk was full and they cannot be resumed, or None
 
-    Any thread may read counts and progress and may flush; all else belongs to the thread of
-    the attempt. Every method may raise a LocalError.
+    Any thread may read counts and progress and may flush. Every method may raise a LocalError.
     """
 
     def __init__(self, options, environment, observer, kept=None, previous=None):
@@ -141,7 +140,7 @@ class Unfinished:
     # -- beginning, and beginning again ------------------------------------------------
 
     def begin(self, source, resource, at_hand=False):
-        """Choose the names and create the part file, or keep the existing one, before the first byte.
+        """Choose the names and create the part file, or keep the existing one.
 
         If all bytes are `at_hand`, it may stay without a name until it is published.
         """
@@ -172,7 +171,7 @@ class Unfinished:
         self._observer.planned(self._progress(), durable=False)
 
     def lengthen(self, segment):
-        """Forget the size, because the segment goes on beyond it. Return False if it ends earlier."""
+        """Forget the size, which the segment exceeds. Return False if it ends earlier."""
         with self._lock:
             if not self.segments.unbound(segment):
                 return False

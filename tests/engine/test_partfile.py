@@ -1,4 +1,4 @@
-"""Part files: written at offsets, flushed, and recognised again."""
+"""Part files: written at offsets, flushed, recognised again, and renamed without overwriting."""
 
 import errno
 import os
@@ -6,8 +6,9 @@ import os
 import pytest
 
 from dlserv.engine.folder import Folder
-from dlserv.engine.partfile import Identity, PartFile
-from dlserv.errors import LocalError, NoSpace, Unavailable
+from dlserv.engine.partfile import PartFile, rename
+from dlserv.engine.progress import Identity
+from dlserv.errors import LocalError, NameTaken, NoSpace, Unavailable
 
 
 @pytest.fixture
@@ -76,3 +77,49 @@ def test_an_error_of_the_disk_casts_doubt_on_what_it_took(held, monkeypatch, err
         part.write(b"x", 0)
     assert part.has_failed == has_failed
     part.close()
+
+
+# -- renaming, with and without hard links ------------------------------------------------------------
+
+def test_a_rename_never_overwrites(held, folder):
+    for name in ("old", "new"):
+        (folder / name).write_text(name)
+    with pytest.raises(NameTaken):
+        rename(held, "old", "new")
+    assert (folder / "new").read_text() == "new"
+    rename(held, "old", "newer")
+    assert sorted(os.listdir(folder)) == ["new", "newer"]
+
+
+def test_an_empty_file_of_ours_may_be_replaced(held, folder, without_links):
+    (folder / "old").write_text("old")
+    (folder / "new").touch()
+    with pytest.raises(NameTaken):
+        rename(held, "old", "new")
+    rename(held, "old", "new", spare_empty=True)
+    assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
+
+
+def test_a_link_that_was_made_twice_is_made(held, folder, monkeypatch):
+    """NFS sends a request again whose answer was lost, and is told that the name is taken: by itself."""
+    (folder / "old").write_text("old")
+    real = os.link
+
+    def link(*arguments, **options):
+        real(*arguments, **options)
+        real(*arguments, **options)
+
+    monkeypatch.setattr(os, "link", link)
+    assert rename(held, "old", "new") is None
+    assert os.listdir(folder) == ["new"] and (folder / "new").read_text() == "old"
+
+
+def test_without_links_or_renames_nothing_is_left_behind(held, folder, without_links, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    (folder / "old").write_text("old")
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(Unavailable, match="not permitted"):
+        rename(held, "old", "new")
+    assert os.listdir(folder) == ["old"]
