@@ -106,7 +106,7 @@ class Verifier:
         pause = self.PAUSE
         try:
             while not self._end.wait(pause):
-                before, here = self._position, self._segments.prefix
+                before, here = self._position, self._segments.here(0)
                 while self._position < here and not self._end.is_set():
                     self._advance(here)
                 pause = self.PAUSE if self._position - before > 4 * _PIECE else self.LONG_PAUSE

@@ -1,19 +1,12 @@
 """One connection of a download."""
 
 import time
-from collections import namedtuple
 
 from ..errors import Error, Longer, Temporary
 from ..units import format_size
 from . import continuity
 from .meter import Pace
 from .transfer import move
-
-
-class Limits(namedtuple("Limits", "connections bucket min_speed")):
-    """Connections at a time, the download's TokenBucket, and the least bytes/s of a connection."""
-
-    __slots__ = ()
 
 
 class Leave(Error):
@@ -36,7 +29,7 @@ class Connection:
     def __init__(self, fetch, source, stop, answer=None):
         self._fetch, self._file = fetch, fetch.file
         self.source, self.stop, self._answer = source, stop, answer
-        _, self._bucket, self._min_speed = fetch.limits
+        self._bucket, self._min_speed = fetch.bucket, fetch.min_speed
         self.error = self.thread = self._slot = None
         self.pace = Pace()
         if self._bucket.limited:        # the first portion does not wait

@@ -24,7 +24,6 @@ from ..net.channel import Signal
 from . import inquiry
 from .announced import Announced
 from .checksum import Promises
-from .connection import Limits
 from .continuity import Condition
 from .fetch import Fetch
 from .meter import Meter
@@ -87,7 +86,7 @@ class Download:
         self._announced = Announced(self._sources, self._promises, options.metalink, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
         self._stop, self._meter = Signal(), Meter()
-        self._reason: Exception | None = None       # see `stop`
+        self._reason: Exception | None = None
         self._keep = True
         self._fetch: Fetch | None = None
 
@@ -243,8 +242,8 @@ class Download:
             if len(sources.all) == 1 and not self._bucket.limited and fill_at_hand(file, answer):
                 return
             self._promises.follow()
-            limits = Limits(self._options.connections, self._bucket, self._environment.settings.min_speed)
-            self._fetch = Fetch(file, sources, limits, self._stop)
+            self._fetch = Fetch(file, sources, self._stop, self._options.connections, self._bucket,
+                                self._environment.settings.min_speed)
         except BaseException:
             answer.stream.close()
             raise

@@ -20,19 +20,22 @@ from .segments import LEAST
 
 
 class Fetch:
-    """Fetches the missing bytes of `file`, an Unfinished; `most` may be changed at any time."""
+    """Fetches the missing bytes of `file`, an Unfinished, on at `most` connections, which may change.
+
+    Each needs `min_speed` bytes/s.
+    """
 
     MAKE_ROOM = 5.0         # seconds until a connection that left its slot to another task is replaced
     IDLE = 0.5              # seconds between two looks while a rate limit decides the speed
     REST = 1.0              # seconds until a lost connection is replaced; doubles with each
 
-    def __init__(self, file, sources, limits, stop):
-        self.file, self.sources, self.limits, self._stop = file, sources, limits, stop
+    def __init__(self, file, sources, stop, most, bucket, min_speed):
+        self.file, self.sources, self._stop = file, sources, stop
+        self.most, self.bucket, self.min_speed = most, bucket, min_speed
         self.introduction = Introduction(file, sources)
-        self.most = limits.connections
         self._segments = file.segments
         self._changed = threading.Condition()
-        self._alive, self._ended = [], []       # a connection is in one of them until it is buried
+        self._alive, self._ended = [], []       # a connection is in one of them until it is closed
         self._growth, self._losses = Growth(sources.known_connections()), 0
 
     @property
@@ -73,7 +76,7 @@ class Fetch:
     @property
     def _is_limited(self):
         """True if a rate limit makes a connection wait, so that more of them bring nothing."""
-        return self.limits.bucket.limited and any(each.pace.limited for each in self._alive)
+        return self.bucket.limited and any(each.pace.limited for each in self._alive)
 
     def _alone(self, answer, source):
         connection = Connection(self, source, self._stop, answer)

@@ -131,9 +131,10 @@ class Folder:
         """Raise Unavailable if the path leads elsewhere; a lazily unmounted disk can still be written to."""
         try:
             status = os.stat(self.path)
+            is_moved = status.st_dev != self._node[0] or self.is_another(status, *self._node)
         except OSError:
-            status = None
-        if status is None or status.st_dev != self._node[0] or self.is_another(status, *self._node):
+            is_moved = True
+        if is_moved:
             raise Unavailable(f"{self.path} is not the same folder any more; its disk may have been "
                               "unmounted", is_loss=True)
 

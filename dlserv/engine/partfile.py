@@ -196,6 +196,7 @@ def replace(folder, old, new):
 
 
 def drop(folder, old, new):
+    """Remove the name `old` of a file that is also named `new`."""
     try:
         folder.remove(old)
     except LocalError as error:

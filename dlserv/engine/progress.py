@@ -5,6 +5,8 @@ from collections import namedtuple
 
 
 class Identity(namedtuple("Identity", "device inode size mtime_ns")):
+    """The attributes by which a file is recognised."""
+
     __slots__ = ()
 
     @classmethod

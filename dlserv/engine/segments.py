@@ -128,10 +128,6 @@ class Segments:
         with self._lock:
             return merge(self._done + [(s.start, s.position) for s in self._active])
 
-    @property
-    def prefix(self):
-        return self.here(0)
-
     def here(self, position):
         """Return the number of bytes on disk from `position` without a gap."""
         return next((end - position for start, end in self.done() if start <= position < end), 0)

@@ -221,8 +221,9 @@ def decisive(refusals):
     Offline becomes a plain Temporary if another source has answered.
     """
     temporary = [each for each in refusals if isinstance(each, Temporary)]
-    answers = [each for each in refusals if not isinstance(each, Offline)]
-    if temporary and isinstance(temporary[0], Offline) and answers:
-        return next((each for each in temporary if each in answers), None) \
-            or Temporary(str(temporary[0]), word=temporary[0].word)
-    return temporary[0] if temporary else refusals[0]
+    for each in temporary:
+        if not isinstance(each, Offline):
+            return each
+    if temporary and len(temporary) < len(refusals):
+        return Temporary(str(temporary[0]), word=temporary[0].word)
+    return refusals[0]

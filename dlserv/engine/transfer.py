@@ -37,8 +37,9 @@ def move(stream, part, segments, segment, throttle):
             _copy_once(stream, part, segments, segment, throttle, memoryview(bytearray(stream.leftover)))
         if _splice(stream, part, segments, segment, throttle):
             return
-    most = min(TLS_BUFFER if secure else BUFFER, segment.left if expected is None else min(expected, segment.left))
-    buffer = _make_buffer(max(SMALLEST, most))
+    shorter = segment.left if expected is None else min(expected, segment.left)
+    size = max(SMALLEST, min(TLS_BUFFER if secure else BUFFER, shorter))
+    buffer = memoryview(mmap.mmap(-1, size) if mmap and size >= OWN_PAGES else bytearray(size))
     while segment.left > 0 and _copy_once(stream, part, segments, segment, throttle, buffer):
         pass
 
@@ -62,10 +63,6 @@ def _copy_once(stream, part, segments, segment, throttle, buffer):
         segments.advance(segment, count)
     throttle.moved(wanted, count)
     return count
-
-
-def _make_buffer(size):
-    return memoryview(mmap.mmap(-1, size) if mmap and size >= OWN_PAGES else bytearray(size))
 
 
 def _splice(stream, part, segments, segment, throttle):

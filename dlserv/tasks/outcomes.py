@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 
 from ..engine.progress import Finished
-from ..engine.retry import Policy
+from ..engine import retry
 from ..errors import (Error, Exhausted, NoSpace, Offline, StoreBroken, Temporary, Unavailable, Unchanged,
                       WrongClock, reason_of)
 from ..exhaustion import exhaustion_in
@@ -89,8 +89,8 @@ class Outcomes:
 
     def _retry(self, task, error):
         """Queue the task again for later, or give up."""
-        policy = Policy(task.options.retries, self._settings.download.retry_wait)
-        delay = policy.delay(task.count_failure(), error.retry_after)
+        delay = retry.delay(task.count_failure(), task.options.retries, self._settings.download.retry_wait,
+                            error.retry_after)
         if delay is None:
             return self._fail(task, "error", str(error), reason_of(error))
         task.requeue(str(error), reason_of(error))
