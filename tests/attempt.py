@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 
@@ -39,6 +40,12 @@ class Attempt:
     def run(self):
         self.finished = self.download.run()
         return self
+
+    def begin(self):
+        """Run in a thread; return the thread."""
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        return thread
 
     def fails(self, kind):
         """Run into an error of this kind; return its sentence."""

@@ -1,6 +1,7 @@
 """Mirrors that the server itself names (RFC 6249), in answers from the task's own URL.
 
-Used if they are asked for and a strong digest is known; each has to prove itself as any other.
+Used if they are asked for and a strong digest is known, which the file must have then. Each has
+to prove itself as any other.
 """
 
 from ..net import links

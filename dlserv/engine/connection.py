@@ -10,7 +10,7 @@ from .transfer import move
 
 
 class Leave(Error):
-    """The connection must end: another task needs its slot, or the limit was lowered."""
+    """The connection must end: another task needs its slot."""
 
 
 class Surplus(Leave):

@@ -69,9 +69,10 @@ class Environment(namedtuple("Environment", "settings root network bucket", defa
 
 
 class Download:
-    """Fetches `url`, or its mirrors, into `options.dir` below the environment's root, as `file`, an Unfinished.
+    """Fetches `url`, or its mirrors, into the folder `options.dir` below the environment's root.
 
-    `kept` is the Progress to resume, `previous` the Finished that this file replaces.
+    The file under way is `file`, an Unfinished; `kept` is the Progress to resume, `previous` the
+    Finished that this file replaces.
     """
 
     def __init__(self, url: urls.URL, options: Options, environment: Environment, observer: Observer,
@@ -93,10 +94,7 @@ class Download:
     # -- for other threads -----------------------------------------------------------
 
     def refresh(self) -> None:
-        """Fetch the file only if its server has another one than `previous`, or that is damaged.
-
-        Call it before `run`.
-        """
+        """Fetch the file only if its server has another one, or `previous` is damaged; call it before `run`."""
         self._refreshes, previous = True, self._previous
         if previous is not None and not previous.known:
             self._condition = Condition(previous, str(self._sources.main.url), self._options.checksum)

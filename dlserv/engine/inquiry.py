@@ -191,16 +191,16 @@ class Introduction:
         where = self._range_for(source)
         if where is None:
             raise Temporary("too few bytes are on disk yet to compare its bytes with")
-        own, known = self._file.is_from(source), self._file.resource
+        own = self._file.is_from(source)
         try:
             found = self._compare(source, client, *where)
-            if not own and not continuity.same_digest(found, known):
+            if not own and not continuity.same_digest(found, self._file.resource):
                 self._compare_end(source, client, found)
         except Changed as difference:
             if own:
                 raise
             raise Permanent(str(difference)) from difference
-        source.resource, source.proven = known if own else found, True
+        source.resource, source.proven = self._file.resource if own else found, True
 
     def _range_for(self, source):
         return continuity.telling_range(self._file.part, self._file.segments.done(), source.asserts)

@@ -100,10 +100,8 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
             found = folder.stat(target) if previous is not None else None
             replaces = found is not None and is_previous(folder, previous, target, found)
             return target, part.publish(target, interrupted, replaces)
-        except NameTaken:
-            target, interrupted = next(names), False
-        except NameTooLong:
-            if not folder.shorten():
+        except (NameTaken, NameTooLong) as refusal:
+            if isinstance(refusal, NameTooLong) and not folder.shorten():
                 raise
             target, interrupted = next(names), False
         except Unwritable:

@@ -35,7 +35,7 @@ class Segment:
 
 
 class Segments:
-    """The map of one file, for any thread; `count` is the number of bytes on disk."""
+    """The map of one file, for any thread: `count` bytes are on disk, `brought` ones from the start."""
 
     def __init__(self, total=None, done=()):
         self.total = total
@@ -43,7 +43,7 @@ class Segments:
         self._lock = threading.Lock()
         self._done = merge(done)
         self._active = []
-        self.count = sum(end - start for start, end in self._done)
+        self.count = self.brought = sum(end - start for start, end in self._done)
 
     def fill(self):
         with self._lock:

@@ -61,13 +61,13 @@ class Source:
 
     def __init__(self, url, main, announced=False):
         self.url, self.main, self.is_main, self.announced = url, main, url == main, announced
-        self.located, self._jar, self.resource = None, None, None
+        self.located = self._jar = self.resource = None
         self.asserts = url.scheme in ("http", "https")      # its answers state their offsets; FTP's do not
         self.proven = False         # its bytes were compared
         self.banned = None          # the reason why it is not used again
         self.single = False         # its answers differ: use one connection at a time
-        self.failures, self.stalls, self.rests_until = 0, 0, 0.0
-        self.active, self.speed = 0, None
+        self.failures = self.stalls = self.active = 0
+        self.rests_until, self.speed = 0.0, None
 
     @property
     def endpoint(self):
@@ -98,11 +98,8 @@ class Sources:
         self._options, self._network, self._clock = options, network, clock
         self._lock = threading.Lock()
         self.all = [Source(url, urls[0]) for url in dict.fromkeys(urls)]
+        self.main = self.all[0]
         self._apart = False         # use one source at a time
-
-    @property
-    def main(self):
-        return next(source for source in self.all if source.is_main)
 
     def opener(self, stop, extra=False):
         return Opener(self._options, self._network, stop, extra)
@@ -110,7 +107,7 @@ class Sources:
     def announce(self, mirrors):
         with self._lock:
             for url in mirrors:
-                source = Source(url, self.all[0].main, announced=True)
+                source = Source(url, self.main.url, announced=True)
                 source.single = self._apart
                 self.all.append(source)
 
@@ -131,7 +128,7 @@ class Sources:
 
     @property
     def _teaches(self):
-        return len(self.all) == 1 and self._network is not None
+        return len(self.all) == 1
 
     def find(self, url):
         return next((source for source in self.all if str(source.url) == url), None)

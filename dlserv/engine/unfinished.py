@@ -39,14 +39,15 @@ class Unfinished:
         self.doubtful, self._restarted = False, bool(kept and kept.restarted)
         self._flushed = None        # bytes on disk at this attempt's last flush
         self.segments = Segments(kept.resource.total, kept.done) if kept else Segments()
-        self._brought_before = self.segments.count      # bytes that this attempt has not received
+        self._given_up = 0          # bytes that this attempt has received and discarded
 
     # -- for any thread ----------------------------------------------------------------
 
     @property
     def received(self):
         """Bytes that this attempt has received, including discarded ones."""
-        return self.segments.count - self._brought_before
+        segments = self.segments
+        return self._given_up + segments.count - segments.brought
 
     def describe(self):
         return self.resource or (self._kept and self._kept.resource)
@@ -105,7 +106,6 @@ class Unfinished:
         if self._kept is not None:
             self._kept = self._kept._replace(done=ranges)
             self.segments = Segments(self._kept.resource.total, ranges)
-            self._brought_before = self.segments.count
 
     def reopen(self):
         """Open the part file of an earlier attempt, and keep the bytes that may still be valid."""
@@ -133,7 +133,6 @@ class Unfinished:
             self.part, self._target, self._name = part, kept.target, kept.target
             self.resource, self.source = kept.resource, kept.source
             self.segments = Segments(total, clip(kept.done, size))
-            self._brought_before = self.segments.count
         if self.segments.complete and kept.publishing == part.identity():
             self.verified = kept.checksum
 
@@ -223,7 +222,7 @@ class Unfinished:
 
     def _forget(self):
         with self._lock:
-            self._brought_before -= self.segments.count
+            self._given_up = self.received
             self.segments = Segments()
             self._publishing = self.checksum = self.verified = None
 

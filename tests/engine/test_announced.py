@@ -7,9 +7,9 @@ import pytest
 
 from dlserv.errors import Permanent, WrongBytes
 from harness import noise
+from several import MIB, whole
 from servers.origin import Origin, drop, paced, redirect, refuse
 
-MIB = 2 ** 20
 DATA = noise(6 * MIB)
 SHA256 = hashlib.sha256(DATA)
 DIGEST = "SHA-256=" + base64.b64encode(SHA256.digest()).decode()
@@ -29,17 +29,13 @@ def pair(origin, other):
     return pair
 
 
-def whole(folder, name="a"):
-    return (folder / name).read_bytes() == DATA
-
-
 @pytest.mark.parametrize("headers, posted", [
     ({"Digest": DIGEST}, {}), ({"Repr_Digest": DIGEST.replace("SHA-256=", "sha-256=:") + ":"}, {}), ({}, {"checksum": SUM}),
     ({}, {"checksum": "sha-512=" + hashlib.sha512(DATA).hexdigest()}), ({"Digest": DIGEST}, {"checksum": SUM})])
 def test_a_mirror_that_is_named_is_used(origin, other, pair, attempt, folder, headers, posted):
     pair(**headers)
     done = attempt(origin.url("/a"), settings=ON, connections=4, **posted).run()
-    assert whole(folder) and other.sent > MIB
+    assert whole(folder, data=DATA) and other.sent > MIB
     assert done.notes == ["the server names 1 mirror: " + other.url().partition("//")[2]]
     assert done.finished.checksum in (SUM, posted.get("checksum"))
 
@@ -55,7 +51,7 @@ def test_a_mirror_that_is_named_is_used(origin, other, pair, attempt, folder, he
 def test_a_mirror_is_left_alone(origin, other, pair, attempt, folder, settings, headers, posted):
     pair(**headers)
     done = attempt(origin.url("/a"), settings=settings, connections=4, **posted).run()
-    assert whole(folder) and other.requests == []
+    assert whole(folder, data=DATA) and other.requests == []
     unused = settings == ON and "metalink" not in posted and "describedby" not in str(headers) \
         and "alternate" not in str(headers)
     assert done.notes == ["the server names mirrors, but no SHA-256 or SHA-512 of the file is known; "
@@ -65,13 +61,13 @@ def test_a_mirror_is_left_alone(origin, other, pair, attempt, folder, settings, 
 def test_a_task_asks_for_them_itself(origin, other, pair, attempt, folder):
     pair(Digest=DIGEST)
     attempt(origin.url("/a"), connections=4, metalink=True).run()
-    assert whole(folder) and other.sent > MIB
+    assert whole(folder, data=DATA) and other.sent > MIB
 
 
 def test_a_mirror_steps_in_where_the_server_fails(origin, other, pair, attempt, folder):
     pair(Digest=DIGEST, script=[drop(after=3 * MIB)] + [refuse("410 Gone")] * 9)
     attempt(origin.url("/a"), settings=ON).run()
-    assert whole(folder) and other.asked("/m")
+    assert whole(folder, data=DATA) and other.asked("/m")
 
 
 def test_credentials_cookies_and_headers_stay_with_the_server(origin, other, pair, attempt, folder, tmp_path):
@@ -84,7 +80,7 @@ def test_credentials_cookies_and_headers_stay_with_the_server(origin, other, pai
     attempt(origin.url("/a", user="me:pw"), settings=ON, connections=4, user="me", password="pw", cookies="a=b",
             headers={"Authorization": "Bearer x", "X-Plain": "y"}, referer="http://r/", user_agent="mine/1",
             netrc=str(netrc), jar=jar).run()
-    assert whole(folder) and other.sent > MIB
+    assert whole(folder, data=DATA) and other.sent > MIB
     assert "secret" in origin.requests[0].headers["cookie"] and origin.requests[0].headers["x-plain"] == "y"
     for request in other.requests:
         assert set(request.headers) <= {"host", "user-agent", "accept", "accept-encoding", "range", "if-range"}
@@ -96,7 +92,7 @@ def test_not_even_a_mirror_of_the_same_server_gets_them(origin, attempt, folder)
     origin.put("/a", DATA, headers={"Link": "</m>; rel=duplicate", "Digest": DIGEST}, script=[paced(MIB)] * 20)
     attempt(origin.url("/a"), settings=ON, connections=4, user="me", password="pw", cookies="a=b",
             headers={"X-Plain": "y"}).run()
-    assert whole(folder) and origin.asked("/m")
+    assert whole(folder, data=DATA) and origin.asked("/m")
     for request in origin.asked("/m"):
         assert not {"authorization", "cookie", "x-plain"} & set(request.headers)
 
@@ -107,7 +103,7 @@ def test_what_a_mirror_names_is_ignored(origin, other, pair, attempt, folder):
         pair(Digest=DIGEST)
         other.files["/m"].headers = {"Link": "<%s>; rel=duplicate" % third.url("/x"), "Digest": DIGEST}
         attempt(origin.url("/a"), settings=ON, connections=4).run()
-        assert whole(folder) and other.sent > MIB and third.requests == []
+        assert whole(folder, data=DATA) and other.sent > MIB and third.requests == []
 
 
 def test_what_a_posted_mirror_names_is_ignored(origin, other, pair, attempt, folder):
@@ -117,7 +113,7 @@ def test_what_a_posted_mirror_names_is_ignored(origin, other, pair, attempt, fol
         third.put("/x", DATA)
         other.files["/m"].headers = {"Link": "<%s>; rel=duplicate" % third.url("/x"), "Digest": DIGEST}
         attempt(origin.url("/a"), settings=ON, connections=4, mirrors=[other.url("/m")], checksum=SUM).run()
-        assert whole(folder) and third.requests == []
+        assert whole(folder, data=DATA) and third.requests == []
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -130,7 +126,7 @@ def test_a_redirect_that_names_mirrors_counts_from_the_server(origin, other, pai
         if elsewhere:       # the mirror that was chosen names one itself
             first.files["/latest"].script = [redirect(origin.url("/a"))] * 9
         attempt(first.url("/latest"), settings=ON, connections=4, **({"checksum": SUM} if elsewhere else {})).run()
-    assert whole(folder) and (other.sent > MIB) == (not elsewhere)
+    assert whole(folder, data=DATA) and (other.sent > MIB) == (not elsewhere)
 
 
 def test_a_digest_of_the_redirect_s_own_page_is_not_the_file_s(origin, attempt, folder):
@@ -138,7 +134,7 @@ def test_a_digest_of_the_redirect_s_own_page_is_not_the_file_s(origin, attempt, 
     origin.put("/a", DATA)
     origin.put("/latest", script=[refuse("302 Found", Location="/a", Repr_Digest=page)])
     attempt(origin.url("/latest"), settings=ON).run()
-    assert whole(folder)
+    assert whole(folder, data=DATA)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -147,14 +143,14 @@ def test_a_private_address_is_not_asked(origin, other, pair, attempt, folder, sc
     pair(link="<%s>; rel=duplicate" % other.url("/m").replace("http:", scheme + ":"), Digest=DIGEST)
     settings = dict(ON, deny_private=True, allow_hosts=[origin.url().partition("//")[2]])
     attempt(origin.url("/a"), settings=settings, connections=4).run()
-    assert whole(folder) and other.connections == 0
+    assert whole(folder, data=DATA) and other.connections == 0
 
 
 def test_no_more_than_32_are_taken(origin, other, pair, attempt, folder):
     pair(link=", ".join("<{mirror}?%d>; rel=duplicate; pri=%d" % (number, number + 1) for number in range(50)),
          Digest=DIGEST)
     done = attempt(origin.url("/a"), settings=ON, connections=4).run()
-    assert whole(folder) and done.notes[0].startswith("the server names 32 mirrors: 127.0.0.1")
+    assert whole(folder, data=DATA) and done.notes[0].startswith("the server names 32 mirrors: 127.0.0.1")
     assert {int(request.path.partition("?")[2]) for request in other.requests} <= set(range(32))
 
 
@@ -162,13 +158,13 @@ def test_no_more_than_32_are_taken(origin, other, pair, attempt, folder):
 def test_what_is_known_already_is_not_taken_twice(origin, other, pair, attempt, folder, link):
     pair(link=link, Digest=DIGEST)
     done = attempt(origin.url("/a"), settings=ON, connections=4, mirrors=[other.url("/m")]).run()
-    assert whole(folder) and done.notes == []
+    assert whole(folder, data=DATA) and done.notes == []
 
 
 def test_a_mirror_with_another_file_is_left_out(origin, other, pair, attempt, folder):
     pair(data=noise(6 * MIB, seed=2), Digest=DIGEST)
     done = attempt(origin.url("/a"), settings=ON, connections=4).run()
-    assert whole(folder) and any("differ from those on disk" in note for note in done.notes)
+    assert whole(folder, data=DATA) and any("differ from those on disk" in note for note in done.notes)
 
 
 def test_a_mirror_that_is_rotten_inside_does_not_spoil_the_file(origin, other, pair, attempt, folder):
@@ -176,7 +172,7 @@ def test_a_mirror_that_is_rotten_inside_does_not_spoil_the_file(origin, other, p
     rotten[MIB + 1:-2 ** 15:2 ** 19] = bytes(len(rotten[MIB + 1:-2 ** 15:2 ** 19]))
     pair(data=bytes(rotten), Digest=DIGEST)
     attempt(origin.url("/a"), settings=ON, connections=4).run()
-    assert whole(folder)
+    assert whole(folder, data=DATA)
 
 
 def test_the_digest_by_which_mirrors_were_taken_is_verified(origin, other, pair, attempt, folder):
@@ -220,5 +216,5 @@ def test_the_setting_of_a_running_daemon_counts(origin, other, pair, api, folder
     assert api.post("/config", {"download": {"metalink": True}}).status == 200
     tid = api.add(origin.url("/a"))
     log = [entry["msg"] for entry in api.reach(tid, "finished")["log"]]
-    assert whole(folder) and other.asked("/m")
+    assert whole(folder, data=DATA) and other.asked("/m")
     assert "the server names 1 mirror: " + other.url().partition("//")[2] in log

@@ -5,36 +5,14 @@ import time
 
 import pytest
 
-from harness import noise, until
+from harness import until
 from servers.origin import Gate, drop, head, ignore_range, paced, refuse
 from dlserv.engine.meter import Pace
 from dlserv.errors import Stopped, Temporary
-
-MIB = 2 ** 20
-DATA = noise(8 * MIB)
-
-
-def run(attempt):
-    """Start the attempt in a thread; return the thread."""
-    thread = threading.Thread(target=attempt.run)
-    thread.start()
-    return thread
-
-
-def whole(folder, name="a"):
-    return (folder / name).read_bytes() == DATA
-
+from several import DATA, MIB, a_little, whole
 
 def ranges(server, path="/a"):
     return [request.headers.get("range") for request in server.asked(path)]
-
-
-def a_little(exchange):
-    """Answer with less of the range than was asked for."""
-    start, _ = exchange.wanted()
-    exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
-                                          "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
-    exchange.send(DATA[start:start + MIB])
 
 
 # -- how many -----------------------------------------------------------------------------
@@ -64,7 +42,7 @@ def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt,
 def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder):
     origin.put("/a", DATA, script=[paced(2 * MIB)] * 8)
     limited = attempt(origin.url("/a"), connections=4, ratelimit=MIB // 4)
-    thread = run(limited)
+    thread = limited.begin()
     until(lambda: limited.download.count > MIB // 4)
     assert ranges(origin) == [None]
     limited.download.adjust(limited.options._replace(ratelimit=0))
@@ -111,7 +89,7 @@ def test_the_number_can_be_raised_and_lowered_meanwhile(origin, attempt, folder)
     pace = paced(MIB // 4, piece=1024)
     origin.put("/a", DATA, script=[pace] * 40)
     slow = attempt(origin.url("/a"), connections=2)
-    thread = run(slow)
+    thread = slow.begin()
     until(lambda: slow.download.connections == 2)
     slow.download.adjust(slow.options._replace(connections=8))
     until(lambda: slow.download.connections > 2)
@@ -126,7 +104,7 @@ def test_one_connection_can_become_several(origin, attempt, folder):
     pace = paced(MIB // 4, piece=1024)
     origin.put("/a", DATA, script=[pace] * 40)
     slow = attempt(origin.url("/a"), connections=1)
-    thread = run(slow)
+    thread = slow.begin()
     until(lambda: slow.download.connections == 1)
     slow.download.adjust(slow.options._replace(connections=4))
     until(lambda: slow.download.connections > 1)

@@ -1,7 +1,6 @@
 """Names, the part file's creation, and its final name, over crashes too."""
 
 import os
-import threading
 
 import pytest
 
@@ -59,8 +58,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten(origin, attempt, fold
     gate = Gate(after=1000)
     origin.put("/x.iso", DATA, script=[gate])
     slow = attempt(origin.url("/x.iso"))
-    thread = threading.Thread(target=slow.run)
-    thread.start()
+    thread = slow.begin()
     gate.reached.wait()
     (folder / "x.iso").write_text("mine")
     gate.open()

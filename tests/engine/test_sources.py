@@ -10,10 +10,9 @@ from dlserv.engine.meter import Pace
 from dlserv.engine.sources import Sources, decisive
 from dlserv.errors import Offline, Permanent, Temporary
 from harness import noise
+from several import DATA, MIB, whole
 from servers.origin import drop, Gate, Origin, paced, redirect, refuse
 
-MIB = 2 ** 20
-DATA = noise(8 * MIB)
 OTHER = noise(300000, seed=2)
 
 
@@ -42,10 +41,6 @@ def test_a_mirror_that_is_rotten_in_the_middle_spoils_one_try(origin, attempt, f
                        connections=4).run()
         assert other.sent > 2 ** 20 and "checksum does not match" in "".join(done.notes)
     assert (folder / "a").read_bytes() == data
-
-
-def whole(folder, name="a"):
-    return (folder / name).read_bytes() == DATA
 
 
 def ranges(server, path="/a"):

@@ -1,7 +1,6 @@
 """The part file of an attempt: which of its bytes count, and when they are given up."""
 
 import os
-import threading
 
 import pytest
 
@@ -14,8 +13,7 @@ def test_bytes_are_in_the_part_file_until_the_last_has_come(origin, attempt, fol
     gate = Gate(after=100000)
     origin.put("/a.iso", DATA, script=[gate])
     slow = attempt(origin.url("/a.iso"))
-    thread = threading.Thread(target=slow.run)
-    thread.start()
+    thread = slow.begin()
     until(lambda: slow.download.count == 100000)
     assert listing(folder) == ["a.iso.part"]
     gate.open()

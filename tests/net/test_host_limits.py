@@ -10,11 +10,9 @@ from dlserv.net.channel import Signal
 from dlserv.net.host_limits import HostClosed, HostFull, HostLimits, Visitor
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
-from harness import noise, until
+from harness import until
 from servers.origin import drop, paced, refuse
-
-MIB = 2 ** 20
-DATA = noise(8 * MIB)
+from several import DATA, MIB, a_little, whole
 
 
 def limits_of(most, *clock):
@@ -194,25 +192,6 @@ def test_a_gate_of_one_server_opens_no_other(closed, stop):
         visitor.acquire("h:80", stop, extra=False)
 
 
-def run(attempt):
-    """Start the attempt in a thread; return the thread."""
-    thread = threading.Thread(target=attempt.run)
-    thread.start()
-    return thread
-
-
-def whole(folder, name="a"):
-    return (folder / name).read_bytes() == DATA
-
-
-def a_little(exchange):
-    """Answer with less of the range than was asked for."""
-    start, _ = exchange.wanted()
-    exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
-                                          "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
-    exchange.send(DATA[start:start + MIB])
-
-
 def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, watched):
     """Between two segments of a file another task's first connection takes the only place."""
     origin.put("/a", DATA, script=[drop(after=MIB)])
@@ -227,7 +206,7 @@ def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, 
         until(lambda: watched.looked)
         a_little(exchange)
     origin.put("/a", DATA, script=[with_a_rival])
-    thread = run(second)
+    thread = second.begin()
     until(lambda: slots)
     until(lambda: second.download.connections == 0 or not thread.is_alive())      # whoever was quicker
     slots[0].release()
@@ -238,7 +217,7 @@ def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, 
 def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
     origin.put("/a", DATA, script=[paced(2 * MIB)] * 20)
     slow = attempt(origin.url("/a"), connections=16, settings={"max_per_host": 3})
-    thread = run(slow)
+    thread = slow.begin()
     until(lambda: slow.download.connections == 3)
     thread.join()
     assert whole(folder) and origin.most_at_once == 3

@@ -1,18 +1,9 @@
 """Idle connections are used again, unless they are too old or were closed."""
 
-import threading
-
 from harness import noise
 from servers.origin import Gate
 
 DATA = noise(1000)
-
-
-def run(attempt):
-    """Start the attempt in a thread; return the thread."""
-    thread = threading.Thread(target=attempt.run)
-    thread.start()
-    return thread
 
 
 def test_small_files_share_a_connection(origin, attempt):
@@ -26,7 +17,7 @@ def test_changed_settings_retire_a_connection_in_use(origin, attempt):
     gate = Gate(500)
     origin.put("/a", DATA, script=[gate])
     first = attempt(origin.url("/a"))
-    thread = run(first)
+    thread = first.begin()
     gate.reached.wait(10)
     first.network.pool.clear()
     gate.open()
