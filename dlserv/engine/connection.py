@@ -3,17 +3,14 @@
 import time
 
 from ..errors import Error, Longer, Temporary
+from ..net.host_limits import HostFull
 from ..units import format_size
 from . import continuity
 from .meter import Pace
 from .transfer import move
 
 
-class Leave(Error):
-    """The connection must end: another task needs its slot."""
-
-
-class Surplus(Leave):
+class Surplus(Error):
     """The connection must end: there are more than wanted."""
 
 
@@ -34,8 +31,6 @@ class Connection:
         self.pace = Pace()
         if self._bucket.limited:        # the first portion does not wait
             self.pace.expect_limit(self.UNKNOWN)
-
-    # -- segments ----------------------------------------------------------------------
 
     def work(self):
         sources = self._fetch.sources
@@ -118,13 +113,11 @@ class Connection:
             self._file.warn(f"{change}; fetching the file to its end")
             move(stream, part, segments, segment, self)
 
-    # -- the throttle ------------------------------------------------------------------
-
     def take(self, wanted):
         if self._fetch.is_surplus(self):
             raise Surplus()
         if self._slot.asked_to_leave():
-            raise Leave()
+            raise HostFull("another task needs the connection")
         began = time.monotonic()
         count = self._bucket.take(wanted, self.stop)
         self.pace.waited(time.monotonic() - began)

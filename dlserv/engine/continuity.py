@@ -230,8 +230,8 @@ class Joint:
     """The two ends of a segment, where its bytes meet those of other connections.
 
     The stream begins `before` bytes ahead of the segment and may extend beyond it. Of two
-    neighbours, the one that arrives second compares. A difference raises Torn, or Changed in
-    `begin`, when no byte of the segment is on disk yet.
+    neighbours, the one that arrives second compares. A difference raises Torn, or Changed if no
+    byte of the segment is on disk yet.
     """
 
     def __init__(self, file, segment, before=0):

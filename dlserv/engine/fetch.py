@@ -1,8 +1,7 @@
 """Run the connections of one download.
 
-More join the first answer's if the server supports ranges, the file is large enough and they
-increase the speed (growth.py). Each takes a hole, or half of the slowest segment. One that
-fails, stalls or disagrees with the others is dropped, and the others go on.
+More join the first answer's while they increase the speed (growth.py). Each takes a hole, or half
+of the slowest segment. One that fails, stalls or disagrees with the others is dropped.
 """
 
 import threading
@@ -13,7 +12,7 @@ from ..net.channel import Signal
 from ..net.host_limits import HostFull
 from ..threads import Thread
 from . import continuity
-from .connection import Connection, Leave, Surplus, seconds_left
+from .connection import Connection, Surplus, seconds_left
 from .growth import Growth
 from .inquiry import Introduction
 from .segments import LEAST
@@ -45,7 +44,7 @@ class Fetch:
     def run(self, answer, source):
         """Fetch the missing bytes, the answer's first, and close the answer.
 
-        Return when all are here, or no connection is left and a source should be asked again; raise
+        Return when all are here, or no connection is left and a source should be asked again. Raise
         the last error if there is no such source.
         """
         resource = self.file.resource
@@ -175,15 +174,14 @@ class Fetch:
         error, source = connection.error, connection.source
         if isinstance(error, Stopped):      # it was stalled, and another took over
             self.sources.let_rest(source, has_failed=False)
-        elif isinstance(error, (Leave, HostFull)):
-            if not isinstance(error, Surplus):
-                self._growth.shrink(time.monotonic(), len(self._alive), self.MAKE_ROOM)
+        elif isinstance(error, HostFull):
+            self._growth.shrink(time.monotonic(), len(self._alive), self.MAKE_ROOM)
         elif isinstance(error, continuity.Torn):
             self.sources.separate()
             raise error
         elif isinstance(error, TransferError):
             self._lost(source, error)
-        elif error is not None:
+        elif error is not None and not isinstance(error, Surplus):
             raise error
 
     def _lost(self, source, error):

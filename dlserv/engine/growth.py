@@ -9,7 +9,7 @@ GROWING, FULL, FEWER, RESTING = "growing", "full", "fewer", "resting"
 
 
 class Growth:
-    """The wanted number of connections, `target`; `known` is what `look` returned in an earlier download."""
+    """The wanted number of connections, `target`; `known` is an earlier result of `look`, or None."""
 
     GROW_AFTER = 0.04       # seconds of measuring before the number may be doubled
     JUDGE_AFTER = 0.4       # seconds of measuring before a doubling counts as useless
@@ -66,8 +66,6 @@ class Growth:
         if self.target == most or not more_may_pay:
             self.rest(now, self.REVIEW)
 
-    # -- more --------------------------------------------------------------------------
-
     def _grow(self, now, count, alive, most):
         if self._mark is None:
             self._mark = now, count
@@ -84,8 +82,6 @@ class Growth:
             self._speed, self._mark = 0.0, (now, count)
         else:
             self._change(now, self._few, FULL)
-
-    # -- fewer -------------------------------------------------------------------------
 
     def _compare(self, now, count, alive, most, left):
         if self._phase == GROWING:

@@ -16,15 +16,14 @@ from .sources import decisive
 def ask(file, sources, options, stop, condition=None):
     """Return (Answer, Source); the Answer begins at the first missing byte of `file`, an Unfinished.
 
-    With a Condition, only the task's own URL is asked: no mirror tells whether it has changed.
-    Raise Changed if the bytes on disk are of another file, Temporary or Permanent if no source
-    delivers; Unchanged if the condition says so.
+    With a Condition, only the task's own URL is asked; raise Unchanged if it says so. Raise
+    Changed if the bytes on disk are of another file, Temporary or Permanent if no source delivers.
     """
-    refusals, client = [], sources.opener(stop)
+    refusals = []
     for source in sources.in_order() if condition is None else [sources.main]:
         stop.check()
         try:
-            return _Inquiry(file, sources, source, options, client, condition).ask(), source
+            return _Inquiry(file, sources, source, options, sources.opener(stop), condition).ask(), source
         except (Temporary, Permanent, Changed) as refusal:
             if condition is not None or isinstance(refusal, Changed) and sources.decides(source):
                 raise

@@ -8,7 +8,7 @@ from collections import deque
 class Meter:
     """The speed over a sliding window, from a byte count that only grows. Thread-safe.
 
-    Call `sample` or `speed` about once a second to keep it exact.
+    Call `speed` about once a second to keep it exact.
     """
 
     WINDOW = 5.0        # seconds; smooth enough to read, quick enough to follow changes
@@ -19,27 +19,23 @@ class Meter:
         self._lock = threading.Lock()
         self._samples = deque([(clock(), count)])
 
-    def sample(self, count):
-        now = self._clock()
-        with self._lock:
-            if now - self._samples[-1][0] < self.SPACING:
-                return
-            self._samples.append((now, count))
-            while len(self._samples) > 2 and now - self._samples[1][0] >= self.WINDOW:
-                self._samples.popleft()
-
     def speed(self, count):
-        """Return bytes/s over the window."""
-        self.sample(count)
-        then, before = self._samples[0]
-        elapsed = self._clock() - then
+        """Return bytes/s over the window; `count` bytes have arrived."""
+        now, samples = self._clock(), self._samples
+        with self._lock:
+            if now - samples[-1][0] >= self.SPACING:
+                samples.append((now, count))
+                while len(samples) > 2 and now - samples[1][0] >= self.WINDOW:
+                    samples.popleft()
+            then, before = samples[0]
+        elapsed = now - then
         return max(0, count - before) / elapsed if elapsed > 0.01 else 0.0
 
 
 class SpeedHistory:
-    """The speeds of the last ten minutes, from a byte count that only grows.
+    """The speeds of the last ten minutes, from a byte count that only grows; the caller holds a lock.
 
-    Call `note` when bytes begin to arrive, once a second while they do, and at their end, with a lock held.
+    Call `note` when bytes begin to arrive, about once a second while they do, and at their end.
     """
 
     EVERY = 2           # seconds per value

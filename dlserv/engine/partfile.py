@@ -178,8 +178,8 @@ def rename(folder, old, new, spare_empty=False):
     """Rename a file, never over one that is not ours. Return as `publish` does. Raise NameTaken.
 
     Done by link and unlink, which cannot overwrite; without hard links (FAT, Android), by
-    creating an empty file exclusively and renaming over it. A crash may leave that one behind:
-    it is ours if `spare_empty`.
+    creating an empty file exclusively and renaming over it. `spare_empty` says that one is
+    left from a crash.
     """
     try:
         _link(folder, old, new)

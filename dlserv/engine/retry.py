@@ -8,7 +8,7 @@ LONGEST_WAIT = 600.0            # seconds of backoff, before jitter
 
 
 def delay(failures, retries, wait, retry_after=None, chance=random.random):
-    """Return the seconds to wait after `failures` in a row, about `wait` at first; None after `retries`.
+    """Return the seconds to wait after `failures` in a row; None after `retries`.
 
     Backoff is exponential, with jitter, so that tasks do not all retry at once.
     """

@@ -1,7 +1,5 @@
-"""Move bytes from a body into the part file.
-
-If possible, they are spliced: socket -> pipe -> file within the kernel. Else, or if the kernel
-refuses in mid-file, they are copied through one large reused buffer.
+"""Move bytes from a body into the part file: where possible within the kernel, socket -> pipe -> file;
+else, or if the kernel refuses in mid-file, through one large reused buffer.
 """
 
 import os

@@ -11,12 +11,12 @@ def test_speed_is_that_of_the_last_seconds():
     for _ in range(20):
         clock.now += 1
         count += 1000
-        meter.sample(count)
+        meter.speed(count)
     assert meter.speed(count) == 1000
     for _ in range(10):     # ten times as fast from now on
         clock.now += 1
         count += 10000
-        meter.sample(count)
+        meter.speed(count)
     assert meter.speed(count) == 10000
 
 
@@ -27,7 +27,7 @@ def test_a_stalled_download_comes_to_rest():
     assert meter.speed(5000) == 5000
     for _ in range(12):
         clock.now += 1
-        meter.sample(5000)
+        meter.speed(5000)
     assert meter.speed(5000) == 0
 
 
