@@ -58,10 +58,10 @@ def local_error(error, name=""):
         return NoSpace(_FULL[error.errno])
     if error.errno == errno.EEXIST:
         return NameTaken(f"a file named {name} is there already")
-    if error.errno == errno.ENAMETOOLONG:
-        return NameTooLong(f"{name}: {_REASONS[error.errno]}")
     reason = _REASONS.get(error.errno) or (error.strerror or str(error)).lower()
     sentence = f"{name}: {reason}" if name else reason
+    if error.errno == errno.ENAMETOOLONG:
+        return NameTooLong(sentence)
     if error.errno in _PASSING:
         return Unavailable(sentence, is_loss=error.errno in LOSSES)
     return Unwritable(sentence)
