@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         # The file is about to take its final name. Return a function that waits until this is durable.
         def publishing(self, progress: Progress) -> Callable[[], None]: ...
 
-        # `missing` bytes will follow. May raise NoSpace.
+        # The missing bytes will follow. May raise NoSpace.
         def beginning(self) -> None: ...
 
         # A line for the task's log.
@@ -129,12 +129,6 @@ class Download:
     def count(self) -> int:
         """Bytes of the file that are on disk."""
         return self.file.segments.count
-
-    @property
-    def missing(self) -> int:
-        """Bytes still to come, 0 if the size is unknown."""
-        segments = self.file.segments
-        return max(0, (segments.total or 0) - segments.count)
 
     @property
     def speed(self) -> float:

@@ -217,8 +217,7 @@ class Fetch:
         if not self._alive or any(not pace.count or pace.held for pace in paces):
             return
         if self.introduction.is_possible:
-            count = self._segments.count
-            left = max(0, (self._segments.total or 0) - count)
-            learned = self._growth.look(now, count, len(self._alive), self.most, left)
+            segments = self._segments
+            learned = self._growth.look(now, segments.count, len(self._alive), self.most, segments.missing)
             if learned is not None:
                 self.sources.learn_connections(learned)

@@ -229,7 +229,7 @@ class Introduction:
 
     def _end_of_file(self, client, start, end):
         """Return the last bytes of the file, from disk or the first source, or None."""
-        origin = self._sources.find(self._file.source)
+        origin = next(filter(self._file.is_from, self._sources.all), None)
         if self._end is None and self._file.segments.here(start) >= end - start:
             self._end = self._file.part.read(end - start, start)
         if self._end is None and origin is not None:

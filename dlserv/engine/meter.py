@@ -11,7 +11,7 @@ class Meter:
     Call `speed` about once a second to keep it exact.
     """
 
-    WINDOW = 5.0        # seconds; smooth enough to read, quick enough to follow changes
+    WINDOW = 5.0        # seconds
     SPACING = 0.2       # least seconds between samples
 
     def __init__(self, count=0, clock=time.monotonic):

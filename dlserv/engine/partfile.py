@@ -53,10 +53,6 @@ class PartFile:
     def fileno(self):
         return self._fd
 
-    @property
-    def size(self):
-        return os.fstat(self._fd).st_size
-
     def write(self, view, offset):
         view = memoryview(view)
         try:
@@ -156,7 +152,8 @@ class PartFile:
 
     def take_name(self, name):
         """Copy an unnamed file, which the system cannot name (Android), to a named one."""
-        status, data = os.fstat(self._fd), self.read(self.size, 0)
+        status = os.fstat(self._fd)
+        data = self.read(status.st_size, 0)
         fd = self.folder.create(name)
         self.close()
         self.name, self._fd, self.named = name, fd, True

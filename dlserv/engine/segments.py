@@ -139,6 +139,11 @@ class Segments:
         return start, None if end == self._end else end
 
     @property
+    def missing(self):
+        """Bytes still to come, 0 if the size is unknown."""
+        return max(0, (self.total or 0) - self.count)
+
+    @property
     def complete(self):
         return self.total is not None and self.count == self.total
 

@@ -120,18 +120,11 @@ class Sources:
 
     def known_connections(self):
         """Return what an earlier download has learned, or None; see Growth."""
-        return self._network.hosts.known_connections(self.all[0].endpoint) if self._teaches else None
+        return self._network.hosts.known_connections(self.all[0].endpoint) if len(self.all) == 1 else None
 
     def learn_connections(self, learned):
-        if self._teaches:
+        if len(self.all) == 1:
             self._network.hosts.learn_connections(self.all[0].endpoint, learned)
-
-    @property
-    def _teaches(self):
-        return len(self.all) == 1
-
-    def find(self, url):
-        return next((source for source in self.all if str(source.url) == url), None)
 
     def in_order(self):
         """Return the usable sources; those that rest after a failure come last."""

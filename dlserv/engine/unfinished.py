@@ -126,7 +126,7 @@ class Unfinished:
 
     def _believe(self, kept, part):
         self.doubtful = kept.node is not None and part.node != kept.node
-        size, total = part.size, kept.resource.total
+        size, total = part.identity().size, kept.resource.total
         if self.doubtful and total:     # leave a byte to request, and so to compare
             size = min(size, total - 1)
         with self._lock:

@@ -16,7 +16,7 @@ class Room:
     def check(self, attempt):
         """Raise NoSpace if there is no room for the attempt beside the others."""
         attempt.room = room = self._beside_others(attempt)
-        short = attempt.download.missing - room if room is not None else 0
+        short = attempt.download.file.segments.missing - room if room is not None else 0
         if short > 0:
             raise NoSpace(f"there is not enough room: {format_size(short)} more must be free in "
                           f"{self._download_dir.path} (the reserve is "
@@ -57,5 +57,5 @@ class Room:
     def _beside(self, attempts):
         """Return the bytes that are free beside what the attempts have still to bring, or None if unknown."""
         free = self._download_dir.free_bytes
-        missing = sum(attempt.download.missing for attempt in attempts)
+        missing = sum(attempt.download.file.segments.missing for attempt in attempts)
         return None if free is None else free - missing - self._settings.download.reserve

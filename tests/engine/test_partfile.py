@@ -21,7 +21,7 @@ def test_bytes_go_where_they_belong(held):
     part = PartFile.create(held, "a.part")
     part.write(b"world", 5)
     part.write(bytearray(b"hello"), 0)
-    assert part.read(10, 0) == b"helloworld" and part.size == 10
+    assert part.read(10, 0) == b"helloworld" and part.identity().size == 10
     part.truncate(5)
     assert part.read(10, 0) == b"hello"
     part.sync()
