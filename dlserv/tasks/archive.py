@@ -1,10 +1,8 @@
 """The archive: what was downloaded and whose task was deleted since, without its URLs.
 
-An Entry has the tid, the time of the download, the size and the SHA-256 if that is known; packed,
-it takes PACKED.size bytes. Entries whose tids begin with the same three digits share a bucket:
-bytes in order of time, which are what is held in memory and what the store keeps. So 100,000 of
-them take 7 MB here, and a deletion writes one bucket of 2 KB beside the task's record, in the
-same transaction.
+Packed entries whose tids begin with the same three digits share a bucket, which is a record of the
+store and all that is held in memory. So 100,000 entries take 7 MB, and a deletion writes one bucket
+of 2 KB beside the task's record, in the same transaction.
 """
 
 import heapq
@@ -21,6 +19,7 @@ from ..units import clean
 PACKED = struct.Struct(">d20sQ?32s")    # begins with the time, so that bytes sort as entries do
 PREFIX = "archive/"                     # of the names of the records, behind FACT
 DIGITS = 3                              # of a tid name its bucket
+TID = slice(8, 28)                      # of a packed entry
 SHA_256 = "sha-256="
 
 
@@ -37,13 +36,11 @@ class Entry(namedtuple("Entry", "time tid size sha256")):
         return cls(task.finish_time, task.tid, file.identity.size, sums[0] if sums else None)
 
     def pack(self):
-        """Return the entry as bytes."""
         return PACKED.pack(self.time, bytes.fromhex(self.tid), self.size, self.sha256 is not None,
                            bytes.fromhex(self.sha256 or ""))
 
     @classmethod
     def unpack(cls, data):
-        """Return the Entry in these bytes. Raise struct.error if it is none."""
         moment, tid, size, is_hashed, sha256 = PACKED.unpack(data)
         return cls(moment, tid.hex(), size, sha256.hex() if is_hashed else None)
 
@@ -53,7 +50,7 @@ class Entry(namedtuple("Entry", "time tid size sha256")):
 
 
 class Buckets:
-    """Packed entries by the first digits of their tids. Names are those of records in the store."""
+    """{name of a record: packed entries in order of time}; changes are returned as {name: record or None}."""
 
     def __init__(self):
         self._buckets, self._count = {}, 0
@@ -64,58 +61,52 @@ class Buckets:
     def load(self, name, record):
         """Take in a record that the store holds. Raise KeyError, TypeError or ValueError if it is none."""
         data = bytes(record["entries"])
-        for each in _split(data):
-            if _name(each[8:28].hex()) != name:
-                raise ValueError("an entry of the archive is in the wrong record")
+        if any(_name(each[TID]) != name for each in _split(data)):
+            raise ValueError("an entry of the archive is in the wrong record")
         if len(data) % PACKED.size:
             raise ValueError("an entry of the archive is cut short")
-        self._buckets[name] = data
-        self._count += len(data) // PACKED.size
+        self._keep(name, data)
 
     def find(self, tid):
         """Return the Entry with this tid, or None."""
-        data, raw = self._buckets.get(_name(tid), b""), bytes.fromhex(tid)
-        return next((Entry.unpack(each) for each in _split(data) if each[8:28] == raw), None)
+        raw = bytes.fromhex(tid)
+        return next((Entry.unpack(each) for each in _split(self._buckets.get(_name(raw), b""))
+                     if each[TID] == raw), None)
 
     def put(self, entry):
-        """Take in the entry, in place of an older one of its tid; return {name: record}."""
-        name, raw = _name(entry.tid), bytes.fromhex(entry.tid)
-        entries = [each for each in _split(self._buckets.get(name, b"")) if each[8:28] != raw]
-        insort(entries, entry.pack())
-        return self._keep(name, b"".join(entries))
+        """Take in the entry, in place of an older one of its tid."""
+        return self._change(entry.tid, [entry.pack()])
 
     def remove(self, tid):
-        """Forget the entry with this tid; return {name: record or None}."""
-        name, raw = _name(tid), bytes.fromhex(tid)
-        entries = [each for each in _split(self._buckets.get(name, b"")) if each[8:28] != raw]
+        return self._change(tid, [])
+
+    def _change(self, tid, new):
+        raw = bytes.fromhex(tid)
+        name = _name(raw)
+        entries = [each for each in _split(self._buckets.get(name, b"")) if each[TID] != raw]
+        for each in new:
+            insort(entries, each)
         return self._keep(name, b"".join(entries))
 
     def trim(self, most):
-        """Forget the oldest entries beyond `most`; return {name: record or None}."""
+        """Forget the oldest entries beyond `most`."""
         changes = {}
-        heads = [data[:28] for data in self._buckets.values()] if self._count > most else []
+        heads = [data[:TID.stop] for data in self._buckets.values()] if self._count > most else []
         heapq.heapify(heads)
         while self._count > most:
-            name = _name(heapq.heappop(heads)[8:].hex())
+            name = _name(heapq.heappop(heads)[TID])
             changes.update(self._keep(name, self._buckets[name][PACKED.size:]))
             if name in self._buckets:
-                heapq.heappush(heads, self._buckets[name][:28])
+                heapq.heappush(heads, self._buckets[name][:TID.stop])
         return changes
 
     def clear(self):
-        """Forget all entries; return {name: None}."""
         changes = dict.fromkeys(self._buckets)
         self._buckets, self._count = {}, 0
         return changes
 
-    def copy(self):
-        """Return other Buckets with the same entries."""
-        other = Buckets()
-        other._buckets, other._count = dict(self._buckets), self._count
-        return other
-
     def entries(self):
-        """Yield the Entries, the oldest first; they must not change meanwhile."""
+        """Return an iterator of the present Entries, the oldest first."""
         return map(Entry.unpack, heapq.merge(*map(_split, self._buckets.values())))
 
     def _keep(self, name, data):
@@ -167,10 +158,9 @@ class Archive:
 
     def configure(self):
         """Heed general.archive_size."""
-        if self._is_on and self._store is not None:
-            changes = self._trim()
-            if changes:
-                self._store.write(changes)
+        changes = self._trim() if self._is_on and self._store is not None else None
+        if changes:
+            self._store.write(changes)
 
     @property
     def _is_on(self):
@@ -188,23 +178,21 @@ class Archive:
         self.configure()
 
     def count(self):
-        """Return how many entries there are."""
         return len(self._buckets)
 
     def list(self, offset=0, limit=None):
         """Return an iterator of the Entries, the oldest first, from `offset` on, at most `limit` of them."""
         with self._lock:
-            buckets = self._buckets.copy()
-        last = len(buckets) if limit is None else min(offset + limit, len(buckets))
-        return itertools.islice(buckets.entries(), min(offset, last), last)
+            last, entries = len(self._buckets), self._buckets.entries()
+        last = last if limit is None else min(offset + limit, last)
+        return itertools.islice(entries, min(offset, last), last)
 
     def forget(self, tid):
         """Let the URL of this tid be downloaded again; return when that is on disk. Raise NotFound."""
         with self._lock:
-            changes = self._buckets.remove(tid) if _is_tid(tid) and self._buckets.find(tid) else None
-            if changes is None:
+            if not _is_tid(tid) or not self._buckets.find(tid):
                 raise NotFound(f"the archive has no entry {clean(tid[:64])}")
-            ticket = self._store.write(changes)
+            ticket = self._store.write(self._buckets.remove(tid))
         ticket.wait()
 
     def forget_all(self):
@@ -234,8 +222,8 @@ def _split(data):
         yield data[start:start + PACKED.size]
 
 
-def _name(tid):
-    return FACT + PREFIX + tid[:DIGITS]
+def _name(raw):
+    return FACT + PREFIX + raw.hex()[:DIGITS]
 
 
 def _is_tid(text):

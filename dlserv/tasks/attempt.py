@@ -1,21 +1,73 @@
-"""One attempt at one task: the engine's Download, and the observer that it reports to."""
+"""Attempts at tasks: the engine's Download and the observer it reports to, and the table of those under way."""
 
 import logging
 import threading
 import time
+from collections import Counter
 
-from .claimed_names import check_part, check_previous
+from ..engine.meter import SpeedHistory
+from ..errors import NameTaken
 
 WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
 
 log = logging.getLogger(__name__)
 
 
-class Attempt:
-    """An attempt at `task`, in whichever thread performs it, on behalf of `runner`.
+class Running:
+    """Attempts under way by tid, oldest first; a cancelled one is here until it has ended.
 
-    It may be waited for, cancelled and interrupted from any thread.
+    A task is running if it is here. Only the runner changes this table, with the registry's
+    lock held; a task may look up its own attempt without.
     """
+
+    def __init__(self):
+        self._attempts = {}
+        self._ended = 0             # bytes that ended attempts have brought
+        self._history = SpeedHistory()
+
+    def __iter__(self):
+        return iter(self._attempts.values())
+
+    def begin(self, attempt):
+        if not self._attempts:      # else the speed is noted every second
+            self.note_speed()
+        self._attempts[attempt.tid] = attempt
+
+    def end(self, attempt):
+        if self.is_latest(attempt):
+            del self._attempts[attempt.tid]
+        self._ended += attempt.download.received
+        if not self._attempts:
+            self.note_speed()
+
+    def of(self, task):
+        """Return the task's attempt, or None."""
+        attempt = self._attempts.get(task.tid)
+        return attempt if attempt is not None and attempt.task is task else None
+
+    def is_latest(self, attempt):
+        return self._attempts.get(attempt.tid) is attempt
+
+    def slots(self):
+        """Return {endpoint: how many of its slots are taken}, a Counter; a cancelled attempt has none."""
+        return Counter(attempt.endpoint for attempt in self if not attempt.cancelled)
+
+    @property
+    def received(self):
+        """Bytes received since the start."""
+        return self._ended + sum(attempt.download.received for attempt in self)
+
+    def note_speed(self):
+        self._history.note(self.received)
+
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        self.note_speed()
+        return {"every": self._history.EVERY, "speed": self._history.speeds()}
+
+
+class Attempt:
+    """An attempt at `task` for `runner`; any thread may wait for it, cancel it or interrupt it."""
 
     NEW = 1.0           # seconds for which tasks without bytes share a look at the disk's mounting
 
@@ -38,11 +90,11 @@ class Attempt:
 
     @property
     def seconds(self):
-        """Seconds since it began, up to its cancellation if it was cancelled."""
+        """Seconds since it began, or until it was cancelled."""
         return (self._until or time.monotonic()) - self._began
 
     def cancel(self, keep=True):
-        """Stop it; its outcome no longer matters. Unless `keep`, its bytes are not flushed."""
+        """Stop it, whatever its outcome. Unless `keep`, its bytes are not flushed."""
         self.cancelled, self._until = True, time.monotonic()
         self.download.stop(keep=keep)
 
@@ -51,7 +103,7 @@ class Attempt:
         self.download.stop(reason)
 
     def perform(self):
-        """Make the attempt; return the Finished or the exception that it ended with."""
+        """Make the attempt; return its outcome."""
         self.thread = threading.current_thread()
         self.thread.name = "dlserv-" + self.tid[:8]
         try:
@@ -71,7 +123,7 @@ class Attempt:
         return self.outcome
 
     def _open_session(self):
-        """Open the session of the disk; after another mount, believe only the task's flushed bytes."""
+        """Take note of the disk's session; after another mount, believe only the task's flushed bytes."""
         age = self.NEW if self.task.progress is None else 0.0       # without bytes, there is nothing to believe
         session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir, age)
         with self._registry.lock:
@@ -83,7 +135,7 @@ class Attempt:
             self.before = self.download.count
 
     def over(self):
-        """Mark the attempt as ended, and wake the threads that wait for it."""
+        """Wake the threads that wait for its end, and call what is to be called then."""
         with self._registry.lock:
             if not self._is_over:
                 self._is_over = True
@@ -129,18 +181,34 @@ class Attempt:
 
     def _keep(self, progress, durable):
         """Store the plan; return its Ticket, or None if the task is gone. Raise NameTaken."""
-        registry = self._registry
-        publishing = progress is not None and progress.publishing is not None
+        registry, task = self._registry, self.task
         with registry.lock:
             if not registry.is_current(self):
                 return None
-            if publishing:
-                check_previous(registry.tasks.values(), self.task, progress.target)
+            if progress is not None and progress.publishing is not None:
+                check_previous(registry.tasks.values(), task, progress.target)
             elif progress is not None:
-                check_part(registry.tasks.values(), self.task, progress.part)
+                check_part(registry.begun, task, progress.part)
+                registry.begun.add(task)
             self.plans += 1
-            self.task.plan(progress, self.session)
-            return registry.store.write(self.task.changes(), durable)
+            task.plan(progress, self.session)
+            return registry.store.write(task.changes(), durable)
+
+
+def check_part(tasks, task, part):
+    """Raise NameTaken if another of the tasks is to go on with that part file, whether it exists or not."""
+    if any(each.progress is not None and each.progress.part == part and each is not task
+           and each.options.dir == task.options.dir for each in tasks):
+        raise NameTaken(f"{part} is another task's")
+
+
+def check_previous(tasks, task, target):
+    """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
+    previous = task.previous
+    if previous is not None and previous.name == target and any(
+            each.file is not None and each.file.name == target and each.options.dir == task.options.dir
+            and each.finish_time > task.finish_time and each is not task for each in tasks):
+        raise NameTaken(f"{target} is another task's")
 
 
 def wait_for_all(attempts):

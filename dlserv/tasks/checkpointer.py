@@ -16,10 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Stores the progress of the runner's attempts every second, and flushes first every few seconds.
-
-    Each time it also calls the runner's `watch`. It sleeps while nothing runs.
-    """
+    """Stores the progress of the runner's attempts, and calls its `watch`; sleeps while nothing runs."""
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
     FIRST = 0.1         # the same where all was quiet before; doubles up to that
@@ -104,8 +101,7 @@ class Checkpointer:
     def _store(self, progress, flushed):
         """Store {attempt: (its plans, its Progress)} in one transaction; return the Ticket, or None.
 
-        An attempt that has planned since is left out: a flush may take long, and the Progress
-        may be outdated. One whose disk failed goes back to what was flushed.
+        A flush may take long: the Progress of an attempt that has planned since is outdated.
         """
         changes, registry = {}, self._runner.registry
         with registry.lock:
@@ -123,7 +119,7 @@ class Checkpointer:
 
 
 def _progress(attempt, flush):
-    """Return the attempt's Progress, or None if it has none. Interrupt it if its bytes cannot be flushed."""
+    """Return the attempt's Progress or None; interrupt it if its bytes cannot be flushed."""
     try:
         return attempt.download.flush() if flush else attempt.download.progress()
     except LocalError as error:

@@ -21,10 +21,9 @@ def open_store(general):
 
 
 def open_registry(general, registry, download_dir):
-    """Open the database, the download directory and the registry of a daemon.
+    """Open the database, the DownloadDir and the TaskRegistry of a daemon.
 
-    Return the tasks whose deletion a crash interrupted. Raise StoreBroken, MissingModule or
-    Unwritable; then the database is closed.
+    Return the tasks whose deletion a crash interrupted. Raise StoreBroken, MissingModule or Unwritable.
     """
     store = open_store(general)
     log.info("database %s (%s), downloads to %s", store.path, store.backend,

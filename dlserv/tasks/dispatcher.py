@@ -34,7 +34,7 @@ class Dispatcher:
         self._thread.start()
 
     def is_alive(self, seconds):
-        """Return whether the thread looks for tasks to start within `seconds`, when asked; lock not held."""
+        """Return whether tasks are still started; it takes at most twice `seconds` to find out."""
         if not self._thread.is_alive() or not self._changed.acquire(timeout=seconds):
             return False
         try:
@@ -150,12 +150,8 @@ class Dispatcher:
     # -- the threads of attempts -------------------------------------------------------------
 
     def _perform(self, attempt):
-        """Perform the attempt; return the one that its slot goes to, or None."""
-        return self._follow(attempt, attempt.perform())
-
-    def _follow(self, attempt, outcome):
-        """Record the attempt's end; return the one that has its slot now, or None."""
-        runner = self._runner
+        """Perform the attempt and record its end; return the one that has its slot now, or None."""
+        outcome, runner = attempt.perform(), self._runner
         try:
             with self._registry.lock:
                 runner.end(attempt, outcome)

@@ -1,8 +1,6 @@
-"""--export and --import: the tasks as one JSON file, from and to a database that no daemon has open.
+"""--export and --import: tasks and archive as one JSON file, from and to a database that no daemon has open.
 
-The file has the number of its format, every task with its log, its progress and its
-options, secrets among them, and the archive, if there is one. Import also reads lists of
-URLs (inputfile.py).
+Tasks have their logs, progress and options, secrets among them. Import also reads lists of URLs.
 """
 
 import contextlib
@@ -11,13 +9,14 @@ import os
 import sys
 from functools import partial
 
-from ..version import __version__
-from ..settings import inputfile
-from . import archive, record_check
+from ..errors import InvalidValue, MissingModule, NotFound, Unwritable
 from ..fs import replace_file
-from ..errors import InvalidValue, NotFound, Unwritable
-from .archive import PREFIX, Buckets
+from ..settings import inputfile
+from ..version import __version__
+from . import archive
 from .database import open_store
+from .fields import SHAPE
+from .registry import load
 from .task import Task
 
 SCHEMA = 1
@@ -33,10 +32,8 @@ def export_tasks(path, general, settings):
         raise InvalidValue("--export", "%s is the database itself" % path)
     if not os.path.exists(general.db_path):
         raise NotFound("there is no database %s" % general.db_path)
-    buckets = Buckets()
     with contextlib.closing(open_store(general)) as store:
-        tasks = sorted(_load(store, settings), key=lambda task: task.order)
-        store.facts(PREFIX, buckets.load)
+        tasks, buckets = load(store, settings), _archived(store)
     found = [task.to_record() for task in tasks if not task.deleting]
     whole = {"schema": SCHEMA, "dlserv": __version__, "tasks": found}
     if buckets:
@@ -45,7 +42,10 @@ def export_tasks(path, general, settings):
     if path == "-":
         sys.stdout.write(text)
     else:
-        _write(path, text)
+        try:
+            replace_file(os.path.realpath(path), text)      # readable for its owner only
+        except OSError as error:
+            raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error
     return len(found)
 
 
@@ -56,18 +56,23 @@ def import_tasks(path, general, settings, complain):
     a file that is neither an export nor a list, and StoreBroken.
     """
     data, name = _read(path)
-    is_export, buckets = data.lstrip()[:1] == b"{", Buckets()
+    is_export = data.lstrip()[:1] == b"{"
     wanted, entries = (_from_json if is_export else _from_list)(data, name, settings)
     with contextlib.closing(open_store(general)) as store:
-        there = {task.tid: task for task in _load(store, settings)}
-        store.facts(PREFIX, buckets.load)
-        known = buckets if general.archive and not is_export else Buckets()
+        there, buckets = {task.tid: task for task in load(store, settings)}, _archived(store)
+        known = buckets if general.archive and not is_export else archive.Buckets()
         new, present, left_out = _choose(wanted, there, known, general.max_tasks - len(there), complain)
         _queue_behind(there.values(), new.values())
         changes = {tid: task.to_record() for tid, task in new.items()}
         left_out += _remember(entries, buckets, general.archive_size, changes, complain)
         store.write(changes).wait()
     return len(new), present, left_out
+
+
+def _archived(store):
+    buckets = archive.Buckets()
+    store.facts(archive.PREFIX, buckets.load)
+    return buckets
 
 
 def _choose(wanted, there, known, room, complain):
@@ -120,14 +125,25 @@ def _from_json(data, name, settings):
     except (ValueError, RecursionError) as error:
         raise InvalidValue("--import", "%s is not JSON: %s" % (name, error)) from None
     schema, tasks, entries = given.get("schema"), given.get("tasks"), given.get("archive", [])
-    if isinstance(schema, bool) or not isinstance(schema, int) or not isinstance(tasks, list) \
-            or not isinstance(entries, list):
+    if type(schema) is not int or not isinstance(tasks, list) or not isinstance(entries, list):
         raise InvalidValue("--import", "%s is not an export of dlserv" % name)
     if schema > SCHEMA:
         raise InvalidValue("--import", "%s was written by a newer dlserv (schema %d, this one knows %d)"
                            % (name, schema, SCHEMA))
-    return [("task %d: " % index, partial(record_check.check, record, settings))
+    return [("task %d: " % index, partial(_checked, record, settings))
             for index, record in enumerate(tasks)], entries
+
+
+def _checked(record, settings):
+    """Return the Task of a record from elsewhere. Raise ValueError if it is none."""
+    try:
+        SHAPE.check(record)
+        task = Task.from_record(record, settings)
+    except (KeyError, TypeError, MissingModule) as error:
+        raise ValueError(f"it is not a task: {error}") from None
+    if task.deleting:
+        raise ValueError("it was being deleted")
+    return task
 
 
 def _from_list(data, name, settings):
@@ -152,12 +168,6 @@ def _queue_behind(there, new):
         task.number(numbers["order"][task.tid], numbers["position"][task.tid])
 
 
-# -- files ----------------------------------------------------------------------------
-
-def _load(store, settings):
-    return store.load(lambda tid, record: Task.from_record(record, settings))
-
-
 def _read(path):
     """Return (the bytes, the name for sentences)."""
     if path == "-":
@@ -167,11 +177,3 @@ def _read(path):
             return file.read(), path
     except OSError as error:
         raise InvalidValue("--import", "%s cannot be read: %s" % (path, error.strerror)) from None
-
-
-def _write(path, text):
-    """Replace the file atomically, readable for its owner only."""
-    try:
-        replace_file(os.path.realpath(path), text)
-    except OSError as error:
-        raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error

@@ -2,9 +2,6 @@
 
 The methods here set fields that no state depends on; task.py has the others. All of them
 are called with the registry's lock held.
-
-A field is named three times: in the docstring of Fields, in INITIAL, and in SHAPE if it
-is stored (with `since` if older records lack it). views.py and api/schemas.py show it.
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ from __future__ import annotations
 import time
 
 from .. import urls
-from ..contract import STATES, tid_of
+from ..contract import tid_of
 from ..errors import MissingModule
 from ..idn import NeedsCodec
 from ..settings import options
@@ -31,30 +28,8 @@ if TYPE_CHECKING:
 class Fields:
     """The fields of a `task.Task`. Times are epoch seconds, 0.0 for never.
 
-    added     the URL as it was posted first, which the tid is of; `url` may be a fresh link
-    posted    the options as they were posted; `options` are those that count
-    log       [{"time", "type", "msg"}, …], newest first
-    progress  engine.progress.Progress while unfinished, else None
-    flushed   the ranges of it that survive a power cut or a lost disk
-    session   the boot and the mounting of the disk in which `progress` was written
-    file      engine.progress.Finished in the end; `previous` is that of before a restart
-              or a refresh, until the new file is whole
-    refreshing  whether `previous` is to become `file` again unless its server has another one
-    position  the place in the queue, of tasks of one priority; `order` is the order of age
-    deliveries  webhooks that are still to be sent, as automation.webhooks has them
-    shortage  bytes that were free and not enough for a file of unknown size, or None; not stored
-    problem   the sentence about the end of the last attempt, or about what the task waits for, or None;
-              `error` is that with the time left. `reason` is one word for it
-    failures  attempts in a row that failed; `retries` is how many of them were repeated
-    reached   the farthest byte, which starts both counts again
-    life      how often it was fetched again after it had finished or failed
-    end_time  when it finished or failed last
-    deleting  whether its files are being deleted
-    verifying whether its finished file is to be verified; `verified_time` is when it was
-
-    Of a queued task, and not stored: `gate` is that of the server it waits for, `waits_for`
-    its endpoint if a redirect led to another than its own, `not_before` the time.monotonic()
-    of the next try, `let_through` whether it may ask a server that wants to be left alone.
+    A field is named here, in INITIAL, and in SHAPE if it is stored (with `since` if older
+    records lack it). views.py and api/schemas.py show it.
     """
 
     INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
@@ -67,42 +42,43 @@ class Fields:
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
     tid: str
-    added: str
-    url: str
-    posted: dict[str, Any]
-    options: Any            # settings.options.Options, whose fields come from a table
-    log: list[dict[str, Any]]
-    flushed: list[tuple[int, int]]
+    added: str                      # the URL as it was posted first, which the tid is of
+    url: str                        # that, or a fresh link to the file
+    posted: dict[str, Any]          # the options as they were posted
+    options: Any                    # those that count, a settings.options.Options
+    log: list[dict[str, Any]]       # {"time", "type", "msg"}, newest first
     state: str
-    order: int
-    position: int
+    order: int                      # by age
+    position: int                   # in the queue, among tasks of one priority
     create_time: float
     start_time: float
     pause_time: float
     finish_time: float
-    end_time: float
+    end_time: float                 # when it finished or failed last
     elapsed: float
-    retries: int
-    failures: int
-    reached: int
-    life: int
-    problem: str | None
-    reason: str | None
-    session: str | None
-    deleting: bool
-    deliveries: tuple[dict[str, Any], ...]
-    progress: Progress | None
-    file: Finished | None
-    previous: Finished | None
-    shortage: int | None
-    gate: Any               # net.host_limits.Gate
-    waits_for: str | None
-    not_before: float
-    let_through: bool
-    verifying: bool
+    failures: int                   # attempts in a row that failed
+    retries: int                    # how many of these were repeated
+    reached: int                    # the farthest byte, which starts both counts again
+    life: int                       # how often it was fetched again after it had finished or failed
+    problem: str | None             # why the last attempt ended, or what it waits for; `error` adds the time left
+    reason: str | None              # one word for it
+    progress: Progress | None       # while unfinished
+    flushed: list[tuple[int, int]]  # the ranges of it that survive a power cut or a lost disk
+    session: str | None             # the boot and the mounting of the disk in which it was written
+    file: Finished | None           # in the end
+    previous: Finished | None       # that of before a restart or a refresh, until the new file is whole
+    refreshing: bool                # `previous` becomes `file` again unless its server has another one
+    verifying: bool                 # its finished file is to be verified
     verified_time: float
-    refreshing: bool
-    _registry: Any          # the registry.TaskRegistry that it belongs to, or None
+    deleting: bool                  # its files are being deleted
+    deliveries: tuple[dict[str, Any], ...]      # webhooks still to be sent, as automation.webhooks has them
+    # The others are not stored, the last four of a queued task.
+    _registry: Any                  # the registry.TaskRegistry that it belongs to, or None
+    shortage: int | None            # free bytes that were too few for its file of unknown size
+    gate: Any                       # the net.host_limits.Gate of the server that it waits for
+    waits_for: str | None           # its endpoint if a redirect led to another than the task's own
+    not_before: float               # time.monotonic() of the next try
+    let_through: bool               # it may ask a server that wants to be left alone
 
     def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
         self.added = added or url
@@ -122,23 +98,19 @@ class Fields:
         self.log = [entry] + self.log[:most - 1]
 
     def trim_log(self, most: int) -> None:
-        """Keep the newest lines of the log."""
         self.log = self.log[:most]
 
     def number(self, order: int, position: int) -> None:
-        """Set the places in the order of age and in the queue."""
         self.order, self.position = order, position
 
     def mark_deleting(self, deleting: bool) -> None:
-        """Record whether its files are being deleted, for a start after a crash."""
         self.deleting = deleting
 
     def wait_at(self, gate: Any, delay: float) -> None:
-        """Wait at the gate of a server, and for `delay` seconds at least."""
+        """Wait at the gate of a server, at least `delay` seconds."""
         self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
     def deliver(self, deliveries: Iterable[dict[str, Any]]) -> None:
-        """Set the webhooks that are still to be sent."""
         self.deliveries = tuple(deliveries)
 
     # -- to and from the database ----------------------------------------------------
@@ -148,14 +120,16 @@ class Fields:
         return {self.tid: self.to_record()}
 
     def to_record(self) -> dict[str, Any]:
-        """Return the task as plain data for `from_record`."""
         return SHAPE.pack(self)
 
     @classmethod
     def from_record(cls: type[T], stored: Mapping[str, Any], settings: Any) -> T:
         """Return the stored task. Raise KeyError, TypeError or ValueError if the record is none."""
         values = SHAPE.values(stored)
-        _check_codec(values["url"])
+        try:
+            urls.parse(values["url"])
+        except NeedsCodec:
+            raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None
         task = cls(values.pop("url"), options.parse(values.pop("posted")), settings, values.pop("added"))
         for name, value in values.items():
             setattr(task, name, value)
@@ -164,24 +138,16 @@ class Fields:
 
 
 SHAPE = record.Shape(Fields, {
-    "state": record.Choice("state", STATES), "order": record.COUNT, "place": record.POSITION,
+    "state": record.STATE, "order": record.COUNT, "place": record.POSITION,
     "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
     "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
     "reached": record.COUNT, "life": record.COUNT, "end_time": record.TIME,
-    "reason": record.Optional(record.TEXT),
-    "error": record.Optional(record.PROSE), "boot": record.Optional(record.TEXT), "leaving": record.FLAG,
-    "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
-    "deliveries": record.DELIVERIES, "progress": record.Optional(record.PROGRESS), "flushed": record.RANGES,
-    "file": record.Optional(record.FILE), "previous": record.Optional(record.FILE),
+    "reason": record.OPTIONAL_TEXT, "error": record.OPTIONAL_PROSE, "boot": record.OPTIONAL_TEXT,
+    "leaving": record.FLAG, "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT,
+    "log": record.LOG, "deliveries": record.DELIVERIES, "progress": record.optional(record.PROGRESS),
+    "flushed": record.RANGES, "file": record.optional(record.FILE), "previous": record.optional(record.FILE),
     "verifying": record.FLAG, "verified_time": record.TIME, "refreshing": record.FLAG},
     attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
                 "error": "problem", "retries": "failures", "repeats": "retries"},
     since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
            "verified_time": 0.0, "deliveries": (), "refreshing": False})
-
-
-def _check_codec(url):
-    try:
-        urls.parse(url)
-    except NeedsCodec:
-        raise MissingModule("a task with a host name outside ASCII", "python3-codecs") from None

@@ -1,8 +1,7 @@
 """The operations on tasks that users ask for, each for many tasks at once.
 
-An operation changes tasks with the registry's lock held, informs the runner, and returns
-when the changes are on disk. One that a task refuses is returned beside the task's tid;
-the others are carried out all the same.
+An operation changes tasks with the registry's lock held, informs the runner, and returns when
+the changes are on disk. Errors of tasks that refuse are returned; the others change all the same.
 """
 
 from ..acts import ACTS
@@ -16,14 +15,7 @@ from .task import Task, check_url
 
 
 class Operations:
-    """The operations on the tasks of one daemon.
-
-    settings      the settings.current.Settings
-    registry      the TaskRegistry
-    runner        the Runner
-    deletions     the Deletions, which delete the files of removed tasks
-    verification  the Verification
-    """
+    """The operations on the tasks of one daemon, whose parts it is given."""
 
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
@@ -34,22 +26,19 @@ class Operations:
                       "verify": (Task.verify, verification.enqueue)}
 
     def add_all(self, wanted):
-        """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
+        """Add many (url, posted or None, notes); return (tids, [(url, RequestError), …] of those refused)."""
         tasks, failures = [], []
         for url, posted, notes in wanted:
             try:
-                tasks.append(self._make_task(url, posted or {}, notes))
+                tasks.append(Task.new(url, posted or {}, self._settings.config.download))
             except RequestError as error:
                 failures.append((url, error.bare()))
+                continue
+            for note in notes:
+                self._registry.note(tasks[-1], "warning", note)
         taken, refused = self._registry.add_all(tasks)
         self._runner.enqueue_all(taken)
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
-
-    def _make_task(self, url, posted, notes):
-        task = Task.new(url, posted, self._settings.config.download)
-        for note in notes:
-            self._registry.note(task, "warning", note)
-        return task
 
     def act_on_all(self, act, tids):
         """Carry out one of the ACTS on each; return [(tid, RequestError), …] of those that refused.
@@ -74,12 +63,10 @@ class Operations:
         """
         if url is not None:
             url = check_url(url)
-        if "paused" in posted:
-            raise InvalidValue("options.paused", "only has a meaning when a task is added; "
-                               "pause or resume the task instead")
-        if "repeat" in posted:
-            raise InvalidValue("options.repeat", "only has a meaning when a task is added; "
-                               "restart the task instead")
+        for name, instead in (("paused", "pause or resume"), ("repeat", "restart")):
+            if name in posted:
+                raise InvalidValue("options." + name, "only has a meaning when a task is added; "
+                                   f"{instead} the task instead")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):

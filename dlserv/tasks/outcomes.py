@@ -13,11 +13,11 @@ from ..units import format_seconds
 from .states import INVALID
 from .waits import Waits
 
-# Errors that end an attempt but are neither the task's fault nor the remote's.
+# The task waits out errors that are neither its own fault nor the remote's.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
-# A refresh does not wait for these, since the old file is there: it ends, or is tried again.
+# A refresh does not: the old file is there, so it ends, or is tried again.
 _IMPATIENT = (NoSpace, Offline, WrongClock)
 
 log = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
-    `counts` says how many attempts have "finished" or "failed" for good, and how many were
-    "retried", that is, made again after a failure, since the start; `failed` and `retried`
-    count these by reason. `waits` has the tasks that wait for this machine.
+    `counts` are the attempts that "finished", "failed" for good, or were "retried", that is, made
+    again after a failure; `failed` and `retried` count these by reason. `waits` has the tasks that
+    wait for this machine.
     """
 
     def __init__(self, registry, settings):
@@ -40,7 +40,7 @@ class Outcomes:
     def conclude(self, attempt, outcome):
         """Change the attempt's task as its outcome demands, a Finished or an exception.
 
-        Return the seconds for which the task waits before it may start again.
+        Return the seconds until the task may start again.
         """
         task = attempt.task
         if isinstance(outcome, Finished):
@@ -54,7 +54,8 @@ class Outcomes:
         if isinstance(outcome, tuple(_WAITS)) and not (task.refreshing and isinstance(outcome, _IMPATIENT)):
             return self._wait_out(task, outcome)
         if isinstance(outcome, HostClosed):
-            return self._hold_back(task, outcome)
+            task.requeue(waits_for=outcome.endpoint)        # it costs no try
+            return 0
         if isinstance(outcome, HostFull) and outcome.by_us:
             return self._give_way(task, outcome)
         if isinstance(outcome, Temporary):
@@ -62,15 +63,11 @@ class Outcomes:
         return self._fail(task, "error", str(outcome), reason_of(outcome))
 
     def blame_a_bug(self, task, bug):
-        """Fail the task because of an exception that nobody expected."""
         log.error("%s: internal error", task.tid[:8], exc_info=bug)
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
     def stumble(self, task, error):
-        """Change a task whose attempt could not be made or settled because of an error of ours.
-
-        Return the seconds for which it waits. A limit of the system is waited out, not failed.
-        """
+        """Do the same for an attempt that could not be made or settled; a limit of the system is waited out."""
         exhausted = exhaustion_in(error)
         return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
 
@@ -88,7 +85,6 @@ class Outcomes:
         return 0
 
     def _retry(self, task, error):
-        """Queue the task again for later, or give up."""
         policy = Policy(task.options.retries, self._settings.download.retry_wait)
         delay = policy.delay(task.count_failure(), error.retry_after)
         if delay is None:
@@ -98,35 +94,28 @@ class Outcomes:
         return delay
 
     def count_repeat(self, reason):
-        """Count an attempt that is made again after a failure for this reason."""
         self.counts["retried"] += 1
         self.retried[reason] += 1
 
     def _wait_out(self, task, error):
-        """Queue the task until this machine's condition is over; that counts as no try."""
+        """Queue the task until this machine's condition is over, which costs no try."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
         task.requeue(f"{what}: {error}", reason_of(error))
         self._note_once(task, what)
         return self.waits.add(task.tid, what)
 
-    def _hold_back(self, task, closed):
-        """Queue the task until the server that asked to be left alone may be asked; that counts as no try."""
-        task.requeue(waits_for=closed.endpoint)
-        return 0
-
     def _give_way(self, task, full):
-        """Queue the task until the connections of others to its server have ended; that counts as no try."""
+        """Queue the task until other tasks leave its server, which costs no try."""
         task.requeue(f"waiting for other tasks: {full}", reason_of(full))
         self._note_once(task, "waiting for other tasks")
         return self._settings.download.retry_wait
 
     def note_held_back(self, task):
-        """Put into the log of a queued task that its server is closed."""
         if task.closed_for:
             self._note_once(task, f"waiting for {task.gate.endpoint}")
 
     def _note_once(self, task, what):
-        """Put the task's error, which begins with `what`, on top of its log unless it is there."""
+        """Put the task's error, which begins with `what`, on top of its log unless one is there."""
         if not task.log or not task.log[0]["msg"].startswith(what):
             self._registry.note(task, "warning", task.error)
 

@@ -20,8 +20,7 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
 
     def to_detail(self) -> dict[str, list]:
         """Return it as the API shows it."""
-        return {"deleted": self.deleted, "missing": self.missing,
-                "kept": [list(each) for each in self.kept]}
+        return dict(self._asdict(), kept=[list(each) for each in self.kept])
 
 
 class _File(namedtuple("_File", "tests node since")):
@@ -46,13 +45,13 @@ class Claims:
                     self._by_name.setdefault(_key(task, name), []).append((task, name, file.since))
 
     def later(self, task, name, since):
-        """Return the names under which other tasks have taken a file since, where that may be this one."""
+        """Return the names of files that other tasks have made since, where they may be this file."""
         return [its_name for other, its_name, its_since in self._by_name.get(_key(task, name), ())
                 if other is not task and its_since >= since]
 
 
 def _key(task, name):
-    """Return the name with its folder as a file system without cases knows them."""
+    """Return the path as a file system without cases knows it."""
     return task.options.dir.casefold(), name.casefold()
 
 
@@ -62,11 +61,10 @@ def remove_files(task, download_dir, claims, finished=None):
     `claims` are those of all tasks. `finished` is what the last attempt has made of the part
     file after the task was gone, or None.
     """
-    from ..engine.folder import Folder
     removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
     try:
         download_dir.check()
-        folder = Folder(download_dir.path, below, make=False)
+        folder = download_dir.folder(below)
     except LocalError as error:
         shown = [os.path.join(below, name) for file in files for name in file.tests]
         if isinstance(error.__cause__, FileNotFoundError) and os.path.isdir(download_dir.path):

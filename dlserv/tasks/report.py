@@ -16,10 +16,7 @@ PATIENCE = 5.0      # seconds that the scheduler may take to show that it is ali
 
 
 class Report:
-    """Figures of one daemon, computed when they are asked for.
-
-    `registry` is its TaskRegistry, `runner` its Runner and `download_dir` its DownloadDir.
-    """
+    """Figures of one daemon, computed when they are asked for; those of attempts are since the start."""
 
     def __init__(self, registry: TaskRegistry, runner: Runner, download_dir: DownloadDir) -> None:
         self._registry, self._runner, self._download_dir = registry, runner, download_dir
@@ -27,8 +24,10 @@ class Report:
     def totals(self) -> dict[str, Any]:
         """Return the speed in bytes/s, the bytes since the start, the connections, and the free bytes."""
         with self._registry.lock:
-            received, speed, connections = self._registry.running.totals()
-        return {"speed": round(speed, 1), "downloaded_bytes": received, "connections": connections,
+            received = self._registry.running.received
+            downloads = [attempt.download for attempt in self._registry.running]
+        return {"speed": round(sum(download.speed for download in downloads), 1), "downloaded_bytes": received,
+                "connections": sum(download.connections for download in downloads),
                 "free_bytes": self._download_dir.free_bytes}
 
     def speed_history(self) -> dict[str, Any]:
@@ -41,7 +40,7 @@ class Report:
         return [attempt.tid for attempt in self._runner.attempts()]
 
     def outcomes(self) -> dict[str, int]:
-        """Return {"finished", "failed", "retried": how many attempts ended so since the start}."""
+        """Return {"finished", "failed", "retried": how many attempts ended so}."""
         with self._registry.lock:
             return dict(self._runner.outcomes.counts)
 
@@ -54,10 +53,9 @@ class Report:
             return dict(self._runner.outcomes.failed), dict(self._runner.outcomes.retried)
 
     def folders(self) -> tuple[list[str], bool]:
-        """Return (sorted folders that a task may go to, whether none is left out).
+        """Return (sorted folders below the download directory, found or named by tasks, whether these are all).
 
-        They are those that tasks name and those below the download directory. Raise
-        Unavailable while its disk is not there.
+        Raise Unavailable while its disk is not there.
         """
         found, whole = self._download_dir.folders()
         named = {task.options.dir for task in self._registry.list()} - {""}
@@ -78,6 +76,6 @@ class Report:
         return {"repaired": store.repaired} if store.repaired else {}
 
     def check_alive(self) -> None:
-        """Raise Unavailable if no task would be started any more: the scheduler has died, or hangs."""
+        """Raise Unavailable if no task would be started any more."""
         if not self._runner.is_alive(PATIENCE):
             raise Unavailable("the scheduler has died or hangs; start the daemon again")

@@ -1,7 +1,4 @@
-"""The states of a task, the events that lead from one to another, and nothing else.
-
-`TRANSITIONS` is the whole state machine: a missing cell is the error.
-"""
+"""The states of a task, and the events that lead from one to another: a missing cell is the error."""
 
 from ..contract import DOWNLOADING, FINISHED, INVALID, PAUSED, QUEUED
 from ..errors import Conflict

@@ -1,4 +1,4 @@
-"""Tasks that wait for a condition of this machine, and for how long each time. Pure."""
+"""Tasks that wait for a condition of this machine, and for how long each time."""
 
 import time
 from collections import Counter
@@ -36,10 +36,7 @@ class Waits:
         return what
 
     def come_through(self, what):
-        """Release all tasks that wait for this condition, because one has succeeded.
-
-        Return {tid: seconds until it tries}; none of them tries twice within BEAT.
-        """
+        """Release all tasks that wait for this; return {tid: seconds until it tries}, none twice within BEAT."""
         now = self._clock()
         free = {tid: max(0.0, since + self.BEAT - now)
                 for tid, (waits_for, since) in self._waiting.items() if waits_for == what}

@@ -18,13 +18,10 @@ class Workers:
         self._idle, self._stopping = [], False
 
     def give(self, attempt):
-        """Let a thread perform the attempt.
-
-        Raise RuntimeError or MemoryError if the system has no thread left.
-        """
+        """Let a thread perform the attempt. Raise RuntimeError or MemoryError if none can be started."""
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
-            if worker is not None:
+            if self._idle:
+                worker = self._idle.pop()
                 attempt.thread = worker.thread
                 worker.take(attempt)
                 return
