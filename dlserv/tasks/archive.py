@@ -1,8 +1,7 @@
 """The archive: what was downloaded and whose task was deleted since, without its URLs.
 
-Packed entries whose tids begin with the same three digits share a bucket, which is a record of the
-store and all that is held in memory. So 100,000 entries take 7 MB, and a deletion writes one bucket
-of 2 KB beside the task's record, in the same transaction.
+Entries whose tids begin alike share a bucket, which is a record of the store and all that is in
+memory: 100,000 take 7 MB, and a deletion writes 2 KB more in its task's transaction.
 """
 
 import heapq
@@ -16,21 +15,20 @@ from ..errors import Archived, NotFound
 from ..state.store import FACT
 from ..units import clean
 
-PACKED = struct.Struct(">d20sQ?32s")    # begins with the time, so that bytes sort as entries do
-PREFIX = "archive/"                     # of the names of the records, behind FACT
-DIGITS = 3                              # of a tid name its bucket
+PACKED = struct.Struct(">d20sQ?32s")    # bytes sort by time, as entries do
+PREFIX = "archive/"                     # of a bucket's name, behind FACT
+DIGITS = 3                              # of a tid end it
 TID = slice(8, 28)                      # of a packed entry
 SHA_256 = "sha-256="
 
 
 class Entry(namedtuple("Entry", "time tid size sha256")):
-    """A download: `time` in epoch seconds, the tid, bytes, and the SHA-256 in hex or None."""
+    """A download: `time` in epoch seconds, `size` in bytes, the SHA-256 in hex or None."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, task):
-        """Return the Entry of a task whose file is whole."""
         file = task.whole
         sums = [text[len(SHA_256):] for text in file.promised if text.startswith(SHA_256)]
         return cls(task.finish_time, task.tid, file.identity.size, sums[0] if sums else None)
@@ -45,12 +43,11 @@ class Entry(namedtuple("Entry", "time tid size sha256")):
         return cls(moment, tid.hex(), size, sha256.hex() if is_hashed else None)
 
     def to_detail(self):
-        """Return it as `GET /archive` and an export show it."""
         return {"tid": self.tid, "time": self.time, "size": self.size, "sha256": self.sha256}
 
 
 class Buckets:
-    """{name of a record: packed entries in order of time}; changes are returned as {name: record or None}."""
+    """{name of a record: packed entries by time}; changes are returned as {name: record or None}."""
 
     def __init__(self):
         self._buckets, self._count = {}, 0
@@ -59,7 +56,7 @@ class Buckets:
         return self._count
 
     def load(self, name, record):
-        """Take in a record that the store holds. Raise KeyError, TypeError or ValueError if it is none."""
+        """Take in a record of the store. Raise KeyError, TypeError or ValueError if it is none."""
         data = bytes(record["entries"])
         if any(_name(each[TID]) != name for each in _split(data)):
             raise ValueError("an entry of the archive is in the wrong record")
@@ -74,7 +71,6 @@ class Buckets:
                      if each[TID] == raw), None)
 
     def put(self, entry):
-        """Take in the entry, in place of an older one of its tid."""
         return self._change(entry.tid, [entry.pack()])
 
     def remove(self, tid):
@@ -118,11 +114,7 @@ class Buckets:
 
 
 class Archive:
-    """The archive of one daemon.
-
-    settings  the settings.current.Settings: nothing is kept or checked unless general.archive
-    lock      the registry's
-    """
+    """The archive of one daemon, used if general.archive says so. `lock` is the registry's."""
 
     def __init__(self, settings, lock):
         self._settings, self._lock = settings, lock
@@ -131,23 +123,20 @@ class Archive:
     # -- with the lock held ----------------------------------------------------------
 
     def check(self, task):
-        """Raise Archived if a new task's URL was downloaded before, unless its options say `repeat`."""
+        """Raise Archived if a new task's URL was downloaded before, unless it has the option `repeat`."""
         if self._is_on and not task.options.repeat:
             entry = self._buckets.find(task.tid)
             if entry is not None:
                 raise Archived(task.tid, time.strftime("%Y-%m-%d", time.localtime(entry.time)))
 
     def remember(self, task):
-        """Take in a task that is being deleted if its file is whole.
-
-        Return {name: record}, to be stored in the transaction that deletes the task.
-        """
+        """Take in a deleted task if its file is whole; return {name: record} for the same transaction."""
         if not self._is_on or task.whole is None:
             return {}
         return dict(self._buckets.put(Entry.of(task)), **self._trim())
 
     def undo(self, tasks):
-        """Forget the tasks, which could not be deleted."""
+        """Forget tasks that could not be deleted."""
         changes = {}
         for task in tasks:
             entry = self._buckets.find(task.tid) if task.whole is not None else None
@@ -157,7 +146,6 @@ class Archive:
             self._store.write(changes, lazy=True)
 
     def configure(self):
-        """Heed general.archive_size."""
         changes = self._trim() if self._is_on and self._store is not None else None
         if changes:
             self._store.write(changes)
@@ -172,7 +160,6 @@ class Archive:
     # -- without the lock ------------------------------------------------------------
 
     def open(self, store):
-        """Take in what the store holds."""
         store.facts(PREFIX, self._buckets.load)
         self._store = store
         self.configure()
@@ -181,14 +168,14 @@ class Archive:
         return len(self._buckets)
 
     def list(self, offset=0, limit=None):
-        """Return an iterator of the Entries, the oldest first, from `offset` on, at most `limit` of them."""
+        """Return an iterator of at most `limit` Entries from `offset` on, the oldest first."""
         with self._lock:
             last, entries = len(self._buckets), self._buckets.entries()
         last = last if limit is None else min(offset + limit, last)
         return itertools.islice(entries, min(offset, last), last)
 
     def forget(self, tid):
-        """Let the URL of this tid be downloaded again; return when that is on disk. Raise NotFound."""
+        """Let the URL of this tid be downloaded again. Raise NotFound."""
         with self._lock:
             if not _is_tid(tid) or not self._buckets.find(tid):
                 raise NotFound(f"the archive has no entry {clean(tid[:64])}")
@@ -196,7 +183,7 @@ class Archive:
         ticket.wait()
 
     def forget_all(self):
-        """Forget every entry; return how many there were, when that is on disk."""
+        """Forget every entry; return how many there were."""
         with self._lock:
             count, changes = len(self._buckets), self._buckets.clear()
             ticket = self._store.write(changes)
@@ -205,7 +192,7 @@ class Archive:
 
 
 def read(record):
-    """Return the Entry in what `Entry.to_detail` made. Raise ValueError if it is none."""
+    """Return the Entry that `to_detail` has shown. Raise ValueError if it is none."""
     try:
         entry = Entry(float(record["time"]), record["tid"], record["size"], record["sha256"])
         is_whole = _is_tid(entry.tid) and 0 <= entry.time < 2 ** 40 and type(entry.size) is int
@@ -217,7 +204,6 @@ def read(record):
 
 
 def _split(data):
-    """Yield the packed entries of a bucket."""
     for start in range(0, len(data), PACKED.size):
         yield data[start:start + PACKED.size]
 

@@ -1,4 +1,4 @@
-"""Attempts at tasks: the engine's Download and the observer it reports to, and the table of those under way."""
+"""Attempts at tasks, and the table of those under way."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from collections import Counter
 from ..engine.meter import SpeedHistory
 from ..errors import NameTaken
 
-WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
+WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion waits for attempts
 
 log = logging.getLogger(__name__)
 
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 class Running:
     """Attempts under way by tid, oldest first; a cancelled one is here until it has ended.
 
-    A task is running if it is here. Only the runner changes this table, with the registry's
-    lock held; a task may look up its own attempt without.
+    A task is running if it is here. Only the runner changes this table, with the registry's lock
+    held; a task may look up its own attempt without.
     """
 
     def __init__(self):
         self._attempts = {}
-        self._ended = 0             # bytes that ended attempts have brought
+        self._ended = 0             # bytes of ended attempts
         self._history = SpeedHistory()
 
     def __iter__(self):
@@ -49,27 +49,27 @@ class Running:
         return self._attempts.get(attempt.tid) is attempt
 
     def slots(self):
-        """Return {endpoint: how many of its slots are taken}, a Counter; a cancelled attempt has none."""
+        """Return {endpoint: slots taken}, a Counter; a cancelled attempt has none."""
         return Counter(attempt.endpoint for attempt in self if not attempt.cancelled)
 
     @property
     def received(self):
-        """Bytes received since the start."""
+        """Bytes since the start."""
         return self._ended + sum(attempt.download.received for attempt in self)
 
     def note_speed(self):
         self._history.note(self.received)
 
     def speed_history(self):
-        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        """Return {"every": seconds, "speed": [bytes/s, …]} of the last ten minutes, the oldest first."""
         self.note_speed()
         return {"every": self._history.EVERY, "speed": self._history.speeds()}
 
 
 class Attempt:
-    """An attempt at `task` for `runner`; any thread may wait for it, cancel it or interrupt it."""
+    """An attempt at `task` for `runner`, and the observer of its Download; any thread may stop it."""
 
-    NEW = 1.0           # seconds for which tasks without bytes share a look at the disk's mounting
+    NEW = 1.0           # seconds that tasks without bytes share a look at the disk
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
@@ -77,20 +77,20 @@ class Attempt:
         self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
-        self.room = None            # bytes that were free for it when its bytes began, if known
-        self.session = None         # the boot and the mounting of its disk, once it performs
-        self.outcome = None         # the Finished or the exception that it ended with
+        self.room = None            # bytes that were free for it at its first byte, if known
+        self.session = None         # the boot and the mounting of its disk
+        self.outcome = None         # its Finished or exception
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
-        self.plans = 0              # how often it has planned; changed with the registry's lock held
-        self.thread = None          # the one that performs it
+        self.plans = 0              # how often it has planned
+        self.thread = None
         self._under_way, self._afterwards = threading.Lock(), []        # the lock is held until it is over
         self._under_way.acquire()
         self._is_over = False
 
     @property
     def seconds(self):
-        """Seconds since it began, or until it was cancelled."""
+        """Seconds since it began, up to its cancellation."""
         return (self._until or time.monotonic()) - self._began
 
     def cancel(self, keep=True):
@@ -99,7 +99,7 @@ class Attempt:
         self.download.stop(keep=keep)
 
     def interrupt(self, reason):
-        """Stop it, and let it end with this exception."""
+        """Let it end with this exception."""
         self.download.stop(reason)
 
     def perform(self):
@@ -123,8 +123,8 @@ class Attempt:
         return self.outcome
 
     def _open_session(self):
-        """Take note of the disk's session; after another mount, believe only the task's flushed bytes."""
-        age = self.NEW if self.task.progress is None else 0.0       # without bytes, there is nothing to believe
+        """After another mount, believe only the task's flushed bytes."""
+        age = self.NEW if self.task.progress is None else 0.0       # nothing to believe
         session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir, age)
         with self._registry.lock:
             if self._registry.is_current(self):
@@ -135,7 +135,7 @@ class Attempt:
             self.before = self.download.count
 
     def over(self):
-        """Wake the threads that wait for its end, and call what is to be called then."""
+        """Wake those who wait for its end, and make the calls that were put off until then."""
         with self._registry.lock:
             if not self._is_over:
                 self._is_over = True
@@ -155,7 +155,7 @@ class Attempt:
             return not self._is_over
 
     def wait(self, seconds):
-        """Wait until the attempt has ended, at most so many seconds; return at once in its own thread."""
+        """Wait until it has ended, at most so many seconds; return at once in its own thread."""
         if self.thread is not threading.current_thread() and self._under_way.acquire(timeout=max(0, seconds)):
             self._under_way.release()
 
@@ -196,7 +196,7 @@ class Attempt:
 
 
 def check_part(tasks, task, part):
-    """Raise NameTaken if another of the tasks is to go on with that part file, whether it exists or not."""
+    """Raise NameTaken if another of the tasks is to go on with that part file, even if it does not exist."""
     if any(each.progress is not None and each.progress.part == part and each is not task
            and each.options.dir == task.options.dir for each in tasks):
         raise NameTaken(f"{part} is another task's")
@@ -212,10 +212,7 @@ def check_previous(tasks, task, target):
 
 
 def wait_for_all(attempts):
-    """Wait for the attempts to end, WAIT_FOR_ALL seconds for all of them together.
-
-    A deletion waits as long as a stop; signals.END_SECONDS ends the process whatever is written here.
-    """
+    """Wait for the attempts to end, WAIT_FOR_ALL seconds for all together; signals.END_SECONDS is longer."""
     deadline = time.monotonic() + WAIT_FOR_ALL
     for attempt in attempts:
         attempt.wait(max(0, deadline - time.monotonic()))

@@ -1,7 +1,4 @@
-"""The thread that keeps the progress of all attempts.
-
-A kill -9 costs at most a second of work, a power cut at most five.
-"""
+"""The thread that keeps progress: a kill -9 costs at most a second of work, a power cut at most five."""
 
 import logging
 import threading
@@ -19,17 +16,17 @@ class Checkpointer:
     """Stores the progress of the runner's attempts, and calls its `watch`; sleeps while nothing runs."""
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
-    FIRST = 0.1         # the same where all was quiet before; doubles up to that
-    QUIET = 4.0         # seconds without an attempt until free memory goes back to the system
+    FIRST = 0.1         # the first of them after a rest; doubles up to that
+    QUIET = 4.0         # seconds without an attempt until memory is given back
     FLUSH_EVERY = 4.0   # seconds between checkpoints that flush the bytes before the record
-    FLUSH_BYTES = 2 ** 27   # unflushed bytes that make a flush due at once, so that the last one is short
+    FLUSH_BYTES = 2 ** 27   # unflushed bytes that make one due at once: the last is to be short
 
     def __init__(self, runner):
         self._runner = runner
         self._wake = threading.Condition()
         self._awake = self._stopping = False
         self._pause = self.FIRST
-        self._flushed, self._count = time.monotonic(), 0    # when, and how many bytes were here then
+        self._flushed, self._count = time.monotonic(), 0    # when, and at how many bytes
         self._complaint = Complaint(log)
         self._thread = Thread(self._main, "dlserv-checkpoint")
 
@@ -37,7 +34,6 @@ class Checkpointer:
         self._thread.start()
 
     def wake(self):
-        """Take note that an attempt has begun."""
         with self._wake:
             if not self._awake:
                 self._awake = True
@@ -73,7 +69,7 @@ class Checkpointer:
         return flush
 
     def _sleep(self):
-        """Return False when it is time to end."""
+        """Return False at the end."""
         with self._wake:
             if not self._awake and not self._stopping:
                 self._await_attempt()
@@ -83,7 +79,7 @@ class Checkpointer:
             return not self._stopping
 
     def _await_attempt(self):
-        """Wait until an attempt begins, or it is time to end; the Condition is held."""
+        """Wait until an attempt begins, or the end; the Condition is held."""
         def has_news():
             return self._awake or self._stopping
 

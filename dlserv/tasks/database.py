@@ -21,7 +21,7 @@ def open_store(general):
 
 
 def open_registry(general, registry, download_dir):
-    """Open the database, the DownloadDir and the TaskRegistry of a daemon.
+    """Open a daemon's database, DownloadDir and TaskRegistry.
 
     Return the tasks whose deletion a crash interrupted. Raise StoreBroken, MissingModule or Unwritable.
     """

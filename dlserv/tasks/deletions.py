@@ -1,4 +1,4 @@
-"""Deleting tasks: they leave the registry at once, and their files as soon as no attempt makes them."""
+"""Deleting tasks: they leave the registry at once, their files when no attempt makes them any more."""
 
 import logging
 
@@ -14,8 +14,7 @@ log = logging.getLogger(__name__)
 class Deletions:
     """Deletes tasks of the registry, and their files below the DownloadDir.
 
-    Until the files of a task are deleted, its tid is in `registry.deleting`, and its URL cannot
-    be added again.
+    Until the files are deleted, the tid is in `registry.deleting`, and the URL cannot be added again.
     """
 
     def __init__(self, registry, download_dir):
@@ -24,7 +23,7 @@ class Deletions:
     # -- with the registry's lock held -------------------------------------------------
 
     def begin(self, task, del_file):
-        """Remove the task; return the change to store so that a pending file deletion survives a crash."""
+        """Remove the task; return the change to store, with which a pending deletion survives a crash."""
         self._registry.deleting.add(task.tid)
         self._registry.remove(task)
         task.mark_deleting(del_file)
@@ -47,17 +46,15 @@ class Deletions:
     # -- without the lock --------------------------------------------------------------
 
     def finish_interrupted(self, tasks):
-        """Finish the deletions that a crash interrupted."""
         claims = self._claims() if tasks else None
         for task in tasks:
             removal.remove_files(task, self._download_dir, claims)
         self._done([task.tid for task in tasks])
 
     def finish(self, attempts, del_file):
-        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}.
+        """Finish deleting {task: its last attempt or None}; return {tid: Removal}.
 
-        A task whose attempt has not ended is finished again when it ends: the attempt may be
-        about to rename its file.
+        Files of an attempt that has not ended are deleted again then: it may be about to rename one.
         """
         removals, done = {task.tid: removal.Removal([], [], []) for task in attempts}, []
         claims = self._claims() if del_file else None
@@ -80,7 +77,6 @@ class Deletions:
         self._done([task.tid])
 
     def _remove(self, task, attempt, claims):
-        """Delete the files of the task as its last attempt has left them."""
         progress = attempt and attempt.download.progress()
         if progress is not None:
             task.advance(progress, attempt.session, flushed=False)
@@ -92,8 +88,8 @@ class Deletions:
             return removal.Claims(self._registry.tasks.values())
 
     def _done(self, tids):
-        """Allow the URLs of these tasks to be added again, now that their files are deleted."""
+        """Allow the URLs to be added again."""
         with self._registry.lock:
-            # Lazy is enough: after a crash the deletion is only finished again.
+            # Lazy: after a crash the deletion is only finished again.
             self._registry.store.write(dict.fromkeys(tids), lazy=True)
             self._registry.deleting.difference_update(tids)

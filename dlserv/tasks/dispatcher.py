@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
 
-    Its own thread sleeps while there is nothing to begin. `wake` and `stumble` are called
-    with the registry's lock held.
+    Its own thread sleeps while there is nothing to begin. `wake` and `stumble` are called with the
+    registry's lock held.
     """
 
-    AFTER_A_BUG = 5.0       # seconds until work that met a bug of ours is tried again
+    AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
 
     def __init__(self, runner):
         self._runner, self._registry = runner, runner.registry
@@ -34,18 +34,18 @@ class Dispatcher:
         self._thread.start()
 
     def is_alive(self, seconds):
-        """Return whether tasks are still started; it takes at most twice `seconds` to find out."""
+        """Return whether tasks are still started; it takes at most twice `seconds`."""
         if not self._thread.is_alive() or not self._changed.acquire(timeout=seconds):
             return False
         try:
             self._looked.clear()
             self.wake()
         finally:
-            self._changed.release()     # a scheduler that hangs would keep it from a Condition's wait
+            self._changed.release()     # a scheduler that hangs would keep a Condition's wait
         return self._looked.wait(seconds)
 
     def stop(self):
-        """Begin no more attempts; wait until that is certain."""
+        """Return when it is certain that no more attempts begin."""
         with self._changed:
             self.stopping = True
             self.wake()
@@ -53,7 +53,7 @@ class Dispatcher:
         join(self._thread)
 
     def begin(self):
-        """Begin all attempts that may begin, in the caller's thread; lock not held."""
+        """Begin all attempts that may begin; lock not held."""
         try:
             self._load_engine()
             attempt = self._begin_next()
@@ -66,16 +66,15 @@ class Dispatcher:
                 self.wake()
 
     def wake(self):
-        """Take note that there may be something to begin."""
         self._changed.notify_all()
 
     def stumble(self, sentence, error):
-        """Log an error of ours, or a lack of memory, and have the runner recover from it later."""
+        """Log an error of ours, or a lack of memory, and have the runner recover from it."""
         self._stumbles.tell(sentence, error)
         self._suspect = True
 
     def abandon(self, attempt, error):
-        """Settle an attempt that has no thread, or whose thread has ended silently; lock not held."""
+        """Settle an attempt whose thread is missing or has ended silently; lock not held."""
         with self._registry.lock:
             if not self._registry.running.is_latest(attempt):
                 return
@@ -109,13 +108,13 @@ class Dispatcher:
                     self._changed.wait(self.AFTER_A_BUG)
 
     def _load_engine(self):
-        """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
+        """Load the engine if a task waits, because `begin_next` is called with the lock held."""
         if not self._is_loaded and self._runner.scheduler.is_waiting:
             import_module("..engine.download", __package__)
             self._is_loaded = True
 
     def _await_next(self):
-        """Return the next attempt; None at the end, or where there may be one now."""
+        """Return the next attempt, or None for another look."""
         with self._changed:
             if self._suspect:
                 self._runner.recover()
@@ -130,7 +129,7 @@ class Dispatcher:
             return attempt
 
     def _tell_who_is_held_back(self):
-        """Log and announce the tasks at Gates that have shut or opened since the last look."""
+        """Announce the tasks at Gates that have shut or opened since the last look."""
         scheduler = self._runner.scheduler
         shut = scheduler.shut()
         for gate in shut ^ self._shut:
@@ -141,7 +140,6 @@ class Dispatcher:
         self._shut = shut
 
     def _spawn(self, attempt):
-        """Let a thread perform the attempt; queue the task again if no thread can be started."""
         try:
             self._workers.give(attempt)
         except (RuntimeError, MemoryError) as error:

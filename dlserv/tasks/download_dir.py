@@ -1,8 +1,7 @@
 """The download directory, the disk that was mounted there, and the room on it.
 
-An unplugged disk leaves an empty mount point behind, which is on another disk, most often a
-router's flash. So a directory that was once on a mounted disk is unavailable until a disk is
-mounted there again.
+An unplugged disk leaves an empty mount point behind, often on a router's flash. So a directory that
+was on a mounted disk is unavailable until a disk is mounted there again.
 """
 
 import collections
@@ -14,7 +13,7 @@ from ..errors import Conflict, LocalError, NoSpace, NotFound, Unavailable, Unwri
 from ..fs import Mountings, free_bytes, mount_of
 from ..units import format_size
 
-MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
+MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of `folders`
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +27,9 @@ class DownloadDir:
         self._mountings, self._session = Mountings(), (0.0, None, "")
 
     def open(self, fact):
-        """Open the directory with the stored `fact` about it, a dict or None.
+        """Open the directory with the stored `fact` about it, or None; return the fact to store if it is another.
 
-        Return the new fact to store, or None if it is the same. Raise Unwritable if the directory
-        cannot be made or written at the first start; later, tasks wait until it can.
+        Raise Unwritable if the directory cannot be made or written at the first start; later, tasks wait.
         """
         known = bool(fact) and fact.get("path") == self.path
         self.mount = fact.get("mount") if known else None
@@ -54,7 +52,7 @@ class DownloadDir:
                               is_loss=True)
 
     def session(self, boot, below, age=0.0):
-        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`.
+        """Return a text that differs after a boot, or another mounting of the disk of the folder `below`.
 
         It may be `age` seconds old: an outdated one makes a later attempt believe less.
         """
@@ -66,7 +64,7 @@ class DownloadDir:
 
     @property
     def free_bytes(self):
-        """Bytes free on its disk, or None where that cannot be told."""
+        """Bytes free on its disk, or None if unknown."""
         return free_bytes(self.path)
 
     def is_there(self):
@@ -95,7 +93,7 @@ class DownloadDir:
         return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
 
     def open_file(self, task):
-        """Return a binary file object of a finished task's file, if it is still that file.
+        """Return a binary file object of the task's finished file, if it is still the same.
 
         Raise NotFound, Conflict, or Unavailable while the disk is not there.
         """
@@ -114,7 +112,7 @@ class DownloadDir:
         return opened
 
     def folder(self, below):
-        """Return the engine's Folder `below` the directory. Raise LocalError if it is not there."""
+        """Return the engine's Folder `below`. Raise LocalError if it is not there."""
         from ..engine.folder import Folder
         return Folder(self.path, below, make=False)
 
@@ -123,7 +121,7 @@ class DownloadDir:
             with self.folder(below) as folder:
                 return folder.entries(most)
         except LocalError as error:
-            log.debug("%s", error)      # it belongs to another user, or was removed since it was listed
+            log.debug("%s", error)      # it is another user's, or was removed since
             return []
 
     def _is_absent(self):
@@ -140,16 +138,16 @@ class DownloadDir:
 
 
 class Room:
-    """The room in the DownloadDir for the registry's attempts, beside `download.reserve` bytes.
+    """The room for the registry's attempts, beside `download.reserve` bytes.
 
-    Call the methods without the registry's lock, so that a disk that hangs holds up nothing else.
+    Call it without the registry's lock, so that a disk that hangs holds up nothing else.
     """
 
     def __init__(self, registry, download_dir, settings):
         self._registry, self._download_dir, self._settings = registry, download_dir, settings
 
     def check(self, attempt):
-        """Raise NoSpace if there is no room for the attempt beside the others."""
+        """Raise NoSpace if there is none for the attempt beside the others."""
         attempt.room = room = self._beside_others(attempt)
         short = attempt.download.missing - room if room is not None else 0
         if short > 0:
@@ -166,7 +164,7 @@ class Room:
                           f"{self._download_dir.path}; it is fetched again when more is free")
 
     def note_shortage(self, attempt):
-        """Take note that the disk was too small for the attempt's file of unknown size.
+        """Take note that there was too little for the attempt's file of unknown size.
 
         The bytes that were free at its beginning count only if the file has taken most of them;
         otherwise something else has filled the disk.

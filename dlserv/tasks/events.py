@@ -38,7 +38,7 @@ class Events:
                 listener.offer(event)
 
     def subscribe(self, most: int = 1000) -> Subscription:
-        """Return a Subscription to everything from now on, at most `most` events behind."""
+        """Return a Subscription from now on, at most `most` events behind."""
         return self._join(Subscription(self, most))
 
     def watch(self) -> Changes:
@@ -56,7 +56,7 @@ class Events:
 
 
 class _Listener:
-    """The receiving end of the switchboard, which calls `offer`; a context manager."""
+    """The receiver of events, by `offer`; a context manager."""
 
     def __init__(self, events: Events) -> None:
         self._events, self._news, self._closed = events, threading.Condition(), False
@@ -79,7 +79,7 @@ class _Listener:
 
 
 class Changes(_Listener):
-    """The tasks that have changed since the last look, however often, so that it never falls behind."""
+    """The tasks that have changed since the last look, however often: it never falls behind."""
 
     def __init__(self, events: Events) -> None:
         super().__init__(events)
@@ -99,7 +99,7 @@ class Changes(_Listener):
 
 
 class Subscription(_Listener):
-    """Every event, in order. One that is more than `most` behind is `lost`: it gets no more."""
+    """Every event in order, until more than `most` wait: then the rest is lost."""
 
     def __init__(self, events: Events, most: int) -> None:
         super().__init__(events)

@@ -1,4 +1,4 @@
-"""--export and --import: tasks and archive as one JSON file, from and to a database that no daemon has open.
+"""--export and --import: tasks and archive as one JSON file, while no daemon has the database open.
 
 Tasks have their logs, progress and options, secrets among them. Import also reads lists of URLs.
 """
@@ -50,7 +50,7 @@ def export_tasks(path, general, settings):
 
 
 def import_tasks(path, general, settings, complain):
-    """Take the tasks of the file `path` in; return (how many, how many were there, how many left out).
+    """Take in the tasks of a file; return (how many, how many were there, how many left out).
 
     `complain` is called with a sentence for each that is left out. Raise InvalidValue for
     a file that is neither an export nor a list, and StoreBroken.
@@ -101,7 +101,7 @@ def _choose(wanted, there, known, room, complain):
 
 
 def _remember(entries, buckets, most, changes, complain):
-    """Add to `changes` what the archive of an export has and ours lacks. Return how many are left out."""
+    """Add to `changes` what the archive of an export has and ours lacks; return how many are left out."""
     left_out = 0
     for number, each in enumerate(entries):
         try:
@@ -117,7 +117,7 @@ def _remember(entries, buckets, most, changes, complain):
     return left_out
 
 
-# -- what is wanted: [(where it stands, a function that makes the Task), …], and an archive ---
+# -- return [(where it stands, a function that makes the Task), …], and an archive -----------
 
 def _from_json(data, name, settings):
     try:
@@ -156,7 +156,7 @@ def _listed(entry, settings):
 
 
 def _queue_behind(there, new):
-    """Let the new tasks follow those that are there, by age and in the queue, in the order they have."""
+    """Let the new tasks follow those that are there, by age and in the queue, in their own order."""
     numbers = {}
     for name in ("order", "position"):
         last = max([getattr(task, name) for task in there], default=0)

@@ -1,7 +1,6 @@
-"""The fields of a task, whether stored or not, and its record.
+"""The fields of a task and its record.
 
-The methods here set fields that no state depends on; task.py has the others. All of them
-are called with the registry's lock held.
+The methods here set fields that no state depends on, called with the registry's lock held.
 """
 
 from __future__ import annotations
@@ -42,43 +41,43 @@ class Fields:
     __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
 
     tid: str
-    added: str                      # the URL as it was posted first, which the tid is of
+    added: str                      # the URL as posted first, which the tid is of
     url: str                        # that, or a fresh link to the file
-    posted: dict[str, Any]          # the options as they were posted
-    options: Any                    # those that count, a settings.options.Options
+    posted: dict[str, Any]          # options as posted
+    options: Any                    # the settings.options.Options that count
     log: list[dict[str, Any]]       # {"time", "type", "msg"}, newest first
     state: str
     order: int                      # by age
-    position: int                   # in the queue, among tasks of one priority
+    position: int                   # in the queue, within a priority
     create_time: float
     start_time: float
     pause_time: float
     finish_time: float
-    end_time: float                 # when it finished or failed last
+    end_time: float                 # of the last finish or failure
     elapsed: float
     failures: int                   # attempts in a row that failed
-    retries: int                    # how many of these were repeated
-    reached: int                    # the farthest byte, which starts both counts again
-    life: int                       # how often it was fetched again after it had finished or failed
-    problem: str | None             # why the last attempt ended, or what it waits for; `error` adds the time left
+    retries: int                    # those of them that were repeated
+    reached: int                    # the farthest byte, which resets both
+    life: int                       # how often it was fetched again after its end
+    problem: str | None             # why the last attempt failed, or what it waits for
     reason: str | None              # one word for it
     progress: Progress | None       # while unfinished
-    flushed: list[tuple[int, int]]  # the ranges of it that survive a power cut or a lost disk
-    session: str | None             # the boot and the mounting of the disk in which it was written
-    file: Finished | None           # in the end
-    previous: Finished | None       # that of before a restart or a refresh, until the new file is whole
-    refreshing: bool                # `previous` becomes `file` again unless its server has another one
-    verifying: bool                 # its finished file is to be verified
+    flushed: list[tuple[int, int]]  # its ranges that survive a power cut
+    session: str | None             # the boot and the mounting that it was written in
+    file: Finished | None
+    previous: Finished | None       # until a restart or refresh has a new one
+    refreshing: bool                # `previous` stays unless the server has another
+    verifying: bool
     verified_time: float
-    deleting: bool                  # its files are being deleted
-    deliveries: tuple[dict[str, Any], ...]      # webhooks still to be sent, as automation.webhooks has them
-    # The others are not stored, the last four of a queued task.
-    _registry: Any                  # the registry.TaskRegistry that it belongs to, or None
-    shortage: int | None            # free bytes that were too few for its file of unknown size
-    gate: Any                       # the net.host_limits.Gate of the server that it waits for
-    waits_for: str | None           # its endpoint if a redirect led to another than the task's own
+    deleting: bool                  # with its files
+    deliveries: tuple[dict[str, Any], ...]      # those of automation.webhooks, to be sent
+    # Not stored, and from `gate` on of a queued task only:
+    _registry: Any                  # its TaskRegistry, or None
+    shortage: int | None            # free bytes that were too few, its size being unknown
+    gate: Any                       # of the server, a net.host_limits.Gate
+    waits_for: str | None           # endpoint of a server behind a redirect
     not_before: float               # time.monotonic() of the next try
-    let_through: bool               # it may ask a server that wants to be left alone
+    let_through: bool               # to a server that wants to be left alone
 
     def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
         self.added = added or url
@@ -107,7 +106,6 @@ class Fields:
         self.deleting = deleting
 
     def wait_at(self, gate: Any, delay: float) -> None:
-        """Wait at the gate of a server, at least `delay` seconds."""
         self.gate, self.not_before = gate, time.monotonic() + delay if delay else 0.0
 
     def deliver(self, deliveries: Iterable[dict[str, Any]]) -> None:

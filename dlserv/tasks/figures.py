@@ -1,4 +1,4 @@
-"""The figures of a task, derived from its fields and the attempt under way; no lock is needed to read them."""
+"""The figures of a task, derived from its fields and the attempt under way; reading needs no lock."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ if TYPE_CHECKING:
 
 
 class Figures(Fields):
-    """The part of `task.Task` that is derived from its Fields."""
+    """The derived part of `task.Task`."""
 
     __slots__ = ()
 
     @property
     def attempt(self) -> Any:
-        """The Attempt under way, even if it was cancelled, as the runner's table has it; or None."""
+        """The Attempt under way, even if cancelled, or None."""
         return self._registry.running.of(self) if self._registry is not None else None
 
     @property
     def endpoint(self) -> str:
-        """The "host:port" of its server."""
         return urls.parse(self.url).endpoint
 
     @property
@@ -48,12 +47,12 @@ class Figures(Fields):
 
     @property
     def is_held_back(self) -> bool:
-        """True if it is queued and would not start now even if all slots were free."""
+        """True if it is queued and would not start even if all slots were free."""
         return self.delay > 0 or self.closed_for > 0 or self.early
 
     @property
     def early(self) -> bool:
-        """True if it is queued for a time of day that has not come."""
+        """True if it is queued for a later time of day."""
         return self.state == QUEUED and (self.options.not_before or 0) > time.time()
 
     @property
@@ -80,7 +79,7 @@ class Figures(Fields):
 
     @property
     def whole(self) -> Finished | None:
-        """The Finished whose file is in place, which during a refresh is that of before; or None."""
+        """The Finished whose file is in place, during a refresh that of before; or None."""
         return self.file or (self.previous if self.refreshing else None)
 
     @property
@@ -95,7 +94,7 @@ class Figures(Fields):
 
     @property
     def tmpfilename(self) -> str:
-        """That of the part file, "" if there is none."""
+        """The part file's, or ""."""
         return self._below(self.progress.part) if self.progress else ""
 
     def _below(self, name):
@@ -113,7 +112,7 @@ class Figures(Fields):
 
     @property
     def extension(self) -> str:
-        """The extension with its dot, "" while the name is unknown or has none."""
+        """With its dot; "" while unknown."""
         return _filename().split(self._known_name())[1]
 
     @property
@@ -128,7 +127,7 @@ class Figures(Fields):
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """Their ranges (start, end), in order."""
+        """(start, end) of these, in order."""
         if self.file is not None:
             return [(0, self.file.identity.size)]
         attempt = self.attempt
@@ -137,7 +136,7 @@ class Figures(Fields):
 
     @property
     def total(self) -> int:
-        """Bytes of the whole file; 0 while unknown."""
+        """Bytes of the whole file, 0 while unknown."""
         if self.file is not None:
             return self.file.identity.size
         resource = self.resource
@@ -161,12 +160,12 @@ class Figures(Fields):
 
     @property
     def seconds(self) -> float:
-        """Time spent downloading, up to now."""
+        """Time spent downloading."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)
 
 
 def _filename():
-    """Return engine.filename, which is loaded when the first task is shown."""
+    """Return engine.filename, which is not loaded before a task is shown."""
     from ..engine import filename
     return filename

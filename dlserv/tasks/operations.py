@@ -1,7 +1,7 @@
 """The operations on tasks that users ask for, each for many tasks at once.
 
-An operation changes tasks with the registry's lock held, informs the runner, and returns when
-the changes are on disk. Errors of tasks that refuse are returned; the others change all the same.
+An operation changes tasks with the registry's lock held, informs the runner, and returns the errors
+of tasks that refused, when the others are on disk.
 """
 
 from ..acts import ACTS
@@ -15,12 +15,12 @@ from .task import Task, check_url
 
 
 class Operations:
-    """The operations on the tasks of one daemon, whose parts it is given."""
+    """The operations of one daemon."""
 
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
         self._deletions = deletions
-        # A Task's method, and who takes up the task after it.
+        # A Task's method, and what follows.
         self._acts = {"pause": (Task.pause, runner.take_back), "resume": (Task.resume, runner.enqueue),
                       "restart": (Task.restart, runner.enqueue), "refresh": (Task.refresh, runner.enqueue),
                       "verify": (Task.verify, verification.enqueue)}
@@ -41,10 +41,7 @@ class Operations:
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
     def act_on_all(self, act, tids):
-        """Carry out one of the ACTS on each; return [(tid, RequestError), …] of those that refused.
-
-        Raise InvalidValue for another act.
-        """
+        """Carry out an act; return [(tid, RequestError), …]. Raise InvalidValue unless it is one of ACTS."""
         if act not in ACTS:
             raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
 
@@ -89,11 +86,8 @@ class Operations:
         raise_first(self._registry.act_on_all([tid], reorder))
 
     def delete_all(self, tids, del_file=False):
-        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
-
-        Raise StoreBroken; then all of them are still there.
-        """
-        attempts = {}       # task -> its attempt or None
+        """Return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken; then all are still there."""
+        attempts = {}
 
         def delete(task):
             attempts[task] = task.attempt
@@ -113,6 +107,6 @@ class Operations:
 
 
 def raise_first(failures):
-    """Raise the first error of [(tid or URL, RequestError), …], if there is one."""
+    """Raise the first error of [(tid or URL, RequestError), …], if any."""
     for _, error in failures:
         raise error

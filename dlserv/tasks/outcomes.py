@@ -13,11 +13,11 @@ from ..units import format_seconds
 from .states import INVALID
 from .waits import Waits
 
-# The task waits out errors that are neither its own fault nor the remote's.
+# Neither the task's fault nor the remote's: it waits.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
-# A refresh does not: the old file is there, so it ends, or is tried again.
+# A refresh does not wait: the old file is there, so it ends, or is tried again.
 _IMPATIENT = (NoSpace, Offline, WrongClock)
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,7 @@ class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
     `counts` are the attempts that "finished", "failed" for good, or were "retried", that is, made
-    again after a failure; `failed` and `retried` count these by reason. `waits` has the tasks that
-    wait for this machine.
+    again after a failure; `failed` and `retried` count by reason. `waits` are for this machine.
     """
 
     def __init__(self, registry, settings):
@@ -38,10 +37,7 @@ class Outcomes:
         self.waits = Waits()
 
     def conclude(self, attempt, outcome):
-        """Change the attempt's task as its outcome demands, a Finished or an exception.
-
-        Return the seconds until the task may start again.
-        """
+        """Change the task as the Finished or exception demands; return the seconds until it may start again."""
         task = attempt.task
         if isinstance(outcome, Finished):
             return self._finish(task, outcome)
@@ -67,7 +63,7 @@ class Outcomes:
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
     def stumble(self, task, error):
-        """Do the same for an attempt that could not be made or settled; a limit of the system is waited out."""
+        """Do the same after an error of ours; a limit of the system is waited out."""
         exhausted = exhaustion_in(error)
         return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
 
@@ -115,7 +111,7 @@ class Outcomes:
             self._note_once(task, f"waiting for {task.gate.endpoint}")
 
     def _note_once(self, task, what):
-        """Put the task's error, which begins with `what`, on top of its log unless one is there."""
+        """Log the task's error, which begins with `what`, unless one is on top."""
         if not task.log or not task.log[0]["msg"].startswith(what):
             self._registry.note(task, "warning", task.error)
 

@@ -13,7 +13,7 @@ def of(tasks):
 def reorder(tasks, task, to):
     """Move the task among those of its priority; return the tasks whose positions changed.
 
-    `to` is "top", "bottom", "up", "down", or an index in the queue of all `tasks`. Raise
+    `to` is "top", "bottom", "up", "down", or an index among all `tasks` in the queue. Raise
     Conflict if the task does not wait. The registry's lock is held.
     """
     if task.state not in (QUEUED, PAUSED):

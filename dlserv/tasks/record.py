@@ -1,8 +1,7 @@
-"""The parts that the shapes of stored records are made of; the shape of a task is fields.SHAPE.
+"""The parts that the shapes of stored records are made of; a task's is fields.SHAPE.
 
 A record of our own database is unpacked as it is. One from elsewhere must pass `check` first,
-which looks at every value that the daemon later trusts: numbers it adds up, names it opens
-below the download directory, headers it sends.
+which looks at what the daemon later trusts: numbers it adds up, names it opens, headers it sends.
 """
 
 from collections import namedtuple
@@ -16,7 +15,7 @@ from ..settings.values import check_text
 
 
 class Part(namedtuple("Part", "check unpack pack", defaults=(None, None))):
-    """A part of a record: functions of its value, as a Shape has them, None where it is stored as it is.
+    """Functions of a value, None where it is stored as it is; a Shape has them too.
 
     check   raise ValueError for stored data that is not to be trusted
     unpack  return the value; raise KeyError, TypeError or ValueError for data of another shape
@@ -29,8 +28,8 @@ class Part(namedtuple("Part", "check unpack pack", defaults=(None, None))):
 class Shape:
     """A dict of the `parts`, {name: Part or Shape}, that `make(**values)` turns into an object.
 
-    `attributes` maps a part's name to the object's attribute if it has another name; `since`
-    has the values of parts that older records lack.
+    `attributes` maps names to the object's attributes where these differ; `since` has the values
+    of parts that older records lack.
     """
 
     def __init__(self, make, parts, attributes=None, since=None):
@@ -50,7 +49,7 @@ class Shape:
         return self._make(**self.values(record))
 
     def values(self, record):
-        """Return {attribute: unpacked value} of a record."""
+        """Return {attribute: unpacked value}."""
         record = dict(self._since, **record)
         return {self._attributes.get(name, name): part.unpack(record[name]) if part.unpack else record[name]
                 for name, part in self._parts.items()}
@@ -82,7 +81,7 @@ def optional(part):
 
 
 def _entries(parts):
-    """Return the Part for a list of dicts of that shape, stored as they are."""
+    """Return the Part for a list of such dicts, stored as they are."""
     shape = Shape(dict, parts)
 
     def check(value):

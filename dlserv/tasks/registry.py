@@ -1,7 +1,7 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Tasks enter, leave and are stored here. Methods are grouped by whether `lock` must be held;
-store tickets are waited for without it, so that many share one commit.
+Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so
+that many share one commit.
 """
 
 import logging
@@ -23,11 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class TaskRegistry:
-    """Tasks by tid, oldest first.
-
-    settings  the settings.current.Settings
-    boot      the id of this boot of the machine, as fs.boot_id returns it
-    """
+    """Tasks by tid, oldest first. `boot` is the id of this boot of the machine."""
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
@@ -38,7 +34,7 @@ class TaskRegistry:
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
         self.begun = set()          # tasks that may have a part file
-        self.deleting = set()       # tids whose files the Deletions have yet to delete
+        self.deleting = set()       # tids whose files are being deleted
         self.archive = Archive(settings, self.lock)
         self.on_end = lambda task: None     # called with each that finishes or fails, lock held
         self.on_idle = lambda: None         # called when nothing is queued or running any more, lock held
@@ -53,7 +49,7 @@ class TaskRegistry:
             raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
-        """Return the Tasks, oldest first; those in one state if it is named."""
+        """Return the Tasks in the state, or all, oldest first."""
         with self.lock:
             tasks = list(self.tasks.values())
         return [task for task in tasks if state in (None, task.state)]
@@ -83,7 +79,7 @@ class TaskRegistry:
     def add_all(self, tasks):
         """Take new tasks in; return (those taken, [(task, RequestError), …] of those refused).
 
-        Return when they are on disk, in one transaction. Raise StoreBroken.
+        They are on disk then, in one transaction. Raise StoreBroken.
         """
         taken, failures = [], []
         with self.lock:
@@ -113,8 +109,8 @@ class TaskRegistry:
     def act_on_all(self, tids, act):
         """Call `act(task)` on each, lock held, and store the {tid: record} that it returns as one.
 
-        Return [(tid, RequestError), …] of those that refused, when the others are on disk. Raise
-        StoreBroken; the tasks stay changed all the same, and are stored as soon as possible.
+        Return [(tid, RequestError), …] of those that refused, when the others are on disk. Raise StoreBroken;
+        the tasks stay changed all the same, and are stored as soon as possible.
         """
         failures, changes = [], {}
         with self.lock:
@@ -139,7 +135,7 @@ class TaskRegistry:
         return failures
 
     def settle(self, task):
-        """Wait until the task is on disk, if it is still here, so that a crash repeats nothing."""
+        """Wait until the task is on disk, if it is here, so that a crash repeats nothing."""
         with self.lock:
             ticket = self.store.write(task.changes()) if self._open and self.holds(task) else None
         try:
@@ -149,7 +145,7 @@ class TaskRegistry:
             log.warning("%s: %s", task.tid[:8], error)
 
     def record(self, task, level=None, text="", longest=1000):
-        """Store and announce the task, if it is still here; with a `level`, put a line on top of its log."""
+        """Store and announce the task, if it is here; with a `level`, put a line on top of its log."""
         with self.lock:
             if self._open and self.holds(task):
                 if level:
@@ -164,7 +160,6 @@ class TaskRegistry:
             raise StoreBroken("the daemon is shutting down")
 
     def holds(self, task):
-        """Return whether the task is still here."""
         return self.tasks.get(task.tid) is task
 
     def moved(self, task, before):
@@ -187,19 +182,17 @@ class TaskRegistry:
             self.on_idle()
 
     def announce(self, kind, task):
-        """Publish that the task was "added" or "changed", with its state; the lock may be held."""
+        """Publish that the task was "added" or "changed"; the lock may be held."""
         self.events.publish(kind, task.tid, task.state)
 
     def is_current(self, attempt):
-        """Return whether the attempt's end counts: its task is still here and has no newer attempt."""
+        """Return whether the attempt's end counts: its task is here and has no newer one."""
         return self.holds(attempt.task) and self.running.is_latest(attempt)
 
     def note(self, task, level, text, longest=1000):
-        """Put a line on top of the task's log."""
         task.note(level, text, self._settings.general.log_size, longest)
 
     def configure(self):
-        """Apply the settings to every task."""
         for task in self.tasks.values():
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
@@ -221,7 +214,7 @@ class TaskRegistry:
             self._left(task.state)
 
     def sort(self):
-        """Sort the tasks by age again."""
+        """Sort the tasks by age."""
         self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
 
     # -- the whole -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Deleting the files of a task: exactly those it made, and only while they are still its own."""
+"""Deleting the files of a task: those it made, and only while they are still its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
     kept: list[tuple[str, str]]
 
     def to_detail(self) -> dict[str, list]:
-        """Return it as the API shows it."""
         return dict(self._asdict(), kept=[list(each) for each in self.kept])
 
 
@@ -27,7 +26,7 @@ class _File(namedtuple("_File", "tests node since")):
     """A file of a task.
 
     tests   {name that it may have: function that tells by an os.stat_result whether it may be the file}
-    node    (device, inode), or None where that is not known
+    node    (device, inode), or None if unknown
     since   when it took its name, in epoch seconds; infinite for one that is being made
     """
 
@@ -35,7 +34,7 @@ class _File(namedtuple("_File", "tests node since")):
 
 
 class Claims:
-    """The names that the files of many tasks have; a name may pass from one task to another."""
+    """The names of the files of many tasks; a name may pass from one task to another."""
 
     def __init__(self, tasks):
         self._by_name = {}      # _key -> [(task, name, since)]
@@ -45,7 +44,7 @@ class Claims:
                     self._by_name.setdefault(_key(task, name), []).append((task, name, file.since))
 
     def later(self, task, name, since):
-        """Return the names of files that other tasks have made since, where they may be this file."""
+        """Return the names that files of other tasks have taken since, where they may be this file."""
         return [its_name for other, its_name, its_since in self._by_name.get(_key(task, name), ())
                 if other is not task and its_since >= since]
 
@@ -56,7 +55,7 @@ def _key(task, name):
 
 
 def remove_files(task, download_dir, claims, finished=None):
-    """Delete the task's part file, and its finished file if nobody has changed it. Return the Removal.
+    """Delete the task's part file, and its finished file if nobody has changed it; return the Removal.
 
     `claims` are those of all tasks. `finished` is what the last attempt has made of the part
     file after the task was gone, or None.
@@ -82,7 +81,6 @@ def remove_files(task, download_dir, claims, finished=None):
 
 
 def _files(task, finished=None):
-    """Return the _Files of the task."""
     files = [_File({file.name: file.identity.matches}, file.identity[:2], task.finish_time)
              for file in (task.file, task.previous) if file is not None]
     progress, tests, node = task.progress, {}, None
@@ -96,7 +94,7 @@ def _files(task, finished=None):
 
 
 def _remove(folder, name, file, claimed, removal):
-    """Remove one of the file's names if it is still its own. Return False if there is no such name."""
+    """Remove one name of the file if it is still its own. Return False if there is no such name."""
     shown = folder.relative(name)
     try:
         status = folder.stat(name)

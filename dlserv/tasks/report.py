@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from .registry import TaskRegistry
     from .runner import Runner
 
-PATIENCE = 5.0      # seconds that the scheduler may take to show that it is alive
+PATIENCE = 5.0      # seconds for the scheduler to show that it is alive
 
 
 class Report:
-    """Figures of one daemon, computed when they are asked for; those of attempts are since the start."""
+    """Figures of one daemon since its start."""
 
     def __init__(self, registry: TaskRegistry, runner: Runner, download_dir: DownloadDir) -> None:
         self._registry, self._runner, self._download_dir = registry, runner, download_dir
 
     def totals(self) -> dict[str, Any]:
-        """Return the speed in bytes/s, the bytes since the start, the connections, and the free bytes."""
+        """Return the speed in bytes/s, the bytes received, the connections, and the free bytes."""
         with self._registry.lock:
             received = self._registry.running.received
             downloads = [attempt.download for attempt in self._registry.running]
@@ -31,12 +31,11 @@ class Report:
                 "free_bytes": self._download_dir.free_bytes}
 
     def speed_history(self) -> dict[str, Any]:
-        """Return {"every": seconds, "speed": [bytes/s in each, the oldest first]} of the last ten minutes."""
+        """Return that of attempt.Running."""
         with self._registry.lock:
             return self._registry.running.speed_history()
 
     def running(self) -> list[str]:
-        """Return the tids of the tasks that download."""
         return [attempt.tid for attempt in self._runner.attempts()]
 
     def outcomes(self) -> dict[str, int]:
@@ -45,15 +44,12 @@ class Report:
             return dict(self._runner.outcomes.counts)
 
     def reasons(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
-        """Return ({reason: attempts that failed for good}, {reason: attempts that were repeated}).
-
-        A reason is one of errors.REASONS, or None.
-        """
+        """Return ({reason or None: attempts that failed for good}, {the same: those that were repeated})."""
         with self._registry.lock:
             return dict(self._runner.outcomes.failed), dict(self._runner.outcomes.retried)
 
     def folders(self) -> tuple[list[str], bool]:
-        """Return (sorted folders below the download directory, found or named by tasks, whether these are all).
+        """Return (sorted folders below the download directory, also those that tasks name, whether these are all).
 
         Raise Unavailable while its disk is not there.
         """
@@ -64,8 +60,7 @@ class Report:
     def health(self) -> dict[str, str]:
         """Return {"repaired": a sentence} if the database was damaged at the start, else {}.
 
-        Raise StoreBroken or Unavailable if the daemon cannot work; their sentences name no
-        path, for anybody may read them.
+        Raise StoreBroken or Unavailable if the daemon cannot work, without a path: anybody may read it.
         """
         store = self._registry.store
         if store is None or not store.is_writable:

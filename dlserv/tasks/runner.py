@@ -12,13 +12,9 @@ from .states import DOWNLOADING, QUEUED
 
 
 class Runner:
-    """Runs the registry's queued tasks within the limits.
+    """Runs the registry's queued tasks within the limits; the registry's lock guards all of this.
 
-    registry      the TaskRegistry; its lock guards all of this, its `running` is the table of attempts
-    settings      the settings.current.Settings
-    network       a net.network.Network
-    bucket        the TokenBucket of all tasks together
-    download_dir  the DownloadDir
+    `network` is the net.network.Network, `bucket` the TokenBucket of all tasks together.
     """
 
     def __init__(self, registry, settings, network, bucket, download_dir):
@@ -26,7 +22,7 @@ class Runner:
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
-        self.parse_url = urls.Memo().parse      # a task that begins as soon as it is queued is parsed once
+        self.parse_url = urls.Memo().parse      # once for a task that begins at once
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
@@ -49,7 +45,7 @@ class Runner:
         return self._dispatcher.is_alive(seconds)
 
     def enqueue_all(self, tasks):
-        """Queue those of the tasks that are still here and queued, and begin attempts that may begin."""
+        """Queue those of the tasks that are still here and queued, and begin what may begin."""
         with self.registry.lock:
             for task in tasks:
                 if task.state == QUEUED and self.registry.holds(task):
@@ -57,12 +53,12 @@ class Runner:
         self._dispatcher.begin()
 
     def attempts(self):
-        """Return the attempts under way, the oldest first."""
+        """Return the attempts under way, oldest first."""
         with self.registry.lock:
             return list(self._running)
 
     def heed_limits(self):
-        """Heed changed limits: the speed, and how many tasks may run."""
+        """Heed other limits of the speed and of tasks."""
         with self.registry.lock:
             for attempt in self._running:
                 attempt.download.stir()
@@ -72,8 +68,8 @@ class Runner:
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
-        When one receives bytes after a wait, release the tasks that waited for the same. Settle those
-        whose threads died. Interrupt the youngest while something else fills the disk.
+        Release tasks that waited for the same as one that receives bytes. Settle attempts whose threads
+        died. Interrupt the youngest while something else fills the disk.
         """
         with self.registry.lock:
             self._running.note_speed()
@@ -108,7 +104,7 @@ class Runner:
     def take_back(self, task, keep=True):
         """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
 
-        Unless `keep`, the attempt's bytes are not wanted any more.
+        Unless `keep`, its bytes are not wanted any more.
         """
         self.scheduler.remove(task.tid)
         self.outcomes.waits.remove(task.tid)
@@ -117,13 +113,13 @@ class Runner:
             self._dispatcher.wake()
 
     def forget(self, task, keep=True):
-        """Take the task back, and open the servers again that are left alone because of it."""
+        """Take the task back, and open the servers that it had closed."""
         self.take_back(task, keep)
         self._network.hosts.forgive(task.tid)
         self._dispatcher.wake()
 
     def reconcile(self, attempts):
-        """Go on with {task: its attempt or None} after a failed delete; the attempts may have ended meanwhile."""
+        """Go on with {task: its attempt or None} after a failed delete; they may have ended meanwhile."""
         for task, attempt in attempts.items():
             if attempt is not None and task.attempt is not attempt:
                 self._settle(attempt, None)
@@ -162,7 +158,7 @@ class Runner:
     # -- beginning and ending --------------------------------------------------------------
 
     def begin_next(self):
-        """Begin an attempt at the first task that may run; return it, or None."""
+        """Return an attempt at the first task that may run, or None."""
         while self.scheduler.is_waiting and not self._dispatcher.stopping:
             tid = self.scheduler.choose(self._running.slots())
             if tid is None:

@@ -1,7 +1,4 @@
-"""The choice of the task that starts next among those that wait; the caller says which run.
-
-Nothing here has a thread or a lock.
-"""
+"""The choice of the task that starts next among those that wait; nothing here has a thread or a lock."""
 
 import bisect
 import heapq
@@ -9,7 +6,7 @@ import time
 
 
 class Delayed:
-    """Tasks that wait for a time, each by its tid; `when` has the times."""
+    """Tids that wait for a time; `when` has the times."""
 
     def __init__(self):
         self.when = {}
@@ -20,17 +17,17 @@ class Delayed:
         heapq.heappush(self._heap, (when, tid))
 
     def remove(self, tid):
-        """Take the task out; return whether it was there."""
+        """Return whether it was there."""
         return self.when.pop(tid, None) is not None
 
     def next_time(self):
-        """Return when the next task is due, or None."""
+        """Return the earliest time, or None."""
         while self._heap and self.when.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def due(self, now):
-        """Take out the tasks whose time has come, and yield their tids."""
+        """Take out and yield those whose time has come."""
         while self.when:
             when = self.next_time()
             if when > now:
@@ -43,8 +40,7 @@ class Delayed:
 class Waiting:
     """Tasks that wait for a slot: higher priority first, then the older one.
 
-    Kept per host, so that ten thousand tasks of a busy host cost nothing to pass over; a
-    host may be any hashable value that `is_open` accepts.
+    Kept per host, any hashable value, so that ten thousand tasks of a busy host cost nothing to pass over.
     """
 
     def __init__(self):
@@ -61,7 +57,7 @@ class Waiting:
         return tid in self._where
 
     def add(self, tid, host, priority, order, not_before=None):
-        """Put a task where it belongs in the order, or move it there if it waits already."""
+        """Put a task where it belongs in the order, also if it waits already."""
         self.remove(tid)
         self._where[tid] = host, (-priority, order, tid)
         if not_before is None:
@@ -70,23 +66,22 @@ class Waiting:
             self._delayed.add(tid, not_before)
 
     def remove(self, tid):
-        """Take the task out, if it is there."""
         found = self._where.pop(tid, None)
         if found is not None and not self._delayed.remove(tid):
             self._delete(*found)
 
     def first(self, now, is_open):
-        """Return the tid that goes first among the hosts for which `is_open(host)` holds, or None."""
+        """Return the first tid among the hosts for which `is_open(host)` holds, or None."""
         for tid in self._delayed.due(now):
             self._insert(*self._where[tid])
         return next((key[2] for key, host in self._heads if is_open(host)), None)
 
     def hosts(self):
-        """Return the hosts that ready tasks wait for."""
+        """Return the hosts of ready tasks."""
         return list(self._ready)
 
     def of(self, host):
-        """Return the tids of the ready tasks of the host."""
+        """Return the tids of the host's ready tasks."""
         return [key[2] for key in self._ready.get(host, ())]
 
     def _insert(self, host, key):
@@ -113,7 +108,6 @@ class Scheduler:
     """Chooses among the tasks that wait, within the limits for all and for each host.
 
     Tasks wait at the Gates of their servers, those with a time of day for that first.
-    `settings` is the settings.current.Settings.
     """
 
     LOOK = 15.0         # seconds between looks at the time of day: the clock may be set
@@ -127,7 +121,7 @@ class Scheduler:
         return tid in self._waiting or tid in self._dated.when
 
     def add(self, task, gate, delay=0):
-        """Let the task wait at the gate for its turn, at least `delay` seconds."""
+        """Let the task wait at the gate, at least `delay` seconds."""
         self.remove(task.tid)
         when = task.options.not_before or 0
         if when > self._time_of_day():
@@ -138,7 +132,6 @@ class Scheduler:
         self._waiting.add(task.tid, gate, task.options.priority, task.position, not_before)
 
     def remove(self, tid):
-        """Let the task wait no longer."""
         self._waiting.remove(tid)
         self._dated.remove(tid)
         self._later.pop(tid, None)
@@ -162,24 +155,22 @@ class Scheduler:
         return tid
 
     def has_room(self, running):
-        """Return whether one more task may run, whichever it is."""
+        """Return whether one more task may run."""
         return sum(running.values()) < self._settings.download.max_concurrent
 
     @property
     def is_waiting(self):
-        """True if any task waits."""
         return bool(self._waiting) or bool(self._dated.when)
 
     def shut(self):
-        """Return the Gates that are shut, of those at which ready tasks wait."""
+        """Return the shut Gates at which ready tasks wait."""
         return {gate for gate in self._waiting.hosts() if gate.closed_for}
 
     def waiting_at(self, gate):
-        """Return the tids of the ready tasks that wait at the gate."""
         return self._waiting.of(gate)
 
     def seconds_to_sleep(self):
-        """Return the seconds until time alone lets a task start, None while nothing depends on it."""
+        """Return the seconds until time alone lets a task start, or None."""
         waits = [gate.closed_for for gate in self._waiting.hosts()]
         waits = [seconds for seconds in waits if seconds]
         due, dated = self._waiting.next_time(), self._dated.next_time()

@@ -1,7 +1,6 @@
 """A task, and the methods that change its state within what `states.TRANSITIONS` allows.
 
-A task changes through its own methods alone. They are called with the registry's lock held
-and stamp the times; `changes` returns what is to be stored then.
+A task changes through its own methods alone, called with the registry's lock held.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  
 
 
 class Task(Figures):
-    """One download as the daemon knows it. What the state or an option refuses raises Conflict."""
+    """One download as the daemon knows it. Methods raise Conflict for what the state refuses."""
 
     __slots__ = ()
 
@@ -51,7 +50,7 @@ class Task(Figures):
         self._forget()
 
     def resume(self) -> None:
-        """Go on with all tries before it; at once, if it is queued and held back, even for a time."""
+        """Go on with all tries before it; if it is queued and held back, at once."""
         if not self.is_held_back:
             self._go(RESUME)
         elif self.early:
@@ -69,7 +68,7 @@ class Task(Figures):
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
 
     def refresh(self) -> None:
-        """Fetch the finished file again if its server has another one by now."""
+        """Fetch the finished file again if its server has another one."""
         if self.verifying:
             raise Conflict("the file is being verified; refresh it when that is done")
         self._go(REFRESH)
@@ -83,7 +82,7 @@ class Task(Figures):
     def change(self, url: str | None, posted: Mapping[str, Any], settings: Any) -> bool:
         """Take another URL, unless None, and checked options, of which a None resets one.
 
-        Return whether requests will differ, so that a new attempt must replace one under way.
+        Return whether requests differ, so that a new attempt must replace one under way.
         """
         fixed = {"filename", "dir"} & set(posted)
         if fixed and (self.progress or self.file):
@@ -113,13 +112,13 @@ class Task(Figures):
         return repeats
 
     def plan(self, progress: Progress | None, session: str) -> None:
-        """Take over the plan of an attempt, None if it gave up its plan."""
+        """Take over an attempt's plan, None if it gave it up."""
         self.progress, self.session = progress, session
-        if progress is None or not progress.done:       # every byte is given up, or the part is a new one
+        if progress is None or not progress.done:       # the part is a new one
             self.flushed = []
 
     def advance(self, progress: Progress, session: str, flushed: bool) -> None:
-        """Take over the Progress of an attempt; `flushed` if it survives a power cut."""
+        """Take over an attempt's Progress; `flushed` if it survives a power cut."""
         self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
@@ -130,7 +129,7 @@ class Task(Figures):
             self.progress = self.progress._replace(done=self.flushed)
 
     def settle_in(self, session: str) -> None:
-        """Believe only flushed bytes if the last session was another one."""
+        """Fall back if the last session was another one."""
         if self.session != session:
             self.fall_back()
         self.session = session
@@ -139,23 +138,23 @@ class Task(Figures):
         self.elapsed += seconds
 
     def reach(self, count: int, before: int) -> None:
-        """Count the tries from 0 again if `count` bytes are more than ever, and than `before`."""
+        """Reset the tries if `count` bytes are more than ever, and than `before`."""
         if count > max(self.reached, before):
             self.retries = self.failures = 0
         self.reached = max(self.reached, count)
 
     def fall_short(self, room: int) -> None:
-        """Remember that `room` free bytes were too few for the file, whose size is unknown."""
+        """Remember that `room` free bytes were too few, the file's size being unknown."""
         self.shortage = max(room, self.shortage or 0)
 
     def count_failure(self) -> int:
-        """Count one; return how many attempts in a row have failed."""
+        """Return how many attempts in a row have failed."""
         self.failures += 1
         return self.failures
 
     def requeue(self, problem: str | None = None, reason: str | None = None,
                 waits_for: str | None = None) -> None:
-        """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
+        """Wait for another attempt, at `waits_for` if that is not the task's own endpoint."""
         self._go(REQUEUE, problem=problem, reason=reason, waits_for=waits_for)
 
     def finish(self, file: Finished) -> None:
@@ -178,10 +177,10 @@ class Task(Figures):
             self.progress, self.flushed = None, []
 
     def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
-        """Record the file's checksum, if it is known, and the Error about what is wrong, if anything is.
+        """Record the file's checksum, or None, and the Error about what is wrong, or None.
 
-        The checksum that the file should have is kept beside a wrong one. `verifying` changes
-        last, for those who read without the lock.
+        The checksum that the file should have is kept beside a wrong one. `verifying` changes last, for
+        those who read without the lock.
         """
         file = self.file
         self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
@@ -196,12 +195,12 @@ class Task(Figures):
         self._registry = registry
 
     def wake_up(self, boot: str) -> None:
-        """Believe after another boot only flushed bytes: a power cut may have taken the rest."""
+        """Fall back after another boot: there may have been a power cut."""
         if not (self.session or "").startswith(boot):
             self.fall_back()
 
     def _forget(self, by_user=False):
-        """Clear the problem and whatever else keeps it from starting; after a user's act, its tries as well."""
+        """Clear what keeps it from starting; after a user's act, the count of tries as well."""
         self.problem = self.reason = self.waits_for = None
         self.not_before, self.let_through = 0.0, by_user
         if by_user:
@@ -209,9 +208,9 @@ class Task(Figures):
             self.shortage = None
 
     def _go(self, event, **fields):
-        """Set the fields, and enter the state that the event leads to.
+        """Enter the state that the event leads to.
 
-        The state changes last, because readers without the lock expect the fields with it.
+        It changes after the fields, which readers without the lock expect in it.
         """
         before, after = self.state, next_state(self.state, event)
         for name, value in fields.items():

@@ -14,7 +14,7 @@ from .states import FINISHED
 
 SHA_256 = "sha-256"         # computed for every file that is verified
 NICENESS = 19
-AGAIN = 5.0                 # seconds until a file is tried again for which memory or files were lacking
+AGAIN = 5.0                 # seconds after a lack of memory or files
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ class Verification:
     """Computes the SHA-256 of finished files, and compares it with the checksums known before.
 
     Requests and results are stored with the tasks. The thread exists only while files wait.
-    `registry` is the TaskRegistry, `download_dir` the DownloadDir.
     """
 
     def __init__(self, registry, download_dir):
@@ -32,7 +31,6 @@ class Verification:
         self._complaint = Complaint(log)
 
     def start(self):
-        """Go on with the files that waited when the daemon was stopped."""
         finished = self._registry.list(FINISHED)
         with self._registry.lock:
             for task in finished:
@@ -91,14 +89,13 @@ class Verification:
         self._conclude(task, file, checksum, problem)
 
     def _put_off(self, task, exhausted):
-        """Let the task wait for AGAIN seconds."""
         self._complaint.tell(f"files wait to be verified: {exhausted}")
         with self._registry.lock:
             self._waiting.append(task)
         self._stopping.wait(AGAIN)
 
     def _judge(self, task, file):
-        """Return (the SHA-256 as text, the Error that says what is wrong with the file or None)."""
+        """Return (the SHA-256 as text or None, the Error that says what is wrong with the file or None)."""
         from ..engine.checksum import Checksum
         promised = [Checksum.parse(text) for text in file.promised + [task.options.checksum] if text]
         algorithms = dict.fromkeys([SHA_256] + [each.algorithm for each in promised])

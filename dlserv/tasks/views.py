@@ -49,7 +49,7 @@ def status(task):
 
 
 def info(task):
-    """Return the facts about a task's file, and the task's options."""
+    """Return the facts about a task's file, and its options."""
     resource = task.resource
     return {
         "tid": task.tid, "url": urls.shown(task.url),

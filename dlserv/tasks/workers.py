@@ -1,4 +1,4 @@
-"""The threads that perform attempts; after its attempt, a thread waits a moment for the next."""
+"""The threads that perform attempts, and wait a moment for the next one."""
 
 import threading
 
@@ -8,7 +8,7 @@ from ..threads import Thread
 class Workers:
     """Threads that call `perform(attempt)`, which returns the attempt to go on with, or None.
 
-    A thread is started if none waits. `attempt.thread` is the one that has the attempt.
+    A thread is started if none waits; `attempt.thread` is the one that has the attempt.
     """
 
     LINGER = 1.0        # seconds for which a thread waits for another attempt
@@ -43,7 +43,7 @@ class Workers:
             attempt = self._perform(attempt) or self._next(worker)
 
     def _next(self, worker):
-        """Return the attempt that the worker is given while it waits, or None."""
+        """Return the attempt that the worker is given within LINGER, or None."""
         with self._lock:
             if self._stopping:
                 return None
@@ -56,7 +56,7 @@ class Workers:
 
 
 class _Worker:
-    """A thread that waits; `take` is called once for each wait, if at all."""
+    """A thread that waits; `take` is called at most once for each wait."""
 
     def __init__(self):
         self.thread = threading.current_thread()
