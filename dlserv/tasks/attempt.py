@@ -84,9 +84,9 @@ class Attempt:
         self.before = self.download.count
         self.plans = 0              # how often it has planned
         self.thread = None
-        self._under_way, self._afterwards = threading.Lock(), []        # the lock is held until it is over
+        self._afterwards = []       # what to call when it is over, None then
+        self._under_way = threading.Lock()      # held until it is over
         self._under_way.acquire()
-        self._is_over = False
 
     @property
     def seconds(self):
@@ -137,10 +137,10 @@ class Attempt:
     def over(self):
         """Wake those who wait for its end, and make the calls that were put off until then."""
         with self._registry.lock:
-            if not self._is_over:
-                self._is_over = True
-                self._under_way.release()
-            afterwards, self._afterwards = self._afterwards, []
+            afterwards, self._afterwards = self._afterwards, None
+            if afterwards is None:
+                return
+            self._under_way.release()
         for act in afterwards:
             try:
                 act()
@@ -150,9 +150,9 @@ class Attempt:
     def call_afterwards(self, act):
         """Call `act()` in the attempt's thread when it ends. Return False, without a call, if it has."""
         with self._registry.lock:
-            if not self._is_over:
+            if self._afterwards is not None:
                 self._afterwards.append(act)
-            return not self._is_over
+            return self._afterwards is not None
 
     def wait(self, seconds):
         """Wait until it has ended, at most so many seconds; return at once in its own thread."""
@@ -162,13 +162,10 @@ class Attempt:
     # -- the engine's observer: called by the threads of the download ---------------------
 
     def planned(self, progress, durable):
-        ticket = self._keep(progress, durable)
-        if ticket is not None:
-            ticket.wait()
+        self._keep(progress, durable)()
 
     def publishing(self, progress):
-        ticket = self._keep(progress, True)
-        return ticket.wait if ticket is not None else lambda: None
+        return self._keep(progress, True)
 
     def beginning(self):
         self._runner.room.check(self)
@@ -180,11 +177,11 @@ class Attempt:
         log.log(logging.DEBUG if level == "debug" else logging.WARNING, "%s: %s", self.tid[:8], text)
 
     def _keep(self, progress, durable):
-        """Store the plan; return its Ticket, or None if the task is gone. Raise NameTaken."""
+        """Store the plan, unless the task is gone; return a function that waits for that. Raise NameTaken."""
         registry, task = self._registry, self.task
         with registry.lock:
             if not registry.is_current(self):
-                return None
+                return lambda: None
             if progress is not None and progress.publishing is not None:
                 check_previous(registry.tasks.values(), task, progress.target)
             elif progress is not None:
@@ -192,7 +189,7 @@ class Attempt:
                 registry.begun.add(task)
             self.plans += 1
             task.plan(progress, self.session)
-            return registry.store.write(task.changes(), durable)
+            return registry.store.write(task.changes(), durable).wait
 
 
 def check_part(tasks, task, part):

@@ -23,8 +23,7 @@ class Checkpointer:
 
     def __init__(self, runner):
         self._runner = runner
-        self._wake = threading.Condition()
-        self._awake = self._stopping = False
+        self._awake, self._stopping = threading.Event(), threading.Event()
         self._pause = self.FIRST
         self._flushed, self._count = time.monotonic(), 0    # when, and at how many bytes
         self._complaint = Complaint(log)
@@ -34,15 +33,12 @@ class Checkpointer:
         self._thread.start()
 
     def wake(self):
-        with self._wake:
-            if not self._awake:
-                self._awake = True
-                self._wake.notify()
+        if not self._awake.is_set():
+            self._awake.set()
 
     def stop(self):
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._stopping.set()
+        self.wake()
         join(self._thread)
 
     def _main(self):
@@ -69,24 +65,16 @@ class Checkpointer:
         return flush
 
     def _sleep(self):
-        """Return False at the end."""
-        with self._wake:
-            if not self._awake and not self._stopping:
-                self._await_attempt()
-            self._awake = False
-            self._wake.wait_for(lambda: self._stopping, self._pause)
-            self._pause = min(self.EVERY, 2 * self._pause)
-            return not self._stopping
-
-    def _await_attempt(self):
-        """Wait until an attempt begins, or the end; the Condition is held."""
-        def has_news():
-            return self._awake or self._stopping
-
-        if self._pause > self.FIRST and not self._wake.wait_for(has_news, self.QUIET):
-            give_back()
-        self._pause = self.FIRST
-        self._wake.wait_for(has_news)
+        """Wait until an attempt runs, then until it is time; return False at the end."""
+        if not self._awake.is_set():
+            if self._pause > self.FIRST and not self._awake.wait(self.QUIET):
+                give_back()
+            self._pause = self.FIRST
+            self._awake.wait()
+        self._awake.clear()
+        is_over = self._stopping.wait(self._pause)
+        self._pause = min(self.EVERY, 2 * self._pause)
+        return not is_over
 
     def _checkpoint(self, attempts, flush):
         progress = {attempt: (attempt.plans, _progress(attempt, flush)) for attempt in attempts}

@@ -14,7 +14,6 @@ from ..idn import NeedsCodec
 from ..settings import options
 from ..units import clean
 from . import record
-from .states import QUEUED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,67 +23,77 @@ if TYPE_CHECKING:
     T = TypeVar("T", bound="Fields")
 
 
+SHAPE = record.Shape(dict, {
+    "state": record.STATE, "order": record.COUNT, "place": record.POSITION,
+    "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME, "finish_time": record.TIME,
+    "end_time": record.TIME, "verified_time": record.TIME, "elapsed": record.TIME,
+    "retries": record.COUNT, "repeats": record.COUNT, "reached": record.COUNT, "life": record.COUNT,
+    "reason": record.OPTIONAL_TEXT, "error": record.OPTIONAL_PROSE, "boot": record.OPTIONAL_TEXT,
+    "leaving": record.FLAG, "verifying": record.FLAG, "refreshing": record.FLAG,
+    "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT, "log": record.LOG,
+    "deliveries": record.DELIVERIES, "progress": record.optional(record.PROGRESS), "flushed": record.RANGES,
+    "file": record.optional(record.FILE), "previous": record.optional(record.FILE)},
+    since=["repeats", "reason", "life", "end_time", "verifying", "verified_time", "deliveries", "refreshing"],
+    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
+                "error": "problem", "retries": "failures", "repeats": "retries"})
+
+
 class Fields:
     """The fields of a `task.Task`. Times are epoch seconds, 0.0 for never.
 
-    A field is named here, in INITIAL, and in SHAPE if it is stored (with `since` if older
-    records lack it). views.py and api/schemas.py show it.
+    A field is named here, and in SHAPE if it is stored (in its `since`, too, if older records lack
+    it) or else in INITIAL. views.py and api/schemas.py show it.
     """
 
-    INITIAL = {"state": QUEUED, "order": 0, "position": 0, "create_time": 0.0, "start_time": 0.0,
-               "pause_time": 0.0, "finish_time": 0.0, "end_time": 0.0, "elapsed": 0.0, "retries": 0,
-               "failures": 0, "reached": 0, "life": 0, "problem": None, "reason": None, "session": None,
-               "deleting": False, "deliveries": (), "progress": None, "file": None, "previous": None,
-               "shortage": None, "gate": None, "waits_for": None, "not_before": 0.0, "let_through": False,
-               "verifying": False, "verified_time": 0.0, "refreshing": False}
+    INITIAL = dict(SHAPE.initial, gate=None, waits_for=None, not_before=0.0, let_through=False, shortage=None)
 
-    __slots__ = ("tid", "added", "url", "posted", "options", "log", "flushed", "_registry") + tuple(INITIAL)
+    __slots__ = ("tid", "options", "_registry") + tuple(INITIAL)
 
     tid: str
-    added: str                      # the URL as posted first, which the tid is of
-    url: str                        # that, or a fresh link to the file
-    posted: dict[str, Any]          # options as posted
-    options: Any                    # the settings.options.Options that count
-    log: list[dict[str, Any]]       # {"time", "type", "msg"}, newest first
+    added: str  # the URL as posted first, which the tid is of
+    url: str  # that, or a fresh link to the file
+    posted: dict[str, Any]  # options as posted
+    options: Any  # the settings.options.Options that count
+    log: list[dict[str, Any]]  # {"time", "type", "msg"}, newest first
     state: str
-    order: int                      # by age
-    position: int                   # in the queue, within a priority
+    order: int  # by age
+    position: int  # in the queue, within a priority
     create_time: float
     start_time: float
     pause_time: float
     finish_time: float
-    end_time: float                 # of the last finish or failure
+    end_time: float  # of the last finish or failure
     elapsed: float
-    failures: int                   # attempts in a row that failed
-    retries: int                    # those of them that were repeated
-    reached: int                    # the farthest byte, which resets both
-    life: int                       # how often it was fetched again after its end
-    problem: str | None             # why the last attempt failed, or what it waits for
-    reason: str | None              # one word for it
-    progress: Progress | None       # while unfinished
+    failures: int  # attempts in a row that failed
+    retries: int  # those of them that were repeated
+    reached: int  # the farthest byte, which resets both
+    life: int  # how often it was fetched again after its end
+    problem: str | None  # why the last attempt failed, or what it waits for
+    reason: str | None  # one word for it
+    progress: Progress | None  # while unfinished
     flushed: list[tuple[int, int]]  # its ranges that survive a power cut
-    session: str | None             # the boot and the mounting that it was written in
+    session: str | None  # the boot and the mounting that it was written in
     file: Finished | None
-    previous: Finished | None       # until a restart or refresh has a new one
-    refreshing: bool                # `previous` stays unless the server has another
+    previous: Finished | None  # until a restart or refresh has a new one
+    refreshing: bool  # `previous` stays unless the server has another
     verifying: bool
     verified_time: float
-    deleting: bool                  # with its files
-    deliveries: tuple[dict[str, Any], ...]      # those of automation.webhooks, to be sent
+    deleting: bool  # with its files
+    deliveries: tuple[dict[str, Any], ...]  # those of automation.webhooks, to be sent
     # Not stored, and from `gate` on of a queued task only:
-    _registry: Any                  # its TaskRegistry, or None
-    shortage: int | None            # free bytes that were too few, its size being unknown
-    gate: Any                       # of the server, a net.host_limits.Gate
-    waits_for: str | None           # endpoint of a server behind a redirect
-    not_before: float               # time.monotonic() of the next try
-    let_through: bool               # to a server that wants to be left alone
+    _registry: Any  # its TaskRegistry, or None
+    shortage: int | None  # free bytes that were too few, its size being unknown
+    gate: Any  # of the server, a net.host_limits.Gate
+    waits_for: str | None  # endpoint of a server behind a redirect
+    not_before: float  # time.monotonic() of the next try
+    let_through: bool  # to a server that wants to be left alone
 
     def __init__(self, url: str, posted: dict[str, Any], settings: Any, added: str | None = None) -> None:
+        for name, value in self.INITIAL.items():
+            setattr(self, name, value)
         self.added = added or url
         self.tid, self.url, self.posted = tid_of(self.added), url, posted
         self.log, self.flushed, self._registry = [], [], None
-        for name, value in self.INITIAL.items():
-            setattr(self, name, value)
         self.configure(settings)
 
     def configure(self, settings: Any) -> None:
@@ -133,19 +142,3 @@ class Fields:
             setattr(task, name, value)
         task.refreshing = task.refreshing and task.previous is not None
         return task
-
-
-SHAPE = record.Shape(Fields, {
-    "state": record.STATE, "order": record.COUNT, "place": record.POSITION,
-    "create_time": record.TIME, "start_time": record.TIME, "pause_time": record.TIME,
-    "finish_time": record.TIME, "elapsed": record.TIME, "retries": record.COUNT, "repeats": record.COUNT,
-    "reached": record.COUNT, "life": record.COUNT, "end_time": record.TIME,
-    "reason": record.OPTIONAL_TEXT, "error": record.OPTIONAL_PROSE, "boot": record.OPTIONAL_TEXT,
-    "leaving": record.FLAG, "added": record.TEXT, "url": record.TEXT, "options": record.OBJECT,
-    "log": record.LOG, "deliveries": record.DELIVERIES, "progress": record.optional(record.PROGRESS),
-    "flushed": record.RANGES, "file": record.optional(record.FILE), "previous": record.optional(record.FILE),
-    "verifying": record.FLAG, "verified_time": record.TIME, "refreshing": record.FLAG},
-    attributes={"boot": "session", "place": "position", "leaving": "deleting", "options": "posted",
-                "error": "problem", "retries": "failures", "repeats": "retries"},
-    since={"repeats": 0, "reason": None, "life": 0, "end_time": 0.0, "verifying": False,
-           "verified_time": 0.0, "deliveries": (), "refreshing": False})
