@@ -45,7 +45,7 @@ class Schedule:
 
     def __init__(self, settings, heed, time_of_day=time.time):
         self._settings, self._heed, self._time_of_day = settings, heed, time_of_day
-        self._wake, self._stopping, self._thread = threading.Condition(), False, None
+        self._stop, self._thread = threading.Event(), None
         self._known = None          # (schedule, minute, window as told)
 
     def told(self):
@@ -65,36 +65,19 @@ class Schedule:
             self._heed(limits)
 
     def start(self):
-        """Follow the clock while there are windows; call it when the settings have changed."""
+        """Heed the schedule now, which may have changed, and from now on."""
         self.heed()
-        with self._wake:
-            self._wake.notify()
-            if self._thread is None and self._goes_on():
-                self._thread = Thread(self._follow, "dlserv-schedule")
-                self._thread.start()
+        if self._thread is None:
+            self._thread = Thread(self._follow, "dlserv-schedule")
+            self._thread.start()
 
     def stop(self):
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-            thread = self._thread
-        join(thread)
+        self._stop.set()
+        join(self._thread)
 
     def _follow(self):
-        while self._sleep():
+        while not self._stop.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001)):
             try:
                 self.heed()
             except Exception:
                 log.exception("the schedule met a bug; it goes on")
-
-    def _sleep(self):
-        """Return False at the end."""
-        with self._wake:
-            if self._goes_on():
-                self._wake.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001))
-            if not self._goes_on():
-                self._thread = None
-            return self._goes_on()
-
-    def _goes_on(self):
-        return self._settings.config.schedule and not self._stopping

@@ -44,8 +44,7 @@ class Watch:
         self.folder, self._add_all = folder, add_all
         self._root = folder["dir"]
         self._seen, self._stop = {}, threading.Event()      # path -> its mark at the last look
-        self._done = {}             # path -> (that, problems) of files that were not moved
-        self._problem = None
+        self._done, self._problem = {}, None        # path -> (that, problems) of files that were not moved
         self._thread = Thread(self._watch, "dlserv-watch")
 
     def start(self):
@@ -76,18 +75,18 @@ class Watch:
 
         Return a sentence about one that has to wait, or None. Raise OSError or LocalError.
         """
-        found = dict(_lists(self._root, ""))
+        found = dict(_lists(self._root))
         settled = [path for path, mark in found.items() if self._seen.get(path) == mark]
         self._done = {path: done for path, done in self._done.items() if found.get(path) == done[0]}
-        self._seen, errors, waits = found, [], None
+        self._seen, problem, waits = found, None, None
         for path in settled:
             if not self._stop.is_set():
                 try:
                     waits = self._take(path, found[path]) or waits
                 except OSError as error:        # the others may fare better
-                    errors.append(error)
-        if errors:
-            raise errors[0]
+                    problem = problem or error
+        if problem:
+            raise problem
         return waits
 
     def _take(self, path, mark):
@@ -132,7 +131,7 @@ class Watch:
         return dict(common, dir="/".join(filter(None, parts))) if below else common
 
 
-def _lists(root, below, depth=0):
+def _lists(root, below=""):
     """Yield (path below the root, (inode, size, time)) of the files that may be lists."""
     with os.scandir(os.path.join(root, below)) as entries:
         for entry in entries:
@@ -140,8 +139,8 @@ def _lists(root, below, depth=0):
             if entry.name.startswith(".") or not below and entry.name in (ADDED, REFUSED):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if depth < DEEPEST:
-                    yield from _lists(root, path, depth + 1)
+                if path.count(os.sep) < DEEPEST:
+                    yield from _lists(root, path)
             elif entry.name.lower().endswith(ENDINGS) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield path, (status.st_ino, status.st_size, status.st_mtime_ns)
