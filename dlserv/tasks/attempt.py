@@ -1,4 +1,4 @@
-"""Attempts at tasks, and the table of those under way."""
+"""Attempts at tasks."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Deleting tasks: they leave the registry at once, their files when no attempt makes them any more."""
+"""Deleting tasks at once, and their files when no attempt makes them any more."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 class Deletions:
     """Deletes tasks of the registry, and their files below the DownloadDir.
 
-    Until the files are deleted, the tid is in `registry.deleting`, and the URL cannot be added again.
+    Until these are gone, the tid is in `registry.deleting`, and the URL cannot be added again.
     """
 
     def __init__(self, registry, download_dir):

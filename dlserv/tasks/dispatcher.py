@@ -1,4 +1,4 @@
-"""The threads that perform attempts, and the one that starts them as slots come free."""
+"""The threads of attempts, and the one that starts them as slots come free."""
 
 import logging
 import threading
@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
 
-    Its own thread sleeps while there is nothing to begin. `wake` and `stumble` are called with the
-    registry's lock held.
+    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held.
     """
 
     AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again

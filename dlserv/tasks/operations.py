@@ -20,10 +20,9 @@ class Operations:
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
         self._deletions = deletions
-        # A Task's method, and what follows.
-        self._acts = {"pause": (Task.pause, runner.take_back), "resume": (Task.resume, runner.enqueue),
-                      "restart": (Task.restart, runner.enqueue), "refresh": (Task.refresh, runner.enqueue),
-                      "verify": (Task.verify, verification.enqueue)}
+        # After the task's method of that name.
+        self._follow = {"pause": runner.take_back, "resume": runner.enqueue, "restart": runner.enqueue,
+                        "refresh": runner.enqueue, "verify": verification.enqueue}
 
     def add_all(self, wanted):
         """Add many (url, posted or None, notes); return (tids, [(url, RequestError), …] of those refused)."""
@@ -46,9 +45,8 @@ class Operations:
             raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
 
         def change(task):
-            perform, follow = self._acts[act]
-            perform(task)
-            follow(task)
+            getattr(task, act)()
+            self._follow[act](task)
             return task.changes()
 
         return self._registry.act_on_all(tids, change)

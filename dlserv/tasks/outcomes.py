@@ -26,14 +26,13 @@ log = logging.getLogger(__name__)
 class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
-    `counts` are the attempts that "finished", "failed" for good, or were "retried", that is, made
-    again after a failure; `failed` and `retried` count by reason. `waits` are for this machine.
+    `finished` counts attempts; by reason, `failed` those that failed for good, and `retried` those
+    made again after a failure. `waits` are for this machine.
     """
 
     def __init__(self, registry, settings):
         self._registry, self._settings = registry, settings
-        self.counts = Counter(finished=0, failed=0, retried=0)
-        self.failed, self.retried = Counter(), Counter()
+        self.finished, self.failed, self.retried = 0, Counter(), Counter()
         self.waits = Waits()
 
     def conclude(self, attempt, outcome):
@@ -69,7 +68,7 @@ class Outcomes:
 
     def _finish(self, task, finished):
         task.finish(finished)
-        self.counts["finished"] += 1
+        self.finished += 1
         self._registry.on_end(task)
         log.info("%s: finished %s", task.tid[:8], task.filename)
         return 0
@@ -88,10 +87,6 @@ class Outcomes:
         task.requeue(str(error), reason_of(error))
         self._registry.note(task, "warning", f"{error}; the next try is in {format_seconds(delay)}")
         return delay
-
-    def count_repeat(self, reason):
-        self.counts["retried"] += 1
-        self.retried[reason] += 1
 
     def _wait_out(self, task, error):
         """Queue the task until this machine's condition is over, which costs no try."""
@@ -116,7 +111,6 @@ class Outcomes:
             self._registry.note(task, "warning", task.error)
 
     def _fail(self, task, level, sentence, reason):
-        self.counts["failed"] += 1
         self.failed[reason] += 1
         if task.refreshing:
             sentence = f"the file stays as it was, because it could not be refreshed: {sentence}"

@@ -97,7 +97,7 @@ def _entries(parts):
 
 # -- checks beside those of settings.values -----------------------------------------------------
 
-def _a(kind, otherwise):
+def _kind(kind, otherwise):
     def check(value):
         if not isinstance(value, kind):
             raise ValueError(f"{shown(value)} is {otherwise}")
@@ -105,7 +105,7 @@ def _a(kind, otherwise):
     return check
 
 
-_items, _string = _a((list, tuple), "not a list"), _a(str, "not a string")
+_items, _string = _kind((list, tuple), "not a list"), _kind(str, "not a string")
 _whole, _of_a_system = values.Integer(0, 2 ** 62), values.Integer(-2 ** 63, 2 ** 64)
 
 
@@ -160,7 +160,7 @@ STATE = Part(values.Choice(*STATES), QUEUED, values.Choice(*STATES))
 TIME, COUNT = Part(values.Number(0, 2 ** 40), 0.0, _number), Part(_whole, 0, _number)
 POSITION = Part(values.Integer(-2 ** 62, 2 ** 62), 0, _number)
 TEXT, PROSE, NAME, WHOLE = Part(values.check_text), Part(_check_prose), Part(_check_name), Part(_whole)
-FLAG, OBJECT = Part(values.Boolean(), False), Part(_a(dict, "not an object"))
+FLAG, OBJECT = Part(values.Boolean(), False), Part(_kind(dict, "not an object"))
 OPTIONAL_TEXT, OPTIONAL_PROSE = optional(TEXT), optional(PROSE)
 RANGES = Part(_check_ranges, (), _pairs, _lists)
 DELIVERIES = _entries({"id": TEXT, "to": TEXT, "event": TEXT, "time": TIME})

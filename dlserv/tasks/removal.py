@@ -22,15 +22,9 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
         return dict(self._asdict(), kept=[list(each) for each in self.kept])
 
 
-class _File(namedtuple("_File", "tests node since")):
-    """A file of a task.
-
-    tests   {name that it may have: function that tells by an os.stat_result whether it may be the file}
-    node    (device, inode), or None if unknown
-    since   when it took its name, in epoch seconds; infinite for one that is being made
-    """
-
-    __slots__ = ()
+# tests: {name that the file may have: function that tells by an os.stat_result whether it may be the file};
+# node: (device, inode) or None; since: when it took its name, infinite while it is being made.
+_File = namedtuple("_File", "tests node since")
 
 
 class Claims:

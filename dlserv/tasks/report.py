@@ -1,4 +1,4 @@
-"""The report on a daemon as a whole: its speed, its health, and how its attempts have ended."""
+"""The report on a daemon as a whole."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ class Report:
 
     def outcomes(self) -> dict[str, int]:
         """Return {"finished", "failed", "retried": how many attempts ended so}."""
-        with self._registry.lock:
-            return dict(self._runner.outcomes.counts)
+        failed, retried = self.reasons()
+        return {"finished": self._runner.outcomes.finished, "failed": sum(failed.values()),
+                "retried": sum(retried.values())}
 
     def reasons(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
         """Return ({reason or None: attempts that failed for good}, {the same: those that were repeated})."""

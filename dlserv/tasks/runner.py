@@ -171,7 +171,7 @@ class Runner:
     def _begin(self, task):
         reason = task.reason
         if task.start():
-            self.outcomes.count_repeat(reason)
+            self.outcomes.retried[reason] += 1
         self.registry.announce("changed", task)
         try:
             attempt = Attempt(self, task)

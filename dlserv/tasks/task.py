@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
     from ..engine.progress import Finished, Progress
 
-LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
+LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # an attempt heeds them
 
 
 class Task(Figures):
@@ -34,7 +34,9 @@ class Task(Figures):
         """Return a task that nothing has happened to. Raise InvalidValue."""
         url, posted = check_url(url), options.parse(posted)
         rule, ruled = rules.find(settings.rules, url)
-        task = cls(url, dict({key: ruled[key] for key in ruled if key == "dir"}, **posted), settings)
+        if "dir" in ruled:
+            posted.setdefault("dir", ruled["dir"])
+        task = cls(url, posted, settings)
         if rule:
             task.note("info", f"{rule} of the settings applies", 1)
         task.create_time = time.time()
@@ -183,7 +185,7 @@ class Task(Figures):
         those who read without the lock.
         """
         file = self.file
-        self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
+        self.problem, self.reason = problem and str(problem), reason_of(problem)
         if file is not None and checksum is not None:
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)

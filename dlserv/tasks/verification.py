@@ -1,4 +1,4 @@
-"""Verify finished files in the background: one at a time, by a thread of low priority."""
+"""Verify finished files in the background, one at a time."""
 
 import logging
 import os

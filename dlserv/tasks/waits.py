@@ -1,4 +1,4 @@
-"""Tasks that wait for a condition of this machine, and how long each time."""
+"""Tasks that wait for a condition of this machine."""
 
 import time
 from collections import Counter

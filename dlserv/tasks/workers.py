@@ -1,4 +1,4 @@
-"""The threads that perform attempts, and wait a moment for the next one."""
+"""The threads that perform attempts."""
 
 import threading
 
