@@ -93,10 +93,7 @@ class DownloadDir:
         return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
 
     def open_file(self, task):
-        """Return a binary file object of the task's finished file, if it is still the same.
-
-        Raise NotFound, Conflict, or Unavailable while the disk is not there.
-        """
+        """Return a binary file object of the task's finished file. Raise NotFound, Conflict or Unavailable."""
         file = task.whole
         if file is None:
             raise Conflict(f"the task is {task.state}; it has no file yet")

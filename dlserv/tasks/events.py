@@ -23,7 +23,7 @@ class Event(namedtuple("Event", "number kind tid state")):
 
 
 class Events:
-    """The switchboard of one daemon."""
+    """The switchboard of one daemon, for listeners from now on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,11 +38,9 @@ class Events:
                 listener.offer(event)
 
     def subscribe(self, most: int = 1000) -> Subscription:
-        """Return a Subscription from now on, at most `most` events behind."""
         return self._join(Subscription(self, most))
 
     def watch(self) -> Changes:
-        """Return a Changes from now on."""
         return self._join(Changes(self))
 
     def _join(self, listener):

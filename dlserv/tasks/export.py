@@ -25,8 +25,8 @@ SCHEMA = 1
 def export_tasks(path, general, settings):
     """Write all tasks to the file `path`, "-" for standard output; return how many.
 
-    `general` and `settings` are config.general and config.download. Raise InvalidValue,
-    NotFound, StoreBroken or Unwritable.
+    `general` and `settings` are config.general and config.download. Raise InvalidValue, NotFound,
+    StoreBroken or Unwritable.
     """
     if os.path.realpath(path) == os.path.realpath(general.db_path):
         raise InvalidValue("--export", "%s is the database itself" % path)
@@ -50,10 +50,9 @@ def export_tasks(path, general, settings):
 
 
 def import_tasks(path, general, settings, complain):
-    """Take in the tasks of a file; return (how many, how many were there, how many left out).
+    """Take in the tasks of an export or a list; return (how many, how many were there, how many left out).
 
-    `complain` is called with a sentence for each that is left out. Raise InvalidValue for
-    a file that is neither an export nor a list, and StoreBroken.
+    `complain` is called with a sentence for each that is left out. Raise InvalidValue or StoreBroken.
     """
     data, name = _read(path)
     is_export = data.lstrip()[:1] == b"{"
@@ -78,7 +77,7 @@ def _archived(store):
 def _choose(wanted, there, known, room, complain):
     """Return ({tid: Task} of those to take, how many are there, how many are left out).
 
-    `known` are the Buckets of what is not to be downloaded again.
+    Tasks in the Buckets `known` are not taken.
     """
     new, present, left_out, had = {}, 0, 0, 0
     for where, make in wanted:

@@ -1,7 +1,7 @@
 """The operations on tasks that users ask for, each for many tasks at once.
 
-An operation changes tasks with the registry's lock held, informs the runner, and returns the errors
-of tasks that refused, when the others are on disk.
+They change tasks with the registry's lock held, inform the runner, and return when the changes
+are on disk, with the errors of tasks that refused.
 """
 
 from ..acts import ACTS
@@ -15,7 +15,7 @@ from .task import Task, check_url
 
 
 class Operations:
-    """The operations of one daemon."""
+    """The operations of one daemon, as its methods of the same names."""
 
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
@@ -25,7 +25,6 @@ class Operations:
                         "refresh": runner.enqueue, "verify": verification.enqueue}
 
     def add_all(self, wanted):
-        """Add many (url, posted or None, notes); return (tids, [(url, RequestError), …] of those refused)."""
         tasks, failures = [], []
         for url, posted, notes in wanted:
             try:
@@ -40,7 +39,6 @@ class Operations:
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
     def act_on_all(self, act, tids):
-        """Carry out an act; return [(tid, RequestError), …]. Raise InvalidValue unless it is one of ACTS."""
         if act not in ACTS:
             raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
 
@@ -52,10 +50,6 @@ class Operations:
         return self._registry.act_on_all(tids, change)
 
     def change(self, tid, url, posted):
-        """Change the task's URL, unless None, and options, of which a None resets one.
-
-        Raise InvalidValue, NotFound or Conflict.
-        """
         if url is not None:
             url = check_url(url)
         for name, instead in (("paused", "pause or resume"), ("repeat", "restart")):
@@ -72,7 +66,6 @@ class Operations:
         raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
-        """Move a waiting task within the queue. Raise NotFound or Conflict."""
         def reorder(task):
             changes = {}
             for each in queue.reorder(self._registry.tasks.values(), task, to):
@@ -84,7 +77,6 @@ class Operations:
         raise_first(self._registry.act_on_all([tid], reorder))
 
     def delete_all(self, tids, del_file=False):
-        """Return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken; then all are still there."""
         attempts = {}
 
         def delete(task):

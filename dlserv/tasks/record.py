@@ -15,14 +15,12 @@ from ..settings import values
 
 
 class Part(namedtuple("Part", "check initial unpack pack", defaults=(None, None, None))):
-    """A value of a record; a Shape has the same functions.
+    """A value of a record. `unpack` and `pack` are None where it is stored as it is.
 
     check    raise ValueError for stored data that is not to be trusted
     initial  the value before there is any
     unpack   return the value; raise KeyError, TypeError or ValueError for data of another shape
     pack     return plain data (dict, list, str, int, float, bool, None)
-
-    `unpack` and `pack` are None where the value is stored as it is.
     """
 
     __slots__ = ()

@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class TaskRegistry:
-    """Tasks by tid, oldest first. `boot` is the id of this boot of the machine."""
+    """Tasks by tid, oldest first; a Daemon's methods of the same names say more.
+
+    `boot` is the id of this boot of the machine.
+    """
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
@@ -42,30 +45,25 @@ class TaskRegistry:
     # -- without the lock ------------------------------------------------------------
 
     def get(self, tid):
-        """Return the Task. Raise NotFound."""
         try:
             return self.tasks[tid]
         except KeyError:
             raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
-        """Return the Tasks in the state, or all, oldest first."""
         with self.lock:
             tasks = list(self.tasks.values())
         return [task for task in tasks if state in (None, task.state)]
 
     def queue(self):
-        """Return the Tasks that wait or are paused, the next one first."""
         with self.lock:
             return queue.of(self.tasks.values())
 
     def counts(self):
-        """Return {state: how many tasks are in it}, every state named."""
         with self.lock:
             return {state: self._counts[state] for state in STATES}
 
     def wait(self, tid, states, timeout):
-        """Return the Task once it is in one of the states. Raise NotFound, TimeoutError or StoreBroken."""
         def there():
             return tid not in self.tasks or self.tasks[tid].state in states
 
@@ -207,7 +205,6 @@ class TaskRegistry:
         task.enter(self)
 
     def remove(self, task):
-        """Take the task out, if it is still here."""
         if self.holds(task):
             del self.tasks[task.tid]
             self.begun.discard(task)

@@ -51,8 +51,7 @@ def _key(task, name):
 def remove_files(task, download_dir, claims, finished=None):
     """Delete the task's part file, and its finished file if nobody has changed it; return the Removal.
 
-    `claims` are those of all tasks. `finished` is what the last attempt has made of the part
-    file after the task was gone, or None.
+    `claims` are those of all tasks. `finished` is the file of an attempt that ended after its task was gone.
     """
     removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
     try:

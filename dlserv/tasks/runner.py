@@ -68,8 +68,8 @@ class Runner:
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
-        Release tasks that waited for the same as one that receives bytes. Settle attempts whose threads
-        died. Interrupt the youngest while something else fills the disk.
+        Release tasks that waited for the same as one that receives bytes; settle attempts whose threads
+        died; interrupt the youngest while something else fills the disk.
         """
         with self.registry.lock:
             self._running.note_speed()

@@ -170,7 +170,7 @@ class Task(Figures):
     def keep(self, problem: str | None = None, reason: str | None = None) -> None:
         """Have the file of before a refresh again, unchanged or because of the problem.
 
-        With a problem, the bytes of another file stay for the next refresh.
+        Then the bytes of another file stay for the next refresh.
         """
         self._go(KEEP, file=self.previous, previous=None, refreshing=False, problem=problem, reason=reason,
                  shortage=None, life=self.life - 1)
@@ -181,8 +181,7 @@ class Task(Figures):
     def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
         """Record the file's checksum, or None, and the Error about what is wrong, or None.
 
-        The checksum that the file should have is kept beside a wrong one. `verifying` changes last, for
-        those who read without the lock.
+        The right checksum is kept beside a wrong one. `verifying` changes last, because readers have no lock.
         """
         file = self.file
         self.problem, self.reason = problem and str(problem), reason_of(problem)
@@ -212,7 +211,7 @@ class Task(Figures):
     def _go(self, event, **fields):
         """Enter the state that the event leads to.
 
-        It changes after the fields, which readers without the lock expect in it.
+        It changes last, because readers have no lock and expect the fields in it.
         """
         before, after = self.state, next_state(self.state, event)
         for name, value in fields.items():
@@ -225,7 +224,7 @@ class Task(Figures):
 
 
 def check_url(url: str) -> str:
-    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
+    """Return the URL without blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
         return urls.check_url(url)
     except ValueError as error:
