@@ -33,9 +33,10 @@ class Events:
     def publish(self, kind: str, tid: str, state: str | None = None) -> None:
         with self._lock:
             self._number += 1
-            event = Event(self._number, kind, tid, state) if self._listeners else None
-            for listener in self._listeners:
-                listener.offer(event)
+            if self._listeners:
+                event = Event(self._number, kind, tid, state)
+                for listener in self._listeners:
+                    listener.offer(event)
 
     def subscribe(self, most: int = 1000) -> Subscription:
         return self._join(Subscription(self, most))

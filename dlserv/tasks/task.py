@@ -32,11 +32,11 @@ class Task(Figures):
     @classmethod
     def new(cls, url: str, posted: Mapping[str, Any], settings: Any) -> Task:
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        url, posted = check_url(url), options.parse(posted)
+        url, checked = check_url(url), options.parse(posted)
         rule, ruled = rules.find(settings.rules, url)
         if "dir" in ruled:
-            posted.setdefault("dir", ruled["dir"])
-        task = cls(url, posted, settings)
+            checked.setdefault("dir", ruled["dir"])
+        task = cls(url, checked, settings)
         if rule:
             task.note("info", f"{rule} of the settings applies", 1)
         task.create_time = time.time()
@@ -184,7 +184,7 @@ class Task(Figures):
         The right checksum is kept beside a wrong one. `verifying` changes last, because readers have no lock.
         """
         file = self.file
-        self.problem, self.reason = problem and str(problem), reason_of(problem)
+        self.problem, self.reason = str(problem) if problem else None, reason_of(problem)
         if file is not None and checksum is not None:
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
