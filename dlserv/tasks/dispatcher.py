@@ -25,7 +25,7 @@ class Dispatcher:
         self._changed, self.stopping = threading.Condition(runner.registry.lock), False
         self._shut = set()          # Gates that were shut at the last look
         self._looked = threading.Event()        # since `is_alive` asked last
-        self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
+        self._complaint, self._suspect = Complaint(log), False
         self._workers, self._is_loaded = Workers(self._perform), False      # the engine
         self._thread = Thread(self._dispatch, "dlserv-scheduler")
 
@@ -69,7 +69,7 @@ class Dispatcher:
 
     def stumble(self, sentence, error):
         """Log an error of ours, or a lack of memory, and have the runner recover from it."""
-        self._stumbles.tell(sentence, error)
+        self._complaint.tell(sentence, error)
         self._suspect = True
 
     def abandon(self, attempt, error):
@@ -99,11 +99,10 @@ class Dispatcher:
                 attempt = self._await_next()
                 if attempt is not None:
                     self._spawn(attempt)
-                self._bugs.over()
+                self._complaint.over()
             except Exception as error:      # without this thread nothing would ever start again
-                self._bugs.tell("the scheduler met a bug; it goes on", error)
                 with self._changed:
-                    self._suspect = True
+                    self.stumble("the scheduler met a bug; it goes on", error)
                     self._changed.wait(self.AFTER_A_BUG)
 
     def _load_engine(self):
@@ -118,7 +117,6 @@ class Dispatcher:
             if self._suspect:
                 self._runner.recover()
                 self._suspect = False
-                self._stumbles.over()
             attempt = self._runner.begin_next()
             self._looked.set()
             if attempt is None:
