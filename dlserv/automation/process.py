@@ -13,10 +13,8 @@ LOOK = 0.1          # seconds between looks at the process
 _PIECE = 2 ** 16
 
 
-class Result(namedtuple("Result", "code output killed")):
-    """`code` is the exit code, below 0 for a signal; `killed` says that it did not end by itself."""
-
-    __slots__ = ()
+# code: the exit code, below 0 for a signal; output: its end; killed: it did not end by itself.
+Result = namedtuple("Result", "code output killed")
 
 
 def run(argv, given, environment, folder, seconds, stop):
@@ -48,12 +46,9 @@ class _Watched:
     def result(self):
         """Return the Result once nothing of the process is left."""
         with self._selector:
-            while not self._is_over() and self._process.poll() is None:
+            while self._is_alive() and not self._is_over():
                 self._read(LOOK)
-            while not self._is_over() and self._has_children():
-                self._read(LOOK)
-                time.sleep(LOOK)
-            killed = self._process.poll() is None or self._has_children()
+            killed = self._is_alive()
             if killed:
                 self._kill()
             self._read(0)
@@ -61,6 +56,9 @@ class _Watched:
 
     def _is_over(self):
         return self._stop.is_set() or time.monotonic() >= self._deadline
+
+    def _is_alive(self):
+        return self._process.poll() is None or self._has_children()
 
     def _read(self, seconds):
         """Read the output for so many seconds, slowly if there is a flood."""
