@@ -102,7 +102,6 @@ class Buckets:
         return changes
 
     def entries(self):
-        """Return an iterator of the present Entries, the oldest first."""
         return map(Entry.unpack, heapq.merge(*map(_split, self._buckets.values())))
 
     def _keep(self, name, data):
@@ -183,7 +182,6 @@ class Archive:
         ticket.wait()
 
     def forget_all(self):
-        """Forget every entry; return how many there were."""
         with self._lock:
             count, changes = len(self._buckets), self._buckets.clear()
             ticket = self._store.write(changes)

@@ -103,7 +103,6 @@ class Attempt:
         self.download.stop(reason)
 
     def perform(self):
-        """Make the attempt; return its outcome."""
         self.thread = threading.current_thread()
         self.thread.name = "dlserv-" + self.tid[:8]
         try:

@@ -88,7 +88,6 @@ class Deletions:
             return removal.Claims(self._registry.tasks.values())
 
     def _done(self, tids):
-        """Allow the URLs to be added again."""
         with self._registry.lock:
             # Lazy: after a crash the deletion is only finished again.
             self._registry.store.write(dict.fromkeys(tids), lazy=True)

@@ -112,7 +112,6 @@ class Dispatcher:
             self._is_loaded = True
 
     def _await_next(self):
-        """Return the next attempt, or None for another look."""
         with self._changed:
             if self._suspect:
                 self._runner.recover()
@@ -126,7 +125,7 @@ class Dispatcher:
             return attempt
 
     def _tell_who_is_held_back(self):
-        """Announce the tasks at Gates that have shut or opened since the last look."""
+        """Announce the tasks at Gates that have shut or opened since."""
         scheduler = self._runner.scheduler
         shut = scheduler.shut()
         for gate in shut ^ self._shut:

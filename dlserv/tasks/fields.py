@@ -123,7 +123,6 @@ class Fields:
     # -- to and from the database ----------------------------------------------------
 
     def changes(self) -> dict[str, dict[str, Any]]:
-        """Return {tid: record}, for the store."""
         return {self.tid: self.to_record()}
 
     def to_record(self) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Figures(Fields):
 
     @property
     def total(self) -> int:
-        """Bytes of the whole file, 0 while unknown."""
+        """0 while unknown."""
         if self.file is not None:
             return self.file.identity.size
         resource = self.resource
@@ -160,7 +160,6 @@ class Figures(Fields):
 
     @property
     def seconds(self) -> float:
-        """Time spent downloading."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)
 

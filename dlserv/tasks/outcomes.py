@@ -89,14 +89,13 @@ class Outcomes:
         return delay
 
     def _wait_out(self, task, error):
-        """Queue the task until this machine's condition is over, which costs no try."""
+        """Queue the task, which costs no try, until this machine's condition is over."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
         task.requeue(f"{what}: {error}", reason_of(error))
         self._note_once(task, what)
         return self.waits.add(task.tid, what)
 
     def _give_way(self, task, full):
-        """Queue the task until other tasks leave its server, which costs no try."""
         task.requeue(f"waiting for other tasks: {full}", reason_of(full))
         self._note_once(task, "waiting for other tasks")
         return self._settings.download.retry_wait

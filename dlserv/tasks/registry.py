@@ -211,7 +211,6 @@ class TaskRegistry:
             self._left(task.state)
 
     def sort(self):
-        """Sort the tasks by age."""
         self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
 
     # -- the whole -------------------------------------------------------------------

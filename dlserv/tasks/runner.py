@@ -58,7 +58,6 @@ class Runner:
             return list(self._running)
 
     def heed_limits(self):
-        """Heed other limits of the speed and of tasks."""
         with self.registry.lock:
             for attempt in self._running:
                 attempt.download.stir()
@@ -89,7 +88,6 @@ class Runner:
 
     @property
     def may_begin(self):
-        """True if a task waits and one of the slots for all tasks is free."""
         return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
 
     def _queue(self, task, delay):
@@ -189,7 +187,7 @@ class Runner:
             self._settle(attempt, outcome)
 
     def recover(self):
-        """Queue tasks again whose attempts ended without a record."""
+        """Queue tasks whose attempts ended without a record."""
         for task in list(self.registry.tasks.values()):
             if task.state == DOWNLOADING and task.attempt is None:
                 task.requeue()
@@ -197,7 +195,6 @@ class Runner:
                 self.enqueue(task)
 
     def _settle(self, attempt, outcome):
-        """Change the task as the attempt's end demands, and store it."""
         task, delay = attempt.task, 0
         try:
             task.end_attempt(attempt.seconds)
@@ -224,7 +221,6 @@ class Runner:
             attempt.task.fall_back()
 
     def _come_through(self, what):
-        """Let the tasks go on that wait for this, because one of them has received bytes."""
         for tid, delay in self.outcomes.waits.come_through(what).items():
             other = self.registry.tasks.get(tid)
             if other is not None and other.state == QUEUED:

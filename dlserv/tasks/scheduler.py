@@ -17,11 +17,9 @@ class Delayed:
         heapq.heappush(self._heap, (when, tid))
 
     def remove(self, tid):
-        """Return whether it was there."""
         return self.when.pop(tid, None) is not None
 
     def next_time(self):
-        """Return the earliest time, or None."""
         while self._heap and self.when.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
@@ -77,11 +75,9 @@ class Waiting:
         return next((key[2] for key, host in self._heads if is_open(host)), None)
 
     def hosts(self):
-        """Return the hosts of ready tasks."""
         return list(self._ready)
 
     def of(self, host):
-        """Return the tids of the host's ready tasks."""
         return [key[2] for key in self._ready.get(host, ())]
 
     def _insert(self, host, key):
@@ -121,7 +117,6 @@ class Scheduler:
         return tid in self._waiting or tid in self._dated.when
 
     def add(self, task, gate, delay=0):
-        """Let the task wait at the gate, at least `delay` seconds."""
         self.remove(task.tid)
         when = task.options.not_before or 0
         if when > self._time_of_day():
@@ -155,7 +150,6 @@ class Scheduler:
         return tid
 
     def has_room(self, running):
-        """Return whether one more task may run."""
         return sum(running.values()) < self._settings.download.max_concurrent
 
     @property
@@ -163,7 +157,6 @@ class Scheduler:
         return bool(self._waiting) or bool(self._dated.when)
 
     def shut(self):
-        """Return the shut Gates at which ready tasks wait."""
         return {gate for gate in self._waiting.hosts() if gate.closed_for}
 
     def waiting_at(self, gate):

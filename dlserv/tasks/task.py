@@ -70,7 +70,6 @@ class Task(Figures):
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
 
     def refresh(self) -> None:
-        """Fetch the finished file again if its server has another one."""
         if self.verifying:
             raise Conflict("the file is being verified; refresh it when that is done")
         self._go(REFRESH)
@@ -150,7 +149,6 @@ class Task(Figures):
         self.shortage = max(room, self.shortage or 0)
 
     def count_failure(self) -> int:
-        """Return how many attempts in a row have failed."""
         self.failures += 1
         return self.failures
 

@@ -142,7 +142,7 @@ class Verification:
 
 
 def _problem(task, error):
-    """Return the Error that tells why the file could not be verified; log a bug of ours."""
+    """Return an Error for the user; log a bug of ours."""
     if isinstance(error, Error):
         return error
     log.error("%s: verifying met a bug", task.tid[:8], exc_info=error)
