@@ -38,7 +38,7 @@ ORDER = """
     tasks.removal tasks.download_dir tasks.attempt tasks.queue tasks.archive tasks.registry
     tasks.scheduler tasks.checkpointer tasks.waits tasks.outcomes
     tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
-    tasks.report tasks.database tasks.export tasks.views
+    tasks.report tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon

@@ -14,9 +14,8 @@ from ..fs import replace_file
 from ..settings import inputfile
 from ..version import __version__
 from . import archive
-from .database import open_store
 from .fields import SHAPE
-from .registry import load
+from .registry import load, open_store
 from .task import Task
 
 SCHEMA = 1

@@ -10,7 +10,8 @@ from collections import Counter
 
 from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
-from ..state.store import FACT
+from ..fs import file_system
+from ..state.store import FACT, Store
 from ..units import clean
 from . import queue
 from .archive import Archive
@@ -18,6 +19,8 @@ from .attempt import Running
 from .events import Events
 from .states import DOWNLOADING, QUEUED
 from .task import Task
+
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
 
@@ -215,10 +218,25 @@ class TaskRegistry:
 
     # -- the whole -------------------------------------------------------------------
 
-    def open(self, store):
-        """Take in what the store holds; return the tasks whose deletion a crash interrupted."""
-        tasks = load(store, self._settings.download)
-        self.archive.open(store)
+    def open(self, download_dir):
+        """Open the database and the DownloadDir, and take in what is stored.
+
+        Return the tasks whose deletion a crash interrupted. Raise StoreBroken, MissingModule or Unwritable.
+        """
+        store = open_store(self._settings.general)
+        log.info("database %s (%s), downloads to %s", store.path, store.backend, download_dir.path)
+        if file_system(store.path) in NETWORK_FILE_SYSTEMS:
+            log.warning("the database is on a network file system, which may lose it; "
+                        "name a local one with general.db_path")
+        try:
+            fact = download_dir.open(store.fact("place"))
+            tasks = load(store, self._settings.download)
+            self.archive.open(store)
+        except BaseException:
+            store.close()
+            raise
+        if fact is not None:
+            store.write({FACT + "place": fact})
         self.store = store
         with self.lock:
             self._open = True
@@ -260,6 +278,14 @@ class TaskRegistry:
         self._order += 1
         task.number(self._order, self._order)
         self.put(task)
+
+
+def open_store(general):
+    """Return the Store that config.general names. Raise StoreBroken, which names the setting."""
+    try:
+        return Store(general.db_path, general.db_backend)
+    except StoreBroken as error:
+        raise StoreBroken(f"general.db_path: {error}") from error
 
 
 def load(store, settings):

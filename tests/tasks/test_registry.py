@@ -1,11 +1,12 @@
-"""The registry of tasks: who gets in, and what a restart finds again."""
+"""The registry of tasks: who gets in, what a restart finds again, and which database it opens."""
 
 import sys
 
 import pytest
 
 from dlserv import Daemon
-from dlserv.errors import MissingModule
+from dlserv.errors import MissingModule, StoreBroken
+from dlserv.tasks import registry
 
 
 def test_many_at_once_up_to_the_bound(settings, origin):
@@ -39,3 +40,28 @@ def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
             Daemon(settings).start()
     with Daemon(settings) as daemon:
         assert [task.tid for task in daemon.list()] == [tid] and daemon.report.health() == {}
+
+
+def test_a_database_that_cannot_be_opened_names_its_setting(settings, tmp_path):
+    settings["general"]["db_path"] = str(tmp_path)
+    with pytest.raises(StoreBroken, match="^general.db_path: "):
+        Daemon(settings).start()
+
+
+@pytest.mark.parametrize("kind, warned", [("nfs", True), ("ext4", False)])
+def test_a_network_file_system_is_warned_of(settings, monkeypatch, caplog, kind, warned):
+    monkeypatch.setattr(registry, "file_system", lambda path: kind)
+    with Daemon(settings) as daemon:
+        assert daemon.report.health() == {}
+    assert ("on a network file system" in caplog.text) == warned
+
+
+def test_a_start_that_fails_leaves_the_database_to_the_next(settings, tmp_path):
+    good, blocked = settings["general"]["download_dir"], tmp_path / "file"
+    blocked.write_bytes(b"")
+    settings["general"]["download_dir"] = str(blocked / "below")
+    with pytest.raises(Exception, match="general.download_dir"):
+        Daemon(settings).start()
+    settings["general"]["download_dir"] = good
+    with Daemon(settings) as daemon:
+        assert daemon.list() == []
