@@ -63,8 +63,9 @@ class Automation:
         for folder in wanted:
             if folder not in known:
                 from .watch import Watch
-                self._watches.append(Watch(folder, self._add_all))
-                self._watches[-1].start()
+                watch = Watch(folder, self._add_all)
+                watch.start()
+                self._watches.append(watch)
 
     def window(self):
         """Return the window that counts now, as /stats has it, or None."""

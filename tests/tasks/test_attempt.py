@@ -1,5 +1,6 @@
 """One attempt: who makes it, how it is stopped, and what it leaves to the next."""
 
+import contextlib
 import threading
 
 import pytest
@@ -78,6 +79,28 @@ def test_two_attempts_share_no_name(daemon, origin, gate, folder, name):
 
 
 # -- names that another task has a claim to ---------------------------------------------------
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_part_that_is_away_still_belongs_to_its_task(settings, origin, gate, folder, restarts):
+    """As on a disk that is plugged in again later."""
+    other = Gate(after=1000)
+    origin.put("/b/a.iso", DATA[::-1], script=[other])
+    with contextlib.ExitStack() as running:
+        daemon = running.enter_context(Daemon(settings))
+        tid = begun(daemon, origin)
+        daemon.pause(tid)
+        until(lambda: not daemon.report.running())
+        if restarts:
+            running.close()
+            daemon = running.enter_context(Daemon(settings))
+        part = daemon.get(tid).tmpfilename
+        (folder / part).rename(folder / "away")
+        second = daemon.add(origin.url("/b/a.iso"), {"connections": 1})
+        until(lambda: daemon.get(second).tmpfilename)
+        assert daemon.get(second).tmpfilename != part and not (folder / part).exists()
+        other.open()
+        assert daemon.wait(second, 15).state == "finished"
+
 
 SETTINGS = config.Config.parse({}).download
 RESOURCE = Resource("http://host/a", 3, None, None, False, None, "", None, "", None, None)
