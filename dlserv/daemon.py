@@ -39,7 +39,6 @@ from .net.pool import Pool
 from .net.tls import Tls
 from .settings.config import Config
 from .settings.current import Settings
-from .tasks.database import open_registry
 from .tasks.deletions import Deletions
 from .tasks.download_dir import DownloadDir
 from .tasks.operations import Operations, raise_first
@@ -119,7 +118,7 @@ class Daemon:
         if self._registry.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
         self.configuration.check()
-        interrupted = open_registry(self.config.general, self._registry, self._download_dir)
+        interrupted = self._registry.open(self._download_dir)
         try:
             self._deletions.finish_interrupted(interrupted)
             log.info("%s", ", ".join(f"{count} {state}" for state, count in self.counts().items()))

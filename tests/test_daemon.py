@@ -2,17 +2,15 @@
 
 import os
 import random
-import sys
 import threading
 import time
 
 import pytest
 
 from dlserv import Daemon
-from dlserv.engine.download import Download
 from dlserv.engine.partfile import PartFile
 from dlserv.engine.unfinished import Unfinished
-from dlserv.errors import Conflict, Forbidden, InvalidValue, MissingModule, NotFound
+from dlserv.errors import Conflict, Forbidden, InvalidValue, NotFound
 from dlserv.state.store import Store
 from dlserv.tasks.checkpointer import Checkpointer
 from harness import noise, until
@@ -232,68 +230,12 @@ def test_an_index_counts_all_that_wait_and_keeps_priorities(daemon):
         assert order() == expected
 
 
-def test_places_survive_a_restart(settings):
-    with Daemon(settings) as daemon:
-        tids = [daemon.add("http://127.0.0.1:1/%d" % each, {"paused": True}) for each in range(4)]
-        daemon.move(tids[3], 1), daemon.move(tids[0], 2)
-        before = [task.tid for task in daemon.queue()]
-    assert before == [tids[3], tids[1], tids[0], tids[2]]
-    with Daemon(settings) as daemon:
-        assert [task.tid for task in daemon.queue()] == before
-
-
 def test_only_what_waits_can_be_moved(daemon, origin):
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     daemon.wait(tid, 10)
     with pytest.raises(Conflict, match="the task is finished"):
         daemon.move(tid, "top")
-
-
-def test_the_limits_hold(start, origin):
-    daemon = start(max_concurrent=3, max_per_host=2)
-    for number in range(12):
-        origin.put("/%d" % number, DATA[:50000], script=[paced(200000)])
-    with Origin() as other:
-        other.put("/x", DATA[:50000], script=[paced(200000)])
-        tids, _ = daemon.add_all([(origin.url("/%d" % number), None, ()) for number in range(12)])
-        tids.append(daemon.add(other.url("/x", host="localhost")))
-        seen = []
-        while any(daemon.get(tid).state != "finished" for tid in tids):
-            running = [tid for tid in tids if daemon.get(tid).state == "downloading"]
-            assert len(running) <= 3
-            assert len([tid for tid in running if tid != tids[-1]]) <= 2
-            seen.append(tids[-1] in running)
-            time.sleep(0.005)
-        assert any(seen[:len(seen) // 2]), "the other host was held up"
-
-
-def test_a_lower_limit_sends_back_who_can_go_on_later(start, origin, folder):
-    daemon, gates = start(max_concurrent=4), []
-    for number in range(4):
-        gates.append(Gate(100000))
-        origin.put("/%d" % number, DATA, script=[gates[-1]], ranges=number > 0)
-    tids, _ = daemon.add_all([(origin.url("/%d" % number), {"connections": 1, "priority": number // 3}, ())
-                              for number in range(4)])
-    until(lambda: all(daemon.get(tid).downloaded == 100000 for tid in tids))
-    daemon.configure({"download": {"max_concurrent": 2}})
-    assert [daemon.get(tid).state for tid in tids] == ["downloading", "queued", "queued", "downloading"]
-    for gate in gates:
-        gate.open()
-    assert all(daemon.wait(tid, 10).state == "finished" for tid in tids)
-    assert [len(origin.asked("/%d" % number)) for number in range(4)] == [1, 2, 2, 1], "no byte was fetched twice"
-    assert all((folder / str(number)).read_bytes() == DATA for number in range(4))
-
-
-def test_many_at_once_up_to_the_bound(settings, origin):
-    settings["general"]["max_tasks"] = 3
-    with Daemon(settings) as daemon:
-        tids, refused = daemon.add_all([(origin.url("/%d" % number), {"paused": True}, ()) for number in range(4)]
-                                       + [("nonsense", None, ()), (origin.url("/0"), None, ())])
-        assert len(tids) == 3
-        assert sorted(type(error).__name__ for _, error in refused) == ["Exists", "Full", "InvalidValue"]
-        daemon.delete(tids[0])
-        daemon.add(origin.url("/9"), {"paused": True})
 
 
 def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
@@ -441,30 +383,6 @@ def test_a_bug_ends_its_task_and_nothing_else(daemon, origin, monkeypatch, caplo
     assert daemon.wait(tid, 10).state == "finished"
 
 
-def test_a_bug_before_an_attempt_ends_its_task_too(daemon, origin, monkeypatch):
-    origin.put("/a.iso", DATA)
-    with monkeypatch.context() as patch:
-        patch.setattr(Download, "__init__", lambda self, *arguments: 1 / 0)
-        tid = daemon.add(origin.url("/a.iso"))
-        assert "internal error" in daemon.wait(tid, 10).error
-    assert daemon.wait(daemon.add(origin.url("/a.iso") + "?2"), 10).state == "invalid"
-    origin.put("/b.iso", DATA)
-    assert daemon.wait(daemon.add(origin.url("/b.iso")), 10).state == "finished"
-
-
-def test_no_service_thread_dies_of_a_bug(daemon, origin, monkeypatch, caplog):
-    gate = Gate(after=100000)
-    origin.put("/a.iso", DATA, script=[gate])
-    with monkeypatch.context() as patch:
-        patch.setattr(Download, "progress", lambda self: 1 / 0)
-        tid = daemon.add(origin.url("/a.iso"))
-        until(lambda: "a checkpoint failed" in caplog.text)
-    gate.open()
-    assert daemon.wait(tid, 10).state == "finished"
-    names = {thread.name for thread in threading.enumerate()}
-    assert {"dlserv-scheduler", "dlserv-checkpoint", "dlserv-store"} <= names
-
-
 # -- settings -------------------------------------------------------------------------------------------
 
 def test_settings_change_all_or_none(daemon):
@@ -476,16 +394,6 @@ def test_settings_change_all_or_none(daemon):
         with pytest.raises(error):
             daemon.configure(wrong)
         assert daemon.config is before
-
-
-def test_more_may_run_at_once(start, origin):
-    daemon = start(max_concurrent=1)
-    for number in range(3):
-        origin.put("/%d" % number, DATA, script=[Gate(after=1)])
-        daemon.add(origin.url("/%d" % number))
-    until(lambda: daemon.counts()["downloading"] == 1)
-    daemon.configure({"download": {"max_concurrent": 3}})
-    until(lambda: daemon.counts()["downloading"] == 3)
 
 
 def test_a_reload_tells_what_has_to_wait(daemon, settings):
@@ -543,15 +451,3 @@ def test_odd_lines_of_cookies_and_netrc_cost_no_task(settings, origin, tmp_path,
     assert sorted(warnings) == [
         "skipped lines of %s that are not %s: 1" % (tmp_path / name, what)
         for name, what in (("cookies.txt", "cookies"), ("netrc", "entries of a netrc"))]
-
-
-def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):
-    with Daemon(settings) as daemon:
-        tid = daemon.add("http://b\u00fccher.example/x", {"paused": True})
-
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "stringprep", None)      # as where python3-codecs is not installed
-        with pytest.raises(MissingModule, match="python3-codecs"):
-            Daemon(settings).start()
-    with Daemon(settings) as daemon:
-        assert [task.tid for task in daemon.list()] == [tid] and daemon.report.health() == {}

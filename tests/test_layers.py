@@ -33,11 +33,11 @@ ORDER = """
     engine.unfinished engine.download
     state state.lock state.wal state.mapping state.sqlite state.journal state.snapshot state.inbox
     state.shelf state.salvage state.recovery state.store
-    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.record_check tasks.events
-    tasks.removal tasks.download_dir tasks.room tasks.running tasks.queue tasks.archive tasks.registry
-    tasks.scheduler tasks.claimed_names tasks.attempt tasks.checkpointer tasks.waits tasks.outcomes
+    tasks tasks.states tasks.record tasks.fields tasks.figures tasks.task tasks.events
+    tasks.removal tasks.download_dir tasks.attempt tasks.queue tasks.archive tasks.registry
+    tasks.scheduler tasks.checkpointer tasks.waits tasks.outcomes
     tasks.workers tasks.dispatcher tasks.runner tasks.deletions tasks.verification tasks.operations
-    tasks.report tasks.database tasks.export tasks.views
+    tasks.report tasks.export tasks.views
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon

@@ -1,5 +1,1 @@
-"""Everything that happens by itself: hooks, webhooks, windows of the schedule, watched folders.
-
-It is told of events and adds tasks; it never knows the API. (Rules are looked
-up for each task and therefore live in settings/.)
-"""
+"""Everything that happens by itself, upon events of tasks or the time. It never knows the API."""

@@ -1,7 +1,4 @@
-"""Everything the daemon does by itself, as one object to start, inform of changes, and stop.
-
-Hooks, webhooks, watched folders and the schedule are loaded where there are settings for them.
-"""
+"""Everything the daemon does by itself; its parts are loaded where there are settings for them."""
 
 import logging
 
@@ -13,10 +10,8 @@ log = logging.getLogger(__name__)
 class Automation:
     """Hooks, webhooks, the schedule and watched folders of one daemon.
 
-    settings  the settings.current.Settings
     registry  the TaskRegistry, which calls back when a task ends
-    network   a net.network.Network
-    add_all   adds the tasks of lists, as Daemon.add_all
+    add_all   that of the Operations
     heed      puts other limits into effect: {setting of `download`: value}
     """
 
@@ -37,65 +32,50 @@ class Automation:
 
     def start(self, variables):
         """Start what the settings ask for; hooks get these environment variables."""
-        self._variables = dict(variables)
+        self._variables = variables
         self._registry.on_end, self._registry.on_idle = self._ended, self._idle
-        if any(task.deliveries for task in self._registry.list()):
-            self._start_webhooks()
         self.configure()
 
     def configure(self):
-        """Follow the current settings."""
+        """Follow the current settings, and send the messages that are left."""
         config = self._settings.config
-        if config.schedule and self._schedule is None:
+        if self._webhooks is None and (config.webhooks or any(task.deliveries for task in self._registry.list())):
+            from .webhooks import Webhooks
+            webhooks = Webhooks(self._settings, self._registry, self._network)
+            webhooks.start()
+            self._webhooks = webhooks
+        if self._schedule is None and config.schedule:
             from .schedule import Schedule
             self._schedule = Schedule(self._settings, self._heed)
         if self._schedule is not None:
             self._schedule.start()
-        if config.webhooks and self._webhooks is None:
-            self._start_webhooks()
-        if _has_hooks(config) and self._hooks is None:
-            self._make_hooks()
+        if self._hooks is None and _has_hooks(config):
+            from .hooks import Hooks
+            self._hooks = Hooks(self._settings, self._registry, self._variables)
         self._watch(config.watch)
-
-    def _start_webhooks(self):
-        from .webhooks import Webhooks
-        webhooks = Webhooks(self._settings, self._registry, self._network)
-        webhooks.start()
-        self._webhooks = webhooks
-
-    def _make_hooks(self):
-        from .hooks import Hooks
-        hooks = Hooks(self._settings, self._registry)
-        hooks.variables = self._variables
-        self._hooks = hooks
 
     def _watch(self, wanted):
         """Watch these folders and no others."""
-        for each in self._watches:
-            if each.folder not in wanted:
-                each.stop()
-        self._watches = [each for each in self._watches if each.folder in wanted]
+        for each in [each for each in self._watches if each.folder not in wanted]:
+            each.stop()
+            self._watches.remove(each)
         known = [each.folder for each in self._watches]
-        new = [self._watch_of(folder) for folder in wanted if folder not in known]
-        for each in new:
-            each.start()
-        self._watches += new
-
-    def _watch_of(self, folder):
-        from .watch import Watch
-        return Watch(folder, self._add_all)
+        for folder in wanted:
+            if folder not in known:
+                from .watch import Watch
+                watch = Watch(folder, self._add_all)
+                watch.start()
+                self._watches.append(watch)
 
     def window(self):
-        """Return the window of the schedule that counts now, as /stats has it, or None."""
+        """Return the window that counts now, as /stats has it, or None."""
         return self._schedule.told() if self._schedule is not None else None
 
     def stop(self):
-        """End everything; webhooks that were not sent are sent after the next start."""
         for each in filter(None, [self._schedule, *self._watches, self._hooks, self._webhooks]):
             each.stop()
 
     def _ended(self, task):
-        """Run hooks and webhooks for a task that has finished or failed; the registry's lock is held."""
         event = "finished" if task.file else "failed"
         receivers = [each for each in (self._webhooks, self._hooks) if each is not None and each.wants(event)]
         if not receivers:
@@ -114,5 +94,4 @@ class Automation:
 
 
 def _has_hooks(config):
-    """Return whether the settings name a command for any event."""
     return any(getattr(config.hooks, event) for event in HOOK_EVENTS)

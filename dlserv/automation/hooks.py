@@ -1,8 +1,8 @@
 """Hooks: commands that run when a download is finished, has failed, or when nothing is left to do.
 
-A hook runs once for each transition, at most `hooks.parallel` at a time, and never for a
-state that was loaded at a start. It gets the task as JSON on standard input and in
-DLSERV_TASK_… variables; the end of its output and its exit code go into the task's log.
+A hook runs once for each transition, never for a state that was loaded at a start. It gets the
+task as JSON on standard input and in DLSERV_TASK_… variables; the end of its output and its exit
+code go into the task's log.
 """
 
 import json
@@ -33,32 +33,25 @@ def check(hooks):
             raise InvalidValue("hooks." + event, "%s does not exist or cannot be executed" % argv[0])
 
 
-class _Job(namedtuple("_Job", "event argv task given variables")):
-    """A hook to run: `task` is None for "idle", `given` the JSON as bytes."""
-
-    __slots__ = ()
+_Job = namedtuple("_Job", "event argv task given variables")       # task: None for "idle"; given: the JSON
 
 
 class Hooks:
-    """Runs the hooks in threads that exist while there are some to run.
+    """Runs the hooks, with these environment variables, in threads that exist while there are some."""
 
-    `variables` are environment variables that every hook gets.
-    """
-
-    def __init__(self, settings, registry):
-        self._settings, self._registry, self.variables = settings, registry, {}
+    def __init__(self, settings, registry, variables):
+        self._settings, self._registry, self._variables = settings, registry, variables
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._jobs, self._threads, self._running = [], [], 0
 
     def wants(self, event):
-        """Return whether there is a hook for the event."""
         return bool(getattr(self._settings.config.hooks, event))
 
     def put(self, event, task=None, detail=None):
-        """Run the hook for an event that has just happened; the registry's lock may be held."""
+        """Run the hook for an event; the registry's lock may be held."""
         argv = getattr(self._settings.config.hooks, event)
         given = dict({"event": event}, **detail or {})
-        variables = dict(self.variables, DLSERV_EVENT=event, **self._variables(task) if task else {})
+        variables = dict(self._variables, DLSERV_EVENT=event, **self._variables_of(task) if task else {})
         with self._lock:
             self._jobs.append(_Job(event, argv, task, json.dumps(given).encode() + b"\n", variables))
             self._threads = [each for each in self._threads if each.is_alive()]
@@ -76,7 +69,7 @@ class Hooks:
         for job in self._jobs:
             self._tell(job, "warning", "was not run: the daemon is shutting down")
 
-    def _variables(self, task):
+    def _variables_of(self, task):
         checksum = task.file.checksum if task.file else None
         path = os.path.join(self._settings.general.download_dir, task.filename)
         values = {"tid": task.tid, "url": urls.shown(task.url), "file": os.path.abspath(path) if task.file else "",
@@ -105,16 +98,15 @@ class Hooks:
 
     def _next(self):
         """Take out the job to run next, or return None; "idle" comes last, and when no other runs."""
-        job = next((each for each in self._jobs if each.task or not self._running), None)
-        if job is not None and job.task is None:
-            job = next((each for each in self._jobs if each.task), job)
+        jobs = [each for each in self._jobs if each.task] or ([] if self._running else self._jobs)
+        job = jobs[0] if jobs else None
         if job is not None:
             self._jobs.remove(job)
         return job
 
     def _may_begin(self, job):
         """Return whether an "idle" hook may run now; it is put back while others run."""
-        with self._registry.lock:       # the task that ends now has put its hook once this is free
+        with self._registry.lock:       # held until a task that ends has put its hook
             idle = self._registry.is_idle
         with self._lock:
             early = idle and (self._running > 1 or any(each.task for each in self._jobs))
@@ -136,14 +128,10 @@ class Hooks:
             self._tell(job, "error", "could not be run: %s" % error)
             return
         level = "warning" if result.code or result.killed else "info"
-        self._tell(job, level, _sentence(result, self._ending(seconds)))
-
-    def _ending(self, seconds):
-        """Return the sentence about why a hook was killed."""
-        return "as the daemon is shutting down" if self._stop.is_set() else "after %g s" % seconds
+        ending = "as the daemon is shutting down" if self._stop.is_set() else "after %g s" % seconds
+        self._tell(job, level, _sentence(result, ending))
 
     def _tell(self, job, level, sentence):
-        """Log the sentence with the task and in the daemon's log."""
         log.log(logging.INFO if level == "info" else logging.WARNING, "%s: hook %s %s",
                 job.task.tid[:8] if job.task else "-", job.event, clean(sentence))
         if job.task is not None:

@@ -7,26 +7,24 @@ import subprocess
 import time
 from collections import namedtuple
 
-TAIL = 4096         # bytes of the output that are kept
-MUCH = 2 ** 20      # bytes of output from which on it is read slowly
+TAIL = 4096         # bytes of output that are kept
+MUCH = 2 ** 20      # bytes of output, after which it is read slowly
 LOOK = 0.1          # seconds between looks at the process
 _PIECE = 2 ** 16
 
 
-class Result(namedtuple("Result", "code output killed")):
-    """`code` is the exit code, below 0 for a signal; `killed` says that it did not end by itself."""
-
-    __slots__ = ()
+# code: the exit code, below 0 for a signal; output: its end; killed: it did not end by itself.
+Result = namedtuple("Result", "code output killed")
 
 
 def run(argv, given, environment, folder, seconds, stop):
     """Run the command in a session of its own and return its Result. Raise OSError.
 
-    `given` is its standard input, as bytes; `stop` a threading.Event. It ends with its first
-    process; others of its group are killed when `seconds` are over.
+    It gets the bytes `given` and ends with its first process; others of its group are killed when
+    `seconds` are over, or the threading.Event `stop` is set.
     """
     import tempfile
-    with tempfile.TemporaryFile() as file:      # and no pipe: nobody need read it
+    with tempfile.TemporaryFile() as file:      # no pipe, which might not be read
         file.write(given)
         file.seek(0)
         output = subprocess.PIPE if os.name == "posix" else subprocess.DEVNULL
@@ -48,12 +46,9 @@ class _Watched:
     def result(self):
         """Return the Result once nothing of the process is left."""
         with self._selector:
-            while not self._is_over() and self._process.poll() is None:
+            while self._is_alive() and not self._is_over():
                 self._read(LOOK)
-            while not self._is_over() and self._has_children():
-                self._read(LOOK)
-                time.sleep(LOOK)
-            killed = self._process.poll() is None or self._has_children()
+            killed = self._is_alive()
             if killed:
                 self._kill()
             self._read(0)
@@ -61,6 +56,9 @@ class _Watched:
 
     def _is_over(self):
         return self._stop.is_set() or time.monotonic() >= self._deadline
+
+    def _is_alive(self):
+        return self._process.poll() is None or self._has_children()
 
     def _read(self, seconds):
         """Read the output for so many seconds, slowly if there is a flood."""
@@ -76,7 +74,7 @@ class _Watched:
                 time.sleep(LOOK / 4)
 
     def _has_children(self):
-        """Return whether the group of the process, which has ended, has others in it."""
+        """Return whether others are left in the group of the process, which has ended."""
         try:
             while os.waitpid(-self._process.pid, os.WNOHANG)[0]:
                 pass            # process 1 inherits them, as in a container
@@ -94,4 +92,4 @@ class _Watched:
         except AttributeError:
             self._process.kill()
         except OSError:
-            pass        # it has just ended
+            pass        # it has ended

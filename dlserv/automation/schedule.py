@@ -1,7 +1,7 @@
 """The schedule: the window in effect, computed from the clock, so that none is ever missed.
 
-Windows are local time: what time.localtime says decides, over daylight saving and after the
-clock was set. The first window that contains a moment is in effect.
+time.localtime decides, over daylight saving and after the clock was set. The first window that
+contains a moment is in effect.
 """
 
 import logging
@@ -11,14 +11,13 @@ import time
 from ..threads import Thread, join
 from ..units import parse_clock, parse_days
 
-_QUARTER, _DAY = 900, 86400     # seconds; daylight saving begins and ends at a quarter of an hour
-_TWICE = (0, -3600, 3600, -1800, 1800)      # seconds from one of two equal local times to the other
+_QUARTER, _DAY = 15, 24 * 60    # minutes; local times are quarters from UTC, and leap by quarters
 
 log = logging.getLogger(__name__)
 
 
 def window_at(schedule, now):
-    """Return the window of the settings' section that `now` is in, or None."""
+    """Return the window of the section that `now` is in, or None."""
     local = time.localtime(now)
     today, minute = local.tm_wday, local.tm_hour * 60 + local.tm_min
     return next((window for window in schedule if _contains(window, today, minute)), None)
@@ -32,29 +31,25 @@ def _contains(window, today, minute):
 
 
 def change_after(schedule, now):
-    """Return the epoch second at which the window in effect changes; None if not within 8 days."""
-    current, local = window_at(schedule, now), time.localtime(now)
-    edges = {parse_clock(window[key]) for window in schedule for key in ("from", "to")}
-    moments = {time.mktime((local.tm_year, local.tm_mon, local.tm_mday + day, 0, edge, 0, 0, 0, -1)) + shift
-               for day in range(9) for edge in edges for shift in _TWICE}
-    first = int(now) // _QUARTER * _QUARTER
-    moments.update(range(first, first + 8 * _DAY, _QUARTER))
-    return next((int(moment) for moment in sorted(moments)
-                 if moment > now and window_at(schedule, moment) is not current), None)
+    """Return the epoch second at which another window is in effect; None if not within 8 days."""
+    current, first = window_at(schedule, now), int(now) // 60 + 1
+    edges = {parse_clock(window[key]) % _QUARTER for window in schedule for key in ("from", "to")} | {0}
+    return next((minute * 60 for minute in range(first, first + 8 * _DAY)
+                 if minute % _QUARTER in edges and window_at(schedule, minute * 60) is not current), None)
 
 
 class Schedule:
-    """Keeps the limits of the window in effect: `heed(limits)` is called when they change."""
+    """Calls `heed(limits)` with those of the window in effect."""
 
-    LOOK = 15.0         # seconds between looks at the clock, which may be set
+    LOOK = 15.0         # seconds between looks at the clock: it may be set
 
     def __init__(self, settings, heed, time_of_day=time.time):
         self._settings, self._heed, self._time_of_day = settings, heed, time_of_day
-        self._wake, self._stopping, self._thread = threading.Condition(), False, None
+        self._stop, self._thread = threading.Event(), None
         self._known = None          # (schedule, minute, window as told)
 
     def told(self):
-        """Return the window in effect with its end as `until`, as /stats has it, or None."""
+        """Return the window in effect with its end as `until`, or None."""
         schedule, now = self._settings.config.schedule, self._time_of_day()
         if self._known is None or self._known[0] is not schedule or self._known[1] != now // 60:
             window = window_at(schedule, now)
@@ -62,43 +57,27 @@ class Schedule:
         return self._known[2]
 
     def heed(self):
-        """Put the limits of the current window into effect."""
         window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
         limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
         if limits != self._settings.limits:
             log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits")
-        if limits or self._settings.limits:     # again, too: a task may not have been resumable before
+        if limits or self._settings.limits:     # again, too: tasks may be resumable by now
             self._heed(limits)
 
     def start(self):
-        """Follow the clock while there are windows; called again when the settings have changed."""
+        """Heed the schedule now, which may have changed, and from now on."""
         self.heed()
-        with self._wake:
-            self._wake.notify()
-            if self._thread is None and self._settings.config.schedule and not self._stopping:
-                self._thread = Thread(self._follow, "dlserv-schedule")
-                self._thread.start()
+        if self._thread is None:
+            self._thread = Thread(self._follow, "dlserv-schedule")
+            self._thread.start()
 
     def stop(self):
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-            thread = self._thread
-        join(thread)
+        self._stop.set()
+        join(self._thread)
 
     def _follow(self):
-        while self._sleep():
+        while not self._stop.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001)):
             try:
                 self.heed()
             except Exception:
                 log.exception("the schedule met a bug; it goes on")
-
-    def _sleep(self):
-        """Sleep until the next look at the clock; return False at the end."""
-        with self._wake:
-            if not self._stopping and self._settings.config.schedule:
-                self._wake.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001))
-            if self._stopping or not self._settings.config.schedule:
-                self._thread = None
-                return False
-            return True

@@ -1,8 +1,7 @@
 """Watched folders: lists of URLs that are put there become tasks.
 
-A file is taken once its size and time have stayed the same for a while. It goes to `added`,
-or to `refused` beside a NAME.why with a sentence a line. Tasks of a list in a folder below get
-that folder as their `dir`. A folder that is away is looked for again.
+A file is taken once it has stayed the same for a while. It goes to `added`, or to `refused` beside
+a NAME.why with a sentence a line. Its tasks have the folder below as their `dir`.
 """
 
 import logging
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def check(watch, download_dir):
-    """Raise InvalidValue, naming the key, for a folder that cannot be watched; `watch` is the section."""
+    """Raise InvalidValue, naming the key, for a folder of the section that cannot be watched."""
     for index, each in enumerate(watch):
         key, path = "watch[%d].dir" % index, os.path.realpath(each["dir"])
         if not os.path.isdir(path):
@@ -39,14 +38,13 @@ def check(watch, download_dir):
 class Watch:
     """Watches one folder, in a thread of its own. `add_all` is that of the Operations."""
 
-    EVERY = 5.0         # seconds between looks; no notification works on network file systems
+    EVERY = 5.0         # seconds between looks: network file systems notify nobody
 
     def __init__(self, folder, add_all):
         self.folder, self._add_all = folder, add_all
         self._root = folder["dir"]
-        self._seen, self._stop = {}, threading.Event()      # path -> its size and time at the last look
-        self._done = {}             # path -> (that, problems) of those that were added and not moved
-        self._problem = None
+        self._seen, self._stop = {}, threading.Event()      # path -> its mark at the last look
+        self._done, self._problem = {}, None        # path -> (that, problems) of files that were not moved
         self._thread = Thread(self._watch, "dlserv-watch")
 
     def start(self):
@@ -77,25 +75,22 @@ class Watch:
 
         Return a sentence about one that has to wait, or None. Raise OSError or LocalError.
         """
-        found = dict(_lists(self._root, ""))
+        found = dict(_lists(self._root))
         settled = [path for path, mark in found.items() if self._seen.get(path) == mark]
         self._done = {path: done for path, done in self._done.items() if found.get(path) == done[0]}
-        self._seen, errors, waits = found, [], None
+        self._seen, problem, waits = found, None, None
         for path in settled:
             if not self._stop.is_set():
                 try:
                     waits = self._take(path, found[path]) or waits
                 except OSError as error:        # the others may fare better
-                    errors.append(error)
-        if errors:
-            raise errors[0]
+                    problem = problem or error
+        if problem:
+            raise problem
         return waits
 
     def _take(self, path, mark):
-        """Add the tasks of one file, unless that was done, and put it away.
-
-        Return a sentence if there is no room for its tasks.
-        """
+        """Add the tasks of one file, once, and put it away; return a sentence if there is no room for them."""
         try:
             if path not in self._done:
                 self._done[path] = mark, self._add(path)
@@ -131,13 +126,12 @@ class Watch:
         return problems if entries else ["there is no URL in it"]
 
     def _options(self, below):
-        """Return the options for lists in the folder `below` the root."""
         common = self.folder["options"]
         parts = [common.get("dir", ""), below.replace(os.sep, "/")]
         return dict(common, dir="/".join(filter(None, parts))) if below else common
 
 
-def _lists(root, below, depth=0):
+def _lists(root, below=""):
     """Yield (path below the root, (inode, size, time)) of the files that may be lists."""
     with os.scandir(os.path.join(root, below)) as entries:
         for entry in entries:
@@ -145,8 +139,8 @@ def _lists(root, below, depth=0):
             if entry.name.startswith(".") or not below and entry.name in (ADDED, REFUSED):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if depth < DEEPEST:
-                    yield from _lists(root, path, depth + 1)
+                if path.count(os.sep) < DEEPEST:
+                    yield from _lists(root, path)
             elif entry.name.lower().endswith(ENDINGS) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield path, (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -182,7 +176,7 @@ def _put_away(root, path, problems):
                 made.append(file.name)
                 file.write("".join(clean(each) + "\n" for each in problems))
         os.rename(os.path.join(root, path), os.path.join(folder, target))
-    except OSError:         # it is tried again, and the reasons are not to pile up
+    except OSError:         # it is tried again
         for each in made:
             os.remove(each)
         raise

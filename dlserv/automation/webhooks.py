@@ -1,8 +1,7 @@
 """Webhooks: messages about tasks that have finished or failed, POSTed to URLs of the settings.
 
-Deliveries are kept with their task until they are made or given up, so that a restart sends
-them: at least once, three tries. Each has an id that stays the same. The signature is that of
-Standard Webhooks: v1,Base64(HMAC-SHA256(id.timestamp.body)).
+Deliveries are kept with their task until they are made or given up: at least once, three tries.
+The signature is that of Standard Webhooks: v1,Base64(HMAC-SHA256(id.timestamp.body)).
 """
 
 import heapq
@@ -37,7 +36,7 @@ class Webhooks:
         self._queues, self._threads, self._count = {}, {}, 0    # by receiver
 
     def start(self):
-        """Send the messages that an earlier process has left. Raise Exhausted."""
+        """Send the messages of an earlier process. Raise Exhausted."""
         load_hashlib()          # not when a task ends, which holds the registry's lock
         self._stop = Signal()
         for task in self._registry.list():
@@ -45,7 +44,6 @@ class Webhooks:
                 self._enqueue(task, delivery, None)
 
     def stop(self):
-        """End the threads; messages not sent are sent after the next start."""
         if self._stop is None:
             return
         self._stop.set()
@@ -57,11 +55,10 @@ class Webhooks:
         self._stop.close()
 
     def wants(self, event):
-        """Return whether there is a webhook for the event."""
         return any(event in hook["events"] for hook in self._settings.config.webhooks)
 
     def put(self, event, task, detail):
-        """Send messages about an event, kept with the task until then; the registry's lock is held."""
+        """Send messages about an event; the registry's lock is held."""
         now = time.time()
         name = "%s-%d-%s" % (task.tid, now * 1000, event)
         new = [{"id": name, "to": _mark(hook), "event": event, "time": now}
@@ -96,7 +93,7 @@ class Webhooks:
                 self._done(*message[3:5])
 
     def _next(self, to):
-        """Return the message that is due next, or None if there is none any more."""
+        """Return the message that is due next, or None if there is none."""
         with self._lock:
             queue = self._queues[to]
             while queue and not self._stop.is_set:
@@ -125,7 +122,7 @@ class Webhooks:
         self._done(task, delivery)
 
     def _send(self, hook, delivery, detail):
-        """Return None if the message was accepted, or the reason why not."""
+        """Return None if the message was accepted, or the reason."""
         body, headers = _message(hook, delivery, detail)
         settings = options.effective({"timeout": TIMEOUT}, self._settings.download)
         try:
@@ -143,7 +140,7 @@ class Webhooks:
 
 
 def _mark(hook):
-    """Return an identifier of a webhook that reveals nothing of its URL."""
+    """Return an identifier of a webhook that does not reveal its URL."""
     return load_hashlib().sha256(("%(as)s %(url)s" % hook).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,1 @@
-"""Tasks: their states, which of them run, and what the end of an attempt leads to.
-
-Knows no HTTP and no API.
-"""
+"""Tasks: their states, who runs when, and what an end leads to. Knows no HTTP and no API."""

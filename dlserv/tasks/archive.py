@@ -1,10 +1,7 @@
 """The archive: what was downloaded and whose task was deleted since, without its URLs.
 
-An Entry has the tid, the time of the download, the size and the SHA-256 if that is known; packed,
-it takes PACKED.size bytes. Entries whose tids begin with the same three digits share a bucket:
-bytes in order of time, which are what is held in memory and what the store keeps. So 100,000 of
-them take 7 MB here, and a deletion writes one bucket of 2 KB beside the task's record, in the
-same transaction.
+Entries whose tids begin alike share a bucket, which is a record of the store and all that is in
+memory: 100,000 take 7 MB, and a deletion writes 2 KB more in its task's transaction.
 """
 
 import heapq
@@ -18,42 +15,39 @@ from ..errors import Archived, NotFound
 from ..state.store import FACT
 from ..units import clean
 
-PACKED = struct.Struct(">d20sQ?32s")    # begins with the time, so that bytes sort as entries do
-PREFIX = "archive/"                     # of the names of the records, behind FACT
-DIGITS = 3                              # of a tid name its bucket
+PACKED = struct.Struct(">d20sQ?32s")    # bytes sort by time, as entries do
+PREFIX = "archive/"                     # of a bucket's name, behind FACT
+DIGITS = 3                              # of a tid end it
+TID = slice(8, 28)                      # of a packed entry
 SHA_256 = "sha-256="
 
 
 class Entry(namedtuple("Entry", "time tid size sha256")):
-    """A download: `time` in epoch seconds, the tid, bytes, and the SHA-256 in hex or None."""
+    """A download: `time` in epoch seconds, `size` in bytes, the SHA-256 in hex or None."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, task):
-        """Return the Entry of a task whose file is whole."""
         file = task.whole
         sums = [text[len(SHA_256):] for text in file.promised if text.startswith(SHA_256)]
         return cls(task.finish_time, task.tid, file.identity.size, sums[0] if sums else None)
 
     def pack(self):
-        """Return the entry as bytes."""
         return PACKED.pack(self.time, bytes.fromhex(self.tid), self.size, self.sha256 is not None,
                            bytes.fromhex(self.sha256 or ""))
 
     @classmethod
     def unpack(cls, data):
-        """Return the Entry in these bytes. Raise struct.error if it is none."""
         moment, tid, size, is_hashed, sha256 = PACKED.unpack(data)
         return cls(moment, tid.hex(), size, sha256.hex() if is_hashed else None)
 
     def to_detail(self):
-        """Return it as `GET /archive` and an export show it."""
         return {"tid": self.tid, "time": self.time, "size": self.size, "sha256": self.sha256}
 
 
 class Buckets:
-    """Packed entries by the first digits of their tids. Names are those of records in the store."""
+    """{name of a record: packed entries by time}; changes are returned as {name: record or None}."""
 
     def __init__(self):
         self._buckets, self._count = {}, 0
@@ -62,60 +56,52 @@ class Buckets:
         return self._count
 
     def load(self, name, record):
-        """Take in a record that the store holds. Raise KeyError, TypeError or ValueError if it is none."""
+        """Take in a record of the store. Raise KeyError, TypeError or ValueError if it is none."""
         data = bytes(record["entries"])
-        for each in _split(data):
-            if _name(each[8:28].hex()) != name:
-                raise ValueError("an entry of the archive is in the wrong record")
+        if any(_name(each[TID]) != name for each in _split(data)):
+            raise ValueError("an entry of the archive is in the wrong record")
         if len(data) % PACKED.size:
             raise ValueError("an entry of the archive is cut short")
-        self._buckets[name] = data
-        self._count += len(data) // PACKED.size
+        self._keep(name, data)
 
     def find(self, tid):
         """Return the Entry with this tid, or None."""
-        data, raw = self._buckets.get(_name(tid), b""), bytes.fromhex(tid)
-        return next((Entry.unpack(each) for each in _split(data) if each[8:28] == raw), None)
+        raw = bytes.fromhex(tid)
+        return next((Entry.unpack(each) for each in _split(self._buckets.get(_name(raw), b""))
+                     if each[TID] == raw), None)
 
     def put(self, entry):
-        """Take in the entry, in place of an older one of its tid; return {name: record}."""
-        name, raw = _name(entry.tid), bytes.fromhex(entry.tid)
-        entries = [each for each in _split(self._buckets.get(name, b"")) if each[8:28] != raw]
-        insort(entries, entry.pack())
-        return self._keep(name, b"".join(entries))
+        return self._change(entry.tid, [entry.pack()])
 
     def remove(self, tid):
-        """Forget the entry with this tid; return {name: record or None}."""
-        name, raw = _name(tid), bytes.fromhex(tid)
-        entries = [each for each in _split(self._buckets.get(name, b"")) if each[8:28] != raw]
+        return self._change(tid, [])
+
+    def _change(self, tid, new):
+        raw = bytes.fromhex(tid)
+        name = _name(raw)
+        entries = [each for each in _split(self._buckets.get(name, b"")) if each[TID] != raw]
+        for each in new:
+            insort(entries, each)
         return self._keep(name, b"".join(entries))
 
     def trim(self, most):
-        """Forget the oldest entries beyond `most`; return {name: record or None}."""
+        """Forget the oldest entries beyond `most`."""
         changes = {}
-        heads = [data[:28] for data in self._buckets.values()] if self._count > most else []
+        heads = [data[:TID.stop] for data in self._buckets.values()] if self._count > most else []
         heapq.heapify(heads)
         while self._count > most:
-            name = _name(heapq.heappop(heads)[8:].hex())
+            name = _name(heapq.heappop(heads)[TID])
             changes.update(self._keep(name, self._buckets[name][PACKED.size:]))
             if name in self._buckets:
-                heapq.heappush(heads, self._buckets[name][:28])
+                heapq.heappush(heads, self._buckets[name][:TID.stop])
         return changes
 
     def clear(self):
-        """Forget all entries; return {name: None}."""
         changes = dict.fromkeys(self._buckets)
         self._buckets, self._count = {}, 0
         return changes
 
-    def copy(self):
-        """Return other Buckets with the same entries."""
-        other = Buckets()
-        other._buckets, other._count = dict(self._buckets), self._count
-        return other
-
     def entries(self):
-        """Yield the Entries, the oldest first; they must not change meanwhile."""
         return map(Entry.unpack, heapq.merge(*map(_split, self._buckets.values())))
 
     def _keep(self, name, data):
@@ -127,11 +113,7 @@ class Buckets:
 
 
 class Archive:
-    """The archive of one daemon.
-
-    settings  the settings.current.Settings: nothing is kept or checked unless general.archive
-    lock      the registry's
-    """
+    """The archive of one daemon, used if general.archive says so. `lock` is the registry's."""
 
     def __init__(self, settings, lock):
         self._settings, self._lock = settings, lock
@@ -140,23 +122,20 @@ class Archive:
     # -- with the lock held ----------------------------------------------------------
 
     def check(self, task):
-        """Raise Archived if a new task's URL was downloaded before, unless its options say `repeat`."""
+        """Raise Archived if a new task's URL was downloaded before, unless it has the option `repeat`."""
         if self._is_on and not task.options.repeat:
             entry = self._buckets.find(task.tid)
             if entry is not None:
                 raise Archived(task.tid, time.strftime("%Y-%m-%d", time.localtime(entry.time)))
 
     def remember(self, task):
-        """Take in a task that is being deleted if its file is whole.
-
-        Return {name: record}, to be stored in the transaction that deletes the task.
-        """
+        """Take in a deleted task if its file is whole; return {name: record} for the same transaction."""
         if not self._is_on or task.whole is None:
             return {}
         return dict(self._buckets.put(Entry.of(task)), **self._trim())
 
     def undo(self, tasks):
-        """Forget the tasks, which could not be deleted."""
+        """Forget tasks that could not be deleted."""
         changes = {}
         for task in tasks:
             entry = self._buckets.find(task.tid) if task.whole is not None else None
@@ -166,11 +145,9 @@ class Archive:
             self._store.write(changes, lazy=True)
 
     def configure(self):
-        """Heed general.archive_size."""
-        if self._is_on and self._store is not None:
-            changes = self._trim()
-            if changes:
-                self._store.write(changes)
+        changes = self._trim() if self._is_on and self._store is not None else None
+        if changes:
+            self._store.write(changes)
 
     @property
     def _is_on(self):
@@ -182,33 +159,29 @@ class Archive:
     # -- without the lock ------------------------------------------------------------
 
     def open(self, store):
-        """Take in what the store holds."""
         store.facts(PREFIX, self._buckets.load)
         self._store = store
         self.configure()
 
     def count(self):
-        """Return how many entries there are."""
         return len(self._buckets)
 
     def list(self, offset=0, limit=None):
-        """Return an iterator of the Entries, the oldest first, from `offset` on, at most `limit` of them."""
+        """Return an iterator of at most `limit` Entries from `offset` on, the oldest first."""
         with self._lock:
-            buckets = self._buckets.copy()
-        last = len(buckets) if limit is None else min(offset + limit, len(buckets))
-        return itertools.islice(buckets.entries(), min(offset, last), last)
+            last, entries = len(self._buckets), self._buckets.entries()
+        last = last if limit is None else min(offset + limit, last)
+        return itertools.islice(entries, min(offset, last), last)
 
     def forget(self, tid):
-        """Let the URL of this tid be downloaded again; return when that is on disk. Raise NotFound."""
+        """Let the URL of this tid be downloaded again. Raise NotFound."""
         with self._lock:
-            changes = self._buckets.remove(tid) if _is_tid(tid) and self._buckets.find(tid) else None
-            if changes is None:
+            if not _is_tid(tid) or not self._buckets.find(tid):
                 raise NotFound(f"the archive has no entry {clean(tid[:64])}")
-            ticket = self._store.write(changes)
+            ticket = self._store.write(self._buckets.remove(tid))
         ticket.wait()
 
     def forget_all(self):
-        """Forget every entry; return how many there were, when that is on disk."""
         with self._lock:
             count, changes = len(self._buckets), self._buckets.clear()
             ticket = self._store.write(changes)
@@ -217,7 +190,7 @@ class Archive:
 
 
 def read(record):
-    """Return the Entry in what `Entry.to_detail` made. Raise ValueError if it is none."""
+    """Return the Entry that `to_detail` has shown. Raise ValueError if it is none."""
     try:
         entry = Entry(float(record["time"]), record["tid"], record["size"], record["sha256"])
         is_whole = _is_tid(entry.tid) and 0 <= entry.time < 2 ** 40 and type(entry.size) is int
@@ -229,13 +202,12 @@ def read(record):
 
 
 def _split(data):
-    """Yield the packed entries of a bucket."""
     for start in range(0, len(data), PACKED.size):
         yield data[start:start + PACKED.size]
 
 
-def _name(tid):
-    return FACT + PREFIX + tid[:DIGITS]
+def _name(raw):
+    return FACT + PREFIX + raw.hex()[:DIGITS]
 
 
 def _is_tid(text):

@@ -1,23 +1,75 @@
-"""One attempt at one task: the engine's Download, and the observer that it reports to."""
+"""Attempts at tasks."""
 
 import logging
 import threading
 import time
+from collections import Counter
 
-from .claimed_names import check_part, check_previous
+from ..engine.meter import SpeedHistory
+from ..errors import NameTaken
 
-WAIT_FOR_ALL = 1.5      # seconds for which a stop or a deletion waits for attempts to end
+WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion waits for attempts
 
 log = logging.getLogger(__name__)
 
 
-class Attempt:
-    """An attempt at `task`, in whichever thread performs it, on behalf of `runner`.
+class Running:
+    """Attempts under way by tid, oldest first; a cancelled one is here until it has ended.
 
-    It may be waited for, cancelled and interrupted from any thread.
+    A task is running if it is here. Only the runner changes this table, with the registry's lock
+    held; a task may look up its own attempt without.
     """
 
-    NEW = 1.0           # seconds for which tasks without bytes share a look at the disk's mounting
+    def __init__(self):
+        self._attempts = {}
+        self._ended = 0             # bytes of ended attempts
+        self._history = SpeedHistory()
+
+    def __iter__(self):
+        return iter(self._attempts.values())
+
+    def begin(self, attempt):
+        if not self._attempts:      # else the speed is noted every second
+            self.note_speed()
+        self._attempts[attempt.tid] = attempt
+
+    def end(self, attempt):
+        if self.is_latest(attempt):
+            del self._attempts[attempt.tid]
+        self._ended += attempt.download.file.received
+        if not self._attempts:
+            self.note_speed()
+
+    def of(self, task):
+        """Return the task's attempt, or None."""
+        attempt = self._attempts.get(task.tid)
+        return attempt if attempt is not None and attempt.task is task else None
+
+    def is_latest(self, attempt):
+        return self._attempts.get(attempt.tid) is attempt
+
+    def slots(self):
+        """Return {endpoint: slots taken}, a Counter; a cancelled attempt has none."""
+        return Counter(attempt.endpoint for attempt in self if not attempt.cancelled)
+
+    @property
+    def received(self):
+        """Bytes since the start."""
+        return self._ended + sum(attempt.download.file.received for attempt in self)
+
+    def note_speed(self):
+        self._history.note(self.received)
+
+    def speed_history(self):
+        """Return {"every": seconds, "speed": [bytes/s, …]} of the last ten minutes, the oldest first."""
+        self.note_speed()
+        return {"every": self._history.EVERY, "speed": self._history.speeds()}
+
+
+class Attempt:
+    """An attempt at `task` for `runner`, and the observer of its Download; any thread may stop it."""
+
+    NEW = 1.0           # seconds that tasks without bytes share a look at the disk
 
     def __init__(self, runner, task):
         self._runner, self._registry = runner, runner.registry
@@ -25,33 +77,32 @@ class Attempt:
         self.endpoint = self.url.endpoint
         self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
-        self.room = None            # bytes that were free for it when its bytes began, if known
-        self.session = None         # the boot and the mounting of its disk, once it performs
-        self.outcome = None         # the Finished or the exception that it ended with
+        self.room = None            # bytes that were free for it at its first byte, if known
+        self.session = None         # the boot and the mounting of its disk
+        self.outcome = None         # its Finished or exception
         self._began, self._until = time.monotonic(), None
         self.before = self.download.count
-        self.plans = 0              # how often it has planned; changed with the registry's lock held
-        self.thread = None          # the one that performs it
-        self._under_way, self._afterwards = threading.Lock(), []        # the lock is held until it is over
+        self.plans = 0              # how often it has planned
+        self.thread = None
+        self._afterwards = []       # what to call when it is over, None then
+        self._under_way = threading.Lock()      # held until it is over
         self._under_way.acquire()
-        self._is_over = False
 
     @property
     def seconds(self):
-        """Seconds since it began, up to its cancellation if it was cancelled."""
+        """Seconds since it began, up to its cancellation."""
         return (self._until or time.monotonic()) - self._began
 
     def cancel(self, keep=True):
-        """Stop it; its outcome no longer matters. Unless `keep`, its bytes are not flushed."""
+        """Stop it, whatever its outcome. Unless `keep`, its bytes are not flushed."""
         self.cancelled, self._until = True, time.monotonic()
         self.download.stop(keep=keep)
 
     def interrupt(self, reason):
-        """Stop it, and let it end with this exception."""
+        """Let it end with this exception."""
         self.download.stop(reason)
 
     def perform(self):
-        """Make the attempt; return the Finished or the exception that it ended with."""
         self.thread = threading.current_thread()
         self.thread.name = "dlserv-" + self.tid[:8]
         try:
@@ -71,8 +122,8 @@ class Attempt:
         return self.outcome
 
     def _open_session(self):
-        """Open the session of the disk; after another mount, believe only the task's flushed bytes."""
-        age = self.NEW if self.task.progress is None else 0.0       # without bytes, there is nothing to believe
+        """After another mount, believe only the task's flushed bytes."""
+        age = self.NEW if self.task.progress is None else 0.0       # nothing to believe
         session = self._runner.download_dir.session(self._registry.boot, self.task.options.dir, age)
         with self._registry.lock:
             if self._registry.is_current(self):
@@ -83,12 +134,12 @@ class Attempt:
             self.before = self.download.count
 
     def over(self):
-        """Mark the attempt as ended, and wake the threads that wait for it."""
+        """Wake those who wait for its end, and make the calls that were put off until then."""
         with self._registry.lock:
-            if not self._is_over:
-                self._is_over = True
-                self._under_way.release()
-            afterwards, self._afterwards = self._afterwards, []
+            afterwards, self._afterwards = self._afterwards, None
+            if afterwards is None:
+                return
+            self._under_way.release()
         for act in afterwards:
             try:
                 act()
@@ -98,25 +149,22 @@ class Attempt:
     def call_afterwards(self, act):
         """Call `act()` in the attempt's thread when it ends. Return False, without a call, if it has."""
         with self._registry.lock:
-            if not self._is_over:
+            if self._afterwards is not None:
                 self._afterwards.append(act)
-            return not self._is_over
+            return self._afterwards is not None
 
     def wait(self, seconds):
-        """Wait until the attempt has ended, at most so many seconds; return at once in its own thread."""
+        """Wait until it has ended, at most so many seconds; return at once in its own thread."""
         if self.thread is not threading.current_thread() and self._under_way.acquire(timeout=max(0, seconds)):
             self._under_way.release()
 
     # -- the engine's observer: called by the threads of the download ---------------------
 
     def planned(self, progress, durable):
-        ticket = self._keep(progress, durable)
-        if ticket is not None:
-            ticket.wait()
+        self._keep(progress, durable)()
 
     def publishing(self, progress):
-        ticket = self._keep(progress, True)
-        return ticket.wait if ticket is not None else lambda: None
+        return self._keep(progress, True)
 
     def beginning(self):
         self._runner.room.check(self)
@@ -128,26 +176,39 @@ class Attempt:
         log.log(logging.DEBUG if level == "debug" else logging.WARNING, "%s: %s", self.tid[:8], text)
 
     def _keep(self, progress, durable):
-        """Store the plan; return its Ticket, or None if the task is gone. Raise NameTaken."""
-        registry = self._registry
-        publishing = progress is not None and progress.publishing is not None
+        """Store the plan, unless the task is gone; return a function that waits for that. Raise NameTaken."""
+        registry, task = self._registry, self.task
         with registry.lock:
             if not registry.is_current(self):
-                return None
-            if publishing:
-                check_previous(registry.tasks.values(), self.task, progress.target)
+                return lambda: None
+            if progress is not None and progress.publishing is not None:
+                check_previous(registry.tasks.values(), task, progress.target)
             elif progress is not None:
-                check_part(registry.tasks.values(), self.task, progress.part)
+                check_part(registry.begun, task, progress.part)
+                registry.begun.add(task)
             self.plans += 1
-            self.task.plan(progress, self.session)
-            return registry.store.write(self.task.changes(), durable)
+            task.plan(progress, self.session)
+            return registry.store.write(task.changes(), durable).wait
+
+
+def check_part(tasks, task, part):
+    """Raise NameTaken if another of the tasks is to go on with that part file, even if it does not exist."""
+    if any(each.progress is not None and each.progress.part == part and each is not task
+           and each.options.dir == task.options.dir for each in tasks):
+        raise NameTaken(f"{part} is another task's")
+
+
+def check_previous(tasks, task, target):
+    """Raise NameTaken if another task's file has taken the name of the one that this task replaces."""
+    previous = task.previous
+    if previous is not None and previous.name == target and any(
+            each.file is not None and each.file.name == target and each.options.dir == task.options.dir
+            and each.finish_time > task.finish_time and each is not task for each in tasks):
+        raise NameTaken(f"{target} is another task's")
 
 
 def wait_for_all(attempts):
-    """Wait for the attempts to end, WAIT_FOR_ALL seconds for all of them together.
-
-    A deletion waits as long as a stop; signals.END_SECONDS ends the process whatever is written here.
-    """
+    """Wait for the attempts to end, WAIT_FOR_ALL seconds for all together; signals.END_SECONDS is longer."""
     deadline = time.monotonic() + WAIT_FOR_ALL
     for attempt in attempts:
         attempt.wait(max(0, deadline - time.monotonic()))

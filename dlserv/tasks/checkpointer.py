@@ -1,7 +1,4 @@
-"""The thread that keeps the progress of all attempts.
-
-A kill -9 costs at most a second of work, a power cut at most five.
-"""
+"""The thread that keeps progress: a kill -9 costs at most a second of work, a power cut at most five."""
 
 import logging
 import threading
@@ -16,23 +13,19 @@ log = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Stores the progress of the runner's attempts every second, and flushes first every few seconds.
-
-    Each time it also calls the runner's `watch`. It sleeps while nothing runs.
-    """
+    """Stores the progress of the runner's attempts, and calls its `watch`; sleeps while nothing runs."""
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
-    FIRST = 0.1         # the same where all was quiet before; doubles up to that
-    QUIET = 4.0         # seconds without an attempt until free memory goes back to the system
+    FIRST = 0.1         # the first of them after a rest; doubles up to that
+    QUIET = 4.0         # seconds without an attempt until memory is given back
     FLUSH_EVERY = 4.0   # seconds between checkpoints that flush the bytes before the record
-    FLUSH_BYTES = 2 ** 27   # unflushed bytes that make a flush due at once, so that the last one is short
+    FLUSH_BYTES = 2 ** 27   # unflushed bytes that make one due at once: the last is to be short
 
     def __init__(self, runner):
         self._runner = runner
-        self._wake = threading.Condition()
-        self._awake = self._stopping = False
+        self._awake, self._stopping = threading.Event(), threading.Event()
         self._pause = self.FIRST
-        self._flushed, self._count = time.monotonic(), 0    # when, and how many bytes were here then
+        self._flushed, self._count = time.monotonic(), 0    # when, and at how many bytes
         self._complaint = Complaint(log)
         self._thread = Thread(self._main, "dlserv-checkpoint")
 
@@ -40,16 +33,12 @@ class Checkpointer:
         self._thread.start()
 
     def wake(self):
-        """Take note that an attempt has begun."""
-        with self._wake:
-            if not self._awake:
-                self._awake = True
-                self._wake.notify()
+        if not self._awake.is_set():
+            self._awake.set()
 
     def stop(self):
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._stopping.set()
+        self.wake()
         join(self._thread)
 
     def _main(self):
@@ -76,24 +65,16 @@ class Checkpointer:
         return flush
 
     def _sleep(self):
-        """Return False when it is time to end."""
-        with self._wake:
-            if not self._awake and not self._stopping:
-                self._await_attempt()
-            self._awake = False
-            self._wake.wait_for(lambda: self._stopping, self._pause)
-            self._pause = min(self.EVERY, 2 * self._pause)
-            return not self._stopping
-
-    def _await_attempt(self):
-        """Wait until an attempt begins, or it is time to end; the Condition is held."""
-        def has_news():
-            return self._awake or self._stopping
-
-        if self._pause > self.FIRST and not self._wake.wait_for(has_news, self.QUIET):
-            give_back()
-        self._pause = self.FIRST
-        self._wake.wait_for(has_news)
+        """Wait until an attempt runs, then until it is time; return False at the end."""
+        if not self._awake.is_set():
+            if self._pause > self.FIRST and not self._awake.wait(self.QUIET):
+                give_back()
+            self._pause = self.FIRST
+            self._awake.wait()
+        self._awake.clear()
+        is_over = self._stopping.wait(self._pause)
+        self._pause = min(self.EVERY, 2 * self._pause)
+        return not is_over
 
     def _checkpoint(self, attempts, flush):
         progress = {attempt: (attempt.plans, _progress(attempt, flush)) for attempt in attempts}
@@ -104,8 +85,7 @@ class Checkpointer:
     def _store(self, progress, flushed):
         """Store {attempt: (its plans, its Progress)} in one transaction; return the Ticket, or None.
 
-        An attempt that has planned since is left out: a flush may take long, and the Progress
-        may be outdated. One whose disk failed goes back to what was flushed.
+        A flush may take long: the Progress of an attempt that has planned since is outdated.
         """
         changes, registry = {}, self._runner.registry
         with registry.lock:
@@ -123,7 +103,7 @@ class Checkpointer:
 
 
 def _progress(attempt, flush):
-    """Return the attempt's Progress, or None if it has none. Interrupt it if its bytes cannot be flushed."""
+    """Return the attempt's Progress or None; interrupt it if its bytes cannot be flushed."""
     try:
         return attempt.download.file.flush() if flush else attempt.download.progress()
     except LocalError as error:

@@ -1,8 +1,9 @@
-"""Deleting tasks: they leave the registry at once, and their files as soon as no attempt makes them."""
+"""Deleting tasks at once, and their files when no attempt makes them any more."""
 
 import logging
 
 from ..engine.progress import Finished
+from . import removal
 from .states import DOWNLOADING
 
 _LATE = "its download has not ended yet; it is deleted then"
@@ -13,8 +14,7 @@ log = logging.getLogger(__name__)
 class Deletions:
     """Deletes tasks of the registry, and their files below the DownloadDir.
 
-    While the files of a task are being deleted, its tid is in `registry.deleting`, and its URL
-    cannot be added again.
+    Until these are gone, the tid is in `registry.deleting`, and the URL cannot be added again.
     """
 
     def __init__(self, registry, download_dir):
@@ -23,7 +23,7 @@ class Deletions:
     # -- with the registry's lock held -------------------------------------------------
 
     def begin(self, task, del_file):
-        """Remove the task; return the change to store so that a pending file deletion survives a crash."""
+        """Remove the task; return the change to store, with which a pending deletion survives a crash."""
         self._registry.deleting.add(task.tid)
         self._registry.remove(task)
         task.mark_deleting(del_file)
@@ -46,20 +46,17 @@ class Deletions:
     # -- without the lock --------------------------------------------------------------
 
     def finish_interrupted(self, tasks):
-        """Finish the deletions that a crash interrupted."""
-        from .removal import remove_files
+        claims = self._claims() if tasks else None
         for task in tasks:
-            remove_files(task, self._download_dir, self._claims())
+            removal.remove_files(task, self._download_dir, claims)
         self._done([task.tid for task in tasks])
 
     def finish(self, attempts, del_file):
-        """Finish deleting the tasks, given as {task: its last attempt or None}. Return {tid: Removal}.
+        """Finish deleting {task: its last attempt or None}; return {tid: Removal}.
 
-        A task whose attempt has not ended is finished again when it ends: the attempt may be
-        about to rename its file.
+        Files of an attempt that has not ended are deleted again then: it may be about to rename one.
         """
-        from .removal import Removal
-        removals, done = {task.tid: Removal([], [], []) for task in attempts}, []
+        removals, done = {task.tid: removal.Removal([], [], []) for task in attempts}, []
         claims = self._claims() if del_file else None
         for task, attempt in attempts.items():
             is_late = del_file and attempt is not None and attempt.call_afterwards(
@@ -75,29 +72,23 @@ class Deletions:
         return removals
 
     def _finish_late(self, task, attempt):
-        removal = self._remove(task, attempt, self._claims())
-        for name, reason in removal.kept:
+        for name, reason in self._remove(task, attempt, self._claims()).kept:
             log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
         self._done([task.tid])
 
     def _remove(self, task, attempt, claims):
-        """Delete the files of the task as its last attempt has left them. Return the Removal."""
-        from .removal import remove_files
         progress = attempt and attempt.download.progress()
         if progress is not None:
             task.advance(progress, attempt.session, flushed=False)
         made = attempt.outcome if attempt is not None and isinstance(attempt.outcome, Finished) else None
-        return remove_files(task, self._download_dir, claims, made)
+        return removal.remove_files(task, self._download_dir, claims, made)
 
     def _claims(self):
-        """Return the removal.Claims of all tasks."""
-        from .removal import Claims
         with self._registry.lock:
-            return Claims(self._registry.tasks.values())
+            return removal.Claims(self._registry.tasks.values())
 
     def _done(self, tids):
-        """Allow the URLs of these tasks to be added again, now that their files are deleted."""
         with self._registry.lock:
-            # Lazy is enough: after a crash the deletion is only finished again.
+            # Lazy: after a crash the deletion is only finished again.
             self._registry.store.write(dict.fromkeys(tids), lazy=True)
             self._registry.deleting.difference_update(tids)

@@ -1,4 +1,4 @@
-"""The threads that perform attempts, and the one that starts them as slots come free."""
+"""The threads of attempts, and the one that starts them as slots come free."""
 
 import logging
 import threading
@@ -15,18 +15,17 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
 
-    Its own thread sleeps while there is nothing to begin. `wake` and `stumble` are called
-    with the registry's lock held.
+    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held.
     """
 
-    AFTER_A_BUG = 5.0       # seconds until work that met a bug of ours is tried again
+    AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
 
     def __init__(self, runner):
         self._runner, self._registry = runner, runner.registry
         self._changed, self.stopping = threading.Condition(runner.registry.lock), False
         self._shut = set()          # Gates that were shut at the last look
         self._looked = threading.Event()        # since `is_alive` asked last
-        self._bugs, self._stumbles, self._suspect = Complaint(log), Complaint(log), False
+        self._complaint, self._suspect = Complaint(log), False
         self._workers, self._is_loaded = Workers(self._perform), False      # the engine
         self._thread = Thread(self._dispatch, "dlserv-scheduler")
 
@@ -34,18 +33,18 @@ class Dispatcher:
         self._thread.start()
 
     def is_alive(self, seconds):
-        """Return whether the thread looks for tasks to start within `seconds`, when asked; lock not held."""
+        """Return whether tasks are still started; it takes at most twice `seconds`."""
         if not self._thread.is_alive() or not self._changed.acquire(timeout=seconds):
             return False
         try:
             self._looked.clear()
             self.wake()
         finally:
-            self._changed.release()     # a scheduler that hangs would keep it from a Condition's wait
+            self._changed.release()     # a scheduler that hangs would keep a Condition's wait
         return self._looked.wait(seconds)
 
     def stop(self):
-        """Begin no more attempts; wait until that is certain."""
+        """Return when it is certain that no more attempts begin."""
         with self._changed:
             self.stopping = True
             self.wake()
@@ -53,7 +52,7 @@ class Dispatcher:
         join(self._thread)
 
     def begin(self):
-        """Begin all attempts that may begin, in the caller's thread; lock not held."""
+        """Begin all attempts that may begin; lock not held."""
         try:
             self._load_engine()
             attempt = self._begin_next()
@@ -66,16 +65,15 @@ class Dispatcher:
                 self.wake()
 
     def wake(self):
-        """Take note that there may be something to begin."""
         self._changed.notify_all()
 
     def stumble(self, sentence, error):
-        """Log an error of ours, or a lack of memory, and have the runner recover from it later."""
-        self._stumbles.tell(sentence, error)
+        """Log an error of ours, or a lack of memory, and have the runner recover from it."""
+        self._complaint.tell(sentence, error)
         self._suspect = True
 
     def abandon(self, attempt, error):
-        """Settle an attempt that has no thread, or whose thread has ended silently; lock not held."""
+        """Settle an attempt whose thread is missing or has ended silently; lock not held."""
         with self._registry.lock:
             if not self._registry.running.is_latest(attempt):
                 return
@@ -101,26 +99,23 @@ class Dispatcher:
                 attempt = self._await_next()
                 if attempt is not None:
                     self._spawn(attempt)
-                self._bugs.over()
+                self._complaint.over()
             except Exception as error:      # without this thread nothing would ever start again
-                self._bugs.tell("the scheduler met a bug; it goes on", error)
                 with self._changed:
-                    self._suspect = True
+                    self.stumble("the scheduler met a bug; it goes on", error)
                     self._changed.wait(self.AFTER_A_BUG)
 
     def _load_engine(self):
-        """Load the engine if a task waits for it, because `begin_next` is called with the lock held."""
+        """Load the engine if a task waits, because `begin_next` is called with the lock held."""
         if not self._is_loaded and self._runner.scheduler.is_waiting:
             import_module("..engine.download", __package__)
             self._is_loaded = True
 
     def _await_next(self):
-        """Return the next attempt; None at the end, or where there may be one now."""
         with self._changed:
             if self._suspect:
                 self._runner.recover()
                 self._suspect = False
-                self._stumbles.over()
             attempt = self._runner.begin_next()
             self._looked.set()
             if attempt is None:
@@ -130,7 +125,7 @@ class Dispatcher:
             return attempt
 
     def _tell_who_is_held_back(self):
-        """Log and announce the tasks at Gates that have shut or opened since the last look."""
+        """Announce the tasks at Gates that have shut or opened since."""
         scheduler = self._runner.scheduler
         shut = scheduler.shut()
         for gate in shut ^ self._shut:
@@ -141,7 +136,6 @@ class Dispatcher:
         self._shut = shut
 
     def _spawn(self, attempt):
-        """Let a thread perform the attempt; queue the task again if no thread can be started."""
         try:
             self._workers.give(attempt)
         except (RuntimeError, MemoryError) as error:
@@ -150,12 +144,8 @@ class Dispatcher:
     # -- the threads of attempts -------------------------------------------------------------
 
     def _perform(self, attempt):
-        """Perform the attempt; return the one that its slot goes to, or None."""
-        return self._follow(attempt, attempt.perform())
-
-    def _follow(self, attempt, outcome):
-        """Record the attempt's end; return the one that has its slot now, or None."""
-        runner = self._runner
+        """Perform the attempt and record its end; return the one that has its slot now, or None."""
+        outcome, runner = attempt.perform(), self._runner
         try:
             with self._registry.lock:
                 runner.end(attempt, outcome)

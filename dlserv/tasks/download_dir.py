@@ -1,8 +1,7 @@
-"""The download directory, and the disk that was mounted there.
+"""The download directory, the disk that was mounted there, and the room on it.
 
-An unplugged disk leaves an empty mount point behind, which is on another disk: a router's
-flash, most often. So a directory that was once on a mounted disk is unavailable until a disk
-is mounted there again.
+An unplugged disk leaves an empty mount point behind, often on a router's flash. So a directory that
+was on a mounted disk is unavailable until a disk is mounted there again.
 """
 
 import collections
@@ -10,10 +9,11 @@ import logging
 import os
 import time
 
-from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
+from ..errors import Conflict, LocalError, NoSpace, NotFound, Unavailable, Unwritable
 from ..fs import Mountings, free_bytes, mount_of
+from ..units import format_size
 
-MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
+MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of `folders`
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,9 @@ class DownloadDir:
         self._mountings, self._session = Mountings(), (0.0, None, "")
 
     def open(self, fact):
-        """Open the directory with the stored `fact` about it, a dict or None.
+        """Open the directory with the stored `fact` about it, or None; return the fact to store if it is another.
 
-        Return the new fact to store, or None if it is the same. Make the directory if it is
-        missing. Raise Unwritable if that is impossible at the first start; later, tasks wait
-        until it can be written again.
+        Raise Unwritable if the directory cannot be made or written at the first start; later, tasks wait.
         """
         known = bool(fact) and fact.get("path") == self.path
         self.mount = fact.get("mount") if known else None
@@ -54,9 +52,9 @@ class DownloadDir:
                               is_loss=True)
 
     def session(self, boot, below, age=0.0):
-        """Return a text that changes with each boot, and each mounting of the disk of the folder `below`.
+        """Return a text that differs after a boot, or another mounting of the disk of the folder `below`.
 
-        It may be `age` seconds old: one that is outdated makes a later attempt believe less.
+        It may be `age` seconds old: an outdated one makes a later attempt believe less.
         """
         now, (since, known, text) = time.monotonic(), self._session
         if known != (boot, below) or now - since >= age:
@@ -66,18 +64,16 @@ class DownloadDir:
 
     @property
     def free_bytes(self):
-        """Bytes free on its disk, or None where that cannot be told."""
+        """Bytes free on its disk, or None if unknown."""
         return free_bytes(self.path)
 
     def is_there(self):
-        """Return whether the directory exists and its disk is mounted."""
         return not self._is_absent() and os.path.isdir(self.path)
 
     def folders(self, most_entries=MOST_ENTRIES):
         """Return (the folders that are there, relative and in no order, whether these are all).
 
-        Hidden ones are left out and no symbolic link is followed. Raise Unavailable while the
-        disk is not there.
+        Leave out hidden ones and symbolic links. Raise Unavailable while the disk is not there.
         """
         self.check()
         found, waiting, whole = [], collections.deque([""]), True
@@ -97,17 +93,13 @@ class DownloadDir:
         return found[:MOST_FOLDERS], whole and len(found) <= MOST_FOLDERS
 
     def open_file(self, task):
-        """Return a binary file object of a finished task's file, if it is still that file.
-
-        Raise NotFound, Conflict, or Unavailable while the disk is not there.
-        """
-        from ..engine.folder import Folder
+        """Return a binary file object of the task's finished file. Raise NotFound, Conflict or Unavailable."""
         file = task.whole
         if file is None:
             raise Conflict(f"the task is {task.state}; it has no file yet")
         self.check()
         try:
-            with Folder(self.path, task.options.dir, make=False) as folder:
+            with self.folder(task.options.dir) as folder:
                 opened = os.fdopen(folder.open(file.name), "rb")
         except LocalError as error:
             raise NotFound(f"the file is not there any more: {error}") from error
@@ -116,13 +108,17 @@ class DownloadDir:
             raise Conflict(f"{task.filename} has been changed since it was downloaded")
         return opened
 
-    def _entries(self, below, most):
+    def folder(self, below):
+        """Return the engine's Folder `below`. Raise LocalError if it is not there."""
         from ..engine.folder import Folder
+        return Folder(self.path, below, make=False)
+
+    def _entries(self, below, most):
         try:
-            with Folder(self.path, below, make=False) as folder:
+            with self.folder(below) as folder:
                 return folder.entries(most)
         except LocalError as error:
-            log.debug("%s", error)      # it belongs to another user, or was removed since it was listed
+            log.debug("%s", error)      # it is another user's, or was removed since
             return []
 
     def _is_absent(self):
@@ -136,3 +132,60 @@ class DownloadDir:
                              % (self.path, error.strerror)) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Unwritable("general.download_dir: %s cannot be written" % self.path)
+
+
+class Room:
+    """The room for the registry's attempts, beside `download.reserve` bytes.
+
+    Call it without the registry's lock, so that a disk that hangs holds up nothing else.
+    """
+
+    def __init__(self, registry, download_dir, settings):
+        self._registry, self._download_dir, self._settings = registry, download_dir, settings
+
+    def check(self, attempt):
+        """Raise NoSpace if there is none for the attempt beside the others."""
+        attempt.room = room = self._beside_others(attempt)
+        short = attempt.download.file.segments.missing - room if room is not None else 0
+        if short > 0:
+            raise NoSpace(f"there is not enough room: {format_size(short)} more must be free in "
+                          f"{self._download_dir.path} (the reserve is "
+                          f"{format_size(self._settings.download.reserve)})")
+
+    def check_shortage(self, attempt):
+        """Raise NoSpace unless more is free than was too little for the task's file of unknown size."""
+        shortage = attempt.task.shortage
+        room = None if shortage is None else self._beside_others(attempt)
+        if room is not None and room <= shortage:
+            raise NoSpace(f"the file is larger than the {format_size(shortage)} that were free in "
+                          f"{self._download_dir.path}; it is fetched again when more is free")
+
+    def note_shortage(self, attempt):
+        """Take note that there was too little for the attempt's file of unknown size.
+
+        The bytes that were free at its beginning count only if the file has taken most of them;
+        otherwise something else has filled the disk.
+        """
+        written = attempt.download.file.discarded
+        rooms = [written, self._beside_others(attempt) or 0]
+        if attempt.room is not None and attempt.room - attempt.room // 8 <= written:
+            rooms.append(attempt.room)
+        with self._registry.lock:
+            attempt.task.fall_short(max(rooms))
+
+    def make(self, attempts):
+        """Interrupt the youngest of the attempts while something else fills the disk."""
+        while attempts and (self._beside(attempts) or 0) < 0:
+            attempts[-1].interrupt(NoSpace("the disk has filled up"))
+            attempts = attempts[:-1]
+
+    def _beside_others(self, attempt):
+        with self._registry.lock:
+            others = [each for each in self._registry.running if each is not attempt]
+        return self._beside(others)
+
+    def _beside(self, attempts):
+        """Return the bytes that are free for more than these attempts, or None if unknown."""
+        free = self._download_dir.free_bytes
+        missing = sum(attempt.download.file.segments.missing for attempt in attempts)
+        return None if free is None else free - missing - self._settings.download.reserve

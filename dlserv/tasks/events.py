@@ -1,13 +1,14 @@
-"""The events of tasks: publish and subscribe, nothing is stored.
-
-A publisher never waits. A subscriber that does not keep up is cut off: its `get` raises
-EOFError after the events before that.
-"""
+"""The events of tasks: publish and subscribe; nothing is stored, and a publisher never waits."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque, namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+    L = TypeVar("L", bound="_Listener")
 
 
 class Event(namedtuple("Event", "number kind tid state")):
@@ -21,81 +22,69 @@ class Event(namedtuple("Event", "number kind tid state")):
     state: str | None
 
 
-
 class Events:
-    """The switchboard of one daemon."""
+    """The switchboard of one daemon, for listeners from now on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscriptions: tuple[_Listener, ...] = ()
+        self._listeners: tuple[_Listener, ...] = ()
         self._number = 0
 
     def publish(self, kind: str, tid: str, state: str | None = None) -> None:
-        """Tell every subscriber."""
         with self._lock:
             self._number += 1
-            event = Event(self._number, kind, tid, state) if self._subscriptions else None
-            for subscription in self._subscriptions:
-                subscription.offer(event)
+            if self._listeners:
+                event = Event(self._number, kind, tid, state)
+                for listener in self._listeners:
+                    listener.offer(event)
 
     def subscribe(self, most: int = 1000) -> Subscription:
-        """Return a Subscription to everything from now on, at most `most` events behind."""
         return self._join(Subscription(self, most))
 
     def watch(self) -> Changes:
-        """Return a Changes from now on."""
         return self._join(Changes(self))
 
-    def _join(self, subscription):
+    def _join(self, listener):
         with self._lock:
-            self._subscriptions += (subscription,)
-        return subscription
+            self._listeners += (listener,)
+        return listener
 
-    def unsubscribe(self, subscription: _Listener) -> None:
-        """Offer it no more events."""
+    def leave(self, listener: _Listener) -> None:
         with self._lock:
-            self._subscriptions = tuple(each for each in self._subscriptions
-                                        if each is not subscription)
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
 
 
 class _Listener:
-    """The receiving end of the switchboard, which calls `offer`; a context manager."""
+    """The receiver of events, by `offer`; a context manager."""
 
     def __init__(self, events: Events) -> None:
         self._events, self._news, self._closed = events, threading.Condition(), False
 
     def offer(self, event: Event) -> None:
-        """Receive an event."""
         raise NotImplementedError
 
     def close(self) -> None:
         """Listen no more, and end a wait."""
-        self._events.unsubscribe(self)
+        self._events.leave(self)
         with self._news:
             self._closed = True
             self._news.notify_all()
 
+    def __enter__(self: L) -> L:
+        return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
 
 class Changes(_Listener):
-    """The tasks that have changed since the last look, however often.
-
-    For a listener that wants the state of things and not their history: it never falls
-    behind, and costs no more than the tasks there are.
-    """
+    """The tasks that have changed since the last look, however often: it never falls behind."""
 
     def __init__(self, events: Events) -> None:
         super().__init__(events)
         self._tids: set[str] = set()
 
-    def __enter__(self) -> Changes:
-        return self
-
     def offer(self, event: Event) -> None:
-        """Receive an event."""
         with self._news:
             self._tids.add(event.tid)
             self._news.notify()
@@ -109,7 +98,7 @@ class Changes(_Listener):
 
 
 class Subscription(_Listener):
-    """Every event, in order, at most `most` of them behind."""
+    """Every event in order, until more than `most` wait: then the rest is lost."""
 
     def __init__(self, events: Events, most: int) -> None:
         super().__init__(events)
@@ -117,11 +106,7 @@ class Subscription(_Listener):
         self._ahead: deque[Event] = deque()
         self.lost = False
 
-    def __enter__(self) -> Subscription:
-        return self
-
     def offer(self, event: Event) -> None:
-        """Receive an event."""
         with self._news:
             self.lost = self.lost or len(self._ahead) == self._most
             if not self.lost:

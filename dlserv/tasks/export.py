@@ -1,8 +1,6 @@
-"""--export and --import: the tasks as one JSON file, from and to a database that no daemon has open.
+"""--export and --import: tasks and archive as one JSON file, while no daemon has the database open.
 
-The file has the number of its format, every task with its log, its progress and its
-options, secrets among them, and the archive, if there is one. Import also reads lists of
-URLs (inputfile.py).
+Tasks have their logs, progress and options, secrets among them. Import also reads lists of URLs.
 """
 
 import contextlib
@@ -11,13 +9,13 @@ import os
 import sys
 from functools import partial
 
-from ..version import __version__
-from ..settings import inputfile
-from . import archive, record_check
+from ..errors import InvalidValue, MissingModule, NotFound, Unwritable
 from ..fs import replace_file
-from ..errors import InvalidValue, NotFound, Unwritable
-from .archive import PREFIX, Buckets
-from .database import open_store
+from ..settings import inputfile
+from ..version import __version__
+from . import archive
+from .fields import SHAPE
+from .registry import load, open_store
 from .task import Task
 
 SCHEMA = 1
@@ -26,17 +24,15 @@ SCHEMA = 1
 def export_tasks(path, general, settings):
     """Write all tasks to the file `path`, "-" for standard output; return how many.
 
-    `general` and `settings` are config.general and config.download. Raise InvalidValue,
-    NotFound, StoreBroken or Unwritable.
+    `general` and `settings` are config.general and config.download. Raise InvalidValue, NotFound,
+    StoreBroken or Unwritable.
     """
     if os.path.realpath(path) == os.path.realpath(general.db_path):
         raise InvalidValue("--export", "%s is the database itself" % path)
     if not os.path.exists(general.db_path):
         raise NotFound("there is no database %s" % general.db_path)
-    buckets = Buckets()
     with contextlib.closing(open_store(general)) as store:
-        tasks = sorted(_load(store, settings), key=lambda task: task.order)
-        store.facts(PREFIX, buckets.load)
+        tasks, buckets = load(store, settings), _archived(store)
     found = [task.to_record() for task in tasks if not task.deleting]
     whole = {"schema": SCHEMA, "dlserv": __version__, "tasks": found}
     if buckets:
@@ -45,23 +41,24 @@ def export_tasks(path, general, settings):
     if path == "-":
         sys.stdout.write(text)
     else:
-        _write(path, text)
+        try:
+            replace_file(os.path.realpath(path), text)      # readable for its owner only
+        except OSError as error:
+            raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error
     return len(found)
 
 
 def import_tasks(path, general, settings, complain):
-    """Take the tasks of the file `path` in; return (how many, how many were there, how many left out).
+    """Take in the tasks of an export or a list; return (how many, how many were there, how many left out).
 
-    `complain` is called with a sentence for each that is left out. Raise InvalidValue for
-    a file that is neither an export nor a list, and StoreBroken.
+    `complain` is called with a sentence for each that is left out. Raise InvalidValue or StoreBroken.
     """
     data, name = _read(path)
-    is_export, buckets = data.lstrip()[:1] == b"{", Buckets()
+    is_export = data.lstrip()[:1] == b"{"
     wanted, entries = (_from_json if is_export else _from_list)(data, name, settings)
     with contextlib.closing(open_store(general)) as store:
-        there = {task.tid: task for task in _load(store, settings)}
-        store.facts(PREFIX, buckets.load)
-        known = buckets if general.archive and not is_export else Buckets()
+        there, buckets = {task.tid: task for task in load(store, settings)}, _archived(store)
+        known = buckets if general.archive and not is_export else archive.Buckets()
         new, present, left_out = _choose(wanted, there, known, general.max_tasks - len(there), complain)
         _queue_behind(there.values(), new.values())
         changes = {tid: task.to_record() for tid, task in new.items()}
@@ -70,10 +67,16 @@ def import_tasks(path, general, settings, complain):
     return len(new), present, left_out
 
 
+def _archived(store):
+    buckets = archive.Buckets()
+    store.facts(archive.PREFIX, buckets.load)
+    return buckets
+
+
 def _choose(wanted, there, known, room, complain):
     """Return ({tid: Task} of those to take, how many are there, how many are left out).
 
-    `known` are the Buckets of what is not to be downloaded again.
+    Tasks in the Buckets `known` are not taken.
     """
     new, present, left_out, had = {}, 0, 0, 0
     for where, make in wanted:
@@ -96,7 +99,7 @@ def _choose(wanted, there, known, room, complain):
 
 
 def _remember(entries, buckets, most, changes, complain):
-    """Add to `changes` what the archive of an export has and ours lacks. Return how many are left out."""
+    """Add to `changes` what the archive of an export has and ours lacks; return how many are left out."""
     left_out = 0
     for number, each in enumerate(entries):
         try:
@@ -112,7 +115,7 @@ def _remember(entries, buckets, most, changes, complain):
     return left_out
 
 
-# -- what is wanted: [(where it stands, a function that makes the Task), …], and an archive ---
+# -- return [(where it stands, a function that makes the Task), …], and an archive -----------
 
 def _from_json(data, name, settings):
     try:
@@ -120,14 +123,25 @@ def _from_json(data, name, settings):
     except (ValueError, RecursionError) as error:
         raise InvalidValue("--import", "%s is not JSON: %s" % (name, error)) from None
     schema, tasks, entries = given.get("schema"), given.get("tasks"), given.get("archive", [])
-    if isinstance(schema, bool) or not isinstance(schema, int) or not isinstance(tasks, list) \
-            or not isinstance(entries, list):
+    if type(schema) is not int or not isinstance(tasks, list) or not isinstance(entries, list):
         raise InvalidValue("--import", "%s is not an export of dlserv" % name)
     if schema > SCHEMA:
         raise InvalidValue("--import", "%s was written by a newer dlserv (schema %d, this one knows %d)"
                            % (name, schema, SCHEMA))
-    return [("task %d: " % index, partial(record_check.check, record, settings))
+    return [("task %d: " % index, partial(_checked, record, settings))
             for index, record in enumerate(tasks)], entries
+
+
+def _checked(record, settings):
+    """Return the Task of a record from elsewhere. Raise ValueError if it is none."""
+    try:
+        SHAPE.check(record)
+        task = Task.from_record(record, settings)
+    except (KeyError, TypeError, MissingModule) as error:
+        raise ValueError(f"it is not a task: {error}") from None
+    if task.deleting:
+        raise ValueError("it was being deleted")
+    return task
 
 
 def _from_list(data, name, settings):
@@ -140,7 +154,7 @@ def _listed(entry, settings):
 
 
 def _queue_behind(there, new):
-    """Let the new tasks follow those that are there, by age and in the queue, in the order they have."""
+    """Let the new tasks follow those that are there, by age and in the queue, in their own order."""
     numbers = {}
     for name in ("order", "position"):
         last = max([getattr(task, name) for task in there], default=0)
@@ -152,12 +166,6 @@ def _queue_behind(there, new):
         task.number(numbers["order"][task.tid], numbers["position"][task.tid])
 
 
-# -- files ----------------------------------------------------------------------------
-
-def _load(store, settings):
-    return store.load(lambda tid, record: Task.from_record(record, settings))
-
-
 def _read(path):
     """Return (the bytes, the name for sentences)."""
     if path == "-":
@@ -167,11 +175,3 @@ def _read(path):
             return file.read(), path
     except OSError as error:
         raise InvalidValue("--import", "%s cannot be read: %s" % (path, error.strerror)) from None
-
-
-def _write(path, text):
-    """Replace the file atomically, readable for its owner only."""
-    try:
-        replace_file(os.path.realpath(path), text)
-    except OSError as error:
-        raise Unwritable("%s cannot be written: %s" % (path, error.strerror)) from error

@@ -1,7 +1,4 @@
-"""The figures of a task: derived from its fields and from the attempt under way.
-
-Nothing here changes anything; all of it may be read without the registry's lock.
-"""
+"""The figures of a task, derived from its fields and the attempt under way; reading needs no lock."""
 
 from __future__ import annotations
 
@@ -21,23 +18,22 @@ if TYPE_CHECKING:
 
 
 class Figures(Fields):
-    """The part of `task.Task` that is derived from its Fields."""
+    """The derived part of `task.Task`."""
 
     __slots__ = ()
 
     @property
     def attempt(self) -> Any:
-        """The Attempt under way, one that was cancelled included, as the runner's table has it; or None."""
+        """The Attempt under way, even if cancelled, or None."""
         return self._registry.running.of(self) if self._registry is not None else None
 
     @property
     def endpoint(self) -> str:
-        """The "host:port" of the server whose slots the task takes."""
         return urls.parse(self.url).endpoint
 
     @property
     def error(self) -> str | None:
-        """The sentence about why the task failed, or what it waits for and how long; or None."""
+        """The sentence about why it failed, or what it waits for and how long; or None."""
         delay, closed = self.delay, self.closed_for
         if self.early:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.options.not_before))
@@ -51,29 +47,29 @@ class Figures(Fields):
 
     @property
     def is_held_back(self) -> bool:
-        """True if it is queued and would not start now even if all slots were free."""
+        """True if it is queued and would not start even if all slots were free."""
         return self.delay > 0 or self.closed_for > 0 or self.early
 
     @property
     def early(self) -> bool:
-        """True if it is queued for a time that has not come by this machine's clock."""
+        """True if it is queued for a later time of day."""
         return self.state == QUEUED and (self.options.not_before or 0) > time.time()
 
     @property
     def delay(self) -> float:
-        """Seconds until the next try of a queued task, 0.0 if it may start at once."""
+        """Seconds until the next try of a queued task."""
         if self.state != QUEUED or not self.not_before:
             return 0.0
         return max(0.0, self.not_before - time.monotonic())
 
     @property
     def closed_for(self) -> float:
-        """Seconds for which the server that a queued task waits for is to be left alone."""
+        """Seconds for which the server of a queued task is to be left alone."""
         return self.gate.closed_for if self.state == QUEUED and self.gate is not None else 0.0
 
     @property
     def resource(self) -> Resource | None:
-        """The engine's Resource, or None until a server has answered."""
+        """None until a server has answered."""
         if self.file is not None:
             return self.file.resource
         attempt = self.attempt
@@ -83,23 +79,22 @@ class Figures(Fields):
 
     @property
     def whole(self) -> Finished | None:
-        """The Finished whose file is in place, or None; during a refresh, that of before."""
+        """The Finished whose file is in place, during a refresh that of before; or None."""
         return self.file or (self.previous if self.refreshing else None)
 
     @property
     def filename(self) -> str:
-        """The file's name relative to the download directory, fit to be shown; "" while unknown."""
+        """The file's path below the download directory, fit to be shown; "" while unknown."""
         return self._below(self._known_name())
 
     def _known_name(self):
-        """Return the file's name without its folder; "" if neither a server nor an option has told it."""
         name = (self.file and self.file.name) or (self.progress and self.progress.target) \
             or (self.previous and self.previous.name)
         return name or (self.options.filename and _filename().sanitise(self.options.filename)) or ""
 
     @property
     def tmpfilename(self) -> str:
-        """The part file's name likewise; "" when there is none."""
+        """The part file's, or ""."""
         return self._below(self.progress.part) if self.progress else ""
 
     def _below(self, name):
@@ -107,18 +102,17 @@ class Figures(Fields):
 
     @property
     def name(self) -> str:
-        """The file's name without its folder, or the best guess until that is known; fit to be shown."""
+        """The file's name or the best guess, fit to be shown."""
         name = self._known_name() or _filename().sanitise(urls.file_name(self.url) or urls.parse(self.url).host)
         return clean(name, "_")
 
     @property
     def title(self) -> str:
-        """The name without its extension."""
         return _filename().split(self.name)[0]
 
     @property
     def extension(self) -> str:
-        """The extension of the name with its dot, "" while the name is unknown or has none."""
+        """With its dot; "" while unknown."""
         return _filename().split(self._known_name())[1]
 
     @property
@@ -133,7 +127,7 @@ class Figures(Fields):
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """The ranges (start, end) of the bytes that are here, in order."""
+        """(start, end) of these, in order."""
         if self.file is not None:
             return [(0, self.file.identity.size)]
         attempt = self.attempt
@@ -142,36 +136,35 @@ class Figures(Fields):
 
     @property
     def total(self) -> int:
-        """Bytes of the whole file; 0 while unknown."""
+        """0 while unknown."""
         if self.file is not None:
             return self.file.identity.size
-        return (self.resource and self.resource.total) or 0
+        resource = self.resource
+        return resource.total or 0 if resource else 0
 
     @property
     def speed(self) -> float:
-        """Bytes a second; 0 unless downloading."""
+        """Bytes a second."""
         attempt = self.attempt
         return round(attempt.download.speed, 1) if attempt is not None and self.state == DOWNLOADING else 0
 
     @property
     def eta(self) -> float:
-        """Seconds left; 0 while that is unknown and when not downloading."""
+        """Seconds left, 0 while unknown."""
         return seconds_left(max(0, self.total - self.downloaded), self.speed)
 
     @property
     def connections(self) -> int:
-        """Connections that are open."""
         attempt = self.attempt
         return attempt.download.connections if attempt is not None else 0
 
     @property
     def seconds(self) -> float:
-        """Time spent downloading, an attempt under way included."""
         attempt = self.attempt
         return self.elapsed + (attempt.seconds if attempt is not None else 0.0)
 
 
 def _filename():
-    """Return the module engine.filename, which is loaded with the first task that is shown."""
+    """Return engine.filename, which is not loaded before a task is shown."""
     from ..engine import filename
     return filename

@@ -1,8 +1,7 @@
 """The operations on tasks that users ask for, each for many tasks at once.
 
-An operation changes tasks with the registry's lock held, informs the runner, and returns
-when the changes are on disk. One that a task refuses is returned beside the task's tid;
-the others are carried out all the same.
+They change tasks with the registry's lock held, inform the runner, and return when the changes
+are on disk, with the errors of tasks that refused.
 """
 
 from ..acts import ACTS
@@ -16,70 +15,47 @@ from .task import Task, check_url
 
 
 class Operations:
-    """The operations on the tasks of one daemon.
-
-    settings      the settings.current.Settings
-    registry      the TaskRegistry
-    runner        the Runner
-    deletions     the Deletions, which delete the files of removed tasks
-    verification  the Verification
-    """
+    """The operations of one daemon, as its methods of the same names."""
 
     def __init__(self, settings, registry, runner, deletions, verification):
         self._settings, self._registry, self._runner = settings, registry, runner
         self._deletions = deletions
-        # A Task's method, and who takes up the task after it.
-        self._acts = {"pause": (Task.pause, runner.take_back), "resume": (Task.resume, runner.enqueue),
-                      "restart": (Task.restart, runner.enqueue), "refresh": (Task.refresh, runner.enqueue),
-                      "verify": (Task.verify, verification.enqueue)}
+        # After the task's method of that name.
+        self._follow = {"pause": runner.take_back, "resume": runner.enqueue, "restart": runner.enqueue,
+                        "refresh": runner.enqueue, "verify": verification.enqueue}
 
     def add_all(self, wanted):
-        """Add many (url, posted, notes); return (tids, [(url, RequestError), …] of those refused)."""
         tasks, failures = [], []
         for url, posted, notes in wanted:
             try:
-                tasks.append(self._make_task(url, posted or {}, notes))
+                tasks.append(Task.new(url, posted or {}, self._settings.config.download))
             except RequestError as error:
                 failures.append((url, error.bare()))
+                continue
+            for note in notes:
+                self._registry.note(tasks[-1], "warning", note)
         taken, refused = self._registry.add_all(tasks)
         self._runner.enqueue_all(taken)
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
-    def _make_task(self, url, posted, notes):
-        task = Task.new(url, posted, self._settings.config.download)
-        for note in notes:
-            self._registry.note(task, "warning", note)
-        return task
-
     def act_on_all(self, act, tids):
-        """Carry out one of the ACTS on each; return [(tid, RequestError), …] of those that refused.
-
-        Raise InvalidValue for another act.
-        """
         if act not in ACTS:
             raise InvalidValue("act", f"{shown(act)} is not one of {', '.join(ACTS)}")
 
         def change(task):
-            perform, follow = self._acts[act]
-            perform(task)
-            follow(task)
+            getattr(task, act)()
+            self._follow[act](task)
             return task.changes()
 
         return self._registry.act_on_all(tids, change)
 
     def change(self, tid, url, posted):
-        """Change the task's URL, unless None, and options, of which a None resets one.
-
-        Raise InvalidValue, NotFound or Conflict.
-        """
         if url is not None:
             url = check_url(url)
-        if "paused" in posted:
-            raise InvalidValue("options.paused", "only has a meaning when a task is added; "
-                               "pause or resume the task instead")
-        if "repeat" in posted:
-            raise InvalidValue("options.repeat", "only has a meaning when a task is added; "
-                               "restart the task instead")
+        for name, instead in (("paused", "pause or resume"), ("repeat", "restart")):
+            if name in posted:
+                raise InvalidValue("options." + name, "only has a meaning when a task is added; "
+                                   f"{instead} the task instead")
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):
@@ -90,7 +66,6 @@ class Operations:
         raise_first(self._registry.act_on_all([tid], change))
 
     def move(self, tid, to):
-        """Move a waiting task within the queue. Raise NotFound or Conflict."""
         def reorder(task):
             changes = {}
             for each in queue.reorder(self._registry.tasks.values(), task, to):
@@ -102,11 +77,7 @@ class Operations:
         raise_first(self._registry.act_on_all([tid], reorder))
 
     def delete_all(self, tids, del_file=False):
-        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
-
-        Raise StoreBroken; then all of them are still there.
-        """
-        attempts = {}       # task -> its attempt or None
+        attempts = {}
 
         def delete(task):
             attempts[task] = task.attempt
@@ -126,6 +97,6 @@ class Operations:
 
 
 def raise_first(failures):
-    """Raise the first error of [(tid or URL, RequestError), …], if there is one."""
+    """Raise the first error of [(tid or URL, RequestError), …], if any."""
     for _, error in failures:
         raise error

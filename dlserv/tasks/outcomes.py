@@ -13,11 +13,11 @@ from ..units import format_seconds
 from .states import INVALID
 from .waits import Waits
 
-# Errors that end an attempt but are neither the task's fault nor the remote's.
+# Neither the task's fault nor the remote's: it waits.
 _WAITS = {NoSpace: "waiting for room", Unavailable: "waiting for the disk",
           StoreBroken: "waiting for the database", Exhausted: "waiting for other tasks",
           Offline: "waiting for the network", WrongClock: "waiting for the clock"}
-# A refresh does not wait for these, since the old file is there: it ends, or is tried again.
+# A refresh does not wait: the old file is there, so it ends, or is tried again.
 _IMPATIENT = (NoSpace, Offline, WrongClock)
 
 log = logging.getLogger(__name__)
@@ -26,22 +26,17 @@ log = logging.getLogger(__name__)
 class Outcomes:
     """The policy for attempts that ended; every method is called with the registry's lock held.
 
-    `counts` says how many attempts have "finished" or "failed" for good, and how many were
-    "retried", that is, made again after a failure, since the start; `failed` and `retried`
-    count these by reason. `waits` has the tasks that wait for this machine.
+    `finished` counts attempts; by reason, `failed` those that failed for good, and `retried` those
+    made again after a failure. `waits` are for this machine.
     """
 
     def __init__(self, registry, settings):
         self._registry, self._settings = registry, settings
-        self.counts = Counter(finished=0, failed=0, retried=0)
-        self.failed, self.retried = Counter(), Counter()
+        self.finished, self.failed, self.retried = 0, Counter(), Counter()
         self.waits = Waits()
 
     def conclude(self, attempt, outcome):
-        """Change the attempt's task as its outcome demands, a Finished or an exception.
-
-        Return the seconds for which the task waits before it may start again.
-        """
+        """Change the task as the Finished or exception demands; return the seconds until it may start again."""
         task = attempt.task
         if isinstance(outcome, Finished):
             return self._finish(task, outcome)
@@ -54,7 +49,8 @@ class Outcomes:
         if isinstance(outcome, tuple(_WAITS)) and not (task.refreshing and isinstance(outcome, _IMPATIENT)):
             return self._wait_out(task, outcome)
         if isinstance(outcome, HostClosed):
-            return self._hold_back(task, outcome)
+            task.requeue(waits_for=outcome.endpoint)        # it costs no try
+            return 0
         if isinstance(outcome, HostFull) and outcome.by_us:
             return self._give_way(task, outcome)
         if isinstance(outcome, Temporary):
@@ -62,21 +58,17 @@ class Outcomes:
         return self._fail(task, "error", str(outcome), reason_of(outcome))
 
     def blame_a_bug(self, task, bug):
-        """Fail the task because of an exception that nobody expected."""
         log.error("%s: internal error", task.tid[:8], exc_info=bug)
         return self._fail(task, "fatal", f"internal error: {type(bug).__name__}", "bug")
 
     def stumble(self, task, error):
-        """Change a task whose attempt could not be made or settled because of an error of ours.
-
-        Return the seconds for which it waits. A limit of the system is waited out, not failed.
-        """
+        """Do the same after an error of ours; a limit of the system is waited out."""
         exhausted = exhaustion_in(error)
         return self._wait_out(task, exhausted) if exhausted else self.blame_a_bug(task, error)
 
     def _finish(self, task, finished):
         task.finish(finished)
-        self.counts["finished"] += 1
+        self.finished += 1
         self._registry.on_end(task)
         log.info("%s: finished %s", task.tid[:8], task.filename)
         return 0
@@ -88,7 +80,6 @@ class Outcomes:
         return 0
 
     def _retry(self, task, error):
-        """Queue the task again for later, or give up."""
         delay = retry.delay(task.count_failure(), task.options.retries, self._settings.download.retry_wait,
                             error.retry_after)
         if delay is None:
@@ -97,41 +88,28 @@ class Outcomes:
         self._registry.note(task, "warning", f"{error}; the next try is in {format_seconds(delay)}")
         return delay
 
-    def count_repeat(self, reason):
-        """Count an attempt that is made again after a failure for this reason."""
-        self.counts["retried"] += 1
-        self.retried[reason] += 1
-
     def _wait_out(self, task, error):
-        """Queue the task until this machine's condition is over; that counts as no try."""
+        """Queue the task, which costs no try, until this machine's condition is over."""
         what = next(words for kind, words in _WAITS.items() if isinstance(error, kind))
         task.requeue(f"{what}: {error}", reason_of(error))
         self._note_once(task, what)
         return self.waits.add(task.tid, what)
 
-    def _hold_back(self, task, closed):
-        """Queue the task until the server that asked to be left alone may be asked; that counts as no try."""
-        task.requeue(waits_for=closed.endpoint)
-        return 0
-
     def _give_way(self, task, full):
-        """Queue the task until the connections of others to its server have ended; that counts as no try."""
         task.requeue(f"waiting for other tasks: {full}", reason_of(full))
         self._note_once(task, "waiting for other tasks")
         return self._settings.download.retry_wait
 
     def note_held_back(self, task):
-        """Put into the log of a queued task that its server is closed."""
         if task.closed_for:
             self._note_once(task, f"waiting for {task.gate.endpoint}")
 
     def _note_once(self, task, what):
-        """Put the task's error, which begins with `what`, on top of its log unless it is there."""
+        """Log the task's error, which begins with `what`, unless one is on top."""
         if not task.log or not task.log[0]["msg"].startswith(what):
             self._registry.note(task, "warning", task.error)
 
     def _fail(self, task, level, sentence, reason):
-        self.counts["failed"] += 1
         self.failed[reason] += 1
         if task.refreshing:
             sentence = f"the file stays as it was, because it could not be refreshed: {sentence}"

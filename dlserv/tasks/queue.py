@@ -11,11 +11,10 @@ def of(tasks):
 
 
 def reorder(tasks, task, to):
-    """Move the task to another place of the queue: "top", "bottom", "up", "down", or an index from 0 on.
+    """Move the task among those of its priority; return the tasks whose positions changed.
 
-    It stays among the tasks of its priority. Return the tasks whose positions changed.
-    Raise Conflict if the task does not wait. `tasks` are all that there are, and the
-    registry's lock is held.
+    `to` is "top", "bottom", "up", "down", or an index among all `tasks` in the queue. Raise
+    Conflict if the task does not wait. The registry's lock is held.
     """
     if task.state not in (QUEUED, PAUSED):
         raise Conflict(f"the task is {task.state}; only one that waits has a place in the queue")
@@ -28,17 +27,15 @@ def reorder(tasks, task, to):
 
 
 def _shift(tasks, there, place):
-    """Move the task from one index to another; return the tasks whose positions changed."""
     task = tasks[there]
     if place == there:
         return []
-    if place in (0, len(tasks) - 1):
+    if place in (0, len(tasks) - 1):        # no other need change
         task.number(task.order, tasks[place].position + (1 if place else -1))
         return [task]
-    if place < there:
-        before, after = tasks[place:there + 1], [task] + tasks[place:there]
-    else:
-        before, after = tasks[there:place + 1], tasks[there + 1:place + 1] + [task]
-    for each, position in zip(after, [each.position for each in before]):
+    moved = slice(min(there, place), max(there, place) + 1)
+    positions = [each.position for each in tasks[moved]]
+    tasks.insert(place, tasks.pop(there))
+    for each, position in zip(tasks[moved], positions):
         each.number(each.order, position)
-    return after
+    return tasks[moved]

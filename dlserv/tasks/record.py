@@ -1,159 +1,45 @@
-"""The parts that the shapes of stored records are made of; the shape of a task is fields.SHAPE.
+"""The parts that the shapes of stored records are made of; a task's is fields.SHAPE.
 
-`pack` turns a value into plain data (dict, list, str, int, float, bool, None) and `unpack`
-turns that back; it raises KeyError, TypeError or ValueError for data of another shape.
-A record of our own database is unpacked as it is. One from elsewhere must pass `check`
-first, which raises ValueError and looks at every value that the daemon later trusts:
-numbers it adds up, names it opens below the download directory, headers it sends.
+A record of our own database is unpacked as it is. One from elsewhere must pass `check` first,
+which looks at what the daemon later trusts: numbers it adds up, names it opens, headers it sends.
 """
 
+from collections import namedtuple
 from operator import attrgetter
 
+from ..contract import QUEUED, STATES
 from ..engine.progress import Finished, Identity, Progress
 from ..masking import shown
 from ..net.resource import Resource
-from ..settings.values import check_text
+from ..settings import values
 
 
-class Part:
-    """A part of a record; `is_plain` says that it is stored as it is."""
+class Part(namedtuple("Part", "check initial unpack pack", defaults=(None, None, None))):
+    """A value of a record. `unpack` and `pack` are None where it is stored as it is.
 
-    is_plain = False
-
-    @property
-    def packer(self):
-        """The function that packs a value that is not None."""
-        return self.pack
-
-
-class Plain(Part):
-    """A value that is stored as it is."""
-
-    is_plain = True
-
-    def __init__(self, check):
-        self.check = check
-
-    def pack(self, value):
-        return value
-
-    def unpack(self, value):
-        return value
-
-
-class Number(Plain):
-    """A finite number, of our own records too: sums and sorting rely on it."""
-
-    def unpack(self, value):
-        if not isinstance(value, (int, float)) or value - value != 0:
-            raise TypeError(f"{shown(value)} is not a number")
-        return value
-
-
-class Choice(Plain):
-    """One of a few words, in our own records too."""
-
-    def __init__(self, what, words):
-        super().__init__(self.unpack)
-        self._what, self._words = what, words
-
-    def unpack(self, value):
-        if value not in self._words:
-            raise ValueError(f"there is no {self._what} {shown(value)}")
-        return value
-
-
-class Numbers(Part):
-    """A tuple of whole numbers, made by `make(*numbers)` and stored as a list."""
-
-    def __init__(self, count, make):
-        self._count, self._make = count, make
-
-    def pack(self, value):
-        return list(value)
-
-    def unpack(self, value):
-        return self._make(*value)
-
-    def check(self, value):
-        if len(_items(value)) != self._count:
-            raise ValueError(f"{shown(value)} does not describe a file")
-        for each in value:
-            _of_a_system(each)
-
-
-class Ranges(Part):
-    """[(start, end), …], in order and apart."""
-
-    def pack(self, value):
-        return [list(each) for each in value]
-
-    def unpack(self, value):
-        return [(start, end) for start, end in value]
-
-    def check(self, value):
-        end = 0
-        for each in _items(value):
-            if len(_items(each)) != 2:
-                raise ValueError(f"{shown(each)} is not a range")
-            for number in each:
-                _whole(number)
-            if not end <= each[0] <= each[1]:
-                raise ValueError(f"{shown(each)} is out of order")
-            end = each[1]
-
-
-class Several(Part):
-    """A list of values of one shape."""
-
-    def __init__(self, part):
-        self._part = part
-
-    def pack(self, value):
-        return [self._part.pack(each) for each in value]
-
-    def unpack(self, value):
-        return [self._part.unpack(each) for each in value]
-
-    def check(self, value):
-        for each in _items(value):
-            self._part.check(each)
-
-
-class Optional(Part):
-    """A part, or None."""
-
-    def __init__(self, part):
-        self._part, self.is_plain = part, part.is_plain
-
-    @property
-    def packer(self):
-        return self._part.packer
-
-    def pack(self, value):
-        return None if value is None else self._part.pack(value)
-
-    def unpack(self, value):
-        return None if value is None else self._part.unpack(value)
-
-    def check(self, value):
-        if value is not None:
-            self._part.check(value)
-
-
-class Shape(Part):
-    """A dict whose names and parts are those of the table `parts`.
-
-    `make` is called with the unpacked values by name. `attributes` maps a part's name to the
-    object's attribute if it has another name; `since` has the values of parts that older
-    records lack.
+    check    raise ValueError for stored data that is not to be trusted
+    initial  the value before there is any
+    unpack   return the value; raise KeyError, TypeError or ValueError for data of another shape
+    pack     return plain data (dict, list, str, int, float, bool, None)
     """
 
-    def __init__(self, make, parts, attributes=None, since=None):
+    __slots__ = ()
+
+
+class Shape:
+    """A dict of the `parts`, {name: Part or Shape}, that `make(**values)` turns into an object.
+
+    `attributes` maps names to the object's attributes where these differ. Older records lack the
+    parts named in `since`, which are initial then.
+    """
+
+    def __init__(self, make, parts, since=(), attributes=None):
         self._make, self._parts = make, parts
-        self._attributes, self._since = attributes or {}, since or {}
-        self._values = attrgetter(*[self._attributes.get(name, name) for name in parts])
-        self._packed = [(name, part.packer) for name, part in parts.items() if not part.is_plain]
+        self._attributes = {name: (attributes or {}).get(name, name) for name in parts}
+        self.initial = {attribute: parts[name].initial for name, attribute in self._attributes.items()}
+        self._since = {name: parts[name].initial for name in since}
+        self._values = attrgetter(*self._attributes.values())
+        self._packed = [(name, part.pack) for name, part in parts.items() if part.pack]
 
     def pack(self, value):
         record = dict(zip(self._parts, self._values(value)))
@@ -166,9 +52,9 @@ class Shape(Part):
         return self._make(**self.values(record))
 
     def values(self, record):
-        """Return {attribute: unpacked value} of a record."""
+        """Return {attribute: unpacked value}."""
         record = dict(self._since, **record)
-        return {self._attributes.get(name, name): part.unpack(record[name])
+        return {self._attributes[name]: part.unpack(record[name]) if part.unpack else record[name]
                 for name, part in self._parts.items()}
 
     def check(self, value):
@@ -185,78 +71,109 @@ class Shape(Part):
                 raise ValueError(f"{name}: {error}") from None
 
 
-class Entry(Shape):
-    """A dict of that shape, stored as it is."""
+def optional(part):
+    """Return the Part for such a value or None."""
+    def unpack(value):
+        return None if value is None else part.unpack(value)
 
-    def __init__(self, parts):
-        super().__init__(dict, parts)
-
-    def pack(self, value):
-        return value
+    return Part(values.Optional(part.check), None, part.unpack and unpack, part.pack)
 
 
-# -- checks ---------------------------------------------------------------------------------
+def _entries(parts):
+    """Return the Part for a list of such dicts, stored as they are."""
+    shape = Shape(dict, parts)
 
-def _within(least, most):
     def check(value):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{shown(value)} is not a whole number from {least} to {most}")
+        for each in _items(value):
+            shape.check(each)
+
+    def unpack(value):
+        return [shape.unpack(each) for each in value]
+
+    return Part(check, (), unpack, list)
+
+
+# -- checks beside those of settings.values -----------------------------------------------------
+
+def _kind(kind, otherwise):
+    def check(value):
+        if not isinstance(value, kind):
+            raise ValueError(f"{shown(value)} is {otherwise}")
+        return value
     return check
 
 
-_whole, _of_a_system = _within(0, 2 ** 62), _within(-2 ** 63, 2 ** 64)
+_items, _string = _kind((list, tuple), "not a list"), _kind(str, "not a string")
+_whole, _of_a_system = values.Integer(0, 2 ** 62), values.Integer(-2 ** 63, 2 ** 64)
 
 
-def _time(value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2 ** 40:
-        raise ValueError(f"{shown(value)} is not a time")
+def _check_prose(value):
+    _string(value).encode("utf-8")
 
 
-def _flag(value):
-    if not isinstance(value, bool):
-        raise ValueError(f"{shown(value)} is neither true nor false")
-
-
-def _name(value):
-    if not value or value in (".", "..") or "/" in check_text(value) or len(value) > 1024:
+def _check_name(value):
+    if not value or value in (".", "..") or "/" in values.check_text(value) or len(value) > 1024:
         raise ValueError(f"{shown(value)} is not a file's name")
 
 
-def _items(value):
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{shown(value)} is not a list")
+def _check_ranges(value):
+    end = 0
+    for each in _items(value):
+        if len(_items(each)) != 2:
+            raise ValueError(f"{shown(each)} is not a range")
+        if not end <= _whole(each[0]) <= _whole(each[1]):
+            raise ValueError(f"{shown(each)} is out of order")
+        end = each[1]
+
+
+def _numbers(count):
+    def check(value):
+        if len(_items(value)) != count:
+            raise ValueError(f"{shown(value)} does not describe a file")
+        for each in value:
+            _of_a_system(each)
+    return check
+
+
+# -- unpacking ---------------------------------------------------------------------------------
+
+def _number(value):
+    """Return a finite number, of our own records too: sums and sorting rely on it."""
+    if not isinstance(value, (int, float)) or value - value != 0:
+        raise TypeError(f"{shown(value)} is not a number")
     return value
 
 
-def _prose(value):
-    if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is not a string")
-    value.encode("utf-8")
+def _pairs(value):
+    return [(start, end) for start, end in value]
 
 
-def _object(value):
-    if not isinstance(value, dict):
-        raise ValueError(f"{shown(value)} is not an object")
+def _lists(value):
+    return [list(each) for each in value]
 
 
 # -- the parts, and the records of the engine ---------------------------------------------------
 
-COUNT, POSITION, TIME = Number(_whole), Number(_within(-2 ** 62, 2 ** 62)), Number(_time)
-TEXT, PROSE, FLAG, OBJECT = Plain(check_text), Plain(_prose), Plain(_flag), Plain(_object)
-RANGES = Ranges()
-DELIVERIES = Several(Entry({"id": TEXT, "to": TEXT, "event": TEXT, "time": TIME}))
-LOG = Several(Entry({"time": Plain(_whole), "type": TEXT, "msg": PROSE}))
+STATE = Part(values.Choice(*STATES), QUEUED, values.Choice(*STATES))
+TIME, COUNT = Part(values.Number(0, 2 ** 40), 0.0, _number), Part(_whole, 0, _number)
+POSITION = Part(values.Integer(-2 ** 62, 2 ** 62), 0, _number)
+TEXT, PROSE, NAME, WHOLE = Part(values.check_text), Part(_check_prose), Part(_check_name), Part(_whole)
+FLAG, OBJECT = Part(values.Boolean(), False), Part(_kind(dict, "not an object"))
+OPTIONAL_TEXT, OPTIONAL_PROSE = optional(TEXT), optional(PROSE)
+RANGES = Part(_check_ranges, (), _pairs, _lists)
+DELIVERIES = _entries({"id": TEXT, "to": TEXT, "event": TEXT, "time": TIME})
+LOG = _entries({"time": WHOLE, "type": TEXT, "msg": PROSE})
 
-_IDENTITY, _NODE = Numbers(4, Identity), Numbers(2, lambda *numbers: numbers)
+_IDENTITY, _NODE = Part(_numbers(4), None, Identity._make, list), Part(_numbers(2), None, tuple, list)
 _RESOURCE = Shape(Resource, {
-    "url": TEXT, "total": Optional(Plain(_whole)), "etag": Optional(TEXT), "last_modified": Optional(TEXT),
-    "dated": FLAG, "ranges": Optional(FLAG), "media_type": TEXT, "disposition": Optional(TEXT),
-    "encoding": TEXT, "digest": Optional(TEXT), "content_md5": Optional(TEXT)}, since={"content_md5": None})
+    "url": TEXT, "total": optional(WHOLE), "etag": OPTIONAL_TEXT, "last_modified": OPTIONAL_TEXT,
+    "dated": FLAG, "ranges": optional(FLAG), "media_type": TEXT, "disposition": OPTIONAL_TEXT,
+    "encoding": TEXT, "digest": OPTIONAL_TEXT, "content_md5": OPTIONAL_TEXT}, since=["content_md5"])
 
 PROGRESS = Shape(Progress, {
-    "part": Plain(_name), "target": Plain(_name), "source": TEXT, "resource": _RESOURCE, "done": RANGES,
-    "publishing": Optional(_IDENTITY), "checksum": Optional(TEXT), "node": Optional(_NODE),
-    "restarted": FLAG}, since={"node": None, "restarted": False})
+    "part": NAME, "target": NAME, "source": TEXT, "resource": _RESOURCE, "done": RANGES,
+    "publishing": optional(_IDENTITY), "checksum": OPTIONAL_TEXT, "node": optional(_NODE),
+    "restarted": FLAG}, since=["node", "restarted"])
 FILE = Shape(Finished, {
-    "name": Plain(_name), "identity": _IDENTITY, "checksum": Optional(TEXT), "resource": _RESOURCE,
-    "known": Optional(TEXT), "source": Optional(TEXT)}, since={"known": None, "source": None})
+    "name": NAME, "identity": _IDENTITY, "checksum": OPTIONAL_TEXT, "resource": _RESOURCE,
+    "known": OPTIONAL_TEXT, "source": OPTIONAL_TEXT}, since=["known", "source"])

@@ -1,7 +1,7 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Tasks enter, leave and are stored here. Methods are grouped by whether `lock` must be held;
-store tickets are waited for without it, so that many share one commit.
+Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so
+that many share one commit.
 """
 
 import logging
@@ -10,26 +10,25 @@ from collections import Counter
 
 from ..contract import STATES
 from ..errors import Conflict, Exists, Full, NotFound, RequestError, StoreBroken
-from ..state.store import FACT
+from ..fs import file_system
+from ..state.store import FACT, Store
 from ..units import clean
 from . import queue
 from .archive import Archive
+from .attempt import Running
 from .events import Events
-from .running import Running
 from .states import DOWNLOADING, QUEUED
 from .task import Task
+
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 
 log = logging.getLogger(__name__)
 
 
 class TaskRegistry:
-    """Tasks by tid, oldest first.
+    """Tasks by tid, oldest first; a Daemon's methods of the same names say more.
 
-    settings  the settings.current.Settings
-    boot      the id of this boot of the machine, as fs.boot_id returns it
-    running   the Running, the runner's table of attempts: a task is running if it is there
-    on_end    called by Outcomes, lock held, with each task that finishes or fails
-    on_idle   called, lock held, when nothing is queued or running any more
+    `boot` is the id of this boot of the machine.
     """
 
     def __init__(self, settings, boot):
@@ -40,7 +39,8 @@ class TaskRegistry:
         self.store, self._open = None, False
         self._changed = threading.Condition(self.lock)
         self._counts, self._order = Counter(), 0
-        self.deleting = set()       # tids whose files the Deletions have yet to delete
+        self.begun = set()          # tasks that may have a part file
+        self.deleting = set()       # tids whose files are being deleted
         self.archive = Archive(settings, self.lock)
         self.on_end = lambda task: None     # called with each that finishes or fails, lock held
         self.on_idle = lambda: None         # called when nothing is queued or running any more, lock held
@@ -48,30 +48,25 @@ class TaskRegistry:
     # -- without the lock ------------------------------------------------------------
 
     def get(self, tid):
-        """Return the Task. Raise NotFound."""
         try:
             return self.tasks[tid]
         except KeyError:
             raise NotFound(f"there is no task {clean(tid[:64])}") from None
 
     def list(self, state=None):
-        """Return the Tasks, oldest first; those in one state if it is named."""
         with self.lock:
             tasks = list(self.tasks.values())
         return [task for task in tasks if state in (None, task.state)]
 
     def queue(self):
-        """Return the Tasks that wait or are paused, the next one first."""
         with self.lock:
             return queue.of(self.tasks.values())
 
     def counts(self):
-        """Return {state: how many tasks are in it}, every state named."""
         with self.lock:
             return {state: self._counts[state] for state in STATES}
 
     def wait(self, tid, states, timeout):
-        """Return the Task once it is in one of the states. Raise NotFound, TimeoutError or StoreBroken."""
         def there():
             return tid not in self.tasks or self.tasks[tid].state in states
 
@@ -85,7 +80,7 @@ class TaskRegistry:
     def add_all(self, tasks):
         """Take new tasks in; return (those taken, [(task, RequestError), …] of those refused).
 
-        Return when they are on disk, in one transaction. Raise StoreBroken.
+        They are on disk then, in one transaction. Raise StoreBroken.
         """
         taken, failures = [], []
         with self.lock:
@@ -115,9 +110,8 @@ class TaskRegistry:
     def act_on_all(self, tids, act):
         """Call `act(task)` on each, lock held, and store the {tid: record} that it returns as one.
 
-        Return when they are on disk, with [(tid, RequestError), …] of those that refused.
-        Raise StoreBroken; the tasks stay changed all the same, and the store writes the changes
-        as soon as it can.
+        Return [(tid, RequestError), …] of those that refused, when the others are on disk. Raise StoreBroken;
+        the tasks stay changed all the same, and are stored as soon as possible.
         """
         failures, changes = [], {}
         with self.lock:
@@ -142,10 +136,9 @@ class TaskRegistry:
         return failures
 
     def settle(self, task):
-        """Wait until the task is on disk, if it is still here, so that a crash repeats nothing."""
+        """Wait until the task is on disk, if it is here, so that a crash repeats nothing."""
         with self.lock:
-            here = self._open and self.tasks.get(task.tid) is task
-            ticket = self.store.write(task.changes()) if here else None
+            ticket = self.store.write(task.changes()) if self._open and self.holds(task) else None
         try:
             if ticket is not None:
                 ticket.wait()
@@ -153,9 +146,9 @@ class TaskRegistry:
             log.warning("%s: %s", task.tid[:8], error)
 
     def record(self, task, level=None, text="", longest=1000):
-        """Put a line on top of the log of a task, if it is still here, and store and announce it."""
+        """Store and announce the task, if it is here; with a `level`, put a line on top of its log."""
         with self.lock:
-            if self._open and self.tasks.get(task.tid) is task:
+            if self._open and self.holds(task):
                 if level:
                     self.note(task, level, text, longest)
                 self.store.write(task.changes(), lazy=True)
@@ -164,41 +157,43 @@ class TaskRegistry:
     # -- with the lock held ----------------------------------------------------------
 
     def check_open(self):
-        """Raise StoreBroken before the start and after the end."""
         if not self._open:
             raise StoreBroken("the daemon is shutting down")
 
+    def holds(self, task):
+        return self.tasks.get(task.tid) is task
+
     def moved(self, task, before):
         """Take note of the task's new state; called by the task."""
-        self._counts[before] -= 1
         self._counts[task.state] += 1
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
-        self._changed.notify_all()
-        self._rest(before)
+        if task.progress is None:
+            self.begun.discard(task)
+        self._left(before)
 
     @property
     def is_idle(self):
-        """Return whether nothing is queued or running."""
+        """True if nothing is queued or running."""
         return not self._counts[QUEUED] + self._counts[DOWNLOADING]
 
-    def _rest(self, before):
-        if self.is_idle and before in (QUEUED, DOWNLOADING):
+    def _left(self, state):
+        self._counts[state] -= 1
+        self._changed.notify_all()
+        if self.is_idle and state in (QUEUED, DOWNLOADING):
             self.on_idle()
 
     def announce(self, kind, task):
-        """Publish that the task was "added" or "changed", with its state; the lock may be held."""
+        """Publish that the task was "added" or "changed"; the lock may be held."""
         self.events.publish(kind, task.tid, task.state)
 
     def is_current(self, attempt):
-        """Return whether the attempt's end counts: its task is still here and has no newer attempt."""
-        return self.tasks.get(attempt.tid) is attempt.task and self.running.is_latest(attempt)
+        """Return whether the attempt's end counts: its task is here and has no newer one."""
+        return self.holds(attempt.task) and self.running.is_latest(attempt)
 
     def note(self, task, level, text, longest=1000):
-        """Put a line on top of the task's log."""
         task.note(level, text, self._settings.general.log_size, longest)
 
     def configure(self):
-        """Apply the settings to every task."""
         for task in self.tasks.values():
             task.configure(self._settings.download)
             task.trim_log(self._settings.general.log_size)
@@ -208,34 +203,51 @@ class TaskRegistry:
         """Take the task in as it is."""
         self.tasks[task.tid] = task
         self._counts[task.state] += 1
+        if task.progress is not None:
+            self.begun.add(task)
         task.enter(self)
 
     def remove(self, task):
-        """Take the task out, if it is still here."""
-        if self.tasks.get(task.tid) is task:
+        if self.holds(task):
             del self.tasks[task.tid]
-            self._counts[task.state] -= 1
-            self._changed.notify_all()
-            self._rest(task.state)
+            self.begun.discard(task)
+            self._left(task.state)
 
     def sort(self):
-        """Sort the tasks by age again."""
         self.tasks = dict(sorted(self.tasks.items(), key=lambda item: item[1].order))
 
     # -- the whole -------------------------------------------------------------------
 
-    def open(self, store):
-        """Take in what the store holds; return the tasks whose deletion a crash interrupted."""
-        settings = self._settings.download
-        tasks = store.load(lambda tid, record: _checked(tid, Task.from_record(record, settings)))
-        self.archive.open(store)
+    def open(self, download_dir):
+        """Open the database and the DownloadDir, and take in what is stored.
+
+        Return the tasks whose deletion a crash interrupted. Raise StoreBroken, MissingModule or Unwritable.
+        """
+        store = open_store(self._settings.general)
+        log.info("database %s (%s), downloads to %s", store.path, store.backend, download_dir.path)
+        if file_system(store.path) in NETWORK_FILE_SYSTEMS:
+            log.warning("the database is on a network file system, which may lose it; "
+                        "name a local one with general.db_path")
+        try:
+            fact = download_dir.open(store.fact("place"))
+            tasks = load(store, self._settings.download)
+            self.archive.open(store)
+        except BaseException:
+            store.close()
+            raise
+        if fact is not None:
+            store.write({FACT + "place": fact})
         self.store = store
         with self.lock:
             self._open = True
-            for task in sorted(tasks, key=lambda task: task.order):
+            for task in tasks:
                 task.trim_log(self._settings.general.log_size)
                 if not task.deleting:
-                    self._restore(task)
+                    task.wake_up(self.boot)
+                    self._order = max(self._order, task.order)
+                    self.put(task)
+                    if task.state == DOWNLOADING:
+                        task.requeue()
         return [task for task in tasks if task.deleting]
 
     def close(self):
@@ -253,8 +265,6 @@ class TaskRegistry:
         finally:
             store.close()
 
-    # -- inside ----------------------------------------------------------------------
-
     def _admit(self, task):
         """Take a new task in. Raise Exists, Archived, Conflict or Full."""
         most = self._settings.general.max_tasks
@@ -269,16 +279,21 @@ class TaskRegistry:
         task.number(self._order, self._order)
         self.put(task)
 
-    def _restore(self, task):
-        """Put a stored task where it was, and queue it if it was running."""
-        task.wake_up(self.boot)
-        self._order = max(self._order, task.order)
-        self.put(task)
-        if task.state == DOWNLOADING:
-            task.requeue()
+
+def open_store(general):
+    """Return the Store that config.general names. Raise StoreBroken, which names the setting."""
+    try:
+        return Store(general.db_path, general.db_backend)
+    except StoreBroken as error:
+        raise StoreBroken(f"general.db_path: {error}") from error
 
 
-def _checked(tid, task):
-    if task.tid != tid:
-        raise ValueError("its URL does not belong to its tid")
-    return task
+def load(store, settings):
+    """Return the Tasks that the store holds, oldest first."""
+    def task_of(tid, record):
+        task = Task.from_record(record, settings)
+        if task.tid != tid:
+            raise ValueError("its URL does not belong to its tid")
+        return task
+
+    return sorted(store.load(task_of), key=lambda task: task.order)

@@ -1,4 +1,4 @@
-"""Deleting the files of a task: exactly those it made, and only while they are still its own."""
+"""Deleting the files of a task: those it made, and only while they are still its own."""
 
 from __future__ import annotations
 
@@ -19,24 +19,16 @@ class Removal(namedtuple("Removal", "deleted missing kept")):
     kept: list[tuple[str, str]]
 
     def to_detail(self) -> dict[str, list]:
-        """Return it as the API shows it."""
-        return {"deleted": self.deleted, "missing": self.missing,
-                "kept": [list(each) for each in self.kept]}
+        return dict(self._asdict(), kept=[list(each) for each in self.kept])
 
 
-class _File(namedtuple("_File", "tests node since")):
-    """A file of a task.
-
-    tests   {name that it may have: function that tells by an os.stat_result whether it may be the file}
-    node    (device, inode), or None where that is not known
-    since   when it took its name, in epoch seconds; infinite for one that is being made
-    """
-
-    __slots__ = ()
+# tests: {name that the file may have: function that tells by an os.stat_result whether it may be the file};
+# node: (device, inode) or None; since: when it took its name, infinite while it is being made.
+_File = namedtuple("_File", "tests node since")
 
 
 class Claims:
-    """The names that the files of many tasks have; a name may pass from one task to another."""
+    """The names of the files of many tasks; a name may pass from one task to another."""
 
     def __init__(self, tasks):
         self._by_name = {}      # _key -> [(task, name, since)]
@@ -46,27 +38,25 @@ class Claims:
                     self._by_name.setdefault(_key(task, name), []).append((task, name, file.since))
 
     def later(self, task, name, since):
-        """Return the names under which other tasks have taken a file since, where that may be this one."""
+        """Return the names that files of other tasks have taken since, where they may be this file."""
         return [its_name for other, its_name, its_since in self._by_name.get(_key(task, name), ())
                 if other is not task and its_since >= since]
 
 
 def _key(task, name):
-    """Return the name with its folder as a file system without cases knows them."""
+    """Return the path as a file system without cases knows it."""
     return task.options.dir.casefold(), name.casefold()
 
 
 def remove_files(task, download_dir, claims, finished=None):
-    """Delete the task's part file, and its finished file if nobody has changed it. Return the Removal.
+    """Delete the task's part file, and its finished file if nobody has changed it; return the Removal.
 
-    `claims` are those of all tasks. `finished` is what the last attempt has made of the part
-    file after the task was gone, or None.
+    `claims` are those of all tasks. `finished` is the file of an attempt that ended after its task was gone.
     """
-    from ..engine.folder import Folder
     removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
     try:
         download_dir.check()
-        folder = Folder(download_dir.path, below, make=False)
+        folder = download_dir.folder(below)
     except LocalError as error:
         shown = [os.path.join(below, name) for file in files for name in file.tests]
         if isinstance(error.__cause__, FileNotFoundError) and os.path.isdir(download_dir.path):
@@ -84,7 +74,6 @@ def remove_files(task, download_dir, claims, finished=None):
 
 
 def _files(task, finished=None):
-    """Return the _Files of the task."""
     files = [_File({file.name: file.identity.matches}, file.identity[:2], task.finish_time)
              for file in (task.file, task.previous) if file is not None]
     progress, tests, node = task.progress, {}, None
@@ -98,7 +87,7 @@ def _files(task, finished=None):
 
 
 def _remove(folder, name, file, claimed, removal):
-    """Remove one of the file's names if it is still its own. Return False if there is no such name."""
+    """Remove one name of the file if it is still its own. Return False if there is no such name."""
     shown = folder.relative(name)
     try:
         status = folder.stat(name)

@@ -1,28 +1,20 @@
-"""The runner: which tasks are running, the threads that perform their attempts, and their ends.
-
-Between the registry, which knows what the tasks are, and the engine, which knows none.
-"""
+"""The runner: which tasks are running, between the registry, which knows the tasks, and the engine."""
 
 from .. import urls
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
 from .checkpointer import Checkpointer
 from .dispatcher import Dispatcher
+from .download_dir import Room
 from .outcomes import Outcomes
-from .room import Room
 from .scheduler import Scheduler
 from .states import DOWNLOADING, QUEUED
 
 
 class Runner:
-    """Runs the registry's queued tasks within the limits.
+    """Runs the registry's queued tasks within the limits; the registry's lock guards all of this.
 
-    registry      the TaskRegistry; its lock guards all of this, its `running` is the table
-                  of attempts, which only this class changes
-    settings      the settings.current.Settings
-    network       a net.network.Network
-    bucket        the TokenBucket of all tasks together
-    download_dir  the DownloadDir
+    `network` is the net.network.Network, `bucket` the TokenBucket of all tasks together.
     """
 
     def __init__(self, registry, settings, network, bucket, download_dir):
@@ -30,20 +22,18 @@ class Runner:
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
-        self.parse_url = urls.Memo().parse      # a task that begins as soon as it is queued is parsed once
+        self.parse_url = urls.Memo().parse      # once for a task that begins at once
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
     # -- without the lock ----------------------------------------------------------------
 
     def start(self):
-        """Begin with what is queued."""
         self.enqueue_all(self.registry.list(QUEUED))
         self._dispatcher.start()
         self._checkpointer.start()
 
     def stop(self):
-        """Stop every attempt where it is, and all threads."""
         self._dispatcher.stop()
         attempts = self.attempts()
         for attempt in attempts:
@@ -52,24 +42,22 @@ class Runner:
         self._checkpointer.stop()
 
     def is_alive(self, seconds):
-        """Return whether queued tasks are still started; it takes at most twice `seconds` to find out."""
         return self._dispatcher.is_alive(seconds)
 
     def enqueue_all(self, tasks):
-        """Queue those of the tasks that are still here and queued, and begin attempts that may begin."""
+        """Queue those of the tasks that are still here and queued, and begin what may begin."""
         with self.registry.lock:
             for task in tasks:
-                if task.state == QUEUED and self.registry.tasks.get(task.tid) is task:
+                if task.state == QUEUED and self.registry.holds(task):
                     self._queue(task, 0)
         self._dispatcher.begin()
 
     def attempts(self):
-        """Return the attempts under way, the oldest first."""
+        """Return the attempts under way, oldest first."""
         with self.registry.lock:
             return list(self._running)
 
     def heed_limits(self):
-        """Take note that the limits have changed: the speed, and how many tasks may run."""
         with self.registry.lock:
             for attempt in self._running:
                 attempt.download.stir()
@@ -79,8 +67,8 @@ class Runner:
     def watch(self, attempts):
         """Look after the attempts under way, once in a while.
 
-        Interrupt the youngest while something else fills the disk. When an attempt receives bytes
-        after a wait, release the tasks that waited for the same. Settle attempts whose threads died.
+        Release tasks that waited for the same as one that receives bytes; settle attempts whose threads
+        died; interrupt the youngest while something else fills the disk.
         """
         with self.registry.lock:
             self._running.note_speed()
@@ -95,17 +83,15 @@ class Runner:
     # -- with the lock held --------------------------------------------------------------
 
     def enqueue(self, task, delay=0):
-        """Let a queued task wait for a slot, at least `delay` seconds."""
         if self._queue(task, delay) and (delay or self.may_begin):
             self._dispatcher.wake()
 
     @property
     def may_begin(self):
-        """Return whether a task waits and one of the slots for all tasks is free."""
         return self.scheduler.is_waiting and self.scheduler.has_room(self._running.slots())
 
     def _queue(self, task, delay):
-        """Let the task wait for a slot. Return False if the end of its cancelled attempt will do so."""
+        """Let the task wait, at least `delay` seconds. Return False if the end of its attempt will do so."""
         if task.attempt is None:
             gate = self._network.hosts.gate(task.waits_for or self.parse_url(task.url).endpoint, task.let_through)
             task.wait_at(gate, delay)
@@ -116,7 +102,7 @@ class Runner:
     def take_back(self, task, keep=True):
         """Cancel the task's attempt, which frees its slot at once, or take the task out of the queue.
 
-        `keep` says that the bytes of the attempt are still wanted.
+        Unless `keep`, its bytes are not wanted any more.
         """
         self.scheduler.remove(task.tid)
         self.outcomes.waits.remove(task.tid)
@@ -125,16 +111,13 @@ class Runner:
             self._dispatcher.wake()
 
     def forget(self, task, keep=True):
-        """Take the task back, and open the servers again that it caused to be left alone."""
+        """Take the task back, and open the servers that it had closed."""
         self.take_back(task, keep)
         self._network.hosts.forgive(task.tid)
         self._dispatcher.wake()
 
     def reconcile(self, attempts):
-        """Take up tasks that were restored after a failed delete, given as {task: its attempt or None}.
-
-        Their attempts may have ended meanwhile.
-        """
+        """Go on with {task: its attempt or None} after a failed delete; they may have ended meanwhile."""
         for task, attempt in attempts.items():
             if attempt is not None and task.attempt is not attempt:
                 self._settle(attempt, None)
@@ -142,7 +125,7 @@ class Runner:
                 self.enqueue(task)
 
     def adjust(self, task, differs):
-        """Apply the task's changed options; if `differs`, a new attempt replaces the one under way."""
+        """Apply changed options; if `differs`, a new attempt replaces the one under way."""
         if task.state == DOWNLOADING and differs:
             task.requeue()
             self.take_back(task)
@@ -152,7 +135,6 @@ class Runner:
             self.enqueue(task, 0 if differs else task.delay)
 
     def make_download(self, attempt):
-        """Return the engine's Download for an attempt, which is its observer."""
         from ..engine.download import Download, Environment
         task, settings = attempt.task, self._settings
         network = self._network._replace(hosts=Visitor(attempt.gate, task.tid))
@@ -174,7 +156,7 @@ class Runner:
     # -- beginning and ending --------------------------------------------------------------
 
     def begin_next(self):
-        """Begin the attempt that goes first and return it, or None if none may start now."""
+        """Return an attempt at the first task that may run, or None."""
         while self.scheduler.is_waiting and not self._dispatcher.stopping:
             tid = self.scheduler.choose(self._running.slots())
             if tid is None:
@@ -185,10 +167,9 @@ class Runner:
         return None
 
     def _begin(self, task):
-        """Return a new attempt at the task, or None if it could not be made."""
         reason = task.reason
         if task.start():
-            self.outcomes.count_repeat(reason)
+            self.outcomes.retried[reason] += 1
         self.registry.announce("changed", task)
         try:
             attempt = Attempt(self, task)
@@ -200,14 +181,13 @@ class Runner:
         return attempt
 
     def end(self, attempt, outcome):
-        """Take the attempt out of the table and settle what became of it."""
         decides = self.registry.is_current(attempt)
         self._running.end(attempt)
         if decides:
             self._settle(attempt, outcome)
 
     def recover(self):
-        """Bring tasks and attempts together again where an end could not be recorded."""
+        """Queue tasks whose attempts ended without a record."""
         for task in list(self.registry.tasks.values()):
             if task.state == DOWNLOADING and task.attempt is None:
                 task.requeue()
@@ -215,7 +195,6 @@ class Runner:
                 self.enqueue(task)
 
     def _settle(self, attempt, outcome):
-        """Change the task as the attempt's end demands, and store it."""
         task, delay = attempt.task, 0
         try:
             task.end_attempt(attempt.seconds)
@@ -234,7 +213,7 @@ class Runner:
         self._release(task, delay)
 
     def _take_progress(self, attempt, outcome):
-        """Take over how far the attempt has come, or only what was flushed if the disk may have lost more."""
+        """Take over the attempt's progress, or only what was flushed if the disk may have lost more."""
         progress, file = attempt.download.progress(), attempt.download.file
         if progress is not None and attempt.session is not None and not file.disk_failed:
             attempt.task.advance(progress, attempt.session, file.is_flushed)
@@ -242,14 +221,12 @@ class Runner:
             attempt.task.fall_back()
 
     def _come_through(self, what):
-        """Let the tasks go on that wait for this, because one that did so has received bytes."""
         for tid, delay in self.outcomes.waits.come_through(what).items():
             other = self.registry.tasks.get(tid)
             if other is not None and other.state == QUEUED:
                 self.enqueue(other, delay)
 
     def _release(self, task, delay):
-        """Store and announce the task, and let it wait if it is queued."""
         if task.state == QUEUED:
             self.enqueue(task, delay)
         self.registry.store.write(task.changes(), lazy=True)

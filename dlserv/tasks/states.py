@@ -1,14 +1,11 @@
-"""The states of a task, the events that lead from one to another, and nothing else.
-
-`TRANSITIONS` is the whole state machine: a missing cell is the error.
-"""
+"""The states of a task, and the events that lead from one to another: a missing cell is the error."""
 
 from ..contract import DOWNLOADING, FINISHED, INVALID, PAUSED, QUEUED
 from ..errors import Conflict
 
 START, PAUSE, RESUME = "start", "pause", "resume"
 REQUEUE, FINISH, FAIL, RESTART, VERIFY = "requeue", "finish", "fail", "restart", "verify"
-REFRESH, KEEP = "refresh", "keep"       # ask for the file again if it has changed; it stays as it is
+REFRESH, KEEP = "refresh", "keep"       # fetch the file if it has changed; it has not
 
 TRANSITIONS = {
     QUEUED: {START: DOWNLOADING, PAUSE: PAUSED},
@@ -25,7 +22,7 @@ _PAST = {START: "started", PAUSE: "paused", RESUME: "resumed", REQUEUE: "queued 
 
 
 def next_state(state, event):
-    """Return where the event leads. Raise Conflict, naming the state, if it leads nowhere."""
+    """Return the state that the event leads to. Raise Conflict if it leads nowhere."""
     try:
         return TRANSITIONS[state][event]
     except KeyError:

@@ -1,8 +1,6 @@
-"""A task, and the methods that change its state.
+"""A task, and the methods that change its state within what `states.TRANSITIONS` allows.
 
-A task changes through its own methods alone, within what `states.TRANSITIONS` allows. They
-are called with the registry's lock held and stamp the times; `changes` returns what is to be
-stored then. Everything else may be read without the lock.
+A task changes through its own methods alone, called with the registry's lock held.
 """
 
 from __future__ import annotations
@@ -23,20 +21,22 @@ if TYPE_CHECKING:
     from typing import Any
     from ..engine.progress import Finished, Progress
 
-LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # heeded by an attempt under way
+LIVE_OPTIONS = {"ratelimit", "connections", "priority", "retries", "checksum"}  # an attempt heeds them
 
 
 class Task(Figures):
-    """One download as the daemon knows it: its fields, its figures, and the changes of its state."""
+    """One download as the daemon knows it. Methods raise Conflict for what the state refuses."""
 
     __slots__ = ()
 
     @classmethod
     def new(cls, url: str, posted: Mapping[str, Any], settings: Any) -> Task:
         """Return a task that nothing has happened to. Raise InvalidValue."""
-        url, posted = check_url(url), options.parse(posted)
+        url, checked = check_url(url), options.parse(posted)
         rule, ruled = rules.find(settings.rules, url)
-        task = cls(url, dict({key: ruled[key] for key in ruled if key == "dir"}, **posted), settings)
+        if "dir" in ruled:
+            checked.setdefault("dir", ruled["dir"])
+        task = cls(url, checked, settings)
         if rule:
             task.note("info", f"{rule} of the settings applies", 1)
         task.create_time = time.time()
@@ -47,55 +47,43 @@ class Task(Figures):
     # -- changes that a user asks for --------------------------------------------------
 
     def pause(self) -> None:
-        """Stop where it is. Raise Conflict."""
         self._go(PAUSE)
         self.pause_time = time.time()
         self._forget()
 
     def resume(self) -> None:
-        """Go on from where it was, with all tries before it; at once, if it is queued and held back.
-
-        A time that it waits for is forgotten. Raise Conflict.
-        """
+        """Go on with all tries before it; if it is queued and held back, at once."""
         if not self.is_held_back:
             self._go(RESUME)
         elif self.early:
             del self.posted["not_before"]
             self.options = self.options._replace(not_before=None)
-        self.retries = self.failures = 0
-        self.shortage = None
-        self._forget(let_through=True)
+        self._forget(by_user=True)
 
     def restart(self) -> None:
-        """Begin again from nothing; a finished file stays until the new one is whole. Raise Conflict."""
+        """Begin again from nothing; a finished file stays until the new one is whole."""
         self._go(RESTART)
-        self.retries = self.failures = self.reached = 0
-        self.shortage = None
-        self._forget(let_through=True)
-        self.previous, self.file, self.flushed = self.file or self.previous, None, []
-        self.verifying, self.verified_time = False, 0.0
+        self._forget(by_user=True)
+        self.previous, self.file, self.reached = self.file or self.previous, None, 0
+        self.flushed, self.verifying, self.verified_time = [], False, 0.0
         if self.progress is not None:
             self.progress = self.progress._replace(done=[], publishing=None, checksum=None)
 
     def refresh(self) -> None:
-        """Fetch the finished file again if its server has another one by now. Raise Conflict."""
         if self.verifying:
             raise Conflict("the file is being verified; refresh it when that is done")
         self._go(REFRESH)
-        self.retries = self.failures = self.reached = 0
-        self._forget(let_through=True)
-        self.previous, self.file, self.refreshing = self.file, None, True
+        self._forget(by_user=True)
+        self.previous, self.file, self.reached, self.refreshing = self.file, None, 0, True
 
     def verify(self) -> None:
-        """Let the finished file be verified. Raise Conflict."""
         self._go(VERIFY)
         self.verifying = True
 
     def change(self, url: str | None, posted: Mapping[str, Any], settings: Any) -> bool:
-        """Take another URL, unless None, and other options, of which a None resets one.
+        """Take another URL, unless None, and checked options, of which a None resets one.
 
-        Return whether requests will differ, so that an attempt under way must give way to
-        a new one. `posted` is checked. Raise Conflict for a name that is fixed already.
+        Return whether requests differ, so that a new attempt must replace one under way.
         """
         fixed = {"filename", "dir"} & set(posted)
         if fixed and (self.progress or self.file):
@@ -104,8 +92,8 @@ class Task(Figures):
         self.posted = {key: value for key, value in dict(self.posted, **posted).items() if value is not None}
         self.url = url or there
         self.configure(settings)
-        changed = {name for name in before._fields if getattr(before, name) != getattr(self.options, name)}
-        differs = self.url != there or bool(changed - LIVE_OPTIONS)
+        differs = self.url != there or any(getattr(before, name) != getattr(self.options, name)
+                                           for name in before._fields if name not in LIVE_OPTIONS)
         if differs:
             self.let_through, self.waits_for = True, None
         return differs
@@ -115,7 +103,7 @@ class Task(Figures):
     def start(self) -> bool:
         """Begin an attempt; return whether it repeats one that failed.
 
-        Nothing needs to be stored: before its first checkpoint the task is as good as queued.
+        Nothing is to be stored: until its first checkpoint the task is as good as queued.
         """
         self._go(START)
         self.start_time = self.start_time or time.time()
@@ -125,13 +113,13 @@ class Task(Figures):
         return repeats
 
     def plan(self, progress: Progress | None, session: str) -> None:
-        """Take over the Progress that an attempt has planned, None if it gave up its plan."""
+        """Take over an attempt's plan, None if it gave it up."""
         self.progress, self.session = progress, session
-        if progress is None or not progress.done:       # every byte is given up, or the part is a new one
+        if progress is None or not progress.done:       # the part is a new one
             self.flushed = []
 
     def advance(self, progress: Progress, session: str, flushed: bool) -> None:
-        """Take over the Progress of an attempt; `flushed` if it survives a power cut."""
+        """Take over an attempt's Progress; `flushed` if it survives a power cut."""
         self.progress, self.session = progress, session
         if flushed:
             self.flushed = progress.done
@@ -142,49 +130,45 @@ class Task(Figures):
             self.progress = self.progress._replace(done=self.flushed)
 
     def settle_in(self, session: str) -> None:
-        """Begin an attempt in this session; if it differs from the last one, believe only flushed bytes."""
+        """Fall back if the last session was another one."""
         if self.session != session:
             self.fall_back()
         self.session = session
 
     def end_attempt(self, seconds: float) -> None:
-        """Count the time that an attempt took."""
         self.elapsed += seconds
 
     def reach(self, count: int, before: int) -> None:
-        """Start the count of tries again if `count` bytes are more than ever, and than `before`."""
+        """Reset the tries if `count` bytes are more than ever, and than `before`."""
         if count > max(self.reached, before):
             self.retries = self.failures = 0
         self.reached = max(self.reached, count)
 
     def fall_short(self, room: int) -> None:
-        """Remember that `room` free bytes were too few for the file, whose size is unknown."""
+        """Remember that `room` free bytes were too few, the file's size being unknown."""
         self.shortage = max(room, self.shortage or 0)
 
     def count_failure(self) -> int:
-        """Return how many attempts in a row have failed, this one included."""
         self.failures += 1
         return self.failures
 
     def requeue(self, problem: str | None = None, reason: str | None = None,
                 waits_for: str | None = None) -> None:
-        """Wait for another attempt, at the gate of the endpoint `waits_for` if it is not the task's own."""
+        """Wait for another attempt, at `waits_for` if that is not the task's own endpoint."""
         self._go(REQUEUE, problem=problem, reason=reason, waits_for=waits_for)
 
     def finish(self, file: Finished) -> None:
-        """Become finished; `file` is the engine's Finished."""
         now = time.time()
         self._go(FINISH, file=file, progress=None, flushed=[], previous=None, shortage=None, refreshing=False,
                  finish_time=now, end_time=now, verified_time=now if file.checksum else 0.0)
 
     def fail(self, problem: str, reason: str | None) -> None:
-        """Become invalid; `problem` is the sentence about why, `reason` one word for it."""
         self._go(FAIL, problem=problem, reason=reason, end_time=time.time())
 
     def keep(self, problem: str | None = None, reason: str | None = None) -> None:
         """Have the file of before a refresh again, unchanged or because of the problem.
 
-        Bytes of another file that are here stay for the next refresh.
+        Then the bytes of another file stay for the next refresh.
         """
         self._go(KEEP, file=self.previous, previous=None, refreshing=False, problem=problem, reason=reason,
                  shortage=None, life=self.life - 1)
@@ -193,14 +177,12 @@ class Task(Figures):
             self.progress, self.flushed = None, []
 
     def end_verification(self, checksum: str | None, problem: Exception | None) -> None:
-        """Record the result of verifying the file.
+        """Record the file's checksum, or None, and the Error about what is wrong, or None.
 
-        `checksum` is None if that is unknown; `problem` is the Error that tells what is wrong,
-        or None. The checksum that the file should have is kept beside a wrong one. `verifying`
-        changes last, for those who read without the lock.
+        The right checksum is kept beside a wrong one. `verifying` changes last, because readers have no lock.
         """
         file = self.file
-        self.problem, self.reason = (str(problem), reason_of(problem)) if problem else (None, None)
+        self.problem, self.reason = str(problem) if problem else None, reason_of(problem)
         if file is not None and checksum is not None:
             self.verified_time = time.time()
             self.file = file._replace(checksum=checksum, known=file.known or file.checksum if problem else None)
@@ -209,23 +191,25 @@ class Task(Figures):
     # -- changes that the registry makes ----------------------------------------------
 
     def enter(self, registry: Any) -> None:
-        """Enter the registry, which is told of state changes and knows the attempt under way."""
         self._registry = registry
 
     def wake_up(self, boot: str) -> None:
-        """Believe after another boot only flushed bytes: a power cut may have taken the rest."""
+        """Fall back after another boot: there may have been a power cut."""
         if not (self.session or "").startswith(boot):
             self.fall_back()
 
-    def _forget(self, let_through=False):
-        """Clear the problem, and whatever else kept the task from starting."""
+    def _forget(self, by_user=False):
+        """Clear what keeps it from starting; after a user's act, the count of tries as well."""
         self.problem = self.reason = self.waits_for = None
-        self.not_before, self.let_through = 0.0, let_through
+        self.not_before, self.let_through = 0.0, by_user
+        if by_user:
+            self.retries = self.failures = 0
+            self.shortage = None
 
     def _go(self, event, **fields):
-        """Enter the state that the event leads to; before, set the fields that readers expect in it.
+        """Enter the state that the event leads to.
 
-        They read without the lock, and look at the state first.
+        It changes last, because readers have no lock and expect the fields in it.
         """
         before, after = self.state, next_state(self.state, event)
         for name, value in fields.items():
@@ -238,7 +222,7 @@ class Task(Figures):
 
 
 def check_url(url: str) -> str:
-    """Return the URL without the blanks around it. Raise InvalidValue unless it can be fetched."""
+    """Return the URL without blanks around it. Raise InvalidValue unless it can be fetched."""
     try:
         return urls.check_url(url)
     except ValueError as error:

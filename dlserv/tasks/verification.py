@@ -1,4 +1,4 @@
-"""Verify finished files in the background: one at a time, by a thread of low priority."""
+"""Verify finished files in the background, one at a time."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from .states import FINISHED
 
 SHA_256 = "sha-256"         # computed for every file that is verified
 NICENESS = 19
-AGAIN = 5.0                 # seconds until a file is tried again for which memory or files were lacking
+AGAIN = 5.0                 # seconds after a lack of memory or files
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,7 @@ log = logging.getLogger(__name__)
 class Verification:
     """Computes the SHA-256 of finished files, and compares it with the checksums known before.
 
-    The result is stored with the task, and so is the request: it survives a restart of
-    the daemon. The thread exists only while files wait. `registry` is the TaskRegistry,
-    `download_dir` the DownloadDir.
+    Requests and results are stored with the tasks. The thread exists only while files wait.
     """
 
     def __init__(self, registry, download_dir):
@@ -33,7 +31,6 @@ class Verification:
         self._complaint = Complaint(log)
 
     def start(self):
-        """Go on with the files that waited when the daemon was stopped."""
         finished = self._registry.list(FINISHED)
         with self._registry.lock:
             for task in finished:
@@ -41,14 +38,13 @@ class Verification:
                     self.enqueue(task)
 
     def stop(self):
-        """End the thread; files that still wait are verified after the next start."""
         with self._registry.lock:
             self._stopping.set()
             thread = self._thread
         join(thread)
 
     def enqueue(self, task):
-        """Verify the task's file when its turn comes; call it with the registry's lock held."""
+        """Verify the task's file when its turn comes; the registry's lock is held."""
         if task not in self._waiting:
             self._waiting.append(task)
         if self._thread is None and not self._stopping.is_set():
@@ -60,15 +56,14 @@ class Verification:
 
     def _run(self):
         _lower_priority()
-        while True:
-            task = self._next()
-            if task is None:
-                return
+        task = self._next()
+        while task is not None:
             self._verify(task, task.file)
+            task = self._next()
 
     def _next(self):
         with self._registry.lock:
-            while self._waiting and not self._stopping.is_set():
+            while self._waiting:
                 task = self._waiting.popleft()
                 if self._is_wanted(task, task.file):
                     return task
@@ -77,7 +72,7 @@ class Verification:
 
     def _is_wanted(self, task, file):
         return (task.verifying and task.file is file and file is not None
-                and self._registry.tasks.get(task.tid) is task)
+                and self._registry.holds(task) and not self._stopping.is_set())
 
     def _verify(self, task, file):
         try:
@@ -94,7 +89,6 @@ class Verification:
         self._conclude(task, file, checksum, problem)
 
     def _put_off(self, task, exhausted):
-        """Let the task wait until more memory or files may be had; return after AGAIN seconds."""
         self._complaint.tell(f"files wait to be verified: {exhausted}")
         with self._registry.lock:
             self._waiting.append(task)
@@ -119,9 +113,8 @@ class Verification:
     def _hash(self, task, file, algorithms):
         """Return ({algorithm: checksum}, whether size and time of the file are as they were)."""
         from ..engine.checksum import hash_file
-        from ..engine.folder import Folder
         self._download_dir.check()
-        with Folder(self._download_dir.path, task.options.dir, make=False) as folder, \
+        with self._download_dir.folder(task.options.dir) as folder, \
                 os.fdopen(folder.open(file.name), "rb", buffering=0) as opened:
             try:
                 found = hash_file(opened, algorithms, lambda: self._check(task, file))
@@ -130,14 +123,13 @@ class Verification:
             return found, file.identity.matches(os.fstat(opened.fileno()))
 
     def _check(self, task, file):
-        """Raise Stopped if the result is no longer wanted."""
-        if self._stopping.is_set() or not self._is_wanted(task, file):
+        if not self._is_wanted(task, file):
             raise Stopped()
 
     def _conclude(self, task, file, checksum, problem):
         registry = self._registry
         with registry.lock:
-            if self._stopping.is_set() or not self._is_wanted(task, file):
+            if not self._is_wanted(task, file):
                 return
             if problem is None:
                 registry.note(task, "debug", f"the file was verified: {checksum}")
@@ -150,7 +142,7 @@ class Verification:
 
 
 def _problem(task, error):
-    """Return the Error that tells why the file could not be verified; log a bug of ours."""
+    """Return an Error for the user; log a bug of ours."""
     if isinstance(error, Error):
         return error
     log.error("%s: verifying met a bug", task.tid[:8], exc_info=error)
@@ -158,8 +150,7 @@ def _problem(task, error):
 
 
 def _lower_priority():
-    """Lower the priority of this thread, where the system can."""
-    if sys.platform == "linux":     # elsewhere it would be the whole process
+    if sys.platform == "linux":     # elsewhere it would be the whole process's
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         except OSError:

@@ -1,4 +1,4 @@
-"""Tasks as plain data, as the API, hooks and webhooks show them: excerpt, status, info."""
+"""Tasks as plain data, as the API, hooks and webhooks show them."""
 
 from .. import urls
 from ..settings import options
@@ -17,7 +17,7 @@ def excerpt(task):
 
 
 def row(task):
-    """Return a task for the event stream: the excerpt, and the fields that the page's list adds."""
+    """Return the excerpt and what the page's list adds, for the event stream."""
     detail = excerpt(task)
     detail.update({
         "filename": task.filename, "name": task.name, "downloaded_bytes": task.downloaded,
@@ -29,15 +29,14 @@ def row(task):
 
 
 def state_counter(daemon):
-    """Return {state: number of tasks in it}, with "all" for their sum."""
+    """Return {state: number of tasks in it}, with "all"."""
     counts = daemon.counts()
     return dict(counts, all=sum(counts.values()))
 
 
 def status(task):
-    """Return the full status of a task."""
-    detail = excerpt(task)
-    done = task.downloaded
+    """Return the full status."""
+    detail, done = excerpt(task), task.downloaded
     detail.update({
         "url": urls.shown(task.url), "filename": task.filename, "tmpfilename": task.tmpfilename,
         "downloaded_bytes": done, "total_bytes_estmt": max(detail["total_bytes"], done),
@@ -50,7 +49,7 @@ def status(task):
 
 
 def info(task):
-    """Return the facts about a task's file, and the task's options."""
+    """Return the facts about a task's file, and its options."""
     resource = task.resource
     return {
         "tid": task.tid, "url": urls.shown(task.url),
@@ -68,5 +67,5 @@ def info(task):
 
 
 def detail(task):
-    """Return what webhooks and hooks tell of a task: its info and its status."""
+    """Return info and status, as hooks and webhooks tell them."""
     return dict(info(task), **status(task))

@@ -1,11 +1,11 @@
-"""Tasks that wait for a condition of this machine, and for how long each time. Pure."""
+"""Tasks that wait for a condition of this machine."""
 
 import time
 from collections import Counter
 
 
 class Waits:
-    """Tasks that wait for conditions; the more wait for one, the less often each of them tries.
+    """The more tasks wait for a condition, the less often each of them tries.
 
     Once one of them has succeeded, the others may follow.
     """
@@ -29,17 +29,14 @@ class Waits:
         return self.BEAT * max(1.0, self._counts[what] / self.AT_ONCE)
 
     def remove(self, tid):
-        """Let the task wait no longer; return what it waited for, or None."""
+        """Return what the task waited for, or None."""
         what, _ = self._waiting.pop(tid, (None, None))
         if what is not None:
             self._counts[what] -= 1
         return what
 
     def come_through(self, what):
-        """Release all tasks that wait for this condition, because one has succeeded.
-
-        Return {tid: seconds until it tries}; none of them tries twice within BEAT.
-        """
+        """Release those that wait for this; return {tid: seconds until it tries}, none twice within BEAT."""
         now = self._clock()
         free = {tid: max(0.0, since + self.BEAT - now)
                 for tid, (waits_for, since) in self._waiting.items() if waits_for == what}

@@ -1,4 +1,4 @@
-"""The threads that perform attempts; after its attempt, a thread waits a moment for the next."""
+"""The threads that perform attempts."""
 
 import threading
 
@@ -8,7 +8,7 @@ from ..threads import Thread
 class Workers:
     """Threads that call `perform(attempt)`, which returns the attempt to go on with, or None.
 
-    A thread is started if none waits. `attempt.thread` is the one that has the attempt.
+    A thread is started if none waits; `attempt.thread` is the one that has the attempt.
     """
 
     LINGER = 1.0        # seconds for which a thread waits for another attempt
@@ -18,13 +18,10 @@ class Workers:
         self._idle, self._stopping = [], False
 
     def give(self, attempt):
-        """Let a thread perform the attempt.
-
-        Raise RuntimeError or MemoryError if the system has no thread left.
-        """
+        """Let a thread perform the attempt. Raise RuntimeError or MemoryError if none can be started."""
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
-            if worker is not None:
+            if self._idle:
+                worker = self._idle.pop()
                 attempt.thread = worker.thread
                 worker.take(attempt)
                 return
@@ -46,7 +43,7 @@ class Workers:
             attempt = self._perform(attempt) or self._next(worker)
 
     def _next(self, worker):
-        """Return the attempt that the worker is given while it waits, or None."""
+        """Return the attempt that the worker is given within LINGER, or None."""
         with self._lock:
             if self._stopping:
                 return None
@@ -59,7 +56,7 @@ class Workers:
 
 
 class _Worker:
-    """A thread that waits; `take` is called once for each wait, if at all."""
+    """A thread that waits; `take` is called at most once for each wait."""
 
     def __init__(self):
         self.thread = threading.current_thread()

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -254,16 +253,3 @@ def test_a_start_names_the_folder_that_cannot_be_watched(tmp_path, box, folder, 
                            "--download-dir", str(folder), "--db", str(tmp_path / "db")],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
     assert done.returncode == 2 and ("watch[0].dir: " in done.stderr.decode()) and words in done.stderr.decode()
-
-
-def test_sighup_watches_other_folders(configured, box, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    daemon = configured(watch=[{"dir": str(box)}])
-    configured.path.write_text(json.dumps({"watch": [{"dir": str(other), "options": {"paused": True}}]}))
-    daemon.popen.send_signal(signal.SIGHUP)
-    until(lambda: daemon.api.get("/config")["config"]["watch"][0]["dir"] == str(other))
-    (other / "a.txt").write_text("http://h/1\n")
-    (box / "a.txt").write_text("http://h/2\n")
-    until(lambda: names(other) == ["added/a.txt"], 30)
-    assert names(box) == ["a.txt"]

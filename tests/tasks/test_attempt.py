@@ -1,10 +1,17 @@
 """One attempt: who makes it, how it is stopped, and what it leaves to the next."""
 
+import contextlib
 import threading
 
 import pytest
 
 from dlserv import Daemon
+from dlserv.engine.progress import Finished, Identity, Progress
+from dlserv.errors import NameTaken
+from dlserv.net.resource import Resource
+from dlserv.settings import config
+from dlserv.tasks.attempt import check_part, check_previous
+from dlserv.tasks.task import Task
 from harness import noise, until
 from servers.origin import Gate, drop
 
@@ -69,3 +76,66 @@ def test_two_attempts_share_no_name(daemon, origin, gate, folder, name):
     for tid, data in ((first, DATA), (second, DATA[::-1])):
         task = daemon.wait(tid, 15)
         assert task.state == "finished" and (folder / task.filename).read_bytes() == data
+
+
+# -- names that another task has a claim to ---------------------------------------------------
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_part_that_is_away_still_belongs_to_its_task(settings, origin, gate, folder, restarts):
+    """As on a disk that is plugged in again later."""
+    other = Gate(after=1000)
+    origin.put("/b/a.iso", DATA[::-1], script=[other])
+    with contextlib.ExitStack() as running:
+        daemon = running.enter_context(Daemon(settings))
+        tid = begun(daemon, origin)
+        daemon.pause(tid)
+        until(lambda: not daemon.report.running())
+        if restarts:
+            running.close()
+            daemon = running.enter_context(Daemon(settings))
+        part = daemon.get(tid).tmpfilename
+        (folder / part).rename(folder / "away")
+        second = daemon.add(origin.url("/b/a.iso"), {"connections": 1})
+        until(lambda: daemon.get(second).tmpfilename)
+        assert daemon.get(second).tmpfilename != part and not (folder / part).exists()
+        other.open()
+        assert daemon.wait(second, 15).state == "finished"
+
+
+SETTINGS = config.Config.parse({}).download
+RESOURCE = Resource("http://host/a", 3, None, None, False, None, "", None, "", None, None)
+FILE = Finished("a", Identity(1, 2, 3, 4), None, RESOURCE)
+
+
+def make(name, below=""):
+    return Task("http://host/" + name, {"dir": below}, SETTINGS)
+
+
+@pytest.mark.parametrize("below, taken", [("", True), ("films", False)])
+def test_a_part_file_belongs_to_one_task_of_a_folder(below, taken):
+    one, other = make("1"), make("2", below)
+    other.plan(Progress("a.part", "a", other.url, RESOURCE, [], None, None), "session")
+    check_part([one, other], one, "b.part")
+    check_part([one, other], other, "a.part")
+    if taken:
+        with pytest.raises(NameTaken, match="a.part"):
+            check_part([one, other], one, "a.part")
+    else:
+        check_part([one, other], one, "a.part")
+
+
+@pytest.mark.parametrize("later, below, taken", [(True, "", True), (False, "", False), (True, "films", False)])
+def test_a_replaced_file_may_be_another_task_s_by_now(later, below, taken):
+    one, other = make("1"), make("2", below)
+    for task in (one, other) if later else (other, one):
+        task.start()
+        task.finish(FILE)
+    one.finish_time, other.finish_time = (5.0, 6.0) if later else (6.0, 5.0)
+    one.restart()
+    check_previous([one, other], one, "b")
+    check_previous([one], one, "a")
+    if taken:
+        with pytest.raises(NameTaken, match="a is another task's"):
+            check_previous([one, other], one, "a")
+    else:
+        check_previous([one, other], one, "a")
