@@ -1,17 +1,14 @@
-"""Access to the interface: by token, by the host name called, and by the site of the caller.
-
-Knows heads and addresses, no socket. Three checks, in this order:
+"""Access to the interface: three checks of a request's head, in this order:
 
   Host      without a token, only names that certainly mean this machine: otherwise a site
             could point its own name here and read the replies (DNS rebinding)
   Origin    a page of another site cannot change anything, with a token or without: the
             browser would send the user's credentials along (CSRF)
   token     compared in constant time; after too many wrong ones, no token of that client
-            is looked at for a while, so that guessing is slow. Other clients are not affected.
+            is looked at for a while, so that guessing is slow
 """
 
 import base64
-import binascii
 import logging
 import math
 import re
@@ -27,7 +24,7 @@ except ImportError:
 
 from ..idn import comparable
 from ..units import clean
-from .peer import is_loopback, network_of
+from .connection_limit import is_loopback, network_of
 from .replies import error_reply
 
 WINDOW = 60.0           # seconds
@@ -60,14 +57,16 @@ class Access:
         `address` is the client's, None on a unix socket. A `public` route needs neither a
         token nor a known host name.
         """
-        refused = None
-        if not public and self.token is None:
-            refused = _forbidden(self.host_problem(head.headers))
-        if refused is None and head.method not in HARMLESS:
-            refused = _forbidden(self.origin_problem(head.headers))
-        if refused is None and not public and self.token is not None and head.method != "OPTIONS":
-            refused = self._check_token(head.headers, address)
-        return refused
+        problem = self.host_problem(head.headers) if self.token is None and not public else None
+        if problem is None and head.method not in HARMLESS:
+            site = self.foreign_site(head.headers)
+            problem = site and (f"pages of {site} may not change anything here; "
+                                "add their origin to server.allowed_origins to allow it")
+        if problem is not None:
+            return error_reply(403, problem)
+        if public or self.token is None or head.method == "OPTIONS":
+            return None
+        return self._check_token(head.headers, address)
 
     def is_trusted(self, headers, address):
         """Return whether the caller of a public route is on this machine or has sent the token.
@@ -81,10 +80,7 @@ class Access:
     # -- the checks ------------------------------------------------------------------
 
     def host_problem(self, headers):
-        """Return the sentence for a request to a host that is not certainly this daemon, or None.
-
-        `refusal` makes a 403 of it for REST, aria2/entrance.py another for the aria2 door.
-        """
+        """Return the sentence for a request to a host that is not certainly this daemon, or None."""
         host = headers.get("host")
         if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
             return None
@@ -101,19 +97,12 @@ class Access:
         """Return whether one of the ".suffixes" in the settings covers the name."""
         return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
-    def origin_problem(self, headers):
-        """Return the sentence for a change that a page of another site wants, or None."""
-        site = self.foreign_site(headers)
-        return site and (f"pages of {site} may not change anything here; "
-                         "add their origin to server.allowed_origins to allow it")
-
     def foreign_site(self, headers):
         """Return the name of another site whose page makes the request, or None if it comes from none."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
+        origin = headers.get("origin")
         if origin is None:      # an older browser; newer ones send it with every change
-            if site in ("none", "same-origin"):
-                return None
-            return "another site"
+            is_foreign = headers.get("sec-fetch-site", "none").lower() not in ("none", "same-origin")
+            return "another site" if is_foreign else None
         if origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
         return clean(origin[:80]) or "another site"
@@ -135,7 +124,16 @@ class Access:
 
     def given(self, headers):
         """Return the token in the Authorization header as bytes, None if there is none."""
-        return _given(headers.get("authorization", ""))
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        value = value.strip().encode("latin-1", "replace")
+        if scheme.lower() == "bearer":
+            return value
+        if scheme.lower() != "basic":
+            return None
+        try:
+            return base64.b64decode(value, validate=True).partition(b":")[2]
+        except ValueError:
+            return b""
 
     def judge(self, given, address):
         """Return (whether the bytes are the token, seconds for which this client has to wait).
@@ -143,13 +141,12 @@ class Access:
         Wrong ones are counted; while a client has to wait, its tokens are not looked at.
         """
         client = "the unix socket" if address is None else network_of(address)
-        return self._failures.judge(
-            client, lambda: compare_digest(given, self.token.encode("ascii")))
+        return self._failures.judge(client, lambda: compare_digest(given, self.token.encode("ascii")))
 
     # -- sites that may use the interface (CORS) ------------------------------------------
 
     def headers(self, head):
-        """Return the CORS headers of every reply, a list of (name, value)."""
+        """Return the CORS headers of every reply."""
         if not self._origins:
             return []
         origin = head.headers.get("origin", "")
@@ -159,7 +156,7 @@ class Access:
                 ("Access-Control-Expose-Headers", _CORS_EXPOSED)]
 
     def preflight(self, head, methods):
-        """Return the further CORS headers of a reply to OPTIONS; `methods` is the value of Allow."""
+        """Return the CORS headers of a reply to OPTIONS; `methods` is the value of Allow."""
         if head.headers.get("origin", "").lower() not in self._origins:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
@@ -170,10 +167,6 @@ def _as_browsers_send(origin):
     """Return the origin with its host in ASCII."""
     scheme, mark, authority = origin.partition("://")
     return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
-
-
-def _forbidden(sentence):
-    return None if sentence is None else error_reply(403, sentence)
 
 
 def own_names():
@@ -202,20 +195,6 @@ def _is_address(name):
     return True
 
 
-def _given(authorization):
-    """Return the token in an Authorization header as bytes, None if there is none."""
-    scheme, _, value = authorization.partition(" ")
-    value = value.strip().encode("latin-1", "replace")
-    if scheme.lower() == "bearer":
-        return value
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(value, validate=True).partition(b":")[2]
-    except (binascii.Error, ValueError):
-        return b""
-
-
 def _challenge(headers):
     """Return a Basic challenge, which makes a browser ask; Bearer for our page, which asks itself."""
     if "x-requested-with" in headers:
@@ -232,14 +211,14 @@ class _Failures:
         self._times = OrderedDict()
 
     def judge(self, client, compare):
-        """Return (whether the token is right, seconds that the client has to wait).
+        """Return (compare(), 0), or (False, seconds that the client has to wait).
 
-        `compare()` looks at the token; it is not called while the client has to wait. The
-        lock is held meanwhile, so that many connections do not have a guess each.
+        The lock is held meanwhile, so that many connections do not have a guess each.
         """
         with self._lock:
-            wait = self._wait(client)
-            if wait:
+            times = self._times.get(client, ())
+            wait = math.ceil(times[0] + WINDOW - self._clock()) if len(times) == MOST_FAILURES else 0
+            if wait > 0:
                 return False, wait
             is_right = compare()
             if not is_right:
@@ -255,9 +234,3 @@ class _Failures:
         if len(times) == MOST_FAILURES:
             log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
                         MOST_FAILURES, client)
-
-    def _wait(self, client):
-        times = self._times.get(client, ())
-        if len(times) < MOST_FAILURES:
-            return 0
-        return max(0, math.ceil(times[0] + WINDOW - self._clock()))

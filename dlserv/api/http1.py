@@ -27,6 +27,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\
 _LENGTH = re.compile("[0-9]{1,15}")
 _HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
 _ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
+_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 class BadMessage(Error):
@@ -37,8 +38,7 @@ class BadMessage(Error):
 
     def __init__(self, status, sentence):
         super().__init__(sentence)
-        self.status = status
-        self.code = "malformed" if status == 400 else None
+        self.status, self.code = status, "malformed" if status == 400 else None
 
 
 class Head(namedtuple("Head", "method target version headers")):
@@ -94,7 +94,7 @@ class HeadReader:
         return Head(method, _origin_form(target, headers), version, headers)
 
     def _read_headers(self):
-        """Return {lower name: value}; those that are buffered whole are compared with the last ones."""
+        """Return {lower name: value}, the last ones if their bytes are the same."""
         buffered = self._reader.peek(1)
         size = buffered.find(b"\r\n\r\n") + 4
         if not 4 <= size <= LONGEST_REMEMBERED or buffered.startswith(b"\r\n"):    # then there are none
@@ -120,7 +120,7 @@ def _parse_request_line(line):
 
 
 def _origin_form(target, headers):
-    """Return the path and query, or "*"; the host of an absolute target replaces Host (RFC 9112, 3.2.2)."""
+    """Return path and query, or "*"; the host of an absolute target replaces Host (RFC 9112, 3.2.2)."""
     match = _ABSOLUTE.match(target)
     if match is not None:
         headers["host"], target = match.group(1), target[match.end():]
@@ -169,10 +169,11 @@ def read_body(reader, head):
     if head.is_too_large:
         raise _too_large()
     length = int(head.headers.get("content-length", 0))
-    if length <= LARGE:
-        return _read_exactly(reader, length)
-    body = memory(length)
-    _fill(reader, body)
+    if length > LARGE:
+        return _fill(reader, memory(length))
+    body = reader.read(length)
+    if len(body) < length:
+        raise _cut_off()
     return body
 
 
@@ -180,19 +181,19 @@ def _too_large():
     return BadMessage(413, f"the body is longer than {LONGEST_BODY} bytes")
 
 
+def _cut_off():
+    return BadMessage(400, "the body ended before its declared length")
+
+
 def _fill(reader, view):
-    while view:
-        count = reader.readinto(view)
+    """Read all bytes of the memoryview; return it."""
+    left = view
+    while left:
+        count = reader.readinto(left)
         if not count:
-            raise BadMessage(400, "the body ended before its declared length")
-        view = view[count:]
-
-
-def _read_exactly(reader, count):
-    data = reader.read(count)
-    if len(data) < count:
-        raise BadMessage(400, "the body ended before its declared length")
-    return data
+            raise _cut_off()
+        left = left[count:]
+    return view
 
 
 def _read_chunks(reader):
@@ -209,11 +210,8 @@ def _read_chunks(reader):
             return body[:length] if length > LARGE else bytes(body[:length])
         _fill(reader, body[length:length + size])
         length += size
-        if _read_exactly(reader, 2) != b"\r\n":
+        if reader.read(2) != b"\r\n":
             raise BadMessage(400, "the body's chunks are malformed")
-
-
-_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 def encode_reply(status, headers):
@@ -231,13 +229,12 @@ def joined_fields(headers):
 
 
 class Clock:
-    """The Date header (RFC 9110, 6.6.1): formatted once a second, however many replies there are."""
+    """The Date header (RFC 9110, 6.6.1), formatted once a second."""
 
     def __init__(self):
         self._date = 0, ""
 
     def date(self):
-        """Return the present time as an HTTP date."""
         second, text = self._date
         now = int(time.time())
         if second != now:

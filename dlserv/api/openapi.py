@@ -1,4 +1,4 @@
-"""The interface described for machines: OpenAPI 3.1, made from the route table and schemas.py.
+"""The interface described for machines: OpenAPI 3.1, made from the route table and the JSON Schemas below.
 
 A row of ROUTES names the schemas of its body and reply.
 """
@@ -7,30 +7,51 @@ import re
 
 from ..acts import ACTS, MOVE, PLACES
 from ..contract import STATES
+from ..errors import REASONS
+from ..settings import config, options
 from ..version import __version__
-from .schemas import COUNT, STRING, TID, ref, schemas
+from .replies import CODES, FAILURES
 
 TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
         "archive": "What was downloaded and deleted since.",
         "settings": "The settings of the daemon.", "events": "What happens, as it happens.",
         "system": "The daemon itself."}
 
+_STRING = {"type": "string"}
+_NUMBER = {"type": "number"}
 _BOOLEAN = {"type": "boolean"}
-_SAME = "another spelling of exerpt"
+_COUNT = {"type": "integer", "minimum": 0}
+_TID = dict(_STRING, pattern="^[0-9a-f]{40}$", description="SHA-1 of the URL as it was posted")
+_TIME = dict(_NUMBER, description="epoch seconds; 0 for never")
+_NULL = {"type": "null"}
+_NULLABLE = {"type": ["string", "null"]}
+
+
+def _enum(words):
+    return {"type": "string", "enum": list(words)}
+
+
+def _list(items, **more):
+    return dict({"type": "array", "items": items}, **more)
+
+
+def _any(*schemas, **more):
+    return dict({"anyOf": schemas}, **more)
+
 
 # The parameters of queries: name: (schema, description).
 _PARAMETERS = {
-    "act": ({"type": "string", "enum": list(ACTS) + [MOVE]}, "what to do to the task"),
-    "to": ({"anyOf": [{"type": "string", "enum": list(PLACES)}, {"type": "integer", "minimum": 0}]},
-           "where in the queue, for act=move; an index counts all tasks that wait"),
+    "act": (_enum(ACTS + (MOVE,)), "what to do to the task"),
+    "to": (_any(_enum(PLACES), _COUNT), "where in the queue, for act=move; an index counts all tasks "
+           "that wait"),
     "del_file": (_BOOLEAN, "delete the files of the task as well"),
     "exerpt": (_BOOLEAN, "whether to reply with the excerpt of a task instead of its full status"),
-    "excerpt": (_BOOLEAN, _SAME),
+    "excerpt": (_BOOLEAN, "another spelling of exerpt"),
     "rows": (_BOOLEAN, "whether to reply with rows, as GET /events shows tasks"),
     "history": (_BOOLEAN, "whether to add the speed of the last ten minutes"),
     "origins": (_BOOLEAN, "whether to add where each setting was set"),
-    "state": ({"type": "string", "enum": ["all"] + list(STATES)}, "only tasks in this state"),
-    "offset": (COUNT, "tasks or entries to skip"), "limit": (COUNT, "most tasks or entries to reply with"),
+    "state": (_enum(("all",) + STATES), "only tasks in this state"),
+    "offset": (_COUNT, "tasks or entries to skip"), "limit": (_COUNT, "most tasks or entries to reply with"),
     "repeat": (_BOOLEAN, "whether to add what the archive has as well"),
 }
 
@@ -58,39 +79,40 @@ _MEANINGS = {
     500: "the daemon met a bug", 503: "the database, a disk or the daemon is not available"}
 
 _HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
-_BYTES = {"type": "string", "format": "binary"}
-_UNNAMED = {"application/octet-stream": _BYTES, "application/json": {"type": "object"}}
+_UNNAMED = {"application/octet-stream": dict(_STRING, format="binary"), "application/json": {"type": "object"}}
 
 
-def document(routes, prefix, fixed, needs_token):
-    """Return the description as a dict.
-
-    `prefix` is server.prefix, `fixed` the names of the settings that are read-only.
-    """
+def document(routes, server, fixed):
+    """Return the description as a dict; `fixed` has the names of the settings that are read-only."""
     paths = {}
     for route in routes:
         if route.tag is not None:
             path = route.path.replace("<", "{").replace(">", "}")
             paths.setdefault(path, {})[route.method.lower()] = _operation(route)
-    open_to_all = [] if needs_token else [{}]
     return {
         "openapi": "3.1.0",
         "info": {"title": "dlserv", "version": __version__, "description": "A download daemon.",
                  "license": {"name": "MIT", "identifier": "MIT"}},
-        "servers": [{"url": prefix or "/"}],
+        "servers": [{"url": server.settings.prefix or "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": schemas(fixed), "securitySchemes": {
+        "components": {"schemas": dict(_bodies(fixed), **_replies(), **_parts()), "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}},
-        "security": open_to_all + [{"bearer": []}, {"basic": []}],
+        "security": [{}] * (server.access.token is None) + [{"bearer": []}, {"basic": []}],
     }
 
 
+# -- operations ---------------------------------------------------------------------------
+
 def _operation(route):
+    parameters = [_parameter("path", name, "the task's id", _TID) for name in re.findall("<(.*?)>", route.path)]
+    for name in route.query:
+        schema, description = _PARAMETERS[name]
+        parameters.append(_parameter("query", name, description, schema, required=name == "act"))
+    for name, description in _CONDITIONS.get(route.name, {}).items():
+        parameters.append(_parameter("header", name, description, _STRING, required=False))
     operation = {
-        "operationId": route.name, "tags": [route.tag], "summary": route.summary,
-        "parameters": _path_parameters(route) + [_query_parameter(name) for name in route.query]
-        + _header_parameters(route),
+        "operationId": route.name, "tags": [route.tag], "summary": route.summary, "parameters": parameters,
         "responses": dict(_successes(route), **{str(status): _error(status) for status in _errors(route)}),
     }
     if route.public:
@@ -100,25 +122,13 @@ def _operation(route):
     return operation
 
 
-def _path_parameters(route):
-    return [{"name": name, "in": "path", "required": True, "schema": TID, "description": "the task's id"}
-            for name in re.findall("<(.*?)>", route.path)]
-
-
-def _query_parameter(name):
-    schema, description = _PARAMETERS[name]
-    return {"name": name, "in": "query", "required": name == "act", "schema": schema,
-            "description": description}
-
-
-def _header_parameters(route):
-    return [{"name": name, "in": "header", "required": False, "schema": STRING, "description": description}
-            for name, description in _CONDITIONS.get(route.name, {}).items()]
+def _parameter(where, name, description, schema, required=True):
+    return {"name": name, "in": where, "required": required, "schema": schema, "description": description}
 
 
 def _successes(route):
     """Return {status: response}."""
-    schema = ref(route.reply) if route.reply else _UNNAMED.get(route.media_type, STRING)
+    schema = _ref(route.reply) if route.reply else _UNNAMED.get(route.media_type, _STRING)
     whole = {"description": "success", "content": {route.media_type: {"schema": schema}}}
     if not route.path.endswith("/file"):
         return {"200": whole}
@@ -137,17 +147,158 @@ def _errors(route):
 
 
 def _error(status):
-    schema = "many_errors" if status == 207 else "error"
-    response = {"description": _MEANINGS[status], "content": {"application/json": {"schema": ref(schema)}}}
+    schema = _ref("many_errors" if status == 207 else "error")
+    response = {"description": _MEANINGS[status], "content": {"application/json": {"schema": schema}}}
     if status in _HEADERS:
-        response["headers"] = {_HEADERS[status]: {"schema": STRING}}
+        response["headers"] = {_HEADERS[status]: {"schema": _STRING}}
     return response
 
 
 def _body(name):
-    content = {"application/json": {"schema": ref(name)}}
+    content = {"application/json": {"schema": _ref(name)}}
     if name == "task":
-        content["application/x-www-form-urlencoded"] = {"schema": ref("task_form")}
+        content["application/x-www-form-urlencoded"] = {"schema": _ref("task_form")}
     if name == "change":
-        content["application/merge-patch+json"] = {"schema": ref(name)}
+        content["application/merge-patch+json"] = {"schema": _ref(name)}
     return content
+
+
+# -- schemas ------------------------------------------------------------------------------
+
+def _ref(name):
+    return {"$ref": "#/components/schemas/" + name}
+
+
+def _object(required, properties):
+    """Return the schema of an object; later versions may add keys."""
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _closed(required=(), **properties):
+    return dict(_object(required, properties), additionalProperties=False)
+
+
+def _whole(**properties):
+    return _object(properties, properties)
+
+
+def _reply(required=(), **properties):
+    return _object(["status", *required], dict(properties, status=dict(_STRING, const="success")))
+
+
+def _failure(required=(), **properties):
+    return _object(["status", "errmsg", "code", *required], dict(
+        properties, status=dict(_STRING, const="error"), code=_ref("error_code"),
+        errmsg=dict(_STRING, description="one sentence for people"),
+        key=dict(_STRING, description="the field that was wrong"),
+        tid=dict(_STRING, description="the task that has the URL already")))
+
+
+_STRINGS = _list(_STRING)
+_PAIRS = _list({"type": "array", "prefixItems": [_NULLABLE, _STRING], "minItems": 2, "maxItems": 2})
+_HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
+
+
+def _bodies(fixed):
+    task = _closed(["url"], url=_STRING, options=_any(_ref("options"), _NULL), ydl_opts={
+        "type": "object", "description": "options of older clients; unknown ones are noted in the log"})
+    settings = {section: _settings(table, fixed) for section, table in config.SECTIONS.items()}
+    return {
+        "options": _nullable("null means not given"),
+        "changes": _nullable("null resets the option to its default"),
+        "task": dict(task, examples=[{"url": "https://example.org/file.iso", "options": {"priority": 1}}]),
+        "change": dict(_closed(url=_NULLABLE, options=_any(_ref("changes"), _NULL)),
+                       examples=[{"options": {"ratelimit": "512K", "connections": None}}]),
+        "tasks": dict(_closed(["tasks"], tasks=_list(_any(_STRING, _ref("task")))),
+                      examples=[{"tasks": ["https://example.org/file.iso"]}]),
+        "task_form": _object(["url"], dict(dict.fromkeys(options.TABLE.fields, _STRING), url=_STRING)),
+        "tids": _any(_STRINGS, _ref("tid_list"), examples=[{"tids": []}]),
+        "tid_list": _closed(["tids"], tids=_STRINGS, del_file=_any(
+            _BOOLEAN, _enum(["true", "false"]),
+            description="delete the files as well; for /task/batch/delete")),
+        "config": dict(_closed(**settings), examples=[{"download": {"ratelimit": "2M"}}]),
+    }
+
+
+def _nullable(meaning):
+    """Return the schema of the options, each of which may be null."""
+    schema = options.TABLE.json_schema()
+    for name, field in schema["properties"].items():
+        doc = field.pop("description")
+        schema["properties"][name] = _any(field, _NULL, description=doc)
+    return dict(schema, description=meaning)
+
+
+def _settings(table, fixed):
+    """Return the schema of a section; settings that the API may not change are read-only."""
+    schema = table.json_schema()
+    if schema["type"] == "array":
+        return dict(schema, readOnly=True)
+    for name, field in schema["properties"].items():
+        if f"{table.where}.{name}" in fixed or table.where in config.AUTOMATION:
+            field["readOnly"] = True
+    return schema
+
+
+def _replies():
+    return {
+        "done": _reply(), "added": _reply(["tid"], tid=_TID),
+        "added_many": _reply(["tids"], tids=_STRINGS, had_already=_HAD),
+        "archive": _reply(["detail", "count"], count=_COUNT, detail=_list(_ref("entry"))),
+        "forgotten": _reply(["count"], count=_COUNT),
+        "deleted": _reply(detail=_ref("removal")),
+        "status_reply": _reply(["detail"], detail=_any(_ref("status"), _ref("excerpt"))),
+        "info_reply": _reply(["detail"], detail=_ref("info")),
+        "task_list": _reply(["detail", "state_counter"], state_counter=_ref("counts"),
+                            detail=_list(_any(_ref("status"), _ref("row"), _ref("excerpt")))),
+        "counts_reply": _reply(["detail"], detail=_ref("counts")),
+        "folders": _reply(["detail", "complete"], detail=_STRINGS, complete=_BOOLEAN),
+        "config_reply": _reply(["config"], config=_ref("config"), origins={
+            "type": "object", "additionalProperties": _NULLABLE,
+            "description": "where each setting was set, null for a default"}, fixed=_list(
+            _STRING, description="settings that cannot be changed because deny_private was set at the start")),
+        "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
+                        speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
+                        free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING,
+                        window=_any(_ref("window"), _NULL), history=_ref("speed_history")),
+        "health": _reply(repaired=dict(_STRING, description="what was repaired at the start; only for those "
+                                                              "with the token or on this machine")),
+        "error": _failure(),
+        "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS, had_already=_HAD),
+    }
+
+
+def _window():
+    """Return the schema of a window of the schedule in /stats."""
+    rows = config.AUTOMATION["schedule"].json_schema()["items"]["properties"]
+    until = {"type": ["number", "null"], "description": "epoch seconds; null if it never ends"}
+    return dict(_whole(until=until, **rows), description="the window of the schedule that counts, and until when")
+
+
+def _parts():
+    codes = sorted(set(CODES.values()) | {row[2] for row in FAILURES if row[2]} | {"malformed"})
+    common = dict(total_bytes=_COUNT, filename=_STRING, create_time=_TIME, finish_time=_TIME)
+    progress = dict(common, downloaded_bytes=_COUNT, connections=_COUNT, error=_NULLABLE,
+                    reason=_any(_ref("reason"), _NULL))
+    excerpt = dict(tid=_TID, state=_ref("state"), title=_STRING, percent=_STRING, total_bytes=_COUNT,
+                   speed=_NUMBER, eta=_NUMBER)
+    return {
+        "excerpt": _whole(**excerpt),
+        "row": _whole(**dict(progress, **excerpt), name=_STRING, priority={"type": "integer"}, place=_NUMBER),
+        "status": _whole(**dict(progress, **excerpt), url=_STRING, tmpfilename=_STRING, total_bytes_estmt=_COUNT,
+                         elapsed=_NUMBER, start_time=_TIME, pause_time=_TIME, retries=_COUNT,
+                         log=_list(_ref("log_entry"))),
+        "info": _whole(**common, tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, ext=_STRING,
+                       format=_STRING, etag=_NULLABLE, last_modified=_NULLABLE, resumable=_BOOLEAN,
+                       checksum=_NULLABLE, verified_time=_TIME, options={"type": "object"}),
+        "state": _enum(STATES),
+        "reason": _enum(REASONS),
+        "error_code": dict(_enum(codes), description="one word for programs"),
+        "log_entry": _whole(time={"type": "integer"}, msg=_STRING, type=_enum(
+            ["debug", "info", "warning", "error", "fatal"])),
+        "window": _window(),
+        "speed_history": _whole(every=_NUMBER, speed=_list(_NUMBER)),
+        "counts": _whole(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),
+        "entry": _whole(tid=_TID, time=_TIME, size=_COUNT, sha256=_NULLABLE),
+        "removal": _whole(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
+    }

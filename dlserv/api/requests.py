@@ -1,7 +1,7 @@
 """A request's query and body as checked values. Knows no socket and no task.
 
-A wrong value raises InvalidValue, which names its field; a body of another media type
-raises WrongType, a missing one NoLength.
+A wrong value or shape raises InvalidValue, which names the field; a body of another media
+type raises WrongType, a missing one NoLength. The values of options are left to the daemon.
 """
 
 import json
@@ -11,14 +11,19 @@ from urllib.parse import parse_qsl
 
 from ..errors import InvalidValue, RequestError
 from ..masking import shown
+from ..settings import options
+from ..settings.schema import key_name
 from ..settings.values import parse_boolean
 
 DEEPEST = 32            # levels of nesting in a JSON body
+MOST = 20000            # tasks, or tids, in one request
+MOST_NAMED = 5          # unknown options that a note names
 _LONGEST_NUMBER = 400   # digits; int() of more takes quadratic time on older Pythons
 _CHARSET = re.compile(r'charset="?([^\s";]+)', re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
 _JSON = ("", "application/json")
 _PATCH = _JSON + ("application/merge-patch+json",)      # RFC 7396
+_FLAGS = {"true": True, "false": False}
 
 
 class WrongType(RequestError):
@@ -29,19 +34,16 @@ class NoLength(RequestError):
     """The body is missing: 411."""
 
 
-class Request(namedtuple("Request", "method path query headers body server address")):
+class Request(namedtuple("Request", "method path query headers body server address",
+                         defaults=(b"", None, None))):
     """`query` is {name: last value}, `headers` {lower name: value}, `body` bytes.
 
-    `server` is the Server that routes may use next to the daemon; `address` is the
-    client's, None on a unix socket.
+    `server` is the Server, for routes; `address` is the client's, None on a unix socket.
     """
 
     __slots__ = ()
 
-    def __new__(cls, method, path, query, headers, body=b"", server=None, address=None):
-        return super().__new__(cls, method, path, query, headers, body, server, address)
-
-    def boolean(self, *names, default):
+    def boolean(self, *names, default=False):
         """Return the boolean under the first of the names that the query has."""
         for name in names:
             if name in self.query:
@@ -63,10 +65,9 @@ class Request(namedtuple("Request", "method path query headers body server addre
     def choice(self, name, words, default=None):
         """Return the query's value, one of the words; without a default it is required."""
         word = self.query.get(name, default)
-        if word is None:
-            raise InvalidValue(name, f"is missing; use one of {', '.join(words)}")
         if word not in words:
-            raise InvalidValue(name, f"{shown(word)} is not one of {', '.join(words)}")
+            problem = "is missing; use one of" if word is None else f"{shown(word)} is not one of"
+            raise InvalidValue(name, f"{problem} {', '.join(words)}")
         return word
 
     @property
@@ -80,7 +81,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
                 raise NoLength("this request needs a body and its Content-Length")
             raise InvalidValue("body", "it is empty; send JSON")
         kind = self._media_type()
-        if kind == _FORM and self.body.lstrip()[:1] in (b"{", b"["):
+        if kind == _FORM and self._looks_like_json():
             raise InvalidValue("body", "it is JSON sent as a form; send it with "
                                        "Content-Type: application/json")
         if kind not in (_PATCH if self.method == "PATCH" else _JSON) or not self._is_utf8():
@@ -90,7 +91,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
 
     def form(self):
         """Return the body as {name: value}; the values of a repeated name are joined by a line feed."""
-        if self.body.lstrip()[:1] in (b"{", b"["):
+        if self._looks_like_json():
             self.json()
         try:
             pairs = parse_qsl(self.body.decode("utf-8").strip("&"), keep_blank_values=True,
@@ -103,6 +104,9 @@ class Request(namedtuple("Request", "method path query headers body server addre
         for name, value in pairs:
             fields[name] = fields[name] + "\n" + value if name in fields else value
         return fields
+
+    def _looks_like_json(self):
+        return self.body.lstrip()[:1] in (b"{", b"[")
 
     def _media_type(self):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -122,16 +126,17 @@ def parse_query(text):
         raise InvalidValue("query", "it is not encoded as UTF-8, or has more than 100 parameters") from None
 
 
+# -- JSON ---------------------------------------------------------------------------------
+
 def parse_json(data):
     """Return the value of JSON in UTF-8 with finite numbers. Raise InvalidValue."""
     try:
         text = data.decode("utf-8")
+        if _depth(text) > DEEPEST:
+            raise InvalidValue("body", f"it is nested deeper than {DEEPEST} levels")
+        return _DECODER.decode(text)
     except UnicodeDecodeError:
         raise InvalidValue("body", "it is not UTF-8") from None
-    if _depth(text) > DEEPEST:
-        raise InvalidValue("body", f"it is nested deeper than {DEEPEST} levels")
-    try:
-        return _DECODER.decode(text)
     except ValueError as error:
         raise InvalidValue("body", f"it is not JSON: {error}") from None
 
@@ -165,3 +170,102 @@ def _depth(text):
         elif bracket in "]}":
             depth -= 1
     return deepest
+
+
+# -- the shapes of bodies -----------------------------------------------------------------
+
+def read_task(body):
+    """Return (url, options, notes) from {"url": …, "options": {…}}."""
+    _check_keys(body, ("url", "options", "ydl_opts"))
+    legacy = _object(body.get("ydl_opts", {}), "ydl_opts")      # older clients send it
+    merged = {key: value for key, value in legacy.items() if key in options.TABLE.fields}
+    unknown = [key for key in legacy if key not in merged]
+    for key, value in _options(body).items():
+        if value is not None or key not in merged:      # null means not given
+            merged[key] = value
+    return body.get("url"), merged, [_note(unknown)] if unknown else []
+
+
+def _note(unknown):
+    names = [key_name(key) for key in unknown[:MOST_NAMED]]
+    if len(unknown) > MOST_NAMED:
+        names.append(f"{len(unknown) - MOST_NAMED} more")
+    return f"ydl_opts: ignored options that dlserv does not have: {', '.join(names)}"
+
+
+def read_entry(entry):
+    """Return (url, options, notes) from an entry of a batch: the body of a single task, or a URL."""
+    return read_task({"url": entry} if isinstance(entry, str) else entry)
+
+
+def read_form(fields):
+    """Return (url, options, notes) from a form, whose other fields are options."""
+    fields = dict(fields)
+    return fields.pop("url", None), options.parse(fields, text=True), []
+
+
+def repeated(task, repeat):
+    """Return a task's (url, options, notes) with the option `repeat`, if the query has it."""
+    url, posted, notes = task
+    return (url, dict(posted, repeat=True), notes) if repeat else task
+
+
+def read_change(body):
+    """Return (url or None, options) from {"url": …, "options": {…}}, each of which may be missing."""
+    _check_keys(body, ("url", "options"))
+    return body.get("url"), _options(body)
+
+
+def read_list(body):
+    """Return the list from {"tasks": […]}."""
+    _check_keys(body, ("tasks",))
+    return _listed(body, "tasks")
+
+
+def read_batch(body):
+    """Return (tids, del_file) from {"tids": […], "del_file": …} or the bare list."""
+    if isinstance(body, list):
+        body = {"tids": body}
+    _check_keys(body, ("tids", "del_file"))
+    tids = _listed(body, "tids")
+    for tid in tids:
+        if not isinstance(tid, str):
+            raise InvalidValue("tids", f"{shown(tid)} is not a tid, which has 40 hexadecimal digits")
+    return tids, _read_flag(body.get("del_file", False))
+
+
+def _check_keys(body, known):
+    """Raise InvalidValue unless the body is an object with no other keys than these."""
+    if not isinstance(body, dict):
+        raise InvalidValue("body", f"{shown(body)} is not an object with {' or '.join(known)}")
+    for key in body:
+        if key not in known:
+            raise InvalidValue(key_name(key), f"there is no such key; there are {', '.join(known)}")
+
+
+def _options(body):
+    """Return the posted options, {} if they are missing or null."""
+    posted = body.get("options")
+    return {} if posted is None else _object(posted, "options")
+
+
+def _object(value, key):
+    if not isinstance(value, dict):
+        raise InvalidValue(key, f"{shown(value)} is not an object")
+    return value
+
+
+def _listed(body, key):
+    listed = body.get(key)
+    if not isinstance(listed, list):
+        raise InvalidValue(key, f"{shown(listed)} is not a list of {key}")
+    if len(listed) > MOST:
+        raise InvalidValue(key, f"there are {len(listed)}; send at most {MOST} at a time")
+    return listed
+
+
+def _read_flag(value):
+    flag = _FLAGS.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise InvalidValue("del_file", f"{shown(value)} is neither true nor false")
+    return flag

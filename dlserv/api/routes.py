@@ -1,4 +1,4 @@
-"""The route table, and one short function for each row; those about tasks are in task_routes.
+"""The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply
 without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
@@ -9,15 +9,20 @@ import json
 import re
 from collections import namedtuple
 
+from ..acts import ACTS, MOVE, PLACES
+from ..contract import STATES
+from ..errors import InvalidValue
+from ..masking import shown
 from ..settings.config import CONFINING
+from ..tasks import views
+from . import requests
 from .assets import MEDIA_TYPES
-from .replies import Reply, list_reply
-from .task_routes import (act_on_task, add_task, change_task, count_tasks, delete_task, get_task_file,
-                          get_task_info, get_task_status, list_tasks)
+from .replies import JSON_HEADERS, Reply, list_reply
+
+_COLUMNS = "method path function name tag summary query body reply errors media_type public refuse"
 
 
-class Route(namedtuple("Route", "method path function name tag summary query body reply errors media_type"
-                                " public refuse")):
+class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "application/json", False, None))):
     """A row.
 
     name        of the operation, for generated clients
@@ -26,17 +31,83 @@ class Route(namedtuple("Route", "method path function name tag summary query bod
     query       names of the query's parameters
     body, reply names of schemas in openapi.py, None if there is none
     errors      HTTP statuses that are not implied by the rest of the row
-    public      whether it answers anybody, without a token and by any host name
+    public      true if it answers anybody, without a token and by any host name
     refuse      like replies.error_reply, of a route that has another envelope for errors and
                 lets callers in by itself
     """
 
     __slots__ = ()
 
-    def __new__(cls, method, path, function, name, tag, summary, query=(), body=None, reply="done", errors=(),
-                media_type="application/json", public=False, refuse=None):
-        return super().__new__(cls, method, path, function, name, tag, summary, query, body, reply, errors,
-                               media_type, public, refuse)
+
+# -- tasks ------------------------------------------------------------------------------
+
+def add_task(daemon, request):
+    """Add a task from JSON or a form."""
+    task = requests.read_form(request.form()) if request.is_form else requests.read_task(request.json())
+    return {"tid": daemon.add(*requests.repeated(task, request.boolean("repeat")))}
+
+
+def act_on_task(daemon, request, tid):
+    """Carry out the act that the query names."""
+    act = request.choice("act", ACTS + (MOVE,))
+    if act == MOVE:
+        daemon.move(tid, _place(request))
+    else:
+        daemon.act(act, tid)
+    return {}
+
+
+def _place(request):
+    """Return where the query says to move a task: one of the PLACES, or an index."""
+    to = request.query.get("to", "")
+    if to not in PLACES and to[:1] not in set("0123456789"):
+        raise InvalidValue("to", f"{shown(to)} is not one of {', '.join(PLACES)}, or an index from 0 on")
+    return to if to in PLACES else request.integer("to", 0)
+
+
+def change_task(daemon, request, tid):
+    daemon.change(tid, *requests.read_change(request.json()))
+    return {}
+
+
+def delete_task(daemon, request, tid):
+    removal = daemon.delete(tid, request.boolean("del_file"))
+    return {"detail": removal.to_detail()} if any(removal) else {}
+
+
+def get_task_status(daemon, request, tid):
+    view = views.excerpt if request.boolean(*_SHORT) else views.status
+    return {"detail": view(daemon.get(tid))}
+
+
+def get_task_info(daemon, request, tid):
+    return {"detail": views.info(daemon.get(tid))}
+
+
+def get_task_file(daemon, request, tid):
+    """Send the task's file, or what a Range asks for of it."""
+    from .files import file_reply
+    return file_reply(request, *daemon.open_file(tid))
+
+
+def list_tasks(daemon, request):
+    """List a part of the tasks, with the counts of all."""
+    short, rows = request.boolean(*_SHORT, default=True), request.boolean("rows")
+    state = request.choice("state", ("all",) + STATES, "all")
+    offset, limit = request.integer("offset", 0), request.integer("limit", None)
+    tasks = daemon.list(None if state == "all" else state)
+    tasks = tasks[offset:None if limit is None else offset + limit]
+    view = views.row if rows else views.excerpt if short else views.status
+    return list_reply(map(view, tasks), len(tasks), state_counter=views.state_counter(daemon))
+
+
+def count_tasks(daemon, request):
+    return {"detail": views.state_counter(daemon)}
+
+
+def list_folders(daemon, request):
+    folders, whole = daemon.report.folders()
+    return {"detail": folders, "complete": whole}
 
 
 # -- the archive ------------------------------------------------------------------------
@@ -62,7 +133,7 @@ def forget_archive(daemon, request):
 def get_config(daemon, request):
     """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
     reply = {"config": daemon.config.masked()}
-    if request.boolean("origins", default=False):
+    if request.boolean("origins"):
         reply["origins"] = daemon.configuration.origins()
     fixed = [name for name in daemon.configuration.fixed_names() if name in CONFINING]
     return dict(reply, fixed=fixed) if fixed else reply
@@ -74,22 +145,17 @@ def change_config(daemon, request):
 
 
 def get_stats(daemon, request):
-    history = {"history": daemon.report.speed_history()} if request.boolean("history", default=False) else {}
+    history = {"history": daemon.report.speed_history()} if request.boolean("history") else {}
     return dict(daemon.stats(), **history)
-
-
-def list_folders(daemon, request):
-    folders, whole = daemon.report.folders()
-    return {"detail": folders, "complete": whole}
 
 
 def get_events(daemon, request):
     """Subscribe the caller, unless it only asks for the head."""
-    headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store"),
-               ("X-Accel-Buffering", "no")]
-    if request.method == "HEAD":
-        return Reply(200, headers, iter(()))
-    return Reply(200, headers, request.server.feed.listen(request.headers.get("last-event-id", "")))
+    events = iter(())
+    if request.method != "HEAD":
+        events = request.server.feed.listen(request.headers.get("last-event-id", ""))
+    return Reply(200, [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store"),
+                       ("X-Accel-Buffering", "no")], events)
 
 
 def get_health(daemon, request):
@@ -100,21 +166,14 @@ def get_health(daemon, request):
 
 
 def get_metrics(daemon, request):
-    """Show the figures for Prometheus."""
     from . import metrics
-    server = request.server
-    return Reply(200, [("Content-Type", metrics.MEDIA_TYPE), ("Cache-Control", "no-store")],
-                 metrics.text(server.counters, daemon, server.listeners))
+    return metrics.reply(daemon, request.server)
 
 
 def get_openapi(daemon, request):
-    """Describe the interface of this server with its settings."""
     from . import openapi
-    server = request.server
-    document = openapi.document(ROUTES, server.settings.prefix, daemon.configuration.fixed_names(),
-                                needs_token=server.access.token is not None)
-    return Reply(200, [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")],
-                 json.dumps(document, indent=1).encode() + b"\n")
+    document = openapi.document(ROUTES, request.server, daemon.configuration.fixed_names())
+    return Reply(200, JSON_HEADERS, json.dumps(document, indent=1).encode() + b"\n")
 
 
 def get_asset(daemon, request):
@@ -135,6 +194,11 @@ def _batch(name):
         from . import batches
         return getattr(batches, name)(daemon, request)
     return function
+
+
+def _batch_route(act, summary, function="act_on_tasks"):
+    return Route("POST", "/task/batch/" + act, _batch(function), act + "Tasks", "batch", summary, body="tids",
+                 errors=(207,))
 
 
 _SHORT = ("exerpt", "excerpt")
@@ -161,18 +225,12 @@ ROUTES = (
           media_type="application/octet-stream"),
     Route("POST", "/task/batch/add", _batch("add_tasks"), "addTasks", "batch", "create many tasks",
           ("repeat",), body="tasks", reply="added_many", errors=(207,)),
-    Route("POST", "/task/batch/pause", _batch("act_on_tasks"), "pauseTasks", "batch", "pause many tasks",
-          body="tids", errors=(207,)),
-    Route("POST", "/task/batch/resume", _batch("act_on_tasks"), "resumeTasks", "batch", "resume many tasks",
-          body="tids", errors=(207,)),
-    Route("POST", "/task/batch/restart", _batch("act_on_tasks"), "restartTasks", "batch",
-          "fetch many finished or failed tasks again", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/refresh", _batch("act_on_tasks"), "refreshTasks", "batch",
-          "fetch many finished files again where they have changed", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/verify", _batch("act_on_tasks"), "verifyTasks", "batch",
-          "compute the SHA-256 of many finished files, in the background", body="tids", errors=(207,)),
-    Route("POST", "/task/batch/delete", _batch("delete_tasks"), "deleteTasks", "batch", "delete many tasks",
-          body="tids", errors=(207,)),
+    _batch_route("pause", "pause many tasks"),
+    _batch_route("resume", "resume many tasks"),
+    _batch_route("restart", "fetch many finished or failed tasks again"),
+    _batch_route("refresh", "fetch many finished files again where they have changed"),
+    _batch_route("verify", "compute the SHA-256 of many finished files, in the background"),
+    _batch_route("delete", "delete many tasks", "delete_tasks"),
     Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
           _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
     Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),

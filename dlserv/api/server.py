@@ -1,11 +1,8 @@
 """The HTTP server: it listens, accepts, and runs a handler thread for each connection.
 
-`Server` serves one Daemon. `connection_limit` says how many connections there may be,
-`access` who is let in, `handler` what happens on a connection.
-
 The journey of a POST /task, from the first byte to the reply:
 
-  acceptor               takes the connection off the listening socket
+  Acceptor               takes the connection off the listening socket
   Server                 starts its thread, if connection_limit admits it or evicts another
   handler.Handler        reads the head (http1), lets access judge it, reads the body
   routes.find            picks the row; requests and bodies take query and body apart
@@ -21,27 +18,27 @@ from __future__ import annotations
 
 import http.server
 import logging
+import selectors
 import socket
 import socketserver
 import sys
 import threading
 import time
 
+from ..complaint import Complaint
 from ..errors import Unavailable
 from ..exhaustion import exhaustion_in
 from ..settings import token
+from ..sockets import Waker
 from ..threads import Thread, join
 from . import listener
-from .acceptor import PAUSE, Acceptor
 from .access import Access
 from .assets import Assets
-from .connection_limit import ConnectionLimit
-from .counters import Counters
+from .connection_limit import ConnectionLimit, shut_down
 from .handler import Handler, encode_head
 from .http1 import Clock
 from .large import LargeRequests
-from .peer import shut_down
-from .replies import error_reply
+from .replies import Counters, error_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +48,68 @@ if TYPE_CHECKING:
     from .sse import EventFeed
 
 PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
+PAUSE = 0.1         # seconds after a failure; nothing else would slow the acceptor down
 
 log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """The thread that calls the server's `handle_request` when a connection waits on its socket.
+
+    Without it the daemon would be deaf, so nothing ends it but `stop`: no bug, no lack of
+    files, threads or memory. The log tells of each of these once.
+    """
+
+    def __init__(self, server):
+        self._server = server
+        self._waker, self._answered = Waker(), threading.Event()
+        self._stopping, self.complaint = False, Complaint(log)
+        self._thread = Thread(self._run, "dlserv-http")
+
+    def start(self):
+        self._thread.start()
+
+    def close(self):
+        self._waker.close()
+
+    def stop(self):
+        """Take no more; return when that is certain. It may be called again."""
+        self._stopping = True
+        if self._thread.is_alive():
+            self._waker.wake()
+        join(self._thread)
+
+    def is_alive(self, seconds):
+        """Return whether the thread runs and comes back for more within `seconds`."""
+        if self._stopping or not self._thread.is_alive():
+            return False
+        self._answered.clear()
+        self._waker.wake()
+        return self._answered.wait(seconds)
+
+    def refused(self, error, bug="a connection could not be taken"):
+        """Log why a connection was refused: a limit of the system, or a bug of ours, in these words."""
+        exhausted = exhaustion_in(error)
+        if exhausted is None:
+            self.complaint.tell(bug, error)
+        else:
+            self.complaint.tell(f"connections are refused: {exhausted}")
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._server.socket, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
+            while not self._stopping:
+                try:
+                    ready = [key.fileobj for key, _ in selector.select()]
+                    if self._waker in ready:
+                        self._waker.clear()
+                        self._answered.set()
+                    elif not self._stopping:
+                        self._server.handle_request()
+                except Exception as error:
+                    self.refused(error)
+                    time.sleep(PAUSE)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -60,26 +117,22 @@ class Server(http.server.ThreadingHTTPServer):
 
     `host` and `port` override those of the settings. Raise OSError if the address cannot
     be used, InvalidValue or MissingModule if TLS or the token cannot.
-
-    For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `counters`, `large_requests` and `clock`.
     """
 
-    timeout = 0                             # handle_request is called when there is a connection
+    timeout = 0         # handle_request is called when there is a connection
 
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
-        self.assets, self.counters = Assets(), Counters()
+        self.assets, self.counters, self.large_requests, self.clock = Assets(), Counters(), LargeRequests(), Clock()
         self._made: dict[str, Any] = {}         # see `_make`
         self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self.large_requests, self.clock = LargeRequests(), Clock()
         self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
-        self._acceptor = Acceptor(self.socket, lambda: self.handle_request())
+        self._acceptor = Acceptor(self)
         socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
 
     @property
@@ -94,7 +147,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def feed(self) -> EventFeed:
-        """The sse.EventFeed, made for its first reader."""
+        """The stream of events, made for its first reader."""
         from .sse import EventFeed
         return self._make("feed", lambda: EventFeed(self.daemon))
 
@@ -105,12 +158,12 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def aria2(self) -> Door:
-        """The aria2.door.Door, made for its first caller."""
+        """The aria2 interface, made for its first caller."""
         from .aria2.door import Door
         return self._make("aria2", lambda: Door(self.daemon, self.access))
 
     def _make(self, name, make):
-        """Return what `make()` has made, once, under this name; it is closed when the server stops."""
+        """Return what `make()` makes, once for each name; it is closed when the server stops."""
         with self._making:
             if name not in self._made:
                 self._made[name] = make()
@@ -132,7 +185,7 @@ class Server(http.server.ThreadingHTTPServer):
     def stop(self, seconds: float = 1.0) -> None:
         """Stop accepting, let requests finish for at most `seconds`, then close all connections."""
         self._acceptor.stop()
-        self._close_listener()
+        listener.forget(self.socket)
         with self._making:
             self._stopping = True
             for each in self._made.values():
@@ -150,13 +203,9 @@ class Server(http.server.ThreadingHTTPServer):
 
     def server_close(self) -> None:
         """Release the address; also for a server that was never started."""
-        self._close_listener()
+        listener.forget(self.socket)
         socketserver.ThreadingMixIn.server_close(self)
         self._acceptor.close()
-
-    def _close_listener(self):
-        if self.socket.fileno() >= 0:
-            listener.forget(self.socket)
 
     def check_alive(self) -> None:
         """Raise Unavailable unless connections are accepted and tasks started."""
@@ -196,23 +245,20 @@ class Server(http.server.ThreadingHTTPServer):
             thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
             self.connections.attach(request, thread)
             thread.start()
-            self._acceptor.served()
+            self._acceptor.complaint.over()
         except (RuntimeError, MemoryError) as error:
             self.connections.release(request)
             self._acceptor.refused(error)
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
     def _admit(self, request, address):
-        """Return whether there is room for the connection, if need be after closing dead ones."""
-        admit = self.connections.admit
-        return admit(request, address) or self._close_dead() and admit(request, address)
-
-    def _close_dead(self):
-        """Close connections whose threads have died for want of memory; return whether there were any."""
+        """Return whether there is room, if need be after closing connections whose threads died."""
+        if self.connections.admit(request, address):
+            return True
         dead = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
         for sock in dead:
             self.shutdown_request(sock)
-        return bool(dead)
+        return bool(dead) and self.connections.admit(request, address)
 
     def _turn_away(self, request, sentence):
         """Refuse the connection without waiting for the client; over TLS, silently."""

@@ -1,36 +1,42 @@
 """The socket of a client as the handler uses it: read until a deadline, written in portions.
 
 A request should cost one `recv` and one `send`. Python makes two system calls of each on a
-socket that has a timeout, and lets another thread go first at every call. So a plain socket
-is left blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is
-tried before it is waited for. TLS, and a system without those options, need Python's timeouts.
+socket with a timeout, and lets another thread go first at every call. So a plain socket is
+left blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is tried
+before it is waited for. TLS, and a system without those options, need Python's timeouts.
 
 Before each wait for the client the ConnectionLimit is told, so that it may evict the connection.
 """
 
+import functools
 import io
 import os
+import select
 import socket
 import struct
 import time
 
+from .connection_limit import BUSY, IDLE, UNFINISHED, UNREAD
+
 WRITE_SECONDS = 30      # without the client taking a byte
 PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
+READ_SIZE = 65536
 
 
 class Wire(io.RawIOBase):
-    """A raw stream over the socket; `reader` buffers it. Raise socket.timeout at the `deadline`.
+    """A raw stream over the socket. Reading raises socket.timeout at the `deadline`.
 
     `deadline` is a time.monotonic(); in the past, it lets only what is buffered be read.
+    `enter(state)` tells the limit what the connection waits for.
     """
 
     def __init__(self, sock, limit):
         super().__init__()
-        self._sock, self._limit = sock, limit
+        self.sock = sock
+        self.enter = functools.partial(limit.enter, sock)
         self._kernel_seconds = 0.0
         self._is_plain = _can_wait_in_kernel(sock)
         self.deadline = 0.0
-        self.reader = io.BufferedReader(self, 16384)
 
     def readable(self):
         return True
@@ -39,9 +45,12 @@ class Wire(io.RawIOBase):
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
-        self._set_timeout(left)
+        if self._is_plain:
+            self._let_kernel_wait(left)
+        else:
+            self._set_timeout(left)
         try:
-            return self._sock.recv_into(view)
+            return self.sock.recv_into(view)
         except BlockingIOError:
             raise socket.timeout("timed out") from None
 
@@ -51,16 +60,17 @@ class Wire(io.RawIOBase):
         if self._is_plain:
             view = view[self._send_now(view):]
         while view:
-            self._limit.unread(self._sock)
-            view = view[self._send(view):]
+            self.enter(UNREAD)
+            self._set_timeout(WRITE_SECONDS)
+            view = view[self.sock.send(view):]
 
     def send_file(self, part):
         """Send a replies.FilePart; return False if the file was truncated meanwhile."""
-        set_timeout(self._sock, WRITE_SECONDS)
+        self._set_timeout(WRITE_SECONDS)
         sent = 0
         while sent < len(part):
-            self._limit.unread(self._sock)
-            count = self._sock.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
+            self.enter(UNREAD)
+            count = self.sock.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
             if not count:
                 return False
             sent += count
@@ -71,34 +81,26 @@ class Wire(io.RawIOBase):
 
         Where an earlier wait has left a timeout, Python would wait first, and the limit not know of it.
         """
-        if self._sock.gettimeout():
+        if self.sock.gettimeout():
             return 0
         try:
-            return self._sock.send(view, socket.MSG_DONTWAIT)
+            return self.sock.send(view, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
 
-    def _send(self, view):
-        """Send some of the bytes, once the client takes them; return how many."""
-        set_timeout(self._sock, WRITE_SECONDS)
-        return self._sock.send(view)
-
-    def _set_timeout(self, seconds):
+    def _let_kernel_wait(self, seconds):
         """Let a read end after the seconds, or at most half a second later."""
-        if not self._is_plain:
-            return set_timeout(self._sock, seconds)
-        if self._sock.gettimeout() is not None:
-            self._sock.settimeout(None)
+        if self.sock.gettimeout() is not None:
+            self.sock.settimeout(None)
         if not seconds <= self._kernel_seconds <= seconds + 0.5:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
             self._kernel_seconds = seconds
 
-
-def set_timeout(sock, seconds):
-    """Set the timeout, but skip the system call if the timeout is about right already."""
-    current = sock.gettimeout()
-    if current is None or not seconds <= current <= seconds + 0.5:
-        sock.settimeout(seconds)
+    def _set_timeout(self, seconds):
+        """Set Python's timeout, unless it is about right already: that saves the system call."""
+        current = self.sock.gettimeout()
+        if current is None or not seconds <= current <= seconds + 0.5:
+            self.sock.settimeout(seconds)
 
 
 def _timeval(seconds):
@@ -115,3 +117,62 @@ def _can_wait_in_kernel(sock):
     except (OSError, AttributeError):
         return False
     return True
+
+
+def has_hung_up(sock):
+    """Return whether the peer has closed the connection; False if the system cannot tell."""
+    if not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+class Line:
+    """A connection after its 101 reply, which no longer speaks HTTP.
+
+    connection  the socket, to wait for; only the handler's thread reads and writes it
+    leftover    bytes that the client sent along with its request
+    write       Wire's
+    """
+
+    def __init__(self, wire, reader):
+        self.connection, self.write, self._enter = wire.sock, wire.write, wire.enter
+        self._not_yet = _not_yet(wire.sock)
+        wire.deadline = 0.0
+        try:
+            self.leftover = reader.read1(READ_SIZE)
+        except socket.timeout:
+            self.leftover = b""
+
+    def read(self):
+        """Return bytes that are there, b"" at the end of the stream, None if there are none yet."""
+        if self.connection.gettimeout() != 0:
+            self.connection.settimeout(0)
+        try:
+            data = self.connection.recv(READ_SIZE)
+            while data and self._is_more():
+                data += self.connection.recv(READ_SIZE)
+        except self._not_yet:
+            return None
+        return data
+
+    def _is_more(self):
+        """Return whether TLS holds bytes that waiting for the socket would not tell of."""
+        return hasattr(self.connection, "pending") and self.connection.pending() > 0
+
+    def busy(self):
+        """Protect the connection while the daemon works for its client."""
+        self._enter(BUSY)
+
+    def wait(self, is_partial, is_known):
+        """Tell the limit that it is the client's turn; one that is unknown or half heard may be evicted."""
+        self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)
+
+
+def _not_yet(sock):
+    """Return the exceptions that say that nothing is there yet."""
+    if not hasattr(sock, "pending"):
+        return (BlockingIOError,)
+    import ssl
+    return BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dlserv import Daemon, Server
-from dlserv.api.connection_limit import ConnectionLimit
+from dlserv.api.connection_limit import BUSY, IDLE, UNFINISHED, UNREAD, ConnectionLimit
 from harness import Api, noise, until
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -154,43 +154,43 @@ def test_idle_connections_go_first_then_the_longest_unfinished(limited):
     limit, admit = limited
     new, busy, unread, idle = [admit() for _ in range(4)]
     for sock in (busy, unread, idle):
-        limit.busy(sock)
-    limit.unread(unread)
-    limit.idle(idle)
+        limit.enter(sock, BUSY)
+    limit.enter(unread, UNREAD)
+    limit.enter(idle, IDLE)
     for evicted in (idle, new):
-        limit.busy(admit())
-        for change in (limit.idle, limit.unfinished, limit.unread, limit.busy):
+        limit.enter(admit(), BUSY)
+        for state in (IDLE, UNFINISHED, UNREAD, BUSY):
             with pytest.raises(ConnectionError):
-                change(evicted)
+                limit.enter(evicted, state)
     assert admit() is None, "the reply may be under way"
     until(lambda: admit() is not None)
     with pytest.raises(ConnectionError):
-        limit.unread(unread)
-    limit.busy(busy)
+        limit.enter(unread, UNREAD)
+    limit.enter(busy, BUSY)
 
 
 def test_a_request_after_the_first_is_as_old_as_its_first_byte(limited):
     limit, admit = limited
     first, second = admit(), admit()
     for sock in (first, second):
-        limit.busy(sock)
-        limit.idle(sock)
-    limit.unfinished(second)
-    limit.unfinished(first)
+        limit.enter(sock, BUSY)
+        limit.enter(sock, IDLE)
+    limit.enter(second, UNFINISHED)
+    limit.enter(first, UNFINISHED)
     for _ in range(3):
-        limit.busy(admit())
+        limit.enter(admit(), BUSY)
     with pytest.raises(ConnectionError):
-        limit.busy(second)
-    limit.busy(first)
+        limit.enter(second, BUSY)
+    limit.enter(first, BUSY)
 
 
 def test_a_client_at_its_bound_displaces_only_itself(limited):
     limit, admit = limited
     for sock in [admit("192.0.2.1") for _ in range(3)]:
-        limit.busy(sock)
+        limit.enter(sock, BUSY)
     other = admit("192.0.2.2")
     assert admit("192.0.2.1") is None and len(limit) == 4
-    limit.busy(other)
+    limit.enter(other, BUSY)
     assert admit("192.0.2.2") is None, "nobody may go"
 
 
@@ -296,7 +296,7 @@ def test_an_ipv6_network_is_one_client():
     addresses = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1", "192.0.2.1", None]
     assert all(limit.admit(sock, address) for sock, address in zip(socks, addresses))
     for sock in socks[:5]:
-        limit.busy(sock)
+        limit.enter(sock, BUSY)
     assert not limit.admit(socks[5], "2001:db8::2")
     assert limit.admit(socks[5], "2001:db8:0:1::2") and len(limit) == 6
     for pair in pairs:

@@ -12,7 +12,7 @@ import pytest
 from harness import ROOT, Process, noise, until
 from servers.origin import Gate, paced, refuse
 
-from dlserv.api import bodies
+from dlserv.api import requests
 from dlserv.api.routes import ROUTES, find
 from dlserv.errors import REASONS
 from dlserv.settings.config import TABLES, is_live
@@ -57,10 +57,10 @@ def test_no_tasks_are_none(api):
 
 
 def test_a_batch_is_bounded(api):
-    many = ["x"] * (bodies.MOST + 1)
+    many = ["x"] * (requests.MOST + 1)
     for path, body in [("add", {"tasks": many}), ("pause", many), ("delete", {"tids": many}), ("restart", many)]:
         answer = api.post("/task/batch/" + path, body)
-        assert answer.status == 400 and str(bodies.MOST) in answer["errmsg"]
+        assert answer.status == 400 and str(requests.MOST) in answer["errmsg"]
 
 
 def test_a_full_database_takes_no_more(api, settings):
