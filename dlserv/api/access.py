@@ -1,11 +1,11 @@
-"""Access to the interface: three checks of a request's head, in this order:
+"""Access to the interface: three checks of a request's head, in this order.
 
   Host      without a token, only names that certainly mean this machine: otherwise a site
             could point its own name here and read the replies (DNS rebinding)
-  Origin    a page of another site cannot change anything, with a token or without: the
-            browser would send the user's credentials along (CSRF)
-  token     compared in constant time; after too many wrong ones, no token of that client
-            is looked at for a while, so that guessing is slow
+  Origin    no change by a page of another site, token or not: the browser would send the
+            user's credentials along (CSRF)
+  token     in constant time; after too many wrong ones, none of that client is looked at
+            for a while
 """
 
 import base64
@@ -69,10 +69,7 @@ class Access:
         return self._check_token(head.headers, address)
 
     def is_trusted(self, headers, address):
-        """Return whether the caller of a public route is on this machine or has sent the token.
-
-        A wrong token counts as a guess here as well.
-        """
+        """Return whether the caller of a public route is on this machine or has sent the token."""
         if address is None or is_loopback(address):
             return True
         return self.token is not None and self._check_token(headers, address) is None
@@ -94,11 +91,10 @@ class Access:
                 "add it to server.allowed_hosts, or set a token")
 
     def _is_below(self, name):
-        """Return whether one of the ".suffixes" in the settings covers the name."""
         return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
     def foreign_site(self, headers):
-        """Return the name of another site whose page makes the request, or None if it comes from none."""
+        """Return the name of the other site whose page makes the request, or None."""
         origin = headers.get("origin")
         if origin is None:      # an older browser; newer ones send it with every change
             is_foreign = headers.get("sec-fetch-site", "none").lower() not in ("none", "same-origin")
@@ -136,17 +132,13 @@ class Access:
             return b""
 
     def judge(self, given, address):
-        """Return (whether the bytes are the token, seconds for which this client has to wait).
-
-        Wrong ones are counted; while a client has to wait, its tokens are not looked at.
-        """
+        """Return (whether the bytes are the token, seconds for which this client has to wait)."""
         client = "the unix socket" if address is None else network_of(address)
         return self._failures.judge(client, lambda: compare_digest(given, self.token.encode("ascii")))
 
     # -- sites that may use the interface (CORS) ------------------------------------------
 
     def headers(self, head):
-        """Return the CORS headers of every reply."""
         if not self._origins:
             return []
         origin = head.headers.get("origin", "")
@@ -156,7 +148,6 @@ class Access:
                 ("Access-Control-Expose-Headers", _CORS_EXPOSED)]
 
     def preflight(self, head, methods):
-        """Return the CORS headers of a reply to OPTIONS; `methods` is the value of Allow."""
         if head.headers.get("origin", "").lower() not in self._origins:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
@@ -164,13 +155,11 @@ class Access:
 
 
 def _as_browsers_send(origin):
-    """Return the origin with its host in ASCII."""
     scheme, mark, authority = origin.partition("://")
     return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
 
 
 def own_names():
-    """Return the names that certainly mean this machine."""
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {"localhost", name, short, short + ".local"} - {"", ".local"}
@@ -203,7 +192,7 @@ def _challenge(headers):
 
 
 class _Failures:
-    """The times of recent wrong tokens, by client."""
+    """Times of recent wrong tokens, by client."""
 
     def __init__(self, clock):
         self._clock = clock

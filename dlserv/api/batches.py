@@ -14,9 +14,8 @@ PORTION = 500           # tasks
 
 
 class _Failures:
-    """A list of [name, reason], encoded one by one.
-
-    So many small objects would leave the heap in pieces that the system never gets back.
+    """[name, reason] of each that failed, encoded one by one: so many small objects would
+    leave the heap in pieces that the system never gets back.
     """
 
     def __init__(self):
@@ -82,7 +81,6 @@ def act_on_tasks(daemon, request):
 
 
 def delete_tasks(daemon, request):
-    """Delete each task, with its files if the body says so."""
     tids, del_file = read_batch(request.json())
     return _act_on_each(tids, lambda portion: daemon.delete_all(portion, del_file)[1])
 

@@ -34,7 +34,6 @@ def network_of(address):
 
 
 def is_loopback(address):
-    """Return whether the address is this machine's own, of either family."""
     return address == "::1" or address.startswith(("127.", "::ffff:127."))
 
 
@@ -63,14 +62,13 @@ class _Connection:
         return self.state in _ORDER and (self.state != UNREAD or now - self.since >= STALLED)
 
     def rank(self):
-        """Return the sort key of eviction, lowest first."""
         return _ORDER[self.state], self.since
 
 
 class ConnectionLimit:
     """The open connections by socket, `most` in all and `most_of_one` for each client.
 
-    The accept loop calls `admit` and `attach`, a connection's thread `enter`. `release` ends it.
+    The accept loop calls `admit` and `attach`, a connection's thread `enter` and `release`.
     """
 
     def __init__(self, most, most_of_one=MOST_OF_ONE):
@@ -99,7 +97,6 @@ class ConnectionLimit:
         return list(self._connections) if len(self._connections) >= self._most else []
 
     def _evict_one(self, rivals):
-        """Shut down the first in the order of eviction; return False if none may go."""
         now = time.monotonic()
         evictable = [sock for sock in rivals if self._connections[sock].may_go(now)]
         if not evictable:
@@ -110,7 +107,6 @@ class ConnectionLimit:
         return True
 
     def attach(self, sock, thread):
-        """Remember the thread that serves the connection."""
         with self._lock:
             self._connections[sock].thread = thread
 
@@ -125,7 +121,6 @@ class ConnectionLimit:
                 connection.state, connection.since = state, time.monotonic()
 
     def release(self, sock):
-        """Forget the connection, which is closed."""
         with self._lock:
             self._connections.pop(sock, None)
 

@@ -1,10 +1,7 @@
 """The latest events of the stream, encoded once for all readers, and the latest row of each task.
 
-The first event of a task on a stream has its whole row, each further one only the fields
-that changed. So a stream can begin at any event, and its reader needs to know nothing from
-before. Each event of a task has the number of the task's event before it; a reader whose stream
-began after that gets the whole row. There are no threads and no clock here; the caller holds a
-lock.
+A task's first event on a stream has its whole row, each further one only the fields that
+changed. So a stream can begin at any event. The caller holds a lock.
 """
 
 import collections
@@ -49,7 +46,7 @@ class EventRing:
         return int(number) if oldest - 1 <= int(number) <= self.number else None
 
     def after(self, position, start):
-        """Return the encoded events after `position`, for a stream that began at `start`; None if one is gone."""
+        """Return the encoded events after `position` for a stream that began at `start`, None if one is gone."""
         missed = self.number - position
         if missed > len(self._entries):
             return None
@@ -57,7 +54,7 @@ class EventRing:
         return [each.changes if each.previous > start else each.whole for each in entries]
 
     def snapshot(self, make):
-        """Return the encoded snapshot as of the last event, with the data that `make()` returns."""
+        """Return the encoded snapshot of the data that `make()` returns, as of the last event."""
         if self._snapshot is None or self._snapshot[0] != self.number:
             self._snapshot = self.number, encoded(self._id(), "snapshot", make())
         return self._snapshot[1]
@@ -65,7 +62,6 @@ class EventRing:
     # -- writing -----------------------------------------------------------------------
 
     def append(self, kind, data):
-        """Append an event."""
         tid = data.get("tid")
         before, previous = self.take(kind, data), self._last.pop(tid, 0)
         self.number += 1
@@ -92,5 +88,4 @@ class EventRing:
 
 
 def encoded(number, kind, data):
-    """Return an event in the format of Server-Sent Events."""
     return f"id: {number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()

@@ -1,8 +1,7 @@
 """A finished file as a reply: whole, a range of it, or not at all because the client has it.
 
-Conditions and ranges follow RFC 9110, sections 13 and 14. A downloaded file must never run
-as part of this site: it is sent as an attachment, with a media type that browsers only play
-or show, and in a sandbox.
+Conditions and ranges follow RFC 9110, sections 13 and 14. A downloaded file must never run as
+part of this site: it is an attachment, in a sandbox, of a type that browsers only play or show.
 """
 
 import os

@@ -1,8 +1,7 @@
 """One connection of a client: requests read one after the other, each answered before the next.
 
-The handler reads and writes; what a request means is for `routes`. It tells the server's
-ConnectionLimit whenever it begins to wait for the client, so that one that never finishes a
-request, or never reads a reply, can be evicted.
+It tells the server's ConnectionLimit whenever it begins to wait for the client, so that one
+that never finishes a request, or never reads a reply, can be evicted.
 """
 
 import functools
@@ -44,7 +43,7 @@ def encode_head(reply, headers):
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """One connection; socketserver calls `setup` and `handle` in a thread of its own."""
+    """Served by socketserver, which calls `setup` and `handle` in a thread of its own."""
 
     def setup(self):
         self._address = self.client_address[0] if self.client_address else None     # None on a unix socket
@@ -138,7 +137,7 @@ class Handler(socketserver.BaseRequestHandler):
             return self._without_route(head, target, methods)
         self._wire.enter(BUSY)
         work = functools.partial(self._work, route.function, head, path, query, body, arguments)
-        return self.server.large_requests.do(work) if len(body) > LARGE else work()
+        return self.server.large_requests.do(len(body), work)
 
     def _let_in(self, head, route):
         """Return the Reply to a request that is not let in, None if it is, or if the route decides."""
@@ -172,7 +171,6 @@ class Handler(socketserver.BaseRequestHandler):
         return body
 
     def _without_route(self, head, target, methods):
-        """Return the Reply to OPTIONS, to an unknown path or to a method that the path does not have."""
         if target == "*" and head.method == "OPTIONS":
             return json_reply({})
         if not methods:
@@ -238,7 +236,6 @@ class Handler(socketserver.BaseRequestHandler):
             self._wire.enter(BUSY)
 
     def _headers(self, reply, head):
-        """Return the headers that depend on the request and the connection."""
         headers = [("Date", self.server.clock.date())]
         if head is not None:
             headers += self.server.access.headers(head)

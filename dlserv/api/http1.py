@@ -1,9 +1,9 @@
 """HTTP/1.1 on a connection: requests are read, framed strictly (RFC 9112), and replies encoded.
 
 The parser of http.server accepts what another parser might read differently (request
-smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each of
-those raises `BadMessage` here, after which the connection must be closed, because the
-start of the next request is unknown. Nothing is read beyond the request asked for.
+smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each of those
+raises `BadMessage`, after which the connection must be closed, because the start of the next
+request is unknown. Nothing is read beyond the request asked for.
 """
 
 import http
@@ -31,10 +31,7 @@ _PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 class BadMessage(Error):
-    """A request that cannot be read: reply with `status` and `code`, then close the connection.
-
-    `code` is None where the status has its own.
-    """
+    """A request that cannot be read: reply with `status` and, unless None, `code`; then close the connection."""
 
     def __init__(self, status, sentence):
         super().__init__(sentence)
@@ -51,7 +48,6 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def keep_alive(self):
-        """True if the client may send another request on this connection."""
         options = [each.strip().lower() for each in self.headers.get("connection", "").split(",")]
         return "close" not in options and (self.version >= (1, 1) or "keep-alive" in options)
 
@@ -65,7 +61,6 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def is_too_large(self):
-        """True if the declared length of the body is over the limit."""
         return int(self.headers.get("content-length", 0)) > LONGEST_BODY
 
 
@@ -160,10 +155,7 @@ def _check_framing(headers, version):
 
 
 def read_body(reader, head):
-    """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
-
-    Raise BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
-    """
+    """Return the whole body, as bytes or as a memoryview of more than LARGE of them. Raise BadMessage."""
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
     if head.is_too_large:
@@ -186,7 +178,6 @@ def _cut_off():
 
 
 def _fill(reader, view):
-    """Read all bytes of the memoryview; return it."""
     left = view
     while left:
         count = reader.readinto(left)
@@ -215,7 +206,6 @@ def _read_chunks(reader):
 
 
 def encode_reply(status, headers):
-    """Return the head of a reply as bytes; `headers` is a list of (name, value)."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode("latin-1", "replace")
 

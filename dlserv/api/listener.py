@@ -70,7 +70,6 @@ def _is_unix(sock):
 
 
 def is_local(sock):
-    """Return whether only this machine can reach a listening socket."""
     return _is_unix(sock) or is_loopback(sock.getsockname()[0])
 
 

@@ -57,7 +57,7 @@ def _of_daemon(daemon):
 
 
 def _by_reason(counts):
-    """Return {labels: count} for every reason, so that none appears out of nothing."""
+    """Return {labels: count} for every reason, so that no series begins late."""
     return {_labels(reason=reason or "other"): counts.get(reason, 0) for reason in REASONS + (None,)}
 
 
@@ -71,7 +71,6 @@ def _of_interface(server):
 
 
 def _of_process(started):
-    """Yield what the system tells about this process."""
     times = os.times()
     yield "process_start_time_seconds", "gauge", "When the daemon began, in epoch seconds.", started
     yield "process_cpu_seconds_total", "counter", "Processor time used.", round(times.user + times.system, 2)
@@ -88,7 +87,6 @@ def _of_process(started):
 
 
 def _most_descriptors():
-    """Return the limit of open descriptors, None if the system has none or does not tell."""
     try:
         import resource
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -127,7 +127,6 @@ def _parameter(where, name, description, schema, required=True):
 
 
 def _successes(route):
-    """Return {status: response}."""
     schema = _ref(route.reply) if route.reply else _UNNAMED.get(route.media_type, _STRING)
     whole = {"description": "success", "content": {route.media_type: {"schema": schema}}}
     if not route.path.endswith("/file"):
@@ -221,7 +220,6 @@ def _bodies(fixed):
 
 
 def _nullable(meaning):
-    """Return the schema of the options, each of which may be null."""
     schema = options.TABLE.json_schema()
     for name, field in schema["properties"].items():
         doc = field.pop("description")
@@ -269,7 +267,6 @@ def _replies():
 
 
 def _window():
-    """Return the schema of a window of the schedule in /stats."""
     rows = config.AUTOMATION["schedule"].json_schema()["items"]["properties"]
     until = {"type": ["number", "null"], "description": "epoch seconds; null if it never ends"}
     return dict(_whole(until=until, **rows), description="the window of the schedule that counts, and until when")

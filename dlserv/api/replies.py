@@ -1,9 +1,9 @@
 """Replies as routes return them, apart from any socket.
 
-`Reply.body` is one of five things: bytes, or a memoryview of many; `Portions`, which become
-those before they are sent; a `FilePart`, which the server copies without reading it into
-memory; an iterator of bytes without a known end, after which the connection is closed; or, with
-a 101, an object whose `converse` speaks another protocol on a wire.Line.
+`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those before they are
+sent; a `FilePart`, which is copied without reading it into memory; an iterator of bytes without a
+known end, after which the connection is closed; or, with a 101, an object whose `converse`
+takes a wire.Line over.
 
 An error is JSON with `errmsg`, a sentence for people, and `code`, a word for programs; `key` is
 the field that was wrong, if one was.
@@ -46,11 +46,9 @@ class Reply(namedtuple("Reply", "status headers body")):
 
     @property
     def length(self):
-        """Bytes of the body, or None for an iterator."""
         return len(self.body) if isinstance(self.body, _KNOWN_LENGTH) else None
 
     def close(self):
-        """Release what the body holds open."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
@@ -73,10 +71,7 @@ _KNOWN_LENGTH = (bytes, memoryview, FilePart)
 
 
 class Portions:
-    """The JSON of a long list, made in portions of bytes, once.
-
-    Its items as objects would take five times the memory.
-    """
+    """The JSON of a long list in portions of bytes, made once: as objects it would take five times the memory."""
 
     def __init__(self, items, fields):
         self._items, self._fields = items, fields
@@ -91,12 +86,11 @@ class Portions:
 
 
 def to_json(value):
-    """Return the value as JSON in UTF-8, safe to print."""
     return safe_json(value).encode()
 
 
 def json_reply(fields, status=200, headers=()):
-    """Return a Reply of `fields` in the envelope that every JSON answer has."""
+    """Return a Reply of `fields` in the envelope of every JSON answer."""
     envelope = {"status": "error" if "errmsg" in fields else "success"}
     envelope.update(fields)
     return Reply(status, JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
@@ -110,7 +104,6 @@ def list_reply(items, count, /, **fields):
 
 
 def error_reply(status, sentence, headers=(), code=None, **fields):
-    """Return a Reply that says what was wrong; `code` defaults to that of the status."""
     return json_reply(dict(fields, errmsg=sentence, code=code or CODES[status]), status, headers)
 
 
@@ -122,7 +115,7 @@ def failure_reply(error, refuse=error_reply):
 
 
 class Counters:
-    """Counters of a server's replies, for metrics; `started` is the time of their start in epoch seconds."""
+    """Counters of a server's replies; `started` is in epoch seconds."""
 
     def __init__(self):
         self.started = round(time.time(), 3)
@@ -131,7 +124,7 @@ class Counters:
         self._seconds, self._requests = 0.0, 0
 
     def count(self, status, seconds=None):
-        """Count a reply with this HTTP status, after `seconds` of work if it was a request."""
+        """Count a reply, after `seconds` of work if it was to a request."""
         with self._lock:
             self._replies[status] += 1
             if seconds is not None:

@@ -1,4 +1,4 @@
-"""A request's query and body as checked values. Knows no socket and no task.
+"""A request's query and body as checked values.
 
 A wrong value or shape raises InvalidValue, which names the field; a body of another media
 type raises WrongType, a missing one NoLength. The values of options are left to the daemon.
@@ -27,11 +27,11 @@ _FLAGS = {"true": True, "false": False}
 
 
 class WrongType(RequestError):
-    """The body has a media type that this route does not read: 415."""
+    """415: this route does not read the media type of the body."""
 
 
 class NoLength(RequestError):
-    """The body is missing: 411."""
+    """411: the body is missing."""
 
 
 class Request(namedtuple("Request", "method path query headers body server address",
@@ -54,7 +54,6 @@ class Request(namedtuple("Request", "method path query headers body server addre
         return default
 
     def integer(self, name, default):
-        """Return the whole number under the name, 0 or more."""
         text = self.query.get(name)
         if text is None:
             return default
@@ -75,7 +74,6 @@ class Request(namedtuple("Request", "method path query headers body server addre
         return self._media_type() == _FORM
 
     def json(self):
-        """Return the body parsed as JSON. Raise WrongType, NoLength or InvalidValue."""
         if not self.body:
             if not {"content-length", "transfer-encoding"} & set(self.headers):
                 raise NoLength("this request needs a body and its Content-Length")
@@ -194,7 +192,7 @@ def _note(unknown):
 
 
 def read_entry(entry):
-    """Return (url, options, notes) from an entry of a batch: the body of a single task, or a URL."""
+    """Return (url, options, notes) from an entry of a batch: the body of a task, or a URL."""
     return read_task({"url": entry} if isinstance(entry, str) else entry)
 
 
@@ -235,7 +233,6 @@ def read_batch(body):
 
 
 def _check_keys(body, known):
-    """Raise InvalidValue unless the body is an object with no other keys than these."""
     if not isinstance(body, dict):
         raise InvalidValue("body", f"{shown(body)} is not an object with {' or '.join(known)}")
     for key in body:
@@ -244,7 +241,6 @@ def _check_keys(body, known):
 
 
 def _options(body):
-    """Return the posted options, {} if they are missing or null."""
     posted = body.get("options")
     return {} if posted is None else _object(posted, "options")
 

@@ -1,8 +1,8 @@
 """The route table, and one short function for each row.
 
-A function takes (daemon, request, *path arguments) and returns the fields of the reply
-without `status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch,
-404, 405 with Allow, README's table and /openapi.json all follow from ROUTES.
+A function takes (daemon, request, *path arguments) and returns the fields of the reply without
+`status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch, 404, 405
+with Allow, README's table and /openapi.json follow from ROUTES.
 """
 
 import json
@@ -42,7 +42,6 @@ class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "appli
 # -- tasks ------------------------------------------------------------------------------
 
 def add_task(daemon, request):
-    """Add a task from JSON or a form."""
     task = requests.read_form(request.form()) if request.is_form else requests.read_task(request.json())
     return {"tid": daemon.add(*requests.repeated(task, request.boolean("repeat")))}
 
@@ -58,7 +57,6 @@ def act_on_task(daemon, request, tid):
 
 
 def _place(request):
-    """Return where the query says to move a task: one of the PLACES, or an index."""
     to = request.query.get("to", "")
     if to not in PLACES and to[:1] not in set("0123456789"):
         raise InvalidValue("to", f"{shown(to)} is not one of {', '.join(PLACES)}, or an index from 0 on")
@@ -85,7 +83,6 @@ def get_task_info(daemon, request, tid):
 
 
 def get_task_file(daemon, request, tid):
-    """Send the task's file, or what a Range asks for of it."""
     from .files import file_reply
     return file_reply(request, *daemon.open_file(tid))
 
@@ -189,7 +186,6 @@ def _aria2(name):
 
 
 def _batch(name):
-    """Return the function of this name in batches, which is loaded likewise."""
     def function(daemon, request):
         from . import batches
         return getattr(batches, name)(daemon, request)

@@ -54,10 +54,9 @@ log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """The thread that calls the server's `handle_request` when a connection waits on its socket.
+    """The thread that calls the server's `handle_request` when a connection waits.
 
-    Without it the daemon would be deaf, so nothing ends it but `stop`: no bug, no lack of
-    files, threads or memory. The log tells of each of these once.
+    Nothing ends it but `stop`: no bug, no lack of files, threads or memory, each of which is logged once.
     """
 
     def __init__(self, server):
@@ -123,7 +122,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
-        self.assets, self.counters, self.large_requests, self.clock = Assets(), Counters(), LargeRequests(), Clock()
+        self.assets, self.counters = Assets(), Counters()
+        self.large_requests, self.clock = LargeRequests(), Clock()
         self._made: dict[str, Any] = {}         # see `_make`
         self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
@@ -142,7 +142,6 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def is_local(self) -> bool:
-        """True if only this machine can reach the server."""
         return listener.is_local(self.socket)
 
     @property
@@ -153,7 +152,6 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def listeners(self) -> int:
-        """The number of readers of the events."""
         return self._made["feed"].readers if "feed" in self._made else 0
 
     @property
@@ -213,7 +211,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.daemon.report.check_alive()
 
     def check_listening(self) -> None:
-        """Raise Unavailable unless connections are accepted."""
         if not self._acceptor.is_alive(PATIENCE):
             raise Unavailable("no connections are accepted any more; start the daemon again")
 

@@ -79,7 +79,7 @@ class Wire(io.RawIOBase):
     def _send_now(self, view):
         """Send what the system takes at once, which is all of a short reply; return how many bytes.
 
-        Where an earlier wait has left a timeout, Python would wait first, and the limit not know of it.
+        With a timeout left by an earlier wait, Python would wait first, unknown to the limit.
         """
         if self.sock.gettimeout():
             return 0
@@ -97,7 +97,7 @@ class Wire(io.RawIOBase):
             self._kernel_seconds = seconds
 
     def _set_timeout(self, seconds):
-        """Set Python's timeout, unless it is about right already: that saves the system call."""
+        """Set the timeout, unless it is about right: that saves a system call."""
         current = self.sock.gettimeout()
         if current is None or not seconds <= current <= seconds + 0.5:
             self.sock.settimeout(seconds)
@@ -162,16 +162,14 @@ class Line:
         return hasattr(self.connection, "pending") and self.connection.pending() > 0
 
     def busy(self):
-        """Protect the connection while the daemon works for its client."""
         self._enter(BUSY)
 
     def wait(self, is_partial, is_known):
-        """Tell the limit that it is the client's turn; one that is unknown or half heard may be evicted."""
+        """Let the client have its turn; one that is unknown or half heard may be evicted."""
         self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)
 
 
 def _not_yet(sock):
-    """Return the exceptions that say that nothing is there yet."""
     if not hasattr(sock, "pending"):
         return (BlockingIOError,)
     import ssl
