@@ -42,20 +42,20 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """The checks of one server. `token` is None if none is needed."""
+    """The checks of one server; `token` is None if none is needed, an address None on a unix socket."""
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(map(_as_browsers_send, origins))
         self._called = set()            # Host headers that were found to be right
-        self._failures = _Failures(clock)
+        self._clock, self._lock = clock, threading.Lock()
+        self._failures = OrderedDict()  # client: times of its latest wrong tokens
 
     def refusal(self, head, address, public=False):
         """Return the Reply to a request that is not let in, otherwise None.
 
-        `address` is the client's, None on a unix socket. A `public` route needs neither a
-        token nor a known host name.
+        A `public` route needs neither a token nor a known host name.
         """
         problem = self.host_problem(head.headers) if self.token is None and not public else None
         if problem is None and head.method not in HARMLESS:
@@ -74,8 +74,6 @@ class Access:
             return True
         return self.token is not None and self._check_token(headers, address) is None
 
-    # -- the checks ------------------------------------------------------------------
-
     def host_problem(self, headers):
         """Return the sentence for a request to a host that is not certainly this daemon, or None."""
         host = headers.get("host")
@@ -83,15 +81,13 @@ class Access:
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
-        if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
+        if name in self._hosts or name and (_is_address(name) or any(
+                host.startswith(".") and name.endswith(host) for host in self._hosts)):
             if len(self._called) < MOST_CALLED and len(host) <= LONGEST_CALLED:
                 self._called.add(host)
             return None
         return (f"the host {clean(host[:80])} is not a known name of this daemon; "
                 "add it to server.allowed_hosts, or set a token")
-
-    def _is_below(self, name):
-        return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
 
     def foreign_site(self, headers):
         """Return the name of the other site whose page makes the request, or None."""
@@ -105,10 +101,12 @@ class Access:
 
     def _check_token(self, headers, address):
         given = self.given(headers)
-        challenge = [("WWW-Authenticate", _challenge(headers))]
+        challenge = 'Basic realm="dlserv", charset="UTF-8"'     # makes a browser ask
+        if "x-requested-with" in headers:       # our page, which asks itself
+            challenge = 'Bearer realm="dlserv"'
         if given is None:
             return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
-                                    "password of any user", challenge)
+                                    "password of any user", [("WWW-Authenticate", challenge)])
         is_right, wait = self.judge(given, address)
         if wait:
             return error_reply(429, "too many wrong tokens came from your address, and no token is accepted "
@@ -116,7 +114,7 @@ class Access:
         if is_right:
             return None
         return error_reply(401, "this is not the token; send the daemon's server.token, DLSERV_TOKEN, or the "
-                                "first line of its server.token_file", challenge)
+                                "first line of its server.token_file", [("WWW-Authenticate", challenge)])
 
     def given(self, headers):
         """Return the token in the Authorization header as bytes, None if there is none."""
@@ -134,11 +132,28 @@ class Access:
     def judge(self, given, address):
         """Return (whether the bytes are the token, seconds for which this client has to wait)."""
         client = "the unix socket" if address is None else network_of(address)
-        return self._failures.judge(client, lambda: compare_digest(given, self.token.encode("ascii")))
+        with self._lock:        # held for all of it, so that many connections do not have a guess each
+            times = self._failures.get(client, ())
+            wait = math.ceil(times[0] + WINDOW - self._clock()) if len(times) == MOST_FAILURES else 0
+            if wait > 0:
+                return False, wait
+            is_right = compare_digest(given, self.token.encode("ascii"))
+            if not is_right:
+                self._add_failure(client)
+            return is_right, 0
 
-    # -- sites that may use the interface (CORS) ------------------------------------------
+    def _add_failure(self, client):
+        times = self._failures.setdefault(client, deque(maxlen=MOST_FAILURES))
+        times.append(self._clock())
+        self._failures.move_to_end(client)
+        if len(self._failures) > MOST_CLIENTS:
+            self._failures.popitem(last=False)
+        if len(times) == MOST_FAILURES:
+            log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
+                        MOST_FAILURES, client)
 
     def headers(self, head):
+        """Return the headers that let other sites use the interface (CORS)."""
         if not self._origins:
             return []
         origin = head.headers.get("origin", "")
@@ -155,8 +170,7 @@ class Access:
 
 
 def _as_browsers_send(origin):
-    scheme, mark, authority = origin.partition("://")
-    return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
+    return re.sub(r"(?<=://)[^:\[]+", lambda match: comparable(match.group()), origin, count=1)
 
 
 def own_names():
@@ -182,44 +196,3 @@ def _is_address(name):
     except (OSError, ValueError):
         return False
     return True
-
-
-def _challenge(headers):
-    """Return a Basic challenge, which makes a browser ask; Bearer for our page, which asks itself."""
-    if "x-requested-with" in headers:
-        return 'Bearer realm="dlserv"'
-    return 'Basic realm="dlserv", charset="UTF-8"'
-
-
-class _Failures:
-    """Times of recent wrong tokens, by client."""
-
-    def __init__(self, clock):
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._times = OrderedDict()
-
-    def judge(self, client, compare):
-        """Return (compare(), 0), or (False, seconds that the client has to wait).
-
-        The lock is held meanwhile, so that many connections do not have a guess each.
-        """
-        with self._lock:
-            times = self._times.get(client, ())
-            wait = math.ceil(times[0] + WINDOW - self._clock()) if len(times) == MOST_FAILURES else 0
-            if wait > 0:
-                return False, wait
-            is_right = compare()
-            if not is_right:
-                self._add(client)
-            return is_right, 0
-
-    def _add(self, client):
-        times = self._times.setdefault(client, deque(maxlen=MOST_FAILURES))
-        times.append(self._clock())
-        self._times.move_to_end(client)
-        if len(self._times) > MOST_CLIENTS:
-            self._times.popitem(last=False)
-        if len(times) == MOST_FAILURES:
-            log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
-                        MOST_FAILURES, client)

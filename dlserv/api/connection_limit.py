@@ -16,7 +16,6 @@ STALLED = 0.25          # seconds without progress after which a reply counts as
 # A connection waits for its next request, for the rest of one, for its client to read a reply
 # (entered again on each progress), or for the daemon.
 IDLE, UNFINISHED, UNREAD, BUSY = "idle", "unfinished", "unread", "busy"
-_ORDER = {IDLE: 0, UNFINISHED: 1, UNREAD: 1}    # of eviction
 
 
 def network_of(address):
@@ -54,21 +53,21 @@ class _Connection:
 
     __slots__ = ("client", "thread", "state", "since", "is_new")
 
-    def __init__(self, client):
-        self.client, self.thread = client, None
+    def __init__(self, client, thread):
+        self.client, self.thread = client, thread
         self.state, self.since, self.is_new = UNFINISHED, time.monotonic(), True
 
     def may_go(self, now):
-        return self.state in _ORDER and (self.state != UNREAD or now - self.since >= STALLED)
+        return self.state != BUSY and (self.state != UNREAD or now - self.since >= STALLED)
 
     def rank(self):
-        return _ORDER[self.state], self.since
+        return self.state != IDLE, self.since
 
 
 class ConnectionLimit:
     """The open connections by socket, `most` in all and `most_of_one` for each client.
 
-    The accept loop calls `admit` and `attach`, a connection's thread `enter` and `release`.
+    The accept loop calls `admit`, a connection's thread `enter` and `release`.
     """
 
     def __init__(self, most, most_of_one=MOST_OF_ONE):
@@ -76,17 +75,17 @@ class ConnectionLimit:
         self._lock = threading.Lock()
         self._connections = {}
 
-    def admit(self, sock, address):
-        """Take the connection in, evicting another if necessary; return False if there is no room.
+    def admit(self, sock, address, thread):
+        """Take a connection in, evicting another if necessary; return False if there is no room.
 
-        `address` is the client's, None on a unix socket, where only the bound for all counts.
+        `address` is None on a unix socket, where only the bound for all counts; `thread` serves it.
         """
         client = None if address is None else network_of(address)
         with self._lock:
             rivals = self._rivals(client)
             if rivals and not self._evict_one(rivals):
                 return False
-            self._connections[sock] = _Connection(client)
+            self._connections[sock] = _Connection(client, thread)
             return True
 
     def _rivals(self, client):
@@ -105,10 +104,6 @@ class ConnectionLimit:
         del self._connections[evicted]
         shut_down(evicted, socket.SHUT_RDWR)
         return True
-
-    def attach(self, sock, thread):
-        with self._lock:
-            self._connections[sock].thread = thread
 
     def enter(self, sock, state):
         """Note what the connection waits for from now on. Raise Evicted if it had to go meanwhile."""

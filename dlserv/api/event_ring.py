@@ -11,7 +11,7 @@ import re
 from ..units import safe_json
 
 # An event, encoded with the whole row and with what changed since the task's event `previous`.
-_Entry = collections.namedtuple("_Entry", "number previous whole changes")
+_Entry = collections.namedtuple("_Entry", "previous whole changes")
 
 
 class EventRing:
@@ -21,8 +21,8 @@ class EventRing:
         self._entries = collections.deque(maxlen=most)
         self._epoch, self.number = "", 0
         self.rows = {}
-        self._last = {}             # tid: the number of its last event, at least for events in the ring
-        self._snapshot = None       # (number, the encoded snapshot at that number)
+        self._last = {}             # tid: the number of its last event
+        self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
 
     def begin(self, rows):
         """Begin again with {tid: row}; earlier ids are not known any more."""
@@ -33,17 +33,14 @@ class EventRing:
         """Drop everything; every reader has then fallen behind."""
         self._entries.clear()
         self.number += 1
-        self.rows, self._last, self._snapshot = {}, {}, None
-
-    # -- reading -----------------------------------------------------------------------
+        self.rows, self._last = {}, {}
 
     def position_of(self, last_id):
         """Return the number in the id of an event, None unless all events after it are here."""
         epoch, _, number = last_id.partition("-")
         if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
             return None
-        oldest = self._entries[0].number if self._entries else self.number + 1
-        return int(number) if oldest - 1 <= int(number) <= self.number else None
+        return int(number) if 0 <= self.number - int(number) <= len(self._entries) else None
 
     def after(self, position, start):
         """Return the encoded events after `position` for a stream that began at `start`, None if one is gone."""
@@ -55,11 +52,9 @@ class EventRing:
 
     def snapshot(self, make):
         """Return the encoded snapshot of the data that `make()` returns, as of the last event."""
-        if self._snapshot is None or self._snapshot[0] != self.number:
+        if self._snapshot[0] != self.number:
             self._snapshot = self.number, encoded(self._id(), "snapshot", make())
         return self._snapshot[1]
-
-    # -- writing -----------------------------------------------------------------------
 
     def append(self, kind, data):
         tid = data.get("tid")
@@ -71,9 +66,7 @@ class EventRing:
             if before is not None:
                 changed = {key: value for key, value in data.items() if before[key] != value}
                 changes = encoded(self._id(), kind, dict({"tid": tid}, **changed))
-        self._entries.append(_Entry(self.number, previous, whole, changes))
-        if len(self._last) > 2 * self._entries.maxlen:
-            self._last = {tid: last for tid, last in self._last.items() if last >= self._entries[0].number}
+        self._entries.append(_Entry(previous, whole, changes))
 
     def take(self, kind, data):
         """Remember the row of an event as sent; return the previous row, or None."""

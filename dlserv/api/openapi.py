@@ -1,8 +1,6 @@
-"""The interface described for machines: OpenAPI 3.1, made from the route table and the JSON Schemas below.
+"""The interface described for machines: OpenAPI 3.1, made from the route table and the JSON Schemas below."""
 
-A row of ROUTES names the schemas of its body and reply.
-"""
-
+import http
 import re
 
 from ..acts import ACTS, MOVE, PLACES
@@ -12,10 +10,9 @@ from ..settings import config, options
 from ..version import __version__
 from .replies import CODES, FAILURES
 
-TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
-        "archive": "What was downloaded and deleted since.",
-        "settings": "The settings of the daemon.", "events": "What happens, as it happens.",
-        "system": "The daemon itself."}
+_TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
+         "archive": "What was downloaded and deleted since.", "settings": "The settings of the daemon.",
+         "events": "What happens, as it happens.", "system": "The daemon itself."}
 
 _STRING = {"type": "string"}
 _NUMBER = {"type": "number"}
@@ -42,48 +39,40 @@ def _any(*schemas, **more):
 # The parameters of queries: name: (schema, description).
 _PARAMETERS = {
     "act": (_enum(ACTS + (MOVE,)), "what to do to the task"),
-    "to": (_any(_enum(PLACES), _COUNT), "where in the queue, for act=move; an index counts all tasks "
-           "that wait"),
-    "del_file": (_BOOLEAN, "delete the files of the task as well"),
-    "exerpt": (_BOOLEAN, "whether to reply with the excerpt of a task instead of its full status"),
+    "to": (_any(_enum(PLACES), _COUNT), "for act=move: where in the queue; an index counts all tasks that wait"),
+    "del_file": (_BOOLEAN, "delete the files as well"),
+    "exerpt": (_BOOLEAN, "reply with the excerpt of a task, not its full status"),
     "excerpt": (_BOOLEAN, "another spelling of exerpt"),
-    "rows": (_BOOLEAN, "whether to reply with rows, as GET /events shows tasks"),
-    "history": (_BOOLEAN, "whether to add the speed of the last ten minutes"),
-    "origins": (_BOOLEAN, "whether to add where each setting was set"),
+    "rows": (_BOOLEAN, "reply with rows, as GET /events shows tasks"),
+    "history": (_BOOLEAN, "add the speed of the last ten minutes"),
+    "origins": (_BOOLEAN, "add where each setting was set"),
     "state": (_enum(("all",) + STATES), "only tasks in this state"),
     "offset": (_COUNT, "tasks or entries to skip"), "limit": (_COUNT, "most tasks or entries to reply with"),
-    "repeat": (_BOOLEAN, "whether to add what the archive has as well"),
+    "repeat": (_BOOLEAN, "add what the archive has as well"),
 }
 
-# The headers that an operation heeds: {operation: {name: description}}.
+# The headers that an operation heeds: {path: (description, names)}.
 _CONDITIONS = {
-    "getTaskFile": {
-        "Range": "the bytes to send, as bytes=first-last", "If-Range": "the ETag that the range is of",
-        "If-Match": "the ETag that the file must have, else 412",
-        "If-None-Match": "the ETag that the client has, for a 304",
-        "If-Modified-Since": "an HTTP date; 304 for a file that is no newer",
-        "If-Unmodified-Since": "an HTTP date; 412 for a file that is newer"},
-    "getEvents": {"Last-Event-ID": "the id of the last event that was read, to go on from there"},
+    "/task/tid/<tid>/file": ("see RFC 9110, sections 13 and 14", (
+        "Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")),
+    "/events": ("the id of the last event that was read, to go on from there", ("Last-Event-ID",)),
 }
 
-# The meanings of HTTP statuses other than 200.
+# The meanings of HTTP statuses whose phrases do not say enough.
 _MEANINGS = {
-    206: "the range", 207: "some were refused or failed; the others are done",
-    304: "the client has it already",
-    400: "a value is wrong or the request malformed", 401: "the token is missing or wrong",
-    403: "this host, site or change is not allowed", 404: "there is no such task",
-    408: "the body did not come in time",
-    409: "the state of the task does not permit it, or the URL is already added", 411: "the body is missing",
-    412: "the file is another one", 413: "the body is too large", 415: "the body is of another type",
-    416: "the range is beyond the file", 429: "too many wrong tokens; Retry-After tells the seconds to wait",
-    500: "the daemon met a bug", 503: "the database, a disk or the daemon is not available"}
+    207: "some were refused or failed; the others are done",
+    403: "this host, site or change is not allowed",
+    409: "the state of the task does not permit it, or the URL is already added",
+    412: "the file is another one",
+    429: "too many wrong tokens; Retry-After tells the seconds to wait",
+    503: "the database, a disk or the daemon is not available"}
 
 _HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 _UNNAMED = {"application/octet-stream": dict(_STRING, format="binary"), "application/json": {"type": "object"}}
 
 
 def document(routes, server, fixed):
-    """Return the description as a dict; `fixed` has the names of the settings that are read-only."""
+    """Return the description as a dict; `fixed` names the settings that are read-only."""
     paths = {}
     for route in routes:
         if route.tag is not None:
@@ -94,7 +83,7 @@ def document(routes, server, fixed):
         "info": {"title": "dlserv", "version": __version__, "description": "A download daemon.",
                  "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": server.settings.prefix or "/"}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {"schemas": dict(_bodies(fixed), **_replies(), **_parts()), "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}},
@@ -109,10 +98,12 @@ def _operation(route):
     for name in route.query:
         schema, description = _PARAMETERS[name]
         parameters.append(_parameter("query", name, description, schema, required=name == "act"))
-    for name, description in _CONDITIONS.get(route.name, {}).items():
+    description, names = _CONDITIONS.get(route.path, ("", ()))
+    for name in names:
         parameters.append(_parameter("header", name, description, _STRING, required=False))
     operation = {
-        "operationId": route.name, "tags": [route.tag], "summary": route.summary, "parameters": parameters,
+        "operationId": route.name or _camel_case(route.function.__name__), "tags": [route.tag],
+        "summary": route.summary, "parameters": parameters,
         "responses": dict(_successes(route), **{str(status): _error(status) for status in _errors(route)}),
     }
     if route.public:
@@ -120,6 +111,10 @@ def _operation(route):
     if route.body:
         operation["requestBody"] = {"required": True, "content": _body(route.body)}
     return operation
+
+
+def _camel_case(name):
+    return re.sub("_(.)", lambda match: match.group(1).upper(), name)
 
 
 def _parameter(where, name, description, schema, required=True):
@@ -132,8 +127,11 @@ def _successes(route):
     if not route.path.endswith("/file"):
         return {"200": whole}
     whole["content"]["*/*"] = {"schema": schema}        # such as video/mp4
-    return {"200": whole, "206": dict(whole, description=_MEANINGS[206]),
-            "304": {"description": _MEANINGS[304]}}
+    return {"200": whole, "206": dict(whole, description=_meaning(206)), "304": {"description": _meaning(304)}}
+
+
+def _meaning(status):
+    return _MEANINGS.get(status) or http.HTTPStatus(status).phrase
 
 
 def _errors(route):
@@ -147,7 +145,7 @@ def _errors(route):
 
 def _error(status):
     schema = _ref("many_errors" if status == 207 else "error")
-    response = {"description": _MEANINGS[status], "content": {"application/json": {"schema": schema}}}
+    response = {"description": _meaning(status), "content": {"application/json": {"schema": schema}}}
     if status in _HEADERS:
         response["headers"] = {_HEADERS[status]: {"schema": _STRING}}
     return response
@@ -200,7 +198,7 @@ _HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
 
 def _bodies(fixed):
     task = _closed(["url"], url=_STRING, options=_any(_ref("options"), _NULL), ydl_opts={
-        "type": "object", "description": "options of older clients; unknown ones are noted in the log"})
+        "type": "object", "description": "options of older clients"})
     settings = {section: _settings(table, fixed) for section, table in config.SECTIONS.items()}
     return {
         "options": _nullable("null means not given"),
@@ -214,7 +212,7 @@ def _bodies(fixed):
         "tids": _any(_STRINGS, _ref("tid_list"), examples=[{"tids": []}]),
         "tid_list": _closed(["tids"], tids=_STRINGS, del_file=_any(
             _BOOLEAN, _enum(["true", "false"]),
-            description="delete the files as well; for /task/batch/delete")),
+            description="for /task/batch/delete: the files as well")),
         "config": dict(_closed(**settings), examples=[{"download": {"ratelimit": "2M"}}]),
     }
 
@@ -228,7 +226,6 @@ def _nullable(meaning):
 
 
 def _settings(table, fixed):
-    """Return the schema of a section; settings that the API may not change are read-only."""
     schema = table.json_schema()
     if schema["type"] == "array":
         return dict(schema, readOnly=True)
@@ -254,7 +251,7 @@ def _replies():
         "config_reply": _reply(["config"], config=_ref("config"), origins={
             "type": "object", "additionalProperties": _NULLABLE,
             "description": "where each setting was set, null for a default"}, fixed=_list(
-            _STRING, description="settings that cannot be changed because deny_private was set at the start")),
+            _STRING, description="settings that deny_private has made read-only")),
         "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
                         speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
                         free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING,

@@ -19,13 +19,12 @@ from . import requests
 from .assets import MEDIA_TYPES
 from .replies import JSON_HEADERS, Reply, list_reply
 
-_COLUMNS = "method path function name tag summary query body reply errors media_type public refuse"
+_COLUMNS = "method path function tag summary query body reply errors media_type public refuse name"
 
 
-class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "application/json", False, None))):
+class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "application/json", False, None, None))):
     """A row.
 
-    name        of the operation, for generated clients
     tag         groups the operations; None leaves the row out of /openapi.json
     summary     one line for README and /openapi.json
     query       names of the query's parameters
@@ -34,6 +33,7 @@ class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "appli
     public      true if it answers anybody, without a token and by any host name
     refuse      like replies.error_reply, of a route that has another envelope for errors and
                 lets callers in by itself
+    name        of the operation, for generated clients, if it is not the function's
     """
 
     __slots__ = ()
@@ -193,77 +193,77 @@ def _batch(name):
 
 
 def _batch_route(act, summary, function="act_on_tasks"):
-    return Route("POST", "/task/batch/" + act, _batch(function), act + "Tasks", "batch", summary, body="tids",
-                 errors=(207,))
+    return Route("POST", "/task/batch/" + act, _batch(function), "batch", summary, body="tids", errors=(207,),
+                 name=act + "Tasks")
 
 
 _SHORT = ("exerpt", "excerpt")
 _COUNT = "how many tasks are in each state"
 
 ROUTES = (
-    Route("POST", "/task", add_task, "addTask", "tasks", "create a task", ("repeat",), body="task",
+    Route("POST", "/task", add_task, "tasks", "create a task", ("repeat",), body="task",
           reply="added", errors=(409,)),
-    Route("PUT", "/task/tid/<tid>", act_on_task, "actOnTask", "tasks",
+    Route("PUT", "/task/tid/<tid>", act_on_task, "tasks",
           "`act=pause`, `resume`, `restart` (from nothing), `refresh` (if it has changed), `verify` (in the "
           "background), or `move` with `to=top|bottom|up|down` or an index of the queue, from 0 on",
           ("act", "to"), errors=(409,)),
-    Route("PATCH", "/task/tid/<tid>", change_task, "changeTask", "tasks",
+    Route("PATCH", "/task/tid/<tid>", change_task, "tasks",
           "change a task: a fresh `url` of the same file, or `options`; null resets an option",
           body="change", errors=(409,)),
-    Route("DELETE", "/task/tid/<tid>", delete_task, "deleteTask", "tasks",
+    Route("DELETE", "/task/tid/<tid>", delete_task, "tasks",
           "delete a task, and its files with `del_file=true`", ("del_file",), reply="deleted"),
-    Route("GET", "/task/tid/<tid>/status", get_task_status, "getTaskStatus", "tasks",
+    Route("GET", "/task/tid/<tid>/status", get_task_status, "tasks",
           "progress, speed, error and log of a task", _SHORT, reply="status_reply"),
-    Route("GET", "/task/tid/<tid>/info", get_task_info, "getTaskInfo", "tasks",
+    Route("GET", "/task/tid/<tid>/info", get_task_info, "tasks",
           "what is known of a task's file, and its options", reply="info_reply"),
-    Route("GET", "/task/tid/<tid>/file", get_task_file, "getTaskFile", "tasks",
+    Route("GET", "/task/tid/<tid>/file", get_task_file, "tasks",
           "the finished file, with ranges and conditions", reply=None, errors=(409, 412, 416),
           media_type="application/octet-stream"),
-    Route("POST", "/task/batch/add", _batch("add_tasks"), "addTasks", "batch", "create many tasks",
-          ("repeat",), body="tasks", reply="added_many", errors=(207,)),
+    Route("POST", "/task/batch/add", _batch("add_tasks"), "batch", "create many tasks",
+          ("repeat",), body="tasks", reply="added_many", errors=(207,), name="addTasks"),
     _batch_route("pause", "pause many tasks"),
     _batch_route("resume", "resume many tasks"),
     _batch_route("restart", "fetch many finished or failed tasks again"),
     _batch_route("refresh", "fetch many finished files again where they have changed"),
     _batch_route("verify", "compute the SHA-256 of many finished files, in the background"),
     _batch_route("delete", "delete many tasks", "delete_tasks"),
-    Route("GET", "/task/list", list_tasks, "listTasks", "tasks", "the tasks, oldest first",
+    Route("GET", "/task/list", list_tasks, "tasks", "the tasks, oldest first",
           _SHORT + ("rows", "state", "offset", "limit"), reply="task_list"),
-    Route("GET", "/task/state_coutner", count_tasks, "countTasks", "tasks", _COUNT, reply="counts_reply"),
-    Route("GET", "/task/state_counter", count_tasks, "countTasksToo", "tasks",
-          _COUNT + "; the same, spelt right", reply="counts_reply"),
-    Route("GET", "/archive", list_archive, "listArchive", "archive",
+    Route("GET", "/task/state_coutner", count_tasks, "tasks", _COUNT, reply="counts_reply"),
+    Route("GET", "/task/state_counter", count_tasks, "tasks",
+          _COUNT + "; the same, spelt right", reply="counts_reply", name="countTasksToo"),
+    Route("GET", "/archive", list_archive, "archive",
           "finished downloads whose tasks are deleted, oldest first, if `general.archive` is on",
           ("offset", "limit"), reply="archive"),
-    Route("DELETE", "/archive/<tid>", forget_archived, "forgetArchived", "archive",
+    Route("DELETE", "/archive/<tid>", forget_archived, "archive",
           "forget an entry, so that its URL can be downloaded again"),
-    Route("DELETE", "/archive/all", forget_archive, "forgetArchive", "archive", "forget the whole archive",
+    Route("DELETE", "/archive/all", forget_archive, "archive", "forget the whole archive",
           reply="forgotten"),
-    Route("GET", "/config", get_config, "getConfig", "settings",
+    Route("GET", "/config", get_config, "settings",
           "the settings, secrets masked; where each was set with `origins=true`", ("origins",),
           reply="config_reply"),
-    Route("POST", "/config", change_config, "changeConfig", "settings",
+    Route("POST", "/config", change_config, "settings",
           "change settings at once; `server.*` and paths are refused", body="config", reply="config_reply",
           errors=(403,)),
-    Route("GET", "/stats", get_stats, "getStats", "system",
+    Route("GET", "/stats", get_stats, "system",
           "speed, bytes since the start, connections, free space; ten minutes of it with `history=true`",
           ("history",), reply="stats"),
-    Route("GET", "/folders", list_folders, "listFolders", "tasks",
+    Route("GET", "/folders", list_folders, "tasks",
           "the folders that a task can go to: those of other tasks and those that exist",
           reply="folders"),
-    Route("GET", "/events", get_events, "getEvents", "events", "what happens, as Server-Sent Events",
+    Route("GET", "/events", get_events, "events", "what happens, as Server-Sent Events",
           reply=None, media_type="text/event-stream"),
-    Route("GET", "/health", get_health, "getHealth", "system",
+    Route("GET", "/health", get_health, "system",
           "200 while it works, else 503 and why; needs no token", reply="health", errors=(503,), public=True),
-    Route("GET", "/metrics", get_metrics, "getMetrics", "system", "figures for Prometheus", reply=None,
+    Route("GET", "/metrics", get_metrics, "system", "figures for Prometheus", reply=None,
           media_type="text/plain"),
-    Route("GET", "/openapi.json", get_openapi, "getOpenapi", "system",
+    Route("GET", "/openapi.json", get_openapi, "system",
           "this interface, described for machines", reply=None),
-    Route("POST", "/jsonrpc", _aria2("post_call"), "callAria2", None, "aria2's JSON-RPC, for aria2's clients",
+    Route("POST", "/jsonrpc", _aria2("post_call"), None, "aria2's JSON-RPC, for aria2's clients",
           refuse=_aria2("refuse")),
-    Route("GET", "/jsonrpc", _aria2("get_call"), "openAria2", None, "the same over WebSocket",
+    Route("GET", "/jsonrpc", _aria2("get_call"), None, "the same over WebSocket",
           refuse=_aria2("refuse")),
-    Route("GET", "/", get_asset, "getPage", None, "the web page", reply=None, media_type="text/html",
+    Route("GET", "/", get_asset, None, "the web page", reply=None, media_type="text/html",
           public=True),
 )
 ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)

@@ -194,7 +194,7 @@ class Server(http.server.ThreadingHTTPServer):
         deadline = time.monotonic() + seconds
         for connection, thread in connections:
             join(thread, max(0, deadline - time.monotonic()))
-            if thread is not None and thread.is_alive():
+            if thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
         self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
@@ -235,12 +235,11 @@ class Server(http.server.ThreadingHTTPServer):
         return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._admit(request, client_address[0] if client_address else None):
-            self._turn_away(request, "there are too many connections; try again later")
-            return
         try:
             thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
-            self.connections.attach(request, thread)
+            if not self._admit(request, client_address[0] if client_address else None, thread):
+                self._turn_away(request, "there are too many connections; try again later")
+                return
             thread.start()
             self._acceptor.complaint.over()
         except (RuntimeError, MemoryError) as error:
@@ -248,14 +247,14 @@ class Server(http.server.ThreadingHTTPServer):
             self._acceptor.refused(error)
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
-    def _admit(self, request, address):
+    def _admit(self, *connection):
         """Return whether there is room, if need be after closing connections whose threads died."""
-        if self.connections.admit(request, address):
+        if self.connections.admit(*connection):
             return True
-        dead = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
+        dead = [sock for sock, thread in self.connections if not thread.is_alive()]
         for sock in dead:
             self.shutdown_request(sock)
-        return bool(dead) and self.connections.admit(request, address)
+        return bool(dead) and self.connections.admit(*connection)
 
     def _turn_away(self, request, sentence):
         """Refuse the connection without waiting for the client; over TLS, silently."""

@@ -46,8 +46,6 @@ class EventFeed:
             changes.close()
             join(thread)
 
-    # -- readers ---------------------------------------------------------------------
-
     def listen(self, last_id=""):
         """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
 
@@ -90,8 +88,6 @@ class EventFeed:
         with self._news:
             self._news.wait_for(lambda: self._closed or self._ring.number > position, LOOK)
             return self._ring.number, None if self._closed else self._ring.after(position, start)
-
-    # -- the thread ------------------------------------------------------------------
 
     def _begin(self):
         """Start the thread unless it runs; called with the lock held."""
@@ -144,10 +140,8 @@ class EventFeed:
 
     def _wanted(self):
         with self._news:
-            idle = not self.readers and time.monotonic() - self._idle_since > LINGER
-            if idle and not self._closed:
+            if self._closed or not self.readers and time.monotonic() - self._idle_since > LINGER:
                 self._ring.clear()
-            if idle or self._closed:
                 self._thread = None
             return self._thread is not None
 

@@ -143,7 +143,7 @@ def limited():
 
     def admit(address=None):
         pairs.append(socket.socketpair())
-        return pairs[-1][0] if limit.admit(pairs[-1][0], address) else None
+        return pairs[-1][0] if limit.admit(pairs[-1][0], address, None) else None
 
     yield limit, admit
     for pair in pairs:
@@ -294,11 +294,11 @@ def test_an_ipv6_network_is_one_client():
     pairs = [socket.socketpair() for _ in range(6)]
     socks = [ours for ours, _ in pairs]
     addresses = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1", "192.0.2.1", None]
-    assert all(limit.admit(sock, address) for sock, address in zip(socks, addresses))
+    assert all(limit.admit(sock, address, None) for sock, address in zip(socks, addresses))
     for sock in socks[:5]:
         limit.enter(sock, BUSY)
-    assert not limit.admit(socks[5], "2001:db8::2")
-    assert limit.admit(socks[5], "2001:db8:0:1::2") and len(limit) == 6
+    assert not limit.admit(socks[5], "2001:db8::2", None)
+    assert limit.admit(socks[5], "2001:db8:0:1::2", None) and len(limit) == 6
     for pair in pairs:
         close(pair)
 
