@@ -2,10 +2,9 @@
 
   Host      without a token, only names that certainly mean this machine: otherwise a site
             could point its own name here and read the replies (DNS rebinding)
-  Origin    no change by a page of another site, token or not: the browser would send the
-            user's credentials along (CSRF)
-  token     in constant time; after too many wrong ones, none of that client is looked at
-            for a while
+  Origin    no change by a page of another site: the browser would send the user's
+            credentials along (CSRF)
+  token     after too many wrong ones, none of that client is looked at for a while
 """
 
 import base64
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """The checks of one server; `token` is None if none is needed, an address None on a unix socket."""
+    """`token` is None if none is needed; addresses are None on a unix socket."""
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
@@ -53,10 +52,7 @@ class Access:
         self._failures = OrderedDict()  # client: times of its latest wrong tokens
 
     def refusal(self, head, address, public=False):
-        """Return the Reply to a request that is not let in, otherwise None.
-
-        A `public` route needs neither a token nor a known host name.
-        """
+        """Return the Reply to a request that is not let in, or None; `public` routes check only the Origin."""
         problem = self.host_problem(head.headers) if self.token is None and not public else None
         if problem is None and head.method not in HARMLESS:
             site = self.foreign_site(head.headers)
@@ -75,7 +71,7 @@ class Access:
         return self.token is not None and self._check_token(headers, address) is None
 
     def host_problem(self, headers):
-        """Return the sentence for a request to a host that is not certainly this daemon, or None."""
+        """Return a sentence unless the request is certainly meant for this daemon."""
         host = headers.get("host")
         if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
             return None
@@ -130,7 +126,7 @@ class Access:
             return b""
 
     def judge(self, given, address):
-        """Return (whether the bytes are the token, seconds for which this client has to wait)."""
+        """Return (whether that is the token, seconds that this client has to wait)."""
         client = "the unix socket" if address is None else network_of(address)
         with self._lock:        # held for all of it, so that many connections do not have a guess each
             times = self._failures.get(client, ())
@@ -180,10 +176,7 @@ def own_names():
 
 
 def is_same(origin, host):
-    """Return whether the origin is that of a page served by this host.
-
-    The scheme is not compared, because a reverse proxy may speak https in front of us.
-    """
+    """Return whether this host serves pages of the origin, by http or, behind a proxy, https."""
     scheme, _, authority = origin.lower().partition("://")
     port = {"http": ":80", "https": ":443"}.get(scheme)
     return port is not None and bool(host) and host.lower() in (authority, authority + port)

@@ -1,7 +1,6 @@
 """The web page and its parts as replies, from the package or the zip file.
 
-The Content-Security-Policy lets the page load these parts only and talk to this server only,
-whatever a task is named.
+The Content-Security-Policy lets the page load these parts and talk to this server only.
 """
 
 import os

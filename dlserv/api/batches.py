@@ -1,21 +1,20 @@
 """Routes for many tasks in one request: all that can be done is done, the rest is listed in a 207.
 
-A batch is handled in portions, so that the memory it takes does not grow with its length.
-If the database breaks after the first portion, the later ones are listed as failed.
+Portions keep the memory small. If the database breaks after the first, the later ones have failed.
 """
 
 from .. import urls
 from ..errors import Archived, InvalidValue, StoreBroken
 from .large import joined
 from .replies import error_reply, json_reply, to_json
-from .requests import read_batch, read_entry, read_list, repeated
+from .requests import read_batch, read_list, read_task, repeated
 
 PORTION = 500           # tasks
 
 
 class _Failures:
-    """[name, reason] of each that failed, encoded one by one: so many small objects would
-    leave the heap in pieces that the system never gets back.
+    """[name, reason] of each that failed, encoded at once: so many small objects would leave the
+    heap in pieces that the system never gets back.
     """
 
     def __init__(self):
@@ -30,7 +29,7 @@ class _Failures:
 
 
 def _with_lists(reply, **lists):
-    """Return the Reply with those of the _Failures that are not empty beside its other fields."""
+    """Return the Reply with those of the _Failures that are not empty."""
     pieces = [reply.body[:reply.body.rindex(b"}")]]
     for name, failures in lists.items():
         if failures:
@@ -39,7 +38,7 @@ def _with_lists(reply, **lists):
 
 
 def add_tasks(daemon, request):
-    """Add each task that can be added. What the archive has is no failure; it is listed beside them."""
+    """Add each task that can be added; list those that the archive has apart from failures."""
     repeat = request.boolean("repeat")
     entries, tids = read_list(request.json()), []
     failures, had = _Failures(), _Failures()
@@ -61,12 +60,14 @@ def add_tasks(daemon, request):
 
 
 def _readable(entries, repeat, failures):
-    """Yield (url, options, notes) of each entry that has the right shape; add the others to the failures."""
+    """Yield (url, options, notes) of each entry of the right shape; add the others to the failures."""
     for entry in entries:
         try:
-            yield repeated(read_entry(entry), repeat)
+            task = read_task({"url": entry} if isinstance(entry, str) else entry)
         except InvalidValue as error:
             failures.add(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
+        else:
+            yield repeated(task, repeat)
 
 
 def _shown(url):

@@ -1,7 +1,4 @@
-"""Content coding: replies packed with gzip for clients that take it (RFC 9110, 8.4.1 and 12.5.3).
-
-A stream is flushed after each part, so that no event waits for the next. A reply with an entity
-tag or a coding of its own passes unchanged.
+"""Replies packed with gzip for clients that take it (RFC 9110, 8.4.1 and 12.5.3).
 
 The length of a packed reply tells something of its content if it holds both a secret and text
 of an attacker (BREACH). None does: the token is in no reply, other secrets are masked, and no
@@ -29,10 +26,7 @@ _PACKED = _VARY + [("Content-Encoding", "gzip")]
 
 
 def takes_gzip(accepted):
-    """Return whether this Accept-Encoding, or None, weights gzip over 0 and no lower than identity.
-
-    Malformed members are ignored.
-    """
+    """Return whether this Accept-Encoding, or None, weights gzip over 0 and no lower than identity."""
     found = [_CODING.fullmatch(member) for member in (accepted or "").split(",")]
     weights = {match.group(1).lower(): float(match.group(2) or 1) for match in found if match}
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0)))
@@ -40,11 +34,11 @@ def takes_gzip(accepted):
 
 
 def coded(reply, accepted):
-    """Return the reply as a client with this Accept-Encoding gets it; no Portions are left in it."""
+    """Return the reply as a client with this Accept-Encoding gets it, without Portions."""
     body = reply.body
     if type(body) is bytes and len(body) <= SHORTEST:
         return reply
-    if not body or isinstance(body, FilePart) or reply.status == 101 or _has_chosen(reply):
+    if not body or isinstance(body, FilePart) or reply.status == 101 or not _CHOSEN.isdisjoint(dict(reply.headers)):
         return reply
     if isinstance(body, (bytes, memoryview, Portions)):
         packer = _packer(REPLY, accepted)
@@ -57,10 +51,6 @@ def coded(reply, accepted):
         packer = _packer(STREAM, accepted)
         body = body if packer is None else _packed(body, packer)
     return reply._replace(headers=reply.headers + (_VARY if packer is None else _PACKED), body=body)
-
-
-def _has_chosen(reply):
-    return any(name in _CHOSEN for name, _ in reply.headers)
 
 
 def _packer(sizes, accepted, level=LEVEL):

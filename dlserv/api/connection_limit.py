@@ -1,9 +1,8 @@
-"""The limit of open connections, and which of them is evicted for a newcomer.
+"""The limit of open connections, for all and for each client, and who is evicted for a newcomer.
 
-There is one bound for all connections and one for each client. At a bound, the connection
-that has waited longest for its client is evicted: first those between two requests, then
-those that have not finished a request or not read a reply. If the daemon is working on the
-requests of all of them, the newcomer is refused.
+The connection that has waited longest for its client goes: first those between two requests,
+then those that have not finished a request or not read a reply. If the daemon is working for all
+of them, the newcomer is refused.
 """
 
 import socket
@@ -65,10 +64,7 @@ class _Connection:
 
 
 class ConnectionLimit:
-    """The open connections by socket, `most` in all and `most_of_one` for each client.
-
-    The accept loop calls `admit`, a connection's thread `enter` and `release`.
-    """
+    """The open connections by socket, `most` in all and `most_of_one` for each client."""
 
     def __init__(self, most, most_of_one=MOST_OF_ONE):
         self._most, self._most_of_one = most, min(most, most_of_one)
@@ -78,7 +74,7 @@ class ConnectionLimit:
     def admit(self, sock, address, thread):
         """Take a connection in, evicting another if necessary; return False if there is no room.
 
-        `address` is None on a unix socket, where only the bound for all counts; `thread` serves it.
+        On a unix socket, where `address` is None, only the bound for all counts.
         """
         client = None if address is None else network_of(address)
         with self._lock:
@@ -89,7 +85,7 @@ class ConnectionLimit:
             return True
 
     def _rivals(self, client):
-        """Return the sockets of which one has to go for the client, [] if there is room."""
+        """Return the sockets of which one has to go, [] if there is room."""
         own = [sock for sock, each in self._connections.items() if each.client == client]
         if client is not None and len(own) >= self._most_of_one:
             return own
@@ -106,7 +102,7 @@ class ConnectionLimit:
         return True
 
     def enter(self, sock, state):
-        """Note what the connection waits for from now on. Raise Evicted if it had to go meanwhile."""
+        """Note what the connection waits for. Raise Evicted if it had to go meanwhile."""
         with self._lock:
             connection = self._connections.get(sock)
             if connection is None:

@@ -1,7 +1,7 @@
 """The latest events of the stream, encoded once for all readers, and the latest row of each task.
 
 A task's first event on a stream has its whole row, each further one only the fields that
-changed. So a stream can begin at any event. The caller holds a lock.
+changed. The caller holds a lock.
 """
 
 import collections
@@ -25,18 +25,18 @@ class EventRing:
         self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
 
     def begin(self, rows):
-        """Begin again with {tid: row}; earlier ids are not known any more."""
+        """Begin again with {tid: row}; earlier ids are forgotten."""
         self.clear()
         self._epoch, self.rows = os.urandom(6).hex(), rows
 
     def clear(self):
-        """Drop everything; every reader has then fallen behind."""
+        """Drop everything, so that every reader has fallen behind."""
         self._entries.clear()
         self.number += 1
         self.rows, self._last = {}, {}
 
     def position_of(self, last_id):
-        """Return the number in the id of an event, None unless all events after it are here."""
+        """Return the number in an event's id, None unless all events after it are here."""
         epoch, _, number = last_id.partition("-")
         if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
             return None
@@ -51,7 +51,7 @@ class EventRing:
         return [each.changes if each.previous > start else each.whole for each in entries]
 
     def snapshot(self, make):
-        """Return the encoded snapshot of the data that `make()` returns, as of the last event."""
+        """Return the encoded snapshot of `make()`, as of the last event."""
         if self._snapshot[0] != self.number:
             self._snapshot = self.number, encoded(self._id(), "snapshot", make())
         return self._snapshot[1]

@@ -1,7 +1,7 @@
 """A finished file as a reply: whole, a range of it, or not at all because the client has it.
 
-Conditions and ranges follow RFC 9110, sections 13 and 14. A downloaded file must never run as
-part of this site: it is an attachment, in a sandbox, of a type that browsers only play or show.
+A downloaded file must never run as part of this site: it is an attachment, in a sandbox, of a
+type that browsers only play or show.
 """
 
 import os
@@ -16,7 +16,7 @@ _HARMLESS = re.compile(r"(?:audio|video)/[a-z0-9.+-]+|image/(?!svg)[a-z0-9.+-]+|
 
 
 def file_reply(request, task, file):
-    """Return the Reply with the open file of a finished task; the Reply closes the file."""
+    """Return the Reply with the open file of a finished task, which it closes."""
     status = os.fstat(file.fileno())
     tag = '"%s"' % (task.whole.checksum or "%x-%x" % (status.st_size, status.st_mtime_ns)).replace("=", "-")
     headers = [("ETag", tag), ("Last-Modified", format_http_date(status.st_mtime)),
@@ -44,7 +44,7 @@ def _is_past(headers, tag, modified):
 
 
 def _is_known(headers, tag, modified):
-    """Return whether If-None-Match or If-Modified-Since name this file (RFC 9110, 13.1.2 and 13.1.3)."""
+    """Return whether If-None-Match or If-Modified-Since name this file (13.1.2 and 13.1.3)."""
     condition = headers.get("if-none-match")
     if condition is not None:
         return names_tag(condition, tag)
@@ -53,7 +53,7 @@ def _is_known(headers, tag, modified):
 
 
 def names_tag(condition, tag):
-    """Return whether an If-None-Match (or None) has this entity tag; weak comparison (RFC 9110, 13.1.2)."""
+    """Return whether an If-None-Match, or None, has this entity tag (RFC 9110, 13.1.2)."""
     tags = [each.strip().replace("W/", "", 1) for each in (condition or "").split(",")]
     return tag in tags or tags == ["*"]
 
@@ -76,7 +76,7 @@ def _ranged(headers, file, status, tag, fields):
 
 
 def _range_counts(condition, tag, modified):
-    """Return whether If-Range is missing or names the present file (RFC 9110, 13.1.5)."""
+    """Return whether If-Range is missing or names the present file (13.1.5)."""
     if condition is None:
         return True
     if condition.startswith('"'):
@@ -85,7 +85,7 @@ def _range_counts(condition, tag, modified):
 
 
 def _bounds(match, size):
-    """Return (start, end) of the range, end exclusive; (None, None) if it is invalid (RFC 9110, 14.1.2)."""
+    """Return (start, end) of the range, end exclusive, or (None, None) (RFC 9110, 14.1.2)."""
     first, last = (part and int(part) for part in match.groups())
     if first is None:
         return (None, None) if last is None else (max(0, size - last), size if last else 0)
@@ -95,7 +95,7 @@ def _bounds(match, size):
 
 
 def _media_type(task):
-    """Return the server's media type, or the one of the name, if a browser only shows or plays it."""
+    """Return the server's media type, or the name's, if a browser only shows or plays it."""
     found = (task.whole.resource.media_type or "").lower()
     if _HARMLESS.fullmatch(found) is None:
         import mimetypes
@@ -104,7 +104,6 @@ def _media_type(task):
 
 
 def _disposition(path):
-    """Return a Content-Disposition with the file's name (RFC 6266), in ASCII for old clients and in full."""
     name = path.rpartition("/")[2]
     plain = re.sub(r'[^ !#-\[\]-~]', "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

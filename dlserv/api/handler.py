@@ -1,7 +1,7 @@
 """One connection of a client: requests read one after the other, each answered before the next.
 
-It tells the server's ConnectionLimit whenever it begins to wait for the client, so that one
-that never finishes a request, or never reads a reply, can be evicted.
+The ConnectionLimit is told whenever it begins to wait for the client, so that a client that never
+finishes a request, or never reads a reply, can be evicted.
 """
 
 import functools
@@ -37,13 +37,13 @@ log = logging.getLogger(__name__)
 
 
 def encode_head(reply, headers):
-    """Return the head of the reply as bytes, with the SHIELD; `headers` come before the reply's own."""
+    """Return the head of the reply as bytes: these headers, the SHIELD and its own."""
     fields = headers + SHIELD + reply.headers
     return http1.encode_reply(reply.status, http1.joined_fields(fields) if VARY_ORIGIN in headers else fields)
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """Served by socketserver, which calls `setup` and `handle` in a thread of its own."""
+    """Served by socketserver in a thread of its own."""
 
     def setup(self):
         self._address = self.client_address[0] if self.client_address else None     # None on a unix socket
@@ -63,7 +63,7 @@ class Handler(socketserver.BaseRequestHandler):
             log.debug("%s: %s", self.client_address, error)
 
     def _shake_hands(self):
-        """Begin TLS here and not in the accept loop, so that a silent client delays nobody else."""
+        """Begin TLS here, not in the accept loop, so that a silent client delays nobody else."""
         if hasattr(self.request, "do_handshake"):
             self.request.settimeout(HEAD_SECONDS)
             self.request.do_handshake()
@@ -121,7 +121,7 @@ class Handler(socketserver.BaseRequestHandler):
     # -- from a head to a reply ------------------------------------------------------
 
     def _answer(self, head):
-        """Return the Reply to the request; its body is read, or the connection is going to be closed."""
+        """Return the Reply to the request; its body is read, or the connection will be closed."""
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
         if path == "" and target == self.server.settings.prefix:
@@ -140,17 +140,14 @@ class Handler(socketserver.BaseRequestHandler):
         return self.server.large_requests.do(len(body), work)
 
     def _let_in(self, head, route):
-        """Return the Reply to a request that is not let in, None if it is, or if the route decides."""
+        """Return the Reply to a request that is not let in; the route may decide itself."""
         if route is not None and route.refuse is not None:
             self._refuse = route.refuse
             return None
         return self.server.access.refusal(head, self._address, public=route is not None and route.public)
 
     def _below_prefix(self, path):
-        """Return the path as the routes know it, "" if it is not below server.prefix.
-
-        On a unix socket the prefix may be left out.
-        """
+        """Return the path below server.prefix, "" if it is elsewhere; a unix socket needs no prefix."""
         prefix = self.server.settings.prefix
         if path.startswith(prefix + "/"):
             return path[len(prefix):]
@@ -227,7 +224,7 @@ class Handler(socketserver.BaseRequestHandler):
             self._send_stream(body)
 
     def _send_stream(self, body):
-        """Write what the iterator yields; b"" is the time to look whether the client has gone."""
+        """Write what the iterator yields; at b"", look whether the client has gone."""
         self._wire.enter(BUSY)
         for data in body:
             if not data and has_hung_up(self.request):

@@ -1,9 +1,8 @@
 """HTTP/1.1 on a connection: requests are read, framed strictly (RFC 9112), and replies encoded.
 
 The parser of http.server accepts what another parser might read differently (request
-smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each of those
-raises `BadMessage`, after which the connection must be closed, because the start of the next
-request is unknown. Nothing is read beyond the request asked for.
+smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each raises
+`BadMessage`, after which the start of the next request is unknown. Nothing is read beyond a request.
 """
 
 import http
@@ -31,7 +30,7 @@ _PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 class BadMessage(Error):
-    """A request that cannot be read: reply with `status` and, unless None, `code`; then close the connection."""
+    """A request that cannot be read: reply with `status` and `code`, then close the connection."""
 
     def __init__(self, status, sentence):
         super().__init__(sentence)
@@ -65,10 +64,7 @@ class Head(namedtuple("Head", "method target version headers")):
 
 
 class HeadReader:
-    """Reads the heads of one connection's requests, from a buffered reader.
-
-    A client that polls sends the same headers each time: the last ones are remembered.
-    """
+    """Reads a connection's heads; the last headers are remembered, because a client that polls repeats them."""
 
     def __init__(self, reader):
         self._reader = reader

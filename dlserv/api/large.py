@@ -1,8 +1,7 @@
 """Large requests and replies: memory that goes back to the system, and turns.
 
-A request of LARGE bytes may make tens of thousands of objects. In the threads of their
-connections, sixteen would need sixteen times the memory, and the C library would keep that much
-for each thread. So one thread works on them in turn; those that wait lie in anonymous memory maps.
+A request of LARGE bytes may make tens of thousands of objects, and the C library would keep that
+memory for each thread. So one thread works on them in turn; those that wait lie in memory maps.
 """
 
 import collections
@@ -35,14 +34,14 @@ def joined(pieces):
 
 
 class LargeRequests:
-    """Turns for large requests; the thread is there while there are any."""
+    """Turns for large requests."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._waiting, self._thread = collections.deque(), None
 
     def do(self, size, work):
-        """Return `work()`, which may raise nothing but MemoryError; if `size` is over LARGE, wait for a turn."""
+        """Return `work()`, which may raise only MemoryError; if `size` is over LARGE, in turn."""
         if size <= LARGE:
             return work()
         results, done = [], threading.Event()

@@ -35,7 +35,7 @@ def listen(host, port):
 
 
 def _listen_unix(path):
-    """Return a unix socket for its owner and group; the socket of a dead daemon is replaced."""
+    """Return a unix socket for owner and group; that of a dead daemon is replaced."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "this system has no unix sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -74,7 +74,7 @@ def is_local(sock):
 
 
 def forget(sock):
-    """Close a listening socket, once; a unix socket is unlinked first, while the name is certainly ours."""
+    """Close a listening socket; a unix socket is unlinked before, while the name is certainly ours."""
     if _is_unix(sock) and sock.fileno() >= 0:
         try:
             os.unlink(sock.getsockname())

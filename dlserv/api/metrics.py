@@ -1,4 +1,4 @@
-"""Figures for Prometheus: a few of the daemon, its interface and its process, none for each task."""
+"""Figures for Prometheus: of the daemon, its interface and its process, none for each task."""
 
 import itertools
 import os
@@ -20,7 +20,7 @@ def reply(daemon, server):
 
 
 def _text(name, kind, meaning, values):
-    """Return the lines of a family; `values` is {labels: value} or one value, None if unknown."""
+    """Return the lines of a family; `values` is {labels: value}, or a value, None if unknown."""
     if values in (None, {}):
         return ""
     if not isinstance(values, dict):
@@ -62,12 +62,12 @@ def _by_reason(counts):
 
 
 def _of_interface(server):
-    replies, seconds, requests = server.counters.read()
+    counters = server.counters
     yield ("dlserv_http_requests_total", "counter", "Replies of the interface by code.",
-           {_labels(code=code): count for code, count in sorted(replies.items())})
+           {_labels(code=code): count for code, count in sorted(dict(counters.replies).items())})
     yield ("dlserv_http_request_duration_seconds", "summary", "From the first byte of a request to its reply.",
-           {"_sum": round(seconds, 6), "_count": requests})
-    yield "dlserv_sse_clients", "gauge", "Listeners to the events.", server.listeners
+           {"_sum": round(counters.seconds, 6), "_count": counters.requests})
+    yield "dlserv_sse_clients", "gauge", "Listeners to the events.", server.feed.readers
 
 
 def _of_process(started):

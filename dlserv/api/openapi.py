@@ -1,4 +1,4 @@
-"""The interface described for machines: OpenAPI 3.1, made from the route table and the JSON Schemas below."""
+"""The interface as OpenAPI 3.1, made from the route table and the JSON Schemas below."""
 
 import http
 import re

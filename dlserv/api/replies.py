@@ -1,12 +1,11 @@
 """Replies as routes return them, apart from any socket.
 
-`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those before they are
-sent; a `FilePart`, which is copied without reading it into memory; an iterator of bytes without a
-known end, after which the connection is closed; or, with a 101, an object whose `converse`
-takes a wire.Line over.
+`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`, sent
+without reading it into memory; an iterator of bytes without a known end; or, with a 101, an object
+whose `converse` takes a wire.Line over.
 
-An error is JSON with `errmsg`, a sentence for people, and `code`, a word for programs; `key` is
-the field that was wrong, if one was.
+An error has `errmsg`, a sentence for people, `code`, a word for programs, and may have `key`, the
+field that was wrong.
 """
 
 import itertools
@@ -37,7 +36,7 @@ FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "e
 
 
 class Reply(namedtuple("Reply", "status headers body")):
-    """`headers` is a list of (name, value); Date, Content-Length and Connection come from the server."""
+    """`headers` is a list of (name, value); Date, Content-Length and Connection are added by the handler."""
 
     __slots__ = ()
 
@@ -71,7 +70,7 @@ _KNOWN_LENGTH = (bytes, memoryview, FilePart)
 
 
 class Portions:
-    """The JSON of a long list in portions of bytes, made once: as objects it would take five times the memory."""
+    """The JSON of a long list in portions of bytes, made once; as objects, it would take five times the memory."""
 
     def __init__(self, items, fields):
         self._items, self._fields = items, fields
@@ -97,7 +96,7 @@ def json_reply(fields, status=200, headers=()):
 
 
 def list_reply(items, count, /, **fields):
-    """Return the Reply with `detail`, a list of the `count` items of an iterator, and other fields."""
+    """Return the Reply with `detail`, a list of the `count` items of an iterator."""
     if count <= PORTION:
         return json_reply(dict({"detail": list(items)}, **fields))
     return Reply(200, JSON_HEADERS, Portions(items, fields))
@@ -108,30 +107,25 @@ def error_reply(status, sentence, headers=(), code=None, **fields):
 
 
 def failure_reply(error, refuse=error_reply):
-    """Return the Reply to a request that failed with this errors.Error; `refuse` makes it."""
+    """Return the Reply for an errors.Error, made by `refuse`."""
     status, code = next(row[1:] for row in FAILURES if isinstance(error, row[0]))
     fields = {name: getattr(error, name) for name in ("key", "tid") if hasattr(error, name)}
     return refuse(status, str(error), code=code, **fields)
 
 
 class Counters:
-    """Counters of a server's replies; `started` is in epoch seconds."""
+    """Of a server's replies; `started` is in epoch seconds."""
 
     def __init__(self):
         self.started = round(time.time(), 3)
         self._lock = threading.Lock()
-        self._replies = Counter()       # HTTP status: number of replies
-        self._seconds, self._requests = 0.0, 0
+        self.replies = Counter()        # HTTP status: number of replies
+        self.seconds, self.requests = 0.0, 0
 
     def count(self, status, seconds=None):
         """Count a reply, after `seconds` of work if it was to a request."""
         with self._lock:
-            self._replies[status] += 1
+            self.replies[status] += 1
             if seconds is not None:
-                self._seconds += seconds
-                self._requests += 1
-
-    def read(self):
-        """Return ({HTTP status: number of replies}, seconds of work, requests)."""
-        with self._lock:
-            return dict(self._replies), self._seconds, self._requests
+                self.seconds += seconds
+                self.requests += 1

@@ -1,9 +1,9 @@
-"""A request's query and body as checked values.
+"""A request's query and body as checked values; those of options are left to the daemon.
 
-A wrong value or shape raises InvalidValue, which names the field; a body of another media
-type raises WrongType, a missing one NoLength. The values of options are left to the daemon.
+A wrong value or shape raises InvalidValue, which names the field.
 """
 
+import itertools
 import json
 import re
 from collections import namedtuple
@@ -24,6 +24,7 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = ("", "application/json")
 _PATCH = _JSON + ("application/merge-patch+json",)      # RFC 7396
 _FLAGS = {"true": True, "false": False}
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class WrongType(RequestError):
@@ -38,7 +39,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
                          defaults=(b"", None, None))):
     """`query` is {name: last value}, `headers` {lower name: value}, `body` bytes.
 
-    `server` is the Server, for routes; `address` is the client's, None on a unix socket.
+    `server` is the Server; `address` is the client's, None on a unix socket.
     """
 
     __slots__ = ()
@@ -88,7 +89,7 @@ class Request(namedtuple("Request", "method path query headers body server addre
         return parse_json(self.body)
 
     def form(self):
-        """Return the body as {name: value}; the values of a repeated name are joined by a line feed."""
+        """Return the body as {name: value}; a line feed joins the values of a repeated name."""
         if self._looks_like_json():
             self.json()
         try:
@@ -155,19 +156,13 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int)
 def _depth(text):
     """Return how deep the brackets nest outside strings.
 
-    RecursionError is no substitute: the json module recurses in C, and the 128 KiB stack
-    that musl (OpenWrt, Alpine) allots to a thread overflows long before the limit.
+    RecursionError is no substitute: json recurses in C, and the 128 KiB stack that musl allots to
+    a thread overflows before the limit.
     """
     if text.count("[") + text.count("{") <= DEEPEST:
         return 0
-    depth = deepest = 0
-    for bracket in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text):
-        if bracket in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif bracket in "]}":
-            depth -= 1
-    return deepest
+    found = re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text)
+    return max(itertools.accumulate(_STEPS.get(each, 0) for each in found))
 
 
 # -- the shapes of bodies -----------------------------------------------------------------
@@ -191,11 +186,6 @@ def _note(unknown):
     return f"ydl_opts: ignored options that dlserv does not have: {', '.join(names)}"
 
 
-def read_entry(entry):
-    """Return (url, options, notes) from an entry of a batch: the body of a task, or a URL."""
-    return read_task({"url": entry} if isinstance(entry, str) else entry)
-
-
 def read_form(fields):
     """Return (url, options, notes) from a form, whose other fields are options."""
     fields = dict(fields)
@@ -203,7 +193,7 @@ def read_form(fields):
 
 
 def repeated(task, repeat):
-    """Return a task's (url, options, notes) with the option `repeat`, if the query has it."""
+    """Return (url, options, notes) with the option `repeat`, if the query has it."""
     url, posted, notes = task
     return (url, dict(posted, repeat=True), notes) if repeat else task
 

@@ -1,8 +1,7 @@
 """The route table, and one short function for each row.
 
 A function takes (daemon, request, *path arguments) and returns the fields of the reply without
-`status`, or a whole Reply; it raises an errors.Error for everything else. Dispatch, 404, 405
-with Allow, README's table and /openapi.json follow from ROUTES.
+`status`, or a whole Reply. Dispatch, 404, 405, README's table and /openapi.json follow from ROUTES.
 """
 
 import json
@@ -26,13 +25,11 @@ class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "appli
     """A row.
 
     tag         groups the operations; None leaves the row out of /openapi.json
-    summary     one line for README and /openapi.json
-    query       names of the query's parameters
-    body, reply names of schemas in openapi.py, None if there is none
-    errors      HTTP statuses that are not implied by the rest of the row
+    query       names of the parameters
+    body, reply names of schemas in openapi.py, or None
+    errors      HTTP statuses that the rest of the row does not imply
     public      true if it answers anybody, without a token and by any host name
-    refuse      like replies.error_reply, of a route that has another envelope for errors and
-                lets callers in by itself
+    refuse      makes errors in place of replies.error_reply; such a route lets callers in itself
     name        of the operation, for generated clients, if it is not the function's
     """
 
@@ -147,7 +144,6 @@ def get_stats(daemon, request):
 
 
 def get_events(daemon, request):
-    """Subscribe the caller, unless it only asks for the head."""
     events = iter(())
     if request.method != "HEAD":
         events = request.server.feed.listen(request.headers.get("last-event-id", ""))
@@ -178,7 +174,7 @@ def get_asset(daemon, request):
 
 
 def _aria2(name):
-    """Return the function of this name in aria2.entrance, which is loaded with the first call of it."""
+    """Return the function of this name in aria2.entrance, loaded with its first call."""
     def function(*arguments, **rest):
         from .aria2 import entrance
         return getattr(entrance, name)(*arguments, **rest)

@@ -3,9 +3,9 @@
 The journey of a POST /task, from the first byte to the reply:
 
   Acceptor               takes the connection off the listening socket
-  Server                 starts its thread, if connection_limit admits it or evicts another
+  Server                 starts its thread, if connection_limit admits it
   handler.Handler        reads the head (http1), lets access judge it, reads the body
-  routes.find            picks the row; requests and bodies take query and body apart
+  routes.find            picks the row, whose function takes the request apart (requests)
   daemon.Daemon.add_all  makes a Task, which checks URL and options
   tasks.registry         takes it in and hands its record to state.store
   state.store            commits it with whatever else waits, and fsyncs
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 class Acceptor:
     """The thread that calls the server's `handle_request` when a connection waits.
 
-    Nothing ends it but `stop`: no bug, no lack of files, threads or memory, each of which is logged once.
+    Nothing ends it but `stop`: no bug, no lack of files, threads or memory; each is logged once.
     """
 
     def __init__(self, server):
@@ -72,7 +72,7 @@ class Acceptor:
         self._waker.close()
 
     def stop(self):
-        """Take no more; return when that is certain. It may be called again."""
+        """Take no more; return when that is certain."""
         self._stopping = True
         if self._thread.is_alive():
             self._waker.wake()
@@ -87,7 +87,7 @@ class Acceptor:
         return self._answered.wait(seconds)
 
     def refused(self, error, bug="a connection could not be taken"):
-        """Log why a connection was refused: a limit of the system, or a bug of ours, in these words."""
+        """Log why a connection was refused: a limit of the system, or a bug of ours."""
         exhausted = exhaustion_in(error)
         if exhausted is None:
             self.complaint.tell(bug, error)
@@ -112,10 +112,9 @@ class Acceptor:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The REST interface of `daemon`; a context manager.
+    """The REST interface of `daemon`, at its settings' address or this one; a context manager.
 
-    `host` and `port` override those of the settings. Raise OSError if the address cannot
-    be used, InvalidValue or MissingModule if TLS or the token cannot.
+    Raise OSError if the address cannot be used, InvalidValue or MissingModule if TLS or the token cannot.
     """
 
     timeout = 0         # handle_request is called when there is a connection
@@ -137,7 +136,6 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The URL of the server, "unix:/path" on a unix socket."""
         return listener.url_of(self.socket, self._tls is not None, self.settings.prefix)
 
     @property
@@ -151,17 +149,13 @@ class Server(http.server.ThreadingHTTPServer):
         return self._make("feed", lambda: EventFeed(self.daemon))
 
     @property
-    def listeners(self) -> int:
-        return self._made["feed"].readers if "feed" in self._made else 0
-
-    @property
     def aria2(self) -> Door:
         """The aria2 interface, made for its first caller."""
         from .aria2.door import Door
         return self._make("aria2", lambda: Door(self.daemon, self.access))
 
     def _make(self, name, make):
-        """Return what `make()` makes, once for each name; it is closed when the server stops."""
+        """Return what `make()` makes, once for each name; it is closed with the server."""
         with self._making:
             if name not in self._made:
                 self._made[name] = make()
@@ -200,7 +194,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def server_close(self) -> None:
-        """Release the address; also for a server that was never started."""
         listener.forget(self.socket)
         socketserver.ThreadingMixIn.server_close(self)
         self._acceptor.close()

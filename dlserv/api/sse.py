@@ -1,8 +1,8 @@
 """Live events as Server-Sent Events: one feed for all readers.
 
-While there are readers, a thread looks for changes and appends each to the EventRing: a new
-state at once, progress twice a second. A reader is a position in that ring. One that falls
-behind its end is disconnected and gets a snapshot when it reconnects.
+While there are readers, a thread appends changes to the EventRing: a new state at once, progress
+twice a second. A reader is a position in that ring. One that falls behind its end is disconnected
+and gets a snapshot when it reconnects.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class EventFeed:
-    """The events of one daemon, and its number of `readers`."""
+    """The events of one daemon."""
 
     def __init__(self, daemon):
         self._daemon = daemon
@@ -49,8 +49,8 @@ class EventFeed:
     def listen(self, last_id=""):
         """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
 
-        It yields b"" every LOOK seconds while there are none, and ends when the reader has
-        fallen behind or the feed is closed.
+        It yields b"" every LOOK seconds while there are none, and ends with the feed, or if its reader
+        has fallen behind.
         """
         with self._news:
             self._begin()
@@ -80,10 +80,9 @@ class EventFeed:
                 self._idle_since = time.monotonic()
 
     def _after(self, position, start):
-        """Return (new position, encoded events after `position`), after at most LOOK seconds.
+        """Return (new position, events after it or None at the end), after at most LOOK seconds.
 
-        `start` is the position at which the stream began. The events are None if the reader
-        has fallen behind or the feed is closed.
+        `start` is the position at which the stream began.
         """
         with self._news:
             self._news.wait_for(lambda: self._closed or self._ring.number > position, LOOK)
@@ -179,8 +178,6 @@ class EventFeed:
 
 
 class _Timer:
-    """Something that is done once in `every` seconds at most."""
-
     def __init__(self, every):
         self._every, self._next = every, 0.0
 

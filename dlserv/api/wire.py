@@ -1,11 +1,9 @@
-"""The socket of a client as the handler uses it: read until a deadline, written in portions.
+"""The socket of a client: read until a deadline, written in portions.
 
-A request should cost one `recv` and one `send`. Python makes two system calls of each on a
-socket with a timeout, and lets another thread go first at every call. So a plain socket is
-left blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is tried
-before it is waited for. TLS, and a system without those options, need Python's timeouts.
-
-Before each wait for the client the ConnectionLimit is told, so that it may evict the connection.
+A request should cost one `recv` and one `send`. With a timeout on the socket, Python makes two
+system calls of each, and lets another thread go first at every call. So a plain socket is left
+blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is tried before
+it is waited for. TLS, and a system without those options, need Python's timeouts.
 """
 
 import functools
@@ -24,10 +22,9 @@ READ_SIZE = 65536
 
 
 class Wire(io.RawIOBase):
-    """A raw stream over the socket. Reading raises socket.timeout at the `deadline`.
+    """A raw stream; `enter(state)` tells the ConnectionLimit what the connection waits for.
 
-    `deadline` is a time.monotonic(); in the past, it lets only what is buffered be read.
-    `enter(state)` tells the limit what the connection waits for.
+    Reading raises socket.timeout at the `deadline`, a time.monotonic().
     """
 
     def __init__(self, sock, limit):
@@ -55,7 +52,7 @@ class Wire(io.RawIOBase):
             raise socket.timeout("timed out") from None
 
     def write(self, data):
-        """Send all of the data; the client has WRITE_SECONDS for each part that it takes."""
+        """Send all of the data; the client has WRITE_SECONDS for each part."""
         view = memoryview(data)
         if self._is_plain:
             view = view[self._send_now(view):]
@@ -77,7 +74,7 @@ class Wire(io.RawIOBase):
         return True
 
     def _send_now(self, view):
-        """Send what the system takes at once, which is all of a short reply; return how many bytes.
+        """Send what the system takes at once, all of a short reply; return how many bytes.
 
         With a timeout left by an earlier wait, Python would wait first, unknown to the limit.
         """
@@ -89,7 +86,7 @@ class Wire(io.RawIOBase):
             return 0
 
     def _let_kernel_wait(self, seconds):
-        """Let a read end after the seconds, or at most half a second later."""
+        """Let a read end after the seconds, or half a second later."""
         if self.sock.gettimeout() is not None:
             self.sock.settimeout(None)
         if not seconds <= self._kernel_seconds <= seconds + 0.5:
@@ -120,7 +117,7 @@ def _can_wait_in_kernel(sock):
 
 
 def has_hung_up(sock):
-    """Return whether the peer has closed the connection; False if the system cannot tell."""
+    """Return whether the peer has closed the connection, if the system can tell."""
     if not hasattr(select, "POLLRDHUP"):
         return False
     poll = select.poll()
@@ -129,24 +126,22 @@ def has_hung_up(sock):
 
 
 class Line:
-    """A connection after its 101 reply, which no longer speaks HTTP.
+    """A connection after its 101 reply: for the handler's thread alone, to write and `read`.
 
-    connection  the socket, to wait for; only the handler's thread reads and writes it
-    leftover    bytes that the client sent along with its request
-    write       Wire's
+    `connection` is the socket, to wait for; `leftover` was sent along with the request.
     """
 
     def __init__(self, wire, reader):
         self.connection, self.write, self._enter = wire.sock, wire.write, wire.enter
         self._not_yet = _not_yet(wire.sock)
-        wire.deadline = 0.0
+        wire.deadline = 0.0     # take what is buffered, and nothing from the socket
         try:
             self.leftover = reader.read1(READ_SIZE)
         except socket.timeout:
             self.leftover = b""
 
     def read(self):
-        """Return bytes that are there, b"" at the end of the stream, None if there are none yet."""
+        """Return bytes that are there, b"" at the end, None if there are none yet."""
         if self.connection.gettimeout() != 0:
             self.connection.settimeout(0)
         try:
@@ -158,7 +153,7 @@ class Line:
         return data
 
     def _is_more(self):
-        """Return whether TLS holds bytes that waiting for the socket would not tell of."""
+        """Return whether TLS holds bytes that no wait for the socket would tell of."""
         return hasattr(self.connection, "pending") and self.connection.pending() > 0
 
     def busy(self):
