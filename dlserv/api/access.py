@@ -71,7 +71,7 @@ class Access:
         return self.token is not None and self._check_token(headers, address) is None
 
     def host_problem(self, headers):
-        """Return a sentence unless the request is certainly meant for this daemon."""
+        """Return a sentence unless the request is certainly for this daemon."""
         host = headers.get("host")
         if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
             return None
@@ -113,7 +113,7 @@ class Access:
                                 "first line of its server.token_file", [("WWW-Authenticate", challenge)])
 
     def given(self, headers):
-        """Return the token in the Authorization header as bytes, None if there is none."""
+        """Return the token in the Authorization header as bytes, or None."""
         scheme, _, value = headers.get("authorization", "").partition(" ")
         value = value.strip().encode("latin-1", "replace")
         if scheme.lower() == "bearer":

@@ -29,7 +29,6 @@ class Assets:
         self._read = {}     # name: (entity tag, bytes, the same packed or None)
 
     def reply(self, request):
-        """Return the Reply to a GET of "/" or "/<name>"."""
         from .files import names_tag
         name = request.path.lstrip("/") or "index.html"
         if name not in self._read:

@@ -29,7 +29,6 @@ class _Failures:
 
 
 def _with_lists(reply, **lists):
-    """Return the Reply with those of the _Failures that are not empty."""
     pieces = [reply.body[:reply.body.rindex(b"}")]]
     for name, failures in lists.items():
         if failures:
@@ -60,7 +59,7 @@ def add_tasks(daemon, request):
 
 
 def _readable(entries, repeat, failures):
-    """Yield (url, options, notes) of each entry of the right shape; add the others to the failures."""
+    """Yield (url, options, notes) of each entry of the right shape."""
     for entry in entries:
         try:
             task = read_task({"url": entry} if isinstance(entry, str) else entry)
@@ -75,9 +74,7 @@ def _shown(url):
 
 
 def act_on_tasks(daemon, request):
-    """Carry out the act that the last segment of the path names."""
-    act = request.path.rpartition("/")[2]
-    tids, _ = read_batch(request.json())
+    act, (tids, _) = request.path.rpartition("/")[2], read_batch(request.json())
     return _act_on_each(tids, lambda portion: daemon.act_on_all(act, portion))
 
 
@@ -87,7 +84,7 @@ def delete_tasks(daemon, request):
 
 
 def _act_on_each(tids, act):
-    """Call `act(tids)`, which returns [(tid, error), …], for each portion; return the reply."""
+    """Call `act(tids)`, which returns [(tid, error), …], for each portion."""
     tids, failures = list(dict.fromkeys(tids)), _Failures()
     for portion in _portions(tids):
         try:

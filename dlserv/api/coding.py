@@ -38,7 +38,8 @@ def coded(reply, accepted):
     body = reply.body
     if type(body) is bytes and len(body) <= SHORTEST:
         return reply
-    if not body or isinstance(body, FilePart) or reply.status == 101 or not _CHOSEN.isdisjoint(dict(reply.headers)):
+    is_settled = isinstance(body, FilePart) or reply.status == 101 or not _CHOSEN.isdisjoint(dict(reply.headers))
+    if not body or is_settled:
         return reply
     if isinstance(body, (bytes, memoryview, Portions)):
         packer = _packer(REPLY, accepted)
@@ -54,7 +55,7 @@ def coded(reply, accepted):
 
 
 def _packer(sizes, accepted, level=LEVEL):
-    """Return a compressor; None if the client does not take gzip, or Python has no zlib."""
+    """Return a compressor, None if the client does not take gzip or Python has no zlib."""
     if not takes_gzip(accepted):
         return None
     try:

@@ -85,7 +85,6 @@ class ConnectionLimit:
             return True
 
     def _rivals(self, client):
-        """Return the sockets of which one has to go, [] if there is room."""
         own = [sock for sock, each in self._connections.items() if each.client == client]
         if client is not None and len(own) >= self._most_of_one:
             return own
@@ -119,6 +118,5 @@ class ConnectionLimit:
         return len(self._connections)
 
     def __iter__(self):
-        """Iterate over (socket, thread) of each connection."""
         with self._lock:
             return iter([(sock, each.thread) for sock, each in self._connections.items()])

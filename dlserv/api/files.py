@@ -29,9 +29,16 @@ def file_reply(request, task, file):
         return Reply(304, headers)
     headers += [("Content-Type", _media_type(task)), ("Content-Disposition", _disposition(task.filename)),
                 ("Content-Security-Policy", "default-src 'none'; sandbox")]
-    if request.method == "HEAD":        # a range is defined for GET only (RFC 9110, 14.2)
-        return Reply(200, headers, FilePart(file, 0, status.st_size))
-    return _ranged(request.headers, file, status, tag, headers)
+    size, wanted = status.st_size, _wanted(request, tag, status)
+    if wanted is None:
+        return Reply(200, headers, FilePart(file, 0, size))
+    start, end = wanted
+    if start >= end:
+        file.close()
+        return error_reply(416, f"the file has {size} bytes; this range is beyond its end",
+                           [("Content-Range", f"bytes */{size}")])
+    headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
+    return Reply(206, headers, FilePart(file, start, end - start))
 
 
 def _is_past(headers, tag, modified):
@@ -58,40 +65,23 @@ def names_tag(condition, tag):
     return tag in tags or tags == ["*"]
 
 
-def _ranged(headers, file, status, tag, fields):
+def _wanted(request, tag, status):
+    """Return (start, end) of the range that is asked for, end exclusive; None for the whole file.
+
+    Several ranges, an invalid one, or one of another file ask for the whole (RFC 9110, 14.1.2
+    and 13.1.5); a range is defined for GET only (14.2).
+    """
+    match = _RANGE.fullmatch(request.headers.get("range", ""))
+    condition = request.headers.get("if-range", tag)
+    if match is None or request.method == "HEAD" or condition not in (tag, format_http_date(status.st_mtime)):
+        return None
     size = status.st_size
-    wanted = headers.get("range")
-    if wanted is None or not _range_counts(headers.get("if-range"), tag, status.st_mtime):
-        return Reply(200, fields, FilePart(file, 0, size))
-    match = _RANGE.fullmatch(wanted)
-    start, end = _bounds(match, size) if match else (None, None)
-    if start is None:
-        return Reply(200, fields, FilePart(file, 0, size))      # several ranges, or an invalid one
-    if start >= end:
-        file.close()
-        return error_reply(416, f"the file has {size} bytes; this range is beyond its end",
-                           [("Content-Range", f"bytes */{size}")])
-    fields.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
-    return Reply(206, fields, FilePart(file, start, end - start))
-
-
-def _range_counts(condition, tag, modified):
-    """Return whether If-Range is missing or names the present file (13.1.5)."""
-    if condition is None:
-        return True
-    if condition.startswith('"'):
-        return condition == tag
-    return condition == format_http_date(modified)
-
-
-def _bounds(match, size):
-    """Return (start, end) of the range, end exclusive, or (None, None) (RFC 9110, 14.1.2)."""
     first, last = (part and int(part) for part in match.groups())
     if first is None:
-        return (None, None) if last is None else (max(0, size - last), size if last else 0)
-    if last is not None and last < first:
-        return None, None
-    return first, size if last is None else min(size, last + 1)
+        return None if last is None else (max(0, size - last), size if last else 0)
+    if last is None:
+        return first, size
+    return None if last < first else (first, min(size, last + 1))
 
 
 def _media_type(task):

@@ -69,7 +69,6 @@ class Handler(socketserver.BaseRequestHandler):
             self.request.do_handshake()
 
     def _serve_one(self):
-        """Read a request and reply; close the connection if part of the request is unread."""
         head, self._unread, self._refuse = None, True, error_reply
         try:
             head = self._read_head()
@@ -112,13 +111,14 @@ class Handler(socketserver.BaseRequestHandler):
             return None
         self._wire.enter(UNFINISHED)
         self._began = time.monotonic()
-        self._wire.deadline = self._began + HEAD_SECONDS
-        try:
-            return self._heads.read()
-        except socket.timeout:
-            raise http1.BadMessage(408, f"the request took longer than {HEAD_SECONDS} s") from None
+        return self._read("request", HEAD_SECONDS, self._heads.read)
 
-    # -- from a head to a reply ------------------------------------------------------
+    def _read(self, what, seconds, read, *arguments):
+        self._wire.deadline = time.monotonic() + seconds
+        try:
+            return read(*arguments)
+        except socket.timeout:
+            raise http1.BadMessage(408, f"the {what} took longer than {seconds} s") from None
 
     def _answer(self, head):
         """Return the Reply to the request; its body is read, or the connection will be closed."""
@@ -156,14 +156,10 @@ class Handler(socketserver.BaseRequestHandler):
     def _read_body(self, head):
         if not head.has_body:
             return b""
-        if head.expects_continue and not head.is_too_large:
+        if head.awaits_continue:
             self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._wire.enter(UNFINISHED)
-        self._wire.deadline = time.monotonic() + BODY_SECONDS
-        try:
-            body = http1.read_body(self._reader, head)
-        except socket.timeout:
-            raise http1.BadMessage(408, f"the body took longer than {BODY_SECONDS} s") from None
+        body = self._read("body", BODY_SECONDS, http1.read_body, self._reader, head)
         self._unread = False
         return body
 
@@ -179,7 +175,6 @@ class Handler(socketserver.BaseRequestHandler):
                            [("Allow", allow)])
 
     def _work(self, function, head, path, query, body, arguments):
-        """Return the Reply of the route's function, whatever it raises."""
         try:
             request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
                               self._address)
@@ -195,10 +190,7 @@ class Handler(socketserver.BaseRequestHandler):
             log.exception("%s %s failed", head.method, path)
             return self._refuse(500, "the daemon met a bug; see its log")
 
-    # -- replies ---------------------------------------------------------------------
-
     def _send(self, reply, head):
-        """Write the reply: in one piece if its body is bytes, without the body for HEAD."""
         with_body = head is None or head.method != "HEAD"
         if with_body and reply.length is None:
             self._is_last = True
@@ -224,10 +216,9 @@ class Handler(socketserver.BaseRequestHandler):
             self._send_stream(body)
 
     def _send_stream(self, body):
-        """Write what the iterator yields; at b"", look whether the client has gone."""
         self._wire.enter(BUSY)
         for data in body:
-            if not data and has_hung_up(self.request):
+            if not data and has_hung_up(self.request):      # b"" is the time to look
                 break
             self._wire.write(data)
             self._wire.enter(BUSY)

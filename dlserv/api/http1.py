@@ -55,16 +55,18 @@ class Head(namedtuple("Head", "method target version headers")):
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
 
     @property
-    def expects_continue(self):
-        return self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+    def length(self):
+        """The declared length of the body, 0 without one."""
+        return int(self.headers.get("content-length", 0))
 
     @property
-    def is_too_large(self):
-        return int(self.headers.get("content-length", 0)) > LONGEST_BODY
+    def awaits_continue(self):
+        return (self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+                and self.length <= LONGEST_BODY)
 
 
 class HeadReader:
-    """Reads a connection's heads; the last headers are remembered, because a client that polls repeats them."""
+    """Reads a connection's heads; a client that polls repeats its headers, so the last are remembered."""
 
     def __init__(self, reader):
         self._reader = reader
@@ -154,9 +156,9 @@ def read_body(reader, head):
     """Return the whole body, as bytes or as a memoryview of more than LARGE of them. Raise BadMessage."""
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
-    if head.is_too_large:
+    length = head.length
+    if length > LONGEST_BODY:
         raise _too_large()
-    length = int(head.headers.get("content-length", 0))
     if length > LARGE:
         return _fill(reader, memory(length))
     body = reader.read(length)

@@ -10,10 +10,6 @@ from ..settings import config, options
 from ..version import __version__
 from .replies import CODES, FAILURES
 
-_TAGS = {"tasks": "One task, or the list of them.", "batch": "Many tasks at once.",
-         "archive": "What was downloaded and deleted since.", "settings": "The settings of the daemon.",
-         "events": "What happens, as it happens.", "system": "The daemon itself."}
-
 _STRING = {"type": "string"}
 _NUMBER = {"type": "number"}
 _BOOLEAN = {"type": "boolean"}
@@ -73,17 +69,16 @@ _UNNAMED = {"application/octet-stream": dict(_STRING, format="binary"), "applica
 
 def document(routes, server, fixed):
     """Return the description as a dict; `fixed` names the settings that are read-only."""
-    paths = {}
-    for route in routes:
-        if route.tag is not None:
-            path = route.path.replace("<", "{").replace(">", "}")
-            paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    shown, paths = [route for route in routes if route.tag is not None], {}
+    for route in shown:
+        path = route.path.replace("<", "{").replace(">", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {"title": "dlserv", "version": __version__, "description": "A download daemon.",
                  "license": {"name": "MIT", "identifier": "MIT"}},
         "servers": [{"url": server.settings.prefix or "/"}],
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in shown)],
         "paths": paths,
         "components": {"schemas": dict(_bodies(fixed), **_replies(), **_parts()), "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}},
@@ -135,7 +130,7 @@ def _meaning(status):
 
 
 def _errors(route):
-    """Return the HTTP statuses other than success that the row may lead to, in order."""
+    """Return the HTTP statuses other than success that the row may lead to."""
     found = set(route.errors) | {500, 503}
     found |= set() if route.public else {401, 403, 429}
     found |= {404} if "<tid>" in route.path else set()

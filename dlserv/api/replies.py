@@ -123,7 +123,7 @@ class Counters:
         self.seconds, self.requests = 0.0, 0
 
     def count(self, status, seconds=None):
-        """Count a reply, after `seconds` of work if it was to a request."""
+        """Count a reply, and the `seconds` of work if it was to a request."""
         with self._lock:
             self.replies[status] += 1
             if seconds is not None:

@@ -205,7 +205,6 @@ def read_change(body):
 
 
 def read_list(body):
-    """Return the list from {"tasks": […]}."""
     _check_keys(body, ("tasks",))
     return _listed(body, "tasks")
 

@@ -44,7 +44,7 @@ def add_task(daemon, request):
 
 
 def act_on_task(daemon, request, tid):
-    """Carry out the act that the query names."""
+    """Carry out the act of the query."""
     act = request.choice("act", ACTS + (MOVE,))
     if act == MOVE:
         daemon.move(tid, _place(request))
@@ -125,7 +125,7 @@ def forget_archive(daemon, request):
 # -- the daemon -------------------------------------------------------------------------
 
 def get_config(daemon, request):
-    """Show the settings; `fixed` names those that deny_private has made read-only, if it has."""
+    """Show the settings; `fixed` names those that deny_private has made read-only."""
     reply = {"config": daemon.config.masked()}
     if request.boolean("origins"):
         reply["origins"] = daemon.configuration.origins()
@@ -144,6 +144,7 @@ def get_stats(daemon, request):
 
 
 def get_events(daemon, request):
+    """Subscribe the caller, unless it only asks for the head."""
     events = iter(())
     if request.method != "HEAD":
         events = request.server.feed.listen(request.headers.get("last-event-id", ""))
@@ -245,8 +246,7 @@ ROUTES = (
           "speed, bytes since the start, connections, free space; ten minutes of it with `history=true`",
           ("history",), reply="stats"),
     Route("GET", "/folders", list_folders, "tasks",
-          "the folders that a task can go to: those of other tasks and those that exist",
-          reply="folders"),
+          "the folders that a task can go to", reply="folders"),
     Route("GET", "/events", get_events, "events", "what happens, as Server-Sent Events",
           reply=None, media_type="text/event-stream"),
     Route("GET", "/health", get_health, "system",

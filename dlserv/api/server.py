@@ -79,7 +79,7 @@ class Acceptor:
         join(self._thread)
 
     def is_alive(self, seconds):
-        """Return whether the thread runs and comes back for more within `seconds`."""
+        """Return whether the thread comes back for more within `seconds`."""
         if self._stopping or not self._thread.is_alive():
             return False
         self._answered.clear()
@@ -128,7 +128,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
+        self.reload_certificate()
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
         self._acceptor = Acceptor(self)
@@ -144,13 +144,11 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def feed(self) -> EventFeed:
-        """The stream of events, made for its first reader."""
         from .sse import EventFeed
         return self._make("feed", lambda: EventFeed(self.daemon))
 
     @property
     def aria2(self) -> Door:
-        """The aria2 interface, made for its first caller."""
         from .aria2.door import Door
         return self._make("aria2", lambda: Door(self.daemon, self.access))
 
@@ -241,7 +239,7 @@ class Server(http.server.ThreadingHTTPServer):
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
     def _admit(self, *connection):
-        """Return whether there is room, if need be after closing connections whose threads died."""
+        """Return whether there is room, perhaps once connections of dead threads are closed."""
         if self.connections.admit(*connection):
             return True
         dead = [sock for sock, thread in self.connections if not thread.is_alive()]
@@ -250,7 +248,7 @@ class Server(http.server.ThreadingHTTPServer):
         return bool(dead) and self.connections.admit(*connection)
 
     def _turn_away(self, request, sentence):
-        """Refuse the connection without waiting for the client; over TLS, silently."""
+        """Refuse without waiting for the client; over TLS, silently."""
         self.counters.count(503)
         reply = error_reply(503, sentence, [("Retry-After", "5")])
         head = encode_head(reply, [("Content-Length", str(reply.length)), ("Connection", "close")])

@@ -6,13 +6,16 @@ and gets a snapshot when it reconnects.
 """
 
 import logging
+import os
+import re
 import threading
 import time
+from collections import deque, namedtuple
 
 from ..errors import NotFound
 from ..tasks import views
 from ..threads import Thread, join
-from .event_ring import EventRing
+from ..units import safe_json
 
 EVERY = 0.05            # seconds between two looks at what has changed
 PROGRESS_EVERY = 0.5    # seconds between two events of a task whose state stays
@@ -24,6 +27,82 @@ RETRY = 3000            # milliseconds after which a browser reconnects
 STATS_EVERY = 1.0
 
 log = logging.getLogger(__name__)
+
+
+# An event, encoded with the whole row and with what changed since the task's event `previous`.
+_Entry = namedtuple("_Entry", "previous whole changes")
+
+
+class EventRing:
+    """The last `most` events, encoded once for all readers; the caller holds a lock.
+
+    `number` is that of the last event, `rows` is {tid: row as last sent}. A task's first event on a
+    stream has its whole row, each further one only the fields that changed.
+    """
+
+    def __init__(self, most):
+        self._entries = deque(maxlen=most)
+        self._epoch, self.number = "", 0
+        self.rows = {}
+        self._last = {}             # tid: the number of its last event
+        self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
+
+    def begin(self, rows):
+        """Begin again with {tid: row}; earlier ids are forgotten."""
+        self.clear()
+        self._epoch, self.rows = os.urandom(6).hex(), rows
+
+    def clear(self):
+        self._entries.clear()
+        self.number += 1
+        self.rows, self._last = {}, {}
+
+    def position_of(self, last_id):
+        """Return the number in an event's id, None unless all events after it are here."""
+        epoch, _, number = last_id.partition("-")
+        if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
+            return None
+        return int(number) if 0 <= self.number - int(number) <= len(self._entries) else None
+
+    def after(self, position, start):
+        """Return the encoded events after `position` for a stream that began at `start`, None if one is gone."""
+        missed = self.number - position
+        if missed > len(self._entries):
+            return None
+        entries = [self._entries[index] for index in range(-missed, 0)]
+        return [each.changes if each.previous > start else each.whole for each in entries]
+
+    def snapshot(self, make):
+        if self._snapshot[0] != self.number:
+            self._snapshot = self.number, encoded(self._id(), "snapshot", make())
+        return self._snapshot[1]
+
+    def append(self, kind, data):
+        tid = data.get("tid")
+        before, previous = self.take(kind, data), self._last.pop(tid, 0)
+        self.number += 1
+        whole = changes = encoded(self._id(), kind, data)
+        if kind == "task":
+            self._last[tid] = self.number
+            if before is not None:
+                changed = {key: value for key, value in data.items() if before[key] != value}
+                changes = encoded(self._id(), kind, dict({"tid": tid}, **changed))
+        self._entries.append(_Entry(previous, whole, changes))
+
+    def take(self, kind, data):
+        """Remember the row of an event; return the previous row, or None."""
+        tid = data.get("tid")
+        before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
+        if kind == "task":
+            self.rows[tid] = data
+        return before
+
+    def _id(self):
+        return f"{self._epoch}-{self.number}"
+
+
+def encoded(number, kind, data):
+    return f"id: {number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()
 
 
 class EventFeed:
@@ -113,7 +192,6 @@ class EventFeed:
                 self._news.notify_all()
 
     def _follow(self):
-        """Publish changes until there has been no reader for a while."""
         progress, stats = _Timer(PROGRESS_EVERY), _Timer(STATS_EVERY)
         waiting, stats_wanted = set(), False        # the tids whose progress is not told yet
         with self._changes:
@@ -145,7 +223,7 @@ class EventFeed:
             return self._thread is not None
 
     def _changed_rows(self, tids, only_states=False):
-        """Return [(kind, data), …] of the tasks whose rows, or states, differ from those told last."""
+        """Return [(kind, data), …] of the tasks whose rows, or states, have changed."""
         events = []
         for tid in tids:
             told = self._ring.rows.get(tid)
@@ -160,7 +238,7 @@ class EventFeed:
         return events
 
     def _publish(self, events):
-        """Append the events to the ring; if it would overflow, one snapshot in their place."""
+        """Append the events; if they would overflow the ring, one snapshot."""
         if not events:
             return
         with self._news:
@@ -185,7 +263,6 @@ class _Timer:
         return max(0.0, self._next - time.monotonic())
 
     def is_due(self):
-        """Return whether it is due; if so, begin to wait again."""
         now = time.monotonic()
         if now < self._next:
             return False

@@ -52,7 +52,7 @@ class Wire(io.RawIOBase):
             raise socket.timeout("timed out") from None
 
     def write(self, data):
-        """Send all of the data; the client has WRITE_SECONDS for each part."""
+        """Send all of it; the client has WRITE_SECONDS for each part."""
         view = memoryview(data)
         if self._is_plain:
             view = view[self._send_now(view):]
@@ -86,7 +86,6 @@ class Wire(io.RawIOBase):
             return 0
 
     def _let_kernel_wait(self, seconds):
-        """Let a read end after the seconds, or half a second later."""
         if self.sock.gettimeout() is not None:
             self.sock.settimeout(None)
         if not seconds <= self._kernel_seconds <= seconds + 0.5:
@@ -94,7 +93,7 @@ class Wire(io.RawIOBase):
             self._kernel_seconds = seconds
 
     def _set_timeout(self, seconds):
-        """Set the timeout, unless it is about right: that saves a system call."""
+        """Set the timeout, unless it is about right already."""
         current = self.sock.gettimeout()
         if current is None or not seconds <= current <= seconds + 0.5:
             self.sock.settimeout(seconds)
@@ -117,7 +116,7 @@ def _can_wait_in_kernel(sock):
 
 
 def has_hung_up(sock):
-    """Return whether the peer has closed the connection, if the system can tell."""
+    """Return whether the peer has closed the connection, as far as the system tells."""
     if not hasattr(select, "POLLRDHUP"):
         return False
     poll = select.poll()
@@ -160,7 +159,6 @@ class Line:
         self._enter(BUSY)
 
     def wait(self, is_partial, is_known):
-        """Let the client have its turn; one that is unknown or half heard may be evicted."""
         self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)
 
 
