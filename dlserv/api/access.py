@@ -29,7 +29,6 @@ from .replies import error_reply
 WINDOW = 60.0           # seconds
 MOST_FAILURES = 10      # wrong tokens of one client within the window
 MOST_CLIENTS = 1024     # whose failures are remembered
-MOST_CALLED, LONGEST_CALLED = 64, 80    # Host headers that are remembered, and their length
 
 VARY_ORIGIN = ("Vary", "Origin")        # of every reply where other sites may use the interface
 HARMLESS = ("GET", "HEAD", "OPTIONS")
@@ -47,7 +46,6 @@ class Access:
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(map(_as_browsers_send, origins))
-        self._called = set()            # Host headers that were found to be right
         self._clock, self._lock = clock, threading.Lock()
         self._failures = OrderedDict()  # client: times of its latest wrong tokens
 
@@ -73,14 +71,12 @@ class Access:
     def host_problem(self, headers):
         """Return a sentence unless the request is certainly for this daemon."""
         host = headers.get("host")
-        if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
+        if host is None:        # in HTTP/1.0, and so from no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or any(
                 host.startswith(".") and name.endswith(host) for host in self._hosts)):
-            if len(self._called) < MOST_CALLED and len(host) <= LONGEST_CALLED:
-                self._called.add(host)
             return None
         return (f"the host {clean(host[:80])} is not a known name of this daemon; "
                 "add it to server.allowed_hosts, or set a token")
@@ -97,20 +93,19 @@ class Access:
 
     def _check_token(self, headers, address):
         given = self.given(headers)
-        challenge = 'Basic realm="dlserv", charset="UTF-8"'     # makes a browser ask
-        if "x-requested-with" in headers:       # our page, which asks itself
-            challenge = 'Bearer realm="dlserv"'
-        if given is None:
-            return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
-                                    "password of any user", [("WWW-Authenticate", challenge)])
-        is_right, wait = self.judge(given, address)
+        is_right, wait = (False, 0) if given is None else self.judge(given, address)
+        if is_right:
+            return None
         if wait:
             return error_reply(429, "too many wrong tokens came from your address, and no token is accepted "
                                     f"from it now; try again in {wait} s", [("Retry-After", str(wait))])
-        if is_right:
-            return None
-        return error_reply(401, "this is not the token; send the daemon's server.token, DLSERV_TOKEN, or the "
-                                "first line of its server.token_file", [("WWW-Authenticate", challenge)])
+        challenge = 'Basic realm="dlserv", charset="UTF-8"'     # makes a browser ask
+        if "x-requested-with" in headers:       # our page, which asks itself
+            challenge = 'Bearer realm="dlserv"'
+        problem = ("a token is needed: send it as Authorization: Bearer TOKEN, or as the password of any user"
+                   if given is None else "this is not the token; send the daemon's server.token, DLSERV_TOKEN, "
+                                         "or the first line of its server.token_file")
+        return error_reply(401, problem, [("WWW-Authenticate", challenge)])
 
     def given(self, headers):
         """Return the token in the Authorization header as bytes, or None."""

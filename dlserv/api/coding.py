@@ -12,7 +12,7 @@ from .large import joined
 from .replies import FilePart, Portions
 
 SHORTEST = 1024         # bytes, up to which a body is sent as it is
-LEVEL = 1               # of 9; a higher level hardly shortens a list of tasks
+LEVEL = 1               # of 9; more hardly shortens a list of tasks
 # Logarithm of the window, and zlib's memLevel: 48 KiB for a reply, 16 KiB for a stream.
 REPLY, STREAM = (12, 6), (11, 4)
 _GZIP = 16              # added to the logarithm, for gzip's header and checksum
@@ -51,7 +51,7 @@ def coded(reply, accepted):
     else:
         packer = _packer(STREAM, accepted)
         body = body if packer is None else _packed(body, packer)
-    return reply._replace(headers=reply.headers + (_VARY if packer is None else _PACKED), body=body)
+    return reply._replace(headers=[*reply.headers, *(_VARY if packer is None else _PACKED)], body=body)
 
 
 def _packer(sizes, accepted, level=LEVEL):

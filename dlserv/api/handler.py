@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def encode_head(reply, headers):
     """Return the head of the reply as bytes: these headers, the SHIELD and its own."""
-    fields = headers + SHIELD + reply.headers
+    fields = [*headers, *SHIELD, *reply.headers]
     return http1.encode_reply(reply.status, http1.joined_fields(fields) if VARY_ORIGIN in headers else fields)
 
 
@@ -140,7 +140,6 @@ class Handler(socketserver.BaseRequestHandler):
         return self.server.large_requests.do(len(body), work)
 
     def _let_in(self, head, route):
-        """Return the Reply to a request that is not let in; the route may decide itself."""
         if route is not None and route.refuse is not None:
             self._refuse = route.refuse
             return None

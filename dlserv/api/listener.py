@@ -35,7 +35,6 @@ def listen(host, port):
 
 
 def _listen_unix(path):
-    """Return a unix socket for owner and group, in place of one of a dead daemon."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "this system has no unix sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -35,13 +35,10 @@ FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "e
             (StoreBroken, 503, None), (Exhausted, 503, None), (Unavailable, 503, None), (Error, 500, None))
 
 
-class Reply(namedtuple("Reply", "status headers body")):
-    """`headers` is a list of (name, value); Date, Content-Length and Connection are added by the handler."""
+class Reply(namedtuple("Reply", "status headers body", defaults=((), b""))):
+    """`headers` are (name, value); Date, Content-Length and Connection are added by the handler."""
 
     __slots__ = ()
-
-    def __new__(cls, status, headers=(), body=b""):
-        return super().__new__(cls, status, list(headers), body)
 
     @property
     def length(self):

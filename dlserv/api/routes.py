@@ -269,7 +269,6 @@ XML_RPC = tuple(Route(method, "/rpc", _aria2("refuse_xml"), "refuseXml", None, "
 
 
 def _by_path(routes):
-    """Return {path: {method: Route}}, with HEAD wherever there is GET."""
     table = {}
     for route in routes:
         methods = table.setdefault(route.path, {})

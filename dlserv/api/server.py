@@ -87,7 +87,6 @@ class Acceptor:
         return self._answered.wait(seconds)
 
     def refused(self, error, bug="a connection could not be taken"):
-        """Log why a connection was refused: a limit of the system, or a bug of ours."""
         exhausted = exhaustion_in(error)
         if exhausted is None:
             self.complaint.tell(bug, error)

@@ -100,7 +100,7 @@ class Wire(io.RawIOBase):
 
 
 def _timeval(seconds):
-    """Return the C structure for a time of at least a microsecond; zero would mean forever."""
+    """Return the C structure; zero would mean forever."""
     return struct.pack("ll", int(seconds), int(seconds % 1 * 1000000) or 1)
 
 
