@@ -171,7 +171,7 @@ def own_names():
 
 
 def is_same(origin, host):
-    """Return whether this host serves pages of the origin, by http or, behind a proxy, https."""
+    """Return whether the host serves the pages of the origin, whose scheme may be that of a proxy before us."""
     scheme, _, authority = origin.lower().partition("://")
     port = {"http": ":80", "https": ":443"}.get(scheme)
     return port is not None and bool(host) and host.lower() in (authority, authority + port)

@@ -1,7 +1,4 @@
-"""The web page and its parts as replies, from the package or the zip file.
-
-The Content-Security-Policy lets the page load these parts and talk to this server only.
-"""
+"""The web page and its parts as replies, from the package or the zip file."""
 
 import os
 
@@ -16,6 +13,7 @@ MEDIA_TYPES = dict({
     "icon.svg": "image/svg+xml",
     "manifest.webmanifest": "application/manifest+json",
 }, **{name + ".js": "text/javascript; charset=utf-8" for name in MODULES})
+# The page loads these parts and talks to this server only.
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
     "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",

@@ -1,6 +1,6 @@
 """Routes for many tasks in one request: all that can be done is done, the rest is listed in a 207.
 
-Portions keep the memory small. If the database breaks after the first, the later ones have failed.
+Portions keep the memory small. Once the database breaks, all later ones have failed.
 """
 
 from .. import urls
@@ -13,8 +13,9 @@ PORTION = 500           # tasks
 
 
 class _Failures:
-    """[name, reason] of each that failed, encoded at once: so many small objects would leave the
-    heap in pieces that the system never gets back.
+    """[name, reason] of each that failed, encoded at once.
+
+    So many small objects would leave the heap in pieces that the system never gets back.
     """
 
     def __init__(self):

@@ -1,8 +1,7 @@
 """Replies packed with gzip for clients that take it (RFC 9110, 8.4.1 and 12.5.3).
 
-The length of a packed reply tells something of its content if it holds both a secret and text
-of an attacker (BREACH). None does: the token is in no reply, other secrets are masked, and no
-reply with data repeats a part of its request.
+The length of a packed reply tells something of a secret that is in it beside text of an attacker
+(BREACH). None is: secrets are masked, and no reply with data repeats a part of its request.
 """
 
 import contextlib
@@ -38,8 +37,7 @@ def coded(reply, accepted):
     body = reply.body
     if type(body) is bytes and len(body) <= SHORTEST:
         return reply
-    is_settled = isinstance(body, FilePart) or reply.status == 101 or not _CHOSEN.isdisjoint(dict(reply.headers))
-    if not body or is_settled:
+    if not body or isinstance(body, FilePart) or reply.status == 101 or _CHOSEN & dict(reply.headers).keys():
         return reply
     if isinstance(body, (bytes, memoryview, Portions)):
         packer = _packer(REPLY, accepted)

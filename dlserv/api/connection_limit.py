@@ -1,8 +1,7 @@
 """The limit of open connections, for all and for each client, and who is evicted for a newcomer.
 
 The connection that has waited longest for its client goes: first those between two requests,
-then those that have not finished a request or not read a reply. If the daemon is working for all
-of them, the newcomer is refused.
+then those with an unfinished request or an unread reply. None goes whose request is worked on.
 """
 
 import socket

@@ -1,7 +1,6 @@
 """One connection of a client: requests read one after the other, each answered before the next.
 
-The ConnectionLimit is told whenever it begins to wait for the client, so that a client that never
-finishes a request, or never reads a reply, can be evicted.
+The ConnectionLimit is told of each wait for the client, so that it may evict the connection.
 """
 
 import functools

@@ -2,7 +2,7 @@
 
 The parser of http.server accepts what another parser might read differently (request
 smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each raises
-`BadMessage`, after which the start of the next request is unknown. Nothing is read beyond a request.
+`BadMessage`, after which it is unknown where the next request starts.
 """
 
 import http

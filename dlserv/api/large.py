@@ -1,7 +1,7 @@
 """Large requests and replies: memory that goes back to the system, and turns.
 
-A request of LARGE bytes may make tens of thousands of objects, and the C library would keep that
-memory for each thread. So one thread works on them in turn; those that wait lie in memory maps.
+A request of LARGE bytes may make tens of thousands of objects, whose memory the C library keeps
+for each thread. So one thread works on them in turn; those that wait lie in memory maps.
 """
 
 import collections

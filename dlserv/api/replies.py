@@ -1,11 +1,8 @@
-"""Replies as routes return them, apart from any socket.
+"""Replies as routes return them.
 
-`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`, sent
-without reading it into memory; an iterator of bytes without a known end; or, with a 101, an object
-whose `converse` takes a wire.Line over.
-
-An error has `errmsg`, a sentence for people, `code`, a word for programs, and may have `key`, the
-field that was wrong.
+`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`; an
+iterator of bytes without a known end; or, with a 101, an object whose `converse` takes a wire.Line.
+An error has `errmsg` for people, `code` for programs, and may have `key`, the field that was wrong.
 """
 
 import itertools
@@ -36,13 +33,13 @@ FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "e
 
 
 class Reply(namedtuple("Reply", "status headers body", defaults=((), b""))):
-    """`headers` are (name, value); Date, Content-Length and Connection are added by the handler."""
+    """`headers` are (name, value), to which the handler adds Date, Content-Length and Connection."""
 
     __slots__ = ()
 
     @property
     def length(self):
-        return len(self.body) if isinstance(self.body, _KNOWN_LENGTH) else None
+        return len(self.body) if hasattr(self.body, "__len__") else None
 
     def close(self):
         close = getattr(self.body, "close", None)
@@ -61,9 +58,6 @@ class FilePart:
 
     def close(self):
         self.file.close()
-
-
-_KNOWN_LENGTH = (bytes, memoryview, FilePart)
 
 
 class Portions:
@@ -87,15 +81,14 @@ def to_json(value):
 
 def json_reply(fields, status=200, headers=()):
     """Return a Reply of `fields` in the envelope of every JSON answer."""
-    envelope = {"status": "error" if "errmsg" in fields else "success"}
-    envelope.update(fields)
+    envelope = {"status": "error" if "errmsg" in fields else "success", **fields}
     return Reply(status, JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
 
 
 def list_reply(items, count, /, **fields):
     """Return the Reply with `detail`, a list of the `count` items of an iterator."""
     if count <= PORTION:
-        return json_reply(dict({"detail": list(items)}, **fields))
+        return json_reply({"detail": list(items), **fields})
     return Reply(200, JSON_HEADERS, Portions(items, fields))
 
 

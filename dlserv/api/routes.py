@@ -28,8 +28,8 @@ class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "appli
     query       names of the parameters
     body, reply names of schemas in openapi.py, or None
     errors      HTTP statuses that the rest of the row does not imply
-    public      true if it answers anybody, without a token and by any host name
-    refuse      makes errors in place of replies.error_reply; such a route lets callers in itself
+    public      answers anybody, without a token and by any host name
+    refuse      makes errors like replies.error_reply; such a route lets callers in itself
     name        of the operation, for generated clients, if it is not the function's
     """
 

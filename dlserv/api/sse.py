@@ -86,7 +86,7 @@ class EventRing:
             self._last[tid] = self.number
             if before is not None:
                 changed = {key: value for key, value in data.items() if before[key] != value}
-                changes = encoded(self._id(), kind, dict({"tid": tid}, **changed))
+                changes = encoded(self._id(), kind, {"tid": tid, **changed})
         self._entries.append(_Entry(previous, whole, changes))
 
     def take(self, kind, data):

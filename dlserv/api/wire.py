@@ -1,9 +1,9 @@
 """The socket of a client: read until a deadline, written in portions.
 
-A request should cost one `recv` and one `send`. With a timeout on the socket, Python makes two
-system calls of each, and lets another thread go first at every call. So a plain socket is left
-blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is tried before
-it is waited for. TLS, and a system without those options, need Python's timeouts.
+On a socket with a timeout, Python makes two system calls of each, and lets another thread go
+first. So a plain socket is left blocking: the kernel ends a read that takes too long
+(SO_RCVTIMEO), and a write is tried before it is waited for. TLS, and a system without those
+options, need Python's timeouts.
 """
 
 import functools
