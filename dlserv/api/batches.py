@@ -38,7 +38,7 @@ def _with_lists(reply, **lists):
 
 
 def add_tasks(daemon, request):
-    """Add each task that can be added; list those that the archive has apart from failures."""
+    """Add each task that can be added; what the archive has is no failure."""
     repeat = request.boolean("repeat")
     entries, tids = read_list(request.json()), []
     failures, had = _Failures(), _Failures()

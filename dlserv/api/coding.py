@@ -65,7 +65,6 @@ def _packer(sizes, accepted, level=LEVEL):
 
 
 def pack(data):
-    """Return the bytes packed as far as possible, None where Python has no zlib."""
     packer = _packer((15, 9), "gzip", 9)
     return packer and packer.compress(data) + packer.flush()
 

@@ -66,10 +66,9 @@ def names_tag(condition, tag):
 
 
 def _wanted(request, tag, status):
-    """Return (start, end) of the range that is asked for, end exclusive; None for the whole file.
+    """Return (start, end) of the one range that is asked for, end exclusive, or None for the whole file.
 
-    Several ranges, an invalid one, or one of another file ask for the whole (RFC 9110, 14.1.2
-    and 13.1.5); a range is defined for GET only (14.2).
+    An If-Range must name this file (RFC 9110, 13.1.5), and a range is defined for GET only (14.2).
     """
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     condition = request.headers.get("if-range", tag)

@@ -56,7 +56,6 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def length(self):
-        """The declared length of the body, 0 without one."""
         return int(self.headers.get("content-length", 0))
 
     @property

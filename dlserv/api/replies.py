@@ -80,7 +80,6 @@ def to_json(value):
 
 
 def json_reply(fields, status=200, headers=()):
-    """Return a Reply of `fields` in the envelope of every JSON answer."""
     envelope = {"status": "error" if "errmsg" in fields else "success", **fields}
     return Reply(status, JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
 

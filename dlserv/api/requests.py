@@ -45,7 +45,6 @@ class Request(namedtuple("Request", "method path query headers body server addre
     __slots__ = ()
 
     def boolean(self, *names, default=False):
-        """Return the boolean under the first of the names that the query has."""
         for name in names:
             if name in self.query:
                 try:
@@ -156,8 +155,8 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int)
 def _depth(text):
     """Return how deep the brackets nest outside strings.
 
-    RecursionError is no substitute: json recurses in C, and the 128 KiB stack that musl allots to
-    a thread overflows before the limit.
+    RecursionError is no substitute: json recurses in C, and overflows the 128 KiB stack that musl
+    allots to a thread.
     """
     if text.count("[") + text.count("{") <= DEEPEST:
         return 0

@@ -30,7 +30,7 @@ class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "appli
     errors      HTTP statuses that the rest of the row does not imply
     public      answers anybody, without a token and by any host name
     refuse      makes errors like replies.error_reply; such a route lets callers in itself
-    name        of the operation, for generated clients, if it is not the function's
+    name        of the operation, if it is not the function's
     """
 
     __slots__ = ()

@@ -72,7 +72,6 @@ class Acceptor:
         self._waker.close()
 
     def stop(self):
-        """Take no more; return when that is certain."""
         self._stopping = True
         if self._thread.is_alive():
             self._waker.wake()

@@ -37,7 +37,7 @@ class EventRing:
     """The last `most` events, encoded once for all readers; the caller holds a lock.
 
     `number` is that of the last event, `rows` is {tid: row as last sent}. A task's first event on a
-    stream has its whole row, each further one only the fields that changed.
+    stream has its whole row, each further one what changed.
     """
 
     def __init__(self, most):

@@ -93,7 +93,6 @@ class Wire(io.RawIOBase):
             self._kernel_seconds = seconds
 
     def _set_timeout(self, seconds):
-        """Set the timeout, unless it is about right already."""
         current = self.sock.gettimeout()
         if current is None or not seconds <= current <= seconds + 0.5:
             self.sock.settimeout(seconds)
@@ -132,7 +131,10 @@ class Line:
 
     def __init__(self, wire, reader):
         self.connection, self.write, self._enter = wire.sock, wire.write, wire.enter
-        self._not_yet = _not_yet(wire.sock)
+        self._not_yet = (BlockingIOError,)      # the exceptions that say that nothing is there
+        if hasattr(wire.sock, "pending"):
+            import ssl
+            self._not_yet += ssl.SSLWantReadError, ssl.SSLWantWriteError
         wire.deadline = 0.0     # take what is buffered, and nothing from the socket
         try:
             self.leftover = reader.read1(READ_SIZE)
@@ -160,10 +162,3 @@ class Line:
 
     def wait(self, is_partial, is_known):
         self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)
-
-
-def _not_yet(sock):
-    if not hasattr(sock, "pending"):
-        return (BlockingIOError,)
-    import ssl
-    return BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
