@@ -11,9 +11,9 @@ from .large import joined
 from .replies import FilePart, Portions
 
 SHORTEST = 1024         # bytes, up to which a body is sent as it is
-LEVEL = 1               # of 9; more hardly shortens a list of tasks
-# Logarithm of the window, and zlib's memLevel: 48 KiB for a reply, 16 KiB for a stream.
-REPLY, STREAM = (12, 6), (11, 4)
+# zlib's level (more hardly shortens a list of tasks), logarithm of the window, and memLevel: 48 KiB
+# while a reply is packed, 16 KiB for each client of a stream.
+REPLY, STREAM, ASSET = (1, 12, 6), (1, 11, 4), (9, 15, 9)
 _GZIP = 16              # added to the logarithm, for gzip's header and checksum
 
 _SYNC_FLUSH = 2         # zlib.Z_SYNC_FLUSH; zlib is imported when a client takes gzip
@@ -52,7 +52,7 @@ def coded(reply, accepted):
     return reply._replace(headers=[*reply.headers, *(_VARY if packer is None else _PACKED)], body=body)
 
 
-def _packer(sizes, accepted, level=LEVEL):
+def _packer(sizes, accepted):
     """Return a compressor, None if the client does not take gzip or Python has no zlib."""
     if not takes_gzip(accepted):
         return None
@@ -60,12 +60,12 @@ def _packer(sizes, accepted, level=LEVEL):
         import zlib
     except ImportError:
         return None
-    window, memory = sizes
+    level, window, memory = sizes
     return zlib.compressobj(level, zlib.DEFLATED, _GZIP + window, memory)
 
 
 def pack(data):
-    packer = _packer((15, 9), "gzip", 9)
+    packer = _packer(ASSET, "gzip")
     return packer and packer.compress(data) + packer.flush()
 
 

@@ -222,7 +222,7 @@ class Handler(socketserver.BaseRequestHandler):
             self._wire.enter(BUSY)
 
     def _headers(self, reply, head):
-        headers = [("Date", self.server.clock.date())]
+        headers = [("Date", self.server.http_date(int(time.time())))]
         if head is not None:
             headers += self.server.access.headers(head)
         if reply.status == 101:

@@ -7,11 +7,9 @@ smuggling): bare line feeds, folded headers, blanks before a colon, two lengths.
 
 import http
 import re
-import time
 from collections import namedtuple
 
 from ..errors import Error
-from ..units import format_http_date
 from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
@@ -213,18 +211,3 @@ def joined_fields(headers):
     for name, value in headers:
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return list(fields.items())
-
-
-class Clock:
-    """The Date header (RFC 9110, 6.6.1), formatted once a second."""
-
-    def __init__(self):
-        self._date = 0, ""
-
-    def date(self):
-        second, text = self._date
-        now = int(time.time())
-        if second != now:
-            text = format_http_date(now)
-            self._date = now, text
-        return text

@@ -16,6 +16,7 @@ The journey of a POST /task, from the first byte to the reply:
 
 from __future__ import annotations
 
+import functools
 import http.server
 import logging
 import selectors
@@ -31,12 +32,12 @@ from ..exhaustion import exhaustion_in
 from ..settings import token
 from ..sockets import Waker
 from ..threads import Thread, join
+from ..units import format_http_date
 from . import listener
 from .access import Access
 from .assets import Assets
 from .connection_limit import ConnectionLimit, shut_down
 from .handler import Handler, encode_head
-from .http1 import Clock
 from .large import LargeRequests
 from .replies import Counters, error_reply
 
@@ -120,7 +121,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
-        self.large_requests, self.clock = LargeRequests(), Clock()
+        self.large_requests = LargeRequests()
+        self.http_date = functools.lru_cache(maxsize=1)(format_http_date)
         self._made: dict[str, Any] = {}         # see `_make`
         self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
