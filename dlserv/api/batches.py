@@ -13,10 +13,7 @@ PORTION = 500           # tasks
 
 
 class _Failures:
-    """[name, reason] of each that failed, encoded at once.
-
-    So many small objects would leave the heap in pieces that the system never gets back.
-    """
+    """[name, reason] of each that failed, encoded: so many objects would leave the heap in pieces for good."""
 
     def __init__(self):
         self.json, self._count = bytearray(), 0
@@ -60,7 +57,6 @@ def add_tasks(daemon, request):
 
 
 def _readable(entries, repeat, failures):
-    """Yield (url, options, notes) of each entry of the right shape."""
     for entry in entries:
         try:
             task = read_task({"url": entry} if isinstance(entry, str) else entry)

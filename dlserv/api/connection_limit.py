@@ -17,10 +17,7 @@ IDLE, UNFINISHED, UNREAD, BUSY = "idle", "unfinished", "unread", "busy"
 
 
 def network_of(address):
-    """Return what counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address.
-
-    Whoever has an IPv6 address has the whole /64 (RFC 6177). Another text counts as itself.
-    """
+    """Return what counts as one client: an IPv4 address, an IPv6 address's /64 (RFC 6177), or another text."""
     if address.startswith("::ffff:"):
         return address[len("::ffff:"):]
     try:
@@ -73,7 +70,7 @@ class ConnectionLimit:
     def admit(self, sock, address, thread):
         """Take a connection in, evicting another if necessary; return False if there is no room.
 
-        On a unix socket, where `address` is None, only the bound for all counts.
+        Without an address, on a unix socket, only the bound for all counts.
         """
         client = None if address is None else network_of(address)
         with self._lock:

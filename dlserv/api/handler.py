@@ -100,7 +100,6 @@ class Handler(socketserver.BaseRequestHandler):
             pass    # the client has gone, or has had its time
 
     def _read_head(self):
-        """Return the next Head, None if the client has gone or stays idle for too long."""
         self._wire.deadline = time.monotonic() + IDLE_SECONDS
         self._wire.enter(IDLE)
         try:

@@ -36,9 +36,9 @@ class BadMessage(Error):
 
 
 class Head(namedtuple("Head", "method target version headers")):
-    """A request without its body: `target` in origin form, `headers` {lower name: value}.
+    """A request without its body: `target` in origin form, `headers` {lower name: value}, `version` (1, n).
 
-    The values of a repeated header are joined by ", "; `version` is (1, n).
+    The values of a repeated header are joined by ", ".
     """
 
     __slots__ = ()
@@ -63,7 +63,7 @@ class Head(namedtuple("Head", "method target version headers")):
 
 
 class HeadReader:
-    """Reads a connection's heads; a client that polls repeats its headers, so the last are remembered."""
+    """Reads a connection's heads; remembers the last headers, which a client that polls repeats."""
 
     def __init__(self, reader):
         self._reader = reader

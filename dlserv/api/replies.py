@@ -61,7 +61,7 @@ class FilePart:
 
 
 class Portions:
-    """The JSON of a long list in portions of bytes, made once; as objects, it would take five times the memory."""
+    """The JSON of a long list in portions, made once; as objects, it would take five times the memory."""
 
     def __init__(self, items, fields):
         self._items, self._fields = items, fields

@@ -153,7 +153,7 @@ def get_events(daemon, request):
 
 
 def get_health(daemon, request):
-    """Tell a stranger that the daemon works, and nothing else."""
+    """Tell strangers nothing but that it works."""
     request.server.check_listening()
     health = daemon.report.health()
     return health if health and request.server.access.is_trusted(request.headers, request.address) else {}

@@ -111,7 +111,7 @@ class Acceptor:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The REST interface of `daemon`, at its settings' address or this one; a context manager.
+    """The REST interface of `daemon`; a context manager. `host` and `port` override its settings.
 
     Raise OSError if the address cannot be used, InvalidValue or MissingModule if TLS or the token cannot.
     """

@@ -90,7 +90,6 @@ class EventRing:
         self._entries.append(_Entry(previous, whole, changes))
 
     def take(self, kind, data):
-        """Remember the row of an event; return the previous row, or None."""
         tid = data.get("tid")
         before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
         if kind == "task":
@@ -128,8 +127,7 @@ class EventFeed:
     def listen(self, last_id=""):
         """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
 
-        It yields b"" every LOOK seconds while there are none, and ends with the feed, or if its reader
-        has fallen behind.
+        It yields b"" every LOOK seconds of silence. It ends with the feed, or once it has fallen behind.
         """
         with self._news:
             self._begin()
@@ -159,10 +157,7 @@ class EventFeed:
                 self._idle_since = time.monotonic()
 
     def _after(self, position, start):
-        """Return (new position, events after it or None at the end), after at most LOOK seconds.
-
-        `start` is the position at which the stream began.
-        """
+        """Return (new position, events or None at the end) after at most LOOK seconds; see EventRing.after."""
         with self._news:
             self._news.wait_for(lambda: self._closed or self._ring.number > position, LOOK)
             return self._ring.number, None if self._closed else self._ring.after(position, start)

@@ -76,7 +76,7 @@ class Wire(io.RawIOBase):
     def _send_now(self, view):
         """Send what the system takes at once, all of a short reply; return how many bytes.
 
-        With a timeout left by an earlier wait, Python would wait first, unknown to the limit.
+        With a timeout left by an earlier wait, Python would wait, unknown to the limit.
         """
         if self.sock.gettimeout():
             return 0
@@ -115,7 +115,7 @@ def _can_wait_in_kernel(sock):
 
 
 def has_hung_up(sock):
-    """Return whether the peer has closed the connection, as far as the system tells."""
+    """Return whether the peer has closed the connection, if the system can tell."""
     if not hasattr(select, "POLLRDHUP"):
         return False
     poll = select.poll()
@@ -124,7 +124,7 @@ def has_hung_up(sock):
 
 
 class Line:
-    """A connection after its 101 reply: for the handler's thread alone, to write and `read`.
+    """A connection after its 101 reply, for the handler's thread alone.
 
     `connection` is the socket, to wait for; `leftover` was sent along with the request.
     """
