@@ -13,7 +13,6 @@ from ..exhaustion import check_missing
 from ..fs import check_file, refuse_password
 from ..idn import to_ascii
 from ..sockets import resolve
-from .connection_limit import is_loopback
 
 BACKLOG = 1024      # a flood that overruns it costs every new client a second
 UNIX = "unix:"
@@ -64,31 +63,18 @@ def _remove_stale(path):
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _is_unix(sock):
+def is_unix(sock):
     return sock.family == getattr(socket, "AF_UNIX", None)
-
-
-def is_local(sock):
-    return _is_unix(sock) or is_loopback(sock.getsockname()[0])
 
 
 def forget(sock):
     """Close a listening socket; a unix socket is unlinked before, while the name is certainly ours."""
-    if _is_unix(sock) and sock.fileno() >= 0:
+    if is_unix(sock) and sock.fileno() >= 0:
         try:
             os.unlink(sock.getsockname())
         except OSError:
             pass    # the name is gone already
     sock.close()
-
-
-def url_of(sock, secure, prefix):
-    """Return the URL of a listening socket."""
-    if _is_unix(sock):
-        return UNIX + sock.getsockname()
-    host, port = sock.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{name}:{port}{prefix}"
 
 
 def tls_context(certificate, key):

@@ -36,7 +36,7 @@ from ..units import format_http_date
 from . import listener
 from .access import Access
 from .assets import Assets
-from .connection_limit import ConnectionLimit, shut_down
+from .connection_limit import ConnectionLimit, is_loopback, shut_down
 from .handler import Handler, encode_head
 from .large import LargeRequests
 from .replies import Counters, error_reply
@@ -136,11 +136,15 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return listener.url_of(self.socket, self._tls is not None, self.settings.prefix)
+        if listener.is_unix(self.socket):
+            return listener.UNIX + self.socket.getsockname()
+        host, port = self.socket.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        return f"{'http' if self._tls is None else 'https'}://{host}:{port}{self.settings.prefix}"
 
     @property
     def is_local(self) -> bool:
-        return listener.is_local(self.socket)
+        return listener.is_unix(self.socket) or is_loopback(self.socket.getsockname()[0])
 
     @property
     def feed(self) -> EventFeed:

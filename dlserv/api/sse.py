@@ -187,22 +187,24 @@ class EventFeed:
                 self._news.notify_all()
 
     def _follow(self):
-        progress, stats = _Timer(PROGRESS_EVERY), _Timer(STATS_EVERY)
+        progress_at = stats_at = 0.0                # when they may be told again
         waiting, stats_wanted = set(), False        # the tids whose progress is not told yet
         with self._changes:
             while self._wanted():
                 busy = self._daemon.report.running()
-                due = [progress.left()] * bool(busy or waiting) + [stats.left()] * stats_wanted
-                changed = self._changes.take(min(due, default=KEEP_ALIVE))
+                due = [progress_at] * bool(busy or waiting) + [stats_at] * stats_wanted
+                changed = self._changes.take(max(0.0, min(due) - time.monotonic()) if due else KEEP_ALIVE)
                 waiting |= changed
                 is_moving = changed or busy or self._daemon.stats()["window"] != self._window
                 stats_wanted = stats_wanted or bool(is_moving)
-                if progress.is_due():
+                now = time.monotonic()
+                if now >= progress_at:
+                    progress_at = now + PROGRESS_EVERY
                     events, waiting = self._changed_rows(waiting.union(busy)), set()
                 else:
                     events = self._changed_rows(changed, only_states=True)
-                if stats_wanted and stats.is_due():
-                    stats_wanted = False
+                if stats_wanted and now >= stats_at:
+                    stats_wanted, stats_at = False, now + STATS_EVERY
                     told = self._daemon.stats()
                     self._window = told["window"]
                     events.append(("stats", dict(told, state_counter=views.state_counter(self._daemon))))
@@ -248,18 +250,3 @@ class EventFeed:
     def _whole(self):
         return {"detail": list(self._ring.rows.values()),
                 "state_counter": views.state_counter(self._daemon), "stats": self._daemon.stats()}
-
-
-class _Timer:
-    def __init__(self, every):
-        self._every, self._next = every, 0.0
-
-    def left(self):
-        return max(0.0, self._next - time.monotonic())
-
-    def is_due(self):
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._every
-        return True
