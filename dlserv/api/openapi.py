@@ -161,29 +161,24 @@ def _ref(name):
     return {"$ref": "#/components/schemas/" + name}
 
 
-def _object(required, properties):
-    """Return the schema of an object; later versions may add keys."""
-    return {"type": "object", "properties": properties, "required": list(required)}
+def _object(optional=(), **required):
+    """Return the schema of an object with these properties; later versions may add others."""
+    return {"type": "object", "properties": dict(optional, **required), "required": list(required)}
 
 
-def _closed(required=(), **properties):
-    return dict(_object(required, properties), additionalProperties=False)
+def _closed(optional=(), **required):
+    return dict(_object(optional, **required), additionalProperties=False)
 
 
-def _whole(**properties):
-    return _object(properties, properties)
+def _reply(optional=(), **required):
+    return _object(optional, status=dict(_STRING, const="success"), **required)
 
 
-def _reply(required=(), **properties):
-    return _object(["status", *required], dict(properties, status=dict(_STRING, const="success")))
-
-
-def _failure(required=(), **properties):
-    return _object(["status", "errmsg", "code", *required], dict(
-        properties, status=dict(_STRING, const="error"), code=_ref("error_code"),
-        errmsg=dict(_STRING, description="one sentence for people"),
-        key=dict(_STRING, description="the field that was wrong"),
-        tid=dict(_STRING, description="the task that has the URL already")))
+def _failure(optional=(), **required):
+    optional = dict(optional, key=dict(_STRING, description="the field that was wrong"),
+                    tid=dict(_STRING, description="the task that has the URL already"))
+    return _object(optional, status=dict(_STRING, const="error"), code=_ref("error_code"),
+                   errmsg=dict(_STRING, description="one sentence for people"), **required)
 
 
 _STRINGS = _list(_STRING)
@@ -192,23 +187,22 @@ _HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
 
 
 def _bodies(fixed):
-    task = _closed(["url"], url=_STRING, options=_any(_ref("options"), _NULL), ydl_opts={
-        "type": "object", "description": "options of older clients"})
+    task = _closed({"options": _any(_ref("options"), _NULL), "ydl_opts": {
+        "type": "object", "description": "options of older clients"}}, url=_STRING)
+    change = _closed({"url": _NULLABLE, "options": _any(_ref("changes"), _NULL)})
+    del_file = _any(_BOOLEAN, _enum(["true", "false"]), description="for /task/batch/delete: the files as well")
     settings = {section: _settings(table, fixed) for section, table in config.SECTIONS.items()}
     return {
         "options": _nullable("null means not given"),
         "changes": _nullable("null resets the option to its default"),
         "task": dict(task, examples=[{"url": "https://example.org/file.iso", "options": {"priority": 1}}]),
-        "change": dict(_closed(url=_NULLABLE, options=_any(_ref("changes"), _NULL)),
-                       examples=[{"options": {"ratelimit": "512K", "connections": None}}]),
-        "tasks": dict(_closed(["tasks"], tasks=_list(_any(_STRING, _ref("task")))),
+        "change": dict(change, examples=[{"options": {"ratelimit": "512K", "connections": None}}]),
+        "tasks": dict(_closed(tasks=_list(_any(_STRING, _ref("task")))),
                       examples=[{"tasks": ["https://example.org/file.iso"]}]),
-        "task_form": _object(["url"], dict(dict.fromkeys(options.TABLE.fields, _STRING), url=_STRING)),
+        "task_form": _object(dict.fromkeys(options.TABLE.fields, _STRING), url=_STRING),
         "tids": _any(_STRINGS, _ref("tid_list"), examples=[{"tids": []}]),
-        "tid_list": _closed(["tids"], tids=_STRINGS, del_file=_any(
-            _BOOLEAN, _enum(["true", "false"]),
-            description="for /task/batch/delete: the files as well")),
-        "config": dict(_closed(**settings), examples=[{"download": {"ratelimit": "2M"}}]),
+        "tid_list": _closed({"del_file": del_file}, tids=_STRINGS),
+        "config": dict(_closed(settings), examples=[{"download": {"ratelimit": "2M"}}]),
     }
 
 
@@ -231,37 +225,37 @@ def _settings(table, fixed):
 
 
 def _replies():
+    origins = {"type": "object", "additionalProperties": _NULLABLE,
+               "description": "where each setting was set, null for a default"}
+    fixed = _list(_STRING, description="settings that deny_private has made read-only")
+    repaired = dict(_STRING, description="what was repaired at the start; only for those with the token or on "
+                                         "this machine")
     return {
-        "done": _reply(), "added": _reply(["tid"], tid=_TID),
-        "added_many": _reply(["tids"], tids=_STRINGS, had_already=_HAD),
-        "archive": _reply(["detail", "count"], count=_COUNT, detail=_list(_ref("entry"))),
-        "forgotten": _reply(["count"], count=_COUNT),
-        "deleted": _reply(detail=_ref("removal")),
-        "status_reply": _reply(["detail"], detail=_any(_ref("status"), _ref("excerpt"))),
-        "info_reply": _reply(["detail"], detail=_ref("info")),
-        "task_list": _reply(["detail", "state_counter"], state_counter=_ref("counts"),
+        "done": _reply(), "added": _reply(tid=_TID),
+        "added_many": _reply({"had_already": _HAD}, tids=_STRINGS),
+        "archive": _reply(count=_COUNT, detail=_list(_ref("entry"))),
+        "forgotten": _reply(count=_COUNT),
+        "deleted": _reply({"detail": _ref("removal")}),
+        "status_reply": _reply(detail=_any(_ref("status"), _ref("excerpt"))),
+        "info_reply": _reply(detail=_ref("info")),
+        "task_list": _reply(state_counter=_ref("counts"),
                             detail=_list(_any(_ref("status"), _ref("row"), _ref("excerpt")))),
-        "counts_reply": _reply(["detail"], detail=_ref("counts")),
-        "folders": _reply(["detail", "complete"], detail=_STRINGS, complete=_BOOLEAN),
-        "config_reply": _reply(["config"], config=_ref("config"), origins={
-            "type": "object", "additionalProperties": _NULLABLE,
-            "description": "where each setting was set, null for a default"}, fixed=_list(
-            _STRING, description="settings that deny_private has made read-only")),
-        "stats": _reply(["speed", "downloaded_bytes", "connections", "free_bytes", "uptime", "version"],
+        "counts_reply": _reply(detail=_ref("counts")),
+        "folders": _reply(detail=_STRINGS, complete=_BOOLEAN),
+        "config_reply": _reply({"origins": origins, "fixed": fixed}, config=_ref("config")),
+        "stats": _reply({"window": _any(_ref("window"), _NULL), "history": _ref("speed_history")},
                         speed=_NUMBER, downloaded_bytes=_COUNT, connections=_COUNT,
-                        free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING,
-                        window=_any(_ref("window"), _NULL), history=_ref("speed_history")),
-        "health": _reply(repaired=dict(_STRING, description="what was repaired at the start; only for those "
-                                                              "with the token or on this machine")),
+                        free_bytes={"type": ["integer", "null"]}, uptime=_NUMBER, version=_STRING),
+        "health": _reply({"repaired": repaired}),
         "error": _failure(),
-        "many_errors": _failure(["detail"], detail=_PAIRS, tids=_STRINGS, had_already=_HAD),
+        "many_errors": _failure({"tids": _STRINGS, "had_already": _HAD}, detail=_PAIRS),
     }
 
 
 def _window():
     rows = config.AUTOMATION["schedule"].json_schema()["items"]["properties"]
     until = {"type": ["number", "null"], "description": "epoch seconds; null if it never ends"}
-    return dict(_whole(until=until, **rows), description="the window of the schedule that counts, and until when")
+    return dict(_object(until=until, **rows), description="the window of the schedule that counts, and until when")
 
 
 def _parts():
@@ -272,22 +266,22 @@ def _parts():
     excerpt = dict(tid=_TID, state=_ref("state"), title=_STRING, percent=_STRING, total_bytes=_COUNT,
                    speed=_NUMBER, eta=_NUMBER)
     return {
-        "excerpt": _whole(**excerpt),
-        "row": _whole(**dict(progress, **excerpt), name=_STRING, priority={"type": "integer"}, place=_NUMBER),
-        "status": _whole(**dict(progress, **excerpt), url=_STRING, tmpfilename=_STRING, total_bytes_estmt=_COUNT,
+        "excerpt": _object(**excerpt),
+        "row": _object(**dict(progress, **excerpt), name=_STRING, priority={"type": "integer"}, place=_NUMBER),
+        "status": _object(**dict(progress, **excerpt), url=_STRING, tmpfilename=_STRING, total_bytes_estmt=_COUNT,
                          elapsed=_NUMBER, start_time=_TIME, pause_time=_TIME, retries=_COUNT,
                          log=_list(_ref("log_entry"))),
-        "info": _whole(**common, tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, ext=_STRING,
+        "info": _object(**common, tid=_TID, url=_STRING, final_url=_STRING, title=_STRING, ext=_STRING,
                        format=_STRING, etag=_NULLABLE, last_modified=_NULLABLE, resumable=_BOOLEAN,
                        checksum=_NULLABLE, verified_time=_TIME, options={"type": "object"}),
         "state": _enum(STATES),
         "reason": _enum(REASONS),
         "error_code": dict(_enum(codes), description="one word for programs"),
-        "log_entry": _whole(time={"type": "integer"}, msg=_STRING, type=_enum(
+        "log_entry": _object(time={"type": "integer"}, msg=_STRING, type=_enum(
             ["debug", "info", "warning", "error", "fatal"])),
         "window": _window(),
-        "speed_history": _whole(every=_NUMBER, speed=_list(_NUMBER)),
-        "counts": _whole(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),
-        "entry": _whole(tid=_TID, time=_TIME, size=_COUNT, sha256=_NULLABLE),
-        "removal": _whole(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
+        "speed_history": _object(every=_NUMBER, speed=_list(_NUMBER)),
+        "counts": _object(all=_COUNT, **dict.fromkeys(STATES, _COUNT)),
+        "entry": _object(tid=_TID, time=_TIME, size=_COUNT, sha256=_NULLABLE),
+        "removal": _object(deleted=_STRINGS, missing=_STRINGS, kept=_PAIRS),
     }
