@@ -1,4 +1,4 @@
-"""The REST interface, the page's assets and the event stream, as the wire contract says.
+"""The REST interface, the page and the event stream, as the wire contract says.
 
-A Daemon is handed to it. It never knows the engine, connections to servers, or the database.
+It is handed a Daemon and never knows the engine, connections to servers, or the database.
 """

@@ -1,17 +1,13 @@
-"""Access to the interface: by token, by the host name called, and by the site of the caller.
-
-Knows heads and addresses, no socket. Three checks, in this order:
+"""Access to the interface: three checks of a request's head, in this order.
 
   Host      without a token, only names that certainly mean this machine: otherwise a site
             could point its own name here and read the replies (DNS rebinding)
-  Origin    a page of another site cannot change anything, with a token or without: the
-            browser would send the user's credentials along (CSRF)
-  token     compared in constant time; after too many wrong ones, no token of that client
-            is looked at for a while, so that guessing is slow. Other clients are not affected.
+  Origin    no change by a page of another site: the browser would send the user's
+            credentials along (CSRF)
+  token     after too many wrong ones, none of that client is looked at for a while
 """
 
 import base64
-import binascii
 import logging
 import math
 import re
@@ -27,13 +23,12 @@ except ImportError:
 
 from ..idn import comparable
 from ..units import clean
-from .peer import is_loopback, network_of
+from .connection_limit import is_loopback, network_of
 from .replies import error_reply
 
 WINDOW = 60.0           # seconds
 MOST_FAILURES = 10      # wrong tokens of one client within the window
 MOST_CLIENTS = 1024     # whose failures are remembered
-MOST_CALLED, LONGEST_CALLED = 64, 80    # Host headers that are remembered, and their length
 
 VARY_ORIGIN = ("Vary", "Origin")        # of every reply where other sites may use the interface
 HARMLESS = ("GET", "HEAD", "OPTIONS")
@@ -45,111 +40,111 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """The checks of one server. `token` is None if none is needed."""
+    """`token` is None if none is needed; addresses are None on a unix socket."""
 
     def __init__(self, token=None, hosts=(), origins=(), clock=time.monotonic):
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(map(_as_browsers_send, origins))
-        self._called = set()            # Host headers that were found to be right
-        self._failures = _Failures(clock)
+        self._clock, self._lock = clock, threading.Lock()
+        self._failures = OrderedDict()  # client: times of its latest wrong tokens
 
     def refusal(self, head, address, public=False):
-        """Return the Reply to a request that is not let in, otherwise None.
-
-        `address` is the client's, None on a unix socket. A `public` route needs neither a
-        token nor a known host name.
-        """
-        refused = None
-        if not public and self.token is None:
-            refused = _forbidden(self.host_problem(head.headers))
-        if refused is None and head.method not in HARMLESS:
-            refused = _forbidden(self.origin_problem(head.headers))
-        if refused is None and not public and self.token is not None and head.method != "OPTIONS":
-            refused = self._check_token(head.headers, address)
-        return refused
+        """Return the Reply to a request that is not let in, or None; `public` routes check only the Origin."""
+        problem = self.host_problem(head.headers) if self.token is None and not public else None
+        if problem is None and head.method not in HARMLESS:
+            site = self.foreign_site(head.headers)
+            problem = site and (f"pages of {site} may not change anything here; "
+                                "add their origin to server.allowed_origins to allow it")
+        if problem is not None:
+            return error_reply(403, problem)
+        if public or self.token is None or head.method == "OPTIONS":
+            return None
+        return self._check_token(head.headers, address)
 
     def is_trusted(self, headers, address):
-        """Return whether the caller of a public route is on this machine or has sent the token.
-
-        A wrong token counts as a guess here as well.
-        """
+        """Return whether the caller of a public route is on this machine or has sent the token."""
         if address is None or is_loopback(address):
             return True
         return self.token is not None and self._check_token(headers, address) is None
 
-    # -- the checks ------------------------------------------------------------------
-
     def host_problem(self, headers):
-        """Return the sentence for a request to a host that is not certainly this daemon, or None.
-
-        `refusal` makes a 403 of it for REST, aria2/entrance.py another for the aria2 door.
-        """
+        """Return a sentence unless the request is certainly for this daemon."""
         host = headers.get("host")
-        if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser
+        if host is None:        # in HTTP/1.0, and so from no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
-        if name in self._hosts or name and (_is_address(name) or self._is_below(name)):
-            if len(self._called) < MOST_CALLED and len(host) <= LONGEST_CALLED:
-                self._called.add(host)
+        if name in self._hosts or name and (_is_address(name) or any(
+                host.startswith(".") and name.endswith(host) for host in self._hosts)):
             return None
         return (f"the host {clean(host[:80])} is not a known name of this daemon; "
                 "add it to server.allowed_hosts, or set a token")
 
-    def _is_below(self, name):
-        """Return whether one of the ".suffixes" in the settings covers the name."""
-        return any(host.startswith(".") and name.endswith(host) for host in self._hosts)
-
-    def origin_problem(self, headers):
-        """Return the sentence for a change that a page of another site wants, or None."""
-        site = self.foreign_site(headers)
-        return site and (f"pages of {site} may not change anything here; "
-                         "add their origin to server.allowed_origins to allow it")
-
     def foreign_site(self, headers):
-        """Return the name of another site whose page makes the request, or None if it comes from none."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
+        """Return the name of the other site whose page makes the request, or None."""
+        origin = headers.get("origin")
         if origin is None:      # an older browser; newer ones send it with every change
-            if site in ("none", "same-origin"):
-                return None
-            return "another site"
+            is_foreign = headers.get("sec-fetch-site", "none").lower() not in ("none", "same-origin")
+            return "another site" if is_foreign else None
         if origin.lower() in self._origins or is_same(origin, headers.get("host", "")):
             return None
         return clean(origin[:80]) or "another site"
 
     def _check_token(self, headers, address):
         given = self.given(headers)
-        challenge = [("WWW-Authenticate", _challenge(headers))]
-        if given is None:
-            return error_reply(401, "a token is needed: send it as Authorization: Bearer TOKEN, or as the "
-                                    "password of any user", challenge)
-        is_right, wait = self.judge(given, address)
+        is_right, wait = (False, 0) if given is None else self.judge(given, address)
+        if is_right:
+            return None
         if wait:
             return error_reply(429, "too many wrong tokens came from your address, and no token is accepted "
                                     f"from it now; try again in {wait} s", [("Retry-After", str(wait))])
-        if is_right:
-            return None
-        return error_reply(401, "this is not the token; send the daemon's server.token, DLSERV_TOKEN, or the "
-                                "first line of its server.token_file", challenge)
+        challenge = 'Basic realm="dlserv", charset="UTF-8"'     # makes a browser ask
+        if "x-requested-with" in headers:       # our page, which asks itself
+            challenge = 'Bearer realm="dlserv"'
+        problem = ("a token is needed: send it as Authorization: Bearer TOKEN, or as the password of any user"
+                   if given is None else "this is not the token; send the daemon's server.token, DLSERV_TOKEN, "
+                                         "or the first line of its server.token_file")
+        return error_reply(401, problem, [("WWW-Authenticate", challenge)])
 
     def given(self, headers):
-        """Return the token in the Authorization header as bytes, None if there is none."""
-        return _given(headers.get("authorization", ""))
+        """Return the token in the Authorization header as bytes, or None."""
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        value = value.strip().encode("latin-1", "replace")
+        if scheme.lower() == "bearer":
+            return value
+        if scheme.lower() != "basic":
+            return None
+        try:
+            return base64.b64decode(value, validate=True).partition(b":")[2]
+        except ValueError:
+            return b""
 
     def judge(self, given, address):
-        """Return (whether the bytes are the token, seconds for which this client has to wait).
-
-        Wrong ones are counted; while a client has to wait, its tokens are not looked at.
-        """
+        """Return (whether that is the token, seconds that this client has to wait)."""
         client = "the unix socket" if address is None else network_of(address)
-        return self._failures.judge(
-            client, lambda: compare_digest(given, self.token.encode("ascii")))
+        with self._lock:        # held for all of it, so that many connections do not have a guess each
+            times = self._failures.get(client, ())
+            wait = math.ceil(times[0] + WINDOW - self._clock()) if len(times) == MOST_FAILURES else 0
+            if wait > 0:
+                return False, wait
+            is_right = compare_digest(given, self.token.encode("ascii"))
+            if not is_right:
+                self._add_failure(client)
+            return is_right, 0
 
-    # -- sites that may use the interface (CORS) ------------------------------------------
+    def _add_failure(self, client):
+        times = self._failures.setdefault(client, deque(maxlen=MOST_FAILURES))
+        times.append(self._clock())
+        self._failures.move_to_end(client)
+        if len(self._failures) > MOST_CLIENTS:
+            self._failures.popitem(last=False)
+        if len(times) == MOST_FAILURES:
+            log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
+                        MOST_FAILURES, client)
 
     def headers(self, head):
-        """Return the CORS headers of every reply, a list of (name, value)."""
+        """Return the headers that let other sites use the interface (CORS)."""
         if not self._origins:
             return []
         origin = head.headers.get("origin", "")
@@ -159,7 +154,6 @@ class Access:
                 ("Access-Control-Expose-Headers", _CORS_EXPOSED)]
 
     def preflight(self, head, methods):
-        """Return the further CORS headers of a reply to OPTIONS; `methods` is the value of Allow."""
         if head.headers.get("origin", "").lower() not in self._origins:
             return []
         return [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _CORS_HEADERS),
@@ -167,27 +161,17 @@ class Access:
 
 
 def _as_browsers_send(origin):
-    """Return the origin with its host in ASCII."""
-    scheme, mark, authority = origin.partition("://")
-    return scheme + mark + re.sub(r"^[^:\[]+", lambda match: comparable(match.group()), authority)
-
-
-def _forbidden(sentence):
-    return None if sentence is None else error_reply(403, sentence)
+    return re.sub(r"(?<=://)[^:\[]+", lambda match: comparable(match.group()), origin, count=1)
 
 
 def own_names():
-    """Return the names that certainly mean this machine."""
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {"localhost", name, short, short + ".local"} - {"", ".local"}
 
 
 def is_same(origin, host):
-    """Return whether the origin is that of a page served by this host.
-
-    The scheme is not compared, because a reverse proxy may speak https in front of us.
-    """
+    """Return whether the host serves the pages of the origin, whose scheme may be that of a proxy before us."""
     scheme, _, authority = origin.lower().partition("://")
     port = {"http": ":80", "https": ":443"}.get(scheme)
     return port is not None and bool(host) and host.lower() in (authority, authority + port)
@@ -200,64 +184,3 @@ def _is_address(name):
     except (OSError, ValueError):
         return False
     return True
-
-
-def _given(authorization):
-    """Return the token in an Authorization header as bytes, None if there is none."""
-    scheme, _, value = authorization.partition(" ")
-    value = value.strip().encode("latin-1", "replace")
-    if scheme.lower() == "bearer":
-        return value
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(value, validate=True).partition(b":")[2]
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _challenge(headers):
-    """Return a Basic challenge, which makes a browser ask; Bearer for our page, which asks itself."""
-    if "x-requested-with" in headers:
-        return 'Bearer realm="dlserv"'
-    return 'Basic realm="dlserv", charset="UTF-8"'
-
-
-class _Failures:
-    """The times of recent wrong tokens, by client."""
-
-    def __init__(self, clock):
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._times = OrderedDict()
-
-    def judge(self, client, compare):
-        """Return (whether the token is right, seconds that the client has to wait).
-
-        `compare()` looks at the token; it is not called while the client has to wait. The
-        lock is held meanwhile, so that many connections do not have a guess each.
-        """
-        with self._lock:
-            wait = self._wait(client)
-            if wait:
-                return False, wait
-            is_right = compare()
-            if not is_right:
-                self._add(client)
-            return is_right, 0
-
-    def _add(self, client):
-        times = self._times.setdefault(client, deque(maxlen=MOST_FAILURES))
-        times.append(self._clock())
-        self._times.move_to_end(client)
-        if len(self._times) > MOST_CLIENTS:
-            self._times.popitem(last=False)
-        if len(times) == MOST_FAILURES:
-            log.warning("%d wrong tokens came from %s; its tokens are refused for a while",
-                        MOST_FAILURES, client)
-
-    def _wait(self, client):
-        times = self._times.get(client, ())
-        if len(times) < MOST_FAILURES:
-            return 0
-        return max(0, math.ceil(times[0] + WINDOW - self._clock()))

@@ -1,8 +1,4 @@
-"""The web page and its parts as replies, from the package or the zip file.
-
-Each part is read and compressed at the first request for it. The Content-Security-Policy
-lets the page load these parts only and talk to this server only, whatever a task is named.
-"""
+"""The web page and its parts as replies, from the package or the zip file."""
 
 import os
 
@@ -17,6 +13,7 @@ MEDIA_TYPES = dict({
     "icon.svg": "image/svg+xml",
     "manifest.webmanifest": "application/manifest+json",
 }, **{name + ".js": "text/javascript; charset=utf-8" for name in MODULES})
+# The page loads these parts and talks to this server only.
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
     "media-src 'self'", "connect-src 'self'", "manifest-src 'self'", "base-uri 'none'",
@@ -24,34 +21,25 @@ POLICY = "; ".join((
 
 
 class Assets:
-    """The parts that a server has read so far."""
+    """The parts, each read and compressed at the first request for it."""
 
     def __init__(self):
         self._read = {}     # name: (entity tag, bytes, the same packed or None)
 
-    def _load(self, name):
-        if name not in self._read:
-            self._read[name] = _read(name)
-
     def reply(self, request):
-        """Return the Reply to a GET of "/" or "/<name>"."""
         from .files import names_tag
         name = request.path.lstrip("/") or "index.html"
-        self._load(name)
-        tag, plain, packed = self._read[name]
-        zipped = packed is not None and takes_gzip(request.headers.get("accept-encoding"))
-        tag = '"%s%s"' % (tag, "-gz" if zipped else "")
+        if name not in self._read:
+            plain = __loader__.get_data(os.path.join(os.path.dirname(os.path.dirname(__file__)), "web", name))
+            self._read[name] = sha1(plain).hexdigest(), plain, pack(plain)
+        tag, body, packed = self._read[name]
+        fields = [("Content-Type", MEDIA_TYPES[name])]
+        if packed is not None and takes_gzip(request.headers.get("accept-encoding")):
+            tag, body = tag + "-gz", packed
+            fields.append(("Content-Encoding", "gzip"))
+        tag = f'"{tag}"'
         headers = [("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"),
                    ("Content-Security-Policy", POLICY)]
         if names_tag(request.headers.get("if-none-match"), tag):
             return Reply(304, headers)
-        headers.append(("Content-Type", MEDIA_TYPES[name]))
-        if zipped:
-            headers.append(("Content-Encoding", "gzip"))
-        return Reply(200, headers, packed if zipped else plain)
-
-
-def _read(name):
-    package = os.path.dirname(os.path.dirname(__file__))
-    plain = __loader__.get_data(os.path.join(package, "web", name))
-    return sha1(plain).hexdigest(), plain, pack(plain)
+        return Reply(200, headers + fields, body)

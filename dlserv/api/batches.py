@@ -1,22 +1,44 @@
 """Routes for many tasks in one request: all that can be done is done, the rest is listed in a 207.
 
-A batch is handled in portions, so that the memory it takes does not grow with its length.
-If the database breaks after the first portion, the later ones are listed as failed.
+Portions keep the memory small. Once the database breaks, all later ones have failed.
 """
 
 from .. import urls
 from ..errors import Archived, InvalidValue, StoreBroken
-from . import bodies
-from .replies import Encoded, error_reply, json_reply, with_lists
+from .large import joined
+from .replies import error_reply, json_reply, to_json
+from .requests import read_batch, read_list, read_task, repeated
 
 PORTION = 500           # tasks
 
 
+class _Failures:
+    """[name, reason] of each that failed, encoded: so many objects would leave the heap in pieces for good."""
+
+    def __init__(self):
+        self.json, self._count = bytearray(), 0
+
+    def add(self, name, error):
+        self.json += (b", " if self.json else b"") + to_json([name, str(error)])
+        self._count += 1
+
+    def __len__(self):
+        return self._count
+
+
+def _with_lists(reply, **lists):
+    pieces = [reply.body[:reply.body.rindex(b"}")]]
+    for name, failures in lists.items():
+        if failures:
+            pieces += [b', "%s": [' % name.encode(), failures.json, b"]"]
+    return reply._replace(body=joined(pieces + [b"}\n"]))
+
+
 def add_tasks(daemon, request):
-    """Add each task that can be added. What the archive has is no failure; it is listed beside them."""
-    repeat = request.boolean("repeat", default=False)
-    entries, tids = bodies.read_list(request.json(), "tasks"), []
-    failures, had = Encoded(), Encoded()
+    """Add each task that can be added; what the archive has is no failure."""
+    repeat = request.boolean("repeat")
+    entries, tids = read_list(request.json()), []
+    failures, had = _Failures(), _Failures()
     for portion in _portions(entries):
         wanted = list(_readable(portion, repeat, failures))
         try:
@@ -27,21 +49,21 @@ def add_tasks(daemon, request):
             added, refused = [], [(url, error) for url, _, _ in wanted]
         tids += added
         for url, error in refused:
-            (had if isinstance(error, Archived) else failures).add_failure(_shown(url), error)
-    lists = {"had_already": had} if had else {}
+            (had if isinstance(error, Archived) else failures).add(_shown(url), error)
     if not failures:
-        return with_lists(json_reply({"tids": tids}), **lists)
+        return _with_lists(json_reply({"tids": tids}), had_already=had)
     sentence = f"{len(failures)} of {len(entries)} tasks were refused; the others are added"
-    return with_lists(error_reply(207, sentence, tids=tids), detail=failures, **lists)
+    return _with_lists(error_reply(207, sentence, tids=tids), detail=failures, had_already=had)
 
 
 def _readable(entries, repeat, failures):
-    """Yield (url, options, notes) of each entry that has the right shape; add the others to the failures."""
     for entry in entries:
         try:
-            yield bodies.repeated(bodies.read_entry(entry), repeat)
+            task = read_task({"url": entry} if isinstance(entry, str) else entry)
         except InvalidValue as error:
-            failures.add_failure(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
+            failures.add(_shown(entry.get("url")) if isinstance(entry, dict) else None, error)
+        else:
+            yield repeated(task, repeat)
 
 
 def _shown(url):
@@ -49,21 +71,18 @@ def _shown(url):
 
 
 def act_on_tasks(daemon, request):
-    """Carry out the act that the last segment of the path names."""
-    act = request.path.rpartition("/")[2]
-    tids, _ = bodies.read_batch(request.json())
+    act, (tids, _) = request.path.rpartition("/")[2], read_batch(request.json())
     return _act_on_each(tids, lambda portion: daemon.act_on_all(act, portion))
 
 
 def delete_tasks(daemon, request):
-    """Delete each task, with its files if the body says so."""
-    tids, del_file = bodies.read_batch(request.json())
+    tids, del_file = read_batch(request.json())
     return _act_on_each(tids, lambda portion: daemon.delete_all(portion, del_file)[1])
 
 
 def _act_on_each(tids, act):
-    """Call `act(tids)`, which returns [(tid, error), …], for each portion; return the reply."""
-    tids, failures = list(dict.fromkeys(tids)), Encoded()
+    """Call `act(tids)`, which returns [(tid, error), …], for each portion."""
+    tids, failures = list(dict.fromkeys(tids)), _Failures()
     for portion in _portions(tids):
         try:
             failed = act(portion)
@@ -72,11 +91,11 @@ def _act_on_each(tids, act):
                 raise
             failed = [(tid, error) for tid in portion]
         for tid, error in failed:
-            failures.add_failure(tid, error)
+            failures.add(tid, error)
     if not failures:
         return {}
     sentence = f"{len(failures)} of {len(tids)} tasks failed; the others are done"
-    return with_lists(error_reply(207, sentence), detail=failures)
+    return _with_lists(error_reply(207, sentence), detail=failures)
 
 
 def _portions(items):

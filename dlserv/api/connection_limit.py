@@ -1,23 +1,42 @@
-"""The limit of open connections, and which of them is evicted for a newcomer.
+"""The limit of open connections, for all and for each client, and who is evicted for a newcomer.
 
-There is one bound for all connections and one for each client (`peer.network_of`). At a
-bound, the connection that has waited longest for its client is evicted: first those
-between two requests, then those that have not finished a request or not read a reply.
-A request that the daemon is working on is never evicted; if there are no others, the
-newcomer is refused.
+The connection that has waited longest for its client goes: first those between two requests,
+then those with an unfinished request or an unread reply. None goes whose request is worked on.
 """
 
 import socket
 import threading
 import time
 
-from .peer import network_of, shut_down
-
 MOST_OF_ONE = 64        # connections of one client
 STALLED = 0.25          # seconds without progress after which a reply counts as not read
 
+# A connection waits for its next request, for the rest of one, for its client to read a reply
+# (entered again on each progress), or for the daemon.
 IDLE, UNFINISHED, UNREAD, BUSY = "idle", "unfinished", "unread", "busy"
-_ORDER = {IDLE: 0, UNFINISHED: 1, UNREAD: 1}    # of eviction
+
+
+def network_of(address):
+    """Return what counts as one client: an IPv4 address, an IPv6 address's /64 (RFC 6177), or another text."""
+    if address.startswith("::ffff:"):
+        return address[len("::ffff:"):]
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    except OSError:
+        return address
+    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
+
+
+def is_loopback(address):
+    return address == "::1" or address.startswith(("127.", "::ffff:127."))
+
+
+def shut_down(sock, how):
+    """Shut a socket down from any thread; TLS on it is left to the thread that uses it."""
+    try:
+        socket.socket.shutdown(sock, how)
+    except OSError:
+        pass    # it is closed already
 
 
 class Evicted(ConnectionAbortedError):
@@ -29,102 +48,65 @@ class _Connection:
 
     __slots__ = ("client", "thread", "state", "since", "is_new")
 
-    def __init__(self, client):
-        self.client, self.thread = client, None
+    def __init__(self, client, thread):
+        self.client, self.thread = client, thread
         self.state, self.since, self.is_new = UNFINISHED, time.monotonic(), True
 
-    def wait_for(self, state):
-        """Enter a state; a new connection has been unfinished since it was opened."""
-        self.is_new = self.is_new and state in (IDLE, UNFINISHED)
-        if not self.is_new:
-            self.state, self.since = state, time.monotonic()
-
     def may_go(self, now):
-        """Return whether it may be evicted."""
-        return self.state in _ORDER and (self.state != UNREAD or now - self.since >= STALLED)
+        return self.state != BUSY and (self.state != UNREAD or now - self.since >= STALLED)
 
-    @property
     def rank(self):
-        """The sort key of eviction, lowest first."""
-        return _ORDER[self.state], self.since
+        return self.state != IDLE, self.since
 
 
 class ConnectionLimit:
-    """The open connections by socket, `most` in all and `most_of_one` for each client.
-
-    The accept loop calls `admit` and `attach`. A connection's thread tells by `idle`,
-    `unfinished`, `unread` and `busy` what it waits for; each of them raises Evicted if the
-    connection had to go meanwhile. `release` ends it.
-    """
+    """The open connections by socket, `most` in all and `most_of_one` for each client."""
 
     def __init__(self, most, most_of_one=MOST_OF_ONE):
         self._most, self._most_of_one = most, min(most, most_of_one)
         self._lock = threading.Lock()
         self._connections = {}
 
-    def admit(self, sock, address):
-        """Take the connection in, evicting another if necessary; return False if there is no room.
+    def admit(self, sock, address, thread):
+        """Take a connection in, evicting another if necessary; return False if there is no room.
 
-        `address` is the client's, None on a unix socket, where only the bound for all counts.
+        Without an address, on a unix socket, only the bound for all counts.
         """
         client = None if address is None else network_of(address)
         with self._lock:
             rivals = self._rivals(client)
             if rivals and not self._evict_one(rivals):
                 return False
-            self._connections[sock] = _Connection(client)
+            self._connections[sock] = _Connection(client, thread)
             return True
 
     def _rivals(self, client):
-        """Return the sockets of which one has to go for the client, [] if there is room."""
         own = [sock for sock, each in self._connections.items() if each.client == client]
         if client is not None and len(own) >= self._most_of_one:
             return own
         return list(self._connections) if len(self._connections) >= self._most else []
 
     def _evict_one(self, rivals):
-        """Shut down the first in the order of eviction; return False if none may go."""
         now = time.monotonic()
         evictable = [sock for sock in rivals if self._connections[sock].may_go(now)]
         if not evictable:
             return False
-        evicted = min(evictable, key=lambda sock: self._connections[sock].rank)
+        evicted = min(evictable, key=lambda sock: self._connections[sock].rank())
         del self._connections[evicted]
         shut_down(evicted, socket.SHUT_RDWR)
         return True
 
-    def attach(self, sock, thread):
-        """Remember the thread that serves the connection."""
-        with self._lock:
-            self._connections[sock].thread = thread
-
-    # -- what a connection waits for -------------------------------------------------
-
-    def idle(self, sock):
-        """Let the connection wait for its next request."""
-        self._wait_for(sock, IDLE)
-
-    def unfinished(self, sock):
-        """Let the connection wait for the rest of a request."""
-        self._wait_for(sock, UNFINISHED)
-
-    def unread(self, sock):
-        """Let the connection wait until its client reads a reply; call this again on each progress."""
-        self._wait_for(sock, UNREAD)
-
-    def busy(self, sock):
-        """Protect the connection while the daemon works on its request."""
-        self._wait_for(sock, BUSY)
-
-    def _wait_for(self, sock, state):
+    def enter(self, sock, state):
+        """Note what the connection waits for. Raise Evicted if it had to go meanwhile."""
         with self._lock:
             connection = self._connections.get(sock)
             if connection is None:
                 raise Evicted("the connection made room for another one")
-            connection.wait_for(state)
+            connection.is_new = connection.is_new and state in (IDLE, UNFINISHED)
+            if not connection.is_new:
+                connection.state, connection.since = state, time.monotonic()
 
     def release(self, sock):
-        """Forget the connection, which is closed."""
         with self._lock:
             self._connections.pop(sock, None)
 
@@ -132,6 +114,5 @@ class ConnectionLimit:
         return len(self._connections)
 
     def __iter__(self):
-        """Iterate over (socket, thread) of each connection."""
         with self._lock:
             return iter([(sock, each.thread) for sock, each in self._connections.items()])

@@ -1,8 +1,7 @@
 """A finished file as a reply: whole, a range of it, or not at all because the client has it.
 
-Conditions and ranges follow RFC 9110, sections 13 and 14. A downloaded file must never run
-as part of this site: it is sent as an attachment, with a media type that browsers only play
-or show, and in a sandbox.
+A downloaded file must never run as part of this site: it is an attachment, in a sandbox, of a
+type that browsers only play or show.
 """
 
 import os
@@ -17,7 +16,7 @@ _HARMLESS = re.compile(r"(?:audio|video)/[a-z0-9.+-]+|image/(?!svg)[a-z0-9.+-]+|
 
 
 def file_reply(request, task, file):
-    """Return the Reply with the open file of a finished task; the Reply closes the file."""
+    """Return the Reply with the open file of a finished task, which it closes."""
     status = os.fstat(file.fileno())
     tag = '"%s"' % (task.whole.checksum or "%x-%x" % (status.st_size, status.st_mtime_ns)).replace("=", "-")
     headers = [("ETag", tag), ("Last-Modified", format_http_date(status.st_mtime)),
@@ -30,9 +29,16 @@ def file_reply(request, task, file):
         return Reply(304, headers)
     headers += [("Content-Type", _media_type(task)), ("Content-Disposition", _disposition(task.filename)),
                 ("Content-Security-Policy", "default-src 'none'; sandbox")]
-    if request.method == "HEAD":        # a range is defined for GET only (RFC 9110, 14.2)
-        return Reply(200, headers, FilePart(file, 0, status.st_size))
-    return _ranged(request.headers, file, status, tag, headers)
+    size, wanted = status.st_size, _wanted(request, tag, status)
+    if wanted is None:
+        return Reply(200, headers, FilePart(file, 0, size))
+    start, end = wanted
+    if start >= end:
+        file.close()
+        return error_reply(416, f"the file has {size} bytes; this range is beyond its end",
+                           [("Content-Range", f"bytes */{size}")])
+    headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
+    return Reply(206, headers, FilePart(file, start, end - start))
 
 
 def _is_past(headers, tag, modified):
@@ -45,7 +51,7 @@ def _is_past(headers, tag, modified):
 
 
 def _is_known(headers, tag, modified):
-    """Return whether If-None-Match or If-Modified-Since name this file (RFC 9110, 13.1.2 and 13.1.3)."""
+    """Return whether If-None-Match or If-Modified-Since name this file (13.1.2 and 13.1.3)."""
     condition = headers.get("if-none-match")
     if condition is not None:
         return names_tag(condition, tag)
@@ -54,49 +60,31 @@ def _is_known(headers, tag, modified):
 
 
 def names_tag(condition, tag):
-    """Return whether an If-None-Match (or None) has this entity tag; weak comparison (RFC 9110, 13.1.2)."""
+    """Return whether an If-None-Match, or None, has this entity tag (RFC 9110, 13.1.2)."""
     tags = [each.strip().replace("W/", "", 1) for each in (condition or "").split(",")]
     return tag in tags or tags == ["*"]
 
 
-def _ranged(headers, file, status, tag, fields):
+def _wanted(request, tag, status):
+    """Return (start, end) of the one range that is asked for, end exclusive, or None for the whole file.
+
+    An If-Range must name this file (RFC 9110, 13.1.5), and a range is defined for GET only (14.2).
+    """
+    match = _RANGE.fullmatch(request.headers.get("range", ""))
+    condition = request.headers.get("if-range", tag)
+    if match is None or request.method == "HEAD" or condition not in (tag, format_http_date(status.st_mtime)):
+        return None
     size = status.st_size
-    wanted = headers.get("range")
-    if wanted is None or not _range_counts(headers.get("if-range"), tag, status.st_mtime):
-        return Reply(200, fields, FilePart(file, 0, size))
-    match = _RANGE.fullmatch(wanted)
-    start, end = _bounds(match, size) if match else (None, None)
-    if start is None:
-        return Reply(200, fields, FilePart(file, 0, size))      # several ranges, or an invalid one
-    if start >= end:
-        file.close()
-        return error_reply(416, f"the file has {size} bytes; this range is beyond its end",
-                           [("Content-Range", f"bytes */{size}")])
-    fields.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
-    return Reply(206, fields, FilePart(file, start, end - start))
-
-
-def _range_counts(condition, tag, modified):
-    """Return whether If-Range is missing or names the present file (RFC 9110, 13.1.5)."""
-    if condition is None:
-        return True
-    if condition.startswith('"'):
-        return condition == tag
-    return condition == format_http_date(modified)
-
-
-def _bounds(match, size):
-    """Return (start, end) of the range, end exclusive; (None, None) if it is invalid (RFC 9110, 14.1.2)."""
     first, last = (part and int(part) for part in match.groups())
     if first is None:
-        return (None, None) if last is None else (max(0, size - last), size if last else 0)
-    if last is not None and last < first:
-        return None, None
-    return first, size if last is None else min(size, last + 1)
+        return None if last is None else (max(0, size - last), size if last else 0)
+    if last is None:
+        return first, size
+    return None if last < first else (first, min(size, last + 1))
 
 
 def _media_type(task):
-    """Return the server's media type, or the one of the name, if a browser only shows or plays it."""
+    """Return the server's media type, or the name's, if a browser only shows or plays it."""
     found = (task.whole.resource.media_type or "").lower()
     if _HARMLESS.fullmatch(found) is None:
         import mimetypes
@@ -105,7 +93,6 @@ def _media_type(task):
 
 
 def _disposition(path):
-    """Return a Content-Disposition with the file's name (RFC 6266), in ASCII for old clients and in full."""
     name = path.rpartition("/")[2]
     plain = re.sub(r'[^ !#-\[\]-~]', "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

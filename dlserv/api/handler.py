@@ -1,14 +1,13 @@
 """One connection of a client: requests read one after the other, each answered before the next.
 
-The handler reads and writes; what a request means is for `routes`. It tells the server's
-`connections` whenever it begins to wait for the client, so that one that never finishes a
-request, or never reads a reply, can be evicted.
+The ConnectionLimit is told of each wait for the client, so that it may evict the connection.
 """
 
 import functools
-import http.server
+import io
 import logging
 import socket
+import socketserver
 import time
 
 from ..errors import Error
@@ -16,13 +15,12 @@ from ..exhaustion import exhaustion_in
 from . import http1
 from .access import VARY_ORIGIN
 from .coding import coded
+from .connection_limit import BUSY, IDLE, UNFINISHED, shut_down
 from .large import LARGE
-from .line import Line
-from .peer import has_hung_up, shut_down
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
 from .routes import find
-from .wire import Wire
+from .wire import Line, Wire, has_hung_up
 
 HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
 BODY_SECONDS = 30       # for the whole body
@@ -38,51 +36,53 @@ log = logging.getLogger(__name__)
 
 
 def encode_head(reply, headers):
-    """Return the head of the reply as bytes, with the SHIELD; `headers` come before the reply's own."""
-    fields = headers + SHIELD + reply.headers
+    """Return the head of the reply as bytes: these headers, the SHIELD and its own."""
+    fields = [*headers, *SHIELD, *reply.headers]
     return http1.encode_reply(reply.status, http1.joined_fields(fields) if VARY_ORIGIN in headers else fields)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """One connection; socketserver calls `setup`, `handle` and `finish` in a thread of its own."""
+class Handler(socketserver.BaseRequestHandler):
+    """Served by socketserver in a thread of its own."""
 
     def setup(self):
-        self.disable_nagle_algorithm = self.request.family != getattr(socket, "AF_UNIX", None)
-        super().setup()
-        self.rfile.close()
-        self._wire = Wire(self.connection, self.server.connections)
-        self.rfile = self._wire.reader
-        self._heads = http1.HeadReader(self.rfile)
+        self._address = self.client_address[0] if self.client_address else None     # None on a unix socket
+        if self._address is not None:
+            self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self._wire = Wire(self.request, self.server.connections)
+        self._reader = io.BufferedReader(self._wire, 16384)
+        self._heads = http1.HeadReader(self._reader)
 
     def handle(self):
-        self.close_connection = False
+        self._is_last = False
         try:
             self._shake_hands()
-            while not self.close_connection:
-                self.handle_one_request()
+            while not self._is_last:
+                self._serve_one()
         except OSError as error:
             log.debug("%s: %s", self.client_address, error)
 
     def _shake_hands(self):
-        """Begin TLS here and not in the accept loop, so that a silent client delays nobody else."""
-        if hasattr(self.connection, "do_handshake"):
-            self.connection.settimeout(HEAD_SECONDS)
-            self.connection.do_handshake()
+        """Begin TLS here, not in the accept loop, so that a silent client delays nobody else."""
+        if hasattr(self.request, "do_handshake"):
+            self.request.settimeout(HEAD_SECONDS)
+            self.request.do_handshake()
 
-    def handle_one_request(self):
-        """Read a request and reply; close the connection if part of the request is unread."""
+    def _serve_one(self):
         head, self._unread, self._refuse = None, True, error_reply
         try:
             head = self._read_head()
             if head is None:
-                self.close_connection = True
+                self._is_last = True
                 return
-            self.close_connection, self._unread = not head.keep_alive, head.has_body
+            self._is_last, self._unread = not head.keep_alive, head.has_body
             reply = self._answer(head)
         except http1.BadMessage as error:
             reply, self._unread = self._refuse(error.status, str(error), code=error.code), True
-        self.close_connection = self.close_connection or self._unread
-        self._send(reply, head)
+        self._is_last = self._is_last or self._unread
+        try:
+            self._send(reply, head)
+        finally:
+            reply.close()
         if self._unread:
             self._linger()
 
@@ -91,35 +91,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._wire.deadline = time.monotonic() + LINGER_SECONDS
         left = LINGER_BYTES
         try:
-            self.server.connections.unfinished(self.connection)
-            shut_down(self.connection, socket.SHUT_WR)
+            self._wire.enter(UNFINISHED)
+            shut_down(self.request, socket.SHUT_WR)
             while left > 0:
-                count = len(self.rfile.read1(65536))
+                count = len(self._reader.read1(65536))
                 left = left - count if count else 0
         except OSError:
             pass    # the client has gone, or has had its time
 
     def _read_head(self):
-        """Return the next Head, None if the client has gone or stays idle for too long."""
         self._wire.deadline = time.monotonic() + IDLE_SECONDS
-        self.server.connections.idle(self.connection)
+        self._wire.enter(IDLE)
         try:
-            if not self.rfile.peek(1):
+            if not self._reader.peek(1):
                 return None
         except OSError:
             return None
-        self.server.connections.unfinished(self.connection)
+        self._wire.enter(UNFINISHED)
         self._began = time.monotonic()
-        self._wire.deadline = self._began + HEAD_SECONDS
-        try:
-            return self._heads.read()
-        except socket.timeout:
-            raise http1.BadMessage(408, f"the request took longer than {HEAD_SECONDS} s") from None
+        return self._read("request", HEAD_SECONDS, self._heads.read)
 
-    # -- from a head to a reply ------------------------------------------------------
+    def _read(self, what, seconds, read, *arguments):
+        self._wire.deadline = time.monotonic() + seconds
+        try:
+            return read(*arguments)
+        except socket.timeout:
+            raise http1.BadMessage(408, f"the {what} took longer than {seconds} s") from None
 
     def _answer(self, head):
-        """Return the Reply to the request; its body is read, or the connection is going to be closed."""
+        """Return the Reply to the request; its body is read, or the connection will be closed."""
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
         if path == "" and target == self.server.settings.prefix:
@@ -131,63 +131,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if refusal is not None:
             return refusal
         body = self._read_body(head)
-        if path == "*" and head.method == "OPTIONS":
+        if route is None:
+            return self._without_route(head, target, methods)
+        self._wire.enter(BUSY)
+        work = functools.partial(self._work, route.function, head, path, query, body, arguments)
+        return self.server.large_requests.do(len(body), work)
+
+    def _let_in(self, head, route):
+        if route is not None and route.refuse is not None:
+            self._refuse = route.refuse
+            return None
+        return self.server.access.refusal(head, self._address, public=route is not None and route.public)
+
+    def _below_prefix(self, path):
+        """Return the path below server.prefix, "" if it is elsewhere; a unix socket needs no prefix."""
+        prefix = self.server.settings.prefix
+        if path.startswith(prefix + "/"):
+            return path[len(prefix):]
+        return path if path == "*" or self._address is None else ""
+
+    def _read_body(self, head):
+        if not head.has_body:
+            return b""
+        if head.awaits_continue:
+            self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._wire.enter(UNFINISHED)
+        body = self._read("body", BODY_SECONDS, http1.read_body, self._reader, head)
+        self._unread = False
+        return body
+
+    def _without_route(self, head, target, methods):
+        if target == "*" and head.method == "OPTIONS":
             return json_reply({})
         if not methods:
             return error_reply(404, f"there is no path {target[:80]} here")
         allow = ", ".join(sorted(methods) + ["OPTIONS"])
         if head.method == "OPTIONS":
             return json_reply({}, headers=[("Allow", allow)] + self.server.access.preflight(head, allow))
-        if route is None:
-            return error_reply(405, f"{head.method[:20]} is not possible on this path; use {allow}",
-                               [("Allow", allow)])
-        return self._call(route.function, head, path, query, body, arguments)
-
-    def _let_in(self, head, route):
-        """Return the Reply to a request that is not let in, None if it is, or if the route decides."""
-        if route is not None and route.refuse is not None:
-            self._refuse = route.refuse
-            return None
-        return self.server.access.refusal(head, self._address(), public=route is not None and route.public)
-
-    def _address(self):
-        """Return the client's address, None on a unix socket."""
-        return self.client_address[0] if self.client_address else None
-
-    def _below_prefix(self, path):
-        """Return the path as the routes know it, "" if it is not below server.prefix.
-
-        On a unix socket the prefix may be left out.
-        """
-        prefix = self.server.settings.prefix
-        if path.startswith(prefix + "/"):
-            return path[len(prefix):]
-        return path if path == "*" or not self.client_address else ""
-
-    def _read_body(self, head):
-        if not head.has_body:
-            return b""
-        if head.expects_continue and not head.is_too_large:
-            self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.server.connections.unfinished(self.connection)
-        self._wire.deadline = time.monotonic() + BODY_SECONDS
-        try:
-            body = http1.read_body(self.rfile, head)
-        except socket.timeout:
-            raise http1.BadMessage(408, f"the body took longer than {BODY_SECONDS} s") from None
-        self._unread = False
-        return body
-
-    def _call(self, function, head, path, query, body, arguments):
-        self.server.connections.busy(self.connection)
-        work = self._work, function, head, path, query, body, arguments
-        return self.server.large_requests.do(functools.partial(*work)) if len(body) > LARGE else work[0](*work[1:])
+        return error_reply(405, f"{head.method[:20]} is not possible on this path; use {allow}",
+                           [("Allow", allow)])
 
     def _work(self, function, head, path, query, body, arguments):
-        """Return the Reply of the route's function, whatever it raises."""
         try:
             request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
-                              self._address())
+                              self._address)
             result = function(self.server.daemon, request, *arguments)
             reply = result if isinstance(result, Reply) else json_reply(result)
             return coded(reply, head.headers.get("accept-encoding"))
@@ -200,19 +187,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             log.exception("%s %s failed", head.method, path)
             return self._refuse(500, "the daemon met a bug; see its log")
 
-    # -- replies ---------------------------------------------------------------------
-
     def _send(self, reply, head):
-        """Write the reply: in one piece if its body is bytes, without the body for HEAD."""
-        try:
-            self._send_reply(reply, head)
-        finally:
-            reply.close()
-
-    def _send_reply(self, reply, head):
         with_body = head is None or head.method != "HEAD"
         if with_body and reply.length is None:
-            self.close_connection = True
+            self._is_last = True
         self.server.counters.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
         if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
@@ -227,34 +205,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._wire.write(body)
         elif isinstance(body, FilePart):
             if not self._wire.send_file(body):
-                self.close_connection = True    # the client has to notice that bytes are missing
+                self._is_last = True        # the client has to notice that bytes are missing
         elif hasattr(body, "converse"):
-            self._hand_over(body)
+            self._unread = True             # linger, so that the last words are not lost
+            body.converse(Line(self._wire, self._reader))
         else:
             self._send_stream(body)
 
-    def _hand_over(self, body):
-        """Let the body speak another protocol on the connection; its last words are not to be lost."""
-        self._wire.deadline = 0.0                # read what is buffered, and nothing from the socket
-        try:
-            leftover = self.rfile.read1(65536)
-        except socket.timeout:
-            leftover = b""
-        self._unread = True
-        body.converse(Line(self.connection, self.server.connections, self._wire.write, leftover))
-
     def _send_stream(self, body):
-        """Write what the iterator yields; b"" is the time to look whether the client has gone."""
-        self.server.connections.busy(self.connection)
+        self._wire.enter(BUSY)
         for data in body:
-            if not data and has_hung_up(self.connection):
+            if not data and has_hung_up(self.request):      # b"" is the time to look
                 break
             self._wire.write(data)
-            self.server.connections.busy(self.connection)
+            self._wire.enter(BUSY)
 
     def _headers(self, reply, head):
-        """Return the headers that depend on the request and the connection."""
-        headers = [("Date", self.server.clock.date())]
+        headers = [("Date", self.server.http_date(int(time.time())))]
         if head is not None:
             headers += self.server.access.headers(head)
         if reply.status == 101:
@@ -262,7 +229,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = reply.length
         if length is not None and reply.status != 304:
             headers.append(("Content-Length", str(length)))
-        if self.close_connection:
+        if self._is_last:
             headers.append(("Connection", "close"))
         elif head.version < (1, 1):
             headers.append(("Connection", "keep-alive"))

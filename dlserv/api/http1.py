@@ -1,18 +1,15 @@
 """HTTP/1.1 on a connection: requests are read, framed strictly (RFC 9112), and replies encoded.
 
 The parser of http.server accepts what another parser might read differently (request
-smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each of
-those raises `BadMessage` here, after which the connection must be closed, because the
-start of the next request is unknown. Nothing is read beyond the request asked for.
+smuggling): bare line feeds, folded headers, blanks before a colon, two lengths. Each raises
+`BadMessage`, after which it is unknown where the next request starts.
 """
 
 import http
 import re
-import time
 from collections import namedtuple
 
 from ..errors import Error
-from ..units import format_http_date
 from .large import LARGE, memory
 
 LONGEST_LINE = 16 * 1024        # bytes of the request line, or of one header
@@ -27,31 +24,27 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\
 _LENGTH = re.compile("[0-9]{1,15}")
 _HOST = re.compile(r"[\w.~%:\[\]-]*", re.ASCII)
 _ABSOLUTE = re.compile("https?://(%s)(?![^/?])" % _HOST.pattern, re.IGNORECASE)
+_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 class BadMessage(Error):
-    """A request that cannot be read: reply with `status` and `code`, then close the connection.
-
-    `code` is None where the status has its own.
-    """
+    """A request that cannot be read: reply with `status` and `code`, then close the connection."""
 
     def __init__(self, status, sentence):
         super().__init__(sentence)
-        self.status = status
-        self.code = "malformed" if status == 400 else None
+        self.status, self.code = status, "malformed" if status == 400 else None
 
 
 class Head(namedtuple("Head", "method target version headers")):
-    """A request without its body: `target` in origin form, `headers` {lower name: value}.
+    """A request without its body: `target` in origin form, `headers` {lower name: value}, `version` (1, n).
 
-    The values of a repeated header are joined by ", "; `version` is (1, n).
+    The values of a repeated header are joined by ", ".
     """
 
     __slots__ = ()
 
     @property
     def keep_alive(self):
-        """True if the client may send another request on this connection."""
         options = [each.strip().lower() for each in self.headers.get("connection", "").split(",")]
         return "close" not in options and (self.version >= (1, 1) or "keep-alive" in options)
 
@@ -60,20 +53,17 @@ class Head(namedtuple("Head", "method target version headers")):
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
 
     @property
-    def expects_continue(self):
-        return self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+    def length(self):
+        return int(self.headers.get("content-length", 0))
 
     @property
-    def is_too_large(self):
-        """True if the declared length of the body is over the limit."""
-        return int(self.headers.get("content-length", 0)) > LONGEST_BODY
+    def awaits_continue(self):
+        return (self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
+                and self.length <= LONGEST_BODY)
 
 
 class HeadReader:
-    """Reads the heads of one connection's requests, from a buffered reader.
-
-    A client that polls sends the same headers each time: the last ones are remembered.
-    """
+    """Reads a connection's heads; remembers the last headers, which a client that polls repeats."""
 
     def __init__(self, reader):
         self._reader = reader
@@ -94,7 +84,7 @@ class HeadReader:
         return Head(method, _origin_form(target, headers), version, headers)
 
     def _read_headers(self):
-        """Return {lower name: value}; those that are buffered whole are compared with the last ones."""
+        """Return {lower name: value}, the last ones if their bytes are the same."""
         buffered = self._reader.peek(1)
         size = buffered.find(b"\r\n\r\n") + 4
         if not 4 <= size <= LONGEST_REMEMBERED or buffered.startswith(b"\r\n"):    # then there are none
@@ -120,7 +110,7 @@ def _parse_request_line(line):
 
 
 def _origin_form(target, headers):
-    """Return the path and query, or "*"; the host of an absolute target replaces Host (RFC 9112, 3.2.2)."""
+    """Return path and query, or "*"; the host of an absolute target replaces Host (RFC 9112, 3.2.2)."""
     match = _ABSOLUTE.match(target)
     if match is not None:
         headers["host"], target = match.group(1), target[match.end():]
@@ -160,19 +150,17 @@ def _check_framing(headers, version):
 
 
 def read_body(reader, head):
-    """Return the whole body, as bytes or as a memoryview of more than LARGE of them.
-
-    Raise BadMessage: 413 if it is too long, 400 if it is cut off or malformed.
-    """
+    """Return the whole body, as bytes or as a memoryview of more than LARGE of them. Raise BadMessage."""
     if "transfer-encoding" in head.headers:
         return _read_chunks(reader)
-    if head.is_too_large:
+    length = head.length
+    if length > LONGEST_BODY:
         raise _too_large()
-    length = int(head.headers.get("content-length", 0))
-    if length <= LARGE:
-        return _read_exactly(reader, length)
-    body = memory(length)
-    _fill(reader, body)
+    if length > LARGE:
+        return _fill(reader, memory(length))
+    body = reader.read(length)
+    if len(body) < length:
+        raise _cut_off()
     return body
 
 
@@ -180,19 +168,18 @@ def _too_large():
     return BadMessage(413, f"the body is longer than {LONGEST_BODY} bytes")
 
 
+def _cut_off():
+    return BadMessage(400, "the body ended before its declared length")
+
+
 def _fill(reader, view):
-    while view:
-        count = reader.readinto(view)
+    left = view
+    while left:
+        count = reader.readinto(left)
         if not count:
-            raise BadMessage(400, "the body ended before its declared length")
-        view = view[count:]
-
-
-def _read_exactly(reader, count):
-    data = reader.read(count)
-    if len(data) < count:
-        raise BadMessage(400, "the body ended before its declared length")
-    return data
+            raise _cut_off()
+        left = left[count:]
+    return view
 
 
 def _read_chunks(reader):
@@ -209,15 +196,11 @@ def _read_chunks(reader):
             return body[:length] if length > LARGE else bytes(body[:length])
         _fill(reader, body[length:length + size])
         length += size
-        if _read_exactly(reader, 2) != b"\r\n":
+        if reader.read(2) != b"\r\n":
             raise BadMessage(400, "the body's chunks are malformed")
 
 
-_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
-
-
 def encode_reply(status, headers):
-    """Return the head of a reply as bytes; `headers` is a list of (name, value)."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode("latin-1", "replace")
 
@@ -228,19 +211,3 @@ def joined_fields(headers):
     for name, value in headers:
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return list(fields.items())
-
-
-class Clock:
-    """The Date header (RFC 9110, 6.6.1): formatted once a second, however many replies there are."""
-
-    def __init__(self):
-        self._date = 0, ""
-
-    def date(self):
-        """Return the present time as an HTTP date."""
-        second, text = self._date
-        now = int(time.time())
-        if second != now:
-            text = format_http_date(now)
-            self._date = now, text
-        return text

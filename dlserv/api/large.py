@@ -1,15 +1,13 @@
 """Large requests and replies: memory that goes back to the system, and turns.
 
-A request of LARGE bytes may make tens of thousands of objects. Were each worked on by the
-thread of its connection, sixteen at once would need sixteen times the memory, and the C
-library would keep that much for each of its threads. So one thread works on them, one after
-the other, and what waits lies in anonymous memory maps.
+A request of LARGE bytes may make tens of thousands of objects, whose memory the C library keeps
+for each thread. So one thread works on them in turn; those that wait lie in memory maps.
 """
 
 import collections
 import threading
 
-from ..threads import Thread, join
+from ..threads import begin, join
 
 LARGE = 2 ** 16         # bytes
 
@@ -36,37 +34,28 @@ def joined(pieces):
 
 
 class LargeRequests:
-    """Turns for large requests; the thread is there while there are any."""
+    """Turns for large requests."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._waiting, self._thread = collections.deque(), None
 
-    def do(self, work):
-        """Return `work()`, which may raise nothing but MemoryError, after the requests that came before."""
+    def do(self, size, work):
+        """Return `work()`, which may raise only MemoryError; if `size` is over LARGE, in turn."""
+        if size <= LARGE:
+            return work()
         results, done = [], threading.Event()
         with self._lock:
             self._waiting.append((work, results, done))
-            if not self._is_running() and not self._start():
-                self._waiting.pop()
-                return work()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = begin(self._run, "dlserv-http-large")
+                if self._thread is None:
+                    self._waiting.pop()
+                    return work()
         done.wait()
         if not results:
             raise MemoryError
         return results[0]
-
-    def _is_running(self):
-        return self._thread is not None and self._thread.is_alive()
-
-    def _start(self):
-        """Start the thread; return False if the system has no thread or memory left."""
-        thread = Thread(self._run, "dlserv-http-large")
-        try:
-            thread.start()
-        except (RuntimeError, MemoryError):
-            return False
-        self._thread = thread
-        return True
 
     def _run(self):
         while True:
@@ -82,7 +71,6 @@ class LargeRequests:
             done.set()
 
     def close(self, seconds):
-        """Wait at most `seconds` for the requests that are under way."""
         with self._lock:
             thread = self._thread
         join(thread, seconds)

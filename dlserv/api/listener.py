@@ -13,7 +13,6 @@ from ..exhaustion import check_missing
 from ..fs import check_file, refuse_password
 from ..idn import to_ascii
 from ..sockets import resolve
-from .peer import is_loopback
 
 BACKLOG = 1024      # a flood that overruns it costs every new client a second
 UNIX = "unix:"
@@ -23,7 +22,10 @@ def listen(host, port):
     """Return a listening socket. Raise OSError if the address cannot be used."""
     if host.startswith(UNIX):
         return _listen_unix(host[len(UNIX):])
-    family, address = _resolve(host, port)
+    try:
+        family, _, _, _, address = resolve(to_ascii(host), port, socket.AI_PASSIVE)[0]
+    except ValueError:
+        raise OSError(errno.EADDRNOTAVAIL, "it is not a host name") from None
     try:
         return socket.create_server(address, family=family, backlog=BACKLOG,
                                     dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6())
@@ -31,17 +33,7 @@ def listen(host, port):
         raise OSError(error.errno, os.strerror(error.errno)) from error
 
 
-def _resolve(host, port):
-    """Return (family, socket address) of the host's first address."""
-    try:
-        found = resolve(to_ascii(host), port, socket.AI_PASSIVE)
-    except ValueError:
-        raise OSError(errno.EADDRNOTAVAIL, "it is not a host name") from None
-    return found[0][0], found[0][4]
-
-
 def _listen_unix(path):
-    """Return a unix socket for its owner and group; the socket of a dead daemon is replaced."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "this system has no unix sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -71,30 +63,18 @@ def _remove_stale(path):
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def is_local(sock):
-    """Return whether only this machine can reach a listening socket."""
-    if sock.family == getattr(socket, "AF_UNIX", None):
-        return True
-    return is_loopback(sock.getsockname()[0])
+def is_unix(sock):
+    return sock.family == getattr(socket, "AF_UNIX", None)
 
 
 def forget(sock):
-    """Close a listening socket; a unix socket is unlinked first, while the name is certainly ours."""
-    if sock.family == getattr(socket, "AF_UNIX", None):
+    """Close a listening socket; a unix socket is unlinked before, while the name is certainly ours."""
+    if is_unix(sock) and sock.fileno() >= 0:
         try:
             os.unlink(sock.getsockname())
         except OSError:
             pass    # the name is gone already
     sock.close()
-
-
-def url_of(sock, secure, prefix):
-    """Return the URL of a listening socket."""
-    if sock.family == getattr(socket, "AF_UNIX", None):
-        return UNIX + sock.getsockname()
-    host, port = sock.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{name}:{port}{prefix}"
 
 
 def tls_context(certificate, key):
@@ -107,17 +87,13 @@ def tls_context(certificate, key):
         check_missing(error)
         raise MissingModule("server.tls_cert", "python3-openssl") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _check("server.tls_cert", certificate)
-    _check("server.tls_key", key or certificate)
+    for setting, path in ("server.tls_cert", certificate), ("server.tls_key", key or certificate):
+        try:
+            check_file(path)
+        except OSError as error:
+            raise InvalidValue(setting, f"{path} cannot be used: {error.strerror}") from None
     try:
         context.load_cert_chain(certificate, key, password=refuse_password)
     except (OSError, ValueError) as error:
         raise InvalidValue("server.tls_cert", f"{certificate} cannot be used: {error}") from None
     return context
-
-
-def _check(setting, path):
-    try:
-        check_file(path)
-    except OSError as error:
-        raise InvalidValue(setting, f"{path} cannot be used: {error.strerror}") from None

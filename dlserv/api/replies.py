@@ -1,24 +1,23 @@
-"""Replies as routes return them, apart from any socket.
+"""Replies as routes return them.
 
-`Reply.body` is one of four things: bytes, or a memoryview of many; `Portions`, which become
-those before they are sent; a `FilePart`, which the server copies without reading it into
-memory; or an iterator of bytes without a known end, after which the connection is closed. An
-error is JSON with `errmsg`, a sentence for people, and `code`, a word for programs; `key` is
-the field that was wrong, if one was.
+`Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`; an
+iterator of bytes without a known end; or, with a 101, an object whose `converse` takes a wire.Line.
+An error has `errmsg` for people, `code` for programs, and may have `key`, the field that was wrong.
 """
 
 import itertools
-from collections import namedtuple
+import threading
+import time
+from collections import Counter, namedtuple
 
 from ..errors import (Archived, Conflict, Error, Exhausted, Exists, Forbidden, Full, NotFound, RequestError,
                       StoreBroken, Unavailable)
 from ..units import safe_json
-from .large import joined
 from .requests import NoLength, WrongType
 
-_JSON_HEADERS = [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
-
 PORTION = 64            # items of a long list that exist as objects at the same time
+
+JSON_HEADERS = [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
 
 # The code of an error by HTTP status; with those below, the closed list of the wire contract.
 CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden", 404: "not_found",
@@ -33,21 +32,16 @@ FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "e
             (StoreBroken, 503, None), (Exhausted, 503, None), (Unavailable, 503, None), (Error, 500, None))
 
 
-class Reply(namedtuple("Reply", "status headers body")):
-    """`headers` is a list of (name, value); Date, Content-Length and Connection come from the server."""
+class Reply(namedtuple("Reply", "status headers body", defaults=((), b""))):
+    """`headers` are (name, value), to which the handler adds Date, Content-Length and Connection."""
 
     __slots__ = ()
 
-    def __new__(cls, status, headers=(), body=b""):
-        return super().__new__(cls, status, list(headers), body)
-
     @property
     def length(self):
-        """Bytes of the body, or None for an iterator."""
-        return len(self.body) if isinstance(self.body, _KNOWN_LENGTH) else None
+        return len(self.body) if hasattr(self.body, "__len__") else None
 
     def close(self):
-        """Release what the body holds open."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
@@ -66,88 +60,61 @@ class FilePart:
         self.file.close()
 
 
-_KNOWN_LENGTH = (bytes, memoryview, FilePart)
-
-
 class Portions:
-    """A body of JSON that is made in portions of bytes, once."""
+    """The JSON of a long list in portions, made once; as objects, it would take five times the memory."""
 
-    def __init__(self, portions):
-        self._portions = portions
+    def __init__(self, items, fields):
+        self._items, self._fields = items, fields
 
     def __iter__(self):
-        return iter(self._portions)
-
-
-class Encoded:
-    """A list for a reply, encoded value by value, because there may be thousands.
-
-    So many small objects would leave the heap in pieces that the system never gets back.
-    """
-
-    def __init__(self, values=()):
-        self.json, self._count = bytearray(), 0
-        for value in values:
-            self.add(value)
-
-    def add(self, value):
-        self.json += (b", " if self.json else b"") + to_json(value)
-        self._count += 1
-
-    def add_failure(self, name, error):
-        """Add what a 207 says of each that failed: [name, reason]."""
-        self.add([name, str(error)])
-
-    def __len__(self):
-        return self._count
-
-
-def with_lists(reply, **lists):
-    """Return the Reply with these Encoded lists beside the fields of its envelope."""
-    pieces = [reply.body[:reply.body.rindex(b"}")]]
-    for name, encoded in lists.items():
-        pieces += [b', "%s": [' % name.encode(), encoded.json, b"]"]
-    return reply._replace(body=joined(pieces + [b"}\n"]))
+        yield b'{"status": "success", "detail": ['
+        separator = b""
+        for first in self._items:
+            yield separator + to_json([first, *itertools.islice(self._items, PORTION - 1)])[1:-1]
+            separator = b", "
+        yield b"], " + to_json(self._fields)[1:] + b"\n"
 
 
 def to_json(value):
-    """Return the value as JSON in UTF-8, safe to print."""
     return safe_json(value).encode()
 
 
 def json_reply(fields, status=200, headers=()):
-    """Return a Reply of `fields` in the envelope that every JSON answer has."""
-    envelope = {"status": "error" if "errmsg" in fields else "success"}
-    envelope.update(fields)
-    return Reply(status, _JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
+    envelope = {"status": "error" if "errmsg" in fields else "success", **fields}
+    return Reply(status, JSON_HEADERS + list(headers), to_json(envelope) + b"\n")
 
 
 def list_reply(items, count, /, **fields):
-    """Return the Reply with `detail`, a list of the `count` items of an iterator, and other fields.
-
-    A long list is made in Portions: its items as objects would take five times the memory.
-    """
+    """Return the Reply with `detail`, a list of the `count` items of an iterator."""
     if count <= PORTION:
-        return json_reply(dict({"detail": list(items)}, **fields))
-    return Reply(200, _JSON_HEADERS, Portions(_list_in_portions(items, fields)))
-
-
-def _list_in_portions(items, fields):
-    yield b'{"status": "success", "detail": ['
-    separator = b""
-    for first in items:
-        yield separator + to_json([first, *itertools.islice(items, PORTION - 1)])[1:-1]
-        separator = b", "
-    yield b"], " + to_json(fields)[1:] + b"\n"
+        return json_reply({"detail": list(items), **fields})
+    return Reply(200, JSON_HEADERS, Portions(items, fields))
 
 
 def error_reply(status, sentence, headers=(), code=None, **fields):
-    """Return a Reply that says what was wrong; `code` defaults to that of the status."""
     return json_reply(dict(fields, errmsg=sentence, code=code or CODES[status]), status, headers)
 
 
 def failure_reply(error, refuse=error_reply):
-    """Return the Reply to a request that failed with this errors.Error; `refuse` makes it."""
+    """Return the Reply for an errors.Error, made by `refuse`."""
     status, code = next(row[1:] for row in FAILURES if isinstance(error, row[0]))
     fields = {name: getattr(error, name) for name in ("key", "tid") if hasattr(error, name)}
     return refuse(status, str(error), code=code, **fields)
+
+
+class Counters:
+    """Of a server's replies; `started` is in epoch seconds."""
+
+    def __init__(self):
+        self.started = round(time.time(), 3)
+        self._lock = threading.Lock()
+        self.replies = Counter()        # HTTP status: number of replies
+        self.seconds, self.requests = 0.0, 0
+
+    def count(self, status, seconds=None):
+        """Count a reply, and the `seconds` of work if it was to a request."""
+        with self._lock:
+            self.replies[status] += 1
+            if seconds is not None:
+                self.seconds += seconds
+                self.requests += 1

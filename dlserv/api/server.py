@@ -1,14 +1,11 @@
 """The HTTP server: it listens, accepts, and runs a handler thread for each connection.
 
-`Server` serves one Daemon. `connection_limit` says how many connections there may be,
-`access` who is let in, `handler` what happens on a connection.
-
 The journey of a POST /task, from the first byte to the reply:
 
-  acceptor               takes the connection off the listening socket
-  Server                 starts its thread, if connection_limit admits it or evicts another
+  Acceptor               takes the connection off the listening socket
+  Server                 starts its thread, if connection_limit admits it
   handler.Handler        reads the head (http1), lets access judge it, reads the body
-  routes.find            picks the row; requests and bodies take query and body apart
+  routes.find            picks the row, whose function takes the request apart (requests)
   daemon.Daemon.add_all  makes a Task, which checks URL and options
   tasks.registry         takes it in and hands its record to state.store
   state.store            commits it with whatever else waits, and fsyncs
@@ -19,29 +16,30 @@ The journey of a POST /task, from the first byte to the reply:
 
 from __future__ import annotations
 
+import functools
 import http.server
 import logging
+import selectors
 import socket
 import socketserver
 import sys
 import threading
 import time
 
+from ..complaint import Complaint
 from ..errors import Unavailable
 from ..exhaustion import exhaustion_in
 from ..settings import token
+from ..sockets import Waker
 from ..threads import Thread, join
+from ..units import format_http_date
 from . import listener
-from .acceptor import PAUSE, Acceptor
 from .access import Access
 from .assets import Assets
-from .connection_limit import ConnectionLimit
-from .counters import Counters
+from .connection_limit import ConnectionLimit, is_loopback, shut_down
 from .handler import Handler, encode_head
-from .http1 import Clock
 from .large import LargeRequests
-from .peer import shut_down
-from .replies import error_reply
+from .replies import Counters, error_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,66 +49,115 @@ if TYPE_CHECKING:
     from .sse import EventFeed
 
 PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
+PAUSE = 0.1         # seconds after a failure; nothing else would slow the acceptor down
 
 log = logging.getLogger(__name__)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """The REST interface of `daemon`; a context manager.
+class Acceptor:
+    """The thread that calls the server's `handle_request` when a connection waits.
 
-    `host` and `port` override those of the settings. Raise OSError if the address cannot
-    be used, InvalidValue or MissingModule if TLS or the token cannot.
-
-    For routes and handlers: `daemon`, `settings` (the section `server`), `connections`,
-    `access`, `feed`, `assets`, `aria2`, `counters`, `large_requests` and `clock`.
+    Nothing ends it but `stop`: no bug, no lack of files, threads or memory; each is logged once.
     """
 
-    timeout = 0                             # handle_request is called when there is a connection
+    def __init__(self, server):
+        self._server = server
+        self._waker, self._answered = Waker(), threading.Event()
+        self._stopping, self.complaint = False, Complaint(log)
+        self._thread = Thread(self._run, "dlserv-http")
+
+    def start(self):
+        self._thread.start()
+
+    def close(self):
+        self._waker.close()
+
+    def stop(self):
+        self._stopping = True
+        if self._thread.is_alive():
+            self._waker.wake()
+        join(self._thread)
+
+    def is_alive(self, seconds):
+        """Return whether the thread comes back for more within `seconds`."""
+        if self._stopping or not self._thread.is_alive():
+            return False
+        self._answered.clear()
+        self._waker.wake()
+        return self._answered.wait(seconds)
+
+    def refused(self, error, bug="a connection could not be taken"):
+        exhausted = exhaustion_in(error)
+        if exhausted is None:
+            self.complaint.tell(bug, error)
+        else:
+            self.complaint.tell(f"connections are refused: {exhausted}")
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._server.socket, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
+            while not self._stopping:
+                try:
+                    ready = [key.fileobj for key, _ in selector.select()]
+                    if self._waker in ready:
+                        self._waker.clear()
+                        self._answered.set()
+                    elif not self._stopping:
+                        self._server.handle_request()
+                except Exception as error:
+                    self.refused(error)
+                    time.sleep(PAUSE)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """The REST interface of `daemon`; a context manager. `host` and `port` override its settings.
+
+    Raise OSError if the address cannot be used, InvalidValue or MissingModule if TLS or the token cannot.
+    """
+
+    timeout = 0         # handle_request is called when there is a connection
 
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
         self.assets, self.counters = Assets(), Counters()
+        self.large_requests = LargeRequests()
+        self.http_date = functools.lru_cache(maxsize=1)(format_http_date)
         self._made: dict[str, Any] = {}         # see `_make`
         self._making, self._stopping = threading.Lock(), False
         self.settings = settings = daemon.config.server
         self.connections = ConnectionLimit(settings.max_connections)
         self.access = Access(token.of(settings), settings.allowed_hosts, settings.allowed_origins)
-        self.large_requests, self.clock = LargeRequests(), Clock()
-        self._tls = listener.tls_context(settings.tls_cert, settings.tls_key)
+        self.reload_certificate()
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
-        self._acceptor = Acceptor(self.socket, lambda: self.handle_request())
+        self._acceptor = Acceptor(self)
         socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
 
     @property
     def url(self) -> str:
-        """The URL of the server, "unix:/path" on a unix socket."""
-        return listener.url_of(self.socket, self._tls is not None, self.settings.prefix)
+        if listener.is_unix(self.socket):
+            return listener.UNIX + self.socket.getsockname()
+        host, port = self.socket.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        return f"{'http' if self._tls is None else 'https'}://{host}:{port}{self.settings.prefix}"
 
     @property
     def is_local(self) -> bool:
-        """True if only this machine can reach the server."""
-        return listener.is_local(self.socket)
+        return listener.is_unix(self.socket) or is_loopback(self.socket.getsockname()[0])
 
     @property
     def feed(self) -> EventFeed:
-        """The sse.EventFeed, made for its first reader."""
         from .sse import EventFeed
         return self._make("feed", lambda: EventFeed(self.daemon))
 
     @property
-    def listeners(self) -> int:
-        """The number of readers of the events."""
-        return self._made["feed"].readers if "feed" in self._made else 0
-
-    @property
     def aria2(self) -> Door:
-        """The aria2.door.Door, made for its first caller."""
         from .aria2.door import Door
         return self._make("aria2", lambda: Door(self.daemon, self.access))
 
     def _make(self, name, make):
-        """Return what `make()` has made, once, under this name; it is closed when the server stops."""
+        """Return what `make()` makes, once for each name; it is closed with the server."""
         with self._making:
             if name not in self._made:
                 self._made[name] = make()
@@ -132,7 +179,7 @@ class Server(http.server.ThreadingHTTPServer):
     def stop(self, seconds: float = 1.0) -> None:
         """Stop accepting, let requests finish for at most `seconds`, then close all connections."""
         self._acceptor.stop()
-        self._close_listener()
+        listener.forget(self.socket)
         with self._making:
             self._stopping = True
             for each in self._made.values():
@@ -143,20 +190,15 @@ class Server(http.server.ThreadingHTTPServer):
         deadline = time.monotonic() + seconds
         for connection, thread in connections:
             join(thread, max(0, deadline - time.monotonic()))
-            if thread is not None and thread.is_alive():
+            if thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
         self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
 
     def server_close(self) -> None:
-        """Release the address; also for a server that was never started."""
-        self._close_listener()
+        listener.forget(self.socket)
         socketserver.ThreadingMixIn.server_close(self)
         self._acceptor.close()
-
-    def _close_listener(self):
-        if self.socket.fileno() >= 0:
-            listener.forget(self.socket)
 
     def check_alive(self) -> None:
         """Raise Unavailable unless connections are accepted and tasks started."""
@@ -164,7 +206,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.daemon.report.check_alive()
 
     def check_listening(self) -> None:
-        """Raise Unavailable unless connections are accepted."""
         if not self._acceptor.is_alive(PATIENCE):
             raise Unavailable("no connections are accepted any more; start the daemon again")
 
@@ -189,33 +230,29 @@ class Server(http.server.ThreadingHTTPServer):
         return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._admit(request, client_address[0] if client_address else None):
-            self._turn_away(request, "there are too many connections; try again later")
-            return
         try:
             thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
-            self.connections.attach(request, thread)
+            if not self._admit(request, client_address[0] if client_address else None, thread):
+                self._turn_away(request, "there are too many connections; try again later")
+                return
             thread.start()
-            self._acceptor.served()
+            self._acceptor.complaint.over()
         except (RuntimeError, MemoryError) as error:
             self.connections.release(request)
             self._acceptor.refused(error)
             self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
-    def _admit(self, request, address):
-        """Return whether there is room for the connection, if need be after closing dead ones."""
-        admit = self.connections.admit
-        return admit(request, address) or self._close_dead() and admit(request, address)
-
-    def _close_dead(self):
-        """Close connections whose threads have died for want of memory; return whether there were any."""
-        dead = [sock for sock, thread in self.connections if thread is None or not thread.is_alive()]
+    def _admit(self, *connection):
+        """Return whether there is room, perhaps once connections of dead threads are closed."""
+        if self.connections.admit(*connection):
+            return True
+        dead = [sock for sock, thread in self.connections if not thread.is_alive()]
         for sock in dead:
             self.shutdown_request(sock)
-        return bool(dead)
+        return bool(dead) and self.connections.admit(*connection)
 
     def _turn_away(self, request, sentence):
-        """Refuse the connection without waiting for the client; over TLS, silently."""
+        """Refuse without waiting for the client; over TLS, silently."""
         self.counters.count(503)
         reply = error_reply(503, sentence, [("Retry-After", "5")])
         head = encode_head(reply, [("Content-Length", str(reply.length)), ("Connection", "close")])

@@ -1,20 +1,21 @@
 """Live events as Server-Sent Events: one feed for all readers.
 
-While there are readers, a thread looks for changes and appends each to the EventRing: a new
-state at once, progress twice a second. A reader is a position in that ring. One that falls
-behind its end is disconnected and gets a snapshot when it reconnects. Idle readers wake only
-to check whether their client is still there, and for a comment that keeps proxies from
-closing the connection.
+While there are readers, a thread appends changes to the EventRing: a new state at once, progress
+twice a second. A reader is a position in that ring. One that falls behind its end is disconnected
+and gets a snapshot when it reconnects.
 """
 
 import logging
+import os
+import re
 import threading
 import time
+from collections import deque, namedtuple
 
 from ..errors import NotFound
 from ..tasks import views
 from ..threads import Thread, join
-from .event_ring import EventRing
+from ..units import safe_json
 
 EVERY = 0.05            # seconds between two looks at what has changed
 PROGRESS_EVERY = 0.5    # seconds between two events of a task whose state stays
@@ -28,37 +29,93 @@ STATS_EVERY = 1.0
 log = logging.getLogger(__name__)
 
 
-class EventFeed:
-    """The events of one daemon.
+# An event, encoded with the whole row and with what changed since the task's event `previous`.
+_Entry = namedtuple("_Entry", "previous whole changes")
 
-    Routes call `listen`, readers `enter`, `after` and `leave`; the rest runs in the thread.
+
+class EventRing:
+    """The last `most` events, encoded once for all readers; the caller holds a lock.
+
+    `number` is that of the last event, `rows` is {tid: row as last sent}. A task's first event on a
+    stream has its whole row, each further one what changed.
     """
+
+    def __init__(self, most):
+        self._entries = deque(maxlen=most)
+        self._epoch, self.number = "", 0
+        self.rows = {}
+        self._last = {}             # tid: the number of its last event
+        self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
+
+    def begin(self, rows):
+        """Begin again with {tid: row}; earlier ids are forgotten."""
+        self.clear()
+        self._epoch, self.rows = os.urandom(6).hex(), rows
+
+    def clear(self):
+        self._entries.clear()
+        self.number += 1
+        self.rows, self._last = {}, {}
+
+    def position_of(self, last_id):
+        """Return the number in an event's id, None unless all events after it are here."""
+        epoch, _, number = last_id.partition("-")
+        if epoch != self._epoch or re.fullmatch("[0-9]{1,15}", number) is None:
+            return None
+        return int(number) if 0 <= self.number - int(number) <= len(self._entries) else None
+
+    def after(self, position, start):
+        """Return the encoded events after `position` for a stream that began at `start`, None if one is gone."""
+        missed = self.number - position
+        if missed > len(self._entries):
+            return None
+        entries = [self._entries[index] for index in range(-missed, 0)]
+        return [each.changes if each.previous > start else each.whole for each in entries]
+
+    def snapshot(self, make):
+        if self._snapshot[0] != self.number:
+            self._snapshot = self.number, encoded(self._id(), "snapshot", make())
+        return self._snapshot[1]
+
+    def append(self, kind, data):
+        tid = data.get("tid")
+        before, previous = self.take(kind, data), self._last.pop(tid, 0)
+        self.number += 1
+        whole = changes = encoded(self._id(), kind, data)
+        if kind == "task":
+            self._last[tid] = self.number
+            if before is not None:
+                changed = {key: value for key, value in data.items() if before[key] != value}
+                changes = encoded(self._id(), kind, {"tid": tid, **changed})
+        self._entries.append(_Entry(previous, whole, changes))
+
+    def take(self, kind, data):
+        tid = data.get("tid")
+        before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
+        if kind == "task":
+            self.rows[tid] = data
+        return before
+
+    def _id(self):
+        return f"{self._epoch}-{self.number}"
+
+
+def encoded(number, kind, data):
+    return f"id: {number}\nevent: {kind}\ndata: {safe_json(data)}\n\n".encode()
+
+
+class EventFeed:
+    """The events of one daemon."""
 
     def __init__(self, daemon):
         self._daemon = daemon
         self._news = threading.Condition()
         self._ring = EventRing(RING)
-        self._readers, self._last_left = 0, 0.0
+        self.readers, self._idle_since = 0, 0.0
         self._thread, self._changes = None, None
         self._window, self._closed = None, False
 
-    @property
-    def readers(self):
-        """The number of readers."""
-        return self._readers
-
-    def listen(self, last_id=""):
-        """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
-
-        It ends when the reader has fallen behind or the feed is closed.
-        """
-        with self._news:
-            self._readers += 1
-            self._begin()
-        return _Reader(self, last_id)
-
     def close(self):
-        """End all readers and the thread."""
         with self._news:
             self._closed = True
             self._news.notify_all()
@@ -67,45 +124,49 @@ class EventFeed:
             changes.close()
             join(thread)
 
-    # -- readers ---------------------------------------------------------------------
+    def listen(self, last_id=""):
+        """Return an iterator of encoded events, from `last_id` on if possible, else from a snapshot on.
 
-    def enter(self, last_id):
-        """Return (position in the ring, bytes to send first) for a reader with this Last-Event-ID.
-
-        The position is None if the feed is closed.
+        It yields b"" every LOOK seconds of silence. It ends with the feed, or once it has fallen behind.
         """
         with self._news:
+            self._begin()
+        return self._events(last_id)
+
+    def _events(self, last_id):
+        with self._news:
+            self._begin()           # again: the iterator may be read late
             if self._closed:
-                return None, b""
-            hello, position = b"retry: %d\n\n" % RETRY, self._ring.position_of(last_id)
-            if position is not None:
-                return position, hello
-            return self._ring.number, hello + self._ring.snapshot(self._whole)
+                return
+            position, first = self._ring.position_of(last_id), b"retry: %d\n\n" % RETRY
+            if position is None:
+                position, first = self._ring.number, first + self._ring.snapshot(self._whole)
+            self.readers += 1
+        try:
+            start, last_sent, events = position, time.monotonic(), [first]
+            while events is not None:
+                if events or time.monotonic() - last_sent >= KEEP_ALIVE:
+                    last_sent = time.monotonic()
+                    yield b"".join(events) or b": still here\n\n"
+                else:
+                    yield b""
+                position, events = self._after(position, start)
+        finally:
+            with self._news:
+                self.readers -= 1
+                self._idle_since = time.monotonic()
 
-    def after(self, position, timeout, start):
-        """Return (new position, encoded events after `position`), after at most `timeout` seconds.
-
-        `start` is the position at which the stream began. None if the reader has fallen
-        behind or the feed is closed.
-        """
+    def _after(self, position, start):
+        """Return (new position, events or None at the end) after at most LOOK seconds; see EventRing.after."""
         with self._news:
-            self._news.wait_for(lambda: self._closed or self._ring.number > position, timeout)
-            events = None if self._closed else self._ring.after(position, start)
-            return None if events is None else (self._ring.number, events)
-
-    def leave(self):
-        """Remove a reader."""
-        with self._news:
-            self._readers -= 1
-            self._last_left = time.monotonic()
-
-    # -- the thread ------------------------------------------------------------------
+            self._news.wait_for(lambda: self._closed or self._ring.number > position, LOOK)
+            return self._ring.number, None if self._closed else self._ring.after(position, start)
 
     def _begin(self):
         """Start the thread unless it runs; called with the lock held."""
         if self._closed or self._thread is not None and self._thread.is_alive():
             return
-        self._changes = self._daemon.events.watch()
+        self._changes, self._idle_since = self._daemon.events.watch(), time.monotonic()
         self._ring.begin({task.tid: views.row(task) for task in self._daemon.list()})
         try:
             thread = Thread(self._run, "dlserv-feed")
@@ -126,62 +187,55 @@ class EventFeed:
                 self._news.notify_all()
 
     def _follow(self):
-        """Publish what changes, until there has been no reader for a while."""
-        progress, stats = _Timer(PROGRESS_EVERY), _Timer(STATS_EVERY)
+        progress_at = stats_at = 0.0                # when they may be told again
         waiting, stats_wanted = set(), False        # the tids whose progress is not told yet
         with self._changes:
             while self._wanted():
                 busy = self._daemon.report.running()
-                due = [progress.left()] * bool(busy or waiting) + [stats.left()] * stats_wanted
-                changed = self._changes.take(min(due, default=KEEP_ALIVE))
+                due = [progress_at] * bool(busy or waiting) + [stats_at] * stats_wanted
+                changed = self._changes.take(max(0.0, min(due) - time.monotonic()) if due else KEEP_ALIVE)
                 waiting |= changed
-                stats_wanted = stats_wanted or bool(changed or busy) or self._is_in_another_window()
-                if progress.is_due():
+                is_moving = changed or busy or self._daemon.stats()["window"] != self._window
+                stats_wanted = stats_wanted or bool(is_moving)
+                now = time.monotonic()
+                if now >= progress_at:
+                    progress_at = now + PROGRESS_EVERY
                     events, waiting = self._changed_rows(waiting.union(busy)), set()
                 else:
                     events = self._changed_rows(changed, only_states=True)
-                if stats_wanted and stats.is_due():
-                    stats_wanted = False
-                    events.append(("stats", self._stats()))
+                if stats_wanted and now >= stats_at:
+                    stats_wanted, stats_at = False, now + STATS_EVERY
+                    told = self._daemon.stats()
+                    self._window = told["window"]
+                    events.append(("stats", dict(told, state_counter=views.state_counter(self._daemon))))
                 self._publish(events)
-                self._pause()
-
-    def _is_in_another_window(self):
-        """Return whether the schedule's window has changed since the last stats."""
-        return self._daemon.stats()["window"] != self._window
+                with self._news:
+                    self._news.wait_for(lambda: self._closed, EVERY)
 
     def _wanted(self):
         with self._news:
-            idle = not self._readers and time.monotonic() - self._last_left > LINGER
-            if idle and not self._closed:
+            if self._closed or not self.readers and time.monotonic() - self._idle_since > LINGER:
                 self._ring.clear()
-            if idle or self._closed:
                 self._thread = None
             return self._thread is not None
 
-    def _pause(self):
-        with self._news:
-            self._news.wait_for(lambda: self._closed, EVERY)
-
     def _changed_rows(self, tids, only_states=False):
-        """Return [(kind, data), …] of the tasks whose rows, or states, differ from those told last."""
+        """Return [(kind, data), …] of the tasks whose rows, or states, have changed."""
         events = []
         for tid in tids:
-            row, told = self._row(tid), self._ring.rows.get(tid)
+            told = self._ring.rows.get(tid)
+            try:
+                row = views.row(self._daemon.get(tid))
+            except NotFound:
+                row = None
             if row is None and told is not None:
                 events.append(("removed", {"tid": tid}))
             elif row != told and not (only_states and told and told["state"] == row["state"]):
                 events.append(("task", row))
         return events
 
-    def _row(self, tid):
-        try:
-            return views.row(self._daemon.get(tid))
-        except NotFound:
-            return None
-
     def _publish(self, events):
-        """Append the events to the ring; if it would overflow, one snapshot in their place."""
+        """Append the events; if they would overflow the ring, one snapshot."""
         if not events:
             return
         with self._news:
@@ -196,61 +250,3 @@ class EventFeed:
     def _whole(self):
         return {"detail": list(self._ring.rows.values()),
                 "state_counter": views.state_counter(self._daemon), "stats": self._daemon.stats()}
-
-    def _stats(self):
-        stats = self._daemon.stats()
-        self._window = stats["window"]
-        return dict(stats, state_counter=views.state_counter(self._daemon))
-
-
-class _Timer:
-    """The times of something that is done once in `every` seconds at most."""
-
-    def __init__(self, every):
-        self._every, self._next = every, 0.0
-
-    def left(self):
-        """Return the seconds until it is due."""
-        return max(0.0, self._next - time.monotonic())
-
-    def is_due(self):
-        """Return whether it is due; if so, it is again after `every` seconds."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._every
-        return True
-
-
-class _Reader:
-    """One reader's position in the feed."""
-
-    def __init__(self, feed, last_id):
-        self._feed, self._last_id = feed, last_id
-        self._position = self._start = None
-        self._open, self._last_sent = True, time.monotonic()
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        """Return the bytes to send next; b"" every LOOK seconds while there are none."""
-        if self._position is None:
-            self._position, first = self._feed.enter(self._last_id)
-            self._start = self._position
-            if first:
-                return first
-            raise StopIteration
-        found = self._feed.after(self._position, LOOK, self._start)
-        if found is None:
-            raise StopIteration
-        self._position, events = found
-        if not events and time.monotonic() - self._last_sent < KEEP_ALIVE:
-            return b""
-        self._last_sent = time.monotonic()
-        return b"".join(events) or b": still here\n\n"
-
-    def close(self):
-        if self._open:
-            self._open = False
-            self._feed.leave()

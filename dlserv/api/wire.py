@@ -1,36 +1,39 @@
-"""The socket of a client as the handler uses it: read until a deadline, written in portions.
+"""The socket of a client: read until a deadline, written in portions.
 
-A request should cost one `recv` and one `send`. Python makes two system calls of each on a
-socket that has a timeout, and lets another thread go first at every call. So a plain socket
-is left blocking: the kernel ends a read that takes too long (SO_RCVTIMEO), and a write is
-tried before it is waited for. TLS, and a system without those options, need Python's timeouts.
-
-Before each wait for the client the ConnectionLimit is told, so that it may evict the connection.
+On a socket with a timeout, Python makes two system calls of each, and lets another thread go
+first. So a plain socket is left blocking: the kernel ends a read that takes too long
+(SO_RCVTIMEO), and a write is tried before it is waited for. TLS, and a system without those
+options, need Python's timeouts.
 """
 
+import functools
 import io
 import os
+import select
 import socket
 import struct
 import time
 
+from .connection_limit import BUSY, IDLE, UNFINISHED, UNREAD
+
 WRITE_SECONDS = 30      # without the client taking a byte
 PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
+READ_SIZE = 65536
 
 
 class Wire(io.RawIOBase):
-    """A raw stream over the socket; `reader` buffers it. Raise socket.timeout at the `deadline`.
+    """A raw stream; `enter(state)` tells the ConnectionLimit what the connection waits for.
 
-    `deadline` is a time.monotonic(); in the past, it lets only what is buffered be read.
+    Reading raises socket.timeout at the `deadline`, a time.monotonic().
     """
 
     def __init__(self, sock, limit):
         super().__init__()
-        self._sock, self._limit = sock, limit
+        self.sock = sock
+        self.enter = functools.partial(limit.enter, sock)
         self._kernel_seconds = 0.0
         self._is_plain = _can_wait_in_kernel(sock)
         self.deadline = 0.0
-        self.reader = io.BufferedReader(self, 16384)
 
     def readable(self):
         return True
@@ -39,70 +42,64 @@ class Wire(io.RawIOBase):
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
-        self._set_timeout(left)
+        if self._is_plain:
+            self._let_kernel_wait(left)
+        else:
+            self._set_timeout(left)
         try:
-            return self._sock.recv_into(view)
+            return self.sock.recv_into(view)
         except BlockingIOError:
             raise socket.timeout("timed out") from None
 
     def write(self, data):
-        """Send all of the data; the client has WRITE_SECONDS for each part that it takes."""
+        """Send all of it; the client has WRITE_SECONDS for each part."""
         view = memoryview(data)
         if self._is_plain:
             view = view[self._send_now(view):]
         while view:
-            self._limit.unread(self._sock)
-            view = view[self._send(view):]
+            self.enter(UNREAD)
+            self._set_timeout(WRITE_SECONDS)
+            view = view[self.sock.send(view):]
 
     def send_file(self, part):
         """Send a replies.FilePart; return False if the file was truncated meanwhile."""
-        set_timeout(self._sock, WRITE_SECONDS)
+        self._set_timeout(WRITE_SECONDS)
         sent = 0
         while sent < len(part):
-            self._limit.unread(self._sock)
-            count = self._sock.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
+            self.enter(UNREAD)
+            count = self.sock.sendfile(part.file, part.start + sent, min(PORTION, len(part) - sent))
             if not count:
                 return False
             sent += count
         return True
 
     def _send_now(self, view):
-        """Send what the system takes at once, which is all of a short reply; return how many bytes.
+        """Send what the system takes at once, all of a short reply; return how many bytes.
 
-        Where an earlier wait has left a timeout, Python would wait first, and the limit not know of it.
+        With a timeout left by an earlier wait, Python would wait, unknown to the limit.
         """
-        if self._sock.gettimeout():
+        if self.sock.gettimeout():
             return 0
         try:
-            return self._sock.send(view, socket.MSG_DONTWAIT)
+            return self.sock.send(view, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
 
-    def _send(self, view):
-        """Send some of the bytes, once the client takes them; return how many."""
-        set_timeout(self._sock, WRITE_SECONDS)
-        return self._sock.send(view)
-
-    def _set_timeout(self, seconds):
-        """Let a read end after the seconds, or at most half a second later."""
-        if not self._is_plain:
-            return set_timeout(self._sock, seconds)
-        if self._sock.gettimeout() is not None:
-            self._sock.settimeout(None)
+    def _let_kernel_wait(self, seconds):
+        if self.sock.gettimeout() is not None:
+            self.sock.settimeout(None)
         if not seconds <= self._kernel_seconds <= seconds + 0.5:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
             self._kernel_seconds = seconds
 
-
-def set_timeout(sock, seconds):
-    """Set the timeout, but skip the system call if the timeout is about right already."""
-    current = sock.gettimeout()
-    if current is None or not seconds <= current <= seconds + 0.5:
-        sock.settimeout(seconds)
+    def _set_timeout(self, seconds):
+        current = self.sock.gettimeout()
+        if current is None or not seconds <= current <= seconds + 0.5:
+            self.sock.settimeout(seconds)
 
 
 def _timeval(seconds):
-    """Return the C structure for a time of at least a microsecond; zero would mean forever."""
+    """Return the C structure; zero would mean forever."""
     return struct.pack("ll", int(seconds), int(seconds % 1 * 1000000) or 1)
 
 
@@ -115,3 +112,53 @@ def _can_wait_in_kernel(sock):
     except (OSError, AttributeError):
         return False
     return True
+
+
+def has_hung_up(sock):
+    """Return whether the peer has closed the connection, if the system can tell."""
+    if not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+class Line:
+    """A connection after its 101 reply, for the handler's thread alone.
+
+    `connection` is the socket, to wait for; `leftover` was sent along with the request.
+    """
+
+    def __init__(self, wire, reader):
+        self.connection, self.write, self._enter = wire.sock, wire.write, wire.enter
+        self._not_yet = (BlockingIOError,)      # the exceptions that say that nothing is there
+        if hasattr(wire.sock, "pending"):
+            import ssl
+            self._not_yet += ssl.SSLWantReadError, ssl.SSLWantWriteError
+        wire.deadline = 0.0     # take what is buffered, and nothing from the socket
+        try:
+            self.leftover = reader.read1(READ_SIZE)
+        except socket.timeout:
+            self.leftover = b""
+
+    def read(self):
+        """Return bytes that are there, b"" at the end, None if there are none yet."""
+        if self.connection.gettimeout() != 0:
+            self.connection.settimeout(0)
+        try:
+            data = self.connection.recv(READ_SIZE)
+            while data and self._is_more():
+                data += self.connection.recv(READ_SIZE)
+        except self._not_yet:
+            return None
+        return data
+
+    def _is_more(self):
+        """Return whether TLS holds bytes that no wait for the socket would tell of."""
+        return hasattr(self.connection, "pending") and self.connection.pending() > 0
+
+    def busy(self):
+        self._enter(BUSY)
+
+    def wait(self, is_partial, is_known):
+        self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)

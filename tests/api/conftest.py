@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from aria2 import TOKEN, Rpc
-from harness import until
+from harness import Api, until
+from raw import Wire
 
 from dlserv import Daemon, Server
 
@@ -48,3 +49,53 @@ def shared(lasting):
     daemon.configuration.reload(settings)
     shutil.rmtree(daemon.config.general.download_dir)
     os.mkdir(daemon.config.general.download_dir)
+
+
+@pytest.fixture
+def serve(settings):
+    """A function that starts a server with settings of its own."""
+    daemons, servers = [], []
+
+    def start(host="127.0.0.1", **server):
+        settings["server"] = dict(server, port=0)
+        daemons.append(Daemon(settings).start())
+        servers.append(Server(daemons[-1], host).start())
+        return servers[-1]
+
+    yield start
+    for each in servers + daemons:
+        each.stop()
+
+
+@pytest.fixture
+def connect():
+    """A function that opens a Wire; all are closed afterwards."""
+    wires = []
+
+    def make(url, buffer=None):
+        wires.append(Wire(url, buffer))
+        return wires[-1]
+    yield make
+    for each in wires:
+        each.close()
+
+
+@pytest.fixture
+def wire(api, connect):
+    return connect(api.url)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """The API of one daemon for the whole file, for requests that change nothing."""
+    folder = tmp_path_factory.mktemp("quiet")
+    general = {"download_dir": str(folder / "downloads"), "db_path": str(folder / "state.db")}
+    with Daemon({"general": general}) as daemon, Server(daemon, "127.0.0.1", 0) as server:
+        with Api(server.url) as api:
+            api.get("/config")      # so that its thread is there before any test
+            yield api
+
+
+@pytest.fixture
+def line(quiet, connect):
+    return connect(quiet.url)

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from dlserv import Daemon, Server
-from dlserv.api.connection_limit import ConnectionLimit
-from harness import Api, noise, until
+from harness import noise, until
+from raw import receive
+
+from dlserv.api.connection_limit import BUSY, IDLE, UNFINISHED, UNREAD, ConnectionLimit
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PAGE = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -19,37 +20,10 @@ BODY = b"POST /task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
 CHUNK = BODY.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")[:-1] + b"9\r\n{"
 
 
-@pytest.fixture
-def serve(settings):
-    """A function that starts a server with settings of its own."""
-    daemons, servers = [], []
-
-    def start(host="127.0.0.1", **server):
-        settings["server"] = dict(server, port=0)
-        daemons.append(Daemon(settings).start())
-        servers.append(Server(daemons[-1], host).start())
-        return servers[-1]
-
-    yield start
-    for each in servers + daemons:
-        each.stop()
-
-
 def dial(server, source="127.0.0.1", data=b""):
     sock = socket.create_connection(("127.0.0.1", server.server_address[1]), 15, (source, 0))
     sock.sendall(data)
     return sock
-
-
-def receive(sock):
-    """Read until the answer or the connection ends."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = sock.recv(65536)
-        if not more:
-            break
-        data += more
-    return data
 
 
 def is_open(sock):
@@ -143,7 +117,7 @@ def limited():
 
     def admit(address=None):
         pairs.append(socket.socketpair())
-        return pairs[-1][0] if limit.admit(pairs[-1][0], address) else None
+        return pairs[-1][0] if limit.admit(pairs[-1][0], address, None) else None
 
     yield limit, admit
     for pair in pairs:
@@ -154,43 +128,43 @@ def test_idle_connections_go_first_then_the_longest_unfinished(limited):
     limit, admit = limited
     new, busy, unread, idle = [admit() for _ in range(4)]
     for sock in (busy, unread, idle):
-        limit.busy(sock)
-    limit.unread(unread)
-    limit.idle(idle)
+        limit.enter(sock, BUSY)
+    limit.enter(unread, UNREAD)
+    limit.enter(idle, IDLE)
     for evicted in (idle, new):
-        limit.busy(admit())
-        for change in (limit.idle, limit.unfinished, limit.unread, limit.busy):
+        limit.enter(admit(), BUSY)
+        for state in (IDLE, UNFINISHED, UNREAD, BUSY):
             with pytest.raises(ConnectionError):
-                change(evicted)
+                limit.enter(evicted, state)
     assert admit() is None, "the reply may be under way"
     until(lambda: admit() is not None)
     with pytest.raises(ConnectionError):
-        limit.unread(unread)
-    limit.busy(busy)
+        limit.enter(unread, UNREAD)
+    limit.enter(busy, BUSY)
 
 
 def test_a_request_after_the_first_is_as_old_as_its_first_byte(limited):
     limit, admit = limited
     first, second = admit(), admit()
     for sock in (first, second):
-        limit.busy(sock)
-        limit.idle(sock)
-    limit.unfinished(second)
-    limit.unfinished(first)
+        limit.enter(sock, BUSY)
+        limit.enter(sock, IDLE)
+    limit.enter(second, UNFINISHED)
+    limit.enter(first, UNFINISHED)
     for _ in range(3):
-        limit.busy(admit())
+        limit.enter(admit(), BUSY)
     with pytest.raises(ConnectionError):
-        limit.busy(second)
-    limit.busy(first)
+        limit.enter(second, BUSY)
+    limit.enter(first, BUSY)
 
 
 def test_a_client_at_its_bound_displaces_only_itself(limited):
     limit, admit = limited
     for sock in [admit("192.0.2.1") for _ in range(3)]:
-        limit.busy(sock)
+        limit.enter(sock, BUSY)
     other = admit("192.0.2.2")
     assert admit("192.0.2.1") is None and len(limit) == 4
-    limit.busy(other)
+    limit.enter(other, BUSY)
     assert admit("192.0.2.2") is None, "nobody may go"
 
 
@@ -294,11 +268,11 @@ def test_an_ipv6_network_is_one_client():
     pairs = [socket.socketpair() for _ in range(6)]
     socks = [ours for ours, _ in pairs]
     addresses = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1", "192.0.2.1", None]
-    assert all(limit.admit(sock, address) for sock, address in zip(socks, addresses))
+    assert all(limit.admit(sock, address, None) for sock, address in zip(socks, addresses))
     for sock in socks[:5]:
-        limit.busy(sock)
-    assert not limit.admit(socks[5], "2001:db8::2")
-    assert limit.admit(socks[5], "2001:db8:0:1::2") and len(limit) == 6
+        limit.enter(sock, BUSY)
+    assert not limit.admit(socks[5], "2001:db8::2", None)
+    assert limit.admit(socks[5], "2001:db8:0:1::2", None) and len(limit) == 6
     for pair in pairs:
         close(pair)
 
@@ -349,80 +323,3 @@ def test_under_siege_another_client_is_answered(process):
         sock.close()
     until(lambda: usage(pid)[0] <= before[0] + 1 and usage(pid)[1] <= before[1] + 1)
     assert usage(pid)[2] - before[2] < 20 * 2 ** 20
-
-
-# -- ways to listen -------------------------------------------------------------------------
-
-def test_both_families_at_once(serve):
-    if not socket.has_ipv6:
-        pytest.skip("there is no IPv6 here")
-    server = serve("::")
-    for host in ("127.0.0.1", "[::1]"):
-        with Api("http://%s:%d" % (host, server.server_address[1])) as api:
-            assert api.get("/health").status == 200
-
-
-def test_a_prefix(serve):
-    server = serve(prefix="/a/dlserv")
-    assert server.url.endswith("/a/dlserv")
-    with Api(server.url.partition("/a/")[0]) as api:
-        assert api.get("/a/dlserv/task/list").status == 200
-        for path in ("/task/list", "/a/dlservtask/list", "/a"):
-            assert api.get(path).status == 404
-            assert "no path" in api.get(path)["errmsg"]
-        answer = api.get("/a/dlserv")
-        assert answer.status == 308 and answer.headers["location"] == "/a/dlserv/"
-        assert api.get("/a/dlserv?add=http://h/dl").headers["location"] == "/a/dlserv/?add=http://h/dl"
-        assert api.get("/a/dlserv/").status == 200
-
-
-@pytest.fixture
-def short(tmp_path_factory):
-    """A folder whose path is short enough for a unix socket."""
-    import tempfile
-    with tempfile.TemporaryDirectory() as path:
-        yield path
-
-
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-@pytest.mark.parametrize("prefix", ["", "/for/the/proxy"])
-def test_a_unix_socket(serve, short, prefix):
-    path = os.path.join(short, "s")
-    stale = socket.socket(socket.AF_UNIX)
-    stale.bind(path)
-    stale.close()
-    server = serve("unix:" + path, prefix=prefix)
-    assert server.url == "unix:" + path and os.stat(path).st_mode & 0o777 == 0o660
-    for _ in range(2):
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(path)
-            sock.sendall(GET)
-            assert receive(sock).startswith(b"HTTP/1.1 200 ")
-    with pytest.raises(OSError, match="in use"):
-        Server(server.daemon, "unix:" + path)
-    server.stop()
-    assert not os.path.exists(path)
-
-
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-def test_a_socket_is_unlinked_before_the_next_daemon_binds(daemon, short, monkeypatch):
-    def unlink(path):
-        with socket.socket(socket.AF_UNIX) as probe:
-            answers.append(probe.connect_ex(path))
-
-    answers, server = [], Server(daemon, "unix:" + os.path.join(short, "s"))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", unlink)
-        server.server_close()
-    assert answers == [0], "one that nobody listens at would be taken for stale"
-
-
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
-def test_a_file_in_the_socket_s_place_is_left_alone(daemon, short):
-    path = os.path.join(short, "s")
-    with open(path, "w") as file:
-        file.write("mine")
-    with pytest.raises(OSError, match="not a socket"):
-        Server(daemon, "unix:" + path)
-    with open(path) as file:
-        assert file.read() == "mine"

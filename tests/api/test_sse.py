@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dlserv import Daemon, Server
-from dlserv.api import event_ring, sse
+from dlserv.api import sse
 from harness import PATIENCE, Api, noise, until
 from servers.origin import Gate
 
@@ -267,8 +267,8 @@ def test_an_id_that_is_not_known_gets_it_all(daemon, listen, server, last_id):
 
 def test_many_readers_get_the_same_and_it_is_encoded_once(daemon, server, listen, monkeypatch):
     encoded = []
-    encode = event_ring.encoded
-    monkeypatch.setattr(event_ring, "encoded", lambda number, kind, data: encoded.append(kind) or encode(number, kind, data))
+    encode = sse.encoded
+    monkeypatch.setattr(sse, "encoded", lambda number, kind, data: encoded.append(kind) or encode(number, kind, data))
     listeners = [listen() for _ in range(50)]
     for each in listeners:
         assert each.next()[1] == "snapshot"

@@ -8,7 +8,6 @@ import base64
 import binascii
 
 from ...errors import InvalidValue, NotFound
-from ..large import LARGE
 from ..replies import Reply
 from ..requests import parse_json
 from . import frames
@@ -94,7 +93,7 @@ def _open_websocket(request):
     def answer(data):
         def work():
             return server.aria2.answer(caller, data).body
-        return server.large_requests.do(work) if len(data) > LARGE else work()
+        return server.large_requests.do(len(data), work)
 
     return Reply(101, [("Upgrade", "websocket"), ("Connection", "Upgrade"),
                        ("Sec-WebSocket-Accept", frames.accept_key(request.headers))],

@@ -72,7 +72,7 @@ class Session:
     # -- the thread of the connection ------------------------------------------------
 
     def converse(self, line):
-        """Serve the connection until it ends; `line` is a line.Line."""
+        """Serve the connection until it ends; `line` is a wire.Line."""
         self._wake, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         try:
