@@ -91,6 +91,7 @@ class Session:
         self._client, self._url, self._route, self._stop = client, url, route, stop
         self._is_logged_in = self._is_complete = False
         self._control = Control(route.carry(url.host, url.port, stop))
+        slot.lingers = True     # servers count logins, and notice later that a client has gone
         try:
             self._greet()
         except BaseException:
