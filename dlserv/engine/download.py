@@ -49,7 +49,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
-    from ..net.resource import Resource
+    from ..net.remote_file import Resource
     Options = Any       # settings.options.Options, whose fields come from a table
 
     class Observer(Protocol):

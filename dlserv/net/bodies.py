@@ -1,11 +1,12 @@
-"""The bodies of responses: plain or chunked; inflated.py has compressed ones, read in the same way.
+"""The bodies of responses: plain or chunked; inflated.py has compressed ones.
 
 A body returns 0 bytes only at its true end and raises Temporary if it is cut short, so that a
-truncated body never passes for a file. `Body` documents the interface.
+truncated body never passes for a file.
 """
 
 import errno
 import re
+import time
 
 from ..errors import Permanent, Temporary
 from ..units import format_size
@@ -14,6 +15,7 @@ LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
 
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
 _BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # the form that nearly all servers use
+_PIECE = 4096                   # bytes that `peek` reads at a time
 
 
 class Body:
@@ -21,7 +23,7 @@ class Body:
 
     expected   int bytes of the whole body, or None if unknown
     received   int bytes that have been read
-    leftover   memoryview of the bytes that arrived with the head and have not been read yet
+    leftover   memoryview of bytes that have arrived and have not been read yet
     at_hand    bool: all bytes that have not been read have arrived
     channel    the Channel that the bytes come from
     slot       the host_limits.Slot of the connection, None once it is closed
@@ -31,7 +33,6 @@ class Body:
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
-    PIECE = 4096        # bytes that `peek` reads at a time
 
     def __init__(self, exchange):
         self._exchange, self.received = exchange, 0
@@ -50,9 +51,7 @@ class Body:
 
         Raise Temporary if reading would.
         """
-        seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
-        self.leftover = memoryview(b"")
-        self.received += len(seen)
+        seen, piece = bytearray(self.take_at_hand()), memoryview(bytearray(_PIECE))
         try:
             while len(seen) < count:
                 more = self.read_into(piece)
@@ -65,7 +64,7 @@ class Body:
         return bytes(seen)
 
     def take_at_hand(self):
-        """Return the rest of a body whose bytes are `at_hand`, and count it as read."""
+        """Return the bytes in `leftover`, and count them as read."""
         rest, self.leftover = self.leftover, memoryview(b"")
         self.received += len(rest)
         return rest
@@ -74,6 +73,7 @@ class Body:
         count = min(len(view), len(self.leftover))
         view[:count] = self.leftover[:count]
         self.leftover = self.leftover[count:]
+        self.received += count
         return count
 
     def splice_into(self, pipe, wanted):
@@ -84,11 +84,11 @@ class Body:
         raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
 
     def adopt(self, stop):
-        """Use another stop signal, for another thread that goes on reading."""
+        """Use the stop signal of another thread that goes on reading."""
         self.channel.adopt(stop)
 
     def close(self):
-        """Release the slot; keep the connection in the pool if the whole body has been read."""
+        """Release the slot; keep the connection if the whole body has been read."""
         self._exchange.close()
 
 
@@ -120,20 +120,21 @@ class Plain(Body):
         return self.expected is not None and len(self.leftover) == self.expected - self.received
 
     def read_into(self, view):
-        view = view[:self._limit(len(view))]
-        return self._counted(self._take(view) if view else 0)
+        if self.leftover:
+            return self._take_leftover(view)
+        left = self._left
+        view = view[:left]
+        return self._counted(self.channel.read_body(view, left) if view else 0)
 
     def splice_into(self, pipe, wanted):
-        wanted = self._limit(wanted)
-        return self._counted(self.channel.splice_body(pipe, wanted, self._certain) if wanted else 0)
+        left = self._left
+        wanted = min(wanted, left)
+        return self._counted(self.channel.splice_body(pipe, wanted, left) if wanted else 0)
 
     @property
-    def _certain(self):
-        """Bytes still to come; without a length, any number, since the connection's end ends every wait."""
+    def _left(self):
+        """Bytes still to come; without a length, any number, as the connection's end ends every wait."""
         return 2 ** 62 if self.expected is None else self.expected - self.received
-
-    def _limit(self, wanted):
-        return wanted if self.expected is None else min(wanted, self.expected - self.received)
 
     def _counted(self, count):
         self.received += count
@@ -142,18 +143,14 @@ class Plain(Body):
                             f"of {format_size(self.expected)}", word="network")
         return count
 
-    def _take(self, view):
-        return self._take_leftover(view) if self.leftover else self.channel.read_body(view, self._certain)
-
     def close(self):
         self._exchange.close(reusable=self.received == self.expected and not self._is_followed)
 
 
 class Chunked(Body):
-    """A chunked body (RFC 9112, 7.1).
+    """A chunked body (RFC 9112, 7.1); trailers are not waited for.
 
-    It ends with the last chunk; trailers are not used, so they are not waited for. Lines may
-    end in LF alone, and a chunk's data must end in the same way as the line with its size.
+    Lines may end in LF alone, and a chunk's data must end in the same way as the line with its size.
     """
 
     def __init__(self, exchange):
@@ -172,7 +169,6 @@ class Chunked(Body):
         return filled
 
     def _read_some(self, view):
-        """Read from this chunk; return the bytes read."""
         count = self._reader.read_into(view[:self._left])
         if not count:
             raise self._cut()
@@ -187,7 +183,7 @@ class Chunked(Body):
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do the same without waiting; return 0 if no size in the usual form has arrived."""
+        """Do so without waiting; return 0 if no size in the usual form has arrived."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
         match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
         return self._begin(match) if match is not None else 0
@@ -224,3 +220,18 @@ class Chunked(Body):
     def close(self):
         is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
         self._exchange.close(reusable=is_at_end)
+
+
+def read_whole(stream, most, seconds):
+    """Return the body's bytes. Raise Permanent if there are more than `most`, Temporary after `seconds`."""
+    data, piece = bytearray(), memoryview(bytearray(2 ** 16))
+    deadline = time.monotonic() + seconds
+    while True:
+        count = stream.read_into(piece)
+        if not count:
+            return bytes(data)
+        data += piece[:count]
+        if len(data) > most:
+            raise Permanent(f"the server sent more than {most >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise Temporary(f"the server did not complete its response within {seconds:g} s", word="timeout")

@@ -1,7 +1,7 @@
 """A connected socket whose waits all end: with data, with a timeout or error, or with a stop.
 
-Sockets are non-blocking. Each wait watches the socket and the download's stop signal
-together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
+Each wait watches the non-blocking socket and the download's stop signal together, so a pause
+takes effect at once even in a stuck connect, TLS handshake or read.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import time
 from ..errors import Stopped, Temporary
 from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
-from .nested_tls import NestedTls
 from .socket_errors import awaited, connection_error, loaded_ssl
+from .tls import NestedTls
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
@@ -42,7 +42,7 @@ class Signal:
             self._waker.wake()
 
     def stir(self):
-        """End a thread's `sleep` early, or shorten the next one, because what it waits for may have changed."""
+        """End a thread's `sleep` early, or shorten the next one."""
         with self._lock:
             self._open_gate()
 
@@ -72,38 +72,34 @@ class Signal:
 
 
 def wait_any(waits, stop, seconds):
-    """Return the (file, event) pairs of `waits` that are ready, [] after `seconds`.
+    """Return those of the files in `waits`, (file, event) pairs, that are ready; [] after `seconds`.
 
     Raise Stopped as soon as `stop` is set.
     """
     with _Selector() as selector:
-        selector.register(stop, selectors.EVENT_READ)
-        for file, event in waits:
+        for file, event in waits + [(stop, selectors.EVENT_READ)]:
             selector.register(file, event)
         ready = selector.select(seconds)
     stop.check()
-    return [(key.fileobj, events) for key, events in ready]
+    return [key.fileobj for key, _ in ready]
 
 
 class Channel:
     """A connected stream socket, plain or TLS, with one owner at a time.
 
-    `timeout` is in seconds, for a single wait without a byte moving; within `hurried` it
-    bounds all waits together. `most` is the highest low-water mark, by default that for this
-    machine. Raise Temporary after a timeout or if the connection breaks, Stopped when `stop`
-    is set.
+    `timeout` is in seconds, for a single wait without a byte moving. Raise Temporary after that
+    or if the connection breaks, Stopped when `stop` is set.
     """
 
-    def __init__(self, sock, stop, timeout, most=None):
-        self.sock = sock
+    def __init__(self, sock, stop, timeout):
+        self.sock, self.timeout = sock, timeout
         self.secure = _is_secure(sock)
-        self.timeout = timeout
-        self._low_water, self._mark, self._drained, self._waited = LowWater(most), 1, False, 0.0
+        self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self._deadline = None
         self.adopt(stop)
 
     def adopt(self, stop):
-        """Use another stop signal from now on, that of the channel's new owner."""
+        """Use the stop signal of a new owner."""
         self._stop, self._watch = stop, Watch(stop)
 
     @contextlib.contextmanager
@@ -121,7 +117,7 @@ class Channel:
         return self._retry(lambda: self.sock.recv_into(view))
 
     def recv_full(self, view):
-        """Read all that has arrived, since one TLS read returns only one record; see recv_into."""
+        """Read all that has arrived; one TLS read returns only one record."""
         filled = self.recv_into(view)
         while self.secure and 0 < filled < len(view):
             try:
@@ -143,14 +139,13 @@ class Channel:
     def read_body(self, view, certain):
         """Read the part of a body that has arrived into the buffer; return the bytes, 0 at its end.
 
-        At least `certain` bytes are still to come, unless the peer closes. The wait ends once
-        a good part of them has arrived, to save wake-ups; see low_water.py.
+        At least `certain` bytes are still to come, unless the peer closes; see low_water.py.
         """
         self._await_body(min(certain, len(view)))
         return self._read(self.recv_full(view), len(view))
 
     def splice_body(self, pipe, count, certain):
-        """Move bytes of a body into the pipe; see read_body and splice_into."""
+        """Do so into a pipe; see splice_into."""
         self._await_body(min(certain, count))
         return self._read(self.splice_into(pipe, count), count)
 
@@ -167,18 +162,16 @@ class Channel:
         if mark <= 1:
             return
         if not self._set_mark(mark):
-            self._stop.sleep(self._low_water.pause(mark))
-            return
+            return self._stop.sleep(self._low_water.pause(mark))
         began = time.monotonic()
         if not self._select(selectors.EVENT_READ, min(LONGEST_WAIT, self.timeout)):
             self._waited = time.monotonic() - began
 
-    def _may_hold_bytes(self):
-        """Return whether TLS may hold bytes that were read from the socket already."""
+    def _may_hold_bytes(self):      # that were read from the socket already
         return self.secure and (isinstance(self.sock, NestedTls) or self.sock.pending() > 0)
 
     def _set_mark(self, mark):
-        """Set the socket's low-water mark; return False if the system does not support it."""
+        """Set the socket's low-water mark; return False if the system has none."""
         if mark != self._mark:
             try:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
@@ -192,7 +185,6 @@ class Channel:
         return self._retry(lambda: self.sock.recv(count))
 
     def recv_exactly(self, count):
-        """Return exactly `count` bytes, however the peer splits them."""
         data = b""
         while len(data) < count:
             more = self.recv(count - len(data))
@@ -242,11 +234,9 @@ class Channel:
                 return action()
             except OSError as error:
                 event = awaited(error, writing)
-                if event:
-                    pass
-                elif refusals and error.errno in REFUSALS:
+                if not event and refusals and error.errno in REFUSALS:
                     raise
-                else:
+                if not event:
                     raise connection_error(error) from error
             self._wait(event)
 

@@ -1,7 +1,6 @@
 """Digest fields of a response (RFC 9530, RFC 3230, RFC 1864). Pure."""
 
 import base64
-import binascii
 import re
 
 from ..digests import DIGEST_BYTES
@@ -13,20 +12,17 @@ def from_headers(headers, whole):
     """Return the strongest digest of the file in a response's head, as "sha-256=<hex>", or None.
 
     Repr-Digest and Digest are always of the whole file; Content-Digest only if the response
-    is the `whole` file (RFC 9530, RFC 3230).
+    is the `whole` file.
     """
-    members = _members(headers.get("Repr-Digest")) + _members(headers.get("Digest"))
-    if whole:
-        members += _members(headers.get("Content-Digest"))
-    if not members:
-        return None
     told = {}
-    for name, value in members:
-        name = {"sha": "sha-1"}.get(name.lower(), name.lower())
-        digest = _decoded(value, DIGEST_BYTES.get(name, 0))
-        if digest:
-            told.setdefault(name, digest.hex())
-    return next((f"{name}={told[name]}" for name in reversed(list(DIGEST_BYTES)) if name in told), None)
+    for field in ("Repr-Digest", "Digest", "Content-Digest")[:3 if whole else 2]:
+        for name, value in _members(headers.get(field)):
+            name = {"sha": "sha-1"}.get(name.lower(), name.lower())
+            digest = _decoded(value, DIGEST_BYTES.get(name, 0))
+            if digest:
+                told.setdefault(name, digest.hex())
+    strongest = max(told, key=list(DIGEST_BYTES).index, default=None)
+    return strongest and f"{strongest}={told[strongest]}"
 
 
 def content_md5(headers):
@@ -53,6 +49,6 @@ def _decoded(value, size):
         return b""
     try:
         digest = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
     return digest if len(digest) == size else b""

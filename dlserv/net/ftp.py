@@ -19,7 +19,7 @@ from .auth import Credentials, choose
 from .ftp_body import PartBody, WholeBody
 from .ftp_control import Control, extended_port, passive_port
 from .http import Answer
-from .resource import Resource
+from .remote_file import Resource
 from .proxy import Route
 
 IMPLICIT_TLS = 990

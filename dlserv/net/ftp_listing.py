@@ -10,8 +10,8 @@ from itertools import islice
 
 from ..errors import Permanent, Temporary
 from . import ftp
+from .bodies import read_whole
 from .ftp_body import PartBody
-from .whole import read_whole
 
 LARGEST = 16 * 2 ** 20      # bytes of one listing
 LONGEST = 300.0             # seconds that one listing may take

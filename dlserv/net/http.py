@@ -3,6 +3,7 @@
 Redirects are followed, and credentials are sent only to the origin they belong to.
 """
 
+import contextlib
 import http.client
 import re
 from collections import namedtuple
@@ -11,8 +12,7 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError, Unchanged
 from ..masking import is_sensitive
 from ..units import parse_retry_after, utf8_of
-from . import auth, links
-from . import remote_file
+from . import auth, links, remote_file
 from .bodies import framed
 from .channel import Channel
 from .cookies import Jar
@@ -41,19 +41,12 @@ class Answer(namedtuple("Answer", "status resource stream start located jar told
     __slots__ = ()
 
 
-class _Ask(namedtuple("_Ask", "start range condition")):
-    """A request: the first byte wanted, the fields that name a range, and the condition or None."""
-
-    __slots__ = ()
-
-    @property
-    def conditions(self):
-        """The request fields of the condition."""
-        return self.condition.fields if self.condition is not None else {}
+# A request: the first byte wanted, the fields that name a range, the condition or None, its fields.
+_Ask = namedtuple("_Ask", "start range condition conditions")
 
 
 class Client:
-    """Requests URLs with one task's options; `stop` interrupts any wait.
+    """Requests URLs with one task's options.
 
     Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
     host has no slot for it.
@@ -70,7 +63,8 @@ class Client:
         the `fields` to send and `check(resource)`, which raises Unchanged if the file is not
         to be sent again; so does a 304. Raise Changed if the server does not deliver that range.
         """
-        ask = _Ask(start, _range_headers(start, end, if_range), condition)
+        ask = _Ask(start, _range_headers(start, end, if_range), condition,
+                   {} if condition is None else condition.fields)
         try:
             return self._chase(url, origin or url.origin, ask, jar or self._new_jar())
         except Permanent as refusal:
@@ -86,15 +80,13 @@ class Client:
         return Jar(self._network.cookies())
 
     def _chase(self, url, origin, ask, jar):
-        """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
             headers.update(ask.range, **ask.conditions)
             if answered:
                 _set(headers, "Authorization", answered)
-                answered = None
-            exchange = self._ask(here, headers)
+            exchange, answered = self._ask(here, headers), None
             try:
                 jar.keep(here, exchange.headers)
                 if exchange.status < 400 and auth.belongs(here, origin):
@@ -109,17 +101,15 @@ class Client:
                     here, redirects, challenges = there, redirects + 1, 0
                 else:
                     return _answer(exchange, here, ask, jar)._replace(told=told)
-            except TransferError as error:
+            except BaseException as error:
                 exchange.close()
-                error.redirected = here != url
-                raise
-            except BaseException:
-                exchange.close()
+                if isinstance(error, TransferError):
+                    error.redirected = here != url
                 raise
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return the Authorization to try next, or None; `sent` is the one that was refused, if any.
+        """Return the Authorization to try next, or None; `sent` is the one that was refused, or None.
 
         If no challenge can be answered, the task's own credentials are sent as Basic.
         """
@@ -145,25 +135,16 @@ class Client:
 
     def _exchange(self, url, route, headers):
         """Send a request, on an idle connection of the pool if there is one."""
-        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
+        slot, pool = self._network.hosts.acquire(url.endpoint, self._stop, self._extra), self._network.pool
         try:
-            reused = self._network.pool.take(route.key)
+            reused = pool.take(route.key)
             if reused is not None:
-                try:
-                    channel = Channel(reused, self._stop, self._options.timeout, self._network.pool.most)
-                    return self._send(channel, route, headers, slot)
-                except Temporary:
-                    pass    # the server has closed the idle connection
-            return self._send(route.open(self._stop), route, headers, slot)
+                with contextlib.suppress(Temporary):        # the server has closed the idle connection
+                    channel = Channel(reused, self._stop, self._options.timeout)
+                    return Exchange(channel, route, headers, slot, pool)
+            return Exchange(route.open(self._stop), route, headers, slot, pool)
         except BaseException:
             slot.release()
-            raise
-
-    def _send(self, channel, route, headers, slot):
-        try:
-            return Exchange(channel, route, headers, slot, self._network.pool)
-        except BaseException:
-            channel.close()
             raise
 
     def _headers(self, url, origin, jar):
@@ -207,14 +188,14 @@ def _set(headers, name, value):
 
 
 def _is_redirect(exchange):
-    """Return whether the response redirects; an unknown 3xx counts as 300 (RFC 9110, 15 and 15.4.1)."""
+    """Return whether the response redirects; an unknown 3xx counts as 300 (RFC 9110, 15)."""
     status = exchange.status
     return status in REDIRECTS or (300 <= status < 400 and status not in NO_REDIRECT
                                    and bool(exchange.headers.get("Location")))
 
 
 def _follow(url, exchange, followed):
-    """Return the target URL of a redirect; `followed` is how many came before. Raise Permanent."""
+    """Return the target of a redirect; `followed` is how many came before. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent(f"the server redirects ({exchange.status}) without saying where to", word="redirects")
@@ -232,10 +213,7 @@ def _follow(url, exchange, followed):
 # -- from the head to the stream -----------------------------------------------------
 
 def _answer(exchange, url, ask, jar):
-    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status.
-
-    Raise Unchanged if the condition says so.
-    """
+    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status."""
     if exchange.status == 304 and ask.conditions:
         exchange.close(reusable=not exchange.leftover())
         raise Unchanged("unchanged: the server answered 304 Not Modified")

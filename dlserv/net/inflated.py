@@ -15,8 +15,7 @@ LOOK = 512                      # bytes decoded on trial to recognise raw deflat
 def decoded(body, coding):
     """Return the body decoded from this Content-Encoding; the body itself if it is not encoded.
 
-    Raise Temporary if the body cannot be read, MissingModule if it is encoded and this Python
-    has no zlib.
+    Raise Temporary, or MissingModule if this Python has no zlib.
     """
     if coding not in ("gzip", "x-gzip", "deflate"):
         return body
@@ -26,7 +25,7 @@ def decoded(body, coding):
 
 
 def _wbits(body, coding):
-    """Return zlib's wbits for a body labelled as encoded, None if it is not."""
+    """Return zlib's wbits for a body that claims to be encoded, None if it is not."""
     start = body.peek(2)[:2]
     if not start:
         return None if body.expected == 0 else GZIP     # without a length, an empty body is cut short
@@ -64,10 +63,8 @@ class Inflated(Body):
 
     def read_into(self, view):
         if self.leftover:
-            data = bytes(self.leftover[:len(view)])
-            self.leftover = self.leftover[len(data):]
-        else:
-            data = self._more(len(view))
+            return self._take_leftover(view)
+        data = self._more(len(view))
         view[:len(data)] = data
         self.received += len(data)
         if self.received > self.GRACE + self.RATIO * self._body.received:
@@ -90,7 +87,7 @@ class Inflated(Body):
                 return data
 
     def _check_contents(self):
-        """Raise Permanent for an endless run of empty members, or of bytes after the last one."""
+        """Raise Permanent for endless empty members, or bytes after the last one."""
         if self.received < self.LEAST_RATIO * (self._body.received - self.LEAST_GRACE):
             raise Permanent("the server's compressed answer is nearly empty and does not end")
 
@@ -98,7 +95,7 @@ class Inflated(Body):
         if self._inflater.eof and self._wbits == GZIP and self._pending[:1] == b"\x1f":     # another member
             self._inflater = zlib.decompressobj(GZIP)                                       # (RFC 1952, 2.2)
         if self._inflater.eof:
-            self._pending = b""     # bytes after the end of the compressed data are ignored
+            self._pending = b""     # bytes after the end are ignored
             return b""
         try:
             data = self._inflater.decompress(self._pending, most)

@@ -7,6 +7,7 @@ from itertools import islice
 from .. import urls
 from ..units import utf8_of
 from .digest_fields import from_headers
+from .head import unescaped
 
 MOST_LINKS = 1000       # of one response that are read
 LAST = 999999           # the priority of a mirror that has none
@@ -18,16 +19,10 @@ _PARAMETER = re.compile(r'\s*;\s*(?:([\w!#$%&\'*+.^`|~-]+)'
 _REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
 
 
-class Told(namedtuple("Told", "url links digest")):
-    """The Link fields of one response: its URL, their values, and the digest of the file or None."""
-
-    __slots__ = ()
-
-
-class Link(namedtuple("Link", "target parameters")):
-    """A URI reference, and {lower-case name: value, "" if it has none}; the first of equal names counts."""
-
-    __slots__ = ()
+# The Link fields of one response: its URL, their values, and the digest of the file or None.
+Told = namedtuple("Told", "url links digest")
+# A URI reference, and {lower-case name: value, "" if it has none}; the first of equal names counts.
+Link = namedtuple("Link", "target parameters")
 
 
 def told(url, headers):
@@ -48,7 +43,7 @@ def parse_links(values):
             while match:
                 name, quoted, token = match.groups()
                 if name:
-                    parameters.setdefault(name.lower(), token or "" if quoted is None else _unescaped(quoted))
+                    parameters.setdefault(name.lower(), token or "" if quoted is None else unescaped(quoted))
                 position = match.end()
                 match = _PARAMETER.match(value, position)
             if target:
@@ -56,22 +51,14 @@ def parse_links(values):
             position = max(position + 1, _REST.match(value, position).end())
 
 
-def _unescaped(quoted):
-    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-
-
 def mirrors(told):
     """Return the URLs of the mirrors (`rel=duplicate`) that a Told names, the best first.
 
-    Mirrors that are less safe than the response, have a userinfo or are the response's own URL
-    are left out, and so are links with another context (`anchor`).
+    Those that are less safe than the response or have a userinfo, its own URL and links with
+    another context (`anchor`) are left out.
     """
-    found = []
-    for number, link in enumerate(islice(parse_links(told.links), MOST_LINKS)):
-        there = _url_of(told.url, link)
-        if there is not None:
-            found.append((_rank(link.parameters), number, there))
-    return list(dict.fromkeys(url for _, _, url in sorted(found)))
+    links = sorted(islice(parse_links(told.links), MOST_LINKS), key=_rank)
+    return list(dict.fromkeys(filter(None, (_url_of(told.url, link) for link in links))))
 
 
 def _url_of(context, link):
@@ -88,8 +75,8 @@ def _url_of(context, link):
     return there if there.scheme in safe and there.user is None and str(there) != str(context) else None
 
 
-def _rank(parameters):
+def _rank(link):
     """Return the order of a mirror: preferred ones, then by `pri`, of which 1 is the best."""
-    priority = parameters.get("pri", "")
+    priority = link.parameters.get("pri", "")
     known = re.fullmatch("[0-9]{1,6}", priority) and int(priority)
-    return "pref" not in parameters, known or LAST
+    return "pref" not in link.parameters, known or LAST

@@ -2,8 +2,7 @@
 
 A network delivers packets of 1,500 bytes, and waking up for every few of them costs more than
 moving them. So a wait for a body ends once a tenth of a second's worth of bytes has arrived
-(the socket's low-water mark, SO_RCVLOWAT in socket(7)), after a second at the latest. Pure,
-except that it reads the machine's amount of memory.
+(the socket's low-water mark, SO_RCVLOWAT in socket(7)), after a second at the latest.
 """
 
 import os
@@ -17,7 +16,10 @@ BESIDE_A_RECORD = 2 ** 14 + 2 ** 9          # bytes of an incomplete record that
 
 
 class LowWater:
-    """The low-water mark of one connection, which follows its speed; `most` is the highest, in bytes."""
+    """The low-water mark of one connection, which follows its speed.
+
+    `most` is the highest, in bytes, by default what suits this machine's memory.
+    """
 
     def __init__(self, most=None, clock=time.monotonic):
         self._most, self._clock = most, clock
@@ -34,17 +36,15 @@ class LowWater:
 
     def mark(self, certain):
         """Return how many bytes to wait for; `certain` bytes are known to be still to come."""
-        self._most = self._most or most_here()
-        wanted = min(self._most, max(LEAST, int(self._rate * SECONDS)))
-        return min(wanted, certain)
+        self._most = self._most or _most_here()
+        return min(self._most, max(LEAST, int(self._rate * SECONDS)), certain)
 
     def pause(self, mark):
         """Return the seconds in which `mark` bytes arrive, to sleep where sockets have no low-water mark."""
         return min(SECONDS, mark / self._rate) if self._rate else 0.0
 
 
-def most_here():
-    """Return the highest mark for this machine's amount of memory."""
+def _most_here():
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

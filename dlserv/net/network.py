@@ -1,6 +1,16 @@
-"""The objects that all connections of one daemon share, under one name."""
+"""The objects that all connections of one daemon share, and the files that its settings name for them."""
 
+import os
 from collections import namedtuple
+
+from ..errors import InvalidValue, Permanent
+from ..fs import check_file
+from .address_policy import AddressPolicy
+from .cookies import CookieFile
+from .host_limits import HostLimits
+from .netrc import Netrc
+from .pool import Pool
+from .tls import Tls, load_pem
 
 
 class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy")):
@@ -16,3 +26,43 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
     """
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, settings, proxies, netrc, cookies):
+        """Return a new Network; `settings` is a current.Settings, `netrc` the path of that file or None."""
+        download = settings.download
+        return cls(Tls(download.ca_file, download.client_cert), proxies, HostLimits(settings), Pool(),
+                   Netrc(netrc), cookies, AddressPolicy(settings))
+
+
+class NamedFiles:
+    """`ca_file`, `client_cert` and `cookies_file`, which lies in `folder` if its path is relative.
+
+    `settings` is the current.Settings.
+    """
+
+    def __init__(self, settings, folder):
+        self._settings, self._folder, self._cookie_file = settings, folder, CookieFile()
+
+    def check(self, section):
+        """Raise InvalidValue if a file that the section names cannot be loaded."""
+        for key, path in (("ca_file", section.ca_file), ("client_cert", section.client_cert),
+                          ("cookies_file", self._cookies_path(section))):
+            try:
+                if path and key == "cookies_file":
+                    check_file(path)
+                    self._cookie_file.read(path)
+                elif path:
+                    load_pem(key, path)
+            except (OSError, ValueError, Permanent) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InvalidValue("download." + key, f"{path} cannot be loaded: {reason}") from None
+
+    def cookies(self):
+        """Return the Cookies of the file that the settings name. Raise Permanent if it cannot be read."""
+        path = self._cookies_path(self._settings.config.download)
+        return self._cookie_file.read(path) if path else ()
+
+    def _cookies_path(self, section):
+        name = section.cookies_file
+        return name and os.path.join(self._folder, name)

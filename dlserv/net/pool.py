@@ -1,22 +1,17 @@
-"""A pool of idle connections, so that small files share a handshake.
-
-Bounded in number and age. The thread that closes expired sockets runs only while the pool
-is not empty.
-"""
+"""A pool of idle connections, bounded in number and age, so that small files share a handshake."""
 
 import select
 import threading
 import time
 
 from ..threads import Thread, join
-from .low_water import most_here
 
 
 class Pool:
     """Idle sockets by key: two sockets with equal keys are interchangeable.
 
     `generation` is part of each key; `clear` increments it when settings that concern every
-    connection have changed. `most` is the highest low-water mark of connections here.
+    connection have changed. The thread that closes expired sockets runs only while there are any.
     """
 
     IDLE = 10.0         # seconds that a socket is kept; servers commonly allow more
@@ -27,8 +22,7 @@ class Pool:
         self._changed = threading.Condition()
         self._idle = []             # (since, key, socket), oldest first
         self._thread = None
-        self._closed = False
-        self.generation, self.most = 0, most_here()
+        self._closed, self.generation = False, 0
 
     def take(self, key):
         """Return the most recently used socket of this key, or None."""
@@ -56,7 +50,6 @@ class Pool:
                 self._begin()
 
     def _begin(self):
-        """Start the thread that closes expired sockets; if that fails, close them all."""
         try:
             self._thread = Thread(self._expire, "dlserv-pool")
             self._thread.start()
@@ -70,7 +63,7 @@ class Pool:
         self._idle.clear()
 
     def clear(self):
-        """Close every idle socket and stop reusing those in use, because the settings have changed."""
+        """Close every idle socket, and stop reusing those in use."""
         with self._changed:
             self.generation += 1
             self._close_idle()

@@ -14,6 +14,7 @@ from .address_policy import bypassed
 from .connect import connect, resolve
 from .head import read_head
 from .reader import Reader
+from .tls import require_ssl
 
 _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "network unreachable",
                   4: "host unreachable", 5: "connection refused", 6: "time to live expired",
@@ -27,7 +28,7 @@ class Route:
     def __init__(self, url, proxy, options, network):
         self._url, self._proxy, self._options = url, proxy, options
         self._tls, self._policy = network.tls, network.policy
-        self._generation, self._most = network.pool.generation, network.pool.most
+        self._generation = network.pool.generation
         self._answer = None         # to the challenge of a forwarding proxy
 
     @classmethod
@@ -69,7 +70,7 @@ class Route:
     def open(self, stop):
         """Return a new Channel to which the request can be written."""
         if self._url.scheme == "https":
-            self._tls.require()
+            require_ssl()
         channel = self.carry(self._url.host, self._url.port, stop)
         if self._url.scheme != "https":
             return channel
@@ -99,7 +100,7 @@ class Route:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
         answer = None
         while True:
-            channel = connect(near.host, near.port, stop, self._options.timeout, permit, self._most)
+            channel = connect(near.host, near.port, stop, self._options.timeout, permit)
             try:
                 answer = self._through_proxy(channel, host, port, stop, answer)
             except BaseException:

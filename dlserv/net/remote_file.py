@@ -1,11 +1,15 @@
-"""Read a file's description, its `Resource`, from a response's head. Pure."""
+"""A file as its server describes it, its `Resource`, read from a response's head. Pure.
+
+It is kept in the task's record, so that a later attempt can tell whether the server still
+has the file that the bytes on disk came from.
+"""
 
 import re
+from collections import namedtuple
 
 from ..errors import Changed, Permanent, Temporary
-from ..units import parse_http_date
+from ..units import parse_http_date, utf8_of
 from .digest_fields import content_md5, from_headers
-from .resource import Resource
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
@@ -19,12 +23,59 @@ _MARKUP = re.compile(_BLANK + rb"<\0?[A-Za-z!?/]")
 _UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
 _LONGEST_BLANK = 1024
 
-_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
+_ENTITY_TAG = re.compile("(?:W/)?" + _STRONG_ETAG.pattern)
+_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")     # as sent, well-formed or not
 _LENGTH = re.compile("[0-9]{1,18}")
 _RANGES = {"bytes": True, "none": False}
 # "bytes 0-99/100"; some servers omit the unit or follow it with another mark.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
                             re.IGNORECASE)
+
+
+class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
+                                      " disposition encoding digest content_md5", defaults=(None,))):
+    """A file as its server described it.
+
+    url            str, after redirects, without userinfo
+    total          int bytes, or None if unknown
+    etag           str as sent, weak ones with their W/, even one without quotes; or None
+    last_modified  str as sent, or None
+    dated          bool: Last-Modified is strong, i.e. older than the response (RFC 9110, 8.8.2.2)
+    ranges         bool: the server is known to serve ranges, or known not to; None if
+                   unknown, because the header is optional (RFC 9110, 14.3)
+    media_type     str without parameters, lower case; "" if unknown
+    disposition    str, the Content-Disposition header, or None
+    encoding       str, a Content-Encoding that is decoded while the body arrives, or ""
+    digest         str, the server's digest of the file, as "sha-256=<hex>", or None
+    content_md5    str, the server's Content-MD5, as "md5=<hex>", or None; often wrong
+    """
+
+    __slots__ = ()
+
+    @property
+    def validator(self):
+        """The value for If-Range (RFC 9110, 13.1.5): a strong ETag, else a strong date, else None."""
+        if self.etag and _STRONG_ETAG.fullmatch(self.etag):
+            return self.etag
+        return self.last_modified if self.last_modified and self.dated else None
+
+    @property
+    def conditions(self):
+        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1.2 and 13.1.3)."""
+        if self.etag and _ENTITY_TAG.fullmatch(self.etag):
+            return {"If-None-Match": utf8_of(self.etag)}
+        return {} if self.modified is None else {"If-Modified-Since": self.last_modified}
+
+    @property
+    def resumable(self):
+        """True if the rest of the file can be fetched later and checked to be of the same file."""
+        return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
+
+    @property
+    def modified(self):
+        """Last-Modified in epoch seconds, or None."""
+        return parse_http_date(self.last_modified)
 
 
 def from_response(status, headers, url):
@@ -35,17 +86,23 @@ def from_response(status, headers, url):
     total = content_length(headers)
     if status == 206:
         total = content_range(headers)[2]
-    codings = [coding for coding in headers.tokens("Content-Encoding") if coding != "identity"]
-    modified, date = headers.get("Last-Modified"), headers.get("Date")
+    etag, modified = (headers.get("ETag") or "").strip(), headers.get("Last-Modified")
     return Resource(
-        url=str(url), total=total, etag=_etag(headers.get("ETag")), last_modified=modified,
-        dated=_is_dated(modified, date),
+        url=str(url), total=total, etag=etag if _ETAG.fullmatch(etag) else None, last_modified=modified,
+        dated=_is_dated(modified, headers.get("Date")),
         ranges=status == 206 or _RANGES.get((headers.get("Accept-Ranges") or "").strip().lower()),
         media_type=_media_type(headers),
         disposition=headers.get("Content-Disposition"),
-        encoding=",".join(codings),
+        encoding=",".join(coding for coding in headers.tokens("Content-Encoding") if coding != "identity"),
         digest=from_headers(headers, whole=status == 200),
         content_md5=content_md5(headers) if status == 200 else None)
+
+
+def _is_dated(modified, date):
+    changed = parse_http_date(modified) if modified else None
+    if changed is None:
+        return False
+    return not date or (parse_http_date(date) or 0) - changed >= 1
 
 
 def check_is_file(answer, name, before):
@@ -77,8 +134,8 @@ def _begins_like_markup(body):
 
 def _type_of(name):
     """Return the type of file that the name's extension promises, as "a .zip file", or ""."""
-    extension = name.rpartition(".")[2].lower() if "." in name else ""
-    return f"a .{extension} file" if extension in _FILES else ""
+    _, dot, extension = name.lower().rpartition(".")
+    return f"a .{extension} file" if dot and extension in _FILES else ""
 
 
 def content_length(headers):
@@ -86,10 +143,8 @@ def content_length(headers):
 
     Raise Temporary if the field is malformed or contradicts itself.
     """
-    if headers.transfer_codings:
-        return None
-    lines = headers.get_all("Content-Length", ())
-    if not lines:
+    lines = headers.get_all("Content-Length")
+    if headers.transfer_codings or not lines:
         return None
     values = {value.strip() for value in ",".join(lines).split(",")}
     text = values.pop()
@@ -101,7 +156,7 @@ def content_length(headers):
 def content_range(headers):
     """Return (start, end, total) of a 206, `end` exclusive, `total` None if "*" (RFC 9110, 14.4).
 
-    Raise Changed if there is no usable Content-Range, since the position of the bytes is unknown then.
+    Raise Changed if that is not known.
     """
     match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
     if match is None:
@@ -121,16 +176,3 @@ def tells_range(headers):
 
 def _media_type(headers):
     return (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-
-
-def _etag(value):
-    """Return the ETag as sent, well-formed or not, or None if it is too long or has control characters."""
-    value = (value or "").strip()
-    return value if _ETAG.fullmatch(value) else None
-
-
-def _is_dated(modified, date):
-    changed = parse_http_date(modified) if modified else None
-    if changed is None:
-        return False
-    return not date or (parse_http_date(date) or 0) - changed >= 1

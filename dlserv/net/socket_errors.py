@@ -30,38 +30,42 @@ def awaited(error, writing):
     if isinstance(error, (BlockingIOError, InterruptedError)):
         return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
     if ssl is not None and isinstance(error, ssl.SSLWantReadError):
-        return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
+        return selectors.EVENT_READ
     return selectors.EVENT_WRITE if ssl is not None and isinstance(error, ssl.SSLWantWriteError) else 0
 
 
 def connection_error(error):
     """Return our exception for an OSError of a socket."""
     ssl = loaded_ssl()
-    if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_error(error)
-    if ssl is not None and (isinstance(error, ssl.SSLEOFError)
-                            or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"):
-        return Temporary("the TLS connection was closed without a closing message", word="tls")
     if ssl is not None and isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        return Temporary(f"the TLS connection failed: {reason}", word="tls")
+        return _tls_error(ssl, error)
     if isinstance(error, ConnectionRefusedError):
         return Temporary("the connection was refused", word="refused")
-    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+    if isinstance(error, ConnectionError):
         return Temporary("the connection was reset", word="network")
     family = Offline if error.errno in NO_NETWORK else Temporary
     return family(f"the connection failed: {error.strerror or error}", word="network")
 
 
+def _tls_error(ssl, error):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_error(error)
+    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
+        return Temporary("the TLS connection was closed without a closing message", word="tls")
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    return Temporary(f"the TLS connection failed: {reason}", word="tls")
+
+
 def _certificate_error(error):
+    hint = ""
     if error.verify_code == _NOT_YET_VALID:
         return WrongClock(f"the certificate is not valid yet: this machine's clock says "
                           f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC")
-    exhausted = _lack_of_files() if error.verify_code == _NO_ISSUER else None
-    if exhausted is not None:
-        return exhausted
-    hint = "; are the CA certificates installed (package ca-certificates)?" \
-        if error.verify_code == _NO_ISSUER else ""
+    if error.verify_code == _NO_ISSUER:
+        exhausted = _lack_of_files()
+        if exhausted is not None:
+            return exhausted
+        hint = "; are the CA certificates installed (package ca-certificates)?"
     return Permanent(f"certificate verify failed: {error.verify_message}{hint}", word="tls")
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from ..engine.progress import Finished, Identity, Progress
 from ..masking import shown
-from ..net.resource import Resource
+from ..net.remote_file import Resource
 from ..settings.values import check_text
 
 

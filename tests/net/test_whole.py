@@ -9,7 +9,7 @@ from dlserv import urls
 from dlserv.errors import Permanent, Temporary
 from dlserv.net.channel import Signal
 from dlserv.net.http import Client
-from dlserv.net.whole import read_whole
+from dlserv.net.bodies import read_whole
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 

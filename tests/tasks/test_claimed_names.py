@@ -4,7 +4,7 @@ import pytest
 
 from dlserv.engine.progress import Finished, Identity, Progress
 from dlserv.errors import NameTaken
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.settings import config
 from dlserv.tasks.claimed_names import check_part, check_previous
 from dlserv.tasks.task import Task
