@@ -9,15 +9,15 @@ import re
 from ..errors import Permanent
 from ..host_patterns import names_host
 
-# Networks that ipaddress does not call private on every Python; the last of version 6 are for
-# local NAT64, documentation and segment routing.
+# Networks that ipaddress does not call private on every Python; the last three are for local
+# NAT64, documentation and segment routing.
 _PRIVATE = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24",
             "fec0::/10", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
 _EMBEDDING = ("64:ff9b::/96", "::/96")      # NAT64, and addresses compatible with version 4
 
 
 class AddressPolicy:
-    """Applies `deny_private` and `allow_hosts` of `settings.download`."""
+    """`deny_private` and `allow_hosts` of `settings.download`."""
 
     def __init__(self, settings):
         self._settings = settings
@@ -35,12 +35,11 @@ class AddressPolicy:
         return permitted
 
     def exempts(self, proxy):
-        """Return whether the proxy is the one of the settings, which may have a private address."""
+        """Return whether the proxy is that of the settings, which may have a private address."""
         return proxy is None or proxy == self._settings.download.proxy
 
 
 def is_public(text):
-    """Return whether the address belongs to the public Internet."""
     import ipaddress
     address = ipaddress.ip_address(text.partition("%")[0])
     inner = _embedded(address) if address.version == 6 else None
@@ -51,7 +50,7 @@ def is_public(text):
 
 
 def _embedded(address):
-    """Return the IPv4 address embedded in this IPv6 address, or None."""
+    """Return the IPv4 address in this IPv6 address, or None."""
     import ipaddress
     if _is_in(address, _EMBEDDING) and int(address) > 1:
         return ipaddress.IPv4Address(address.packed[-4:])

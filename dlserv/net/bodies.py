@@ -1,8 +1,4 @@
-"""The bodies of responses: plain or chunked; inflated.py has compressed ones.
-
-A body returns 0 bytes only at its true end and raises Temporary if it is cut short, so that a
-truncated body never passes for a file.
-"""
+"""The bodies of responses. One that is cut short raises Temporary, so it never passes for a file."""
 
 import errno
 import re
@@ -11,11 +7,10 @@ import time
 from ..errors import Permanent, Temporary
 from ..units import format_size
 
-LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
-
+LONGEST_SIZE_LINE = 4096        # bytes
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
-_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # the form that nearly all servers use
-_PIECE = 4096                   # bytes that `peek` reads at a time
+_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # as nearly all servers send it
+_PIECE = 4096       # bytes that `peek` reads at a time
 
 
 class Body:
@@ -23,13 +18,12 @@ class Body:
 
     expected   int bytes of the whole body, or None if unknown
     received   int bytes that have been read
-    leftover   memoryview of bytes that have arrived and have not been read yet
-    at_hand    bool: all bytes that have not been read have arrived
-    channel    the Channel that the bytes come from
+    leftover   memoryview of bytes that have arrived and not been read
+    at_hand    bool: `leftover` is all that is still to be read
+    channel    the Channel that it comes over
     slot       the host_limits.Slot of the connection, None once it is closed
 
-    `exchange` is the owner of the connection, an Exchange, an FTP session or another Body; it
-    has a `channel`, a `slot` and `close`.
+    `exchange`, an Exchange, an FTP session or another Body, has a `channel`, a `slot` and `close`.
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
@@ -43,14 +37,11 @@ class Body:
         return self._exchange.slot
 
     def read_into(self, view):
-        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary at any other end."""
+        """Read into `view`; return how many bytes, 0 at the true end. Raise Temporary at any other."""
         raise NotImplementedError
 
     def peek(self, count):
-        """Return the next bytes without consuming them, at least `count` unless the body is shorter.
-
-        Raise Temporary if reading would.
-        """
+        """Return the next bytes without consuming them, at least `count` unless the body is shorter."""
         seen, piece = bytearray(self.take_at_hand()), memoryview(bytearray(_PIECE))
         try:
             while len(seen) < count:
@@ -77,10 +68,7 @@ class Body:
         return count
 
     def splice_into(self, pipe, wanted):
-        """Move bytes into the pipe within the kernel; return how many, 0 at the true end.
-
-        Raise OSError if that is not possible. `leftover` must be empty.
-        """
+        """Do so into a pipe, within the kernel. Raise OSError if it cannot. `leftover` must be empty."""
         raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
 
     def adopt(self, stop):
@@ -93,10 +81,7 @@ class Body:
 
 
 def framed(exchange, expected):
-    """Return the Body of a response; its head decides which (RFC 9112, 6.3).
-
-    Raise Permanent for an unknown transfer coding.
-    """
+    """Return the Body of a response (RFC 9112, 6.3). Raise Permanent for an unknown transfer coding."""
     codings = exchange.headers.transfer_codings
     if codings == ["chunked"]:
         return Chunked(exchange)
@@ -107,7 +92,7 @@ def framed(exchange, expected):
 
 
 class Plain(Body):
-    """A body of known length, or one that ends with the connection."""
+    """A body of known length, or up to the connection's end."""
 
     def __init__(self, exchange, expected):
         super().__init__(exchange)
@@ -133,7 +118,7 @@ class Plain(Body):
 
     @property
     def _left(self):
-        """Bytes still to come; without a length, any number, as the connection's end ends every wait."""
+        # without a length any number will do, as the connection's end ends every wait
         return 2 ** 62 if self.expected is None else self.expected - self.received
 
     def _counted(self, count):
@@ -156,8 +141,7 @@ class Chunked(Body):
     def __init__(self, exchange):
         super().__init__(exchange)
         self._reader = exchange.reader
-        self._left = 0              # bytes of this chunk that are still to come
-        self._line_end = b""        # the line end that must follow this chunk's data
+        self._left, self._line_end = 0, b""     # of this chunk: bytes to come, the line end to follow
         self._has_ended = False
 
     def read_into(self, view):
@@ -177,16 +161,16 @@ class Chunked(Body):
         return count
 
     def _begin_chunk(self):
-        """Read up to the next chunk's data; return the bytes of that, 0 at the last chunk."""
+        """Read up to the next chunk's data; return its size, 0 for the last chunk."""
         if self._begin_at_hand() or self._has_ended:
             return self._left
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do so without waiting; return 0 if no size in the usual form has arrived."""
+        """Do so if a size in the usual form has arrived, else return 0."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
-        match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
-        return self._begin(match) if match is not None else 0
+        match = may_match and self._reader.take_match(_BETWEEN_CHUNKS)
+        return self._begin(match) if match else 0
 
     def _begin(self, match):
         digits, self._line_end = match.groups()
@@ -208,7 +192,6 @@ class Chunked(Body):
         return match
 
     def _broken(self, line, most):
-        """Return the error for a line that is cut short or malformed."""
         if not line.endswith(b"\n") and len(line) < most:
             return self._cut()
         return Temporary(f"the server's chunked answer is malformed after {format_size(self.received)}")
@@ -218,8 +201,7 @@ class Chunked(Body):
                          f"after {format_size(self.received)}", word="network")
 
     def close(self):
-        is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
-        self._exchange.close(reusable=is_at_end)
+        self._exchange.close(reusable=self._has_ended and self._exchange.leftover() == self._line_end)
 
 
 def read_whole(stream, most, seconds):

@@ -1,7 +1,4 @@
-"""Resolve a host name and connect: a host and port in, a connected Channel out.
-
-A resolver that hangs cannot be interrupted; its thread is abandoned and ends by itself.
-"""
+"""Resolve a host name and connect: a host and port in, a connected Channel out."""
 
 import errno
 import os
@@ -15,9 +12,7 @@ from ..threads import Thread
 from .channel import Channel, Signal, wait_any
 from .socket_errors import NO_NETWORK, connection_error
 
-# Seconds until the next address is tried while the attempt before goes on (RFC 8305), so that
-# broken IPv6 costs no timeout.
-STAGGER = 0.25
+STAGGER = 0.25      # seconds between two addresses, so that broken IPv6 costs no timeout (RFC 8305)
 _NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)       # getaddrinfo's, when no DNS server could answer
 _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 
@@ -25,7 +20,7 @@ _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 def connect(host, port, stop, timeout, permit):
     """Return a Channel to host:port. Raise Temporary, Stopped, or what `permit` raises.
 
-    `permit(host, port, addresses)` returns the addresses that the policy allows.
+    `permit(host, port, addresses)` returns those that the policy allows.
     """
     addresses = permit(host, port, resolve(host, port, stop, timeout))
     return Channel(_race(addresses, stop, timeout), stop, timeout)
@@ -61,7 +56,10 @@ def _getaddrinfo(host, port, flags):
 
 
 def _in_thread(work, stop, timeout):
-    """Return the result of `work` or its exception; None after `timeout` seconds."""
+    """Return the result of `work` or its exception, or None after `timeout` seconds.
+
+    A resolver that hangs cannot be interrupted; its thread is abandoned.
+    """
     answers, ready = [], Signal()
 
     def run():
@@ -111,7 +109,7 @@ def _race(addresses, stop, timeout):
 
 
 def _no_connection(codes, timeout):
-    """Return the exception for addresses that failed with these errnos; the others, if any, after `timeout`.
+    """Return the exception for addresses that failed with these errnos, others after `timeout` if given.
 
     An address without a route, such as IPv6 on a machine that has none, counts only if all are so.
     """
@@ -143,7 +141,7 @@ def _begin(address):
 
 
 def _is_unassignable(address):
-    """Return whether the address is a multicast, broadcast or reserved one, which no host has."""
+    """Return whether the address is a multicast, broadcast or reserved one."""
     if ":" in address:
         return address.lower().startswith("ff")
     return int(address.partition(".")[0]) >= 224

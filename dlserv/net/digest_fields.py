@@ -9,10 +9,9 @@ _MEMBER = re.compile(r"([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?")
 
 
 def from_headers(headers, whole):
-    """Return the strongest digest of the file in a response's head, as "sha-256=<hex>", or None.
+    """Return the strongest digest of the file in a head, as "sha-256=<hex>", or None.
 
-    Repr-Digest and Digest are always of the whole file; Content-Digest only if the response
-    is the `whole` file.
+    Repr-Digest and Digest are always of the whole file, Content-Digest if the response is `whole`.
     """
     told = {}
     for field in ("Repr-Digest", "Digest", "Content-Digest")[:3 if whole else 2]:
@@ -26,16 +25,13 @@ def from_headers(headers, whole):
 
 
 def content_md5(headers):
-    """Return the Content-MD5 of a response (RFC 1864), as "md5=<hex>", or None.
-
-    It is only a hint: HTTP dropped the field because it was often wrong (RFC 7231, B).
-    """
+    """Return the Content-MD5 as "md5=<hex>", or None; often wrong (RFC 7231, B)."""
     digest = _decoded((headers.get("Content-MD5") or "").strip(), DIGEST_BYTES["md5"])
     return "md5=" + digest.hex() if digest else None
 
 
 def _members(value):
-    """Return the (name, base64) pairs of a list, without malformed members; [] for None."""
+    """Return the (name, base64) pairs of a list, without malformed ones."""
     if value is None:
         return []
     members = [member.partition(";")[0].split()[-1:] for member in value.split(",") if "=" in member]
@@ -44,7 +40,7 @@ def _members(value):
 
 
 def _decoded(value, size):
-    """Decode base64 of exactly `size` bytes; return b"" if it is anything else."""
+    """Decode base64 of `size` bytes; return b"" if it is anything else."""
     if len(value) != (size + 2) // 3 * 4:
         return b""
     try:

@@ -70,7 +70,7 @@ class Client:
         """Return a new Session on the URL's server, logged in."""
         slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
         try:
-            session = self.session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
+            session = self.session(self, url, Route(url, self._options, self._network), slot, self._stop)
         except BaseException:
             slot.release()
             raise
@@ -90,7 +90,7 @@ class Session:
         self.slot, self.channel = slot, None
         self._client, self._url, self._route, self._stop = client, url, route, stop
         self._is_logged_in = self._is_complete = False
-        self._control = Control(route.carry(url.host, url.port, stop))
+        self._control = Control(route.carry(url.port, stop))
         slot.lingers = True     # servers count logins, and notice later that a client has gone
         try:
             self._greet()
@@ -179,7 +179,7 @@ class Session:
                                        word="ftp")
 
     def _carry(self, port):
-        return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
+        return self._route.carry(port, self._stop, beside=self._control.channel)
 
     def _begin(self, path):
         """Start the transfer. Raise Permanent with the path if it is a folder or refused."""

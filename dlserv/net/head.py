@@ -25,6 +25,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\r\0]*)\r*")
 _USUAL = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?\r\n"
                     rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
 _USUAL_FIELD = re.compile(r"\n([^:\r]+):[ \t]*([^\r]*)")
+_BREAKING = re.compile("[\r\n\0]")
 _FRAMING = rb"[^A-Za-z\r]*(?:content-(?:length|range|encoding)|transfer-encoding)"
 _FRAMING_LINE = re.compile(_FRAMING, re.IGNORECASE)
 _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
@@ -168,6 +169,15 @@ class _Parser:
 
 def _text(data):
     return data.decode("latin-1")
+
+
+def encode_head(method, target, headers):
+    """Return the head of a request as bytes. Raise Permanent for a line end or NUL in a header."""
+    if _BREAKING.search("".join(headers) + "".join(headers.values())):
+        name = next(name for name, value in headers.items() if _BREAKING.search(name + value))
+        raise Permanent(f"the request's {name} header has a line end in it; change the task's options")
+    lines = [f"{method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
 
 def unescaped(quoted):

@@ -1,9 +1,8 @@
-"""The facts about servers that all tasks share: limits of connections, Retry-After, lessons learned.
+"""The facts about servers, "host:port", that all tasks share: limits, Retry-After, lessons learned.
 
-A server is identified by its endpoint, "host:port". A task's first connection waits for a
-slot; if there is none, a slot of another task's extra connection is reclaimed. A server that
-answers 429 or 503 gets half as many connections for a while, and is closed for as long as
-its Retry-After says: until then, or until the task that was refused is deleted.
+A task's first connection waits for a slot; if there is none, that of another task's extra
+connection is reclaimed. A server that answers 429 or 503 gets half as many connections for a
+while, and is closed for its Retry-After, or until the task that was refused is deleted.
 """
 
 import threading
@@ -31,10 +30,9 @@ class HostClosed(Temporary):
 
 
 class Gate(namedtuple("Gate", "limits endpoint refused_at")):
-    """A server's gate for one task: shut while the server is closed.
+    """A server's gate for one task, shut while the server is closed.
 
-    A task may be let through once: `refused_at` is the time of the refusal to ignore, else None;
-    any later refusal shuts the gate again.
+    `refused_at` is None, or the time of a refusal to ignore; any later one shuts the gate.
     """
 
     __slots__ = ()
@@ -59,13 +57,12 @@ class Visitor:
         self.learn_connections = gate.limits.learn_connections
 
     def acquire(self, endpoint, stop, extra):
-        """Return a Slot; see HostLimits.acquire."""
         refused_at = self._gate.refused_at if endpoint == self._gate.endpoint else None
         return self._gate.limits.acquire(endpoint, stop, extra, self._tid, refused_at)
 
 
 class _State:
-    """The state of one server. `closures` is {tid of the refused task: clock time of its end}."""
+    """The state of one server. `closures` is {tid of a refused task: clock time of its end}."""
 
     __slots__ = ("active", "waiting", "leaving", "ceiling", "halved", "closures", "refused_at")
 
@@ -97,13 +94,10 @@ class Slot:
         return self._leaving
 
     def refused(self, retry_after):
-        """Halve the ceiling after a 429 or 503, and close the server for `retry_after` seconds.
-
-        Refusals of connections begun before the last halving do not halve it again.
-        """
+        """Halve the ceiling after a 429 or 503, and close the server for `retry_after` seconds."""
         with self._limits.changed:
             state, now = self._state, self._limits.clock()
-            if self._began > state.halved:
+            if self._began > state.halved:      # else it is one of several at the same time
                 state.ceiling = max(1, self._limits.limit_of(state) // 2)
                 state.halved = now
             if retry_after:
@@ -114,11 +108,10 @@ class Slot:
             self._limits.changed.notify_all()
 
     def crowded(self, reason):
-        """Lower the ceiling to the number of our other connections, as the server admits no more.
+        """Lower the ceiling to the number of our other connections; return the HostFull to raise.
 
-        Return the HostFull to raise. The server may be full of connections of ours that have
-        ended already; one that it has refused is none of these, or two tasks would excuse each
-        other for ever.
+        Some of ours may linger; one that was refused is none of these, or two tasks would excuse
+        each other for ever.
         """
         full, self.lingers = HostFull(reason), False
         with self._limits.changed:
@@ -140,26 +133,26 @@ class Slot:
 
 
 class HostLimits:
-    """The limits of all servers for one daemon; each has `settings.download.max_per_host` slots.
+    """The limits of all servers for one daemon.
 
     For the Slots: `changed` guards all states, `lingering` is {endpoint: clock time until which
-    the server may count a connection that has ended}.
+    it may count a connection that has ended}.
     """
 
-    REMEMBER = 600.0        # seconds that a lowered ceiling and a learned number of connections last
+    REMEMBER = 600.0        # seconds that a lowered ceiling and what was learned last
     LOOK = 0.2              # seconds between checks of the stop signal while waiting
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
         self.changed, self.lingering = threading.Condition(), {}
         self._states = {}
-        self._learned = {}          # endpoint: (clock time of its end, what Growth.look returned)
+        self._learned = {}          # endpoint: (clock time of its end, what was learned)
 
     def acquire(self, endpoint, stop, extra, tid=None, refused_at=None):
         """Return a Slot for a connection of the task `tid`; wait for one unless it is an `extra` one.
 
-        Raise Stopped; HostFull if there is no slot for an extra connection; HostClosed for a
-        first one if the server is closed, except by the refusal at the time `refused_at`.
+        Raise Stopped; HostFull for an extra connection; HostClosed for another, except after the
+        refusal at the time `refused_at`.
         """
         with self.changed:
             state = self._states.setdefault(endpoint, _State())
@@ -186,22 +179,21 @@ class HostLimits:
             state.waiting -= 1
 
     def tidy(self, endpoint, state):
-        """Drop the state if there is nothing in it."""
         if not (state.active or state.waiting or state.ceiling or self.closed_for(endpoint)):
             del self._states[endpoint]
 
     def learn_connections(self, endpoint, learned):
-        """Store for a while how many connections a download from the server needs; see Growth.look."""
+        """Store for a while how many connections a download needs; see Growth.look."""
         with self.changed:
             _remember(self._learned, endpoint, (self.clock() + self.REMEMBER, learned))
 
     def known_connections(self, endpoint):
-        """Return what `learn_connections` stored for the server, or None."""
+        """Return what `learn_connections` stored, or None."""
         until, learned = self._learned.get(endpoint, (0.0, None))
         return learned if self.clock() < until else None
 
     def forgive(self, tid):
-        """End the closures recorded under a task, because it was deleted."""
+        """End the closures of a task that was deleted."""
         with self.changed:
             for state in self._states.values():
                 state.closures.pop(tid, None)
@@ -214,10 +206,7 @@ class HostLimits:
         return Gate(self, endpoint, None if heeded else state.refused_at)
 
     def closed_for(self, endpoint, refused_at=None):
-        """Return the seconds until the server may be asked again.
-
-        0.0 if its last refusal is the one at the time `refused_at`, which is ignored.
-        """
+        """Return the seconds until the server may be asked again, ignoring the refusal at `refused_at`."""
         state = self._states.get(endpoint)
         if state is None or not state.closures or (refused_at is not None and refused_at == state.refused_at):
             return 0.0
@@ -236,7 +225,6 @@ class HostLimits:
 
 
 def _remember(facts, endpoint, fact, most=1000):
-    """Store a fact about a server, in place of the oldest one if there are more than `most`."""
     facts.pop(endpoint, None)
     facts[endpoint] = fact
     if len(facts) > most:

@@ -1,7 +1,4 @@
-"""HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out.
-
-Redirects are followed, and credentials are sent only to the origin they belong to.
-"""
+"""HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out."""
 
 import contextlib
 import http.client
@@ -31,11 +28,11 @@ EXPIRED = (401, 403, 410)
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar told", defaults=((),))):
-    """A successful response with an unread body: `status` is 206 for a part of the file, else 200.
+    """A success with an unread body: `status` is 206 for a part of the file, else 200.
 
-    `stream` is the Body and begins at byte `start`; `located` is the URL after redirects,
-    `jar` the Jar with the cookies set on the way there, `told` the links.Told of the responses
-    on the way, the last one included, that came from the origin of the credentials.
+    `stream` is the Body and begins at byte `start`; `located` is the URL after redirects, `jar`
+    the Jar with the cookies set on the way, `told` the links.Told of the responses, the last one
+    included, that came from the origin of the credentials.
     """
 
     __slots__ = ()
@@ -46,10 +43,9 @@ _Ask = namedtuple("_Ask", "start range condition conditions")
 
 
 class Client:
-    """Requests URLs with one task's options.
+    """Requests URLs with one task's options. Credentials are sent only to the origin they belong to.
 
-    Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
-    host has no slot for it.
+    Raise TransferError, Stopped, MissingModule; HostFull if there is no slot for an `extra` connection.
     """
 
     def __init__(self, options, network, stop, extra=False):
@@ -58,10 +54,10 @@ class Client:
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
         """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
-        `if_range` is the validator to send. `origin` is the one that the task's credentials
-        belong to, by default the URL's; `jar` is that of an earlier Answer. `condition` has
-        the `fields` to send and `check(resource)`, which raises Unchanged if the file is not
-        to be sent again; so does a 304. Raise Changed if the server does not deliver that range.
+        `if_range` is the validator to send, `origin` that of the credentials, by default the
+        URL's, `jar` that of an earlier Answer. `condition` has the `fields` to send and
+        `check(resource)`, which raises Unchanged, as a 304 does. Raise Changed if the server
+        does not deliver that range.
         """
         ask = _Ask(start, _range_headers(start, end, if_range), condition,
                    {} if condition is None else condition.fields)
@@ -70,11 +66,11 @@ class Client:
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
-            # The redirect's target may have expired; the original URL leads to a fresh one.
+            # the redirect's target may have expired; the URL leads to a fresh one
             return self._chase(url, origin or url.origin, ask, self._new_jar())
 
     def check_redirect(self, here, there):
-        """Raise Permanent if this redirect must not be followed; a subclass may forbid some."""
+        """Raise Permanent in a subclass to forbid a redirect."""
 
     def _new_jar(self):
         return Jar(self._network.cookies())
@@ -109,7 +105,7 @@ class Client:
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return the Authorization to try next, or None; `sent` is the one that was refused, or None.
+        """Return the Authorization to try next, or None; `sent` was refused, if any.
 
         If no challenge can be answered, the task's own credentials are sent as Basic.
         """
@@ -125,8 +121,8 @@ class Client:
     # -- a request -------------------------------------------------------------------
 
     def _ask(self, url, headers):
-        """Send a request; send it again if a forwarding proxy asks for authentication."""
-        route = Route.to(url, self._options, self._network)
+        """Send a request, again if a forwarding proxy asks for authentication."""
+        route = Route(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
         if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
             exchange.finish()
@@ -188,7 +184,7 @@ def _set(headers, name, value):
 
 
 def _is_redirect(exchange):
-    """Return whether the response redirects; an unknown 3xx counts as 300 (RFC 9110, 15)."""
+    # an unknown 3xx counts as 300 (RFC 9110, 15)
     status = exchange.status
     return status in REDIRECTS or (300 <= status < 400 and status not in NO_REDIRECT
                                    and bool(exchange.headers.get("Location")))
@@ -213,7 +209,6 @@ def _follow(url, exchange, followed):
 # -- from the head to the stream -----------------------------------------------------
 
 def _answer(exchange, url, ask, jar):
-    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status."""
     if exchange.status == 304 and ask.conditions:
         exchange.close(reusable=not exchange.leftover())
         raise Unchanged("unchanged: the server answered 304 Not Modified")
@@ -240,17 +235,14 @@ def _answer(exchange, url, ask, jar):
 
 
 def _is_success(exchange):
-    """Return whether the body is the file or a part of it; an unknown 2xx must have a body."""
+    # an unknown 2xx must have a body
     status = exchange.status
     return status in (200, 203, 206) or (
         200 <= status < 300 and status not in NO_FILE and remote_file.content_length(exchange.headers) != 0)
 
 
 def _is_part(exchange, range_fields):
-    """Return whether the body is a part of the file.
-
-    A 206 without a range, in response to a request without one, is the whole file.
-    """
+    # a 206 without a range, in response to a request without one, is the whole file
     return exchange.status == 206 and bool(range_fields or remote_file.tells_range(exchange.headers))
 
 
@@ -272,7 +264,7 @@ _TEXT = re.compile(r"text/.*|(?:.*[/+])(?:json|xml|javascript|ecmascript)")
 
 
 def _is_text(resource, url):
-    """Return whether the file is a text by type and name, so that a compressed body must be decoded."""
+    """Return whether the file is a text by type and name, which is decoded if it is compressed."""
     name = urls.file_name(url.path).lower()
     return (_TEXT.fullmatch(resource.media_type) is not None
             and not name.endswith((".gz", ".tgz", ".svgz", ".z")))

@@ -9,19 +9,19 @@ from ..units import utf8_of
 from .digest_fields import from_headers
 from .head import unescaped
 
-MOST_LINKS = 1000       # of one response that are read
-LAST = 999999           # the priority of a mirror that has none
+MOST_LINKS = 1000       # of one response
+LAST = 999999           # the priority of a mirror without one
 
-# Each matches in linear time; a quoted string that does not end goes to the end of the field.
+# Each matches in linear time; a quoted string may lack its end.
 _TARGET = re.compile(r"\s*<([^<>]*)>")
 _PARAMETER = re.compile(r'\s*;\s*(?:([\w!#$%&\'*+.^`|~-]+)'
                         r'(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s;,"]*)))?)?', re.DOTALL)
 _REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
 
 
-# The Link fields of one response: its URL, their values, and the digest of the file or None.
+# The Link fields of one response: its URL, their values, the digest of the file or None.
 Told = namedtuple("Told", "url links digest")
-# A URI reference, and {lower-case name: value, "" if it has none}; the first of equal names counts.
+# A URI reference, and {lower-case name: value or ""}.
 Link = namedtuple("Link", "target parameters")
 
 
@@ -32,7 +32,7 @@ def told(url, headers):
 
 
 def parse_links(values):
-    """Yield the Links in the values of a response's Link fields, without malformed ones."""
+    """Yield the Links in the values of Link fields, without malformed ones."""
     for value in values:
         position, value = 0, utf8_of(value)
         while position < len(value):
@@ -52,17 +52,13 @@ def parse_links(values):
 
 
 def mirrors(told):
-    """Return the URLs of the mirrors (`rel=duplicate`) that a Told names, the best first.
-
-    Those that are less safe than the response or have a userinfo, its own URL and links with
-    another context (`anchor`) are left out.
-    """
+    """Return the URLs of the mirrors that a Told names, the best first."""
     links = sorted(islice(parse_links(told.links), MOST_LINKS), key=_rank)
     return list(dict.fromkeys(filter(None, (_url_of(told.url, link) for link in links))))
 
 
 def _url_of(context, link):
-    """Return the URL of a mirror, or None if the link is another or cannot be used."""
+    """Return the URL of a link to a mirror, or None if it is no other URL, or less safe than `context`."""
     if "duplicate" not in link.parameters.get("rel", "").lower().split():
         return None
     try:
@@ -76,7 +72,7 @@ def _url_of(context, link):
 
 
 def _rank(link):
-    """Return the order of a mirror: preferred ones, then by `pri`, of which 1 is the best."""
+    """Return a mirror's key for sorting: preferred ones, then by `pri`, of which 1 is the best."""
     priority = link.parameters.get("pri", "")
     known = re.fullmatch("[0-9]{1,6}", priority) and int(priority)
     return "pref" not in link.parameters, known or LAST

@@ -14,8 +14,8 @@ class Pool:
     connection have changed. The thread that closes expired sockets runs only while there are any.
     """
 
-    IDLE = 10.0         # seconds that a socket is kept; servers commonly allow more
-    MOST = 32           # sockets of all keys together
+    IDLE = 10.0         # seconds; servers commonly allow more
+    MOST = 32           # sockets
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
@@ -25,20 +25,18 @@ class Pool:
         self._closed, self.generation = False, 0
 
     def take(self, key):
-        """Return the most recently used socket of this key, or None."""
+        """Return the socket of this key that was used last, or None."""
         while True:
             with self._changed:
-                index = next((i for i in reversed(range(len(self._idle)))
-                              if self._idle[i][1] == key), None)
-                if index is None:
+                entry = next((each for each in reversed(self._idle) if each[1] == key), None)
+                if entry is None:
                     return None
-                _, _, sock = self._idle.pop(index)
-            if not _is_readable(sock):
-                return sock
-            sock.close()        # the server has closed it or sent unrequested data
+                self._idle.remove(entry)
+            if not _is_readable(entry[2]):
+                return entry[2]
+            entry[2].close()        # the server has closed it or sent unrequested data
 
     def put(self, key, sock):
-        """Keep the socket for the next request with this key."""
         with self._changed:
             if self._closed:
                 sock.close()
@@ -70,7 +68,7 @@ class Pool:
             self._changed.notify_all()
 
     def close(self):
-        """Close every idle socket, and any that is put back later."""
+        """Close every idle socket, and any that is put later."""
         with self._changed:
             self._closed = True
             thread = self._thread

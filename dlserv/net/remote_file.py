@@ -1,8 +1,4 @@
-"""A file as its server describes it, its `Resource`, read from a response's head. Pure.
-
-It is kept in the task's record, so that a later attempt can tell whether the server still
-has the file that the bytes on disk came from.
-"""
+"""A file as its server describes it, its `Resource`, read from a response's head. Pure."""
 
 import re
 from collections import namedtuple
@@ -28,48 +24,47 @@ _ENTITY_TAG = re.compile("(?:W/)?" + _STRONG_ETAG.pattern)
 _ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")     # as sent, well-formed or not
 _LENGTH = re.compile("[0-9]{1,18}")
 _RANGES = {"bytes": True, "none": False}
-# "bytes 0-99/100"; some servers omit the unit or follow it with another mark.
+# "bytes 0-99/100"; some servers have no unit or another mark after it.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
                             re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
                                       " disposition encoding digest content_md5", defaults=(None,))):
-    """A file as its server described it.
+    """A file as its server described it; kept to tell whether the server still has that file.
 
     url            str, after redirects, without userinfo
     total          int bytes, or None if unknown
     etag           str as sent, weak ones with their W/, even one without quotes; or None
     last_modified  str as sent, or None
     dated          bool: Last-Modified is strong, i.e. older than the response (RFC 9110, 8.8.2.2)
-    ranges         bool: the server is known to serve ranges, or known not to; None if
-                   unknown, because the header is optional (RFC 9110, 14.3)
+    ranges         bool: the server serves ranges; None if unknown (RFC 9110, 14.3)
     media_type     str without parameters, lower case; "" if unknown
     disposition    str, the Content-Disposition header, or None
     encoding       str, a Content-Encoding that is decoded while the body arrives, or ""
-    digest         str, the server's digest of the file, as "sha-256=<hex>", or None
-    content_md5    str, the server's Content-MD5, as "md5=<hex>", or None; often wrong
+    digest         str as "sha-256=<hex>", or None
+    content_md5    str as "md5=<hex>", or None; often wrong
     """
 
     __slots__ = ()
 
     @property
     def validator(self):
-        """The value for If-Range (RFC 9110, 13.1.5): a strong ETag, else a strong date, else None."""
+        """The value for If-Range (RFC 9110, 13.1.5), or None."""
         if self.etag and _STRONG_ETAG.fullmatch(self.etag):
             return self.etag
         return self.last_modified if self.last_modified and self.dated else None
 
     @property
     def conditions(self):
-        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1.2 and 13.1.3)."""
+        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1)."""
         if self.etag and _ENTITY_TAG.fullmatch(self.etag):
             return {"If-None-Match": utf8_of(self.etag)}
         return {} if self.modified is None else {"If-Modified-Since": self.last_modified}
 
     @property
     def resumable(self):
-        """True if the rest of the file can be fetched later and checked to be of the same file."""
+        """True if the rest can be fetched later and checked to be of the same file."""
         return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property
@@ -79,10 +74,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
 
 def from_response(status, headers, url):
-    """Return the Resource of a 200 or 206; `headers` is a head.Fields.
-
-    Raise Temporary or Changed if the head contradicts itself.
-    """
+    """Return the Resource of a 200 or 206. Raise Temporary or Changed if the head contradicts itself."""
     total = content_length(headers)
     if status == 206:
         total = content_range(headers)[2]
@@ -106,10 +98,9 @@ def _is_dated(modified, date):
 
 
 def check_is_file(answer, name, before):
-    """Raise Permanent if an answer that begins a file is a web page instead of the file.
+    """Raise Permanent if an answer is a web page, by its type and its first bytes, instead of the file.
 
-    `name` is the file's name, `before` the Resource of an earlier answer or None. The media
-    type alone does not decide: the body must begin like a page too.
+    `name` is the file's name, `before` the Resource of an earlier answer or None.
     """
     found = answer.resource
     if found.media_type not in _PAGES or found.disposition:
@@ -121,7 +112,7 @@ def check_is_file(answer, name, before):
 
 
 def _begins_like_markup(body):
-    """Return whether the body begins with markup, after blanks and a BOM; blanks alone count as markup."""
+    """Return whether the body begins with markup; blanks alone count as such."""
     start = b""
     with body.channel.hurried():
         while len(start) < _LONGEST_BLANK and _UNDECIDED.fullmatch(start):
@@ -133,16 +124,13 @@ def _begins_like_markup(body):
 
 
 def _type_of(name):
-    """Return the type of file that the name's extension promises, as "a .zip file", or ""."""
+    """Return what the name's extension promises, as "a .zip file", or ""."""
     _, dot, extension = name.lower().rpartition(".")
     return f"a .{extension} file" if dot and extension in _FILES else ""
 
 
 def content_length(headers):
-    """Return the declared bytes of the body, or None; a chunked body has no declared length.
-
-    Raise Temporary if the field is malformed or contradicts itself.
-    """
+    """Return the declared bytes of the body, or None. Raise Temporary if they make no sense."""
     lines = headers.get_all("Content-Length")
     if headers.transfer_codings or not lines:
         return None
@@ -154,10 +142,7 @@ def content_length(headers):
 
 
 def content_range(headers):
-    """Return (start, end, total) of a 206, `end` exclusive, `total` None if "*" (RFC 9110, 14.4).
-
-    Raise Changed if that is not known.
-    """
+    """Return (start, exclusive end, total or None) of a 206 (RFC 9110, 14.4), or raise Changed."""
     match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
     if match is None:
         raise Changed("the server answered 206 without a usable Content-Range")

@@ -10,22 +10,19 @@ from ..errors import Offline, Permanent, Temporary, WrongClock
 from ..exhaustion import exhaustion_in
 
 _NOT_YET_VALID, _NO_ISSUER = 9, 20      # OpenSSL's X509_V_ERR_…
-# Errors of a socket on a machine without a route to any server, or to any of that address family.
+# Errors on a machine without a route to any server, or to any of that address family.
 NO_NETWORK = tuple(getattr(errno, name) for name in (
     "ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "ENONET", "EAFNOSUPPORT", "EACCES", "EPERM")
     if hasattr(errno, name))
 
 
 def loaded_ssl():
-    """Return the ssl module if it is loaded, else None; no socket uses TLS before that.
-
-    With OpenSSL it takes 5 MiB, so the first https task loads it. OpenWrt may lack it.
-    """
+    """Return the ssl module if it is loaded, else None; it takes 5 MiB, so the first https task loads it."""
     return sys.modules.get("ssl")
 
 
 def awaited(error, writing):
-    """Return the selector event to wait for before repeating the call that raised this error, or 0."""
+    """Return the selector event to wait for before the failed call is repeated, or 0."""
     ssl = loaded_ssl()
     if isinstance(error, (BlockingIOError, InterruptedError)):
         return selectors.EVENT_WRITE if writing else selectors.EVENT_READ
@@ -35,7 +32,7 @@ def awaited(error, writing):
 
 
 def connection_error(error):
-    """Return our exception for an OSError of a socket."""
+    """Return our exception for a socket's OSError."""
     ssl = loaded_ssl()
     if ssl is not None and isinstance(error, ssl.SSLError):
         return _tls_error(ssl, error)

@@ -10,7 +10,7 @@ from ..fs import check_file, refuse_password
 from .socket_errors import awaited
 
 MOST_SESSIONS = 256
-IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
+IGNORE_UNEXPECTED_EOF = 0x80    # of OpenSSL 3; Python 3.8 sets it, and truncated bodies pass for whole
 
 # By setting: how a context loads such a file, and why that fails.
 _PEM_FILES = {"ca_file": ("load_verify_locations", {}, "it has no certificate in PEM"),
@@ -19,10 +19,10 @@ _PEM_FILES = {"ca_file": ("load_verify_locations", {}, "it has no certificate in
 
 
 class Tls:
-    """The TLS contexts and sessions of one daemon; contexts are created at first use.
+    """The TLS contexts and sessions of one daemon.
 
-    `ca_file` holds certificates trusted in addition to the system's, `client_cert` a client
-    certificate and its key. Both are PEM files.
+    `ca_file` has authorities in addition to the system's, `client_cert` a certificate and its
+    key, both in PEM.
     """
 
     def __init__(self, ca_file=None, client_cert=None):
@@ -31,7 +31,6 @@ class Tls:
         self._lock = threading.Lock()
 
     def configure(self, ca_file, client_cert):
-        """Use these files for new connections."""
         with self._lock:
             if (ca_file, client_cert) != self._files:
                 self._files = ca_file, client_cert
@@ -84,11 +83,7 @@ class Tls:
 
 
 def require_ssl():
-    """Return the ssl module, loaded where TLS is used first.
-
-    Raise MissingModule if this Python has none, as OpenWrt without python3-openssl; Exhausted if
-    it cannot be loaded now.
-    """
+    """Return the ssl module. Raise MissingModule if there is none, as on OpenWrt, or Exhausted."""
     try:
         import ssl
         return ssl
@@ -98,7 +93,7 @@ def require_ssl():
 
 
 def _trusting_context(ssl):
-    """Return a context with the system's authorities, which take some MiB. Raise Exhausted.
+    """Return a context with the system's authorities. Raise Exhausted.
 
     OpenSSL left to itself says nothing if their file cannot be opened, and the context would be
     kept without them.
@@ -115,10 +110,7 @@ def _trusting_context(ssl):
 
 
 def load_pem(key, path, context=None):
-    """Load the file of the setting `key` into the context, or into none to check it only.
-
-    Raise OSError or ValueError. Without TLS, the file cannot be checked.
-    """
+    """Load the file of the setting `key` into the context, or only check it. Raise OSError or ValueError."""
     check_file(path)
     method, arguments, reason = _PEM_FILES[key]
     try:
@@ -132,10 +124,7 @@ def load_pem(key, path, context=None):
 
 
 class NestedTls:
-    """TLS inside a TLS socket, for a server behind a proxy that is reached over TLS.
-
-    It has the socket methods that a Channel uses.
-    """
+    """TLS inside TLS, as a socket for a Channel: for a server behind a proxy that is reached over TLS."""
 
     session = None
 
@@ -145,6 +134,9 @@ class NestedTls:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
         self.fileno, self.close = sock.fileno, sock.close
+
+    def pending(self):
+        return 1        # or more; it is not known
 
     def do_handshake(self):
         self._pump(self._tls.do_handshake)
@@ -162,9 +154,8 @@ class NestedTls:
         try:
             self._flush()
         except OSError as error:
-            if not awaited(error, writing=True):
+            if not awaited(error, writing=True):        # else the rest is sent before the next data
                 raise
-            # the rest is sent before the next data
         return count
 
     def _pump(self, action):
