@@ -9,22 +9,15 @@ from ..digests import load_hashlib
 from ..units import utf8_of
 from .head import unescaped
 
-MOST_ITEMS = 500        # schemes and parameters of one field that are read
+MOST_ITEMS = 500        # schemes and parameters of one field
 
 # A word, or a parameter with its value; matches in linear time.
 _ITEM = re.compile(r'([\w!#$%&\'*+.^`|~-]+)(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,"]*)))?', re.DOTALL)
 _HASHES = {"MD5": "md5", "SHA-256": "sha256"}     # their names in hashlib
 
 
-class Challenge(namedtuple("Challenge", "scheme parameters")):
-    """A server's challenge: a scheme such as "digest", and {lower-case name: value}."""
-
-    __slots__ = ()
-
-    @property
-    def is_stale(self):
-        """True if the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
-        return self.scheme == "digest" and self.parameters.get("stale", "").lower() == "true"
+# A scheme such as "digest", and {lower-case name: value}.
+Challenge = namedtuple("Challenge", "scheme parameters")
 
 
 def parse_challenges(values):
@@ -50,17 +43,16 @@ def _quoted(text):
 
 
 class Credentials(namedtuple("Credentials", "user password")):
-    """A user and a password, or None, for one origin."""
+    """A user and a password, which may be None."""
 
     __slots__ = ()
 
     def basic(self):
-        """Return the value of an Authorization header for Basic."""
         text = f"{self.user}:{self.password or ''}"
         return "Basic " + base64.b64encode(text.encode("utf-8")).decode("ascii")
 
     def answer(self, challenges, method, target):
-        """Return the value of an Authorization header for the strongest of WWW-Authenticate's values, or None."""
+        """Return an Authorization for the strongest of WWW-Authenticate's values, or None."""
         offers = parse_challenges(challenges)
         digests = [offer.parameters for offer in offers if offer.scheme == "digest"]
         digests = [offer for offer in digests if _is_known(offer)]

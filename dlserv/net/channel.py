@@ -24,11 +24,11 @@ REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of s
 
 
 class Signal:
-    """A flag that one thread sets once and others can wait for together with sockets."""
+    """A flag that others can wait for together with sockets."""
 
     def __init__(self):
         self._waker = Waker()
-        self._lock = threading.Lock()   # `set` must not write to a descriptor that is closed and reused
+        self._lock = threading.Lock()   # `set` must not write to a closed and reused descriptor
         self._gate = threading.Lock()   # held until the signal is set
         self._gate.acquire()
         self.is_set = False
@@ -95,7 +95,6 @@ class Channel:
         self.adopt(stop)
 
     def adopt(self, stop):
-        """Use the stop signal of a new owner."""
         self._stop, self._watch = stop, Watch(stop)
 
     @contextlib.contextmanager
@@ -138,7 +137,7 @@ class Channel:
         return count
 
     def _await_body(self, certain):
-        """Wait until enough of the `certain` bytes has arrived, at most LONGEST_WAIT seconds."""
+        """Wait until enough of the `certain` bytes has arrived."""
         if self._deadline or not self._drained or self.secure and self.sock.pending():
             return      # TLS may hold bytes that it has read from the socket
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
@@ -198,7 +197,6 @@ class Channel:
             self._wait(selectors.EVENT_READ)
 
     def detach(self):
-        """Return the socket for another Channel."""
         self._set_mark(1)
         return self.sock
 

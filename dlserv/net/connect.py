@@ -12,8 +12,8 @@ from ..threads import Thread
 from .channel import Channel, Signal, wait_any
 from .socket_errors import NO_NETWORK, connection_error
 
-STAGGER = 0.25      # seconds between two addresses, so that broken IPv6 costs no timeout (RFC 8305)
-_NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)       # getaddrinfo's, when no DNS server could answer
+STAGGER = 0.25      # seconds between two addresses; else broken IPv6 costs a timeout (RFC 8305)
+_NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)       # when no DNS server could answer
 _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 
 
@@ -109,10 +109,8 @@ def _race(addresses, stop, timeout):
 
 
 def _no_connection(codes, timeout):
-    """Return the exception for addresses that failed with these errnos, others after `timeout` if given.
-
-    An address without a route, such as IPv6 on a machine that has none, counts only if all are so.
-    """
+    """Return the exception for addresses that failed with these errnos, others after `timeout` if given."""
+    # one without a route, such as IPv6 on a machine that has none, counts only if all are so
     codes = [code for code in codes if code not in NO_NETWORK] or ([] if timeout else codes)
     if not codes:
         return Temporary(f"no connection within {timeout:g} s", word="timeout")
@@ -141,7 +139,7 @@ def _begin(address):
 
 
 def _is_unassignable(address):
-    """Return whether the address is a multicast, broadcast or reserved one."""
+    """Return whether it is a multicast, broadcast or reserved address."""
     if ":" in address:
         return address.lower().startswith("ff")
     return int(address.partition(".")[0]) >= 224

@@ -16,15 +16,15 @@ from ..idn import comparable
 from ..units import utf8_of
 from .user_file import UserFile, is_clean, lines
 
-MOST = 300              # cookies set by servers in a Jar
-LONGEST = 4096          # characters of a cookie's name and value
+MOST = 300              # cookies that servers set
+LONGEST = 4096          # characters of a name and its value
 
 _FOR_EVER = float("inf")
 _EXPIRY = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?")
 _DOMAIN = re.compile(r"[^\s/;,:\[\]@]+|[0-9A-Fa-f:.]+")
 _DELIMITERS = re.compile("[\t -/;-@\\[-`{-~]+")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-# The parts of a date, in the order in which a token is taken for one of them.
+# A token of a date is the first of these that is not known yet.
 _DATE = [re.compile(pattern, re.DOTALL | re.IGNORECASE) for pattern in (
     "([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", "([0-9]{1,2})(?:[^0-9].*)?",
     "(" + "|".join(_MONTHS) + ").*", "([0-9]{2,4})(?:[^0-9].*)?")]
@@ -36,7 +36,7 @@ class Cookie(namedtuple("Cookie", "name value domain host_only path secure expir
     __slots__ = ()
 
     def is_for(self, url, now):
-        """Return whether a request for the URL carries the cookie (RFC 6265, 5.4)."""
+        """Return whether a request carries the cookie (RFC 6265, 5.4)."""
         host = comparable(url.host)
         return (self.expires > now and (url.scheme == "https" or not self.secure)
                 and (host == self.domain if self.host_only else _is_below(host, self.domain))
@@ -66,7 +66,7 @@ class Jar:
         self._set = {}
 
     def header(self, url):
-        """Return the Cookie header for a request, or None; the longest paths come first, then the oldest."""
+        """Return the Cookie header for a request, or None; the longest paths first, then the oldest."""
         now = self._clock()
         with self._lock:
             cookies = {**self._given, **self._set}.values()
@@ -75,7 +75,6 @@ class Jar:
         return "; ".join("%s=%s" % cookie[:2] if cookie.name else cookie.value for cookie in wanted) or None
 
     def keep(self, url, headers):
-        """Store the cookies that a response sets."""
         for text in headers.get_all("Set-Cookie", ()):
             cookie = from_header(utf8_of(text), url, self._clock())
             if cookie is not None:
@@ -153,12 +152,12 @@ def _default_path(path):
 
 
 def _is_under(path, above):
-    """Return whether the paths match (RFC 6265, 5.1.4)."""
+    # RFC 6265, 5.1.4
     return path == above or (path.startswith(above) and (above.endswith("/") or path[len(above)] == "/"))
 
 
 def _is_below(host, domain):
-    """Return whether the host matches the domain (RFC 6265, 5.1.3)."""
+    # RFC 6265, 5.1.3
     return host == domain or (host.endswith("." + domain) and not _is_address(host))
 
 
@@ -186,7 +185,7 @@ def parse(text):
 
 
 def _from_fields(fields):
-    """Return the Cookie of a line, or None; the tab before an empty value or the expiry may be missing."""
+    # the tab before an empty value or the expiry may be missing
     while len(fields) > 7 and not fields[-1].strip():
         fields.pop()
     if len(fields) == 6:

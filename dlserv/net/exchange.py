@@ -34,7 +34,7 @@ class Exchange:
         return self.reader.rest()
 
     def finish(self):
-        """Close a response whose body is not needed; keep the connection if it has arrived."""
+        """Close a response whose body is not needed."""
         reusable = False
         try:
             reusable = len(self.leftover()) == content_length(self.headers)
@@ -72,10 +72,10 @@ class _NoSlot:
 
 
 def post(url, options, network, headers, body):
-    """POST the body to a URL of the settings; return the HTTP status. No redirect is followed.
+    """POST the body to a URL of the settings and return the status, of a redirect, too.
 
-    `options` are a task's effective ones, `network` is a (network.Network, channel.Signal).
-    Raise TransferError, Stopped or MissingModule.
+    `options` are a task's effective ones, `network` is a (Network, Signal). Raise TransferError,
+    Stopped or MissingModule.
     """
     network, stop = network
     route = Route(url, options, network._replace(policy=_Anywhere()))

@@ -1,4 +1,4 @@
-"""The bodies of FTP: the bytes of the data connection, which ends with the file (RFC 959, 3.4.1)."""
+"""The bodies of FTP; the data connection ends with the file (RFC 959, 3.4.1)."""
 
 import errno
 
@@ -18,14 +18,13 @@ class PartBody(Plain):
 class WholeBody(PartBody):
     """A file's bytes up to the end of the data connection.
 
-    The last byte according to SIZE is returned only if no other follows and the server confirms
-    that the transfer is complete. Else Longer is raised once; further reads go on to the true end.
+    The last byte by SIZE is returned only if no other follows and the server confirms that the
+    transfer is complete. Else Longer is raised once; further reads go on to the true end.
     """
 
     _is_last = False        # the byte in `leftover` is the file's last one
 
     def read_into(self, view):
-        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary or Longer."""
         left = self._left
         if left == 1 and not self._is_last:
             self._look_behind()
@@ -57,7 +56,6 @@ class WholeBody(PartBody):
             raise Longer("the server sent more bytes than the size that it stated")
 
     def _confirm(self, unclean):
-        """Raise Temporary unless a clean end or the server's reply confirms the end of the file."""
         try:
             self._exchange.confirm()
         except NoReply:     # routers drop a control connection that idles during a long transfer

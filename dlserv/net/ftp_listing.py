@@ -100,7 +100,7 @@ class Client(ftp.Client):
     session, _open = _Session, None
 
     def entries(self, url, origin):
-        """Return the Entries of the folder; credentials belong to `origin`."""
+        """Return the Entries of the folder."""
         if self._open is None:
             self._open = self.log_in(url, origin)
         try:
@@ -113,7 +113,6 @@ class Client(ftp.Client):
         return entries
 
     def close(self):
-        """End the session; the next listing begins another."""
         if self._open is not None:
             self._open.close()
             self._open = None

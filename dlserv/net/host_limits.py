@@ -11,18 +11,18 @@ from collections import namedtuple
 
 from ..errors import Temporary
 
-LONGEST_RETRY_AFTER = 3600.0    # seconds; a longer Retry-After is cut to this
+LONGEST_RETRY_AFTER = 3600.0    # seconds
 LINGER = 5.0                    # seconds in which a server notices that a client has gone
 
 
 class HostFull(Temporary):
-    """The server has no slot for one more connection now; `by_us` says that we hold the others."""
+    """The server has no slot for a connection; `by_us` says that we hold the others."""
 
     by_us, word = False, "refused"
 
 
 class HostClosed(Temporary):
-    """The server at `endpoint` is closed by the Retry-After of an earlier response."""
+    """The server is closed by an earlier Retry-After."""
 
     def __init__(self, endpoint, seconds):
         super().__init__(f"{endpoint} asked to be left alone", seconds)
@@ -44,7 +44,6 @@ class Gate(namedtuple("Gate", "limits endpoint refused_at")):
 
     @property
     def limit(self):
-        """Connections to the server that are allowed now."""
         return self.limits.limit(self.endpoint)
 
 
@@ -140,7 +139,7 @@ class HostLimits:
     """
 
     REMEMBER = 600.0        # seconds that a lowered ceiling and what was learned last
-    LOOK = 0.2              # seconds between checks of the stop signal while waiting
+    LOOK = 0.2              # seconds between looks at the stop signal
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
@@ -183,12 +182,11 @@ class HostLimits:
             del self._states[endpoint]
 
     def learn_connections(self, endpoint, learned):
-        """Store for a while how many connections a download needs; see Growth.look."""
+        """Store for a while what Growth.look found."""
         with self.changed:
             _remember(self._learned, endpoint, (self.clock() + self.REMEMBER, learned))
 
     def known_connections(self, endpoint):
-        """Return what `learn_connections` stored, or None."""
         until, learned = self._learned.get(endpoint, (0.0, None))
         return learned if self.clock() < until else None
 
@@ -213,7 +211,6 @@ class HostLimits:
         return max(0.0, max(list(state.closures.values()), default=0.0) - self.clock())
 
     def limit(self, endpoint):
-        """Return how many connections to the server are allowed now."""
         state = self._states.get(endpoint)
         return self.limit_of(state) if state is not None else self._settings.download.max_per_host
 

@@ -18,12 +18,12 @@ from .inflated import Inflated, decoded
 from .proxy import Route
 
 # The first digit of a status decides, with these exceptions (RFC 9110, 15).
-TEMPORARY = frozenset((408, 425, 429))              # and every 5xx
-NO_FILE = frozenset((202, 204, 205))                # other 2xx are the file
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
-NO_REDIRECT = frozenset((304, 305, 306))            # other 3xx redirect if they have a Location
+TEMPORARY = (408, 425, 429)             # and every 5xx
+NO_FILE = (202, 204, 205)               # other 2xx are the file
+REDIRECTS = (301, 302, 303, 307, 308)
+NO_REDIRECT = (304, 305, 306)           # other 3xx redirect if they have a Location
 MOST_REDIRECTS = 20
-MOST_CHALLENGES = 3     # answered for one URL; a server that sends more refuses the credentials
+MOST_CHALLENGES = 3     # answered for one URL
 EXPIRED = (401, 403, 410)
 
 
@@ -105,23 +105,19 @@ class Client:
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return the Authorization to try next, or None; `sent` was refused, if any.
-
-        If no challenge can be answered, the task's own credentials are sent as Basic.
-        """
+        """Return the Authorization to try next, or None; `sent` was refused, if any."""
         credentials = self._credentials(url, origin)
         challenges = exchange.headers.get_all("WWW-Authenticate", ())
         answer = credentials and credentials.answer(challenges, "GET", url.target)
         if not sent:
-            given = auth.given(url, origin, self._options)
+            given = auth.given(url, origin, self._options)      # as Basic if no challenge can be answered
             return answer or (given and given.basic())
-        is_news = sent.startswith("Basic") or any(each.is_stale for each in auth.parse_challenges(challenges))
+        is_news = sent.startswith("Basic") or any(      # or only the nonce had expired (RFC 7616, 3.3)
+            each.parameters.get("stale", "").lower() == "true" for each in auth.parse_challenges(challenges))
         return answer if answer and answer.startswith("Digest") and is_news else None
 
-    # -- a request -------------------------------------------------------------------
-
     def _ask(self, url, headers):
-        """Send a request, again if a forwarding proxy asks for authentication."""
+        """Send a request, again if a proxy asks for authentication."""
         route = Route(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
         if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
@@ -205,8 +201,6 @@ def _follow(url, exchange, followed):
         there = there._replace(user=url.user, password=url.password)
     return there
 
-
-# -- from the head to the stream -----------------------------------------------------
 
 def _answer(exchange, url, ask, jar):
     if exchange.status == 304 and ask.conditions:

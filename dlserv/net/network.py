@@ -1,4 +1,4 @@
-"""The objects that all connections of one daemon share, and the files that its settings name for them."""
+"""The objects that all connections share, and the files that the settings name for them."""
 
 import os
 from collections import namedtuple
@@ -29,17 +29,14 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
 
     @classmethod
     def of(cls, settings, proxies, netrc, cookies):
-        """Return a new Network; `settings` is a current.Settings, `netrc` the path of that file or None."""
+        """Return a Network; `settings` is a current.Settings, `netrc` a path or None."""
         download = settings.download
         return cls(Tls(download.ca_file, download.client_cert), proxies, HostLimits(settings), Pool(),
                    Netrc(netrc), cookies, AddressPolicy(settings))
 
 
 class NamedFiles:
-    """`ca_file`, `client_cert` and `cookies_file`, which lies in `folder` if its path is relative.
-
-    `settings` is the current.Settings.
-    """
+    """`ca_file`, `client_cert` and `cookies_file`; its path may be relative to `folder`."""
 
     def __init__(self, settings, folder):
         self._settings, self._folder, self._cookie_file = settings, folder, CookieFile()
@@ -59,7 +56,7 @@ class NamedFiles:
                 raise InvalidValue("download." + key, f"{path} cannot be loaded: {reason}") from None
 
     def cookies(self):
-        """Return the Cookies of the file that the settings name. Raise Permanent if it cannot be read."""
+        """Return the Cookies of the settings' file. Raise Permanent."""
         path = self._cookies_path(self._settings.config.download)
         return self._cookie_file.read(path) if path else ()
 

@@ -61,14 +61,13 @@ class Pool:
         self._idle.clear()
 
     def clear(self):
-        """Close every idle socket, and stop reusing those in use."""
+        """Close every idle socket, and reuse none that is in use."""
         with self._changed:
             self.generation += 1
             self._close_idle()
             self._changed.notify_all()
 
     def close(self):
-        """Close every idle socket, and any that is put later."""
         with self._changed:
             self._closed = True
             thread = self._thread

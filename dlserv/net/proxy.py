@@ -28,7 +28,7 @@ class Route:
         self._proxy = proxy = choose(url, options.proxy, network.proxies)
         self._credentials = Credentials(proxy.user, proxy.password) if proxy and proxy.user is not None else None
         self._answer = None         # to the challenge of a forwarding proxy
-        # True if a proxy reads and forwards the requests, instead of tunnelling bytes.
+        # True if the proxy forwards requests instead of tunnelling bytes.
         self._is_forwarded = (proxy is not None and proxy.scheme in ("http", "https")
                               and url.scheme in ("http", "ftp"))
         # For the Pool: connections with equal keys are interchangeable.
@@ -44,7 +44,7 @@ class Route:
 
     @property
     def headers(self):
-        """The headers for a forwarding proxy, {} for any other route."""
+        """The headers for a forwarding proxy, else {}."""
         return self._authorization(self._answer) if self._is_forwarded else {}
 
     def _authorization(self, answer):
@@ -53,19 +53,19 @@ class Route:
         return {"Proxy-Authorization": answer or self._credentials.basic()}
 
     def _answer_to(self, challenges, method, target):
-        """Return the Digest answer to a proxy's challenge, or None, since Basic was sent before."""
+        """Return the Digest answer to a proxy's challenge, or None; Basic was sent before."""
         answer = self._credentials and self._credentials.answer(challenges, method, target)
         return answer if answer and answer.startswith("Digest") else None
 
     def answer(self, challenges):
-        """Answer the Proxy-Authenticate values of a 407; return whether to send the request again."""
+        """Answer a proxy's challenges; return whether to send the request again."""
         if not self._is_forwarded or self._answer is not None:
             return False
         self._answer = self._answer_to(challenges, "GET", self.target)
         return self._answer is not None
 
     def open(self, stop):
-        """Return a new Channel to which the request can be written."""
+        """Return a Channel to write the request to."""
         is_secure = self._url.scheme == "https"
         if is_secure:
             require_ssl()
@@ -79,11 +79,9 @@ class Route:
             raise
 
     def secure(self, channel):
-        """Start TLS with the server."""
         self._tls.start(channel, self._url.host, self._options.verify_tls)
 
     def remember(self, channel):
-        """Keep the channel's TLS session for the next one."""
         if self._url.scheme in ("https", "ftps"):
             self._tls.remember(channel, self._url.host, self._options.verify_tls)
 
@@ -113,7 +111,7 @@ class Route:
         return self._policy.permit(host, port, addresses)
 
     def _through_proxy(self, channel, port, stop, answer):
-        """Connect through the proxy; return None, or an answer to its challenge for a new connection."""
+        """Connect; return None, or an answer to a challenge for a new connection."""
         proxy, host = self._proxy, self._url.host
         if proxy.scheme == "socks5":        # with socks5h the proxy resolves the name
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
@@ -153,8 +151,6 @@ def choose(url, proxy, environment):
     except ValueError as error:
         raise Permanent(f"the proxy {error}") from error
 
-
-# -- SOCKS5 -----------------------------------------------------------------------------
 
 def _socks(channel, proxy, host, port):
     """Ask a SOCKS5 proxy for a connection (RFC 1928)."""

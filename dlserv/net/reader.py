@@ -19,7 +19,6 @@ class Reader:
 
     @property
     def buffered(self):
-        """Bytes in the buffer."""
         return self._end - self._start
 
     def fill(self, certain=1):
@@ -71,7 +70,7 @@ class Reader:
         return count
 
     def rest(self):
-        """Return the buffered bytes; further ones must be read from the channel."""
+        """Return the buffered bytes; the next are in the channel."""
         rest = self._take(self.buffered)
         self._buffer = memoryview(bytearray(1))
         return rest

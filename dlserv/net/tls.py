@@ -12,7 +12,7 @@ from .socket_errors import awaited
 MOST_SESSIONS = 256
 IGNORE_UNEXPECTED_EOF = 0x80    # of OpenSSL 3; Python 3.8 sets it, and truncated bodies pass for whole
 
-# By setting: how a context loads such a file, and why that fails.
+# By setting: how it is loaded, and why that fails.
 _PEM_FILES = {"ca_file": ("load_verify_locations", {}, "it has no certificate in PEM"),
               "client_cert": ("load_cert_chain", {"password": refuse_password},
                               "it has no certificate with its key, in PEM")}
@@ -46,7 +46,6 @@ class Tls:
         channel.start_tls(context, host.rstrip("."), self._sessions.get((host, verify)))
 
     def remember(self, channel, host, verify):
-        """Keep the channel's session for the next connection to this host."""
         session = channel.sock.session if channel.secure else None
         if session is not None:
             with self._lock:
@@ -124,7 +123,7 @@ def load_pem(key, path, context=None):
 
 
 class NestedTls:
-    """TLS inside TLS, as a socket for a Channel: for a server behind a proxy that is reached over TLS."""
+    """A socket with TLS inside TLS, for a server behind a proxy that is reached over TLS."""
 
     session = None
 
