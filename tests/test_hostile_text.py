@@ -112,7 +112,7 @@ PARSERS = {
     "ETag": described("ETag"), "Last-Modified": described("Last-Modified"),
     "Content-Type": described("Content-Type"),
     "Content-Encoding": described("Content-Encoding"), "Accept-Ranges": described("Accept-Ranges"),
-    "Transfer-Encoding": field("Transfer-Encoding", lambda fields: fields.transfer_codings),
+    "Transfer-Encoding": field("Transfer-Encoding", lambda fields: fields.tokens("Transfer-Encoding")),
     "a date": units.parse_http_date, "Retry-After": units.parse_retry_after,
     "Content-Disposition": filename.from_disposition,
     "a name": lambda text: filename.from_disposition("attachment; filename=" + text),

@@ -82,7 +82,7 @@ class Body:
 
 def framed(exchange, expected):
     """Return the Body of a response (RFC 9112, 6.3). Raise Permanent for an unknown transfer coding."""
-    codings = exchange.headers.transfer_codings
+    codings = exchange.headers.tokens("Transfer-Encoding")
     if codings == ["chunked"]:
         return Chunked(exchange)
     if codings:

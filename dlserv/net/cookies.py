@@ -75,7 +75,7 @@ class Jar:
         return "; ".join("%s=%s" % cookie[:2] if cookie.name else cookie.value for cookie in wanted) or None
 
     def keep(self, url, headers):
-        for text in headers.get_all("Set-Cookie", ()):
+        for text in headers.get_all("Set-Cookie"):
             cookie = from_header(utf8_of(text), url, self._clock())
             if cookie is not None:
                 with self._lock:

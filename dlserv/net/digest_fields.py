@@ -26,7 +26,7 @@ def from_headers(headers, whole):
 
 def content_md5(headers):
     """Return the Content-MD5 as "md5=<hex>", or None; often wrong (RFC 7231, B)."""
-    digest = _decoded((headers.get("Content-MD5") or "").strip(), DIGEST_BYTES["md5"])
+    digest = _decoded(headers.get("Content-MD5", ""), DIGEST_BYTES["md5"])
     return "md5=" + digest.hex() if digest else None
 
 

@@ -54,16 +54,6 @@ class Exchange:
             slot.release()      # last, so that the next owner finds the connection in the pool
 
 
-class _Anywhere:
-    """The address policy for URLs of the settings."""
-
-    def permit(self, host, port, addresses):
-        return addresses
-
-    def exempts(self, proxy):
-        return True
-
-
 class _NoSlot:
     """A message takes no slot of the downloads from its host."""
 
@@ -78,7 +68,7 @@ def post(url, options, network, headers, body):
     Stopped or MissingModule.
     """
     network, stop = network
-    route = Route(url, options, network._replace(policy=_Anywhere()))
+    route = Route(url, options, network._replace(policy=None))
     headers = dict({"Host": url.host_header, "User-Agent": options.user_agent, "Accept": "*/*",
                     "Content-Length": "%d" % len(body), "Connection": "close"}, **headers)
     if url.user is not None:

@@ -42,24 +42,17 @@ class Fields:
     def get(self, name, default=None):
         return self._values.get(name.lower(), (default,))[0]
 
-    def get_all(self, name, default=None):
-        """Return the list of the values of all fields of this name."""
-        return self._values.get(name.lower(), default)
+    def get_all(self, name):
+        """Return the values of all fields of this name."""
+        return self._values.get(name.lower(), ())
 
     def tokens(self, name):
-        """Return the members, in lower case, of all fields of this name."""
+        """Return the members of all fields of this name in lower case, without the coding "identity"."""
         values = self._values.get(name.lower())
         if values is None:
             return []
-        members = ",".join(values).lower().split(",")
-        return [member.strip() for member in members if member.strip()]
-
-    @property
-    def transfer_codings(self):
-        """The transfer codings of the body, in order, without "identity"."""
-        if "transfer-encoding" not in self._values:
-            return []
-        return [coding for coding in self.tokens("Transfer-Encoding") if coding != "identity"]
+        members = map(str.strip, ",".join(values).lower().split(","))
+        return [member for member in members if member not in ("", "identity")]
 
 
 class Head(namedtuple("Head", "version status reason fields")):

@@ -107,7 +107,7 @@ class Client:
     def _answer_challenge(self, exchange, url, origin, sent):
         """Return the Authorization to try next, or None; `sent` was refused, if any."""
         credentials = self._credentials(url, origin)
-        challenges = exchange.headers.get_all("WWW-Authenticate", ())
+        challenges = exchange.headers.get_all("WWW-Authenticate")
         answer = credentials and credentials.answer(challenges, "GET", url.target)
         if not sent:
             given = auth.given(url, origin, self._options)      # as Basic if no challenge can be answered
@@ -120,7 +120,7 @@ class Client:
         """Send a request, again if a proxy asks for authentication."""
         route = Route(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
-        if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
+        if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate")):
             exchange.finish()
             exchange = self._exchange(url, route, headers)
         return exchange

@@ -27,7 +27,7 @@ Link = namedtuple("Link", "target parameters")
 
 def told(url, headers):
     """Return [the Told of a response], or [] if it has no Link."""
-    values = headers.get_all("Link", ())
+    values = headers.get_all("Link")
     return [Told(url, tuple(values), from_headers(headers, whole=False))] if values else []
 
 

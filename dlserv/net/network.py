@@ -22,7 +22,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
     pool     pool.Pool
     netrc    netrc.Netrc
     cookies  function that returns the list of Cookies in the user's file
-    policy   address_policy.AddressPolicy
+    policy   address_policy.AddressPolicy, or None to allow any address
     """
 
     __slots__ = ()
@@ -36,7 +36,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
 
 
 class NamedFiles:
-    """`ca_file`, `client_cert` and `cookies_file`; its path may be relative to `folder`."""
+    """`ca_file`, `client_cert` and `cookies_file`, which lies in `folder`."""
 
     def __init__(self, settings, folder):
         self._settings, self._folder, self._cookie_file = settings, folder, CookieFile()

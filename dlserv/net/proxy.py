@@ -106,9 +106,10 @@ class Route:
             channel.close()
 
     def _permit(self, host, port, addresses):
-        if self._proxy is not None and self._policy.exempts(self._options.proxy):
+        policy = self._policy
+        if policy is None or self._proxy is not None and policy.exempts(self._options.proxy):
             return addresses
-        return self._policy.permit(host, port, addresses)
+        return policy.permit(host, port, addresses)
 
     def _through_proxy(self, channel, port, stop, answer):
         """Connect; return None, or an answer to a challenge for a new connection."""
@@ -132,7 +133,7 @@ class Route:
         if 200 <= head.status < 300:
             return None
         if head.status == 407 and answer is None:
-            answer = self._answer_to(head.fields.get_all("Proxy-Authenticate", ()), "CONNECT", place)
+            answer = self._answer_to(head.fields.get_all("Proxy-Authenticate"), "CONNECT", place)
             if answer is not None:
                 return answer
         family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent

@@ -78,14 +78,14 @@ def from_response(status, headers, url):
     total = content_length(headers)
     if status == 206:
         total = content_range(headers)[2]
-    etag, modified = (headers.get("ETag") or "").strip(), headers.get("Last-Modified")
+    etag, modified = headers.get("ETag", ""), headers.get("Last-Modified")
     return Resource(
         url=str(url), total=total, etag=etag if _ETAG.fullmatch(etag) else None, last_modified=modified,
         dated=_is_dated(modified, headers.get("Date")),
-        ranges=status == 206 or _RANGES.get((headers.get("Accept-Ranges") or "").strip().lower()),
+        ranges=status == 206 or _RANGES.get(headers.get("Accept-Ranges", "").lower()),
         media_type=_media_type(headers),
         disposition=headers.get("Content-Disposition"),
-        encoding=",".join(coding for coding in headers.tokens("Content-Encoding") if coding != "identity"),
+        encoding=",".join(headers.tokens("Content-Encoding")),
         digest=from_headers(headers, whole=status == 200),
         content_md5=content_md5(headers) if status == 200 else None)
 
@@ -132,7 +132,7 @@ def _type_of(name):
 def content_length(headers):
     """Return the declared bytes of the body, or None. Raise Temporary if they make no sense."""
     lines = headers.get_all("Content-Length")
-    if headers.transfer_codings or not lines:
+    if not lines or headers.tokens("Transfer-Encoding"):
         return None
     values = {value.strip() for value in ",".join(lines).split(",")}
     text = values.pop()
@@ -143,7 +143,7 @@ def content_length(headers):
 
 def content_range(headers):
     """Return (start, exclusive end, total or None) of a 206 (RFC 9110, 14.4), or raise Changed."""
-    match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if match is None:
         raise Changed("the server answered 206 without a usable Content-Range")
     first, last, total = match.groups()
@@ -160,4 +160,4 @@ def tells_range(headers):
 
 
 def _media_type(headers):
-    return (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()

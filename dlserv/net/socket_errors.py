@@ -47,10 +47,10 @@ def connection_error(error):
 def _tls_error(ssl, error):
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(error)
-    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
+    reason = getattr(error, "reason", None) or str(error)
+    if isinstance(error, ssl.SSLEOFError) or reason == "UNEXPECTED_EOF_WHILE_READING":
         return Temporary("the TLS connection was closed without a closing message", word="tls")
-    reason = (error.reason or str(error)).replace("_", " ").lower()
-    return Temporary(f"the TLS connection failed: {reason}", word="tls")
+    return Temporary(f"the TLS connection failed: {reason.replace('_', ' ').lower()}", word="tls")
 
 
 def _certificate_error(error):
