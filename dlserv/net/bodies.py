@@ -1,6 +1,5 @@
-"""The bodies of responses. One that is cut short raises Temporary, so it never passes for a file."""
+"""The bodies of responses; one that is cut short never passes for a file."""
 
-import errno
 import re
 import time
 
@@ -21,27 +20,23 @@ class Body:
     leftover   memoryview of bytes that have arrived and not been read
     at_hand    bool: `leftover` is all that is still to be read
     channel    the Channel that it comes over
-    slot       the host_limits.Slot of the connection, None once it is closed
+    slot       the host_limits.Slot of the connection
 
-    `exchange`, an Exchange, an FTP session or another Body, has a `channel`, a `slot` and `close`.
+    `exchange` is an Exchange, an FTP session or another Body.
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
 
     def __init__(self, exchange):
         self._exchange, self.received = exchange, 0
-        self.channel = exchange.channel
-
-    @property
-    def slot(self):
-        return self._exchange.slot
+        self.channel, self.slot = exchange.channel, exchange.slot
 
     def read_into(self, view):
         """Read into `view`; return how many bytes, 0 at the true end. Raise Temporary at any other."""
         raise NotImplementedError
 
     def peek(self, count):
-        """Return the next bytes without consuming them, at least `count` unless the body is shorter."""
+        """Return the next bytes, to be read again: at least `count` unless the body ends."""
         seen, piece = bytearray(self.take_at_hand()), memoryview(bytearray(_PIECE))
         try:
             while len(seen) < count:
@@ -67,12 +62,8 @@ class Body:
         self.received += count
         return count
 
-    def splice_into(self, pipe, wanted):
-        """Do so into a pipe, within the kernel. Raise OSError if it cannot. `leftover` must be empty."""
-        raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
-
     def adopt(self, stop):
-        """Use the stop signal of another thread that goes on reading."""
+        """Use another stop signal from now on."""
         self.channel.adopt(stop)
 
     def close(self):
@@ -88,17 +79,16 @@ def framed(exchange, expected):
     if codings:
         named = ", ".join(codings)[:40]
         raise Permanent(f"the server used a transfer coding that was not asked for: {named}")
-    return Plain(exchange, expected)
+    return Plain(exchange, expected, exchange.reader.rest())
 
 
 class Plain(Body):
     """A body of known length, or up to the connection's end."""
 
-    def __init__(self, exchange, expected):
+    def __init__(self, exchange, expected, rest=b""):
         super().__init__(exchange)
-        rest = memoryview(exchange.leftover())
-        self.leftover, self._is_followed = rest[:expected], expected is not None and len(rest) > expected
-        self.expected = expected
+        self.leftover, self.expected = memoryview(rest)[:expected], expected
+        self._is_followed = expected is not None and len(rest) > expected
 
     @property
     def at_hand(self):
@@ -112,6 +102,7 @@ class Plain(Body):
         return self._counted(self.channel.read_body(view, left) if view else 0)
 
     def splice_into(self, pipe, wanted):
+        """Read so many bytes into a pipe. Raise OSError if it cannot be. `leftover` must be empty."""
         left = self._left
         wanted = min(wanted, left)
         return self._counted(self.channel.splice_body(pipe, wanted, left) if wanted else 0)
@@ -201,7 +192,7 @@ class Chunked(Body):
                          f"after {format_size(self.received)}", word="network")
 
     def close(self):
-        self._exchange.close(reusable=self._has_ended and self._exchange.leftover() == self._line_end)
+        self._exchange.close(reusable=self._has_ended and self._reader.rest() == self._line_end)
 
 
 def read_whole(stream, most, seconds):

@@ -29,15 +29,11 @@ class Exchange:
             raise
         self.status, self.headers = self.head.status, self.head.fields
 
-    def leftover(self):
-        """Return the bytes that arrived with the head; see Reader.rest."""
-        return self.reader.rest()
-
     def finish(self):
         """Close a response whose body is not needed."""
         reusable = False
         try:
-            reusable = len(self.leftover()) == content_length(self.headers)
+            reusable = len(self.reader.rest()) == content_length(self.headers)
         finally:
             self.close(reusable)
 

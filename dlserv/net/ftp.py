@@ -136,8 +136,6 @@ class Session:
         self._check(reply, "RETR " + path)
         self._is_complete = reply.code >= 200
 
-    # -- replies -----------------------------------------------------------------------
-
     def _command(self, line):
         """Return the Reply to the command. Raise HostFull, Temporary or Permanent if it is refused."""
         return self._final(self._control.ask(line), line)
@@ -172,11 +170,6 @@ class Session:
         if reply.code == 421 or not self._is_logged_in and _is_crowded(reply.text):
             raise self.slot.crowded(sentence)
         raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
-
-    # -- for the body ----------------------------------------------------------------
-
-    def leftover(self):
-        return b""
 
     def confirm(self):
         """Wait for the reply that the transfer is complete. Raise NoReply or Temporary."""

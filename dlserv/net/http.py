@@ -204,7 +204,7 @@ def _follow(url, exchange, followed):
 
 def _answer(exchange, url, ask, jar):
     if exchange.status == 304 and ask.conditions:
-        exchange.close(reusable=not exchange.leftover())
+        exchange.close(reusable=not exchange.reader.rest())
         raise Unchanged("unchanged: the server answered 304 Not Modified")
     if not _is_success(exchange):
         raise _refusal(exchange)
