@@ -1,7 +1,7 @@
 """Keep downloads out of the private network if the settings say so.
 
-The address of every connection is checked, also after redirects and of mirrors, so a name
-that later resolves to another address does not evade the policy.
+The address of every connection is checked, so no redirect, mirror or new address of a name
+evades the policy.
 """
 
 import re
@@ -23,7 +23,7 @@ class AddressPolicy:
         self._settings = settings
 
     def permit(self, host, port, addresses):
-        """Return the permitted ones of getaddrinfo's addresses. Raise Permanent if there are none."""
+        """Return those of getaddrinfo's addresses that are permitted. Raise Permanent if none is."""
         settings = self._settings.download
         if not settings.deny_private:
             return addresses
@@ -63,6 +63,6 @@ def _is_in(address, networks):
 
 
 def bypassed(url, no_proxy):
-    """Return whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
+    """Return whether a `no_proxy` list names the URL's host; see host_patterns."""
     return any(names_host(entry, url.host, url.port, url.host)
                for entry in re.split(r"[,\s]+", no_proxy) if entry)

@@ -10,8 +10,7 @@ from .remote_file import content_length
 class Exchange:
     """A GET, or a POST of the `body`, sent on a route, and the response, whose head has been read.
 
-    Holds the `slot` until it is closed; a reusable connection goes into the `pool` then. Raise
-    Temporary or Permanent, with the channel closed.
+    Raise Temporary or Permanent, with the channel closed.
     """
 
     def __init__(self, channel, route, headers, slot, pool, body=None):

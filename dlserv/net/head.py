@@ -1,10 +1,9 @@
-"""Parse the heads of a response: status lines and fields (RFC 9112, 2 to 5).
+"""Parse the heads of a response (RFC 9112, 2 to 5), and write those of requests.
 
-A Reader goes in, a Head comes out, and the Reader is left at the body. Interim heads are
-skipped (RFC 9110, 15.2). Lines may end in LF alone; a field may be folded, have blanks before
-its colon or a bare CR in its value. A line that is not a field is skipped, as in curl and wget,
-unless it could hide the length of the body or begins like a field that states it: then the
-response is refused.
+A Reader goes in, a Head comes out, and the Reader is left at the body. Lines may end in LF
+alone; a field may be folded, have blanks before its colon or a bare CR in its value. A line
+that is not a field is skipped, as in curl and wget, unless it could hide the length of the
+body or begins like a field that states it: then the response is refused.
 """
 
 import re
@@ -16,7 +15,7 @@ LONGEST_HEADS = 2 ** 18     # bytes of all heads of a response, as in browsers
 LONGEST_FIELD = 2 ** 14     # bytes of a value; longer fields are dropped
 MOST_JUNK = 1000            # lines that are not fields
 
-# These decide which bytes the file gets: the response is refused if one is too long.
+# The response is refused if one of these is too long.
 DECISIVE = (b"content-length", b"transfer-encoding", b"content-range", b"content-encoding", b"location")
 
 _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.DOTALL)
@@ -32,7 +31,7 @@ _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
 
 
 class Fields:
-    """The fields of a head by case-insensitive name; values are decoded as Latin-1."""
+    """The fields of a head by case-insensitive name, decoded as Latin-1."""
 
     def __init__(self, pairs=()):
         self._values = {}
@@ -43,11 +42,10 @@ class Fields:
         return self._values.get(name.lower(), (default,))[0]
 
     def get_all(self, name):
-        """Return the values of all fields of this name."""
         return self._values.get(name.lower(), ())
 
     def tokens(self, name):
-        """Return the members of all fields of this name in lower case, without the coding "identity"."""
+        """Return the members of these fields in lower case, without the coding "identity"."""
         values = self._values.get(name.lower())
         if values is None:
             return []
@@ -62,15 +60,15 @@ class Head(namedtuple("Head", "version status reason fields")):
 
     @property
     def keeps_open(self):
-        """True if the server accepts another request on this connection (RFC 9112, 9.3)."""
+        """True if the connection takes another request (RFC 9112, 9.3)."""
         wishes = self.fields.tokens("Connection")
         return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
 
 
 def read_head(reader, peer="server"):
-    """Return the Head of the final response; `peer` is the "server" or "proxy" in error messages.
+    """Return the Head of the final response (RFC 9110, 15.2) of a "server" or "proxy".
 
-    Raise Temporary if the head is incomplete or malformed, Permanent if it is too long.
+    Raise Temporary if it is incomplete or malformed, Permanent if it is too long.
     """
     left = LONGEST_HEADS
     while True:
@@ -86,7 +84,6 @@ def read_head(reader, peer="server"):
 
 
 def _usual(block):
-    """Return the Head of a block in the usual form, or None if it has another."""
     if len(block) > LONGEST_FIELD or _USUAL.fullmatch(block) is None:
         return None
     text = block.decode("latin-1")

@@ -1,4 +1,4 @@
-"""The facts about servers, "host:port", that all tasks share: limits, Retry-After, lessons learned.
+"""The facts about servers, "host:port", that all tasks share.
 
 A task's first connection waits for a slot; if there is none, that of another task's extra
 connection is reclaimed. A server that answers 429 or 503 gets half as many connections for a
@@ -39,7 +39,6 @@ class Gate(namedtuple("Gate", "limits endpoint refused_at")):
 
     @property
     def closed_for(self):
-        """Seconds until the gate opens, 0.0 if it is open."""
         return self.limits.closed_for(self.endpoint, self.refused_at)
 
     @property
@@ -48,7 +47,7 @@ class Gate(namedtuple("Gate", "limits endpoint refused_at")):
 
 
 class Visitor:
-    """The HostLimits for one attempt of the task `tid`, which `gate` lets through."""
+    """The HostLimits for a task that `gate` lets through."""
 
     def __init__(self, gate, tid):
         self._gate, self._tid = gate, tid
@@ -72,10 +71,7 @@ class _State:
 
 
 class Slot:
-    """The right to one connection to a server, until `release`.
-
-    Set `lingers` if the server may count the connection for a while after its end.
-    """
+    """The right to one connection to a server, which may count it after its end if it `lingers`."""
 
     lingers = False
 
@@ -191,14 +187,14 @@ class HostLimits:
         return learned if self.clock() < until else None
 
     def forgive(self, tid):
-        """End the closures of a task that was deleted."""
+        """End the closures of a deleted task."""
         with self.changed:
             for state in self._states.values():
                 state.closures.pop(tid, None)
             self.changed.notify_all()
 
     def gate(self, endpoint, let_through=False):
-        """Return the Gate of the server; with `let_through`, it is open until the next refusal."""
+        """Return the Gate of a server; with `let_through`, it is open until the next refusal."""
         state = self._states.get(endpoint)
         heeded = not let_through or state is None or not self.closed_for(endpoint)
         return Gate(self, endpoint, None if heeded else state.refused_at)

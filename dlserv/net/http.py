@@ -28,11 +28,10 @@ EXPIRED = (401, 403, 410)
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar told", defaults=((),))):
-    """A success with an unread body: `status` is 206 for a part of the file, else 200.
+    """A success: `status` is 206 for a part of the file, else 200; `stream`, the Body, begins at `start`.
 
-    `stream` is the Body and begins at byte `start`; `located` is the URL after redirects, `jar`
-    the Jar with the cookies set on the way, `told` the links.Told of the responses, the last one
-    included, that came from the origin of the credentials.
+    `located` is the URL after redirects, `jar` the Jar with the cookies set on the way, `told` the
+    links.Told of the responses that came from the origin of the credentials.
     """
 
     __slots__ = ()
@@ -66,11 +65,11 @@ class Client:
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
-            # the redirect's target may have expired; the URL leads to a fresh one
+            # the target may have expired; the URL leads to a fresh one
             return self._chase(url, origin or url.origin, ask, self._new_jar())
 
     def check_redirect(self, here, there):
-        """Raise Permanent in a subclass to forbid a redirect."""
+        """Raise Permanent, in a subclass, to forbid a redirect."""
 
     def _new_jar(self):
         return Jar(self._network.cookies())
@@ -117,7 +116,6 @@ class Client:
         return answer if answer and answer.startswith("Digest") and is_news else None
 
     def _ask(self, url, headers):
-        """Send a request, again if a proxy asks for authentication."""
         route = Route(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
         if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate")):
@@ -187,7 +185,7 @@ def _is_redirect(exchange):
 
 
 def _follow(url, exchange, followed):
-    """Return the target of a redirect; `followed` is how many came before. Raise Permanent."""
+    """Return the target of a redirect after `followed` others. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent(f"the server redirects ({exchange.status}) without saying where to", word="redirects")
@@ -258,7 +256,7 @@ _TEXT = re.compile(r"text/.*|(?:.*[/+])(?:json|xml|javascript|ecmascript)")
 
 
 def _is_text(resource, url):
-    """Return whether the file is a text by type and name, which is decoded if it is compressed."""
+    """Return whether the file is a text, which is decoded if it is compressed."""
     name = urls.file_name(url.path).lower()
     return (_TEXT.fullmatch(resource.media_type) is not None
             and not name.endswith((".gz", ".tgz", ".svgz", ".z")))

@@ -58,7 +58,7 @@ def mirrors(told):
 
 
 def _url_of(context, link):
-    """Return the URL of a link to a mirror, or None if it is no other URL, or less safe than `context`."""
+    """Return the URL of a mirror that is as safe as `context`, or None."""
     if "duplicate" not in link.parameters.get("rel", "").lower().split():
         return None
     try:
@@ -72,7 +72,7 @@ def _url_of(context, link):
 
 
 def _rank(link):
-    """Return a mirror's key for sorting: preferred ones, then by `pri`, of which 1 is the best."""
+    """Return a mirror's key for sorting: preferred ones, then by `pri`."""
     priority = link.parameters.get("pri", "")
     known = re.fullmatch("[0-9]{1,6}", priority) and int(priority)
     return "pref" not in link.parameters, known or LAST

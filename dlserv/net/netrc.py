@@ -68,7 +68,7 @@ def parse(text):
 
 
 def _pairs(text):
-    """Yield (line number, key, value); `value` may be missing, and both for an unknown word: None."""
+    """Yield (line number, key, value), None for a missing value or an unknown word."""
     pending, in_macro = None, False
     for number, line in lines(text):
         in_macro = in_macro and bool(line.strip())

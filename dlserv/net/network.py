@@ -17,7 +17,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
     """The objects that all connections of one daemon share.
 
     tls      tls.Tls
-    proxies  dict from urllib.request.getproxies_environment(): scheme -> URL, "no"
+    proxies  dict of urllib.request.getproxies_environment()
     hosts    host_limits.HostLimits, or a Visitor of them
     pool     pool.Pool
     netrc    netrc.Netrc

@@ -8,10 +8,10 @@ from ..threads import Thread, join
 
 
 class Pool:
-    """Idle sockets by key: two sockets with equal keys are interchangeable.
+    """Idle sockets by key: those with equal keys are interchangeable.
 
-    `generation` is part of each key; `clear` increments it when settings that concern every
-    connection have changed. The thread that closes expired sockets runs only while there are any.
+    `generation` is part of each key; `clear` increments it. The thread that closes expired
+    sockets runs only while there are any.
     """
 
     IDLE = 10.0         # seconds; servers commonly allow more
@@ -61,7 +61,7 @@ class Pool:
         self._idle.clear()
 
     def clear(self):
-        """Close every idle socket, and reuse none that is in use."""
+        """Close every idle socket and reuse none that is in use, because settings have changed."""
         with self._changed:
             self.generation += 1
             self._close_idle()

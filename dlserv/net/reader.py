@@ -1,8 +1,4 @@
-"""Read a channel through a buffer: blocks of lines for heads, then the body's bytes.
-
-Every read takes time linear in the bytes that arrive, however the peer splits them. At the
-end of the connection it returns less than was requested, which the caller judges.
-"""
+"""Read a channel through a buffer, in time linear in the bytes, however the peer splits them."""
 
 import re
 
@@ -10,7 +6,10 @@ _EMPTY_LINE = re.compile(rb"^\r*\n", re.MULTILINE)
 
 
 class Reader:
-    """The bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead."""
+    """Lines and bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead.
+
+    At the end of the connection, a read returns less than was requested.
+    """
 
     def __init__(self, channel, size=65536):
         self._channel = channel
@@ -31,7 +30,7 @@ class Reader:
         return self.buffered
 
     def read_block(self, most):
-        """Return the lines up to the next empty one; less at the connection's end or after `most` bytes."""
+        """Return the lines up to the next empty one, at most `most` bytes."""
         block, searched = bytearray(), 0
         while len(block) < most and self.fill():
             piece = self._take(most - len(block))
@@ -54,7 +53,7 @@ class Reader:
         return line
 
     def take_match(self, pattern):
-        """Consume the buffered bytes that match, if any; return the match or None, at once."""
+        """Consume buffered bytes that match; return the match or None."""
         match = pattern.match(self._buffer, self._start, self._end)
         if match is not None:
             self._start = match.end()

@@ -1,4 +1,4 @@
-"""A file as its server describes it, its `Resource`, read from a response's head. Pure."""
+"""A file as a response's head describes it: its `Resource`. Pure."""
 
 import re
 from collections import namedtuple
@@ -13,7 +13,7 @@ _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub 
     pdf pkg png ppt pptx qcow2 rar rpm tar tgz tif tiff torrent txz vmdk wav webm webp whl wmv xls
     xlsx xpi xz zip zst""".split())
 
-# The first bytes of a page, in ASCII, UTF-8 or UTF-16, with or without a BOM.
+# The first bytes of a page in ASCII, UTF-8 or UTF-16, even if they are blanks alone.
 _BLANK = rb"[\s\0\xef\xbb\xbf\xff\xfe]*"
 _MARKUP = re.compile(_BLANK + rb"<\0?[A-Za-z!?/]")
 _UNDECIDED = re.compile(_BLANK + rb"(?:<\0?)?")
@@ -21,21 +21,21 @@ _LONGEST_BLANK = 1024
 
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')      # RFC 9110, 8.8.3
 _ENTITY_TAG = re.compile("(?:W/)?" + _STRONG_ETAG.pattern)
-_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")     # as sent, well-formed or not
+_ETAG = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]{0,8191}")     # as sent
 _LENGTH = re.compile("[0-9]{1,18}")
 _RANGES = {"bytes": True, "none": False}
-# "bytes 0-99/100"; some servers have no unit or another mark after it.
+# "bytes 0-99/100"; the unit may be missing or another mark follow it.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
                             re.IGNORECASE)
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
                                       " disposition encoding digest content_md5", defaults=(None,))):
-    """A file as its server described it; kept to tell whether the server still has that file.
+    """Kept to tell whether the server still has the file.
 
     url            str, after redirects, without userinfo
     total          int bytes, or None if unknown
-    etag           str as sent, weak ones with their W/, even one without quotes; or None
+    etag           str as sent, even without quotes, or None
     last_modified  str as sent, or None
     dated          bool: Last-Modified is strong, i.e. older than the response (RFC 9110, 8.8.2.2)
     ranges         bool: the server serves ranges; None if unknown (RFC 9110, 14.3)
@@ -43,7 +43,7 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
     disposition    str, the Content-Disposition header, or None
     encoding       str, a Content-Encoding that is decoded while the body arrives, or ""
     digest         str as "sha-256=<hex>", or None
-    content_md5    str as "md5=<hex>", or None; often wrong
+    content_md5    str as "md5=<hex>", or None
     """
 
     __slots__ = ()
@@ -57,14 +57,14 @@ class Resource(namedtuple("Resource", "url total etag last_modified dated ranges
 
     @property
     def conditions(self):
-        """The request fields that ask for the file only if it has changed (RFC 9110, 13.1)."""
+        """The request fields for a file that has changed (RFC 9110, 13.1)."""
         if self.etag and _ENTITY_TAG.fullmatch(self.etag):
             return {"If-None-Match": utf8_of(self.etag)}
         return {} if self.modified is None else {"If-Modified-Since": self.last_modified}
 
     @property
     def resumable(self):
-        """True if the rest can be fetched later and checked to be of the same file."""
+        """True if the rest can be fetched later, and checked."""
         return bool(self.ranges and self.total and not self.encoding and (self.etag or self.validator))
 
     @property
@@ -98,9 +98,9 @@ def _is_dated(modified, date):
 
 
 def check_is_file(answer, name, before):
-    """Raise Permanent if an answer is a web page, by its type and its first bytes, instead of the file.
+    """Raise Permanent if an answer is a web page, by its type and first bytes, and not the file.
 
-    `name` is the file's name, `before` the Resource of an earlier answer or None.
+    `name` is the file's, `before` the Resource of an earlier answer or None.
     """
     found = answer.resource
     if found.media_type not in _PAGES or found.disposition:
@@ -112,7 +112,6 @@ def check_is_file(answer, name, before):
 
 
 def _begins_like_markup(body):
-    """Return whether the body begins with markup; blanks alone count as such."""
     start = b""
     with body.channel.hurried():
         while len(start) < _LONGEST_BLANK and _UNDECIDED.fullmatch(start):
@@ -124,7 +123,7 @@ def _begins_like_markup(body):
 
 
 def _type_of(name):
-    """Return what the name's extension promises, as "a .zip file", or ""."""
+    """Return "a .zip file" for such an extension, or ""."""
     _, dot, extension = name.lower().rpartition(".")
     return f"a .{extension} file" if dot and extension in _FILES else ""
 
