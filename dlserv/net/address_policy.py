@@ -11,7 +11,7 @@ from ..host_patterns import names_host
 
 # Networks that ipaddress does not call private on every Python; the last three are for local
 # NAT64, documentation and segment routing.
-_PRIVATE = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24",
+_PRIVATE = ("192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24",
             "fec0::/10", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
 _EMBEDDING = ("64:ff9b::/96", "::/96")      # NAT64, and addresses compatible with version 4
 
@@ -45,8 +45,7 @@ def is_public(text):
     inner = _embedded(address) if address.version == 6 else None
     if inner is not None:
         return is_public(str(inner))
-    return not (_is_in(address, _PRIVATE) or address.is_private or address.is_loopback or address.is_link_local
-                or address.is_multicast or address.is_reserved or address.is_unspecified)
+    return address.is_global and not (address.is_multicast or address.is_reserved or _is_in(address, _PRIVATE))
 
 
 def _embedded(address):
