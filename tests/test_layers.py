@@ -24,7 +24,7 @@ ORDER = """
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
     settings.current settings.default_paths settings.sources
     net net.low_water net.socket_errors net.tls net.channel net.connect net.host_limits net.pool
-    net.address_policy net.reader net.head net.digest_fields net.links net.remote_file net.bodies net.inflated
+    net.address_policy net.reader net.head net.remote_file net.links net.bodies net.inflated
     net.auth net.user_file net.netrc net.cookies net.network net.proxy net.exchange net.http
     net.ftp_control net.ftp_body net.ftp net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments

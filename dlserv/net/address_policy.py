@@ -40,6 +40,7 @@ class AddressPolicy:
 
 
 def is_public(text):
+    """Return whether the address is of the public Internet."""
     import ipaddress
     address = ipaddress.ip_address(text.partition("%")[0])
     inner = _embedded(address) if address.version == 6 else None

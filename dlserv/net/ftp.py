@@ -27,7 +27,7 @@ _WORDS = {530: "auth", 532: "auth", 550: "not_found"}
 _CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
 _CROWD = re.compile(r"\b(?:clients|users|connections|sessions|logins)\b", re.IGNORECASE)
 _OTHER_REASON = re.compile(
-    r"\b(?:tls|ssl|secure|encrypt|encrypted|encryption|anonymous|not allowed|not permitted)\b", re.IGNORECASE)
+    r"\b(?:tls|ssl|secure|encrypt\w*|anonymous|not allowed|not permitted)\b", re.IGNORECASE)
 
 
 class Session:

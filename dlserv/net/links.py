@@ -6,8 +6,8 @@ from itertools import islice
 
 from .. import urls
 from ..units import utf8_of
-from .digest_fields import from_headers
 from .head import unescaped
+from .remote_file import strongest_digest
 
 MOST_LINKS = 1000       # of one response
 LAST = 999999           # the priority of a mirror without one
@@ -28,7 +28,7 @@ Link = namedtuple("Link", "target parameters")
 def told(url, headers):
     """Return [the Told of a response], or [] if it has no Link."""
     values = headers.get_all("Link")
-    return [Told(url, tuple(values), from_headers(headers, whole=False))] if values else []
+    return [Told(url, tuple(values), strongest_digest(headers, whole=False))] if values else []
 
 
 def parse_links(values):

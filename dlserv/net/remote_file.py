@@ -1,11 +1,12 @@
 """A file as a response's head describes it: its `Resource`. Pure."""
 
+import base64
 import re
 from collections import namedtuple
 
+from ..digests import DIGEST_BYTES
 from ..errors import Changed, Permanent, Temporary
 from ..units import parse_http_date, utf8_of
-from .digest_fields import content_md5, from_headers
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _FILES = frozenset("""7z aac apk appimage avi bin bz2 cab deb dmg doc docx epub exe flac flatpak gif
@@ -27,6 +28,7 @@ _RANGES = {"bytes": True, "none": False}
 # "bytes 0-99/100"; the unit may be missing or another mark follow it.
 _CONTENT_RANGE = re.compile(r"(?:bytes[\s:=]*)?([0-9]{1,18})\s*-\s*([0-9]{1,18})\s*/\s*([0-9]{1,18}|\*)",
                             re.IGNORECASE)
+_DIGEST = re.compile(r"([A-Za-z0-9-]+)=:?([A-Za-z0-9+/]+=*):?")
 
 
 class Resource(namedtuple("Resource", "url total etag last_modified dated ranges media_type"
@@ -86,7 +88,7 @@ def from_response(status, headers, url):
         media_type=_media_type(headers),
         disposition=headers.get("Content-Disposition"),
         encoding=",".join(headers.tokens("Content-Encoding")),
-        digest=from_headers(headers, whole=status == 200),
+        digest=strongest_digest(headers, whole=status == 200),
         content_md5=content_md5(headers) if status == 200 else None)
 
 
@@ -160,3 +162,43 @@ def tells_range(headers):
 
 def _media_type(headers):
     return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def strongest_digest(headers, whole):
+    """Return the strongest digest of the file, as "sha-256=<hex>", or None (RFC 9530, RFC 3230).
+
+    Repr-Digest and Digest are always of the whole file, Content-Digest if the response is `whole`.
+    """
+    told = {}
+    for field in ("Repr-Digest", "Digest", "Content-Digest")[:3 if whole else 2]:
+        for name, value in _members(headers.get(field, "")):
+            name = {"sha": "sha-1"}.get(name.lower(), name.lower())
+            digest = _decoded(value, DIGEST_BYTES.get(name, 0))
+            if digest:
+                told.setdefault(name, digest.hex())
+    strongest = max(told, key=list(DIGEST_BYTES).index, default=None)
+    return strongest and f"{strongest}={told[strongest]}"
+
+
+def content_md5(headers):
+    """Return the Content-MD5 as "md5=<hex>", or None; it is often wrong (RFC 7231, B)."""
+    digest = _decoded(headers.get("Content-MD5", ""), DIGEST_BYTES["md5"])
+    return "md5=" + digest.hex() if digest else None
+
+
+def _members(value):
+    """Return the (name, base64) pairs of a list, without malformed ones."""
+    members = [member.partition(";")[0].split()[-1:] for member in value.split(",") if "=" in member]
+    matches = [_DIGEST.fullmatch(member[0]) for member in members if member]
+    return [match.groups() for match in matches if match]
+
+
+def _decoded(value, size):
+    """Decode base64 of `size` bytes; return b"" if it is anything else."""
+    if len(value) != (size + 2) // 3 * 4:
+        return b""
+    try:
+        digest = base64.b64decode(value, validate=True)
+    except ValueError:
+        return b""
+    return digest if len(digest) == size else b""
