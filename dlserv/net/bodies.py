@@ -63,7 +63,6 @@ class Body:
         return count
 
     def adopt(self, stop):
-        """Use another stop signal from now on."""
         self.channel.adopt(stop)
 
     def close(self):
@@ -158,7 +157,7 @@ class Chunked(Body):
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do so if a size in the usual form has arrived, else return 0."""
+        """Do so at once, or return 0 if no size in the usual form has arrived."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
         match = may_match and self._reader.take_match(_BETWEEN_CHUNKS)
         return self._begin(match) if match else 0
@@ -196,7 +195,7 @@ class Chunked(Body):
 
 
 def read_whole(stream, most, seconds):
-    """Return the body's bytes. Raise Permanent if there are more than `most`, Temporary after `seconds`."""
+    """Return the bytes. Raise Permanent if there are more than `most`, Temporary after `seconds`."""
     data, piece = bytearray(), memoryview(bytearray(2 ** 16))
     deadline = time.monotonic() + seconds
     while True:

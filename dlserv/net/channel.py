@@ -83,8 +83,7 @@ def wait_any(waits, stop, seconds):
 class Channel:
     """A connected, non-blocking socket, plain or TLS, with one owner at a time.
 
-    Raise Temporary after `timeout` seconds without a byte or if the connection breaks, Stopped
-    when `stop` is set.
+    Raise Temporary after `timeout` seconds without a byte or if it breaks; Stopped.
     """
 
     def __init__(self, sock, stop, timeout):

@@ -139,7 +139,7 @@ def _begin(address):
 
 
 def _is_unassignable(address):
-    """Return whether it is a multicast, broadcast or reserved address."""
+    # multicast, broadcast or reserved
     if ":" in address:
         return address.lower().startswith("ff")
     return int(address.partition(".")[0]) >= 224

@@ -31,7 +31,7 @@ _DATE = [re.compile(pattern, re.DOTALL | re.IGNORECASE) for pattern in (
 
 
 class Cookie(namedtuple("Cookie", "name value domain host_only path secure expires")):
-    """A cookie; `domain` as from idn.comparable, `expires` in epoch seconds, inf for a session."""
+    """`domain` is as from idn.comparable, `expires` in epoch seconds, inf for a session."""
 
     __slots__ = ()
 
@@ -58,7 +58,7 @@ class CookieFile:
 
 
 class Jar:
-    """A file's cookies and those set in a chain of redirects. Threads may share one."""
+    """A file's cookies and those that servers set. Threads may share one."""
 
     def __init__(self, cookies=(), clock=time.time):
         self._clock, self._lock = clock, threading.Lock()

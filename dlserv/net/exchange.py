@@ -59,8 +59,7 @@ class _NoSlot:
 def post(url, options, network, headers, body):
     """POST the body to a URL of the settings and return the status, of a redirect, too.
 
-    `options` are a task's effective ones, `network` is a (Network, Signal). Raise TransferError,
-    Stopped or MissingModule.
+    `network` is a (Network, Signal). Raise TransferError, Stopped or MissingModule.
     """
     network, stop = network
     route = Route(url, options, network._replace(policy=None))

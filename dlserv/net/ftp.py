@@ -57,7 +57,7 @@ class Session:
             self._route.secure(self._control.channel)
 
     def login(self, credentials):
-        """Log in and switch to binary. Raise HostFull if the server admits no more clients."""
+        """Log in and switch to binary. Raise HostFull if the server is full."""
         user, password = (text.encode("utf-8").decode("latin-1")
                           for text in (credentials.user, credentials.password or ""))
         reply = self._final(self._control.ask("USER " + user))
@@ -202,11 +202,11 @@ class Client:
         self.options, self.network, self.stop, self._extra = options, network, stop, extra
 
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
-        """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
+        """Return the Answer; see http.Client.open.
 
         If the file's date is not `if_range`, or the server cannot start in the middle, it is the
         whole file with status 200. Raise Unchanged, before any byte is sent, if the `condition`
-        says so; HostFull if the server admits no more clients.
+        says so; HostFull.
         """
         if not path_of(url).strip("/"):
             raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
@@ -218,7 +218,6 @@ class Client:
             raise
 
     def log_in(self, url, origin):
-        """Return a new Session on the URL's server."""
         slot = self.network.hosts.acquire(url.endpoint, self.stop, self._extra)
         try:
             return self.session(self, url, origin, slot)

@@ -20,7 +20,7 @@ _EXTENDED = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 
 
 class NoReply(Temporary):
-    """The server sends no reply or has closed the connection."""
+    """The server does not reply or has closed the connection."""
 
 
 class Reply(namedtuple("Reply", "code text")):
@@ -64,7 +64,7 @@ class Control:
         self._buffer.clear()
 
     def _find(self, pattern, start):
-        """Wait for a match, of at most five bytes, at or after `start`; return its position."""
+        """Wait for a match of at most five bytes from `start` on; return its position."""
         while True:
             match = pattern.search(self._buffer, start)
             if match is not None:

@@ -100,7 +100,6 @@ class Client(ftp.Client):
     session, _open = _Session, None
 
     def entries(self, url, origin):
-        """Return the Entries of the folder."""
         if self._open is None:
             self._open = self.log_in(url, origin)
         try:
