@@ -54,8 +54,8 @@ class Credentials(namedtuple("Credentials", "user password")):
     def answer(self, challenges, method, target):
         """Return an Authorization for the strongest of WWW-Authenticate's values, or None."""
         offers = parse_challenges(challenges)
-        digests = [offer.parameters for offer in offers if offer.scheme == "digest"]
-        digests = [offer for offer in digests if _is_known(offer)]
+        digests = [offer.parameters for offer in offers
+                   if offer.scheme == "digest" and _is_known(offer.parameters)]
         if digests:
             best = max(digests, key=lambda offer: _algorithm(offer).startswith("SHA-256"))
             return self._digest(best, method, target)

@@ -101,7 +101,7 @@ class Plain(Body):
         return self._counted(self.channel.read_body(view, left) if view else 0)
 
     def splice_into(self, pipe, wanted):
-        """Read so many bytes into a pipe. Raise OSError if it cannot be. `leftover` must be empty."""
+        """Return the bytes moved into a pipe; `leftover` must be empty. Raise OSError if that cannot be."""
         left = self._left
         wanted = min(wanted, left)
         return self._counted(self.channel.splice_body(pipe, wanted, left) if wanted else 0)
@@ -157,7 +157,7 @@ class Chunked(Body):
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do so at once, or return 0 if no size in the usual form has arrived."""
+        """Return the next chunk's size if it has arrived in the usual form, else 0."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
         match = may_match and self._reader.take_match(_BETWEEN_CHUNKS)
         return self._begin(match) if match else 0

@@ -98,7 +98,7 @@ class Channel:
 
     @contextlib.contextmanager
     def hurried(self):
-        """Bound all waits in the block together by `timeout`, should the peer send byte by byte."""
+        """Bound all waits in the block together by `timeout`: the peer may send byte by byte."""
         outer = self._deadline
         self._deadline = outer or time.monotonic() + self.timeout
         try:
@@ -111,7 +111,7 @@ class Channel:
         return self._retry(lambda: self.sock.recv_into(view))
 
     def read_body(self, view, certain):
-        """Do so for a body of which at least `certain` bytes are still to come; see low_water.py."""
+        """Return the bytes read of a body, 0 at its end; at least `certain` are still to come: low_water.py."""
         self._await_body(min(certain, len(view)))
         filled = self.recv_into(view)
         while self.secure and 0 < filled < len(view):       # one TLS read returns only one record
@@ -125,7 +125,7 @@ class Channel:
         return self._counted(filled, len(view))
 
     def splice_body(self, pipe, count, certain):
-        """Do so into a pipe, within the kernel. Raise OSError if it cannot splice here."""
+        """Return the bytes moved into a pipe within the kernel; see read_body. Raise OSError if it cannot."""
         self._await_body(min(certain, count))
         return self._counted(self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE),
                                          refusals=True), count)

@@ -60,19 +60,17 @@ class Client:
         """
         ask = _Ask(start, _range_headers(start, end, if_range), condition,
                    {} if condition is None else condition.fields)
+        origin, cookies = origin or url.origin, self._network.cookies
         try:
-            return self._chase(url, origin or url.origin, ask, jar or self._new_jar())
+            return self._chase(url, origin, ask, jar or Jar(cookies()))
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
             # the target may have expired; the URL leads to a fresh one
-            return self._chase(url, origin or url.origin, ask, self._new_jar())
+            return self._chase(url, origin, ask, Jar(cookies()))
 
     def check_redirect(self, here, there):
         """Raise Permanent, in a subclass, to forbid a redirect."""
-
-    def _new_jar(self):
-        return Jar(self._network.cookies())
 
     def _chase(self, url, origin, ask, jar):
         here, answered, redirects, challenges, told = url, None, 0, 0, []
@@ -95,7 +93,7 @@ class Client:
                     self.check_redirect(here, there)
                     here, redirects, challenges = there, redirects + 1, 0
                 else:
-                    return _answer(exchange, here, ask, jar)._replace(told=told)
+                    return _answer(exchange, here, ask, jar, told)
             except BaseException as error:
                 exchange.close()
                 if isinstance(error, TransferError):
@@ -200,7 +198,7 @@ def _follow(url, exchange, followed):
     return there
 
 
-def _answer(exchange, url, ask, jar):
+def _answer(exchange, url, ask, jar, told):
     if exchange.status == 304 and ask.conditions:
         exchange.close(reusable=not exchange.reader.rest())
         raise Unchanged("unchanged: the server answered 304 Not Modified")
@@ -223,7 +221,7 @@ def _answer(exchange, url, ask, jar):
         resource = resource._replace(encoding="")
     if ask.condition is not None:
         ask.condition.check(resource)
-    return Answer(status, resource, stream, begins, url, jar)
+    return Answer(status, resource, stream, begins, url, jar, told)
 
 
 def _is_success(exchange):
