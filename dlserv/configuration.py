@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
     from .automation.automation import Automation
     from .engine.ratelimit import TokenBucket
-    from .net.named_files import NamedFiles
-    from .net.network import Network
+    from .net.network import NamedFiles, Network
     from .settings.current import Settings
     from .tasks.registry import TaskRegistry
     from .tasks.runner import Runner
@@ -63,7 +62,7 @@ class Configuration:
     """The settings of one daemon, as they are shown and changed.
 
     followers   the Followers
-    files       the net.named_files.NamedFiles, which checks the files that settings name
+    files       the net.network.NamedFiles, which checks the files that settings name
     automation  the Automation, which checks and follows sections of its own
     keep        called with (changes, the new Config) before `configure` has an effect, or None
     origins     {"section.key": where it was set}, or None

@@ -30,13 +30,7 @@ from .configuration import Configuration, Followers
 from .engine.ratelimit import TokenBucket
 from .errors import InvalidValue
 from .fs import boot_id
-from .net.address_policy import AddressPolicy
-from .net.host_limits import HostLimits
-from .net.named_files import NamedFiles
-from .net.netrc import Netrc
-from .net.network import Network
-from .net.pool import Pool
-from .net.tls import Tls
+from .net.network import NamedFiles, Network
 from .settings.config import Config
 from .settings.current import Settings
 from .tasks.deletions import Deletions
@@ -97,9 +91,7 @@ class Daemon:
         self._registry = registry = TaskRegistry(current, boot_id())
         self.events, self.archive = registry.events, registry.archive
         bucket = TokenBucket(current.download.ratelimit)
-        self.network = Network(
-            Tls(current.download.ca_file, current.download.client_cert), dict(proxies or {}),
-            HostLimits(current), Pool(), Netrc(netrc), files.cookies, AddressPolicy(current))
+        self.network = Network.of(current, dict(proxies or {}), netrc, files.cookies)
         self._download_dir = DownloadDir(current.general.download_dir)
         self._runner = Runner(registry, current, self.network, bucket, self._download_dir)
         self._deletions = Deletions(registry, self._download_dir)

@@ -9,11 +9,7 @@ import pytest
 from dlserv.settings import config, options
 from dlserv.settings.current import Settings
 from dlserv import urls
-from dlserv.net.address_policy import AddressPolicy
-from dlserv.net.tls import Tls
 from dlserv.engine.download import Download, Environment
-from dlserv.net.host_limits import HostLimits
-from dlserv.net.netrc import Netrc
 from dlserv.net.pool import Pool
 from dlserv.net.network import Network
 
@@ -30,9 +26,7 @@ class Attempt:
         self.notes, self.plans = [], []
         current = Settings(config.Config.parse({"download": settings or {}}))
         settings = current.download
-        self.network = Network(Tls(settings.ca_file, settings.client_cert), proxies or {},
-                               HostLimits(current), pool, Netrc(netrc), lambda: jar,
-                               AddressPolicy(current))
+        self.network = Network.of(current, proxies or {}, netrc, lambda: jar)._replace(pool=pool)
         self.options = options.effective(options.parse(posted), settings)
         self.download = Download(urls.parse(url), self.options,
                                  Environment(settings, str(root), self.network), self, kept)

@@ -19,7 +19,7 @@ from dlserv import units, urls
 from dlserv.api import files, requests
 from dlserv.engine import filename
 from dlserv.errors import Changed, Error, Temporary
-from dlserv.net import digest_fields, remote_file
+from dlserv.net import remote_file
 from dlserv.net.auth import Credentials
 from dlserv.net.channel import Channel, Signal
 from dlserv.net.cookies import Jar
@@ -87,7 +87,7 @@ def described(name, status=200):
 
 
 def digests(name, before=""):
-    return field(name, lambda fields: digest_fields.from_headers(fields, whole=True), before)
+    return field(name, lambda fields: remote_file.strongest_digest(fields, whole=True), before)
 
 
 def challenged(before=""):
@@ -112,7 +112,7 @@ PARSERS = {
     "ETag": described("ETag"), "Last-Modified": described("Last-Modified"),
     "Content-Type": described("Content-Type"),
     "Content-Encoding": described("Content-Encoding"), "Accept-Ranges": described("Accept-Ranges"),
-    "Transfer-Encoding": field("Transfer-Encoding", lambda fields: fields.transfer_codings),
+    "Transfer-Encoding": field("Transfer-Encoding", lambda fields: fields.tokens("Transfer-Encoding")),
     "a date": units.parse_http_date, "Retry-After": units.parse_retry_after,
     "Content-Disposition": filename.from_disposition,
     "a name": lambda text: filename.from_disposition("attachment; filename=" + text),
@@ -285,7 +285,7 @@ def test_digests_are_read_however_they_are_written():
         members += chance.sample(["", "a", "crc32=abc", "sha-256=", "md5=:AAAA:", "unixsum=1", " , "], 2)
         chance.shuffle(members)
         value = chance.choice([",", " , "]).join(members)
-        found = digest_fields.from_headers({"Repr-Digest": value}, whole=False)
+        found = remote_file.strongest_digest({"Repr-Digest": value}, whole=False)
         assert found == next(("%s=%s" % (name, digest.hex()) for name, digest in told.items()), None), members
 
 

@@ -23,10 +23,10 @@ ORDER = """
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
     settings.current settings.default_paths settings.sources
-    net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits
-    net.pool net.address_policy net.network net.resource net.digest_fields net.links net.remote_file
-    net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files
-    net.proxy net.exchange net.post net.http net.ftp_control net.ftp_body net.ftp net.whole net.ftp_listing
+    net net.low_water net.socket_errors net.tls net.channel net.connect net.host_limits net.pool
+    net.address_policy net.reader net.head net.remote_file net.links net.bodies net.inflated
+    net.auth net.user_file net.netrc net.cookies net.network net.proxy net.exchange net.http
+    net.ftp_control net.ftp_body net.ftp net.ftp_listing
     engine engine.meter engine.ratelimit engine.retry engine.checksum engine.filename engine.segments
     engine.progress engine.folder engine.partfile engine.sources engine.transfer engine.continuity
     engine.announced engine.inquiry engine.connection engine.growth engine.fetch engine.publish

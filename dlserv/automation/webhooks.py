@@ -14,7 +14,7 @@ from .. import urls
 from ..digests import load_hashlib
 from ..errors import Error, Stopped
 from ..net.channel import Signal
-from ..net.post import post
+from ..net.exchange import post
 from ..settings import options, token
 from ..tasks import views
 from ..threads import begin, join

@@ -10,15 +10,9 @@ from fnmatch import fnmatchcase
 
 from ..errors import LocalError, Permanent, Temporary, TransferError
 from ..net import ftp_listing, http
-from ..net.address_policy import AddressPolicy
 from ..net.channel import Signal
-from ..net.host_limits import HostLimits
-from ..net.netrc import Netrc
-from ..net.pool import Pool
-from ..net.network import Network
 from ..net.proxy import choose
-from ..net.tls import Tls
-from ..net.whole import read_whole
+from ..net.bodies import read_whole
 from ..settings import options as task_options
 from .listing import links_of_folder, links_of_page
 
@@ -201,10 +195,3 @@ class _Http(http.Client):
         if link is None:
             raise Permanent(f"the server redirects to {there}, which is not below the start",
                             word="redirects")
-
-
-def make_network(settings, proxies, netrc, cookies):
-    """Return the Network of a command; `settings` is a current.Settings, the others as in Network."""
-    download = settings.download
-    return Network(Tls(download.ca_file, download.client_cert), proxies, HostLimits(settings), Pool(),
-                   Netrc(netrc), cookies, AddressPolicy(settings))

@@ -4,13 +4,13 @@ import os
 
 from .. import urls
 from ..errors import InvalidValue, LocalError, TransferError
-from ..net.named_files import NamedFiles
+from ..net.network import NamedFiles, Network
 from ..settings import options as task_options
 from ..settings import sources
 from ..settings.config import Config
 from ..settings.current import Settings
 from ..units import clean
-from .crawl import Reader, Walk, Wanted, make_network
+from .crawl import Reader, Walk, Wanted
 from .listing import Bounds
 
 DEPTH, MOST = 5, 1000
@@ -90,7 +90,7 @@ def _environment(options):
             raise InvalidValue(options.load_cookies.flag, error.reason) from None
         raise
     netrc = os.path.expanduser("~/.netrc")
-    return settings, make_network(settings, sources.environment_proxies(), netrc, files.cookies)
+    return settings, Network.of(settings, sources.environment_proxies(), netrc, files.cookies)
 
 
 # -- what is done with them --------------------------------------------------------------------

@@ -36,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
-    from ..net.resource import Resource
+    from ..net.remote_file import Resource
     from .progress import Finished, Progress
     Options = Any       # settings.options.Options, whose fields come from a table
 

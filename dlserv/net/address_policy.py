@@ -1,7 +1,7 @@
-"""Address policy: keep downloads out of the private network if the settings say so.
+"""Keep downloads out of the private network if the settings say so.
 
-The policy checks the address of every connection, also after redirects and of mirrors, so a
-name that later resolves to another address does not evade it.
+The address of every connection is checked, so no redirect, mirror or new address of a name
+evades the policy.
 """
 
 import re
@@ -9,19 +9,21 @@ import re
 from ..errors import Permanent
 from ..host_patterns import names_host
 
-# Networks that ipaddress does not call private on every Python.
-_SHARED = ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24")
-_LOCAL6 = ("64:ff9b:1::/48", "3fff::/20", "5f00::/16")      # local NAT64, documentation, segment routing
+# Networks that ipaddress does not call private on every Python; the last three are for local
+# NAT64, documentation and segment routing.
+_PRIVATE = ("192.0.0.0/24", "198.18.0.0/15", "192.88.99.0/24",
+            "fec0::/10", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+_EMBEDDING = ("64:ff9b::/96", "::/96")      # NAT64, and addresses compatible with version 4
 
 
 class AddressPolicy:
-    """Applies `deny_private` and `allow_hosts` of `settings.download`."""
+    """`deny_private` and `allow_hosts` of `settings.download`."""
 
     def __init__(self, settings):
         self._settings = settings
 
     def permit(self, host, port, addresses):
-        """Return the permitted ones of getaddrinfo's addresses. Raise Permanent if there are none."""
+        """Return those of getaddrinfo's addresses that are permitted. Raise Permanent if none is."""
         settings = self._settings.download
         if not settings.deny_private:
             return addresses
@@ -33,38 +35,34 @@ class AddressPolicy:
         return permitted
 
     def exempts(self, proxy):
-        """Return whether the proxy is the one of the settings, which may have a private address."""
+        """Return whether the proxy is that of the settings, which may have a private address."""
         return proxy is None or proxy == self._settings.download.proxy
 
 
 def is_public(text):
-    """Return whether the address belongs to the public Internet."""
+    """Return whether the address is of the public Internet."""
     import ipaddress
     address = ipaddress.ip_address(text.partition("%")[0])
-    if address.version == 6:
-        inner = _embedded(address)
-        if inner is not None:
-            return is_public(str(inner))
-        if address.is_site_local or any(address in ipaddress.ip_network(network) for network in _LOCAL6):
-            return False
-    elif any(address in ipaddress.ip_network(network) for network in _SHARED):
-        return False
-    return not (address.is_private or address.is_loopback or address.is_link_local
-                or address.is_multicast or address.is_reserved or address.is_unspecified)
+    inner = _embedded(address) if address.version == 6 else None
+    if inner is not None:
+        return is_public(str(inner))
+    return address.is_global and not (address.is_multicast or address.is_reserved or _is_in(address, _PRIVATE))
 
 
 def _embedded(address):
-    """Return the IPv4 address embedded in this IPv6 address, or None."""
+    """Return the IPv4 address in this IPv6 address, or None."""
     import ipaddress
-    if address in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(address.packed[-4:])
-    compatible = ipaddress.ip_network("::/96")
-    if address in compatible and int(address) > 1:
+    if _is_in(address, _EMBEDDING) and int(address) > 1:
         return ipaddress.IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
 
 
+def _is_in(address, networks):
+    import ipaddress
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
 def bypassed(url, no_proxy):
-    """Return whether a `no_proxy` list names the URL's host: name, suffix, host:port, CIDR or "*"."""
+    """Return whether a `no_proxy` list names the URL's host; see host_patterns."""
     return any(names_host(entry, url.host, url.port, url.host)
                for entry in re.split(r"[,\s]+", no_proxy) if entry)

@@ -7,27 +7,21 @@ from itertools import islice
 
 from ..digests import load_hashlib
 from ..units import utf8_of
+from .head import unescaped
 
-MOST_ITEMS = 500        # schemes and parameters of one field that are read
+MOST_ITEMS = 500        # schemes and parameters of one field
 
 # A word, or a parameter with its value; matches in linear time.
 _ITEM = re.compile(r'([\w!#$%&\'*+.^`|~-]+)(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,"]*)))?', re.DOTALL)
 _HASHES = {"MD5": "md5", "SHA-256": "sha256"}     # their names in hashlib
 
 
-class Challenge(namedtuple("Challenge", "scheme parameters")):
-    """A server's challenge: a scheme such as "digest", and {lower-case name: value}."""
-
-    __slots__ = ()
-
-    @property
-    def is_stale(self):
-        """True if the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
-        return self.scheme == "digest" and self.parameters.get("stale", "").lower() == "true"
+# A scheme such as "digest", and {lower-case name: value}.
+Challenge = namedtuple("Challenge", "scheme parameters")
 
 
 def parse_challenges(values):
-    """Parse the values of WWW-Authenticate or Proxy-Authenticate into Challenges (RFC 9110, 11.6.1)."""
+    """Return the Challenges in the values of WWW-Authenticate (RFC 9110, 11.6.1)."""
     found = []
     for value in map(utf8_of, values):
         end = 0
@@ -39,7 +33,7 @@ def parse_challenges(values):
                 if is_first:
                     found.append(Challenge(name.lower(), {}))
             elif found:
-                text = token if quoted is None else _unescaped(quoted)
+                text = token if quoted is None else unescaped(quoted)
                 found[-1].parameters.setdefault(name.lower(), text)
     return found
 
@@ -48,28 +42,20 @@ def _quoted(text):
     return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _unescaped(quoted):
-    return "\\".join(part.replace("\\", "") for part in quoted.split("\\\\"))
-
-
 class Credentials(namedtuple("Credentials", "user password")):
-    """A user and a password, or None, for one origin."""
+    """A user and a password, which may be None."""
 
     __slots__ = ()
 
     def basic(self):
-        """Return the value of an Authorization header for Basic."""
         text = f"{self.user}:{self.password or ''}"
         return "Basic " + base64.b64encode(text.encode("utf-8")).decode("ascii")
 
     def answer(self, challenges, method, target):
-        """Return the value of an Authorization header for the strongest challenge, or None.
-
-        `challenges` is the list of WWW-Authenticate values of a 401.
-        """
+        """Return an Authorization for the strongest of WWW-Authenticate's values, or None."""
         offers = parse_challenges(challenges)
-        digests = [offer.parameters for offer in offers if offer.scheme == "digest"]
-        digests = [offer for offer in digests if _is_known(offer)]
+        digests = [offer.parameters for offer in offers
+                   if offer.scheme == "digest" and _is_known(offer.parameters)]
         if digests:
             best = max(digests, key=lambda offer: _algorithm(offer).startswith("SHA-256"))
             return self._digest(best, method, target)
@@ -88,19 +74,18 @@ class Credentials(namedtuple("Credentials", "user password")):
         secret = hashed(self.user, realm, self.password or "")
         if name.endswith("-SESS"):
             secret = hashed(secret, nonce, cnonce)
-        fields = [("username", self.user), ("realm", realm), ("nonce", nonce), ("uri", target)]
+        quoted = {"username": self.user, "realm": realm, "nonce": nonce, "uri": target}
+        plain, middle = {}, ()
         if "qop" in offer:
-            response = hashed(secret, nonce, "00000001", cnonce, "auth", hashed(method, target))
-        else:
-            response = hashed(secret, nonce, hashed(method, target))
-        fields.append(("response", response))
-        fields += [(key, offer[key]) for key in ("opaque",) if key in offer]
-        plain = [("algorithm", offer["algorithm"])] if "algorithm" in offer else []
-        if "qop" in offer:
-            fields.append(("cnonce", cnonce))
-            plain += [("qop", "auth"), ("nc", "00000001")]
-        return "Digest " + ", ".join([f"{key}={_quoted(value)}" for key, value in fields]
-                                     + [f"{key}={value}" for key, value in plain])
+            middle = "00000001", cnonce, "auth"
+            quoted["cnonce"] = cnonce
+            plain.update(qop="auth", nc="00000001")
+        quoted["response"] = hashed(secret, nonce, *middle, hashed(method, target))
+        for key, fields in (("opaque", quoted), ("algorithm", plain)):
+            if key in offer:
+                fields[key] = offer[key]
+        return "Digest " + ", ".join([f"{key}={_quoted(value)}" for key, value in quoted.items()]
+                                     + [f"{key}={value}" for key, value in plain.items()])
 
 
 def _algorithm(offer):
@@ -115,14 +100,14 @@ def _is_known(offer):
 def belongs(url, origin):
     """Return whether credentials for `origin` (see URL.origin) may be sent to this URL.
 
-    They may for the same origin, and from http on port 80 to https on port 443 of the same host.
+    They may from http on port 80 to https on port 443 of the same host, too.
     """
     return url.origin == origin or (
         origin == ("http", url.host, 80) and url.origin == ("https", url.host, 443))
 
 
 def given(url, origin, options):
-    """Return the Credentials in the URL, else the task's, which belong to `origin`, else None."""
+    """Return the Credentials in the URL, else the task's for `origin`, else None."""
     if url.user is not None:
         return Credentials(url.user, url.password)
     if options.user is not None and belongs(url, origin):
@@ -131,5 +116,5 @@ def given(url, origin, options):
 
 
 def choose(url, origin, options, netrc):
-    """Return the Credentials for this URL, or None: the URL's or the task's, else those in the netrc."""
+    """Return those `given`, else the Credentials in the netrc, else None."""
     return given(url, origin, options) or netrc.find(url.host)

@@ -1,19 +1,15 @@
-"""The bodies of responses: plain or chunked; inflated.py has compressed ones, read in the same way.
+"""The bodies of responses; one that is cut short never passes for a file."""
 
-A body returns 0 bytes only at its true end and raises Temporary if it is cut short, so that a
-truncated body never passes for a file. `Body` documents the interface.
-"""
-
-import errno
 import re
+import time
 
 from ..errors import Permanent, Temporary
 from ..units import format_size
 
-LONGEST_SIZE_LINE = 4096        # bytes of a chunk's size and its extensions
-
+LONGEST_SIZE_LINE = 4096        # bytes
 _SIZE_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
-_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # the form that nearly all servers use
+_BETWEEN_CHUNKS = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(\r\n)")   # as nearly all servers send it
+_PIECE = 4096       # bytes that `peek` reads at a time
 
 
 class Body:
@@ -21,38 +17,27 @@ class Body:
 
     expected   int bytes of the whole body, or None if unknown
     received   int bytes that have been read
-    leftover   memoryview of the bytes that arrived with the head and have not been read yet
-    at_hand    bool: all bytes that have not been read have arrived
-    channel    the Channel that the bytes come from
-    slot       the host_limits.Slot of the connection, None once it is closed
+    leftover   memoryview of bytes that have arrived and not been read
+    at_hand    bool: `leftover` is all that is still to be read
+    channel    the Channel that it comes over
+    slot       the host_limits.Slot of the connection
 
-    `exchange` is the owner of the connection, an Exchange, an FTP session or another Body; it
-    has a `channel`, a `slot` and `close`.
+    `exchange` is an Exchange, an FTP session or another Body.
     """
 
     expected, at_hand, leftover = None, False, memoryview(b"")
-    PIECE = 4096        # bytes that `peek` reads at a time
 
     def __init__(self, exchange):
         self._exchange, self.received = exchange, 0
-        self.channel = exchange.channel
-
-    @property
-    def slot(self):
-        return self._exchange.slot
+        self.channel, self.slot = exchange.channel, exchange.slot
 
     def read_into(self, view):
-        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary at any other end."""
+        """Read into `view`; return how many bytes, 0 at the true end. Raise Temporary at any other."""
         raise NotImplementedError
 
     def peek(self, count):
-        """Return the next bytes without consuming them, at least `count` unless the body is shorter.
-
-        Raise Temporary if reading would.
-        """
-        seen, piece = bytearray(self.leftover), memoryview(bytearray(self.PIECE))
-        self.leftover = memoryview(b"")
-        self.received += len(seen)
+        """Return the next bytes, to be read again: at least `count` unless the body ends."""
+        seen, piece = bytearray(self.take_at_hand()), memoryview(bytearray(_PIECE))
         try:
             while len(seen) < count:
                 more = self.read_into(piece)
@@ -65,7 +50,7 @@ class Body:
         return bytes(seen)
 
     def take_at_hand(self):
-        """Return the rest of a body whose bytes are `at_hand`, and count it as read."""
+        """Return the bytes in `leftover`, and count them as read."""
         rest, self.leftover = self.leftover, memoryview(b"")
         self.received += len(rest)
         return rest
@@ -74,66 +59,57 @@ class Body:
         count = min(len(view), len(self.leftover))
         view[:count] = self.leftover[:count]
         self.leftover = self.leftover[count:]
+        self.received += count
         return count
 
-    def splice_into(self, pipe, wanted):
-        """Move bytes into the pipe within the kernel; return how many, 0 at the true end.
-
-        Raise OSError if that is not possible. `leftover` must be empty.
-        """
-        raise OSError(errno.EOPNOTSUPP, "the bytes must be looked at")
-
     def adopt(self, stop):
-        """Use another stop signal, for another thread that goes on reading."""
         self.channel.adopt(stop)
 
     def close(self):
-        """Release the slot; keep the connection in the pool if the whole body has been read."""
+        """Release the slot; keep the connection if the whole body has been read."""
         self._exchange.close()
 
 
 def framed(exchange, expected):
-    """Return the Body of a response; its head decides which (RFC 9112, 6.3).
-
-    Raise Permanent for an unknown transfer coding.
-    """
-    codings = exchange.headers.transfer_codings
+    """Return the Body of a response (RFC 9112, 6.3). Raise Permanent for an unknown transfer coding."""
+    codings = exchange.headers.tokens("Transfer-Encoding")
     if codings == ["chunked"]:
         return Chunked(exchange)
     if codings:
         named = ", ".join(codings)[:40]
         raise Permanent(f"the server used a transfer coding that was not asked for: {named}")
-    return Plain(exchange, expected)
+    return Plain(exchange, expected, exchange.reader.rest())
 
 
 class Plain(Body):
-    """A body of known length, or one that ends with the connection."""
+    """A body of known length, or up to the connection's end."""
 
-    def __init__(self, exchange, expected):
+    def __init__(self, exchange, expected, rest=b""):
         super().__init__(exchange)
-        rest = memoryview(exchange.leftover())
-        self.leftover, self._is_followed = rest[:expected], expected is not None and len(rest) > expected
-        self.expected = expected
+        self.leftover, self.expected = memoryview(rest)[:expected], expected
+        self._is_followed = expected is not None and len(rest) > expected
 
     @property
     def at_hand(self):
         return self.expected is not None and len(self.leftover) == self.expected - self.received
 
     def read_into(self, view):
-        view = view[:self._limit(len(view))]
-        return self._counted(self._take(view) if view else 0)
+        if self.leftover:
+            return self._take_leftover(view)
+        left = self._left
+        view = view[:left]
+        return self._counted(self.channel.read_body(view, left) if view else 0)
 
     def splice_into(self, pipe, wanted):
-        wanted = self._limit(wanted)
-        return self._counted(self.channel.splice_body(pipe, wanted, self._certain) if wanted else 0)
+        """Return the bytes moved into a pipe; `leftover` must be empty. Raise OSError if that cannot be."""
+        left = self._left
+        wanted = min(wanted, left)
+        return self._counted(self.channel.splice_body(pipe, wanted, left) if wanted else 0)
 
     @property
-    def _certain(self):
-        """Bytes still to come; without a length, any number, since the connection's end ends every wait."""
+    def _left(self):
+        # without a length any number will do, as the connection's end ends every wait
         return 2 ** 62 if self.expected is None else self.expected - self.received
-
-    def _limit(self, wanted):
-        return wanted if self.expected is None else min(wanted, self.expected - self.received)
 
     def _counted(self, count):
         self.received += count
@@ -142,25 +118,20 @@ class Plain(Body):
                             f"of {format_size(self.expected)}", word="network")
         return count
 
-    def _take(self, view):
-        return self._take_leftover(view) if self.leftover else self.channel.read_body(view, self._certain)
-
     def close(self):
         self._exchange.close(reusable=self.received == self.expected and not self._is_followed)
 
 
 class Chunked(Body):
-    """A chunked body (RFC 9112, 7.1).
+    """A chunked body (RFC 9112, 7.1); trailers are not waited for.
 
-    It ends with the last chunk; trailers are not used, so they are not waited for. Lines may
-    end in LF alone, and a chunk's data must end in the same way as the line with its size.
+    Lines may end in LF alone, and a chunk's data must end in the same way as the line with its size.
     """
 
     def __init__(self, exchange):
         super().__init__(exchange)
         self._reader = exchange.reader
-        self._left = 0              # bytes of this chunk that are still to come
-        self._line_end = b""        # the line end that must follow this chunk's data
+        self._left, self._line_end = 0, b""     # of this chunk: bytes to come, the line end to follow
         self._has_ended = False
 
     def read_into(self, view):
@@ -172,7 +143,6 @@ class Chunked(Body):
         return filled
 
     def _read_some(self, view):
-        """Read from this chunk; return the bytes read."""
         count = self._reader.read_into(view[:self._left])
         if not count:
             raise self._cut()
@@ -181,16 +151,16 @@ class Chunked(Body):
         return count
 
     def _begin_chunk(self):
-        """Read up to the next chunk's data; return the bytes of that, 0 at the last chunk."""
+        """Read up to the next chunk's data; return its size, 0 for the last chunk."""
         if self._begin_at_hand() or self._has_ended:
             return self._left
         return self._begin(self._wait_for_size())
 
     def _begin_at_hand(self):
-        """Do the same without waiting; return 0 if no size in the usual form has arrived."""
+        """Return the next chunk's size if it has arrived in the usual form, else 0."""
         may_match = self._line_end == b"\r\n" and not self._has_ended
-        match = self._reader.take_match(_BETWEEN_CHUNKS) if may_match else None
-        return self._begin(match) if match is not None else 0
+        match = may_match and self._reader.take_match(_BETWEEN_CHUNKS)
+        return self._begin(match) if match else 0
 
     def _begin(self, match):
         digits, self._line_end = match.groups()
@@ -212,7 +182,6 @@ class Chunked(Body):
         return match
 
     def _broken(self, line, most):
-        """Return the error for a line that is cut short or malformed."""
         if not line.endswith(b"\n") and len(line) < most:
             return self._cut()
         return Temporary(f"the server's chunked answer is malformed after {format_size(self.received)}")
@@ -222,5 +191,19 @@ class Chunked(Body):
                          f"after {format_size(self.received)}", word="network")
 
     def close(self):
-        is_at_end = self._has_ended and self._exchange.leftover() == self._line_end
-        self._exchange.close(reusable=is_at_end)
+        self._exchange.close(reusable=self._has_ended and self._reader.rest() == self._line_end)
+
+
+def read_whole(stream, most, seconds):
+    """Return the bytes. Raise Permanent if there are more than `most`, Temporary after `seconds`."""
+    data, piece = bytearray(), memoryview(bytearray(2 ** 16))
+    deadline = time.monotonic() + seconds
+    while True:
+        count = stream.read_into(piece)
+        if not count:
+            return bytes(data)
+        data += piece[:count]
+        if len(data) > most:
+            raise Permanent(f"the server sent more than {most >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise Temporary(f"the server did not complete its response within {seconds:g} s", word="timeout")

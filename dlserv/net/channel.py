@@ -1,7 +1,7 @@
-"""A connected socket whose waits all end: with data, with a timeout or error, or with a stop.
+"""A connected socket whose waits all end: with data, a timeout or error, or a stop.
 
-Sockets are non-blocking. Each wait watches the socket and the download's stop signal
-together, so a pause takes effect at once even in a stuck connect, TLS handshake or read.
+Each wait watches the socket and the download's stop signal together, so a pause takes effect at
+once even in a stuck connect, TLS handshake or read.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import time
 from ..errors import Stopped, Temporary
 from ..sockets import Waker, Watch
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
-from .nested_tls import NestedTls
-from .socket_errors import awaited, connection_error, loaded_ssl
+from .socket_errors import awaited, connection_error
+from .tls import NestedTls
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _SPLICE = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
@@ -24,12 +24,12 @@ REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)    # of s
 
 
 class Signal:
-    """A flag that one thread sets once and others can wait for together with sockets."""
+    """A flag that others can wait for together with sockets."""
 
     def __init__(self):
         self._waker = Waker()
-        self._lock = threading.Lock()   # `set` must not write to a descriptor closed and reused meanwhile
-        self._gate = threading.Lock()   # held until the signal is set; `sleep` needs no descriptor
+        self._lock = threading.Lock()   # `set` must not write to a closed and reused descriptor
+        self._gate = threading.Lock()   # held until the signal is set
         self._gate.acquire()
         self.is_set = False
 
@@ -42,7 +42,7 @@ class Signal:
             self._waker.wake()
 
     def stir(self):
-        """End a thread's `sleep` early, or shorten the next one, because what it waits for may have changed."""
+        """End a thread's `sleep` early, or shorten the next one."""
         with self._lock:
             self._open_gate()
 
@@ -54,7 +54,6 @@ class Signal:
         return self._waker.fileno()
 
     def check(self):
-        """Raise Stopped if the signal is set."""
         if self.is_set:
             raise Stopped()
 
@@ -72,43 +71,34 @@ class Signal:
 
 
 def wait_any(waits, stop, seconds):
-    """Return the (file, event) pairs of `waits` that are ready, [] after `seconds`.
-
-    Raise Stopped as soon as `stop` is set.
-    """
+    """Return the files in `waits`, (file, event) pairs, that are ready; [] after `seconds`. Raise Stopped."""
     with _Selector() as selector:
-        selector.register(stop, selectors.EVENT_READ)
-        for file, event in waits:
+        for file, event in waits + [(stop, selectors.EVENT_READ)]:
             selector.register(file, event)
         ready = selector.select(seconds)
     stop.check()
-    return [(key.fileobj, events) for key, events in ready]
+    return [key.fileobj for key, _ in ready]
 
 
 class Channel:
-    """A connected stream socket, plain or TLS, with one owner at a time.
+    """A connected, non-blocking socket, plain or TLS, with one owner at a time.
 
-    `timeout` is in seconds, for a single wait without a byte moving; within `hurried` it
-    bounds all waits together. `most` is the highest low-water mark, by default that for this
-    machine. Raise Temporary after a timeout or if the connection breaks, Stopped when `stop`
-    is set.
+    Raise Temporary after `timeout` seconds without a byte or if it breaks; Stopped.
     """
 
-    def __init__(self, sock, stop, timeout, most=None):
-        self.sock = sock
-        self.secure = _is_secure(sock)
-        self.timeout = timeout
-        self._low_water, self._mark, self._drained, self._waited = LowWater(most), 1, False, 0.0
+    def __init__(self, sock, stop, timeout):
+        self.sock, self.timeout = sock, timeout
+        self.secure = hasattr(sock, "pending")      # as sockets with TLS have
+        self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
         self._deadline = None
         self.adopt(stop)
 
     def adopt(self, stop):
-        """Use another stop signal from now on, that of the channel's new owner."""
         self._stop, self._watch = stop, Watch(stop)
 
     @contextlib.contextmanager
     def hurried(self):
-        """Bound a peer that sends byte by byte: all waits in the block together last at most `timeout`."""
+        """Bound all waits in the block together by `timeout`: the peer may send byte by byte."""
         outer = self._deadline
         self._deadline = outer or time.monotonic() + self.timeout
         try:
@@ -117,13 +107,14 @@ class Channel:
             self._deadline = outer
 
     def recv_into(self, view):
-        """Read into the buffer; return the bytes read, 0 if the peer has closed."""
+        """Return the bytes read into the buffer, 0 if the peer has closed."""
         return self._retry(lambda: self.sock.recv_into(view))
 
-    def recv_full(self, view):
-        """Read all that has arrived, since one TLS read returns only one record; see recv_into."""
+    def read_body(self, view, certain):
+        """Return the bytes read of a body, 0 at its end; at least `certain` are still to come: low_water.py."""
+        self._await_body(min(certain, len(view)))
         filled = self.recv_into(view)
-        while self.secure and 0 < filled < len(view):
+        while self.secure and 0 < filled < len(view):       # one TLS read returns only one record
             try:
                 count = self.sock.recv_into(view[filled:])
             except OSError:
@@ -131,54 +122,34 @@ class Channel:
             if not count:
                 break
             filled += count
-        return filled
-
-    def splice_into(self, pipe, count):
-        """Move bytes into the pipe within the kernel; return how many, 0 if the peer has closed.
-
-        Raise OSError if the kernel cannot splice here.
-        """
-        return self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE), refusals=True)
-
-    def read_body(self, view, certain):
-        """Read the part of a body that has arrived into the buffer; return the bytes, 0 at its end.
-
-        At least `certain` bytes are still to come, unless the peer closes. The wait ends once
-        a good part of them has arrived, to save wake-ups; see low_water.py.
-        """
-        self._await_body(min(certain, len(view)))
-        return self._read(self.recv_full(view), len(view))
+        return self._counted(filled, len(view))
 
     def splice_body(self, pipe, count, certain):
-        """Move bytes of a body into the pipe; see read_body and splice_into."""
+        """Return the bytes moved into a pipe within the kernel; see read_body. Raise OSError if it cannot."""
         self._await_body(min(certain, count))
-        return self._read(self.splice_into(pipe, count), count)
+        return self._counted(self._retry(lambda: os.splice(self.sock.fileno(), pipe, count, flags=_SPLICE),
+                                         refusals=True), count)
 
-    def _read(self, count, wanted):
+    def _counted(self, count, wanted):
         self._low_water.moved(count)
         self._drained = count < wanted
         return count
 
     def _await_body(self, certain):
-        """Wait until enough of the `certain` bytes has arrived, at most LONGEST_WAIT seconds."""
-        if self._deadline or not self._drained or self._may_hold_bytes():
-            return
+        """Wait until enough of the `certain` bytes has arrived."""
+        if self._deadline or not self._drained or self.secure and self.sock.pending():
+            return      # TLS may hold bytes that it has read from the socket
         mark = self._low_water.mark(certain - BESIDE_A_RECORD if self.secure else certain)
         if mark <= 1:
             return
         if not self._set_mark(mark):
-            self._stop.sleep(self._low_water.pause(mark))
-            return
+            return self._stop.sleep(self._low_water.pause(mark))
         began = time.monotonic()
         if not self._select(selectors.EVENT_READ, min(LONGEST_WAIT, self.timeout)):
             self._waited = time.monotonic() - began
 
-    def _may_hold_bytes(self):
-        """Return whether TLS may hold bytes that were read from the socket already."""
-        return self.secure and (isinstance(self.sock, NestedTls) or self.sock.pending() > 0)
-
     def _set_mark(self, mark):
-        """Set the socket's low-water mark; return False if the system does not support it."""
+        """Return False if the system has no low-water mark."""
         if mark != self._mark:
             try:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)
@@ -188,11 +159,9 @@ class Channel:
         return True
 
     def recv(self, count):
-        """Return at most `count` bytes, b"" if the peer has closed."""
         return self._retry(lambda: self.sock.recv(count))
 
     def recv_exactly(self, count):
-        """Return exactly `count` bytes, however the peer splits them."""
         data = b""
         while len(data) < count:
             more = self.recv(count - len(data))
@@ -207,7 +176,6 @@ class Channel:
             view = view[self._retry(lambda: self.sock.send(view), writing=True):]
 
     def start_tls(self, context, host, session=None):
-        """Wrap the socket in TLS and shake hands; the certificate must name `host`."""
         host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
             if self.secure:
@@ -223,12 +191,11 @@ class Channel:
             self._retry(self.sock.do_handshake)
 
     def wait_readable(self):
-        """Wait until the socket is readable; return at once for TLS, which may hold the bytes already."""
+        """Wait for bytes; not under TLS, which may hold them already."""
         if not self.secure:
             self._wait(selectors.EVENT_READ)
 
     def detach(self):
-        """Return the socket for another Channel; this one is no longer usable."""
         self._set_mark(1)
         return self.sock
 
@@ -242,11 +209,9 @@ class Channel:
                 return action()
             except OSError as error:
                 event = awaited(error, writing)
-                if event:
-                    pass
-                elif refusals and error.errno in REFUSALS:
+                if not event and refusals and error.errno in REFUSALS:
                     raise
-                else:
+                if not event:
                     raise connection_error(error) from error
             self._wait(event)
 
@@ -263,8 +228,3 @@ class Channel:
         ready = self._watch.wait(self.sock, event == selectors.EVENT_WRITE, seconds)
         self._stop.check()
         return ready
-
-
-def _is_secure(sock):
-    ssl = loaded_ssl()
-    return isinstance(sock, NestedTls) or ssl is not None and isinstance(sock, ssl.SSLSocket)

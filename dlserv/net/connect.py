@@ -1,9 +1,4 @@
-"""Resolve a host name and connect: a host and port in, a connected Channel out.
-
-The next address is tried STAGGER seconds after the one before it, whose attempt goes on
-(RFC 8305), so broken IPv6 costs a quarter of a second and not a timeout. A resolver that
-hangs cannot be interrupted; its thread is abandoned and ends by itself.
-"""
+"""Resolve a host name and connect: a host and port in, a connected Channel out."""
 
 import errno
 import os
@@ -17,24 +12,22 @@ from ..threads import Thread
 from .channel import Channel, Signal, wait_any
 from .socket_errors import NO_NETWORK, connection_error
 
-STAGGER = 0.25      # seconds between the starts of two addresses
+STAGGER = 0.25      # seconds between two addresses; else broken IPv6 costs a timeout (RFC 8305)
+_NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)       # when no DNS server could answer
+_IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 
-# getaddrinfo's errors when no DNS server could answer.
-_NO_DNS = (socket.EAI_AGAIN, socket.EAI_FAIL)
 
-
-def connect(host, port, stop, timeout, permit, most=None):
+def connect(host, port, stop, timeout, permit):
     """Return a Channel to host:port. Raise Temporary, Stopped, or what `permit` raises.
 
-    `permit(host, port, addresses)` returns the addresses that the policy allows; `most` is the
-    highest low-water mark, see Channel.
+    `permit(host, port, addresses)` returns those that the policy allows.
     """
     addresses = permit(host, port, resolve(host, port, stop, timeout))
-    return Channel(_race(addresses, stop, timeout), stop, timeout, most)
+    return Channel(_race(addresses, stop, timeout), stop, timeout)
 
 
 def resolve(host, port, stop, timeout):
-    """Return socket addresses in getaddrinfo's form, IPv6 and IPv4 alternating.
+    """Return addresses in getaddrinfo's form, IPv6 and IPv4 alternating.
 
     Raise Offline if no DNS server answers, Temporary, Exhausted or Stopped.
     """
@@ -63,7 +56,10 @@ def _getaddrinfo(host, port, flags):
 
 
 def _in_thread(work, stop, timeout):
-    """Return the result of `work` or the exception that it raised; None after `timeout` seconds."""
+    """Return the result of `work` or its exception, or None after `timeout` seconds.
+
+    A resolver that hangs cannot be interrupted; its thread is abandoned.
+    """
     answers, ready = [], Signal()
 
     def run():
@@ -98,8 +94,8 @@ def _race(addresses, stop, timeout):
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            for sock, _ in wait_any([(each, selectors.EVENT_WRITE) for each in waiting], stop,
-                                    min(STAGGER, left) if addresses else left):
+            for sock in wait_any([(each, selectors.EVENT_WRITE) for each in waiting], stop,
+                                 min(STAGGER, left) if addresses else left):
                 waiting.remove(sock)
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not code:
@@ -113,25 +109,21 @@ def _race(addresses, stop, timeout):
 
 
 def _no_connection(codes, timeout):
-    """Return the exception for addresses that failed with these errnos; `timeout` is set if others timed out.
-
-    An address without a route, such as IPv6 on a machine that has none, counts only if all are so.
-    """
+    """Return the exception for addresses that failed with these errnos, others after `timeout` if given."""
+    # one without a route, such as IPv6 on a machine that has none, counts only if all are so
     codes = [code for code in codes if code not in NO_NETWORK] or ([] if timeout else codes)
     if not codes:
         return Temporary(f"no connection within {timeout:g} s", word="timeout")
-    error = connection_error(OSError(codes[-1], os.strerror(codes[-1])))
-    error.__cause__ = OSError(codes[-1], os.strerror(codes[-1]))
+    cause = OSError(codes[-1], os.strerror(codes[-1]))
+    error = connection_error(cause)
+    error.__cause__ = cause
     return error
-
-
-_IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN)
 
 
 def _begin(address):
     """Start to connect; return (socket, 0), or (None, errno) if that fails at once."""
     family, kind, protocol, _, where = address
-    if _is_unassignable(where[0]):      # connecting would fail as if there were no network
+    if _is_unassignable(where[0]):      # else it would fail as if there were no network
         return None, errno.EINVAL
     try:
         sock = socket.socket(family, kind, protocol)
@@ -147,7 +139,7 @@ def _begin(address):
 
 
 def _is_unassignable(address):
-    """Return whether no host can have the address: multicast, broadcast or reserved."""
+    # multicast, broadcast or reserved
     if ":" in address:
         return address.lower().startswith("ff")
     return int(address.partition(".")[0]) >= 224

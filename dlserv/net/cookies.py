@@ -1,7 +1,7 @@
 """Cookies from a cookies.txt, and those that servers set during redirects (RFC 6265).
 
-http.cookiejar is not used: it handles no host without a dot, drops HttpOnly cookies of a
-file on Python 3.8 and 3.9, and rejects a whole file for one odd line.
+http.cookiejar handles no host without a dot, drops HttpOnly cookies of a file on Python 3.8
+and 3.9, and rejects a whole file for one odd line.
 """
 
 import re
@@ -16,25 +16,27 @@ from ..idn import comparable
 from ..units import utf8_of
 from .user_file import UserFile, is_clean, lines
 
-MOST = 300              # cookies set by servers in a Jar
-LONGEST = 4096          # characters of a cookie's name and value
+MOST = 300              # cookies that servers set
+LONGEST = 4096          # characters of a name and its value
 
 _FOR_EVER = float("inf")
 _EXPIRY = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?")
 _DOMAIN = re.compile(r"[^\s/;,:\[\]@]+|[0-9A-Fa-f:.]+")
 _DELIMITERS = re.compile("[\t -/;-@\\[-`{-~]+")
-_TIME, _DAY, _YEAR = (re.compile(pattern + r"(?:[^0-9].*)?", re.DOTALL) for pattern in (
-    "([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})", "([0-9]{1,2})", "([0-9]{2,4})"))
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+# A token of a date is the first of these that is not known yet.
+_DATE = [re.compile(pattern, re.DOTALL | re.IGNORECASE) for pattern in (
+    "([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", "([0-9]{1,2})(?:[^0-9].*)?",
+    "(" + "|".join(_MONTHS) + ").*", "([0-9]{2,4})(?:[^0-9].*)?")]
 
 
 class Cookie(namedtuple("Cookie", "name value domain host_only path secure expires")):
-    """A cookie. `domain` is as idn.comparable returns it, `expires` in epoch seconds, inf for a session."""
+    """`domain` is as from idn.comparable, `expires` in epoch seconds, inf for a session."""
 
     __slots__ = ()
 
     def is_for(self, url, now):
-        """Return whether a request for the URL must carry the cookie (RFC 6265, 5.4)."""
+        """Return whether a request carries the cookie (RFC 6265, 5.4)."""
         host = comparable(url.host)
         return (self.expires > now and (url.scheme == "https" or not self.secure)
                 and (host == self.domain if self.host_only else _is_below(host, self.domain))
@@ -56,7 +58,7 @@ class CookieFile:
 
 
 class Jar:
-    """The cookies of one chain of redirects, in addition to a file's. Threads may share one."""
+    """A file's cookies and those that servers set. Threads may share one."""
 
     def __init__(self, cookies=(), clock=time.time):
         self._clock, self._lock = clock, threading.Lock()
@@ -64,7 +66,7 @@ class Jar:
         self._set = {}
 
     def header(self, url):
-        """Return the Cookie header for a request, or None: longest paths first, then oldest first."""
+        """Return the Cookie header for a request, or None; the longest paths first, then the oldest."""
         now = self._clock()
         with self._lock:
             cookies = {**self._given, **self._set}.values()
@@ -73,27 +75,21 @@ class Jar:
         return "; ".join("%s=%s" % cookie[:2] if cookie.name else cookie.value for cookie in wanted) or None
 
     def keep(self, url, headers):
-        """Store the cookies that a response sets."""
-        for text in headers.get_all("Set-Cookie", ()):
+        for text in headers.get_all("Set-Cookie"):
             cookie = from_header(utf8_of(text), url, self._clock())
             if cookie is not None:
-                self._put(cookie)
-
-    def _put(self, cookie):
-        with self._lock:
-            self._set[_key(cookie)] = cookie        # an expired one hides the file's
-            if len(self._set) > MOST:
-                del self._set[next(iter(self._set))]
+                with self._lock:
+                    self._set[_key(cookie)] = cookie        # an expired one hides the file's
+                    if len(self._set) > MOST:
+                        del self._set[next(iter(self._set))]
 
 
 def _key(cookie):
     return cookie.domain, cookie.path, cookie.name
 
 
-# -- what servers set -------------------------------------------------------------------
-
 def from_header(text, url, now):
-    """Return the Cookie of a Set-Cookie header, or None if it must be ignored (RFC 6265, 5.2 and 5.3)."""
+    """Return the Cookie of a Set-Cookie header, or None to ignore it (RFC 6265, 5.2 and 5.3)."""
     pair, *rest = text.split(";")
     name, mark, value = (part.strip(" \t") for part in pair.partition("="))
     if not mark or not name or len(name) + len(value) > LONGEST or not is_clean(text.replace("\t", " ")):
@@ -113,7 +109,7 @@ def from_header(text, url, now):
 def _scope(attribute, host):
     """Return (domain, host_only) for a Domain attribute, (None, None) if the host may not set it.
 
-    A name without a dot, such as "com", is accepted only from that very host and for it alone.
+    A name without a dot, such as "com", is accepted from that very host only.
     """
     domain = comparable(attribute[attribute.startswith("."):])
     if not domain or (domain == host and "." not in domain):
@@ -124,7 +120,7 @@ def _scope(attribute, host):
 
 
 def _expiry(attributes, now):
-    """Return the expiry in epoch seconds. Max-Age overrides Expires; a malformed attribute is ignored."""
+    # Max-Age overrides Expires; a malformed attribute is ignored
     age = attributes.get("max-age", "")
     if re.fullmatch("-?[0-9]+", age):
         return now + int(age[:12]) if age.strip("-0") and age[0] != "-" else float("-inf")
@@ -134,22 +130,21 @@ def _expiry(attributes, now):
 
 def parse_date(text):
     """Return the epoch seconds of a cookie's date, or None (RFC 6265, 5.1.1)."""
-    hour = day = month = year = None
+    found = {}
     for token in _DELIMITERS.split(text[:256]):
-        if hour is None and _TIME.fullmatch(token):
-            hour = [int(number) for number in _TIME.fullmatch(token).groups()]
-        elif day is None and _DAY.fullmatch(token):
-            day = int(_DAY.fullmatch(token).group(1))
-        elif month is None and token[:3].lower() in _MONTHS:
-            month = _MONTHS.index(token[:3].lower()) + 1
-        elif year is None and _YEAR.fullmatch(token):
-            year = int(_YEAR.fullmatch(token).group(1))
-    if None in (hour, day, month, year):
+        for part in _DATE:
+            match = part not in found and part.fullmatch(token)
+            if match:
+                found[part] = match.groups()
+                break
+    if len(found) < len(_DATE):
         return None
+    time_of_day, (day,), (month,), (year,) = map(found.get, _DATE)
+    hour, minute, second, day, year = map(int, time_of_day + (day, year))
     year += 1900 if 70 <= year <= 99 else 2000 if year < 70 else 0
-    if not 1 <= day <= 31 or year < 1601 or hour[0] > 23 or max(hour[1:]) > 59:
+    if not 1 <= day <= 31 or year < 1601 or hour > 23 or minute > 59 or second > 59:
         return None
-    return timegm((year, month, day, *hour))
+    return timegm((year, _MONTHS.index(month.lower()) + 1, day, hour, minute, second))
 
 
 def _default_path(path):
@@ -157,12 +152,12 @@ def _default_path(path):
 
 
 def _is_under(path, above):
-    """Return whether the paths match (RFC 6265, 5.1.4)."""
+    # RFC 6265, 5.1.4
     return path == above or (path.startswith(above) and (above.endswith("/") or path[len(above)] == "/"))
 
 
 def _is_below(host, domain):
-    """Return whether the host matches the domain (RFC 6265, 5.1.3)."""
+    # RFC 6265, 5.1.3
     return host == domain or (host.endswith("." + domain) and not _is_address(host))
 
 
@@ -174,10 +169,8 @@ def _is_address(host):
         return ":" in host
 
 
-# -- cookies.txt ------------------------------------------------------------------------
-
 def parse(text):
-    """Return ([Cookie, …], numbers of the invalid lines)."""
+    """Return ([Cookie, …], numbers of the invalid lines) of a cookies.txt."""
     cookies, odd = [], []
     for number, line in lines(text):
         line = re.sub("^#HttpOnly_", "", line)
@@ -192,7 +185,7 @@ def parse(text):
 
 
 def _from_fields(fields):
-    """Return the Cookie of a line, or None; the tab before an empty value or the expiry may be missing."""
+    # the tab before an empty value or the expiry may be missing
     while len(fields) > 7 and not fields[-1].strip():
         fields.pop()
     if len(fields) == 6:

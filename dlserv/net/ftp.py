@@ -1,98 +1,48 @@
 """FTP and FTPS, with the interface of http.py.
 
-Passive (EPSV, else PASV, always to the server's own address), binary, REST for ranges,
-SIZE for the length, MDTM as the validator. ftps:// is explicit TLS (RFC 4217), or
-implicit on port 990, for control and data alike.
-
-A file ends with its data connection (RFC 959, 3.4.1), confirmed by the server's reply. SIZE
-serves the progress bar and resuming; it is not believed if more bytes arrive.
+Passive (EPSV, else PASV, to the server's own address), binary, REST for ranges, SIZE for the
+length, MDTM as the validator. ftps:// is explicit TLS (RFC 4217), or implicit on port 990, for
+control and data alike.
 """
 
 import re
 import time
 from calendar import timegm
-from email.utils import formatdate
 from urllib.parse import unquote
 
 from ..errors import Permanent, Temporary
+from ..units import format_http_date
 from .auth import Credentials, choose
 from .ftp_body import PartBody, WholeBody
 from .ftp_control import Control, extended_port, passive_port
 from .http import Answer
-from .resource import Resource
+from .remote_file import Resource
 from .proxy import Route
 
 IMPLICIT_TLS = 990
-MOST_PRELIMINARY = 100      # replies in a row that only announce another (1xx)
+MOST_PRELIMINARY = 100      # replies in a row
 _WORDS = {530: "auth", 532: "auth", 550: "not_found"}
 
-# Refusals of a login because the server is full, and refusals that only sound like it.
+# Refusals of a login because the server is full, and those that only sound so.
 _CROWDED = re.compile(r"too many|maximum|already (?:logged|connected)", re.IGNORECASE)
 _CROWD = re.compile(r"\b(?:clients|users|connections|sessions|logins)\b", re.IGNORECASE)
 _OTHER_REASON = re.compile(
-    r"\b(?:tls|ssl|secure|encrypt|encrypted|encryption|anonymous|not allowed|not permitted)\b", re.IGNORECASE)
-
-
-class Client:
-    """Requests FTP URLs with one task's options; see http.Client.
-
-    `passive_only` is set once a port from EPSV could not be reached. It lasts as long as the Client:
-    one Inquiry, or one connection of a Fetch. What outlives that is kept in host_limits.HostLimits.
-    """
-
-    passive_only = False
-
-    def __init__(self, options, network, stop, extra=False):
-        self._options, self._network, self._stop, self._extra = options, network, stop, extra
-
-    @property
-    def session(self):
-        """The class of its sessions."""
-        return Session
-
-    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
-        """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
-
-        If the file's date is not `if_range`, or the server cannot start in the middle, the
-        Answer is the whole file with status 200. Raise Unchanged, before any byte is sent, if
-        the `condition` says so; HostFull if the server admits no more clients.
-        """
-        if not path_of(url).strip("/"):
-            raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
-        session = self._log_in(url, origin)
-        try:
-            return session.retrieve(start, end, if_range, condition)
-        except BaseException:
-            session.close()
-            raise
-
-    def _log_in(self, url, origin):
-        """Return a new Session on the URL's server, logged in."""
-        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
-        try:
-            session = self.session(self, url, Route.to(url, self._options, self._network), slot, self._stop)
-        except BaseException:
-            slot.release()
-            raise
-        try:
-            session.login(choose(url, origin, self._options, self._network.netrc)
-                          or Credentials("anonymous", "anonymous@"))
-            return session
-        except BaseException:
-            session.close()
-            raise
+    r"\b(?:tls|ssl|secure|encrypt\w*|anonymous|not allowed|not permitted)\b", re.IGNORECASE)
 
 
 class Session:
-    """One control connection, and the data connection of its one transfer."""
+    """One control connection, logged in, and the data connection of its one transfer."""
 
-    def __init__(self, client, url, route, slot, stop):
+    def __init__(self, client, url, origin, slot):
         self.slot, self.channel = slot, None
-        self._client, self._url, self._route, self._stop = client, url, route, stop
+        self._client, self._url, self._route = client, url, Route(url, client.options, client.network)
         self._is_logged_in = self._is_complete = False
-        self._control = Control(route.carry(url.host, url.port, stop))
+        self._control = Control(self._route.carry(url.port, client.stop))
+        slot.lingers = True     # servers count logins, and notice later that a client has gone
         try:
             self._greet()
+            self.login(choose(url, origin, client.options, client.network.netrc)
+                       or Credentials("anonymous", "anonymous@"))
         except BaseException:
             self._control.channel.close()
             raise
@@ -107,12 +57,12 @@ class Session:
             self._route.secure(self._control.channel)
 
     def login(self, credentials):
-        """Log in and switch to binary. Raise HostFull if the server admits no more clients."""
+        """Log in and switch to binary. Raise HostFull if the server is full."""
         user, password = (text.encode("utf-8").decode("latin-1")
                           for text in (credentials.user, credentials.password or ""))
-        reply = self._command("USER " + user, asked="")
+        reply = self._final(self._control.ask("USER " + user))
         if reply.code == 331:
-            reply = self._command("PASS " + password, asked="")
+            reply = self._final(self._control.ask("PASS " + password))
         if reply.code >= 300:
             raise Permanent(f"the server answered {reply}", word="auth")
         self._is_logged_in = True
@@ -122,7 +72,6 @@ class Session:
         self._command("TYPE I")
 
     def retrieve(self, start, end, if_range, condition=None):
-        """Return the Answer, with an open data connection. Raise Unchanged if the condition says so."""
         path = path_of(self._url)
         resource = self._describe(path)
         if condition is not None:
@@ -153,10 +102,10 @@ class Session:
         size, modified = self._optional("SIZE " + path), self._optional("MDTM " + path)
         total = int(size) if size and re.fullmatch("[0-9]{1,18}", size) else None
         try:
-            date = formatdate(timegm(time.strptime((modified or "")[:14], "%Y%m%d%H%M%S")), usegmt=True)
+            date = format_http_date(timegm(time.strptime((modified or "")[:14], "%Y%m%d%H%M%S")))
         except ValueError:      # old servers call the year 2000 19100
             date = None
-        # Files that are generated on demand have a size of 0, so 0 means unknown.
+        # files that are generated on demand have a size of 0
         return Resource(url=str(self._url), total=total or None, etag=None, last_modified=date,
                         dated=date is not None, ranges=self._optional("REST 0") is not None,
                         media_type="", disposition=None, encoding="", digest=None)
@@ -178,24 +127,21 @@ class Session:
                                        word="ftp")
 
     def _carry(self, port):
-        return self._route.carry(self._url.host, port, self._stop, beside=self._control.channel)
+        return self._route.carry(port, self._client.stop, beside=self._control.channel)
 
     def _begin(self, path):
-        """Start the transfer. Raise Permanent with the path if it is a folder or refused."""
         reply = self._control.ask("RETR " + path)
         if reply.code >= 500 and self._reply_to("CWD " + path).code == 250:
             raise Permanent(f"{_shown(path)} is a folder on the server; name a file in it", word="ftp")
         self._check(reply, "RETR " + path)
         self._is_complete = reply.code >= 200
 
-    # -- replies -----------------------------------------------------------------------
-
-    def _command(self, line, asked=None):
+    def _command(self, line):
         """Return the Reply to the command. Raise HostFull, Temporary or Permanent if it is refused."""
-        return self._final(self._control.ask(line), line if asked is None else asked)
+        return self._final(self._control.ask(line), line)
 
     def _optional(self, line):
-        """Return the text of the reply, or None if the server does not support the command."""
+        """Return the text of the reply, or None if it is a refusal."""
         try:
             return self._command(line).text
         except Permanent:
@@ -209,7 +155,7 @@ class Session:
         return reply
 
     def _final(self, reply, asked=""):
-        """Return the Reply that follows any preliminary ones."""
+        """Return the Reply after any preliminary ones."""
         for _ in range(MOST_PRELIMINARY):
             if reply.code >= 200:
                 self._check(reply, asked)
@@ -225,13 +171,8 @@ class Session:
             raise self.slot.crowded(sentence)
         raise (Permanent if reply.code >= 500 else Temporary)(sentence, word=_WORDS.get(reply.code, "ftp"))
 
-    # -- for the body ----------------------------------------------------------------
-
-    def leftover(self):
-        return b""
-
     def confirm(self):
-        """Wait until the server confirms that the transfer is complete. Raise NoReply or Temporary."""
+        """Wait for the reply that the transfer is complete. Raise NoReply or Temporary."""
         if not self._is_complete:
             reply = self._final(self._control.reply())
             if reply.code >= 300:
@@ -239,7 +180,6 @@ class Session:
             self._is_complete = True
 
     def adopt(self, stop):
-        """Use another stop signal from now on."""
         self._control.channel.adopt(stop)
 
     def close(self, reusable=False):
@@ -252,17 +192,51 @@ class Session:
         self.slot = None
 
 
+class Client:
+    """Requests FTP URLs with one task's options; see http.Client."""
+
+    session = Session
+    passive_only = False        # set once a port from EPSV could not be reached
+
+    def __init__(self, options, network, stop, extra=False):
+        self.options, self.network, self.stop, self._extra = options, network, stop, extra
+
+    def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
+        """Return the Answer; see http.Client.open.
+
+        If the file's date is not `if_range`, or the server cannot start in the middle, it is the
+        whole file with status 200. Raise Unchanged, before any byte is sent, if the `condition`
+        says so; HostFull.
+        """
+        if not path_of(url).strip("/"):
+            raise Permanent("the URL names a folder; add the name of a file in it", word="ftp")
+        session = self.log_in(url, origin)
+        try:
+            return session.retrieve(start, end, if_range, condition)
+        except BaseException:
+            session.close()
+            raise
+
+    def log_in(self, url, origin):
+        slot = self.network.hosts.acquire(url.endpoint, self.stop, self._extra)
+        try:
+            return self.session(self, url, origin, slot)
+        except BaseException:
+            slot.release()
+            raise
+
+
 def _is_crowded(text):
     return _CROWDED.search(text) is not None or (
         _CROWD.search(text) is not None and _OTHER_REASON.search(text) is None)
 
 
 def path_of(url):
-    """Return the path for commands: relative to the login's folder, unless it begins with //."""
+    """Return the path for commands, relative to the login's folder unless it begins with //."""
     path = re.sub(";type=[aid]$", "", url.target, flags=re.IGNORECASE)
     return unquote(path[1:], "latin-1")
 
 
 def _shown(command):
-    """Return a command or path, which is bytes read as Latin-1, as text."""
+    """Return a command or path, bytes read as Latin-1, as text."""
     return command.encode("latin-1").decode("utf-8", "replace")

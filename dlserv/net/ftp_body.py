@@ -1,4 +1,4 @@
-"""The bodies of FTP: the bytes of the data connection, which ends with the file (RFC 959, 3.4.1)."""
+"""The bodies of FTP; the data connection ends with the file (RFC 959, 3.4.1)."""
 
 import errno
 
@@ -18,19 +18,17 @@ class PartBody(Plain):
 class WholeBody(PartBody):
     """A file's bytes up to the end of the data connection.
 
-    The last byte according to SIZE is returned only if no other follows it and the server
-    confirms that the transfer is complete. If another follows, Longer is raised once, and
-    further reads go on to the true end.
+    The last byte by SIZE is returned only if no other follows and the server confirms that the
+    transfer is complete. Else Longer is raised once; further reads go on to the true end.
     """
 
     _is_last = False        # the byte in `leftover` is the file's last one
 
     def read_into(self, view):
-        """Read into `view`; return the bytes read, 0 at the true end. Raise Temporary or Longer."""
-        left = None if self.expected is None else self.expected - self.received
+        left = self._left
         if left == 1 and not self._is_last:
             self._look_behind()
-        elif left is not None and left > 1:
+        elif left > 1:
             view = view[:left - 1]
         count = super().read_into(view)
         if not count and self.expected is None:
@@ -38,14 +36,11 @@ class WholeBody(PartBody):
         return count
 
     def splice_into(self, pipe, wanted):
-        """Move all but the last byte into the pipe; see Body.splice_into."""
-        left = self.expected - self.received
-        if left <= 1:
+        if self._left <= 1:
             raise OSError(errno.EOPNOTSUPP, "the last byte must be looked at")
-        return super().splice_into(pipe, min(wanted, left - 1))
+        return super().splice_into(pipe, min(wanted, self._left - 1))
 
     def _look_behind(self):
-        """Read the last byte and check that no other follows."""
         ahead, unclean = memoryview(bytearray(2)), None
         count = self.channel.recv_into(ahead[:1])
         try:
@@ -61,7 +56,6 @@ class WholeBody(PartBody):
             raise Longer("the server sent more bytes than the size that it stated")
 
     def _confirm(self, unclean):
-        """Raise Temporary unless a clean end or the server's reply confirms the end of the file."""
         try:
             self._exchange.confirm()
         except NoReply:     # routers drop a control connection that idles during a long transfer

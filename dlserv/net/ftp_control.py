@@ -1,7 +1,6 @@
 """The control connection of FTP: send a command, read the reply (RFC 959, 4.2).
 
-A reply is bounded and read in time linear in its length, however the server splits it. The
-order of commands is the business of ftp.py.
+A reply is read in time linear in its length, however the server splits it.
 """
 
 import re
@@ -10,22 +9,22 @@ from collections import namedtuple
 from ..errors import Permanent, Temporary
 
 LONGEST_REPLY = 2 ** 16         # bytes
-LONGEST_DIALOGUE = 2 ** 20      # bytes of all replies of one connection
+LONGEST_DIALOGUE = 2 ** 20      # bytes of all replies
 
 _LINE_END = re.compile(rb"\n")
 _CODE = re.compile(rb"[1-5][0-9][0-9](?:[ -]|\r?\Z)")
 _CODE_OF_A_LINE = re.compile(r"\n[1-5][0-9][0-9][ -]")
-# Bounded repeats keep a search, which tries every position, linear.
+# Bounded repeats keep a search linear.
 _PASSIVE = re.compile(r"(?<![0-9])(?:[0-9]{1,3},){4}([0-9]{1,3}),([0-9]{1,3})(?![0-9])")
 _EXTENDED = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 
 
 class NoReply(Temporary):
-    """The server sends no reply or has closed the connection."""
+    """The server does not reply or has closed the connection."""
 
 
 class Reply(namedtuple("Reply", "code text")):
-    """A reply: `code` is an int, `text` all lines without their codes, joined to one."""
+    """`code` is an int, `text` all lines without their codes, joined to one."""
 
     __slots__ = ()
 
@@ -34,21 +33,20 @@ class Reply(namedtuple("Reply", "code text")):
 
 
 class Control:
-    """Commands and replies over a Channel. Raise Stopped, Temporary; Permanent for an endless reply."""
+    """Commands and replies over a Channel. Raise Stopped, Temporary, Permanent."""
 
     def __init__(self, channel):
         self.channel = channel
         self._buffer, self._received = bytearray(), 0
 
     def ask(self, line):
-        """Send a command, encoded as Latin-1, and return the Reply. Raise Permanent for a line end in it."""
+        """Send a command as Latin-1 and return the Reply."""
         if re.search("[\r\n\0]", line):
             raise Permanent("the URL's path cannot be sent: it holds a line end or a NUL", word="ftp")
         self.channel.sendall(line.encode("latin-1") + b"\r\n")
         return self.reply()
 
     def reply(self):
-        """Return the next Reply. Raise NoReply if there is none."""
         with self.channel.hurried():
             end = self._find(_LINE_END, 0)
             code = bytes(self._buffer[:3])
@@ -62,11 +60,11 @@ class Control:
         return Reply(int(code), " ".join(_CODE_OF_A_LINE.sub("\n", lines).split()))
 
     def forget(self):
-        """Discard buffered bytes: they were sent before TLS and cannot be trusted."""
+        """Discard bytes that were sent before TLS and cannot be trusted."""
         self._buffer.clear()
 
     def _find(self, pattern, start):
-        """Wait for a match of the pattern, at most five bytes, at or after `start`; return its position."""
+        """Wait for a match of at most five bytes from `start` on; return its position."""
         while True:
             match = pattern.search(self._buffer, start)
             if match is not None:
@@ -75,7 +73,6 @@ class Control:
             self._receive()
 
     def _receive(self):
-        """Wait for more of the reply."""
         if len(self._buffer) >= LONGEST_REPLY or self._received >= LONGEST_DIALOGUE:
             raise Permanent("the server's reply does not end", word="ftp")
         try:
@@ -89,14 +86,14 @@ class Control:
 
 
 def passive_port(reply):
-    """Return the port that a reply to PASV names, or None (RFC 1123, 4.1.2.6)."""
+    """Return the port in a reply to PASV, or None (RFC 1123, 4.1.2.6)."""
     match = _PASSIVE.search(reply.text) if reply.code == 227 else None
     high, low = map(int, match.groups()) if match else (0, 0)
     return _port(256 * high + low) if low < 256 else None
 
 
 def extended_port(reply):
-    """Return the port that a reply to EPSV names, or None (RFC 2428, 3)."""
+    """Return the port in a reply to EPSV, or None (RFC 2428, 3)."""
     match = _EXTENDED.search(reply.text) if reply.code == 229 else None
     return _port(int(match.group(2))) if match else None
 

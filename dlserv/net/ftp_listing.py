@@ -1,8 +1,4 @@
-"""List the folders of an FTP server: MLSD (RFC 3659, 7), else LIST as Unix and DOS print it, else NLST.
-
-Names are bytes, as the server sent them. The formats of LIST are read line by line; a listing
-with a line that cannot be read is not used at all.
-"""
+"""List the folders of an FTP server: MLSD (RFC 3659, 7), else LIST as Unix and DOS print it, else NLST."""
 
 import re
 from collections import namedtuple
@@ -10,14 +6,14 @@ from itertools import islice
 
 from ..errors import Permanent, Temporary
 from . import ftp
+from .bodies import read_whole
 from .ftp_body import PartBody
-from .whole import read_whole
 
 LARGEST = 16 * 2 ** 20      # bytes of one listing
 LONGEST = 300.0             # seconds that one listing may take
 MOST = 100000               # entries of one listing
-MOST_PROBES = 2000          # entries of one listing whose kind is found out by CWD
-MOST_COMMANDS = 2000        # of one session, whose replies are bounded together
+MOST_PROBES = 2000          # entries of one listing that are tried by CWD
+MOST_COMMANDS = 2000        # of one session; its replies are bounded together
 
 _EMPTY = (450, 550)         # so some servers refuse to list an empty folder
 _UNIX = re.compile(rb"([-dlbcps])[-rwxsStTlL]{9}\S?\s+[0-9]+\s+(?:\S+\s+){1,3}?[0-9]+(?:,\s*[0-9]+)?\s+"
@@ -27,42 +23,13 @@ _HOME = re.compile('"((?:[^"]|"")+)"')
 
 
 class Entry(namedtuple("Entry", "name is_folder")):
-    """`name` is bytes without a separator; `is_folder` is None if the server has not said."""
+    """`name` is bytes as sent; `is_folder` is None if unknown."""
 
     __slots__ = ()
 
 
-class Client(ftp.Client):
-    """List folders over one session, which stays open until `close`. Raise what ftp.Client raises."""
-
-    _open = None
-
-    @property
-    def session(self):
-        return _Session
-
-    def entries(self, url, origin):
-        """Return the Entries of the folder; credentials belong to `origin`."""
-        if self._open is None:
-            self._open = self._log_in(url, origin)
-        try:
-            entries = self._open.entries(ftp.path_of(url))
-        except BaseException:
-            self.close()
-            raise
-        if self._open.is_used_up:
-            self.close()
-        return entries
-
-    def close(self):
-        """End the session; the next listing begins another."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
-
-
 class _Session(ftp.Session):
-    """A session that lists any number of folders, named from the root, which PWD tells."""
+    """Lists any number of folders, named from the root, which PWD tells."""
 
     _home, _commands = None, 0
 
@@ -94,7 +61,7 @@ class _Session(ftp.Session):
         return (self._home or "") + below
 
     def _list(self, command):
-        """Return the bytes of the listing of this folder, or None if the server refuses the command."""
+        """Return the bytes of this folder's listing, or None if the command is refused."""
         self._commands += 4
         self.channel, self._is_complete = self._open_data(), False
         try:
@@ -112,7 +79,7 @@ class _Session(ftp.Session):
             self.channel = None
 
     def _settled(self, path, entries):
-        """Return the entries; one of unknown kind is a folder if CWD enters it."""
+        # one of unknown kind is a folder if CWD enters it
         probes = MOST_PROBES if self._home is not None else 0
         settled = []
         for entry in entries:
@@ -127,8 +94,31 @@ class _Session(ftp.Session):
         return not re.search("[\r\n\0]", path) and self._reply_to("CWD " + path).code == 250
 
 
+class Client(ftp.Client):
+    """List folders over one session, which stays open until `close`; see ftp.Client."""
+
+    session, _open = _Session, None
+
+    def entries(self, url, origin):
+        if self._open is None:
+            self._open = self.log_in(url, origin)
+        try:
+            entries = self._open.entries(ftp.path_of(url))
+        except BaseException:
+            self.close()
+            raise
+        if self._open.is_used_up:
+            self.close()
+        return entries
+
+    def close(self):
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
 class _Listing(PartBody):
-    """A listing; many servers end TLS abruptly, so their reply decides whether it is whole."""
+    """Many servers end TLS abruptly, so their reply decides whether a listing is whole."""
 
     def read_into(self, view):
         try:
@@ -140,10 +130,8 @@ class _Listing(PartBody):
         return count
 
 
-# -- the formats ------------------------------------------------------------------------------
-
 def read_mlsd(data):
-    """Return the Entries of a reply to MLSD: "type=file;size=7; name" (RFC 3659, 7.2)."""
+    """Return the Entries of MLSD: "type=file;size=7; name" (RFC 3659, 7.2), or None."""
     found = []
     for line in _lines(data):
         facts, blank, name = line.partition(b" ")
@@ -157,7 +145,7 @@ def read_mlsd(data):
 
 
 def read_list(data):
-    """Return the Entries of a reply to LIST, or None if a line is in neither of the usual formats."""
+    """Return the Entries of LIST, or None if a line is in neither of the usual formats."""
     found = []
     for line in _lines(data):
         unix, dos = _UNIX.fullmatch(line), _DOS.fullmatch(line)
@@ -174,7 +162,7 @@ def read_list(data):
 
 
 def read_nlst(data):
-    """Return the Entries of a reply to NLST; some servers put the folder before each name."""
+    """Return the Entries of NLST; some servers put the folder before each name."""
     return _usable([Entry(line.rpartition(b"/")[2], None) for line in _lines(data)])
 
 
@@ -184,6 +172,5 @@ def _lines(data):
 
 
 def _usable(entries):
-    """Return the entries whose names name something in this folder."""
     return [entry for entry in entries if entry.name not in (b"", b".", b"..") and b"/" not in entry.name
             and b"\0" not in entry.name]

@@ -1,11 +1,9 @@
-"""Parse the heads of a response: status lines and fields (RFC 9112, 2 to 5).
+"""Parse the heads of a response (RFC 9112, 2 to 5), and write those of requests.
 
-A Reader goes in, a Head comes out, and the Reader is left at the body. Interim heads are
-skipped (RFC 9110, 15.2). Lines may end in LF alone; a field may be folded, have blanks before
-its colon or a bare CR in its value: all of these are repaired as RFC 9112 allows. A line that
-is not a field is skipped, as in curl and wget, but the response is refused if that line could
-hide the length of the body or begins like a field that states it: a head is never used in
-part. Bounds are in bytes, for all heads of a response together and for each field.
+A Reader goes in, a Head comes out, and the Reader is left at the body. Lines may end in LF
+alone; a field may be folded, have blanks before its colon or a bare CR in its value. A line
+that is not a field is skipped, as in curl and wget, unless it could hide the length of the
+body or begins like a field that states it: then the response is refused.
 """
 
 import re
@@ -17,22 +15,23 @@ LONGEST_HEADS = 2 ** 18     # bytes of all heads of a response, as in browsers
 LONGEST_FIELD = 2 ** 14     # bytes of a value; longer fields are dropped
 MOST_JUNK = 1000            # lines that are not fields
 
-# These decide which bytes the file gets: the response is refused if one is too long.
+# The response is refused if one of these is too long.
 DECISIVE = (b"content-length", b"transfer-encoding", b"content-range", b"content-encoding", b"location")
 
 _STATUS = re.compile(rb"HTTP/([01])\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.DOTALL)
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:([^\r\0]*)\r*")
-# A head as nearly all servers send it, in one piece: its fields, none folded and none to repair.
+# A head as nearly all servers send it, with nothing folded or to repair.
 _USUAL = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?\r\n"
                     rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
 _USUAL_FIELD = re.compile(r"\n([^:\r]+):[ \t]*([^\r]*)")
+_BREAKING = re.compile("[\r\n\0]")
 _FRAMING = rb"[^A-Za-z\r]*(?:content-(?:length|range|encoding)|transfer-encoding)"
 _FRAMING_LINE = re.compile(_FRAMING, re.IGNORECASE)
 _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
 
 
 class Fields:
-    """The fields of a head by case-insensitive name; values are decoded as Latin-1."""
+    """The fields of a head by case-insensitive name, decoded as Latin-1."""
 
     def __init__(self, pairs=()):
         self._values = {}
@@ -40,27 +39,18 @@ class Fields:
             self._values.setdefault(name.lower(), []).append(value)
 
     def get(self, name, default=None):
-        """Return the value of the first field of this name."""
         return self._values.get(name.lower(), (default,))[0]
 
-    def get_all(self, name, default=None):
-        """Return the values of all fields of this name as a list."""
-        return self._values.get(name.lower(), default)
+    def get_all(self, name):
+        return self._values.get(name.lower(), ())
 
     def tokens(self, name):
-        """Return the members, in lower case, of a list that may span several fields."""
+        """Return the members of these fields in lower case, without the coding "identity"."""
         values = self._values.get(name.lower())
         if values is None:
             return []
-        members = ",".join(values).lower().split(",")
-        return [member.strip() for member in members if member.strip()]
-
-    @property
-    def transfer_codings(self):
-        """The transfer codings applied to the body, in order, without "identity"."""
-        if "transfer-encoding" not in self._values:
-            return []
-        return [coding for coding in self.tokens("Transfer-Encoding") if coding != "identity"]
+        members = map(str.strip, ",".join(values).lower().split(","))
+        return [member for member in members if member not in ("", "identity")]
 
 
 class Head(namedtuple("Head", "version status reason fields")):
@@ -70,15 +60,15 @@ class Head(namedtuple("Head", "version status reason fields")):
 
     @property
     def keeps_open(self):
-        """True if the server accepts another request on this connection (RFC 9112, 9.3)."""
+        """True if the connection takes another request (RFC 9112, 9.3)."""
         wishes = self.fields.tokens("Connection")
         return "close" not in wishes and (self.version >= (1, 1) or "keep-alive" in wishes)
 
 
 def read_head(reader, peer="server"):
-    """Return the Head of the final response of a "server" or "proxy".
+    """Return the Head of the final response (RFC 9110, 15.2) of a "server" or "proxy".
 
-    Raise Temporary if the head is incomplete or malformed, Permanent if it is too long.
+    Raise Temporary if it is incomplete or malformed, Permanent if it is too long.
     """
     left = LONGEST_HEADS
     while True:
@@ -94,7 +84,6 @@ def read_head(reader, peer="server"):
 
 
 def _usual(block):
-    """Return the Head of a block in the usual form, or None if it has another; see _Parser."""
     if len(block) > LONGEST_FIELD or _USUAL.fullmatch(block) is None:
         return None
     text = block.decode("latin-1")
@@ -104,15 +93,13 @@ def _usual(block):
 
 
 class _Parser:
-    """Parses one head; `peer` is the "server" or "proxy" in error messages."""
+    """Parses a head in any form."""
 
     def __init__(self, peer):
-        self._peer, self._pairs = peer, []
-        self._folded = {}       # {index of the pair: lines that continue its value}
+        self._peer, self._pairs = peer, []      # (name, [value, lines that continue it …])
         self._may_fold, self._junk = False, 0
 
     def parse(self, block):
-        """Return the Head in these lines, the last of which must be empty."""
         if not block:
             raise Temporary(f"the {self._peer} closed the connection without an answer", word="network")
         lines = block.lstrip(b"\r\n").split(b"\n")
@@ -133,17 +120,17 @@ class _Parser:
             line = self._mended(line)
             match = _FIELD.fullmatch(line)
         if match is not None:
-            self._pairs.append((match.group(1), match.group(2).strip(b" \t")))
+            self._pairs.append((match.group(1), [match.group(2).strip(b" \t")]))
             self._may_fold = True
         elif _FRAMING_LINE.match(line):
             raise self._not_http(line)
         elif self._may_fold and line[:1] in (b" ", b"\t"):      # obs-fold (RFC 9112, 5.2)
-            self._folded.setdefault(len(self._pairs) - 1, []).append(line)
+            self._pairs[-1][1].append(line.strip(b"\r \t"))
         else:
             self._skip(line)
 
     def _mended(self, line):
-        """Return the line with bare CRs and NULs replaced by blanks (RFC 9112, 2.2; RFC 9110, 5.5)."""
+        """Replace bare CRs and NULs by blanks (RFC 9112, 2.2; RFC 9110, 5.5)."""
         line = line.rstrip(b"\r")
         if _HIDING_LINE.search(line):
             raise self._not_http(line)
@@ -156,14 +143,12 @@ class _Parser:
             raise self._not_http(line)
 
     def _fields(self):
-        for number, lines in self._folded.items():
-            name, value = self._pairs[number]
-            self._pairs[number] = name, b" ".join([value] + [line.strip(b"\r \t") for line in lines])
-        return Fields([(name.decode("latin-1"), value.strip(b" \t").decode("latin-1"))
-                       for name, value in self._pairs if len(value) <= LONGEST_FIELD or self._drop(name)])
+        pairs = ((name, b" ".join(parts).strip(b" \t")) for name, parts in self._pairs)
+        return Fields([(_text(name), _text(value)) for name, value in pairs
+                       if len(value) <= LONGEST_FIELD or self._drop(name)])
 
     def _drop(self, name):
-        """Return False, because a field that is too long is dropped; raise Permanent if it is decisive."""
+        """Return False to drop a field that is too long. Raise Permanent if it is decisive."""
         if name.lower() in DECISIVE:
             raise Permanent(f"the {self._peer}'s {_text(name)} field is longer than {LONGEST_FIELD} bytes")
         return False
@@ -174,3 +159,17 @@ class _Parser:
 
 def _text(data):
     return data.decode("latin-1")
+
+
+def encode_head(method, target, headers):
+    """Return the head of a request as bytes. Raise Permanent for a line end or NUL in a header."""
+    if _BREAKING.search("".join(headers) + "".join(headers.values())):
+        name = next(name for name, value in headers.items() if _BREAKING.search(name + value))
+        raise Permanent(f"the request's {name} header has a line end in it; change the task's options")
+    lines = [f"{method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+
+
+def unescaped(quoted):
+    """Return what a quoted string holds (RFC 9110, 5.6.4)."""
+    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)

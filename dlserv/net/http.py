@@ -1,8 +1,6 @@
-"""HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out.
+"""HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out."""
 
-Redirects are followed, and credentials are sent only to the origin they belong to.
-"""
-
+import contextlib
 import http.client
 import re
 from collections import namedtuple
@@ -11,8 +9,7 @@ from .. import urls
 from ..errors import Changed, Permanent, Temporary, TransferError, Unchanged
 from ..masking import is_sensitive
 from ..units import parse_retry_after, utf8_of
-from . import auth, links
-from . import remote_file
+from . import auth, links, remote_file
 from .bodies import framed
 from .channel import Channel
 from .cookies import Jar
@@ -21,42 +18,33 @@ from .inflated import Inflated, decoded
 from .proxy import Route
 
 # The first digit of a status decides, with these exceptions (RFC 9110, 15).
-TEMPORARY = frozenset((408, 425, 429))              # and every 5xx
-NO_FILE = frozenset((202, 204, 205))                # other 2xx are the file
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
-NO_REDIRECT = frozenset((304, 305, 306))            # other 3xx redirect if they have a Location
+TEMPORARY = (408, 425, 429)             # and every 5xx
+NO_FILE = (202, 204, 205)               # other 2xx are the file
+REDIRECTS = (301, 302, 303, 307, 308)
+NO_REDIRECT = (304, 305, 306)           # other 3xx redirect if they have a Location
 MOST_REDIRECTS = 20
-MOST_CHALLENGES = 3     # answered for one URL; a server that sends more refuses the credentials
+MOST_CHALLENGES = 3     # answered for one URL
 EXPIRED = (401, 403, 410)
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar told", defaults=((),))):
-    """A successful response with an unread body: `status` is 206 for a part of the file, else 200.
+    """A success: `status` is 206 for a part of the file, else 200; `stream`, the Body, begins at `start`.
 
-    `stream` is the Body and begins at byte `start`; `located` is the URL after redirects,
-    `jar` the Jar with the cookies set on the way there, `told` the links.Told of the responses
-    on the way, the last one included, that came from the origin of the credentials.
+    `located` is the URL after redirects, `jar` the Jar with the cookies set on the way, `told` the
+    links.Told of the responses that came from the origin of the credentials.
     """
 
     __slots__ = ()
 
 
-class _Ask(namedtuple("_Ask", "start range condition")):
-    """A request: the first byte wanted, the fields that name a range, and the condition or None."""
-
-    __slots__ = ()
-
-    @property
-    def conditions(self):
-        """The request fields of the condition."""
-        return self.condition.fields if self.condition is not None else {}
+# A request: the first byte wanted, the fields that name a range, the condition or None, its fields.
+_Ask = namedtuple("_Ask", "start range condition conditions")
 
 
 class Client:
-    """Requests URLs with one task's options; `stop` interrupts any wait.
+    """Requests URLs with one task's options. Credentials are sent only to the origin they belong to.
 
-    Raise TransferError, Stopped, MissingModule; HostFull for an `extra` connection if the
-    host has no slot for it.
+    Raise TransferError, Stopped, MissingModule; HostFull if there is no slot for an `extra` connection.
     """
 
     def __init__(self, options, network, stop, extra=False):
@@ -65,36 +53,33 @@ class Client:
     def open(self, url, start=0, end=None, if_range=None, origin=None, jar=None, condition=None):
         """Return the Answer for `url` from byte `start`, up to `end` (exclusive) if given.
 
-        `if_range` is the validator to send. `origin` is the one that the task's credentials
-        belong to, by default the URL's; `jar` is that of an earlier Answer. `condition` has
-        the `fields` to send and `check(resource)`, which raises Unchanged if the file is not
-        to be sent again; so does a 304. Raise Changed if the server does not deliver that range.
+        `if_range` is the validator to send, `origin` that of the credentials, by default the
+        URL's, `jar` that of an earlier Answer. `condition` has the `fields` to send and
+        `check(resource)`, which raises Unchanged, as a 304 does. Raise Changed if the server
+        does not deliver that range.
         """
-        ask = _Ask(start, _range_headers(start, end, if_range), condition)
+        ask = _Ask(start, _range_headers(start, end, if_range), condition,
+                   {} if condition is None else condition.fields)
+        origin, cookies = origin or url.origin, self._network.cookies
         try:
-            return self._chase(url, origin or url.origin, ask, jar or self._new_jar())
+            return self._chase(url, origin, ask, jar or Jar(cookies()))
         except Permanent as refusal:
             if refusal.status not in EXPIRED or not refusal.redirected:
                 raise
-            # The redirect's target may have expired; the original URL leads to a fresh one.
-            return self._chase(url, origin or url.origin, ask, self._new_jar())
+            # the target may have expired; the URL leads to a fresh one
+            return self._chase(url, origin, ask, Jar(cookies()))
 
     def check_redirect(self, here, there):
-        """Raise Permanent if this redirect must not be followed; a subclass may forbid some."""
-
-    def _new_jar(self):
-        return Jar(self._network.cookies())
+        """Raise Permanent, in a subclass, to forbid a redirect."""
 
     def _chase(self, url, origin, ask, jar):
-        """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
             headers.update(ask.range, **ask.conditions)
             if answered:
                 _set(headers, "Authorization", answered)
-                answered = None
-            exchange = self._ask(here, headers)
+            exchange, answered = self._ask(here, headers), None
             try:
                 jar.keep(here, exchange.headers)
                 if exchange.status < 400 and auth.belongs(here, origin):
@@ -108,62 +93,46 @@ class Client:
                     self.check_redirect(here, there)
                     here, redirects, challenges = there, redirects + 1, 0
                 else:
-                    return _answer(exchange, here, ask, jar)._replace(told=told)
-            except TransferError as error:
+                    return _answer(exchange, here, ask, jar, told)
+            except BaseException as error:
                 exchange.close()
-                error.redirected = here != url
-                raise
-            except BaseException:
-                exchange.close()
+                if isinstance(error, TransferError):
+                    error.redirected = here != url
                 raise
             exchange.finish()
 
     def _answer_challenge(self, exchange, url, origin, sent):
-        """Return the Authorization to try next, or None; `sent` is the one that was refused, if any.
-
-        If no challenge can be answered, the task's own credentials are sent as Basic.
-        """
+        """Return the Authorization to try next, or None; `sent` was refused, if any."""
         credentials = self._credentials(url, origin)
-        challenges = exchange.headers.get_all("WWW-Authenticate", ())
+        challenges = exchange.headers.get_all("WWW-Authenticate")
         answer = credentials and credentials.answer(challenges, "GET", url.target)
         if not sent:
-            given = auth.given(url, origin, self._options)
+            given = auth.given(url, origin, self._options)      # as Basic if no challenge can be answered
             return answer or (given and given.basic())
-        is_news = sent.startswith("Basic") or any(each.is_stale for each in auth.parse_challenges(challenges))
+        is_news = sent.startswith("Basic") or any(      # or only the nonce had expired (RFC 7616, 3.3)
+            each.parameters.get("stale", "").lower() == "true" for each in auth.parse_challenges(challenges))
         return answer if answer and answer.startswith("Digest") and is_news else None
 
-    # -- a request -------------------------------------------------------------------
-
     def _ask(self, url, headers):
-        """Send a request; send it again if a forwarding proxy asks for authentication."""
-        route = Route.to(url, self._options, self._network)
+        route = Route(url, self._options, self._network)
         exchange = self._exchange(url, route, headers)
-        if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate", ())):
+        if exchange.status == 407 and route.answer(exchange.headers.get_all("Proxy-Authenticate")):
             exchange.finish()
             exchange = self._exchange(url, route, headers)
         return exchange
 
     def _exchange(self, url, route, headers):
         """Send a request, on an idle connection of the pool if there is one."""
-        slot = self._network.hosts.acquire(url.endpoint, self._stop, self._extra)
+        slot, pool = self._network.hosts.acquire(url.endpoint, self._stop, self._extra), self._network.pool
         try:
-            reused = self._network.pool.take(route.key)
+            reused = pool.take(route.key)
             if reused is not None:
-                try:
-                    channel = Channel(reused, self._stop, self._options.timeout, self._network.pool.most)
-                    return self._send(channel, route, headers, slot)
-                except Temporary:
-                    pass    # the server has closed the idle connection
-            return self._send(route.open(self._stop), route, headers, slot)
+                with contextlib.suppress(Temporary):        # the server has closed the idle connection
+                    channel = Channel(reused, self._stop, self._options.timeout)
+                    return Exchange(channel, route, headers, slot, pool)
+            return Exchange(route.open(self._stop), route, headers, slot, pool)
         except BaseException:
             slot.release()
-            raise
-
-    def _send(self, channel, route, headers, slot):
-        try:
-            return Exchange(channel, route, headers, slot, self._network.pool)
-        except BaseException:
-            channel.close()
             raise
 
     def _headers(self, url, origin, jar):
@@ -207,14 +176,14 @@ def _set(headers, name, value):
 
 
 def _is_redirect(exchange):
-    """Return whether the response redirects; an unknown 3xx counts as 300 (RFC 9110, 15 and 15.4.1)."""
+    # an unknown 3xx counts as 300 (RFC 9110, 15)
     status = exchange.status
     return status in REDIRECTS or (300 <= status < 400 and status not in NO_REDIRECT
                                    and bool(exchange.headers.get("Location")))
 
 
 def _follow(url, exchange, followed):
-    """Return the target URL of a redirect; `followed` is how many came before. Raise Permanent."""
+    """Return the target of a redirect after `followed` others. Raise Permanent."""
     location = exchange.headers.get("Location")
     if not location:
         raise Permanent(f"the server redirects ({exchange.status}) without saying where to", word="redirects")
@@ -229,15 +198,9 @@ def _follow(url, exchange, followed):
     return there
 
 
-# -- from the head to the stream -----------------------------------------------------
-
-def _answer(exchange, url, ask, jar):
-    """Return the Answer of a success. Raise Changed, Permanent or Temporary for any other status.
-
-    Raise Unchanged if the condition says so.
-    """
+def _answer(exchange, url, ask, jar, told):
     if exchange.status == 304 and ask.conditions:
-        exchange.close(reusable=not exchange.leftover())
+        exchange.close(reusable=not exchange.reader.rest())
         raise Unchanged("unchanged: the server answered 304 Not Modified")
     if not _is_success(exchange):
         raise _refusal(exchange)
@@ -258,21 +221,18 @@ def _answer(exchange, url, ask, jar):
         resource = resource._replace(encoding="")
     if ask.condition is not None:
         ask.condition.check(resource)
-    return Answer(status, resource, stream, begins, url, jar)
+    return Answer(status, resource, stream, begins, url, jar, told)
 
 
 def _is_success(exchange):
-    """Return whether the body is the file or a part of it; an unknown 2xx must have a body."""
+    # an unknown 2xx must have a body
     status = exchange.status
     return status in (200, 203, 206) or (
         200 <= status < 300 and status not in NO_FILE and remote_file.content_length(exchange.headers) != 0)
 
 
 def _is_part(exchange, range_fields):
-    """Return whether the body is a part of the file.
-
-    A 206 without a range, in response to a request without one, is the whole file.
-    """
+    # a 206 without a range, in response to a request without one, is the whole file
     return exchange.status == 206 and bool(range_fields or remote_file.tells_range(exchange.headers))
 
 
@@ -294,7 +254,7 @@ _TEXT = re.compile(r"text/.*|(?:.*[/+])(?:json|xml|javascript|ecmascript)")
 
 
 def _is_text(resource, url):
-    """Return whether the file is a text by type and name, so that a compressed body must be decoded."""
+    """Return whether the file is a text, which is decoded if it is compressed."""
     name = urls.file_name(url.path).lower()
     return (_TEXT.fullmatch(resource.media_type) is not None
             and not name.endswith((".gz", ".tgz", ".svgz", ".z")))

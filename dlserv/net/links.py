@@ -6,38 +6,33 @@ from itertools import islice
 
 from .. import urls
 from ..units import utf8_of
-from .digest_fields import from_headers
+from .head import unescaped
+from .remote_file import strongest_digest
 
-MOST_LINKS = 1000       # of one response that are read
-LAST = 999999           # the priority of a mirror that has none
+MOST_LINKS = 1000       # of one response
+LAST = 999999           # the priority of a mirror without one
 
-# Each matches in linear time; a quoted string that does not end goes to the end of the field.
+# Each matches in linear time; a quoted string may lack its end.
 _TARGET = re.compile(r"\s*<([^<>]*)>")
 _PARAMETER = re.compile(r'\s*;\s*(?:([\w!#$%&\'*+.^`|~-]+)'
                         r'(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s;,"]*)))?)?', re.DOTALL)
 _REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
 
 
-class Told(namedtuple("Told", "url links digest")):
-    """The Link fields of one response: its URL, their values, and the digest of the file or None."""
-
-    __slots__ = ()
-
-
-class Link(namedtuple("Link", "target parameters")):
-    """A URI reference, and {lower-case name: value, "" if it has none}; the first of equal names counts."""
-
-    __slots__ = ()
+# The Link fields of one response: its URL, their values, the digest of the file or None.
+Told = namedtuple("Told", "url links digest")
+# A URI reference, and {lower-case name: value or ""}.
+Link = namedtuple("Link", "target parameters")
 
 
 def told(url, headers):
     """Return [the Told of a response], or [] if it has no Link."""
-    values = headers.get_all("Link", ())
-    return [Told(url, tuple(values), from_headers(headers, whole=False))] if values else []
+    values = headers.get_all("Link")
+    return [Told(url, tuple(values), strongest_digest(headers, whole=False))] if values else []
 
 
 def parse_links(values):
-    """Yield the Links in the values of a response's Link fields, without malformed ones."""
+    """Yield the Links in the values of Link fields, without malformed ones."""
     for value in values:
         position, value = 0, utf8_of(value)
         while position < len(value):
@@ -48,7 +43,7 @@ def parse_links(values):
             while match:
                 name, quoted, token = match.groups()
                 if name:
-                    parameters.setdefault(name.lower(), token or "" if quoted is None else _unescaped(quoted))
+                    parameters.setdefault(name.lower(), token or "" if quoted is None else unescaped(quoted))
                 position = match.end()
                 match = _PARAMETER.match(value, position)
             if target:
@@ -56,26 +51,14 @@ def parse_links(values):
             position = max(position + 1, _REST.match(value, position).end())
 
 
-def _unescaped(quoted):
-    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-
-
 def mirrors(told):
-    """Return the URLs of the mirrors (`rel=duplicate`) that a Told names, the best first.
-
-    Mirrors that are less safe than the response, have a userinfo or are the response's own URL
-    are left out, and so are links with another context (`anchor`).
-    """
-    found = []
-    for number, link in enumerate(islice(parse_links(told.links), MOST_LINKS)):
-        there = _url_of(told.url, link)
-        if there is not None:
-            found.append((_rank(link.parameters), number, there))
-    return list(dict.fromkeys(url for _, _, url in sorted(found)))
+    """Return the URLs of the mirrors that a Told names, the best first."""
+    links = sorted(islice(parse_links(told.links), MOST_LINKS), key=_rank)
+    return list(dict.fromkeys(filter(None, (_url_of(told.url, link) for link in links))))
 
 
 def _url_of(context, link):
-    """Return the URL of a mirror, or None if the link is another or cannot be used."""
+    """Return the URL of a mirror that is as safe as `context`, or None."""
     if "duplicate" not in link.parameters.get("rel", "").lower().split():
         return None
     try:
@@ -88,8 +71,8 @@ def _url_of(context, link):
     return there if there.scheme in safe and there.user is None and str(there) != str(context) else None
 
 
-def _rank(parameters):
-    """Return the order of a mirror: preferred ones, then by `pri`, of which 1 is the best."""
-    priority = parameters.get("pri", "")
+def _rank(link):
+    """Return a mirror's key for sorting: preferred ones, then by `pri`."""
+    priority = link.parameters.get("pri", "")
     known = re.fullmatch("[0-9]{1,6}", priority) and int(priority)
-    return "pref" not in parameters, known or LAST
+    return "pref" not in link.parameters, known or LAST

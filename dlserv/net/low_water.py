@@ -2,29 +2,27 @@
 
 A network delivers packets of 1,500 bytes, and waking up for every few of them costs more than
 moving them. So a wait for a body ends once a tenth of a second's worth of bytes has arrived
-(the socket's low-water mark, SO_RCVLOWAT in socket(7)), after a second at the latest. Pure,
-except that it reads the machine's amount of memory.
+(the socket's low-water mark, SO_RCVLOWAT in socket(7)), after a second at the latest.
 """
 
 import os
 import time
 
 SECONDS = 0.1           # worth of bytes to wait for
-LONGEST_WAIT = 1.0      # seconds until a wait ends with whatever has arrived
-LEAST, MOST = 2 ** 14, 2 ** 19              # bytes; the kernel reserves twice as many for a socket
-SMALL_MACHINE, MOST_THERE = 2 ** 28, 2 ** 17    # bytes of memory; the highest mark up to that
-BESIDE_A_RECORD = 2 ** 14 + 2 ** 9          # bytes of an incomplete record that TLS may hold
+LONGEST_WAIT = 1.0      # seconds
+LEAST, MOST = 2 ** 14, 2 ** 19          # bytes; the kernel reserves twice as many
+SMALL_MACHINE, MOST_THERE = 2 ** 28, 2 ** 17    # bytes of memory; the highest mark there
+BESIDE_A_RECORD = 2 ** 14 + 2 ** 9      # bytes of an incomplete record that TLS may hold
 
 
 class LowWater:
-    """The low-water mark of one connection, which follows its speed; `most` is the highest, in bytes."""
+    """The mark of one connection, which follows its speed; `most` is the highest, in bytes."""
 
     def __init__(self, most=None, clock=time.monotonic):
         self._most, self._clock = most, clock
         self._rate, self._count, self._since = 0.0, 0, clock()
 
     def moved(self, count):
-        """Count bytes that were read."""
         self._count += count
         elapsed = self._clock() - self._since
         if elapsed >= SECONDS:
@@ -33,18 +31,16 @@ class LowWater:
             self._count, self._since = 0, self._clock()
 
     def mark(self, certain):
-        """Return how many bytes to wait for; `certain` bytes are known to be still to come."""
-        self._most = self._most or most_here()
-        wanted = min(self._most, max(LEAST, int(self._rate * SECONDS)))
-        return min(wanted, certain)
+        """Return how many bytes to wait for; `certain` are still to come."""
+        self._most = self._most or _most_here()
+        return min(self._most, max(LEAST, int(self._rate * SECONDS)), certain)
 
     def pause(self, mark):
-        """Return the seconds in which `mark` bytes arrive, to sleep where sockets have no low-water mark."""
+        """Return the seconds to sleep where sockets have no low-water mark."""
         return min(SECONDS, mark / self._rate) if self._rate else 0.0
 
 
-def most_here():
-    """Return the highest mark for this machine's amount of memory."""
+def _most_here():
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -9,6 +9,7 @@ import re
 import stat
 
 from ..idn import comparable
+from .auth import Credentials
 from .user_file import UserFile, is_clean, lines
 
 _KEYS = {"machine": "machine", "login": "login", "user": "login", "password": "password",
@@ -18,13 +19,13 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^\s\\]|\\.)+)')
 
 
 class Netrc:
-    """The .netrc at `path`; `path` may be None and the file may not exist."""
+    """The .netrc at `path`, which may be None; the file need not exist."""
 
     def __init__(self, path):
         self._path, self._file = path, UserFile(parse, "entries of a netrc")
 
     def find(self, host):
-        """Return the Credentials for the host, or None; a file that others own or can access is ignored."""
+        """Return the Credentials for the host, or None; a file that others can access is ignored."""
         try:
             status = os.stat(self._path) if self._path else None
             if status is None or _is_exposed(status):
@@ -41,11 +42,10 @@ def _is_exposed(status):
 
 
 def parse(text):
-    """Return ({host: Credentials}, numbers of the invalid lines); the default entry is under None.
+    """Return ({host, None for the default: Credentials}, numbers of the invalid lines).
 
     The first of several entries for a host counts, as in ftp(1) and curl.
     """
-    from .auth import Credentials
     entries, odd, entry = [], set(), None
     for number, key, value in _pairs(text):
         if key == "default" or (key == "machine" and value is not None):
@@ -68,7 +68,7 @@ def parse(text):
 
 
 def _pairs(text):
-    """Yield (line number, key, value); `value` is None if missing, both are None for an unknown word."""
+    """Yield (line number, key, value), None for a missing value or an unknown word."""
     pending, in_macro = None, False
     for number, line in lines(text):
         in_macro = in_macro and bool(line.strip())

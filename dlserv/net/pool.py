@@ -1,50 +1,42 @@
-"""A pool of idle connections, so that small files share a handshake.
-
-Bounded in number and age. The thread that closes expired sockets runs only while the pool
-is not empty.
-"""
+"""A pool of idle connections, bounded in number and age, so that small files share a handshake."""
 
 import select
 import threading
 import time
 
 from ..threads import Thread, join
-from .low_water import most_here
 
 
 class Pool:
-    """Idle sockets by key: two sockets with equal keys are interchangeable.
+    """Idle sockets by key: those with equal keys are interchangeable.
 
-    `generation` is part of each key; `clear` increments it when settings that concern every
-    connection have changed. `most` is the highest low-water mark of connections here.
+    `generation` is part of each key; `clear` increments it. The thread that closes expired
+    sockets runs only while there are any.
     """
 
-    IDLE = 10.0         # seconds that a socket is kept; servers commonly allow more
-    MOST = 32           # sockets of all keys together
+    IDLE = 10.0         # seconds; servers commonly allow more
+    MOST = 32           # sockets
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self._changed = threading.Condition()
         self._idle = []             # (since, key, socket), oldest first
         self._thread = None
-        self._closed = False
-        self.generation, self.most = 0, most_here()
+        self._closed, self.generation = False, 0
 
     def take(self, key):
-        """Return the most recently used socket of this key, or None."""
+        """Return the socket of this key that was used last, or None."""
         while True:
             with self._changed:
-                index = next((i for i in reversed(range(len(self._idle)))
-                              if self._idle[i][1] == key), None)
-                if index is None:
+                entry = next((each for each in reversed(self._idle) if each[1] == key), None)
+                if entry is None:
                     return None
-                _, _, sock = self._idle.pop(index)
-            if not _is_readable(sock):
-                return sock
-            sock.close()        # the server has closed it or sent unrequested data
+                self._idle.remove(entry)
+            if not _is_readable(entry[2]):
+                return entry[2]
+            entry[2].close()        # the server has closed it or sent unrequested data
 
     def put(self, key, sock):
-        """Keep the socket for the next request with this key."""
         with self._changed:
             if self._closed:
                 sock.close()
@@ -56,7 +48,6 @@ class Pool:
                 self._begin()
 
     def _begin(self):
-        """Start the thread that closes expired sockets; if that fails, close them all."""
         try:
             self._thread = Thread(self._expire, "dlserv-pool")
             self._thread.start()
@@ -70,14 +61,13 @@ class Pool:
         self._idle.clear()
 
     def clear(self):
-        """Close every idle socket and stop reusing those in use, because the settings have changed."""
+        """Close every idle socket and reuse none that is in use, because settings have changed."""
         with self._changed:
             self.generation += 1
             self._close_idle()
             self._changed.notify_all()
 
     def close(self):
-        """Close every idle socket, and any that is put back later."""
         with self._changed:
             self._closed = True
             thread = self._thread

@@ -1,7 +1,4 @@
-"""The route to a server: direct, through an HTTP proxy, or through SOCKS.
-
-A `Route` opens a channel and knows how a request on it must be written.
-"""
+"""The route to a server: direct, through an HTTP proxy, or through SOCKS."""
 
 import re
 import socket
@@ -12,8 +9,9 @@ from ..errors import Permanent, Temporary
 from .auth import Credentials
 from .address_policy import bypassed
 from .connect import connect, resolve
-from .head import read_head
+from .head import encode_head, read_head
 from .reader import Reader
+from .tls import require_ssl
 
 _SOCKS_REASONS = {1: "general failure", 2: "not allowed by its rules", 3: "network unreachable",
                   4: "host unreachable", 5: "connection refused", 6: "time to live expired",
@@ -24,27 +22,17 @@ _SOCKS_TEMPORARY = (1, 3, 4, 5, 6)
 class Route:
     """The route to the server of one URL. Raise Temporary, Permanent, MissingModule or Stopped."""
 
-    def __init__(self, url, proxy, options, network):
-        self._url, self._proxy, self._options = url, proxy, options
+    def __init__(self, url, options, network):
+        self._url, self._options = url, options
         self._tls, self._policy = network.tls, network.policy
-        self._generation, self._most = network.pool.generation, network.pool.most
+        self._proxy = proxy = choose(url, options.proxy, network.proxies)
+        self._credentials = Credentials(proxy.user, proxy.password) if proxy and proxy.user is not None else None
         self._answer = None         # to the challenge of a forwarding proxy
-
-    @classmethod
-    def to(cls, url, options, network):
-        """Return the Route for this URL under these options."""
-        return cls(url, choose(url, options.proxy, network.proxies), options, network)
-
-    @property
-    def key(self):
-        """The key for the Pool: connections with equal keys are interchangeable."""
-        return self._url.origin, self._proxy, self._options.verify_tls, self._generation
-
-    @property
-    def _is_forwarded(self):
-        """True if a proxy reads and forwards the requests, instead of tunnelling bytes."""
-        return (self._proxy is not None and self._proxy.scheme in ("http", "https")
-                and self._url.scheme in ("http", "ftp"))
+        # True if the proxy forwards requests instead of tunnelling bytes.
+        self._is_forwarded = (proxy is not None and proxy.scheme in ("http", "https")
+                              and url.scheme in ("http", "ftp"))
+        # For the Pool: connections with equal keys are interchangeable.
+        self.key = url.origin, proxy, options.verify_tls, network.pool.generation
 
     @property
     def target(self):
@@ -56,52 +44,60 @@ class Route:
 
     @property
     def headers(self):
-        """The headers for a forwarding proxy, {} for any other route."""
-        return _proxy_headers(self._proxy, self._answer) if self._is_forwarded else {}
+        """The headers for a forwarding proxy, else {}."""
+        return self._authorization(self._answer) if self._is_forwarded else {}
+
+    def _authorization(self, answer):
+        if self._credentials is None:
+            return {}
+        return {"Proxy-Authorization": answer or self._credentials.basic()}
+
+    def _answer_to(self, challenges, method, target):
+        """Return the Digest answer to a proxy's challenge, or None; Basic was sent before."""
+        answer = self._credentials and self._credentials.answer(challenges, method, target)
+        return answer if answer and answer.startswith("Digest") else None
 
     def answer(self, challenges):
-        """Answer the Proxy-Authenticate values of a 407; return whether to send the request again."""
+        """Answer a proxy's challenges; return whether to send the request again."""
         if not self._is_forwarded or self._answer is not None:
             return False
-        self._answer = _answer_proxy(self._proxy, challenges, "GET", self.target)
+        self._answer = self._answer_to(challenges, "GET", self.target)
         return self._answer is not None
 
     def open(self, stop):
-        """Return a new Channel to which the request can be written."""
-        if self._url.scheme == "https":
-            self._tls.require()
-        channel = self.carry(self._url.host, self._url.port, stop)
-        if self._url.scheme != "https":
-            return channel
+        """Return a Channel to write the request to."""
+        is_secure = self._url.scheme == "https"
+        if is_secure:
+            require_ssl()
+        channel = self.carry(self._url.port, stop)
         try:
-            self.secure(channel)
+            if is_secure:
+                self.secure(channel)
             return channel
         except BaseException:
             channel.close()
             raise
 
     def secure(self, channel):
-        """Start TLS with the server."""
         self._tls.start(channel, self._url.host, self._options.verify_tls)
 
     def remember(self, channel):
-        """Keep the channel's TLS session for the next one."""
         if self._url.scheme in ("https", "ftps"):
             self._tls.remember(channel, self._url.host, self._options.verify_tls)
 
-    def carry(self, host, port, stop, beside=None):
-        """Return a Channel to host:port, or to the proxy if it forwards the requests.
+    def carry(self, port, stop, beside=None):
+        """Return a Channel to a port of the server, or to the proxy if it forwards the requests.
 
-        `beside` is an open Channel to the same host, whose peer address is used again (FTP data).
+        `beside` is an open one, whose peer address is used again (FTP data).
         """
-        near, permit = self._proxy or self._url._replace(host=host, port=port), self._permit
+        near, permit = self._proxy or self._url._replace(port=port), self._permit
         if beside is not None and self._proxy is None:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
         answer = None
         while True:
-            channel = connect(near.host, near.port, stop, self._options.timeout, permit, self._most)
+            channel = connect(near.host, near.port, stop, self._options.timeout, permit)
             try:
-                answer = self._through_proxy(channel, host, port, stop, answer)
+                answer = self._proxy and self._through_proxy(channel, port, stop, answer)
             except BaseException:
                 channel.close()
                 raise
@@ -110,18 +106,14 @@ class Route:
             channel.close()
 
     def _permit(self, host, port, addresses):
-        if self._proxy is not None and self._policy.exempts(self._options.proxy):
+        policy = self._policy
+        if policy is None or self._proxy is not None and policy.exempts(self._options.proxy):
             return addresses
-        return self._policy.permit(host, port, addresses)
+        return policy.permit(host, port, addresses)
 
-    def _through_proxy(self, channel, host, port, stop, answer):
-        """Connect through the proxy to the host; `answer` is to the proxy's challenge, or None.
-
-        Return None if connected, or an answer to send on a new connection.
-        """
-        proxy = self._proxy
-        if proxy is None:
-            return None
+    def _through_proxy(self, channel, port, stop, answer):
+        """Connect; return None, or an answer to a challenge for a new connection."""
+        proxy, host = self._proxy, self._url.host
         if proxy.scheme == "socks5":        # with socks5h the proxy resolves the name
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
         if proxy.scheme == "https":
@@ -130,12 +122,27 @@ class Route:
             if proxy.scheme.startswith("socks"):
                 _socks(channel, proxy, host, port)
             elif not self._is_forwarded:
-                return _tunnel(channel, proxy, host, port, answer)
+                return self._tunnel(channel, port, answer)
         return None
+
+    def _tunnel(self, channel, port, answer):
+        """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6)."""
+        place = self._url._replace(port=port).endpoint
+        channel.sendall(encode_head("CONNECT", place, dict({"Host": place}, **self._authorization(answer))))
+        head = read_head(Reader(channel, 1), "proxy")      # the bytes after it are the server's
+        if 200 <= head.status < 300:
+            return None
+        if head.status == 407 and answer is None:
+            answer = self._answer_to(head.fields.get_all("Proxy-Authenticate"), "CONNECT", place)
+            if answer is not None:
+                return answer
+        family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent
+        word = "auth" if head.status == 407 else "network"
+        raise family(f"the proxy answered {head.status} {head.reason}", word=word)
 
 
 def choose(url, proxy, environment):
-    """Return the URL of the proxy to use, or None. `proxy` is the setting: "" for none, None if unset."""
+    """Return the proxy's URL, or None. `proxy` is the setting: "" for none, None if unset."""
     if proxy is None and not bypassed(url, environment.get("no", "")):
         proxy = environment.get(url.scheme) or environment.get("all")
     if not proxy:
@@ -146,49 +153,10 @@ def choose(url, proxy, environment):
         raise Permanent(f"the proxy {error}") from error
 
 
-# -- HTTP proxies -----------------------------------------------------------------------
-
-def _proxy_headers(proxy, answer):
-    if proxy.user is None:
-        return {}
-    return {"Proxy-Authorization": answer or Credentials(proxy.user, proxy.password).basic()}
-
-
-def _answer_proxy(proxy, challenges, method, target):
-    """Return the Digest answer to a proxy's challenge, or None, since Basic was sent with the request."""
-    if proxy.user is None:
-        return None
-    answer = Credentials(proxy.user, proxy.password).answer(challenges, method, target)
-    return answer if answer and answer.startswith("Digest") else None
-
-
-def _tunnel(channel, proxy, host, port, answer):
-    """Ask an HTTP proxy for a tunnel to host:port (RFC 9110, 9.3.6).
-
-    Return None if it is open, or an answer to the proxy's challenge to send on a new connection.
-    """
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
-    lines += [f"{name}: {value}" for name, value in _proxy_headers(proxy, answer).items()]
-    channel.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"))
-    head = read_head(Reader(channel, 1), "proxy")      # the bytes after it are the server's
-    if 200 <= head.status < 300:
-        return None
-    if head.status == 407 and answer is None:
-        answer = _answer_proxy(proxy, head.fields.get_all("Proxy-Authenticate", ()), "CONNECT", place)
-        if answer is not None:
-            return answer
-    family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent
-    word = "auth" if head.status == 407 else "network"
-    raise family(f"the proxy answered {head.status} {head.reason}", word=word)
-
-
-# -- SOCKS5 -----------------------------------------------------------------------------
-
 def _socks(channel, proxy, host, port):
     """Ask a SOCKS5 proxy for a connection (RFC 1928)."""
     methods = b"\x00" if proxy.user is None else b"\x00\x02"
-    channel.sendall(b"\x05" + bytes([len(methods)]) + methods)
+    channel.sendall(b"\x05" + _sized(methods))
     version, method = channel.recv_exactly(2)
     if version != 5:
         raise Permanent("the proxy does not speak SOCKS5")
@@ -211,7 +179,7 @@ def _socks_login(channel, proxy):
     user, password = proxy.user.encode("utf-8"), (proxy.password or "").encode("utf-8")
     if not 0 < len(user) < 256 or len(password) > 255:
         raise Permanent("the SOCKS proxy takes a user and a password of at most 255 bytes", word="auth")
-    channel.sendall(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
+    channel.sendall(b"\x01" + _sized(user) + _sized(password))
     if channel.recv_exactly(2)[1]:
         raise Permanent("the SOCKS proxy refused the user or the password", word="auth")
 
@@ -222,5 +190,8 @@ def _socks_address(host):
             return kind + socket.inet_pton(family, host.partition("%")[0])
         except OSError:
             pass
-    name = host.encode("ascii")
-    return b"\x03" + bytes([len(name)]) + name
+    return b"\x03" + _sized(host.encode("ascii"))
+
+
+def _sized(data):
+    return bytes([len(data)]) + data

@@ -1,9 +1,4 @@
-"""Read a channel through a buffer: blocks of lines for heads, then the body's bytes.
-
-Every read takes time linear in the bytes that arrive, however the peer splits them, and each
-block of lines is bounded. At the end of the connection a read returns less than was requested,
-which the caller judges; the channel raises all other errors.
-"""
+"""Read a channel through a buffer, in time linear in the bytes, however the peer splits them."""
 
 import re
 
@@ -11,7 +6,10 @@ _EMPTY_LINE = re.compile(rb"^\r*\n", re.MULTILINE)
 
 
 class Reader:
-    """The bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead."""
+    """Lines and bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead.
+
+    At the end of the connection, a read returns less than was requested.
+    """
 
     def __init__(self, channel, size=65536):
         self._channel = channel
@@ -20,11 +18,10 @@ class Reader:
 
     @property
     def buffered(self):
-        """Bytes in the buffer that have not been read."""
         return self._end - self._start
 
     def fill(self, certain=1):
-        """Wait for bytes if the buffer is empty. Return how many are buffered, 0 if the peer has closed.
+        """Wait for bytes if none are buffered; return how many are, 0 if the peer has closed.
 
         At least `certain` bytes are still to come; see Channel.read_body.
         """
@@ -33,10 +30,7 @@ class Reader:
         return self.buffered
 
     def read_block(self, most):
-        """Return the lines up to and including the next empty one, as bytes.
-
-        The result is shorter at the end of the connection or after `most` bytes.
-        """
+        """Return the lines up to the next empty one, at most `most` bytes."""
         block, searched = bytearray(), 0
         while len(block) < most and self.fill():
             piece = self._take(most - len(block))
@@ -51,7 +45,7 @@ class Reader:
         return bytes(block)
 
     def read_line(self, most):
-        """Return the next line with its LF; shorter at the end of the connection or after `most` bytes."""
+        """Return the next line with its LF; see read_block."""
         line = b""
         while len(line) < most and not line.endswith(b"\n") and self.fill():
             end = self._buffer.obj.find(b"\n", self._start, self._end) + 1
@@ -59,14 +53,14 @@ class Reader:
         return line
 
     def take_match(self, pattern):
-        """Consume the buffer's beginning if the pattern matches there; return the match or None, at once."""
+        """Consume buffered bytes that match; return the match or None."""
         match = pattern.match(self._buffer, self._start, self._end)
         if match is not None:
             self._start = match.end()
         return match
 
     def read_into(self, view):
-        """Read into `view`, whose bytes are all still to come. Return how many were read; 0 at the end."""
+        """Read into `view`, whose bytes are all still to come; return how many, 0 at the end."""
         if not self.buffered and len(view) >= len(self._buffer):
             return self._channel.read_body(view, len(view))
         count = min(self.fill(len(view)), len(view))
@@ -75,7 +69,7 @@ class Reader:
         return count
 
     def rest(self):
-        """Return the buffered bytes; any further ones must be read from the channel."""
+        """Return the buffered bytes; the next are in the channel."""
         rest = self._take(self.buffered)
         self._buffer = memoryview(bytearray(1))
         return rest

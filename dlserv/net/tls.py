@@ -1,34 +1,39 @@
 """TLS to servers and proxies: contexts, client certificates, session resumption."""
 
+import selectors
 import sys
 import threading
 
 from ..errors import MissingModule, Permanent
 from ..exhaustion import check_missing, exhaustion_in
 from ..fs import check_file, refuse_password
+from .socket_errors import awaited
 
-IGNORE_UNEXPECTED_EOF = 0x80    # OpenSSL 3's flag; Python 3.8 sets it, and truncated bodies pass for whole
+MOST_SESSIONS = 256
+IGNORE_UNEXPECTED_EOF = 0x80    # of OpenSSL 3; Python 3.8 sets it, and truncated bodies pass for whole
+
+# By setting: how it is loaded, and why that fails.
+_PEM_FILES = {"ca_file": ("load_verify_locations", {}, "it has no certificate in PEM"),
+              "client_cert": ("load_cert_chain", {"password": refuse_password},
+                              "it has no certificate with its key, in PEM")}
 
 
 class Tls:
-    """The TLS contexts and sessions of one daemon; contexts are created at first use.
+    """The TLS contexts and sessions of one daemon.
 
-    `ca_file` holds certificates trusted in addition to the system's, `client_cert` a client
-    certificate and its key. Both are PEM files.
+    `ca_file` has authorities in addition to the system's, `client_cert` a certificate and its
+    key, both in PEM.
     """
 
-    MOST_SESSIONS = 256
-
     def __init__(self, ca_file=None, client_cert=None):
-        self._ca_file, self._client_cert = ca_file, client_cert
+        self._files = ca_file, client_cert
         self._contexts, self._sessions = {}, {}
         self._lock = threading.Lock()
 
     def configure(self, ca_file, client_cert):
-        """Use these files for new connections."""
         with self._lock:
-            if (ca_file, client_cert) != (self._ca_file, self._client_cert):
-                self._ca_file, self._client_cert = ca_file, client_cert
+            if (ca_file, client_cert) != self._files:
+                self._files = ca_file, client_cert
                 self._contexts.clear()
                 self._sessions.clear()
 
@@ -41,7 +46,6 @@ class Tls:
         channel.start_tls(context, host.rstrip("."), self._sessions.get((host, verify)))
 
     def remember(self, channel, host, verify):
-        """Keep the channel's session for the next connection to this host."""
         session = channel.sock.session if channel.secure else None
         if session is not None:
             with self._lock:
@@ -49,59 +53,46 @@ class Tls:
                     return      # the session belongs to a context that `configure` has dropped
                 self._sessions.pop((host, verify), None)
                 self._sessions[host, verify] = session
-                if len(self._sessions) > self.MOST_SESSIONS:
+                if len(self._sessions) > MOST_SESSIONS:
                     del self._sessions[next(iter(self._sessions))]
 
-    def require(self):
-        """Raise MissingModule if this Python has no TLS, Exhausted if it cannot be loaded now."""
-        if _import_ssl() is None:
-            raise MissingModule("https", "python3-openssl")
-
     def _context(self, verify):
-        self.require()
+        ssl = require_ssl()
         with self._lock:
             if verify not in self._contexts:
-                self._contexts[verify] = self._make(verify)
+                self._contexts[verify] = self._make(ssl, verify)
             return self._contexts[verify]
 
-    def _make(self, verify):
-        ssl = _import_ssl()
+    def _make(self, ssl, verify):
         context = _trusting_context(ssl) if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["http/1.1"])
         if ssl.OPENSSL_VERSION_INFO >= (3,):
             context.options &= ~IGNORE_UNEXPECTED_EOF
+        ca_file, client_cert = self._files
         if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif self._ca_file:
-            self._load(load_authorities, self._ca_file, context, "download.ca_file")
-        if self._client_cert:
-            self._load(load_certificate, self._client_cert, context, "download.client_cert")
+            context.check_hostname, context.verify_mode, ca_file = False, ssl.CERT_NONE, None
+        for key, path in (("ca_file", ca_file), ("client_cert", client_cert)):
+            try:
+                if path:
+                    load_pem(key, path, context)
+            except (OSError, ValueError) as error:
+                raise Permanent(f"the certificates in download.{key}, {path}, cannot be read: {error}",
+                                word="tls") from error
         return context
 
-    def _load(self, load, path, context, key):
-        try:
-            load(path, context)
-        except (OSError, ValueError) as error:
-            raise Permanent(f"the certificates in {key}, {path}, cannot be read: {error}",
-                            word="tls") from error
 
-
-def _import_ssl():
-    """Return the module, or None if this Python has none; it is loaded where TLS is used first.
-
-    Raise Exhausted if there is no memory for it.
-    """
+def require_ssl():
+    """Return the ssl module. Raise MissingModule if there is none, as on OpenWrt, or Exhausted."""
     try:
         import ssl
         return ssl
-    except ImportError as error:    # OpenWrt without python3-openssl: everything but https works
+    except ImportError as error:
         check_missing(error)
-        return None
+        raise MissingModule("https", "python3-openssl") from None
 
 
 def _trusting_context(ssl):
-    """Return a context with the system's authorities, which take some MiB. Raise Exhausted.
+    """Return a context with the system's authorities. Raise Exhausted.
 
     OpenSSL left to itself says nothing if their file cannot be opened, and the context would be
     kept without them.
@@ -117,24 +108,70 @@ def _trusting_context(ssl):
     return ssl.create_default_context()
 
 
-def load_authorities(path, context=None):
-    """Add the certificates in a PEM file to those that the context trusts. Raise OSError or ValueError."""
-    _load(path, context, "load_verify_locations", "it has no certificate in PEM")
-
-
-def load_certificate(path, context=None):
-    """Let the context present the certificate, with its key, in a PEM file. Raise OSError or ValueError."""
-    _load(path, context, "load_cert_chain", "it has no certificate with its key, in PEM",
-          password=refuse_password)
-
-
-def _load(path, context, method, reason, **more):
-    """Call the context's method with the file, or that of a new context to check the file only."""
+def load_pem(key, path, context=None):
+    """Load the file of the setting `key` into the context, or only check it. Raise OSError or ValueError."""
     check_file(path)
-    ssl = _import_ssl()
-    if ssl is None:
+    method, arguments, reason = _PEM_FILES[key]
+    try:
+        ssl = require_ssl()
+    except MissingModule:
         return
     try:
-        getattr(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), method)(path, **more)
+        getattr(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), method)(path, **arguments)
     except ssl.SSLError as error:
         raise ValueError(reason) from error
+
+
+class NestedTls:
+    """A socket with TLS inside TLS, for a server behind a proxy that is reached over TLS."""
+
+    session = None
+
+    def __init__(self, sock, context, host):
+        import ssl
+        self._sock, self._unsent = sock, b""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
+        self.fileno, self.close = sock.fileno, sock.close
+
+    def pending(self):
+        return 1        # or more; it is not known
+
+    def do_handshake(self):
+        self._pump(self._tls.do_handshake)
+        self._flush()
+
+    def recv_into(self, view):
+        return self._pump(lambda: self._tls.read(len(view), view))
+
+    def recv(self, count):
+        return self._pump(lambda: self._tls.read(count))
+
+    def send(self, data):
+        self._flush()
+        count = self._pump(lambda: self._tls.write(data))
+        try:
+            self._flush()
+        except OSError as error:
+            if not awaited(error, writing=True):        # else the rest is sent before the next data
+                raise
+        return count
+
+    def _pump(self, action):
+        while True:
+            try:
+                return action()
+            except OSError as error:
+                if awaited(error, writing=False) != selectors.EVENT_READ:
+                    raise
+                self._flush()
+                data = self._sock.recv(65536)
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+
+    def _flush(self):
+        while self._unsent or self._outgoing.pending:
+            self._unsent = self._unsent or self._outgoing.read()
+            self._unsent = self._unsent[self._sock.send(self._unsent):]

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
     from ..engine.progress import Finished
-    from ..net.resource import Resource
+    from ..net.remote_file import Resource
 
 
 class Figures(Fields):

@@ -10,7 +10,7 @@ from operator import attrgetter
 from ..contract import QUEUED, STATES
 from ..engine.progress import Finished, Identity, Progress
 from ..masking import shown
-from ..net.resource import Resource
+from ..net.remote_file import Resource
 from ..settings import values
 
 

@@ -8,12 +8,7 @@ import json
 import pytest
 
 from dlserv.automation.webhooks import Webhooks
-from dlserv.net.address_policy import AddressPolicy
-from dlserv.net.host_limits import HostLimits
-from dlserv.net.netrc import Netrc
-from dlserv.net.pool import Pool
 from dlserv.net.network import Network
-from dlserv.net.tls import Tls
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
 from dlserv.tasks.registry import TaskRegistry
@@ -31,8 +26,7 @@ def sender():
 
     def make(*hooks, **download):
         settings = Settings(Config.parse({"webhooks": list(hooks), "download": download}))
-        network = Network(Tls(download.get("ca_file")), {}, HostLimits(settings), Pool(), Netrc(None), lambda: (),
-                          AddressPolicy(settings))
+        network = Network.of(settings, {}, None, tuple)
         made.append(Webhooks(settings, TaskRegistry(settings, "boot"), network, (0, 0.05, 0.05)))
         made[-1].start()
         return made[-1], Task.new("http://h/a.iso", {}, settings.download)

@@ -16,7 +16,7 @@ from dlserv.engine import continuity
 from dlserv.engine.growth import Growth
 from dlserv.engine.meter import Pace
 from dlserv.errors import Permanent, Temporary
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.tasks.record import PROGRESS
 
 MIB = 2 ** 20

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dlserv.engine.progress import Finished, Identity, Progress
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 
 RESOURCE = Resource("http://h/a", 10, None, None, False, True, "", None, "", None)
 

@@ -1,14 +1,16 @@
 """Bodies: whole, cut, or framed wrongly, and the connections that outlive them."""
 
-import gzip
 import random
 
 import pytest
 
 from dlserv.errors import Changed, Permanent, Temporary
-from dlserv.net.bodies import LONGEST_SIZE_LINE
+from dlserv import urls
+from dlserv.net.bodies import LONGEST_SIZE_LINE, read_whole
+from dlserv.net.channel import Signal
+from dlserv.net.http import Client
 from harness import noise, until
-from servers.origin import chunked, dripped, drop, raw, without_end
+from servers.origin import Gate, chunked, dripped, drop, raw, without_end
 
 DATA = noise(300000)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -158,27 +160,6 @@ def test_the_size_of_a_chunk_may_not_drip(origin, attempt, beginning):
     assert "did not complete its response" in attempt(origin.url("/a"), timeout=0.2).fails(Temporary)
 
 
-# -- compressed text --------------------------------------------------------------------------
-
-TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n"
-
-
-@pytest.mark.parametrize("beginning, piece", [
-    (b"", gzip.compress(b"")), (gzip.compress(b"text"), b"x"), (gzip.compress(b"text"), b"\0"),
-    (b"\x1f\x8b\x08\x08\0\0\0\0\0\3", b"n")], ids=["empty members", "garbage", "padding", "a member's name"])
-def test_compressed_text_without_end_is_refused(origin, attempt, beginning, piece):
-    origin.put("/a.txt", script=[without_end(TEXT + beginning, piece * 3000)])
-    assert "nearly empty" in attempt(origin.url("/a.txt")).fails(Permanent)
-
-
-@pytest.mark.parametrize("count", [1, 3000])
-def test_compressed_text_may_be_in_many_pieces(origin, attempt, folder, count):
-    packed = gzip.compress(b"") * count + b"".join(gzip.compress(b"%d" % number) for number in range(count))
-    origin.put("/a.txt", script=[raw(TEXT + packed + bytes(2 ** 19))])
-    attempt(origin.url("/a.txt")).run()
-    assert (folder / "a.txt").read_bytes() == b"".join(b"%d" % number for number in range(count))
-
-
 # -- codings and lengths ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("fields", [
@@ -248,3 +229,58 @@ def test_what_a_server_sends_beyond_its_length_is_not_the_file(origin, attempt, 
     origin.put("/a", script=[raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef")])
     attempt(origin.url("/a")).run()
     assert (folder / "a").read_bytes() == b"abc"
+
+
+# -- a small body as a whole --------------------------------------------------------------------
+
+PLAIN = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.fixture
+def read(attempt, origin):
+    """A function that reads the body at a path of the origin."""
+    made = attempt(origin.url("/x"))
+    stop = Signal()
+
+    def read(path, most=2 ** 20, seconds=60):
+        stream = Client(made.options, made.network, stop).open(urls.parse(origin.url(path))).stream
+        try:
+            return read_whole(stream, most, seconds)
+        finally:
+            stream.close()
+
+    yield read
+    stop.close()
+    made.download.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 2 ** 20])
+def test_a_body_comes_whole(read, origin, size):
+    origin.put("/x", noise(size))
+    assert read("/x") == noise(size)
+
+
+def test_a_chunked_body_comes_whole(read, origin):
+    origin.put("/x", script=[chunked([b"a" * 70000, b"b"])])
+    assert read("/x") == b"a" * 70000 + b"b"
+
+
+def test_a_larger_body_is_refused(read, origin):
+    origin.put("/x", noise(2 ** 20 + 1))
+    origin.put("/endless", script=[without_end(PLAIN, b"x" * 4096)])
+    for path in ("/x", "/endless"):
+        with pytest.raises(Permanent, match="more than 1 MiB"):
+            read(path)
+
+
+def test_a_slow_body_is_given_up(read, origin):
+    origin.put("/x", script=[without_end(PLAIN, b"x")])
+    with pytest.raises(Temporary, match="within 0.2 s"):
+        read("/x", most=2 ** 40, seconds=0.2)
+
+
+def test_a_body_that_is_cut_is_not_taken_for_whole(read, origin):
+    gate = Gate(10)
+    origin.put("/x", noise(1000), script=[gate])
+    with pytest.raises(Temporary):
+        read("/x")

@@ -26,10 +26,6 @@ def test_a_name_that_does_not_resolve_is_temporary(attempt):
     assert "cannot be resolved" in attempt("http://no-such-host.invalid/a").fails(Temporary)
 
 
-def test_a_port_that_is_closed_is_temporary(attempt):
-    assert attempt("http://127.0.0.1:1/a").fails(Temporary) == "the connection was refused"
-
-
 @pytest.mark.parametrize("bad", ["closed", "full", "nobody's"])
 def test_a_bad_address_gives_way_to_the_next(origin, stop, full_port, bad):
     first = {"closed": address(1), "full": address(full_port), "nobody's": address(80, "240.0.0.1")}[bad]

@@ -24,8 +24,8 @@ class Headers:
     def __init__(self, *values):
         self._values = values
 
-    def get_all(self, name, default=None):
-        return self._values if name == "Set-Cookie" else default
+    def get_all(self, name):
+        return self._values if name == "Set-Cookie" else ()
 
 
 def sent(url, *set_at, clock=lambda: NOW):

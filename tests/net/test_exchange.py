@@ -1,7 +1,11 @@
 """One request and its response on a connection, which is kept or closed after it."""
 
+import contextlib
+
 import pytest
 
+from dlserv.errors import Temporary
+from dlserv.net.channel import Signal
 from harness import noise
 
 DATA = noise(300000)
@@ -22,6 +26,15 @@ def test_a_connection_is_kept_if_it_is_at_its_end(origin, attempt, answer, is_ke
     for path in ("/a", "/b"):
         attempt(origin.url(path)).run()
     assert origin.connections == (1 if is_kept else 2)
+
+
+def test_a_redirect_that_makes_no_sense_frees_its_slot(origin, attempt):
+    origin.put("/a", script=[lambda exchange: exchange.send(
+        b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: x\r\n\r\n")])
+    failed = attempt(origin.url("/a"), settings={"max_per_host": 1})
+    assert "makes no sense" in failed.fails(Temporary)
+    with contextlib.closing(Signal()) as stop:
+        failed.network.hosts.acquire(origin.url("/")[7:-1], stop, extra=True).release()
 
 
 def test_a_connection_is_kept_where_the_head_lets_it(origin, attempt):

@@ -195,6 +195,17 @@ def test_four_tasks_share_a_server_that_admits_one(settings, folder, without):
         assert (folder / name).read_bytes() == data
 
 
+def test_a_server_may_notice_late_that_a_client_has_gone(settings, folder):
+    """The next task is refused meanwhile, which counts as no failure."""
+    settings["download"].update(retry_wait=0.1, retries=0)
+    with Ftpd({"a": b"one", "b": b"other"}) as ftpd, Daemon(settings) as daemon:
+        ftpd.logins, ftpd.lag = 1, 0.5
+        for name in "ab":
+            assert daemon.wait(daemon.add(ftpd.url("/" + name)), 30).state == "finished"
+        assert sum(line.startswith("USER") for line in ftpd.commands) > 2
+    assert (folder / "b").read_bytes() == b"other"
+
+
 @pytest.mark.parametrize("closed, without, works", [
     ({"EPSV"}, [], True), ({"PASV"}, ["EPSV"], False), ({"EPSV", "PASV"}, [], False), ({"EPSV"}, ["PASV"], False)])
 def test_where_epsv_leads_nowhere_pasv_is_asked(attempt, folder, closed, without, works):

@@ -7,7 +7,7 @@ import pytest
 from clock import Clock
 from dlserv.errors import Stopped, Temporary
 from dlserv.net.channel import Signal
-from dlserv.net.host_limits import HostClosed, HostFull, HostLimits, Visitor
+from dlserv.net.host_limits import LINGER, HostClosed, HostFull, HostLimits, Visitor
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
 from harness import until
@@ -124,6 +124,38 @@ def test_waiting_for_a_place_can_be_stopped(stop):
     threading.Timer(0.05, stop.set).start()
     with pytest.raises(Stopped):
         hosts.acquire("h", stop, extra=False)
+
+
+# -- a server that is full ------------------------------------------------------------------------
+
+def ended(hosts, stop, lingers, refused=False):
+    """Let a connection end that the server has admitted or `refused`."""
+    slot = hosts.acquire("h", stop, extra=False)
+    slot.lingers = lingers
+    if refused:
+        slot.crowded("full")
+    slot.release()
+
+
+@pytest.mark.parametrize("lingers, refused, later, by_us", [
+    (True, False, 0, True), (True, False, LINGER + 0.1, False), (True, True, 0, False), (False, False, 0, False)])
+def test_a_connection_that_just_ended_may_fill_a_server(stop, lingers, refused, later, by_us):
+    clock = Clock()
+    hosts = limits_of(8, clock)
+    ended(hosts, stop, lingers, refused)
+    slot = hosts.acquire("h", stop, extra=False)
+    clock.now += later
+    assert slot.crowded("full").by_us is by_us and hosts.limit("h") == 1
+
+
+def test_a_server_that_others_fill_is_not_full_of_ours(stop):
+    """Our connections that it has refused excuse one another only while they are open."""
+    hosts = limits_of(8, Clock())
+    first, second = (hosts.acquire("h", stop, extra=False) for _ in range(2))
+    first.lingers = second.lingers = True
+    assert first.crowded("full").by_us
+    first.release()
+    assert not second.crowded("full").by_us
 
 
 # -- closures ---------------------------------------------------------------------------------

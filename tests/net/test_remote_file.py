@@ -1,13 +1,15 @@
 """The facts about a file in the head of a response."""
 
+import base64
+import gzip
+import hashlib
+import os
+
 import pytest
 
+from dlserv.errors import Changed, Permanent, Temporary
 from dlserv.net.head import Fields
-from dlserv.net.remote_file import content_length, content_range, from_response
-from dlserv.errors import Changed, Temporary
-import os
-from dlserv.errors import Permanent
-import gzip
+from dlserv.net.remote_file import content_length, content_md5, content_range, from_response, strongest_digest
 from harness import noise
 from servers.origin import Exchange
 
@@ -168,3 +170,29 @@ def test_a_page_is_known_when_it_is_decoded(origin, attempt, folder, data):
     else:
         attempt(origin.url("/a.zip")).run()
         assert (folder / "a.zip").read_bytes() == data
+
+
+# -- digests ----------------------------------------------------------------------------------
+
+def hexed(name, data=DATA):
+    return "%s=%s" % (name, hashlib.new(name.replace("-", ""), data).hexdigest())
+
+
+def based(name, data=DATA):
+    return base64.b64encode(hashlib.new(name.replace("-", ""), data).digest()).decode()
+
+
+@pytest.mark.parametrize("value", ["sha-256=:AAAA:", "crc32=AAAA", "sha-256", "sha-256=" + "A" * 44, "=,;", ""])
+def test_a_digest_that_says_nothing_is_no_digest(value):
+    assert strongest_digest({"Repr-Digest": value}, whole=True) is None
+    assert content_md5({"Content-MD5": value}) is None
+
+
+def test_the_strongest_digest_counts():
+    headers = {"Digest": "md5=%s,SHA=%s" % (based("md5"), based("sha-1"))}
+    assert strongest_digest(headers, whole=False) == hexed("sha-1")
+
+
+def test_the_digest_of_a_part_is_not_that_of_the_file():
+    headers = {"Content-Digest": "sha-256=:%s:" % based("sha-256"), "Content-MD5": based("md5")}
+    assert strongest_digest(headers, whole=False) is None

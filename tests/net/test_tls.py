@@ -68,10 +68,6 @@ def test_a_bad_certificate_is_final_and_told(attempt, name, reason):
         assert attempt(server.url("/a"), verify_tls=False).run()
 
 
-def test_an_unknown_issuer_hints_at_the_package(secure, attempt):
-    assert "ca-certificates" in attempt(secure.url("/a")).fails(Permanent)
-
-
 @pytest.fixture(params=["file", "folder"])
 def system_authorities(request, monkeypatch, tmp_path):
     """The test's authority as the only one of the system, in the one form or the other."""

@@ -17,6 +17,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
     replies   {command: what is said to it, lines and all}; "" greets. A line that is cut
               short, "" to hang up, and an iterable of replies are possible
     logins    how many may be logged in at once, None for any number
+    lag       seconds until it notices that a client has gone
     closed    commands, EPSV or PASV, that name a port where nobody listens
     without   commands that it does not know, such as "EPSV" or "REST"
     deaf      whether it answers 350 to REST and sends from byte 0 all the same
@@ -40,6 +41,7 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.listings, self.links = {}, {}
         self.early, self.polite = None, False
         self.logins, self.closed, self.most_logins = None, set(), 0
+        self.lag = 0
         self._logged_in, self._lock = set(), threading.Lock()
 
     def __enter__(self):
@@ -115,6 +117,7 @@ class _Control(socketserver.BaseRequestHandler):
         finally:
             if self.listener is not None:
                 self.listener.close()
+            time.sleep(self.server.lag)
             self.server.log_out(self)
             self.request.close()
 

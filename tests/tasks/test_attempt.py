@@ -8,7 +8,7 @@ import pytest
 from dlserv import Daemon
 from dlserv.engine.progress import Finished, Identity, Progress
 from dlserv.errors import NameTaken
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.settings import config
 from dlserv.tasks.attempt import check_part, check_previous
 from dlserv.tasks.task import Task

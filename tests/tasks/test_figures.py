@@ -3,7 +3,7 @@
 import pytest
 
 from dlserv.engine.progress import Finished, Identity, Progress
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.settings import config
 from dlserv.tasks.task import Task
 

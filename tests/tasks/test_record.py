@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dlserv.engine.progress import Identity, Progress
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.tasks.record import PROGRESS
 
 RESOURCE = Resource(url="http://host/x", total=9, etag='"v1"', last_modified=None, dated=False, ranges=None,

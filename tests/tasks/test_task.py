@@ -6,7 +6,7 @@ import pytest
 
 from dlserv.settings import config
 from dlserv.engine.progress import Finished, Identity
-from dlserv.net.resource import Resource
+from dlserv.net.remote_file import Resource
 from dlserv.errors import Conflict
 from dlserv.contract import STATES, tid_of
 from dlserv.tasks.states import TRANSITIONS
