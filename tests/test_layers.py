@@ -52,8 +52,8 @@ ORDER = """
     api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve
-    commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
-    commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
+    commands commands.terminal commands.flags commands.catalogue commands.parser
+    commands.rows commands.follow commands.arguments commands.show commands.settings
     commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
     commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
     commands.manual commands.completion commands.main

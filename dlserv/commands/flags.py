@@ -1,4 +1,4 @@
-"""One argument of a command as a row, and how the flags of other programs read as options of a task."""
+"""The arguments of commands as rows: their types, and those of the daemon, which may stand before any command."""
 
 import argparse
 from collections import namedtuple
@@ -16,6 +16,8 @@ class Argument(namedtuple("Argument", "flags options values aliases")):
     __slots__ = ()
 
     def __new__(cls, *flags, values=(), aliases=(), **options):
+        if flags[0].startswith("-"):
+            options.setdefault("action", Remember)
         return super().__new__(cls, flags, options, values or options.get("choices", ()), aliases)
 
     @property
@@ -23,13 +25,20 @@ class Argument(namedtuple("Argument", "flags options values aliases")):
         return not self.flags[0].startswith("-")
 
     @property
+    def is_hidden(self):
+        return self.options["help"] == argparse.SUPPRESS
+
+    @property
     def takes_value(self):
         return self.options.get("action") not in ("store_true", "version") and self.options.get("nargs") != 0
+
+    @property
+    def value_name(self):
+        return self.options.get("metavar") or "|".join(self.options.get("choices", ()))
 
 
 class Typed(str):
     """The value of a flag, which remembers the flag as it was typed."""
-
 
     def __new__(cls, text, flag):
         typed = super().__new__(cls, text)
@@ -52,53 +61,58 @@ class Collect(argparse.Action):
 
 
 class TaskOption(argparse.Action):
-    """Append (flag as typed, option of a task, its text) to `given`.
+    """Append (flag as typed, option of a task, its text) to `given`; a flag without a value has the `const`.
 
-    `read` turns the flag's value into [(option, text), …]; it raises ValueError.
+    The option has the name of the flag, or `option`, both ours or aria2's; or else `read`
+    returns the lines `name=value` that the value stands for.
     """
 
-    def __init__(self, option_strings, dest, option=None, read=None, fixed=None, **more):
+    def __init__(self, option_strings, dest, option=None, read=None, **more):
         super().__init__(option_strings, "given", **more)
-        self._option, self._read, self._fixed = option, read, fixed
+        self._option, self._read = option or dest, read
 
     def __call__(self, parser, namespace, value, flag=None):
-        text = value if self._fixed is None else self._fixed
+        from ..settings import inputfile
+        value = self.const if self.nargs == 0 else value
+        texts = {}
         try:
-            pairs = self._read(text) if self._read else [(self._option, text)]
-        except ValueError as error:
-            raise InvalidValue(flag, str(error)) from None
-        namespace.given = (namespace.given or []) + [(flag, name, each) for name, each in pairs]
+            for line in self._read(value) if self._read else [f"{self._option}={value}"]:
+                inputfile.put(texts, line)
+        except InvalidValue as error:
+            raise InvalidValue(flag, error.reason) from None
+        namespace.given = (namespace.given or []) + [(flag, name, text) for name, text in texts.items()]
 
 
-# -- how the flags of other programs read as options of a task -----------------------------
+# -- the daemon's own command, and the options that may stand before any ----------------------
 
-def read_tries(text):
-    """Return the retries that a count of tries means to wget and aria2: one less, and 0 is without end."""
-    return read_option("max-tries=" + text)
+Command = namedtuple("Command", "name help arguments run examples needs_daemon notes", defaults=(True, ()))
 
+_SERVING = (
+    Argument("-c", "--config", metavar="FILE", values="files", help="the settings, in JSON"),
+    Argument("--host", metavar="H", help="the address to listen on"),
+    Argument("--port", metavar="P", help="the port to listen on; 0 takes a free one"),
+    Argument("--download-dir", metavar="D", values="folders", help="where files go"),
+    Argument("--db", metavar="FILE", values="files", help="the database"),
+    Argument("--token", metavar="T", help="the token that clients must send; others can see it in the list of "
+                                          "processes, so prefer $DLSERV_TOKEN"),
+    Argument("--token-file", metavar="FILE", values="files", help="a file that holds the token"),
+    Argument("--no-token", action="store_true", help="let in everybody who can reach the address"),
+    Argument("--log-level", metavar="L", values=("debug", "info", "warning", "error"),
+             help="debug, info, warning or error"),
+    Argument("--export", metavar="FILE", values="files",
+             help="write all tasks, secrets included, to FILE and exit"),
+    Argument("--import", metavar="FILE", dest="import_", values="files",
+             help="add the tasks of an export or of a list of URLs and exit"),
+)
+_URL = Argument("--url", metavar="URL",
+                help="the daemon to talk to: http://H:P, https://... or unix:/path, or several of these with "
+                     "blanks between them ($DLSERV_URL; by default the one that runs here)")
+ANYWHERE = _SERVING + (_URL,)
+CONNECTION = (_URL, Argument("--token-file", metavar="FILE", values="files",
+                             help="a file that holds the daemon's token (or set $DLSERV_TOKEN)"))
 
-def read_user(text):
-    """Return the user, and the password if there is a colon."""
-    user, colon, password = text.partition(":")
-    return [("user", user)] + ([("password", password)] if colon else [])
-
-
-def read_checksum(text):
-    """Return the checksum of `sha256:<hex>` as well as of `sha-256=<hex>`."""
-    return [("checksum", text if "=" in text else text.replace(":", "=", 1))]
-
-
-def read_mirror(text):
-    """Return the mirror; blanks stand between mirrors where there are several."""
-    return [("mirrors", text.strip().replace(" ", "%20"))]
-
-
-def read_option(text):
-    """Return the option of `name=value`, by our names or aria2's."""
-    from ..settings import inputfile
-    texts = {}
-    try:
-        inputfile.put(texts, text)
-    except InvalidValue as error:
-        raise ValueError(error.reason) from None
-    return list(texts.items())
+SERVE = Command(
+    "serve", "run the daemon, as dlserv does without a command", _SERVING, "serve:serve", (
+        "serve --download-dir /srv/downloads",
+        "serve -c /etc/dlserv.json --log-level debug",
+        "serve --export tasks.json"), False)

@@ -26,6 +26,7 @@ class Follower:
         self._stream = client.events()
         self._is_lost = False
         self._waker = Waker()
+        self.fileno, self.wake = self._waker.fileno, self._waker.wake       # `wake` makes `take` return
         self._thread = threading.Thread(target=self._read, name="dlserv-events", daemon=True)
 
     def __enter__(self):
@@ -42,13 +43,6 @@ class Follower:
     def connected(self):
         """True if the events of all daemons arrive now."""
         return self._stream.connected and not self._is_lost
-
-    def fileno(self):
-        return self._waker.fileno()
-
-    def wake(self):
-        """Make `take` return."""
-        self._waker.wake()
 
     def take(self, timeout=None):
         """Return the Events that have arrived; wait for one, or for `wake`.
@@ -73,7 +67,7 @@ class Follower:
             except NoDaemon:
                 pass        # handled like the end of the stream
             self._stream.release()
-            self._tell_connected(False)
+            self._tell_lost(True)
             lost = lost or time.monotonic()
             self._reconnect(lost + PATIENCE)
         self._stream.release()      # it may just have been opened again
@@ -82,15 +76,15 @@ class Follower:
         while not self._closed.wait(RETRY):
             try:
                 self._stream = self._client.events()
-                return self._tell_connected(True)
+                return self._tell_lost(False)
             except ClientError as error:
                 if time.monotonic() > deadline or not isinstance(error, NoDaemon):
                     self._error = error
                     self._closed.set()
                     self.wake()
 
-    def _tell_connected(self, connected):
-        self._is_lost = not connected
+    def _tell_lost(self, lost):
+        self._is_lost = lost
         self.wake()
 
 
@@ -98,25 +92,18 @@ class Tasks:
     """The sum of the events: `rows` by tid; with `tids`, of these alone."""
 
     def __init__(self, tids=None):
-        self._tids = tids
-        self.rows = {}
+        self._tids, self.rows = tids, {}
         self.known = False      # whether a snapshot has arrived
 
     def apply(self, event):
         """Apply the event; return [(previous row or None, row), …] of the tasks it changed."""
+        before, rows = self.rows, []
         if event.kind == "snapshot":
-            before, self.rows = self.rows, {}
-            self.known = True
-            return [self._put(before.get(row["tid"]), row) for row in event.data["detail"] if self._has(row)]
-        if event.kind == "task" and self._has(event.data):
-            return [self._put(self.rows.get(event.data["tid"]), event.data)]
-        if event.kind == "removed":
+            self.rows, self.known, rows = {}, True, event.data["detail"]
+        elif event.kind == "task":
+            rows = [event.data]
+        elif event.kind == "removed":
             self.rows.pop(event.data["tid"], None)
-        return []
-
-    def _has(self, row):
-        return self._tids is None or row["tid"] in self._tids
-
-    def _put(self, before, row):
-        self.rows[row["tid"]] = row
-        return before, row
+        changed = [(before.get(row["tid"]), row) for row in rows if self._tids is None or row["tid"] in self._tids]
+        self.rows.update((row["tid"], row) for _, row in changed)
+        return changed

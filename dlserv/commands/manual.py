@@ -1,16 +1,18 @@
 """help and man: the commands' table as text, and as roff for `man` and groff."""
 
-from argparse import SUPPRESS
+import shutil
+import textwrap
 
 from ..errors import InvalidValue
 from ..settings import options as task_options
 from ..settings.config import TABLES
 from ..version import __version__
 from .catalogue import COMMANDS, EXAMPLES, EXIT_CODES
-from .helptext import DESCRIPTION, example, help_of, help_of_all, label, sentence
-from .parser import ANYWHERE, HELP, USAGE, VERSION, find, nearest, usage
-from .serving import CONNECTION
+from .flags import CONNECTION
+from .parser import GENERAL, HELP, USAGE, arguments_of, find, nearest, usage
 
+DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
+               "Without a command it runs the daemon.")
 ENVIRONMENT = (
     ("DLSERV_URL", "the daemon that the commands talk to, or several with blanks between them"),
     ("DLSERV_TOKEN", "the token: the one to send, and for the daemon the one to demand"),
@@ -29,24 +31,75 @@ FILES = (
 
 def help_(options, terminals):
     """Print the help of the command that was named, or the overview."""
-    terminals[0].write(_help(options.topic).rstrip("\n"))
+    terminals[0].write(*(_overview() if options.topic is None else _help_of(options.topic)))
     return 0
-
-
-def _help(topic):
-    if topic is None:
-        return help_of_all()
-    command = find(topic)
-    if command is None:
-        hint = nearest(topic, [each.name for each in COMMANDS])
-        raise InvalidValue("help", f"there is no command {topic}{hint}")
-    return help_of(command)
 
 
 def man(options, terminals):
     """Print the manual page."""
     terminals[0].write(*_page())
     return 0
+
+
+def _pairs(arguments):
+    """Return (name or flags, meaning) of the arguments that are shown."""
+    return [(_label(each), each.options["help"]) for each in arguments if not each.is_hidden]
+
+
+def _label(argument):
+    if argument.is_positional:
+        return argument.value_name
+    value = " [%s]" if argument.options.get("nargs") == "?" else " %s"
+    return ", ".join(argument.flags) + (value % argument.value_name if argument.takes_value else "")
+
+
+def _example(text):
+    return text if "dlserv " in text else "dlserv " + text
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:] + "."
+
+
+# -- text -------------------------------------------------------------------------------------
+
+def _help_of(name):
+    command = find(name)
+    if command is None:
+        hint = nearest(name, [each.name for each in COMMANDS])
+        raise InvalidValue("help", f"there is no command {name}{hint}")
+    lines = ["usage: " + usage(command), "", _sentence(command.help)]
+    for heading, is_positional in (("arguments:", True), ("options:", False)):
+        pairs = _pairs(each for each in arguments_of(command) + (HELP,) if each.is_positional == is_positional)
+        lines += ["", heading] + _columns(pairs) if pairs else []
+    lines += ["", "examples:"] + ["  " + _example(each) for each in command.examples]
+    return lines + [""] * bool(command.notes) + list(command.notes)
+
+
+def _overview():
+    """Return the commands, three examples, and the options that may stand anywhere."""
+    lines = ["usage: " + USAGE, "", DESCRIPTION]
+    for heading, pairs in (("commands:", [(each.name, each.help) for each in COMMANDS]), ("examples:", EXAMPLES),
+                           ("options, before or after the command:", _pairs(GENERAL)),
+                           ("exit codes:", EXIT_CODES)):
+        lines += ["", heading] + _columns(pairs)
+    return lines
+
+
+def _columns(pairs):
+    """Return the lines of two columns; what does not fit into either goes on below."""
+    pairs = [("  " + str(left), right) for left, right in pairs]
+    longest = max(len(left) for left, _ in pairs)
+    first = 2 + (longest if longest < 46 else max(len(left) for left, _ in pairs if len(left) < 30))
+    width = max(30, min(100, shutil.get_terminal_size().columns - 1) - first)
+    lines = []
+    for left, right in pairs:
+        if len(left) > first - 2:
+            lines.append(left)
+            left = ""
+        lines += textwrap.wrap(right, first + width, initial_indent=left.ljust(first),
+                               subsequent_indent=" " * first)
+    return lines
 
 
 # -- roff -----------------------------------------------------------------------------------
@@ -58,8 +111,7 @@ def _page():
              ".SH COMMANDS"]
     for command in COMMANDS:
         lines += _command(command)
-    lines += [".SH OPTIONS", "These may stand before the command or after it."]
-    lines += _listed([(label(each), each.options["help"]) for each in ANYWHERE + (HELP, VERSION)])
+    lines += [".SH OPTIONS", "These may stand before the command or after it."] + _listed(_pairs(GENERAL))
     lines += [".SH SETTINGS", "Keys of the configuration file and of the command config."]
     lines += _listed([(f"{section}.{field.name}", field.doc)
                       for section, table in TABLES.items() for field in table.fields.values()])
@@ -72,11 +124,10 @@ def _page():
 
 
 def _command(command):
-    lines = [".SS " + _text(usage(command)), _text(sentence(command.help))]
-    own = command.arguments if command.name != "serve" else ()      # which are those under OPTIONS
-    lines += _listed([(label(each), each.options["help"]) for each in own + CONNECTION * command.needs_daemon
-                      if each.options["help"] != SUPPRESS])
-    lines += [".PP", "Examples:"] + _verbatim(["    " + example(each) for each in command.examples])
+    lines = [".SS " + _text(usage(command)), _text(_sentence(command.help))]
+    if command.name != "serve":      # whose options are those under OPTIONS
+        lines += _listed(_pairs(command.arguments + CONNECTION * command.needs_daemon))
+    lines += [".PP", "Examples:"] + _verbatim(["    " + _example(each) for each in command.examples])
     return lines + ([".PP"] + _verbatim(command.notes) if command.notes else [])
 
 

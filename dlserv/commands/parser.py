@@ -1,7 +1,6 @@
 """The command line's grammar: `dlserv [OPTION]... [COMMAND [ARGUMENT]...]`.
 
-`parse` returns the options of the command that was named, or of `serve` if none was. The
-daemon's options and `--url` may stand before the command or after it; a flag that a command
+The daemon's options and `--url` may stand before the command or after it; a flag that a command
 has for itself means the command's behind it. Only the parsers that are needed are made.
 Errors print the usage, name the nearest right word, and exit with 2.
 """
@@ -12,18 +11,16 @@ import sys
 from ..errors import InvalidValue
 from ..units import clean
 from ..version import __version__
-from .flags import Argument
-from .serving import CONNECTION, EXPORTING, SERVE, SERVING, URL
+from .flags import ANYWHERE, CONNECTION, SERVE, Argument
 
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
-ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
 ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
         ("serve", "get", "unit"): ("download_dir",)}
 
 
 def parse(arguments):
-    """Return (the Command that was named, the Namespace of its options).
+    """Return (the Command that was named, or `serve` if none was; the Namespace of its options).
 
     `--help` makes it the command `help`. Exits after printing the version, and with 2 for a
     wrong usage; raises InvalidValue for a value that cannot be read.
@@ -31,14 +28,15 @@ def parse(arguments):
     try:
         return _parse(arguments)
     except _HelpWanted as wanted:
-        return find("help"), argparse.Namespace(topic=wanted.command and wanted.command.name)
+        command, = wanted.args
+        return find("help"), argparse.Namespace(topic=command and command.name)
 
 
 def _parse(arguments):
     before, name, behind = _split(arguments)
     overview = Parser(None)
     options = overview.parse_more(before, argparse.Namespace())
-    command = find("serve" if name is None else name)
+    command = find(name)
     if command is None:
         overview.error(f"there is no command {name}" + nearest(name, [each.name for each in _commands()]))
     options = Parser(command).parse_more(behind, options)
@@ -59,32 +57,29 @@ def _commands():
 
 
 def _split(arguments):
-    """Return (the options before the command, its name or None, what is behind it)."""
+    """Return (the options before the command, its name, what is behind it)."""
     valued = {flag for each in ANYWHERE if each.takes_value for flag in each.flags}
     index = 0
     while index < len(arguments) and arguments[index].startswith("-"):
         index += 2 if arguments[index] in valued else 1
-    name = arguments[index] if index < len(arguments) else None
+    name = arguments[index] if index < len(arguments) else SERVE.name
     return arguments[:index], name, arguments[index + 1:]
 
 
 def _check(command, options):
     """Refuse options that exclude each other or are for another command. Raise InvalidValue."""
+    def given(names):
+        return ["--" + each.rstrip("_").replace("_", "-") for each in names if getattr(options, each, None)]
     for group in EXCLUSIVE:
-        given = [_flag(each) for each in group if getattr(options, each, None)]
-        if len(given) > 1:
-            raise InvalidValue(given[1], f"this cannot be combined with {given[0]}")
+        first, *others = given(group) or [None]
+        if others:
+            raise InvalidValue(others[0], f"this cannot be combined with {first}")
     for names, others in ONLY.items():
-        given = [_flag(each) for each in others if getattr(options, each, None)]
-        if given and command.name not in names:
-            raise InvalidValue(given[0], f"this is for {' and '.join(names)}, not for {command.name}")
-    if command.name == "serve" and options.url is not None:
+        if given(others) and command.name not in names:
+            raise InvalidValue(given(others)[0], f"this is for {' and '.join(names)}, not for {command.name}")
+    if command is SERVE and options.url is not None:
         raise InvalidValue(options.url.flag, "this is for commands that talk to a daemon; "
                            "a daemon takes --host and --port")
-
-
-def _flag(dest):
-    return "--" + dest.rstrip("_").replace("_", "-")
 
 
 def nearest(word, words):
@@ -101,11 +96,7 @@ def nearest(word, words):
 
 
 class _HelpWanted(Exception):
-    """`--help` was given, behind the command or before any (None)."""
-
-    def __init__(self, command):
-        super().__init__()
-        self.command = command
+    """`--help` was given; the argument is the Command that it stands behind, or None."""
 
 
 class _Help(argparse.Action):
@@ -116,6 +107,7 @@ class _Help(argparse.Action):
 HELP = Argument("-h", "--help", action=_Help, nargs=0, help="print this help")
 VERSION = Argument("--version", action="version", version="dlserv " + __version__,
                    help="print the version")
+GENERAL = ANYWHERE + (HELP, VERSION)
 
 
 def arguments_of(command):
@@ -133,23 +125,16 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog="dlserv", usage=usage(command) if command else USAGE, allow_abbrev=False,
                          add_help=False)
         self._flags = []
-        for argument in (HELP,) + arguments_of(command):
+        for argument in (HELP,) + arguments_of(command) + ANYWHERE:
             self._add(argument)
-        for argument in ANYWHERE:
-            self._add(argument, hidden=True)
 
-    def _add(self, argument, hidden=False):
-        """Add the argument with those of its flags that are still free, its aliases out of sight."""
-        flags = [flag for flag in argument.flags if flag not in self._flags]
-        options = dict(argument.options, **({"help": argparse.SUPPRESS} if hidden else {}))
-        if argument.is_positional:
-            self.add_argument(*flags, **options)
-        elif flags:
-            self._flags += flags + list(argument.aliases)
-            action = self.add_argument(*flags, **options)
-            if argument.aliases:
-                options.update(dest=action.dest, help=argparse.SUPPRESS)
-                self.add_argument(*argument.aliases, **options)
+    def _add(self, argument):
+        """Add the argument with those of its flags that are still free."""
+        flags = [flag for flag in argument.flags + argument.aliases if flag not in self._flags]
+        if flags:
+            self.add_argument(*flags, **argument.options)
+        if not argument.is_positional:
+            self._flags += flags
 
     def parse_more(self, arguments, namespace):
         """Return the namespace with what the arguments say, which may stand in any order."""
@@ -191,5 +176,4 @@ def usage(command):
 
 
 def _shown(argument):
-    name = argument.options.get("metavar") or "|".join(argument.options["choices"])
-    return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % name
+    return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % argument.value_name

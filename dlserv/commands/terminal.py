@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from collections import namedtuple
 
 from ..units import clean
 
@@ -22,20 +23,15 @@ try:
 except ImportError:     # Windows
     termios = tty = None
 
-COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2", "bold": "1"}
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "faint": "2", "bold": "1"}
 
 
 def width_of(text):
     """Return the columns that the text takes on a terminal."""
     if text.isascii() or east_asian_width is None:
         return len(text)
-    return sum(map(_width, text))
-
-
-def _width(char):
-    if category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if east_asian_width(char) in "WF" else 1
+    return sum(0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1
+               for char in text)
 
 
 def fit(text, columns, right=False, more="…"):
@@ -83,11 +79,12 @@ class Terminal:
         able = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
         self.coloured = able and not environ.get("NO_COLOR")
         self.live = able and _is_in_foreground(stream)
-        self._full, self._empty, self.more, self._dash = "█", "░", "…", "–"
+        marks = "█░…–"
         try:
-            "█░…–".encode(stream.encoding or "ascii")
+            marks.encode(stream.encoding or "ascii")
         except (UnicodeError, LookupError):
-            self._full, self._empty, self.more, self._dash = "#", "-", "~", "-"
+            marks = "#-~-"
+        self._full, self._empty, self._more, self._dash = marks
 
     @property
     def size(self):
@@ -102,7 +99,7 @@ class Terminal:
         """Return the text in a colour of COLOURS, or as it is."""
         if not self.coloured or not colour:
             return text
-        return "\x1b[%sm%s\x1b[0m" % (COLOURS[colour], text)
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
 
     def bar(self, done, columns):
         """Return a progress bar; `done` is from 0 to 1."""
@@ -117,10 +114,7 @@ class Terminal:
         return self._empty * place + self._full * block + self._empty * (columns - block - place)
 
     def fit(self, text, columns, right=False):
-        return fit(text.replace("–", self._dash), columns, right, self.more)
-
-    def wrap(self, text, columns):
-        return wrap(text, max(8, columns))
+        return fit(text.replace("–", self._dash), columns, right, self._more)
 
     def write(self, *lines):
         self.stream.write("".join(line + "\n" for line in lines))
@@ -132,8 +126,8 @@ class Terminal:
 
     def complain_of(self, failures):
         """Write a sentence "what: reason" for each (what, reason)."""
-        for failure in failures:
-            self.complain("%s: %s" % tuple(failure))
+        for what, reason in failures:
+            self.complain(f"{what}: {reason}")
 
 
 def _is_in_foreground(stream):
@@ -144,20 +138,9 @@ def _is_in_foreground(stream):
         return True
 
 
-class Column:
-    """One column of a table: its heading, width (0: what is left), and functions of a row that
-    return the cell's text and its colour.
-    """
-
-    def __init__(self, heading, width, cell, right=False, colour=lambda row: None):
-        self.heading, self.width, self.cell = heading, width, cell
-        self.right, self.colour = right, colour
-
-    def sized(self, rows):
-        """Return the column as wide as the rows need, 0 if none of them has anything in it."""
-        widest = max([width_of(self.cell(row)) for row in rows], default=0)
-        width = min(self.width, max(widest, len(self.heading))) if widest else 0
-        return Column(self.heading, width, self.cell, self.right, self.colour)
+# A column of a table: its heading, its width (0: what is left), and functions of a row that
+# return the cell's text and its colour.
+Column = namedtuple("Column", "heading width cell right colour", defaults=(False, lambda row: None))
 
 
 class Table:
@@ -170,7 +153,7 @@ class Table:
     def __init__(self, terminal, columns, optional, least, rows=None):
         self._terminal = terminal
         if rows is not None:
-            columns = [each.sized(rows) if each.width else each for each in columns if _is_used(each, rows)]
+            columns = [each for each in (_sized(column, rows) for column in columns) if each]
         optional = [each for each in optional if each in [column.heading for column in columns]]
         while True:
             left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
@@ -192,8 +175,12 @@ class Table:
         return self._terminal.fit(text, column.width or self._left, column.right)
 
 
-def _is_used(column, rows):
-    return not column.width or any(column.cell(row) for row in rows)
+def _sized(column, rows):
+    """Return the column as wide as the rows need, or None if none of them has anything in it."""
+    if not column.width:
+        return column
+    widest = max([width_of(column.cell(row)) for row in rows], default=0)
+    return column._replace(width=min(column.width, max(widest, len(column.heading)))) if widest else None
 
 
 _SGR = re.compile("\x1b\\[[0-9]*m")
@@ -210,8 +197,7 @@ class Screen:
     def __init__(self, terminal, keys=None, outdated=lambda: None):
         self._terminal, self._outdated = terminal, outdated
         self._keys = keys if keys is not None and keys.isatty() and termios else None
-        self._lines, self._saved = [], None
-        self._handlers = {}
+        self._lines, self._saved, self._handlers = [], None, {}
 
     def __enter__(self):
         self._take_over()
@@ -232,12 +218,14 @@ class Screen:
 
     def key(self):
         """Return the keys that were typed, once select found some."""
-        return os.read(self._keys.fileno(), 64).decode("ascii", "replace")
+        return os.read(self.fileno(), 64).decode("ascii", "replace")
 
     def draw(self, lines):
         """Put these lines in the place of the last ones. None may be as wide as the terminal."""
-        write = self._terminal.stream.write
-        write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
+        columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
+        up = sum(max(1, -(-width // columns)) for width in self._lines)
+        self._terminal.stream.write(("\r\x1b[%dA" % up if up else "\r")
+                                    + "".join(f"{line}\x1b[K\r\n" for line in lines) + "\x1b[J")
         self._terminal.stream.flush()
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
 
@@ -246,21 +234,16 @@ class Screen:
         self.draw(lines)
         self._lines = []
 
-    def _to_the_top(self):
-        columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
-        up = sum(max(1, -(-width // columns)) for width in self._lines)
-        return "\r\x1b[%dA" % up if up else "\r"
-
     def _take_over(self):
         if self._keys is not None:
-            self._saved = termios.tcgetattr(self._keys.fileno())
-            tty.setcbreak(self._keys.fileno(), termios.TCSANOW)
+            self._saved = termios.tcgetattr(self.fileno())
+            tty.setcbreak(self.fileno(), termios.TCSANOW)
         self._show_cursor(False)
 
     def _give_back(self):
         self._show_cursor(True)
         if self._saved is not None:
-            termios.tcsetattr(self._keys.fileno(), termios.TCSANOW, self._saved)
+            termios.tcsetattr(self.fileno(), termios.TCSANOW, self._saved)
 
     def _show_cursor(self, shown):
         """Write past the stream's buffer: a signal may have interrupted it."""
@@ -278,9 +261,9 @@ class Screen:
         self._outdated()
 
 
-def standard_terminals(environ):
+def standard_terminals():
     """Return the Terminals of standard output and standard error; what cannot be encoded is replaced."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    return Terminal(sys.stdout, environ), Terminal(sys.stderr, environ)
+    return Terminal(sys.stdout, os.environ), Terminal(sys.stderr, os.environ)

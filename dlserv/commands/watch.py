@@ -6,11 +6,12 @@ import sys
 import time
 from collections import Counter
 
+from ..contract import SETTLED
 from ..errors import Refused
 from ..units import format_size, safe_json
 from .arguments import choose
 from .follow import Follower, Tasks
-from .rows import is_settled, name_of, plain, state_of, watch_lines, watch_table
+from .rows import name_of, plain, state_of, watch_lines, watch_table
 from .terminal import Screen
 
 _LOST = "the connection is lost; trying again"
@@ -35,7 +36,7 @@ def wait(client, options, terminals):
     return await_all(client, tids, terminals[1], options.quiet)
 
 
-def await_all(client, tids, errors, quiet=False):
+def await_all(client, tids, errors, quiet):
     """Return when nothing more happens to the tasks by itself; 0 if all of them are finished.
 
     A live terminal on standard error shows the progress.
@@ -68,7 +69,7 @@ def _await_end(client, wanted, errors, quiet):
 
 
 def _all_settled(rows):
-    return all(map(is_settled, rows))
+    return all(row["state"] in SETTLED for row in rows)
 
 
 def _why(client, tid):
@@ -77,7 +78,7 @@ def _why(client, tid):
         status = client.task(tid)
     except Refused as refusal:
         return tid[:8], "the task was removed" if refusal.status == 404 else str(refusal)
-    return name_of(status), status["error"] or "it is %s" % status["state"]
+    return name_of(status), status["error"] or f"it is {status['state']}"
 
 
 # -- a line for each change ---------------------------------------------------------------
@@ -86,11 +87,8 @@ def _print_changes(follower, tasks, out, text):
     """Print every task once, then a line whenever a task's state, name or error changes."""
     while True:
         for event in follower.take():
-            out.write(*[text(row) for before, row in tasks.apply(event) if _differs(before, row)])
-
-
-def _differs(before, row):
-    return before is None or _lasting(before) != _lasting(row)
+            out.write(*[text(row) for before, row in tasks.apply(event)
+                        if before is None or _lasting(before) != _lasting(row)])
 
 
 def _lasting(row):
@@ -128,8 +126,11 @@ def _overview(tasks, terminal):
     """Return the totals and the tasks: those that move first."""
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
-    lines = [terminal.fit(_totals(rows), width - 1).rstrip(), watch_table(terminal).heading()]
-    return lines + _lines_within(rows, terminal, height - 4)
+    counts = Counter(row["state"] for row in rows)
+    told = [f"{counts[state]} {state_of({'state': state})}" for state in _ORDER if counts[state]]
+    totals = f"{format_size(sum(row['speed'] for row in rows))}/s, {', '.join(told) or 'no tasks'}"
+    return [terminal.fit(totals, width - 1).rstrip(), watch_table(terminal).heading(),
+            *_lines_within(rows, terminal, height - 4)]
 
 
 def _rows_only(tasks, terminal):
@@ -148,17 +149,10 @@ def _lines_within(rows, terminal, most):
             break
         lines += more
         shown += 1
-    return lines if shown == len(rows) else lines + ["and %d more" % (len(rows) - shown)]
+    return lines if shown == len(rows) else lines + [f"and {len(rows) - shown} more"]
 
 
 def _rank(row):
     state = row["state"]
     return (_ORDER.index(state) if state in _ORDER else len(_ORDER),
             -row["finish_time"] if state == "finished" else row["place"])
-
-
-def _totals(rows):
-    counts = Counter(row["state"] for row in rows)
-    told = ["%d %s" % (counts[state], state_of({"state": state})) for state in _ORDER if counts[state]]
-    speed = format_size(sum(row["speed"] for row in rows))
-    return "%s/s, %s" % (speed, ", ".join(told) or "no tasks")
