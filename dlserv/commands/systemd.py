@@ -86,30 +86,29 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM"""
 
 
-def unit_file(machine, for_user):
-    """Return the unit: of the system, or `for_user` one for `systemctl --user`."""
+def unit_file(machine):
+    """Return the unit, for `systemctl --user` if the machine's is for a user."""
     facts = {"mounts": _words(machine.writable), "confined": _CONFINED}
-    if for_user:
+    if machine.for_user:
         return _USER.format(start=_START.format(command=_command(machine.command)), **facts)
-    words, more = list(machine.command), []
+    owned, more = list(_owned(machine)), []
     if machine.token_file:          # which only root need be able to read
-        index = words.index("--token-file")
-        del words[index:index + 2]
         more.append("LoadCredential=token:" + machine.token_file.replace("%", "%%"))
-    more += [f"{key}={name}" for key, name in _owned(machine)]
-    more += [f"ExecStartPre=+{_maker(machine, path)}" for path in _to_make(machine)]
-    return _SYSTEM.format(start=_START.format(command=_command(words)), user=machine.user,
+    more += [f"{setting}={name}" for setting, name, _ in owned]
+    made = [path for _, _, path in owned]
+    more += ["ExecStartPre=+" + _maker(machine, path) for path in machine.missing if path not in made]
+    return _SYSTEM.format(start=_START.format(command=_command(machine.start)), user=machine.user,
                           more="".join(each + "\n" for each in more), access=_access(machine), **facts)
 
 
+def _words(words):
+    """Return the words as systemd reads them in a list."""
+    return " ".join(map(_quoted, words))
+
+
 def _quoted(word):
-    """Return the word as systemd reads it in a list of words."""
     word = word.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
     return f'"{word}"' if any(char in word for char in " \t\"'\\;#") else word
-
-
-def _words(words):
-    return " ".join(map(_quoted, words))
 
 
 def _command(words):
@@ -119,26 +118,17 @@ def _command(words):
     return _words(words).replace("$", "$$")
 
 
-# -- where it may write -----------------------------------------------------------------------
-
 def _below(path, folders):
     return any(path == each or path.startswith(each + "/") for each in folders)
 
 
 def _owned(machine):
-    """Yield (setting, name) of the folders that systemd creates for the user."""
+    """Yield (setting, name, path) of the folders that systemd creates for the user."""
     for setting, root in (("StateDirectory", "/var/lib/"), ("RuntimeDirectory", "/run/")):
         for path in machine.writable:
             name = path[len(root):]
             if path.startswith(root) and not _below(path, HOMES) and name.replace("-", "").isalnum():
-                yield setting, name
-
-
-def _to_make(machine):
-    """Return the folders that are not there and that systemd does not make."""
-    roots = {"StateDirectory": "/var/lib/", "RuntimeDirectory": "/run/"}
-    made = [roots[setting] + name for setting, name in _owned(machine)]
-    return [path for path in machine.missing if path not in made]
+                yield setting, name, path
 
 
 def _maker(machine, path):
