@@ -54,8 +54,7 @@ ORDER = """
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser
     commands.rows commands.follow commands.arguments commands.show commands.settings
-    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
-    commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands.watch commands.listing commands.recursive commands.actions commands.job commands.get commands.page commands.machine commands.systemd commands.unit
     commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()

@@ -1,11 +1,13 @@
 """add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
 
+from functools import partial
+
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
 from ..units import clean
 from .arguments import choose, name_flags, read_changes, read_tasks, target_of
 
-PORTION = 500       # tasks of one request
+PORTION = 500       # tasks of one request, as the daemon stores them, so that each is durable soon
 _FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
 
 
@@ -13,7 +15,10 @@ def add(client, options, terminals):
     """Add the URLs that were named; return the exit code."""
     out, errors = terminals
     wanted, whole = _wanted(client, options, terminals)
-    tids, refused, had = _add_all(client, wanted)
+    added = tids, refused, had = [], [], []
+    for start in range(0, len(wanted), PORTION):
+        for all_of, part in zip(added, client.add_many(wanted[start:start + PORTION])):
+            all_of += part
     if options.lists or options.recursive or "-" in options.urls:
         if had and not options.quiet:
             errors.complain(f"{len(had)} had already; --repeat downloads them again")
@@ -23,7 +28,7 @@ def add(client, options, terminals):
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
         urls = {tid_of(url): url for url, _ in wanted}
-        out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
+        out.write(*[f"{tid[:8]} {clean(urls[tid])}" for tid in tids])
     else:
         out.write(*tids)
     if options.wait and tids:
@@ -34,37 +39,25 @@ def add(client, options, terminals):
 
 def _wanted(client, options, terminals):
     """Return ([(URL, options), …] to add, whether all listings could be read)."""
-    given = read_tasks(options, _place(options))
-    if not options.recursive:
-        _check_flags(options)
-        return _with_cookies(given, options.load_cookies), True
-    from . import recursive
-    given, whole = recursive.find(given, options, terminals[1])
-    if options.dry_run:
-        recursive.show(given, terminals[0])
-        return [], whole
-    given = recursive.without_known(given, client, terminals[1], options.quiet)
+    given, whole = read_tasks(options, _place(options)), True
+    if options.recursive:
+        from . import recursive
+        given, whole = recursive.find(given, options, terminals[1])
+        if options.dry_run:
+            terminals[0].write(*[f"{clean(url)}\t{clean(posted.get('dir', ''))}" for url, posted in given])
+            return [], whole
+        given = recursive.without_known(given, client, terminals[1], options.quiet)
+    else:
+        _refuse_flags_of_listings(options)
     return _with_cookies(given, options.load_cookies), whole
 
 
-def _check_flags(options):
-    """Raise InvalidValue for a flag that only has a meaning with -r."""
+def _refuse_flags_of_listings(options):
     for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
         if given is not None:
             raise InvalidValue(given.flag, _FOR_LISTINGS)
     if options.dry_run:
         raise InvalidValue("--dry-run", _FOR_LISTINGS)
-
-
-def _add_all(client, wanted):
-    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused, had)."""
-    tids, refused, had = [], [], []
-    for start in range(0, len(wanted), PORTION):
-        more, failures, known = client.add_many(wanted[start:start + PORTION])
-        tids += more
-        refused += failures
-        had += known
-    return tids, refused, had
 
 
 def _place(options):
@@ -112,30 +105,6 @@ TOLD = {
 }
 
 
-def pause(client, options, terminals):
-    return _act("pause", client, options, terminals)
-
-
-def resume(client, options, terminals):
-    return _act("resume", client, options, terminals)
-
-
-def restart(client, options, terminals):
-    return _act("restart", client, options, terminals)
-
-
-def refresh(client, options, terminals):
-    return _act("refresh", client, options, terminals)
-
-
-def verify(client, options, terminals):
-    return _act("verify", client, options, terminals)
-
-
-def remove(client, options, terminals):
-    return _act("delete", client, options, terminals, **({"del_file": True} if options.with_file else {}))
-
-
 def _act(name, client, options, terminals, **more):
     """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
     past, states = TOLD[name]
@@ -144,12 +113,20 @@ def _act(name, client, options, terminals, **more):
     return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)
 
 
+pause, resume, restart, refresh, verify = (
+    partial(_act, name) for name in ("pause", "resume", "restart", "refresh", "verify"))
+
+
+def remove(client, options, terminals):
+    return _act("delete", client, options, terminals, **({"del_file": True} if options.with_file else {}))
+
+
 def _report(terminals, options, count, failures, past):
     out, errors = terminals
     errors.complain_of(failures)
     done = count - len(failures)
     if out.is_terminal and not options.quiet and (done or not failures):
-        out.write("%d task%s %s" % (done, "" if done == 1 else "s", past))
+        out.write(f"{done} task{'' if done == 1 else 's'} {past}")
     return 1 if failures else 0
 
 

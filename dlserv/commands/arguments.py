@@ -1,4 +1,4 @@
-"""Words of the command line as tasks that are there, or as URLs to download with their options."""
+"""Words of the command line as tasks that are there, as URLs to download with their options, as settings."""
 
 import os
 import re
@@ -6,7 +6,9 @@ import sys
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
-from ..settings import inputfile, options
+from ..fs import check_file
+from ..settings import inputfile, options, sources
+from ..units import clean
 from .flags import Typed
 from .parser import nearest
 from .rows import name_of
@@ -37,8 +39,8 @@ def choose(client, words, all_of=STATES):
 def _tids(word, rows, all_of):
     if not word.strip():        # an unset variable of a script; it is a part of every name
         raise InvalidValue("task", "an empty word names no task")
-    if word == "all" or word in STATE_WORDS:
-        states = all_of if word == "all" else STATE_WORDS[word]
+    states = all_of if word == "all" else STATE_WORDS.get(word)
+    if states:
         return [tid for tid, row in rows().items() if row["state"] in states]
     if "://" in word:
         return [tid_of(word)]
@@ -97,13 +99,14 @@ def name_flags(given):
     return ([given.out] if given.out else []) + named
 
 
-def read_tasks(given, more=()):
+def read_tasks(given, more):
     """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
 
     Raise InvalidValue, also for a list that cannot be read.
     """
     common = _common([*(given.given or ()), *more])
-    entries = [inputfile.Entry(url) for url in _urls(given) if url != "-"]
+    urls = given.urls + [each for each in given.remote_names or () if "://" in each]
+    entries = [inputfile.Entry(url) for url in urls if url != "-"]
     for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
         entries += _read_list(path)
     if not entries:
@@ -111,11 +114,6 @@ def read_tasks(given, more=()):
     if "filename" in common and len(entries) > 1:
         raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
     return [(entry.url, _options(entry, common)) for entry in entries]
-
-
-def _urls(given):
-    """Return the URLs, those behind -O among them."""
-    return given.urls + [each for each in given.remote_names or () if "://" in each]
 
 
 def _common(given):
@@ -166,3 +164,28 @@ def read_changes(words):
     except InvalidValue as error:
         raise InvalidValue(error.key.rpartition(".")[2], error.reason) from None
     return url, dict(parsed, **nulls)
+
+
+# -- for commands that download or read listings themselves ---------------------------------
+
+def settings_of(given):
+    """Return (the mapping for a Daemon in this process, its further arguments: proxies, netrc, folder)."""
+    mapping, _, config_path = sources.gather(given, os.environ)
+    folder, path = os.path.dirname(config_path), given.load_cookies
+    if path:
+        try:
+            check_file(path)
+        except OSError as error:
+            raise InvalidValue(path.flag, f"{path} cannot be read: {error.strerror}") from None
+        folder, name = os.path.split(os.path.abspath(path))
+        mapping["download"] = dict(mapping.get("download", {}), cookies_file=name)
+    return mapping, (sources.environment_proxies(), os.path.expanduser("~/.netrc"), folder)
+
+
+def number_of(text, default, most):
+    """Return the flag's whole number from 1 to `most`. Raise InvalidValue."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise InvalidValue(text.flag, f"{clean(text)!r} is not a whole number from 1 to {most}")
+    return int(text)

@@ -168,7 +168,7 @@ COMMANDS = (
         Argument("entries", nargs="*", metavar="ENTRY",
                  help="a URL, or a tid or its first 4 or more digits; or all"),
         _switch("--forget", help="let these be downloaded again"), _JSON, _QUIET),
-        "archive:archive", (
+        "show:archive", (
         "archive", "archive https://example.org/debian.iso", "archive --forget 3f2a",
         "archive --forget all")),
     Command("move", "move a waiting task within the queue", (

@@ -5,18 +5,23 @@ While the file is unfinished, the daemon's database lies beside the part file as
 once the part has become the file.
 """
 
+import contextlib
 import os
 import re
 import time
 
+from .. import urls
 from ..contract import tid_of
+from ..engine.checksum import Checksum, hash_file
 from ..engine.filename import split
 from ..engine.publish import choose_name
+from ..engine.sources import Opener, Source
 from ..errors import Error, Exists
-from .existing import find_whole, same_bytes
+from ..net.channel import Signal
 
 RENAME, NEVER = "rename", "never"       # values of download.overwrite
 BEAT = 5.0      # seconds of waiting for this machine that count as a try, where tries were limited
+SAMPLES, SAMPLE = 8, 2 ** 14            # of a file that is there: how many, and bytes of each
 
 
 class Failed(Error):
@@ -31,11 +36,11 @@ class Job:
     replaced, and by default the new one takes another name.
     """
 
-    def __init__(self, url, posted, folder, make_daemon, replace=False):
+    def __init__(self, url, posted, folder, make_daemon, replace):
         self.url, self.folder, self._replace = url, folder, replace
         self._posted = {name: value for name, value in posted.items() if name not in ("paused", "priority")}
         self._tid = tid_of(url)
-        self._database = os.path.join(folder, ".dlserv-%s.db" % self._tid[:12])
+        self._database = os.path.join(folder, f".dlserv-{self._tid[:12]}.db")
         self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
         self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
         self._here = None               # the path of the whole file that was there already
@@ -50,19 +55,17 @@ class Job:
         self._otherwise = daemon.config.download.overwrite
         self._daemon = daemon.start()
         if self._cautious:
-            self._daemon.configure({"download": {"overwrite": NEVER}})
+            daemon.configure({"download": {"overwrite": NEVER}})
         try:
-            self._daemon.add(self.url, self._posted)
+            daemon.add(self.url, self._posted)
         except Exists:
-            self._go_on(self._daemon.get(self._tid))
+            self._go_on(self.task)
 
     def _go_on(self, task):
-        """Continue what an earlier run has left, with the options as they are now."""
+        """Continue an earlier run's task, with the options as they are now."""
         changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
-                   if self._posted.get(name) != task.posted.get(name)}
-        for name in ("filename", "dir"):
-            if name not in self._posted:
-                changes.pop(name, None)
+                   if self._posted.get(name) != task.posted.get(name)
+                   and (name in self._posted or name not in ("filename", "dir"))}
         if changes:
             self._daemon.change(self._tid, None, changes)
         if task.state in ("invalid", "paused"):
@@ -101,8 +104,7 @@ class Job:
         """
         self._cautious = False
         if task.reason == "exists":
-            path, whole = find_whole(task.url, task.options, self._daemon.network, self.folder)
-            self._here = path if whole else None
+            self._here = _find_whole(task, self._daemon.network, self.folder)
         elif not task.options.mirrors:
             return False
         if self._here is not None or self._otherwise != RENAME:
@@ -117,14 +119,18 @@ class Job:
         if self._here is not None:
             return os.path.normpath(self._here), True
         if task.state != "finished":
-            raise Failed(self._given_up or task.error or "it is %s" % task.state)
+            raise Failed(self._given_up or task.error or f"it is {task.state}")
         path = os.path.normpath(os.path.join(self.folder, task.filename))
         wanted = os.path.join(os.path.dirname(path), _unnumbered(task))
         if wanted == path or not os.path.lexists(wanted):
             return path, False
         if self._replace:
-            return _put_in_place(path, wanted), False
-        if same_bytes(path, wanted):        # the server could not tell before
+            try:
+                os.replace(path, wanted)
+            except OSError as error:
+                raise Failed(f"{wanted} cannot be replaced: {error.strerror}; the new file is {path}") from None
+            return wanted, False
+        if _same_bytes(path, wanted):       # the server could not tell before
             os.unlink(path)
             return wanted, True
         return path, False
@@ -133,40 +139,108 @@ class Job:
         """Leave nothing behind but the file, or a part with the database that it needs."""
         if self._daemon is None:
             return      # the database may be in use by another process
+        daemon, self._daemon = self._daemon, None
         try:
-            for task in self._daemon.list():
+            for task in daemon.list():
                 if task.state != "finished" and not (task.downloaded and task.tmpfilename):
-                    self._daemon.delete(task.tid, del_file=True)
+                    daemon.delete(task.tid, del_file=True)
         finally:
-            daemon, self._daemon = self._daemon, None
             daemon.stop()
         self.is_kept = any(task.state != "finished" for task in daemon.list())
         if not self.is_kept:
             for suffix in ("", ".lock", ".snapshot"):
-                _remove(self._database + suffix)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._database + suffix)
 
 
 def _unnumbered(task):
     """Return the name that the finished file would have if it had been free."""
-    resource = task.file.resource
     for url in (None, task.url):        # it may have come from a mirror, whose names are not the task's
-        name = choose_name(task.options.filename, resource, url)
+        name = choose_name(task.options.filename, task.file.resource, url)
         stem, extension = split(name)
         if re.fullmatch(re.escape(stem) + r" \([0-9]+\)" + re.escape(extension), task.file.name):
             return name
     return task.file.name
 
 
-def _put_in_place(path, wanted):
+# -- a file that is there ----------------------------------------------------------------------
+
+def _same_bytes(one, other):
+    import filecmp
     try:
-        os.replace(path, wanted)
-    except OSError as error:
-        raise Failed(f"{wanted} cannot be replaced: {error.strerror}; the new file is {path}") from None
-    return wanted
+        return os.path.isfile(other) and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
-def _remove(path):
+def _find_whole(task, network, folder):
+    """Return the path of the task's file in `folder` if it is there and whole, else None.
+
+    The server is asked for the size and for samples all over the file; where a checksum is
+    known, the whole file is hashed instead. Whatever cannot be told counts as another file.
+    """
+    stop = Signal()
     try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+        return _Remote(task, network, stop).find(folder)
+    except Error:
+        return None
+    finally:
+        stop.close()
+
+
+class _Remote:
+    """The file as its server has it."""
+
+    def __init__(self, task, network, stop):
+        url = urls.parse(task.url)
+        self._options, self._stop = task.options, stop
+        self._source, self._opener = Source(url, url), Opener(task.options, network, stop)
+
+    def find(self, folder):
+        answer = self._source.open(self._opener)
+        with contextlib.closing(answer.stream):
+            path = os.path.join(folder, self._options.dir, choose_name(self._options.filename, answer.resource))
+            return path if self._is_whole(path, answer) else None
+
+    def _is_whole(self, path, answer):
+        total = answer.resource.total
+        if total is None or not os.path.isfile(path) or os.path.getsize(path) != total:
+            return False
+        if os.path.exists(path + ".aria2"):     # aria2 has not finished it
+            return False
+        try:
+            with open(path, "rb") as file:
+                return self._agrees(file, answer, total)
+        except OSError:
+            return False
+
+    def _agrees(self, file, answer, total):
+        promised = self._options.checksum or answer.resource.digest
+        if promised:
+            checksum = Checksum.parse(promised)
+            return hash_file(file, [checksum.algorithm], self._stop.check) == {checksum.algorithm: checksum}
+        first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
+        if _read(answer.stream, first) != file.read(first):
+            return False
+        answer.stream.close()
+        step = (total - SAMPLE) // (SAMPLES - 1)
+        return first == total or all(self._same_at(file, number * step) for number in range(1, SAMPLES))
+
+    def _same_at(self, file, start):
+        """Return whether the server's bytes from `start` on are the file's; False if it has no ranges."""
+        answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
+        with contextlib.closing(answer.stream):
+            file.seek(start)
+            return answer.status == 206 and _read(answer.stream, SAMPLE) == file.read(SAMPLE)
+
+
+def _read(stream, count):
+    """Return `count` bytes of the stream, or what it has if that is less."""
+    data = bytearray(count)
+    view, here = memoryview(data), 0
+    while here < count:
+        more = stream.read_into(view[here:])
+        if not more:
+            break
+        here += more
+    return bytes(data[:here])

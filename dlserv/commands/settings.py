@@ -11,19 +11,20 @@ from .parser import nearest
 def config(client, options, terminals):
     """Change the settings that are given values, then print those that are only named, or all."""
     out = terminals[0]
-    asked, changes = [], {}
+    asked, changes = [], {}     # asked: [(section, key), …], where the key is None in a section without keys
     for word in options.settings:
         name, mark, value = word.partition("=")
-        if name in AUTOMATION or name in TABLES and not mark:
+        if name in AUTOMATION:
             if mark:
                 raise InvalidValue(name, "can be set in the daemon's configuration file only")
-            asked += [(name, key) for key in TABLES[name].fields] if name in TABLES else [(name, None)]
-            continue
-        section, key = _find(name.strip())
-        if mark:
+            asked.append((name, None))
+        elif name in TABLES and not mark:
+            asked += [(name, key) for key in TABLES[name].fields]
+        elif mark:
+            section, key = _find(name.strip())
             changes.setdefault(section, {}).update(_parse(TABLES[section], key, value.strip()))
         else:
-            asked.append((section, key))
+            asked.append(_find(name.strip()))
     shown = client.config(changes)
     if asked or not options.settings:
         _print(out, shown, asked, options.json)
@@ -44,22 +45,24 @@ def _find(name):
         names = {each: f"{where}.{each}" for where, table in TABLES.items() for each in table.fields}
         raise InvalidValue(name or "config", "there is no such setting" + nearest(key, names))
     if len(found) > 1:
-        raise InvalidValue(name, "give its section too: %s" % " or ".join(map(".".join, found)))
+        raise InvalidValue(name, f"give its section too: {' or '.join(map('.'.join, found))}")
     return found[0]
 
 
 def _print(out, shown, asked, as_json):
+    if len(asked) == 1 and asked[0][1] and not as_json:
+        section, key = asked[0]
+        return out.write(_text(shown[section][key]))
     if asked:
         shown = {section: {key: shown[section][key] for where, key in asked if where == section}
                  if section in TABLES else shown[section] for section, _ in asked}
     if as_json:
-        out.write(safe_json(shown))
-    elif len(asked) == 1 and asked[0][1]:
-        out.write(_text(shown[asked[0][0]][asked[0][1]]))
-    else:
-        out.write(*["%s.%s=%s" % (section, key, _text(value)) if key else section + "=" + safe_json(value)
-                    for section, values in shown.items()
-                    for key, value in (values.items() if section in TABLES else [(None, values)])])
+        return out.write(safe_json(shown))
+    for section, values in shown.items():
+        if section in TABLES:
+            out.write(*[f"{section}.{key}={_text(value)}" for key, value in values.items()])
+        else:
+            out.write(f"{section}={safe_json(values)}")
 
 
 def _text(value):

@@ -1,11 +1,15 @@
-"""list, status, info, log, stats: what there is, for people and for scripts."""
+"""list, status, info, log, stats, archive: what there is, for people and for scripts."""
 
+import re
 import time
 
+from ..contract import tid_of
+from ..errors import InvalidValue, Refused
 from ..units import clean, format_seconds, format_size, safe_json
-from .arguments import STATE_WORDS, choose
+from .arguments import LEAST_DIGITS, STATE_WORDS, choose
 from .rows import list_lines, plain
 
+PAGE = 5000     # entries of the archive in one request
 _BYTES = ("total_bytes", "downloaded_bytes", "total_bytes_estmt", "free_bytes")
 
 
@@ -15,9 +19,9 @@ def list_tasks(client, options, terminals):
     words = options.tasks + [options.state] * bool(options.state)
     rows = _rows(client, words)
     if options.json:
-        _print_json(out, *rows)
+        out.write(*map(safe_json, rows))
     elif not out.is_terminal:
-        out.write(*[plain(row) for row in rows])
+        out.write(*map(plain, rows))
     elif rows:
         out.write(*list_lines(out, rows))
     else:
@@ -37,22 +41,21 @@ def _rows(client, words):
 
 
 def status(client, options, terminals):
-    def shown(detail):
-        return {key: value for key, value in detail.items() if key != "log"}
-    return _show_each(client, options, terminals[0], client.task, shown)
+    return _show_each(client.task, client, options, terminals[0])
 
 
 def info(client, options, terminals):
-    return _show_each(client, options, terminals[0], client.info, dict)
+    return _show_each(client.info, client, options, terminals[0])
 
 
-def _show_each(client, options, out, ask, shown):
+def _show_each(ask, client, options, out):
     for number, tid in enumerate(choose(client, options.tasks)):
         detail = ask(tid)
         if options.json:
-            _print_json(out, detail)
+            out.write(safe_json(detail))
         else:
-            out.write(*([""] if number else []) + _lines(out, shown(detail)))
+            detail.pop("log", None)
+            out.write(*[""] * bool(number), *_lines(out, detail))
     return 0
 
 
@@ -63,12 +66,11 @@ def log(client, options, terminals):
     for tid in tids:
         detail = client.task(tid)
         if options.json:
-            _print_json(out, detail["log"])
+            out.write(safe_json(detail["log"]))
             continue
         if len(tids) > 1:
-            name = detail["filename"] or detail["title"]
-            out.write(out.paint("%s %s" % (tid[:8], clean(name)), "bold"))
-        out.write(*["%s %-7s %s" % (_date(entry["time"]), entry["type"], clean(entry["msg"]))
+            out.write(out.paint(f"{tid[:8]} {clean(detail['filename'] or detail['title'])}", "bold"))
+        out.write(*[f"{_date(entry['time'])} {entry['type']:7} {clean(entry['msg'])}"
                     for entry in reversed(detail["log"])])
     return 0
 
@@ -77,7 +79,7 @@ def stats(client, options, terminals):
     """Print how the daemon as a whole is doing, or several together and each of them."""
     out, reply = terminals[0], client.stats()
     if options.json:
-        _print_json(out, reply)
+        out.write(safe_json(reply))
         return 0
     each = reply.pop("daemons", [])
     out.write(*_lines(out, reply))
@@ -90,8 +92,7 @@ def stats(client, options, terminals):
 
 def _lines(out, fields):
     longest = max(map(len, fields))
-    return ["%s  %s" % (key.ljust(longest), clean(_value(key, value, out.is_terminal)))
-            for key, value in fields.items()]
+    return [f"{key.ljust(longest)}  {clean(_value(key, value, out.is_terminal))}" for key, value in fields.items()]
 
 
 def _value(key, value, for_people):
@@ -105,14 +106,10 @@ def _value(key, value, for_people):
         return safe_json(value)
     if key.endswith("_time"):
         return _date(value) if value else "never"
-    if for_people and isinstance(value, (int, float)):
-        return _for_people(key, value)
-    return str(value)
-
-
-def _for_people(key, value):
+    if not for_people or not isinstance(value, (int, float)):
+        return str(value)
     if key in _BYTES:
-        return "%s (%d)" % (format_size(value), value) if value >= 1024 else format_size(value)
+        return format_size(value) + (f" ({value})" if value >= 1024 else "")
     if key == "speed":
         return format_size(value) + "/s"
     return format_seconds(value) if key in ("eta", "elapsed", "uptime") else str(value)
@@ -122,6 +119,61 @@ def _date(seconds):
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def _print_json(out, *values):
-    """Print each value as a line of JSON."""
-    out.write(*map(safe_json, values))
+# -- the archive --------------------------------------------------------------------------
+
+def archive(client, options, terminals):
+    """List the entries that the words name, or all, or forget them; return the exit code."""
+    out = terminals[0]
+    if options.forget:
+        return _forget(client, options, out)
+    known = False
+    for entry in _chosen(client, options.entries):
+        known = True
+        out.write(safe_json(entry) if options.json else _entry_line(entry, out.is_terminal))
+    if not known and out.is_terminal:
+        out.write("the archive has no such entry" if options.entries else "the archive is empty")
+    return 0 if known or not options.entries else 1
+
+
+def _forget(client, options, out):
+    if not options.entries:
+        raise InvalidValue("--forget", "name what to forget, or all")
+    if "all" in options.entries:
+        client.forget("all")
+        return 0
+    tids = {entry["tid"] for entry in _chosen(client, options.entries)}
+    for tid in tids:
+        client.forget(tid)
+    if not tids:
+        raise Refused("the archive has no such entry", 404)
+    if out.is_terminal and not options.quiet:
+        out.write(f"{len(tids)} forgotten")
+    return 0
+
+
+def _chosen(client, words):
+    """Yield the entries that one of the words names, all of them without words; the oldest first."""
+    starts = tuple(_start(word) for word in words if word != "all")
+    offset, page = 0, None
+    while page is None or len(page) >= PAGE:
+        page = client.archive(offset, PAGE)
+        yield from (entry for entry in page
+                    if not words or "all" in words or entry["tid"].startswith(starts))
+        offset += PAGE          # of each daemon, where there are several
+
+
+def _start(word):
+    """Return the beginning of a tid that the word stands for. Raise InvalidValue."""
+    if "://" in word:
+        return tid_of(word)
+    if re.fullmatch("[0-9a-f]{%d,40}" % LEAST_DIGITS, word.lower()) is None:
+        raise InvalidValue("ENTRY", f"{word!r} is neither a URL nor the beginning of a tid; the archive has "
+                           "no names")
+    return word.lower()
+
+
+def _entry_line(entry, for_people):
+    if not for_people:
+        return f"{entry['tid']}\t{int(entry['time'])}\t{entry['size']}\t{entry['sha256'] or ''}"
+    day = time.strftime("%Y-%m-%d", time.localtime(entry["time"]))
+    return f"{entry['tid'][:12]}  {day}  {format_size(entry['size'])}"
