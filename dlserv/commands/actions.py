@@ -1,4 +1,4 @@
-"""add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
+"""The commands that add, change and remove tasks, any number of them in few requests."""
 
 from functools import partial
 
@@ -61,7 +61,7 @@ def _refuse_flags_of_listings(options):
 
 
 def _place(options):
-    """Return the options that say where the file goes, as (flag, option, text)."""
+    """Return the place of the file as (flag, option, text) of each option."""
     folder, name = target_of(options)
     named = name_flags(options)
     if named and named[0] == "-":
@@ -71,7 +71,7 @@ def _place(options):
 
 
 def _with_cookies(tasks, path):
-    """Return the tasks with those cookies of the file that belong to each one's URL."""
+    """Add to each task those cookies of the file that belong to its URL."""
     if not path:
         return tasks
     from ..errors import Permanent
@@ -106,7 +106,6 @@ TOLD = {
 
 
 def _act(name, client, options, terminals, **more):
-    """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
     past, states = TOLD[name]
     tids = choose(client, options.tasks, states)
     failures = client.act_on_all(name, tids, **more)

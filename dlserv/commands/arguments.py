@@ -1,4 +1,4 @@
-"""Words of the command line as tasks that are there, as URLs to download with their options, as settings."""
+"""Words of the command line as tasks that are there, as URLs with their options, and as settings."""
 
 import os
 import re
@@ -50,7 +50,6 @@ def _tids(word, rows, all_of):
 
 
 def _by_digits(prefix, rows):
-    """Return [the tid that begins so], or [] if none does."""
     if re.fullmatch("[0-9a-f]{%d,}" % LEAST_DIGITS, prefix) is None:
         return []
     found = [tid for tid in rows if tid.startswith(prefix)]
@@ -61,7 +60,6 @@ def _by_digits(prefix, rows):
 
 
 def _by_name(word, rows):
-    """Return [the tid of the task whose file's name is the word, or has it as a part]."""
     names = {tid: name_of(row) for tid, row in rows.items()}
     exact = [tid for tid, name in names.items() if word in (name, name.rpartition("/")[2])]
     found = exact or [tid for tid, name in names.items() if word.casefold() in name.casefold()]
@@ -94,16 +92,13 @@ def target_of(given):
 
 
 def name_flags(given):
-    """Return the names that -o and -O give the file; behind -O may be a URL, too, or nothing."""
+    """Return the names that -o and -O have; behind -O may be a URL, too, or nothing."""
     named = [each for each in given.remote_names or () if each and "://" not in each]
     return ([given.out] if given.out else []) + named
 
 
 def read_tasks(given, more):
-    """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
-
-    Raise InvalidValue, also for a list that cannot be read.
-    """
+    """Return [(url, options checked), …]; `more` are further (flag, option, text). Raise InvalidValue."""
     common = _common([*(given.given or ()), *more])
     urls = given.urls + [each for each in given.remote_names or () if "://" in each]
     entries = [inputfile.Entry(url) for url in urls if url != "-"]
@@ -147,10 +142,7 @@ def _read_list(path):
 
 
 def read_changes(words):
-    """Return (a fresh URL or None, {option: value}) of `key=value` words; null stands for the default.
-
-    Raise InvalidValue.
-    """
+    """Return (a fresh URL or None, {option: value, None for the default}). Raise InvalidValue."""
     texts, url = {}, None
     for word in words:
         key, mark, value = word.partition("=")
@@ -169,7 +161,7 @@ def read_changes(words):
 # -- for commands that download or read listings themselves ---------------------------------
 
 def settings_of(given):
-    """Return (the mapping for a Daemon in this process, its further arguments: proxies, netrc, folder)."""
+    """Return (the mapping for a Daemon in this process, the arguments that follow it)."""
     mapping, _, config_path = sources.gather(given, os.environ)
     folder, path = os.path.dirname(config_path), given.load_cookies
     if path:

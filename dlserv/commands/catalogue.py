@@ -1,10 +1,9 @@
-"""Every command and its arguments, one row each.
+"""Every command and its arguments, one row each, from which parser, help, manual and completion follow.
 
-The parser, the help, the manual, the shells' completion and README's table all follow from
-these rows. A row names the function that does the work as "module:function" of this
-package, so that only the module that is needed is loaded. The function is called with
-(client, options, terminals), without the client where no daemon is needed, and returns the
-exit code.
+A row names the module of this package that does the work, as "module:function" where the
+function does not have the name of the command, so that only that module is loaded. The function is
+called with (client, options, terminals), without the client where no daemon is needed, and
+returns the exit code.
 """
 
 from argparse import SUPPRESS
@@ -29,18 +28,16 @@ _QUIET = _switch("-q", "--quiet", aliases=("--silent",), help="print tids or pat
 
 
 def _user_lines(text):
-    """Return the lines for a user, and the password if there is a colon."""
     user, colon, password = text.partition(":")
     return ["user=" + user] + ["password=" + password] * bool(colon)
 
 
 def _checksum_lines(text):
-    """Return the line for `sha256:<hex>` as well as for `sha-256=<hex>`."""
     return ["checksum=" + (text if "=" in text else text.replace(":", "=", 1))]
 
 
 def _mirror_lines(text):
-    """Return the line for one mirror; blanks stand between mirrors where there are several."""
+    """Return one line; in a list, blanks stand between mirrors."""
     return ["mirrors=" + text.strip().replace(" ", "%20")]
 
 
@@ -119,7 +116,7 @@ COMMANDS = (
         _option("--paused", nargs=0, const="true", help="add it without starting it"),
         _option("--repeat", nargs=0, const="true", help="add it even if the archive has it"),
         _switch("--wait", help="return when it has ended; the exit code says how"),
-        ) + _RECURSIVE + (_QUIET,), "actions:add", (
+        ) + _RECURSIVE + (_QUIET,), "actions", (
         "add https://example.org/debian.iso",
         "add https://example.org/a.iso -o isos/b.iso --limit 2M --wait",
         "add -i list.txt --paused",
@@ -133,34 +130,31 @@ COMMANDS = (
         Argument("-j", "--jobs", metavar="N", aliases=("--max-concurrent-downloads",),
                  help="download N files at the same time (1)"),
         _switch("--overwrite", help="replace an existing file instead of keeping it or taking another name"),
-        ) + _ASKING + (_QUIET,), "get:get", (
+        ) + _ASKING + (_QUIET,), "get", (
         "get https://example.org/debian.iso",
         "get -x 4 -o isos/b.iso --checksum sha256:<hex> https://example.org/a.iso",
         "get -j 3 -i list.txt -d isos",
         "get -o - https://example.org/a.tar.gz | tar tz"), False, _NOTES),
     Command("list", "list the tasks", (
         _TASKS_OR_NONE, Argument("--state", choices=STATES, help=SUPPRESS), _JSON),
-        "show:list_tasks", ("list", "list downloading", "list debian", "list | grep debian | cut -f1")),
-    Command("watch", "show the tasks while they change; q ends it", (_TASKS_OR_NONE, _JSON), "watch:watch", (
-        "watch", "watch downloading queued", "watch | grep finished")),
-    Command("wait", "return when tasks are finished", (_TASKS_OR_NONE, _QUIET), "watch:wait", (
+        "show:list_tasks", ("list downloading", "list debian", "list | grep debian | cut -f1")),
+    Command("watch", "show the tasks while they change; q ends it", (_TASKS_OR_NONE, _JSON), "watch", (
+        "watch downloading queued", "watch | grep finished")),
+    Command("wait", "return when tasks are finished", (_TASKS_OR_NONE, _QUIET), "watch", (
         "wait 3f2a", "wait && systemctl poweroff")),
-    Command("status", "show how tasks are doing", (_TASKS, _JSON), "show:status", (
+    Command("status", "show how tasks are doing", (_TASKS, _JSON), "show", (
         "status 3f2a", "status downloading --json")),
-    Command("info", "show what tasks are: URL, checksum, options", (_TASKS, _JSON), "show:info", (
+    Command("info", "show what tasks are: URL, checksum, options", (_TASKS, _JSON), "show", (
         "info 3f2a", "info https://example.org/debian.iso")),
-    Command("log", "print the logs of tasks, the latest line last", (_TASKS, _JSON), "show:log", (
+    Command("log", "print the logs of tasks, the latest line last", (_TASKS, _JSON), "show", (
         "log 3f2a", "log failed")),
-    Command("pause", "stop tasks where they are", (_TASKS, _QUIET), "actions:pause", (
-        "pause debian-13.iso", "pause all")),
-    Command("resume", "let paused or failed tasks go on", (_TASKS, _QUIET), "actions:resume", (
-        "resume 3f2a", "resume failed")),
-    Command("restart", "download finished or failed tasks again, from nothing", (_TASKS, _QUIET),
-            "actions:restart", ("restart 3f2a", "restart failed")),
-    Command("refresh", "download finished files again if they have changed on their servers",
-            (_TASKS, _QUIET), "actions:refresh", ("refresh 3f2a", "refresh finished")),
-    Command("verify", "compute the SHA-256 of finished files in the background; info and log show it",
-            (_TASKS, _QUIET), "actions:verify", ("verify 3f2a", "verify all")),
+    *[Command(name, text, (_TASKS, _QUIET), "actions", examples) for name, text, *examples in (
+        ("pause", "stop tasks where they are", "pause debian-13.iso", "pause all"),
+        ("resume", "let paused or failed tasks go on", "resume 3f2a", "resume failed"),
+        ("restart", "download finished or failed tasks again, from nothing", "restart failed"),
+        ("refresh", "download finished files again if they have changed on their servers", "refresh finished"),
+        ("verify", "compute the SHA-256 of finished files in the background; info and log show it",
+         "verify 3f2a", "verify all"))],
     Command("rm", "remove tasks from the list", (
         _TASKS, _switch("--with-file", help="delete their files too"), _QUIET),
         "actions:remove", ("rm finished", "rm --with-file 3f2a")),
@@ -168,13 +162,12 @@ COMMANDS = (
         Argument("entries", nargs="*", metavar="ENTRY",
                  help="a URL, or a tid or its first 4 or more digits; or all"),
         _switch("--forget", help="let these be downloaded again"), _JSON, _QUIET),
-        "show:archive", (
-        "archive", "archive https://example.org/debian.iso", "archive --forget 3f2a",
-        "archive --forget all")),
+        "show", (
+        "archive https://example.org/debian.iso", "archive --forget 3f2a")),
     Command("move", "move a waiting task within the queue", (
         Argument("task", metavar="TASK", values="tasks", help=_A_TASK),
         Argument("to", choices=PLACES, help="where to")),
-        "actions:move", ("move 3f2a top", "move debian down")),
+        "actions", ("move 3f2a top", "move debian down")),
     Command("set", "change the options of tasks, or give one a fresh link", (
         Argument("task", metavar="TASK", values="tasks", help=_TASKS_HELP),
         Argument("changes", nargs="+", metavar="KEY=VALUE", values="options",
@@ -185,28 +178,28 @@ COMMANDS = (
     Command("config", "show the daemon's settings, or change them", (
         Argument("settings", nargs="*", metavar="KEY[=VALUE]", values="settings",
                  help="such as download.ratelimit=2M"), _JSON),
-        "settings:config", (
-        "config", "config download.ratelimit", "config download.ratelimit=2M download.max_concurrent=3")),
-    Command("stats", "show how the daemon is doing", (_JSON,), "show:stats", ("stats", "stats --json")),
+        "settings", (
+        "config download.ratelimit", "config download.ratelimit=2M download.max_concurrent=3")),
+    Command("stats", "show how the daemon is doing", (_JSON,), "show", ("stats --json",)),
     Command("openurl", "print the address of the web page, and open it where there is a desktop", (
         _switch("-p", "--print", dest="print_only", help="only print it"),),
-        "page:openurl", ("openurl", "openurl --print")),
+        "page", ("openurl --print",)),
     Command("unit", "print a file that starts the daemon with the system", (
         Argument("kind", choices=UNITS, metavar="KIND", help=", ".join(UNITS[:-1]) + " or " + UNITS[-1]),
         _switch("--user", dest="for_user",
                 help="for systemd and launchd: a service of this user, not of the system")),
-        "unit:unit", (
+        "unit", (
         "unit systemd > /etc/systemd/system/dlserv.service",
         "dlserv --host 0.0.0.0 --download-dir /mnt/usb unit procd > /etc/init.d/dlserv",
         "unit systemd --user > ~/.config/systemd/user/dlserv.service"), False),
     Command("help", "print the help of a command", (
         Argument("topic", nargs="?", metavar="COMMAND", values="commands", help="the command"),),
-        "manual:help_", ("help", "help get"), False),
-    Command("man", "print the manual page, for man or groff", (), "manual:man", (
+        "manual:help_", ("help get",), False),
+    Command("man", "print the manual page, for man or groff", (), "manual", (
         "man | man -l -", "man > ~/.local/share/man/man1/dlserv.1"), False),
     Command("completion", "print the completion of these commands for a shell", (
         Argument("shell", choices=("bash", "zsh", "fish"), help="the shell"),),
-        "completion:completion", (
+        "completion", (
         'eval "$(dlserv completion bash)"',
         'dlserv completion zsh > "${fpath[1]}/_dlserv"',
         "dlserv completion fish > ~/.config/fish/completions/dlserv.fish"), False),

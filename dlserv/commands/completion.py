@@ -1,7 +1,6 @@
 """completion: the commands' table, as bash, zsh and fish want it.
 
-The shells ask `dlserv list` for tids and file names. These come from servers, so they are
-only ever compared and quoted, never expanded.
+Names of tasks come from servers, so they are only ever compared and quoted, never expanded.
 """
 
 from ..contract import STATES
@@ -28,7 +27,6 @@ def _arguments(command):
 
 
 def _words_of(argument):
-    """Return the words that the argument's value is completed from, blanks between them."""
     return " ".join({
         "commands": [command.name for command in COMMANDS],
         "settings": [f"{section}.{key}=" for section, table in TABLES.items() for key in table.fields],
@@ -137,7 +135,6 @@ def _zsh_specs(arguments):
 
 
 def _zsh_specs_of(argument):
-    """Return the specification of each of its flags."""
     value = ":%s:%s" % (argument.options.get("metavar", argument.flags[0]).strip("'").replace(":", ""),
                         _zsh_values(argument))
     if argument.is_positional:

@@ -1,4 +1,4 @@
-"""The arguments of commands as rows: their types, and those of the daemon, which may stand before any command."""
+"""Arguments of commands as rows; those of the daemon, which may stand before any command."""
 
 import argparse
 from collections import namedtuple
@@ -38,7 +38,7 @@ class Argument(namedtuple("Argument", "flags options values aliases")):
 
 
 class Typed(str):
-    """The value of a flag, which remembers the flag as it was typed."""
+    """The value of a flag, with the `flag` as it was typed."""
 
     def __new__(cls, text, flag):
         typed = super().__new__(cls, text)
@@ -47,24 +47,20 @@ class Typed(str):
 
 
 class Remember(argparse.Action):
-    """Store the value as a Typed."""
-
     def __call__(self, parser, namespace, value, flag=None):
         setattr(namespace, self.dest, Typed(value, flag))
 
 
 class Collect(argparse.Action):
-    """Append the value as a Typed."""
-
     def __call__(self, parser, namespace, value, flag=None):
         setattr(namespace, self.dest, (getattr(namespace, self.dest) or []) + [Typed(value, flag)])
 
 
 class TaskOption(argparse.Action):
-    """Append (flag as typed, option of a task, its text) to `given`; a flag without a value has the `const`.
+    """Append (flag as typed, option of a task, its text) to `given`.
 
-    The option has the name of the flag, or `option`, both ours or aria2's; or else `read`
-    returns the lines `name=value` that the value stands for.
+    `option`, by default the flag's name, is our name of it or aria2's; `read` returns lines
+    `name=value` instead. A flag that takes no value has the `const`.
     """
 
     def __init__(self, option_strings, dest, option=None, read=None, **more):

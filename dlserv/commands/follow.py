@@ -13,10 +13,10 @@ RETRY = 0.5         # seconds between tries
 
 
 class Follower:
-    """Reads the events in a thread; a context manager. `fileno` is readable when some have arrived.
+    """Reads the events in a thread; a context manager, readable for `select` when some have arrived.
 
-    Raise what Client.events raises if the first try fails. Whenever the connection ends, it
-    is opened again, which brings a new snapshot, until that has failed for PATIENCE seconds.
+    Whenever the connection ends, it is opened again, which brings a new snapshot, until that
+    has failed for PATIENCE seconds. Raise what Client.events raises.
     """
 
     def __init__(self, client):
@@ -41,14 +41,10 @@ class Follower:
 
     @property
     def connected(self):
-        """True if the events of all daemons arrive now."""
         return self._stream.connected and not self._is_lost
 
     def take(self, timeout=None):
-        """Return the Events that have arrived; wait for one, or for `wake`.
-
-        Raise NoDaemon or NotAllowed when no more will arrive.
-        """
+        """Wait for Events, or for `wake`, and return them. Raise NoDaemon or NotAllowed after the last."""
         select.select([self._waker], [], [], timeout)
         self._waker.clear()
         events = [self._events.popleft() for _ in range(len(self._events))]

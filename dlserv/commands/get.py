@@ -63,7 +63,7 @@ def _checked(url):
 
 
 def _daemon_maker(options, share):
-    """Return a function that makes a job's Daemon; `share` of them divide the limits of the settings."""
+    """Return a function that makes a Daemon; `share` of them divide the limits of the settings."""
     mapping, others = settings_of(options)
     if options.log_level:
         logging.basicConfig(level=str(options.log_level).upper(), format="%(levelname)s %(message)s")
@@ -76,7 +76,7 @@ def _daemon_maker(options, share):
 
 
 def _run(jobs, count, display):
-    """Run the jobs, `count` at the same time, in their order; return 1 if one of them failed."""
+    """Run the jobs, `count` at the same time; return 1 if one of them failed."""
     waiting, running, code = deque(jobs), [], 0
     try:
         while waiting or running:
@@ -98,7 +98,6 @@ def _run(jobs, count, display):
 
 
 def _worked(step, job, display):
-    """Take the step; return whether that worked. The display says why it did not."""
     try:
         step()
         return True
@@ -110,7 +109,7 @@ def _worked(step, job, display):
 # -- what is shown ------------------------------------------------------------------------
 
 class _Lines:
-    """Lines: paths, or the files themselves, on standard output; all else on standard error."""
+    """Shows paths, or the files themselves, on standard output; all else on standard error."""
 
     screen = contextlib.nullcontext()
 
@@ -128,7 +127,7 @@ class _Lines:
                 self._told[job] = now
 
     def tell(self, job):
-        """Tell how the job has ended, and where the file is. Raise Failed."""
+        """Tell where the file is. Raise Failed."""
         path, was_here = job.result()
         if self._to_stdout:
             with open(path, "rb") as file:
@@ -147,7 +146,7 @@ class _Lines:
 
 
 class _Bars(_Lines):
-    """The same, with a bar for each job that runs; those of finished ones stay above them."""
+    """Shows a bar for each job that runs; those of finished ones stay above them."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -173,6 +172,6 @@ class _Bars(_Lines):
 
 
 def _row(job):
-    """Return the job's row; one that has just failed may still be taken up again, and is told at its end."""
+    """Return the job's row; one that has just failed may still be taken up again."""
     found = row(job.task)
     return dict(found, state="queued", error=None) if found["state"] == "invalid" else found

@@ -1,8 +1,6 @@
 """One download of `get`: a daemon that lives as long as its one task needs.
 
-While the file is unfinished, the daemon's database lies beside the part file as
-`.dlserv-….db`: what the engine needs to go on, and to prove that it may. It is removed
-once the part has become the file.
+While the file is unfinished, the daemon's database lies beside the part file as `.dlserv-….db`.
 """
 
 import contextlib
@@ -32,8 +30,8 @@ class Job:
     """`url` into `folder`, from where an earlier run has left it.
 
     `make_daemon(general)` returns a Daemon for that section of the settings. A file of the
-    same name is left alone if it is the whole file; else `replace` says that it is to be
-    replaced, and by default the new one takes another name.
+    same name is left alone if it is the whole file; else it is replaced with `replace`, or the
+    new one takes another name.
     """
 
     def __init__(self, url, posted, folder, make_daemon, replace):
@@ -49,7 +47,6 @@ class Job:
         self.is_kept = False            # after `stop`: there is a part to go on with
 
     def start(self):
-        """Begin. Raise Error."""
         daemon = self._make_daemon(
             {"download_dir": self.folder, "db_path": self._database, "db_backend": "file"})
         self._otherwise = daemon.config.download.overwrite
@@ -62,7 +59,6 @@ class Job:
             self._go_on(self.task)
 
     def _go_on(self, task):
-        """Continue an earlier run's task, with the options as they are now."""
         changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
                    if self._posted.get(name) != task.posted.get(name)
                    and (name in self._posted or name not in ("filename", "dir"))}
@@ -98,7 +94,7 @@ class Job:
         return self._given_up is not None
 
     def _goes_on(self, task):
-        """Look at the file that is there, if the name is taken; return whether to go on under another name.
+        """Return whether to go on under another name, after a look at the file that is there.
 
         The failure of the task's own URL may hide that its mirrors met a taken name.
         """
@@ -176,8 +172,7 @@ def _same_bytes(one, other):
 def _find_whole(task, network, folder):
     """Return the path of the task's file in `folder` if it is there and whole, else None.
 
-    The server is asked for the size and for samples all over the file; where a checksum is
-    known, the whole file is hashed instead. Whatever cannot be told counts as another file.
+    It has the server's size, and its checksum or else samples of its bytes from all over the file.
     """
     stop = Signal()
     try:
@@ -189,8 +184,6 @@ def _find_whole(task, network, folder):
 
 
 class _Remote:
-    """The file as its server has it."""
-
     def __init__(self, task, network, stop):
         url = urls.parse(task.url)
         self._options, self._stop = task.options, stop
@@ -227,7 +220,6 @@ class _Remote:
         return first == total or all(self._same_at(file, number * step) for number in range(1, SAMPLES))
 
     def _same_at(self, file, start):
-        """Return whether the server's bytes from `start` on are the file's; False if it has no ranges."""
         answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
         with contextlib.closing(answer.stream):
             file.seek(start)
@@ -235,7 +227,6 @@ class _Remote:
 
 
 def _read(stream, count):
-    """Return `count` bytes of the stream, or what it has if that is less."""
     data = bytearray(count)
     view, here = memoryview(data), 0
     while here < count:

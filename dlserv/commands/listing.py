@@ -1,9 +1,8 @@
 """The files and folders that directory listings name below the URL where a walk began. Pure.
 
-A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
-of the start, its path goes on below the start's, and it has no query. Paths are compared with
-their escapes decoded; a segment that holds an encoded separator or is "." or ".." in disguise
-disqualifies the link.
+A link counts if it has the scheme, host and port of the start, its path goes on below the
+start's, and it has no query. Paths are compared decoded; a segment with an encoded separator, or
+that is "." or ".." in disguise, disqualifies the link.
 """
 
 import re
@@ -27,7 +26,7 @@ class Link(namedtuple("Link", "url names is_folder key")):
 
 
 class Bounds:
-    """The bounds of a walk: the URL of the folder where it starts, and all that lies below it.
+    """The URL of the folder where a walk starts, and all that lies below it.
 
     `page` is what is read first: the folder, or the page in it that the user has named.
     """
@@ -61,7 +60,7 @@ class Bounds:
 
 
 def _segments(path):
-    """Return the path's segments, decoded; the last one is empty if it ends with a slash."""
+    """Return the decoded segments; the last one is empty if the path ends with a slash."""
     return [unquote_to_bytes(each) for each in path.split("/")[1:]]
 
 
@@ -82,7 +81,7 @@ def _normal_escape(match):
 # -- pages ------------------------------------------------------------------------------------
 
 def links_of_page(bounds, url, page):
-    """Return (the Links of the page at the URL, given as bytes; whether these are all)."""
+    """Return (the Links of the page, which is bytes; whether these are all)."""
     base, hrefs, whole = _hrefs(_text(page))
     base = _followed(url, base) or url
     found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
@@ -97,7 +96,6 @@ def _text(page):
 
 
 def _followed(base, href):
-    """Return the URL that the reference leads to, or None."""
     href = re.sub("[\t\r\n]", "", (href or "").strip())
     if not href or re.search("[\x00-\x1f\x7f]", href):
         return None
@@ -146,7 +144,7 @@ def _hrefs(text):
 # -- FTP --------------------------------------------------------------------------------------
 
 def links_of_folder(bounds, url, entries):
-    """Return the Links to the entries, net.ftp_listing's, of the folder at the URL."""
+    """Return the Links to the ftp_listing.Entries of the folder."""
     targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)
                for entry in entries[:MOST_LINKS]]
     found = [bounds.link(url._replace(target=target)) for target in targets]

@@ -1,4 +1,4 @@
-"""The facts about this machine that a start-up file needs: the program, its paths and its user."""
+"""The facts about this machine that a start-up file needs."""
 
 import os
 import sys
@@ -21,10 +21,9 @@ class Machine:
     folder      where the checkout or the package lies; None for dlserv.pyz
     writable    the folders that the daemon writes to; `missing` are those that do not exist
     readable    other files and folders that it reads
-    user        the login name that it runs as; uid, gid: its numbers
-    remarks     sentences about what the start-up file leaves out
+    remarks     sentences about what the file leaves out
 
-    Raise InvalidValue for a setting that is wrong, and for a path that no file can hold.
+    Raise InvalidValue, also for a path that no file can hold.
     """
 
     def __init__(self, options):
@@ -54,7 +53,6 @@ class Machine:
 
     @property
     def command(self):
-        """All words that start it."""
         return self.start + (["--token-file", self.token_file] if self.token_file else [])
 
     def _pass_on(self, options, mapping, origins):
@@ -93,7 +91,7 @@ class Machine:
 
 
 def _program():
-    """Return (the path of what runs or None, the folder of the modules or None)."""
+    """Return (program, folder); see Machine."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folder = os.path.dirname(package)
     if os.path.isfile(folder):

@@ -41,7 +41,7 @@ def _end(number, frame):
 
 def _run(command, options):
     module, _, function = command.run.partition(":")
-    function = getattr(import_module("." + module, __package__), function)
+    function = getattr(import_module("." + module, __package__), function or command.name)
     terminals = standard_terminals()
     if not command.needs_daemon:
         return function(options, terminals)
@@ -53,12 +53,10 @@ def _run(command, options):
 
 
 def _connect(options, tell):
-    """Return a Client of the daemon that the options, the environment or its run file name.
-
-    Return a Several if they name more than one; `tell` is called for those that do not answer.
+    """Return a Client of the daemon, or a Several; `tell` is called for daemons that do not answer.
 
     `--url` comes first, then `--host` and `--port`, $DLSERV_URL, and the daemon that runs
-    here; else the address that the settings give a daemon. Raise InvalidValue, or NoDaemon
+    here; else the address in the settings. Raise InvalidValue, or NoDaemon
     if the run file is a dead daemon's.
     """
     token = options.token or os.environ.get("DLSERV_TOKEN")
@@ -80,7 +78,6 @@ def _connect(options, tell):
 
 
 def _client(text, token, source, tell):
-    """Return the Client of the URL in the text, or the Several of those with blanks between them."""
     urls = dict.fromkeys(url.rstrip("/") for url in text.split() or [""])
     try:
         clients = [Client(url, token) for url in urls]
@@ -90,7 +87,7 @@ def _client(text, token, source, tell):
 
 
 def _run_file(options):
-    """Return what the run file says, or None; the settings are read only if its place depends on them."""
+    """Return the run file's content or None; read the settings only if its place depends on them."""
     def db_path():
         return sources.gather(options, os.environ)[0]["general"]["db_path"]
     try:
@@ -100,7 +97,7 @@ def _run_file(options):
 
 
 def _address(server):
-    """Return the URL at which a daemon with this section of the settings is reached from here."""
+    """Return the URL at which a daemon with these settings is reached from here."""
     values = dict(TABLES["server"].defaults(), **server)
     host = ANY.get(values["host"], values["host"])
     if host.startswith("unix:"):

@@ -30,19 +30,16 @@ FILES = (
 
 
 def help_(options, terminals):
-    """Print the help of the command that was named, or the overview."""
     terminals[0].write(*(_overview() if options.topic is None else _help_of(options.topic)))
     return 0
 
 
 def man(options, terminals):
-    """Print the manual page."""
     terminals[0].write(*_page())
     return 0
 
 
 def _pairs(arguments):
-    """Return (name or flags, meaning) of the arguments that are shown."""
     return [(_label(each), each.options["help"]) for each in arguments if not each.is_hidden]
 
 
@@ -77,7 +74,6 @@ def _help_of(name):
 
 
 def _overview():
-    """Return the commands, three examples, and the options that may stand anywhere."""
     lines = ["usage: " + USAGE, "", DESCRIPTION]
     for heading, pairs in (("commands:", [(each.name, each.help) for each in COMMANDS]), ("examples:", EXAMPLES),
                            ("options, before or after the command:", _pairs(GENERAL)),
@@ -87,19 +83,10 @@ def _overview():
 
 
 def _columns(pairs):
-    """Return the lines of two columns; what does not fit into either goes on below."""
-    pairs = [("  " + str(left), right) for left, right in pairs]
-    longest = max(len(left) for left, _ in pairs)
-    first = 2 + (longest if longest < 46 else max(len(left) for left, _ in pairs if len(left) < 30))
-    width = max(30, min(100, shutil.get_terminal_size().columns - 1) - first)
-    lines = []
-    for left, right in pairs:
-        if len(left) > first - 2:
-            lines.append(left)
-            left = ""
-        lines += textwrap.wrap(right, first + width, initial_indent=left.ljust(first),
-                               subsequent_indent=" " * first)
-    return lines
+    first = 4 + max(len(str(left)) for left, _ in pairs)
+    width = max(first + 30, min(100, shutil.get_terminal_size().columns - 1))
+    return [line for left, right in pairs for line in textwrap.wrap(
+        right, width, initial_indent=f"  {left}".ljust(first), subsequent_indent=" " * first)]
 
 
 # -- roff -----------------------------------------------------------------------------------
@@ -132,12 +119,10 @@ def _command(command):
 
 
 def _verbatim(lines):
-    """Return the lines as they stand, not filled."""
     return [".nf"] + [_text(each) for each in lines] + [".fi"]
 
 
 def _listed(pairs):
-    """Return a list of terms with their meanings."""
     return [line for term, meaning in pairs
             for line in (".TP", r"\fB%s\fR" % _text(str(term)), _text(meaning))]
 

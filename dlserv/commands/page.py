@@ -1,4 +1,4 @@
-"""openurl: the address of the daemon's web page, printed, and opened where there is a desktop."""
+"""openurl: the address of the daemon's web page."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def openurl(client, options, terminals):
 
 
 def _by_name(url):
-    """Return the URL with this machine's name in the place of an address that means every address."""
+    """Put this machine's name in the place of an address that means every address."""
     parts = urlsplit(url)
     if parts.hostname not in ("0.0.0.0", "::"):
         return url
@@ -35,7 +35,7 @@ def _by_name(url):
 
 
 def _open(address):
-    """Hand the address to the desktop, if there is one; this does not wait for the browser."""
+    """Hand the address to the desktop, if there is one; do not wait for the browser."""
     if hasattr(os, "startfile"):        # Windows
         os.startfile(address)
         return

@@ -2,7 +2,6 @@
 
 The daemon's options and `--url` may stand before the command or after it; a flag that a command
 has for itself means the command's behind it. Only the parsers that are needed are made.
-Errors print the usage, name the nearest right word, and exit with 2.
 """
 
 import argparse
@@ -20,10 +19,10 @@ ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
 
 
 def parse(arguments):
-    """Return (the Command that was named, or `serve` if none was; the Namespace of its options).
+    """Return (the Command that was named, or `serve`; the Namespace of its options).
 
-    `--help` makes it the command `help`. Exits after printing the version, and with 2 for a
-    wrong usage; raises InvalidValue for a value that cannot be read.
+    `--help` makes it the command `help`. Exit after printing the version, and with 2 after a
+    wrong usage; raise InvalidValue for a value that cannot be read.
     """
     try:
         return _parse(arguments)
@@ -57,7 +56,6 @@ def _commands():
 
 
 def _split(arguments):
-    """Return (the options before the command, its name, what is behind it)."""
     valued = {flag for each in ANYWHERE if each.takes_value for flag in each.flags}
     index = 0
     while index < len(arguments) and arguments[index].startswith("-"):
@@ -67,7 +65,6 @@ def _split(arguments):
 
 
 def _check(command, options):
-    """Refuse options that exclude each other or are for another command. Raise InvalidValue."""
     def given(names):
         return ["--" + each.rstrip("_").replace("_", "-") for each in names if getattr(options, each, None)]
     for group in EXCLUSIVE:
@@ -85,7 +82,7 @@ def _check(command, options):
 def nearest(word, words):
     """Return "; did you mean …?" with the nearest of the words, or "" if none is near.
 
-    `words` may be a dict whose values are shown in place of the words.
+    `words` may be a dict, whose values are shown.
     """
     import difflib
     longer = [each for each in words if each.startswith(word)] if len(word.strip("-")) > 1 else []
@@ -96,7 +93,7 @@ def nearest(word, words):
 
 
 class _HelpWanted(Exception):
-    """`--help` was given; the argument is the Command that it stands behind, or None."""
+    """The argument is the Command that `--help` stands behind, or None."""
 
 
 class _Help(argparse.Action):
@@ -111,7 +108,6 @@ GENERAL = ANYWHERE + (HELP, VERSION)
 
 
 def arguments_of(command):
-    """Return the rows of the command's own arguments."""
     if command is None:
         return (VERSION,)
     return command.arguments + (CONNECTION if command.needs_daemon else ())
@@ -137,7 +133,7 @@ class Parser(argparse.ArgumentParser):
             self._flags += flags
 
     def parse_more(self, arguments, namespace):
-        """Return the namespace with what the arguments say, which may stand in any order."""
+        """Add to the namespace; the words may stand in any order."""
         _, rest = self.parse_known_args(arguments, namespace)
         words = self._words_of(rest)
         if words:
@@ -161,14 +157,13 @@ class Parser(argparse.ArgumentParser):
         return words
 
     def error(self, message):
-        """Print the usage and the sentence; exit with 2."""
         self.print_usage(sys.stderr)
         where = f"dlserv {self.command.name}" if self.command else "dlserv"
         self.exit(2, f"{where}: {clean(message)}\n")
 
 
 def usage(command):
-    """Return the one line that shows how the command is called."""
+    """Return the line that shows how the command is called."""
     parts = ["dlserv " + command.name]
     if command.needs_daemon or any(not each.is_positional for each in command.arguments):
         parts.append("[OPTION]...")
@@ -176,4 +171,5 @@ def usage(command):
 
 
 def _shown(argument):
-    return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % argument.value_name
+    form = {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s")
+    return form % argument.value_name

@@ -1,8 +1,7 @@
 """add -r: the files below directory listings as tasks.
 
-Listings are read breadth first, in the process of the command, with its settings, proxies
-and netrc. A walk ends: each folder is read once, and folders, links, bytes and seconds are
-bounded, whatever the server sends.
+Listings are read breadth first, in the process of the command, with its settings. A walk ends:
+each folder is read once, and all is bounded, whatever the server sends.
 """
 
 from collections import deque, namedtuple
@@ -34,10 +33,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 def find(starts, options, errors):
-    """Return ([(URL, options), …] of the files below the starts, whether all went well).
-
-    `errors` is the Terminal for what is left out. Raise InvalidValue.
-    """
+    """Return ([(URL, options), …] of the files, whether all went well); tell the Terminal `errors` of the rest."""
     wanted = Wanted(number_of(options.depth, DEPTH, DEEPEST), number_of(options.most, FILES, MOST_FILES),
                     options.accept or (), options.reject or ())
     starts = [_start(url, posted) for url, posted in starts]
@@ -95,22 +91,21 @@ def without_known(tasks, client, errors, quiet):
 
 
 class Wanted(namedtuple("Wanted", "depth most accept reject")):
-    """The files that are wanted: levels of folders, number of files, patterns of names; reject wins."""
+    """Levels of folders, number of files, patterns of names, of which those to reject win."""
 
     __slots__ = ()
 
     def has(self, name):
-        """Return whether a file of this name is wanted."""
         return (not self.accept or any(fnmatchcase(name, each) for each in self.accept)) \
             and not any(fnmatchcase(name, each) for each in self.reject)
 
 
 class Walk:
-    """The wanted files below a start, as (URL, folder below the start).
+    """Yields the wanted files below a start as (URL, folder below the start).
 
     `read(URL)` returns (the URL after redirects, its Links, whether these are all), and raises
     TransferError or LocalError. `tell(text)` is called for each thing that was left out;
-    `failed` is true if a listing could not be read.
+    `failed` is true if a listing could not be read. An error of the start itself is raised.
     """
 
     def __init__(self, bounds, read, wanted, tell):
@@ -121,7 +116,6 @@ class Walk:
         self.failed = False
 
     def __iter__(self):
-        """Yield the files. Raise the error if the start itself cannot be read."""
         folders = 0
         while self._waiting:
             if folders == MOST_FOLDERS or len(self._seen) > MOST_SEEN:
@@ -190,7 +184,7 @@ class Walk:
 
 
 class Reader:
-    """Reads the listings of one walk, with the options of its tasks. Raise TransferError or LocalError."""
+    """Reads listings with the options of the tasks. Raise TransferError or LocalError."""
 
     def __init__(self, bounds, posted, daemon):
         download = daemon.config.download
@@ -206,7 +200,6 @@ class Reader:
         self._stop.close()
 
     def __call__(self, url):
-        """Return (the URL after redirects, its Links, whether these are all)."""
         read = self._read_folder if self._speaks_ftp(url) else self._read_page
         for number in range(1, TRIES + 1):
             try:
@@ -217,7 +210,7 @@ class Reader:
                 self._stop.sleep(min(LONGEST_WAIT, error.retry_after or self._retry_wait * number))
 
     def _speaks_ftp(self, url):
-        """Return whether the server is talked to in FTP; an HTTP proxy turns its folders into pages."""
+        """Return whether to talk FTP; an HTTP proxy turns folders of an FTP server into pages."""
         proxy = choose(url, self._options.proxy, self._network.proxies)
         return url.scheme.startswith("ftp") and not (
             url.scheme == "ftp" and proxy is not None and proxy.scheme in ("http", "https"))

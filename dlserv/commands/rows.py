@@ -17,12 +17,11 @@ def plain(row):
 
 
 def name_of(row):
-    """Return the task's name: its file's, or the best guess while that has none."""
+    """Return the name of the task's file, or the best guess while it has none."""
     return clean(row.get("filename") or row.get("name") or row["title"])
 
 
 def state_of(row):
-    """Return the state in a person's word."""
     return "failed" if row["state"] == "invalid" else row["state"]
 
 
@@ -32,10 +31,7 @@ def reason_of(row):
 
 
 def list_lines(terminal, rows):
-    """Return the heading, a line for each row, and below it why the task failed or waits.
-
-    The columns are as wide as these rows need.
-    """
+    """Return the heading and a line for each row, with the reason of a failure below; columns fit these rows."""
     columns = (Column("ID", 8, _short_id, colour=_faint), Column("STATE", 11, state_of, colour=_colour),
                _DONE, _SIZE, _SPEED, _LEFT, _NAME)
     table = Table(terminal, columns, ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME, rows)
@@ -88,7 +84,6 @@ def _percent(row):
 
 
 def _size(row):
-    """Return the bytes on disk and in all: "1.9 of 40 GiB", "19 MiB so far"."""
     done, total = row["downloaded_bytes"], row["total_bytes"]
     return format_progress(done, total) if done or total else ""
 

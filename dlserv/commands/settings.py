@@ -9,7 +9,7 @@ from .parser import nearest
 
 
 def config(client, options, terminals):
-    """Change the settings that are given values, then print those that are only named, or all."""
+    """Change the settings that have values, then print those that are only named, or all."""
     out = terminals[0]
     asked, changes = [], {}     # asked: [(section, key), …], where the key is None in a section without keys
     for word in options.settings:
@@ -66,6 +66,5 @@ def _print(out, shown, asked, as_json):
 
 
 def _text(value):
-    """Return the value as `config KEY=VALUE` takes it."""
     value = " ".join(value) if isinstance(value, list) else value
     return clean(value) if isinstance(value, str) else json.dumps(value)

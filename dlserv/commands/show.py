@@ -14,7 +14,7 @@ _BYTES = ("total_bytes", "downloaded_bytes", "total_bytes_estmt", "free_bytes")
 
 
 def list_tasks(client, options, terminals):
-    """Print the tasks, or those that the words name: as a table, in columns for scripts, or as JSON."""
+    """Print the tasks, or those that the words name."""
     out = terminals[0]
     words = options.tasks + [options.state] * bool(options.state)
     rows = _rows(client, words)
@@ -60,7 +60,7 @@ def _show_each(ask, client, options, out):
 
 
 def log(client, options, terminals):
-    """Print the newest lines of each task's log."""
+    """Print each task's log, the latest line last."""
     out = terminals[0]
     tids = choose(client, options.tasks)
     for tid in tids:
@@ -76,7 +76,7 @@ def log(client, options, terminals):
 
 
 def stats(client, options, terminals):
-    """Print how the daemon as a whole is doing, or several together and each of them."""
+    """Print the figures of the daemon, or the sums of several and each one's."""
     out, reply = terminals[0], client.stats()
     if options.json:
         out.write(safe_json(reply))
@@ -122,7 +122,7 @@ def _date(seconds):
 # -- the archive --------------------------------------------------------------------------
 
 def archive(client, options, terminals):
-    """List the entries that the words name, or all, or forget them; return the exit code."""
+    """List or forget the entries that the words name, or all."""
     out = terminals[0]
     if options.forget:
         return _forget(client, options, out)
@@ -152,7 +152,6 @@ def _forget(client, options, out):
 
 
 def _chosen(client, words):
-    """Yield the entries that one of the words names, all of them without words; the oldest first."""
     starts = tuple(_start(word) for word in words if word != "all")
     offset, page = 0, None
     while page is None or len(page) >= PAGE:
@@ -163,7 +162,7 @@ def _chosen(client, words):
 
 
 def _start(word):
-    """Return the beginning of a tid that the word stands for. Raise InvalidValue."""
+    """Return the beginning of a tid. Raise InvalidValue."""
     if "://" in word:
         return tid_of(word)
     if re.fullmatch("[0-9a-f]{%d,40}" % LEAST_DIGITS, word.lower()) is None:

@@ -1,7 +1,6 @@
 """The unit file for systemd: a confined service of the system, or an unconfined one of a single user.
 
-All values are quoted alike, as systemd.syntax(7) and systemd.unit(5) read them; only command
-lines expand variables too.
+Values are quoted as systemd.syntax(7) and systemd.unit(5) read them; only command lines expand variables.
 """
 
 import os
@@ -87,7 +86,7 @@ SystemCallErrorNumber=EPERM"""
 
 
 def unit_file(machine):
-    """Return the unit, for `systemctl --user` if the machine's is for a user."""
+    """Return the unit of the system, or of the user."""
     facts = {"mounts": _words(machine.writable), "confined": _CONFINED}
     if machine.for_user:
         return _USER.format(start=_START.format(command=_command(machine.command)), **facts)
@@ -102,7 +101,6 @@ def unit_file(machine):
 
 
 def _words(words):
-    """Return the words as systemd reads them in a list."""
     return " ".join(map(_quoted, words))
 
 

@@ -1,7 +1,6 @@
 """Output for people: widths, colours, progress bars, a region redrawn in place.
 
-A `Terminal` knows what its stream can do; where that is no terminal there are no colours,
-no bars and no limit of width. Text from elsewhere (titles, errors) passes through `clean`.
+Text from elsewhere (titles, errors) is to be passed through `clean`.
 """
 
 import os
@@ -27,7 +26,7 @@ COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "faint": "2
 
 
 def width_of(text):
-    """Return the columns that the text takes on a terminal."""
+    """Return the columns that the text takes."""
     if text.isascii() or east_asian_width is None:
         return len(text)
     return sum(0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1
@@ -52,7 +51,7 @@ def _cut(text, columns):
 
 
 def wrap(text, columns):
-    """Return the text as lines of at most so many columns, broken between words where that is possible."""
+    """Return the text as lines of at most so many columns, broken between words if possible."""
     lines, line = [], ""
     for word in text.split():
         if line and width_of(line) + 1 + width_of(word) > columns:
@@ -88,7 +87,7 @@ class Terminal:
 
     @property
     def size(self):
-        """Return (columns, lines) as they are now."""
+        """(columns, lines) as they are now."""
         try:
             columns, lines = os.get_terminal_size(self.stream.fileno())
         except (OSError, ValueError):
@@ -96,7 +95,7 @@ class Terminal:
         return columns or 80, lines or 24
 
     def paint(self, text, colour):
-        """Return the text in a colour of COLOURS, or as it is."""
+        """Return the text in one of COLOURS."""
         if not self.coloured or not colour:
             return text
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
@@ -121,17 +120,15 @@ class Terminal:
         self.stream.flush()
 
     def complain(self, sentence):
-        """Write a sentence about what went wrong, as all of them look."""
         self.write("dlserv: " + clean(sentence))
 
     def complain_of(self, failures):
-        """Write a sentence "what: reason" for each (what, reason)."""
         for what, reason in failures:
             self.complain(f"{what}: {reason}")
 
 
 def _is_in_foreground(stream):
-    """Return whether we may draw: a process that the shell put into the background is stopped by keys."""
+    """Return whether we may draw: a process in the background is stopped by keys."""
     try:
         return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
     except (OSError, AttributeError):       # it is not our terminal, or this is Windows
@@ -146,21 +143,19 @@ Column = namedtuple("Column", "heading width cell right colour", defaults=(False
 class Table:
     """Rows in as many of the columns as fit into the terminal as it is now, its last column left free.
 
-    The headings in `optional` are given up from the last on, until the column without a
-    width has `least`. With `rows`, columns are as wide as these need, and empty ones are left out.
+    The headings in `optional` are dropped from the last on, until the column without a width has
+    `least`. With `rows`, columns are as wide as these need, and empty ones are left out.
     """
 
     def __init__(self, terminal, columns, optional, least, rows=None):
         self._terminal = terminal
         if rows is not None:
             columns = [each for each in (_sized(column, rows) for column in columns) if each]
-        optional = [each for each in optional if each in [column.heading for column in columns]]
-        while True:
+        for dropped in [None, *reversed(optional)]:
+            columns = [column for column in columns if column.heading != dropped]
             left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
-            if left >= least or not optional:
+            if left >= least:
                 break
-            given_up = optional.pop()
-            columns = [column for column in columns if column.heading != given_up]
         self._columns, self._left = columns, max(1, left)
 
     def heading(self):
@@ -176,7 +171,6 @@ class Table:
 
 
 def _sized(column, rows):
-    """Return the column as wide as the rows need, or None if none of them has anything in it."""
     if not column.width:
         return column
     widest = max([width_of(column.cell(row)) for row in rows], default=0)
@@ -190,8 +184,8 @@ class Screen:
     """Lines at the bottom of a live terminal that are redrawn in place; a context manager.
 
     While it is open, `keys` are not echoed and arrive one by one, and the cursor is hidden.
-    At the end, also by a signal, the terminal is as it was, and the last lines stay where
-    they are. `outdated()` is called when the size has changed: it is time to draw again.
+    At the end, also by a signal, the terminal is as it was, and the last lines stay.
+    `outdated()` is called when the size has changed: it is time to draw again.
     """
 
     def __init__(self, terminal, keys=None, outdated=lambda: None):
@@ -217,7 +211,6 @@ class Screen:
         return self._keys.fileno() if self._keys else -1
 
     def key(self):
-        """Return the keys that were typed, once select found some."""
         return os.read(self.fileno(), 64).decode("ascii", "replace")
 
     def draw(self, lines):
@@ -230,7 +223,7 @@ class Screen:
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
 
     def leave(self, lines):
-        """Put these lines in the place of the last ones, and draw below them from now on."""
+        """Draw these lines, and below them from now on."""
         self.draw(lines)
         self._lines = []
 
@@ -262,7 +255,7 @@ class Screen:
 
 
 def standard_terminals():
-    """Return the Terminals of standard output and standard error; what cannot be encoded is replaced."""
+    """Return the Terminals of standard output and standard error; replace what cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -1,8 +1,4 @@
-"""unit: start-up files for every init system, printed with the paths of this machine.
-
-The first lines of each are a comment that says where to put it and which two commands
-enable it. Nothing is written and nothing is started here.
-"""
+"""unit: start-up files for every init system, printed with the paths of this machine."""
 
 import csv
 import io
@@ -32,7 +28,6 @@ def unit(options, terminals):
 
 
 def _words(words):
-    """Return the words as a shell reads them."""
     return " ".join(map(quote, words))
 
 
@@ -224,7 +219,7 @@ def _docker(machine):
 
 
 def _mount(path):
-    """Return the value of --mount that puts the folder at /downloads: a line of CSV, for a shell."""
+    """Return the value of --mount, a line of CSV, for a shell."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(["type=bind", "source=" + path, "target=/downloads"])
     return quote(line.getvalue())

@@ -20,7 +20,7 @@ _ORDER = ("downloading", "queued", "invalid", "paused", "finished")
 
 
 def watch(client, options, terminals):
-    """Follow the tasks until the user or the daemon ends it; return the exit code."""
+    """Follow the tasks until the user or the daemon ends it."""
     out = terminals[0]
     tids = set(choose(client, options.tasks)) if options.tasks else None
     with Follower(client) as follower:
@@ -37,10 +37,7 @@ def wait(client, options, terminals):
 
 
 def await_all(client, tids, errors, quiet):
-    """Return when nothing more happens to the tasks by itself; 0 if all of them are finished.
-
-    A live terminal on standard error shows the progress.
-    """
+    """Return when no task goes on by itself; 0 if all are finished. Show the progress on a live terminal."""
     try:
         _await_end(client, set(tids), errors, quiet)
     except KeyboardInterrupt:
@@ -73,7 +70,6 @@ def _all_settled(rows):
 
 
 def _why(client, tid):
-    """Return (the task's name, why it is not finished)."""
     try:
         status = client.task(tid)
     except Refused as refusal:
@@ -84,7 +80,7 @@ def _why(client, tid):
 # -- a line for each change ---------------------------------------------------------------
 
 def _print_changes(follower, tasks, out, text):
-    """Print every task once, then a line whenever a task's state, name or error changes."""
+    """Print every task once, then a line whenever its state, name or error changes."""
     while True:
         for event in follower.take():
             out.write(*[text(row) for before, row in tasks.apply(event)
@@ -99,7 +95,7 @@ def _lasting(row):
 # -- a table that is redrawn --------------------------------------------------------------
 
 def _draw_until(follower, tasks, terminal, ended, lines):
-    """Draw `lines(tasks, terminal)` as events arrive; return True once `ended(tasks)`, False after a q."""
+    """Draw `lines(tasks, terminal)`; return True once `ended(tasks)`, False after a q."""
     with Screen(terminal, sys.stdin, follower.wake) as screen:
         while True:
             for event in follower.take(0):
@@ -123,7 +119,6 @@ def _quits(follower, screen):
 
 
 def _overview(tasks, terminal):
-    """Return the totals and the tasks: those that move first."""
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
     counts = Counter(row["state"] for row in rows)
@@ -134,14 +129,14 @@ def _overview(tasks, terminal):
 
 
 def _rows_only(tasks, terminal):
-    """Return the tasks that are waited for; the unfinished first, if there are too many."""
+    """Return the rows, the unfinished first if there are too many."""
     most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
     return _lines_within(rows if len(rows) <= most else sorted(rows, key=_rank), terminal, most)
 
 
 def _lines_within(rows, terminal, most):
-    """Return the rows' lines, at most so many; the last one counts the tasks that had no room."""
+    """Return at most so many lines; the last one counts the tasks that had no room."""
     lines, shown = [], 0
     for row in rows:
         more = watch_lines(terminal, row)
