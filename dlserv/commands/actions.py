@@ -1,14 +1,14 @@
-"""The commands that add, change and remove tasks, any number of them in few requests."""
+"""Commands that add, change and remove any number of tasks in few requests."""
 
 from functools import partial
 
+from .. import urls
 from ..contract import STATES, tid_of
-from ..errors import InvalidValue, Refused
+from ..errors import InvalidValue, Permanent, Refused
 from ..units import clean
-from .arguments import choose, name_flags, read_changes, read_tasks, target_of
+from .arguments import choose, read_changes, read_tasks, target_of
 
 PORTION = 500       # tasks of one request, as the daemon stores them, so that each is durable soon
-_FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
 
 
 def add(client, options, terminals):
@@ -27,8 +27,8 @@ def add(client, options, terminals):
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
-        urls = {tid_of(url): url for url, _ in wanted}
-        out.write(*[f"{tid[:8]} {clean(urls[tid])}" for tid in tids])
+        named = {tid_of(url): url for url, _ in wanted}
+        out.write(*[f"{tid[:8]} {clean(named[tid])}" for tid in tids])
     else:
         out.write(*tids)
     if options.wait and tids:
@@ -53,45 +53,40 @@ def _wanted(client, options, terminals):
 
 
 def _refuse_flags_of_listings(options):
-    for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
-        if given is not None:
-            raise InvalidValue(given.flag, _FOR_LISTINGS)
-    if options.dry_run:
-        raise InvalidValue("--dry-run", _FOR_LISTINGS)
+    given = [each.flag for each in (options.depth, options.most, *options.accept, *options.reject)
+             if each is not None]
+    given += ["--dry-run"] * options.dry_run
+    if given:
+        raise InvalidValue(given[0], "only add -r has a use for this; add -r or leave it out")
 
 
 def _place(options):
-    """Return the place of the file as (flag, option, text) of each option."""
-    folder, name = target_of(options)
-    named = name_flags(options)
-    if named and named[0] == "-":
-        raise InvalidValue(named[0].flag, "only get writes to standard output")
-    place = [(named[0].flag, "filename", name)] if name else []
-    return place + ([((options.dir or named[0]).flag, "dir", folder)] if folder else [])
+    """Return where the file goes, as (flag, option, text)."""
+    folder, name, word = target_of(options)
+    if word == "-":
+        raise InvalidValue(word.flag, "only get writes to standard output")
+    place = [(word.flag, "filename", name)] if name else []
+    return place + ([((options.dir or word).flag, "dir", folder)] if folder else [])
 
 
 def _with_cookies(tasks, path):
-    """Add to each task those cookies of the file that belong to its URL."""
     if not path:
         return tasks
-    from ..errors import Permanent
-    from ..net.cookies import CookieFile
+    from ..net.cookies import CookieFile, Jar
     try:
         cookies = CookieFile().read(path)
     except Permanent as error:
         raise InvalidValue(path.flag, str(error)) from None
-    return [(url, dict(posted, **_cookies_for(url, posted, cookies))) for url, posted in tasks]
+    return [(url, _with_cookies_for(url, posted, Jar(cookies))) for url, posted in tasks]
 
 
-def _cookies_for(url, posted, cookies):
-    from .. import urls
-    from ..net.cookies import Jar
+def _with_cookies_for(url, posted, jar):
     try:
-        header = Jar(cookies).header(urls.parse(url))
+        header = jar.header(urls.parse(url))
     except ValueError:
-        return {}       # the daemon says what is wrong with the URL
-    together = "; ".join(text for text in (posted.get("cookies"), header) if text)
-    return {"cookies": together} if together else {}
+        return posted       # the daemon says what is wrong with the URL
+    together = "; ".join(filter(None, (posted.get("cookies"), header)))
+    return dict(posted, cookies=together) if together else posted
 
 
 # Past participle of each act, and the states of the tasks that "all" stands for.

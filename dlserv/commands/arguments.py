@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from functools import lru_cache
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
@@ -23,15 +24,11 @@ def choose(client, words, all_of=STATES):
     """Return the tids of the tasks that the words name, each once.
 
     A word is a tid or its first digits, a URL, a part of one file's name, a state, or "all",
-    which stands for every task in one of the states `all_of`. Raise Refused where a word
-    names no task, or more than one that is no state.
+    for the states `all_of`. Raise Refused where one names no task, or more than one but is no state.
     """
-    known = {}      # the daemon's rows by tid, once they are needed
-
+    @lru_cache(maxsize=None)
     def rows():
-        if not known:
-            known.update((row["tid"], row) for row in client.tasks())
-        return known
+        return {row["tid"]: row for row in client.tasks()}
 
     return list(dict.fromkeys(tid for word in words for tid in _tids(word, rows, all_of)))
 
@@ -79,40 +76,35 @@ def _some(words):
 # -- URLs, with their options ---------------------------------------------------------------
 
 def target_of(given):
-    """Return (the folder or "", the file's name or None) that -o, -O and -d ask for."""
-    names = name_flags(given)
+    """Return (the folder or "", the file's name or None, the word of -o or -O or None); see -d, too."""
+    named = [given.out] if given.out else []
+    named += [each for each in given.remote_names if each and "://" not in each]     # behind -O may be a URL
     for each in (given.out, given.dir):
         if each == "":
             raise InvalidValue(each.flag, "must not be empty")
-    if len(names) > 1:
-        raise InvalidValue(names[1].flag, f"the file already has the name {names[0]}; name it once")
-    folder, name = os.path.split(names[0] if names else "")
+    if len(named) > 1:
+        raise InvalidValue(named[1].flag, f"the file already has the name {named[0]}; name it once")
+    folder, name = os.path.split(named[0] if named else "")
     folders = [each for each in (given.dir, folder) if each]
-    return os.path.join(*folders) if folders else "", name or None
-
-
-def name_flags(given):
-    """Return the names that -o and -O have; behind -O may be a URL, too, or nothing."""
-    named = [each for each in given.remote_names or () if each and "://" not in each]
-    return ([given.out] if given.out else []) + named
+    return os.path.join(*folders) if folders else "", name or None, named[0] if named else None
 
 
 def read_tasks(given, more):
     """Return [(url, options checked), …]; `more` are further (flag, option, text). Raise InvalidValue."""
-    common = _common([*(given.given or ()), *more])
-    urls = given.urls + [each for each in given.remote_names or () if "://" in each]
+    common, flags = _common([*given.given, *more])
+    urls = given.urls + [each for each in given.remote_names if "://" in each]
     entries = [inputfile.Entry(url) for url in urls if url != "-"]
-    for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
+    for path in [*given.lists, *[Typed("-", "-")] * ("-" in given.urls)]:
         entries += _read_list(path)
     if not entries:
         raise InvalidValue("URL", "none was given; name one, or a list with -i")
     if "filename" in common and len(entries) > 1:
-        raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
+        raise InvalidValue(flags["filename"], f"one name does not fit {len(entries)} downloads")
     return [(entry.url, _options(entry, common)) for entry in entries]
 
 
 def _common(given):
-    """Return {option: text} of the flags. Raise InvalidValue, naming the flag that was typed."""
+    """Return {option: text}, {option: flag as typed}. Raise InvalidValue, naming the flag."""
     texts, flags = {}, {}
     for flag, name, text in given:
         inputfile.put(texts, f"{name}={text}")
@@ -121,7 +113,7 @@ def _common(given):
         options.parse(texts, text=True)
     except InvalidValue as error:
         raise InvalidValue(flags.get(error.key.rpartition(".")[2], error.key), error.reason) from None
-    return texts
+    return texts, flags
 
 
 def _options(entry, common):
@@ -150,18 +142,17 @@ def read_changes(words):
             url = value.strip()
         else:
             inputfile.put(texts, word)
-    nulls = {key: None for key, text in texts.items() if text == "null" and key in options.TABLE.fields}
+    texts = {key: None if text == "null" else text for key, text in texts.items()}
     try:
-        parsed = options.parse({key: text for key, text in texts.items() if key not in nulls}, text=True)
+        return url, dict(texts, **options.parse(texts, text=True))
     except InvalidValue as error:
         raise InvalidValue(error.key.rpartition(".")[2], error.reason) from None
-    return url, dict(parsed, **nulls)
 
 
 # -- for commands that download or read listings themselves ---------------------------------
 
 def settings_of(given):
-    """Return (the mapping for a Daemon in this process, the arguments that follow it)."""
+    """Return (the mapping for a Daemon in this process, its other arguments)."""
     mapping, _, config_path = sources.gather(given, os.environ)
     folder, path = os.path.dirname(config_path), given.load_cookies
     if path:
@@ -175,7 +166,7 @@ def settings_of(given):
 
 
 def number_of(text, default, most):
-    """Return the flag's whole number from 1 to `most`. Raise InvalidValue."""
+    """Return the flag's number, from 1 to `most`. Raise InvalidValue."""
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):

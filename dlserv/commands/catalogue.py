@@ -1,9 +1,8 @@
 """Every command and its arguments, one row each, from which parser, help, manual and completion follow.
 
-A row names the module of this package that does the work, as "module:function" where the
-function does not have the name of the command, so that only that module is loaded. The function is
-called with (client, options, terminals), without the client where no daemon is needed, and
-returns the exit code.
+A row names the module that does the work, or "module:function" where the function has not the
+name of the command; only that is loaded. It is called with (client, options, terminals), without
+the client where no daemon is needed, and returns the exit code.
 """
 
 from argparse import SUPPRESS
@@ -13,7 +12,8 @@ from ..acts import PLACES
 from ..contract import STATES
 from .flags import SERVE, Argument, Collect, Command, TaskOption
 
-_option = partial(Argument, action=TaskOption)
+_option = partial(Argument, action=TaskOption, default=())
+_list = partial(Argument, action=Collect, default=())
 _switch = partial(Argument, action="store_true")
 
 
@@ -43,15 +43,15 @@ def _mirror_lines(text):
 
 _URLS = (
     Argument("urls", nargs="*", metavar="URL", help="what to download; - reads a list from standard input"),
-    Argument("-i", "--input", "-f", metavar="FILE", dest="lists", action=Collect, values="files",
-             aliases=("--input-file",), help="read URLs from a list"),
+    _list("-i", "--input", "-f", metavar="FILE", dest="lists", values="files", aliases=("--input-file",),
+          help="read URLs from a list"),
 )
 _out = partial(Argument, "-o", "--out", metavar="FILE", aliases=("--output",))
 _dir = partial(Argument, "-d", "--dir", "-P", metavar="DIR", aliases=("--directory-prefix", "--output-dir"))
 _NAMES = (
-    Argument("-O", metavar="FILE", nargs="?", const="", dest="remote_names", action=Collect,
-             aliases=("--remote-name", "--output-document"),
-             help="name the file as wget does, or without FILE keep the server's name as curl does"),
+    _list("-O", metavar="FILE", nargs="?", const="", dest="remote_names",
+          aliases=("--remote-name", "--output-document"),
+          help="name the file as wget does, or without FILE keep the server's name as curl does"),
     _switch("-c", "--continue", dest="continue_", help="continue a partial download, which is always done"),
     _switch("-L", "--location", help=SUPPRESS),
     Argument("-C", "--continue-at", choices=("-",), help=SUPPRESS),
@@ -92,10 +92,10 @@ _ASKING = (
 _RECURSIVE = (
     _switch("-r", "--recursive", help="the URL is a directory listing: add the files below it"),
     Argument("--depth", metavar="N", aliases=("--level",), help="with -r: read N levels of folders (5)"),
-    Argument("--accept", metavar="PATTERN", action=Collect,
-             help="with -r: only files whose names match, such as '*.iso'; may be repeated"),
-    Argument("--reject", metavar="PATTERN", action=Collect,
-             help="with -r: no files whose names match, whatever --accept says; may be repeated"),
+    _list("--accept", metavar="PATTERN",
+          help="with -r: only files whose names match, such as '*.iso'; may be repeated"),
+    _list("--reject", metavar="PATTERN",
+          help="with -r: no files whose names match, whatever --accept says; may be repeated"),
     Argument("--most", metavar="N", help="with -r: add at most N files (1000)"),
     _switch("--dry-run", help="with -r: print URLs and folders, and add nothing"),
 )
@@ -178,7 +178,7 @@ COMMANDS = (
     Command("config", "show the daemon's settings, or change them", (
         Argument("settings", nargs="*", metavar="KEY[=VALUE]", values="settings",
                  help="such as download.ratelimit=2M"), _JSON),
-        "settings", (
+        "show", (
         "config download.ratelimit", "config download.ratelimit=2M download.max_concurrent=3")),
     Command("stats", "show how the daemon is doing", (_JSON,), "show", ("stats --json",)),
     Command("openurl", "print the address of the web page, and open it where there is a desktop", (

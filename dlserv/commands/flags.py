@@ -53,14 +53,14 @@ class Remember(argparse.Action):
 
 class Collect(argparse.Action):
     def __call__(self, parser, namespace, value, flag=None):
-        setattr(namespace, self.dest, (getattr(namespace, self.dest) or []) + [Typed(value, flag)])
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), Typed(value, flag)])
 
 
 class TaskOption(argparse.Action):
     """Append (flag as typed, option of a task, its text) to `given`.
 
-    `option`, by default the flag's name, is our name of it or aria2's; `read` returns lines
-    `name=value` instead. A flag that takes no value has the `const`.
+    `option`, ours or aria2's, is by default the flag's name; `read` returns lines `name=value`
+    instead. A flag that takes no value has the `const`.
     """
 
     def __init__(self, option_strings, dest, option=None, read=None, **more):
@@ -76,7 +76,7 @@ class TaskOption(argparse.Action):
                 inputfile.put(texts, line)
         except InvalidValue as error:
             raise InvalidValue(flag, error.reason) from None
-        namespace.given = (namespace.given or []) + [(flag, name, text) for name, text in texts.items()]
+        namespace.given = [*namespace.given, *((flag, name, text) for name, text in texts.items())]
 
 
 # -- the daemon's own command, and the options that may stand before any ----------------------

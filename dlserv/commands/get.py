@@ -13,32 +13,31 @@ from ..daemon import Daemon
 from ..errors import Error, InvalidValue
 from ..settings.config import TABLES
 from ..units import clean
-from .arguments import name_flags, number_of, read_tasks, settings_of, target_of
+from .arguments import number_of, read_tasks, settings_of, target_of
 from .job import Job
 from .rows import reason_of, watch_lines
 from .terminal import Screen
 
 EVERY = 0.2     # seconds between two drawings
-STDOUT = "-"    # the name that stands for standard output
 MOST_JOBS = 64
 
 
 def get(options, terminals):
     """Download every URL; return 0 if all of them arrived."""
-    folder, name = target_of(options)
-    if name_flags(options) != [STDOUT]:
-        if name and os.path.isdir(os.path.join(folder, name)):
-            folder, name = os.path.join(folder, name), None
-        return _get(options, terminals, folder or options.download_dir or ".", name)
-    folder = tempfile.mkdtemp(prefix="dlserv-")
-    try:
-        return _get(options, terminals, folder, None, to_stdout=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder, name, word = target_of(options)
+    if word == "-":
+        folder = tempfile.mkdtemp(prefix="dlserv-")
+        try:
+            return _get(options, terminals, folder, [], to_stdout=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    if name and os.path.isdir(os.path.join(folder, name)):
+        folder, name = os.path.join(folder, name), None
+    more = [(word.flag, "filename", name)] if name else []
+    return _get(options, terminals, folder or options.download_dir or ".", more)
 
 
-def _get(options, terminals, folder, name, to_stdout=False):
-    more = [(name_flags(options)[0].flag, "filename", name)] if name else []
+def _get(options, terminals, folder, more, to_stdout=False):
     tasks = [(_checked(url), posted) for url, posted in read_tasks(options, more)]
     count = number_of(options.jobs, 1, MOST_JOBS)
     make_daemon = _daemon_maker(options, min(count, len(tasks)))
@@ -76,18 +75,24 @@ def _daemon_maker(options, share):
 
 
 def _run(jobs, count, display):
-    """Run the jobs, `count` at the same time; return 1 if one of them failed."""
+    """Run `count` jobs at the same time; return 1 if one of them failed."""
     waiting, running, code = deque(jobs), [], 0
     try:
         while waiting or running:
             while waiting and len(running) < count:
                 running.append(waiting.popleft())
-                if not _worked(running[-1].start, running[-1], display):
+                try:
+                    running[-1].start()
+                except Error as error:
+                    display.complain(running[-1], error)
                     running.pop().stop()
                     code = 1
             display.show(running)
             for job in [each for each in running if each.poll(EVERY if each is running[0] else 0)]:
-                if not _worked(lambda: display.tell(job), job, display):
+                try:
+                    display.tell(job, *job.result())
+                except Error as error:
+                    display.complain(job, error)
                     code = 1
                 running.remove(job)
                 job.stop()
@@ -95,15 +100,6 @@ def _run(jobs, count, display):
         for job in running:
             job.stop()
     return code
-
-
-def _worked(step, job, display):
-    try:
-        step()
-        return True
-    except Error as error:
-        display.complain(job, error)
-        return False
 
 
 # -- what is shown ------------------------------------------------------------------------
@@ -126,9 +122,8 @@ class _Lines:
                 self.complain(job, reason)
                 self._told[job] = now
 
-    def tell(self, job):
-        """Tell where the file is. Raise Failed."""
-        path, was_here = job.result()
+    def tell(self, job, path, was_here):
+        """Tell how the job has ended."""
         if self._to_stdout:
             with open(path, "rb") as file:
                 shutil.copyfileobj(file, self.out.stream.buffer)
@@ -156,11 +151,10 @@ class _Bars(_Lines):
         lines = [line for job in jobs for line in watch_lines(self.errors, _row(job))]
         self.screen.draw(lines[:max(1, self.errors.size[1] - 1)])
 
-    def tell(self, job):
-        path, was_here = job.result()
+    def tell(self, job, path, was_here):
         last = dict(_row(job), filename=os.path.relpath(path, job.folder))
         self.screen.leave([] if was_here else watch_lines(self.errors, last))
-        super().tell(job)
+        super().tell(job, path, was_here)
 
     def print_path(self, path):
         if not self.out.is_terminal:        # else the bar has shown it

@@ -72,7 +72,7 @@ class Job:
         return self._daemon.get(self._tid)
 
     def poll(self, seconds):
-        """Wait at most so long; return whether the download has ended."""
+        """Wait at most so long; return whether it has ended."""
         try:
             task = self._daemon.wait(self._tid, seconds)
         except TimeoutError:
@@ -80,7 +80,7 @@ class Job:
         return not (self._cautious and task.state == "invalid" and self._goes_on(task))
 
     def _gives_up(self, task):
-        """Return whether this machine was waited for as long as the tries allow, if these were limited.
+        """Return whether this machine was waited for as long as limited tries allow.
 
         A daemon waits for its network and its disk for ever, and no tries are used up.
         """
@@ -170,10 +170,7 @@ def _same_bytes(one, other):
 
 
 def _find_whole(task, network, folder):
-    """Return the path of the task's file in `folder` if it is there and whole, else None.
-
-    It has the server's size, and its checksum or else samples of its bytes from all over the file.
-    """
+    """Return the path of the task's file if it is there and, by size and checksum or samples, the server's."""
     stop = Signal()
     try:
         return _Remote(task, network, stop).find(folder)

@@ -1,8 +1,7 @@
 """The files and folders that directory listings name below the URL where a walk began. Pure.
 
-A link counts if it has the scheme, host and port of the start, its path goes on below the
-start's, and it has no query. Paths are compared decoded; a segment with an encoded separator, or
-that is "." or ".." in disguise, disqualifies the link.
+A link counts if it has the origin of the start, goes on below its path, and has no query. Paths are
+compared decoded; a separator in a segment, or a "." or ".." in disguise, disqualifies the link.
 """
 
 import re
@@ -19,22 +18,17 @@ _FORBIDDEN = re.compile(rb"[/\\\0]")
 _PAGES = (".html", ".htm", ".php", ".asp", ".aspx")
 
 
-class Link(namedtuple("Link", "url names is_folder key")):
-    """`url` is normalised; `names` are the decoded segments below the start, `key` is for comparison."""
-
-    __slots__ = ()
+# `url` is normalised; `names` are the decoded segments below the start, `key` is for comparison.
+Link = namedtuple("Link", "url names is_folder key")
 
 
 class Bounds:
-    """The URL of the folder where a walk starts, and all that lies below it.
-
-    `page` is what is read first: the folder, or the page in it that the user has named.
-    """
+    """The URL of the folder where a walk starts, and all below it; `page`, that or one in it, is read first."""
 
     def __init__(self, url):
         url = urls.follow(url, str(url))        # without dot segments
         path = path_of(url) if url.scheme.startswith("ftp") else ""
-        target = "/" + quote(path, "/", "latin-1") if path else "/".join(map(_normal, url.path.split("/")))
+        target = "/" + quote(path, "/", "latin-1") if path else _normal(url.path)
         head, _, last = target.rpartition("/")
         is_page = last.lower().endswith(_PAGES)
         target = head + "/" if is_page or not last else target + "/"
@@ -43,7 +37,7 @@ class Bounds:
         self._before = _segments(target)[:-1]
 
     def link(self, url):
-        """Return the Link to this URL, or None unless it lies below the start or is the start itself."""
+        """Return the Link, or None unless it is the start or lies below it."""
         segments = _segments(url.path)
         count = len(self._before)
         if url.origin != self.start.origin or url.user is not None or "?" in url.target \
@@ -53,7 +47,7 @@ class Bounds:
         is_folder = not below[-1]
         if any(map(_is_odd, below[:-1] if is_folder else below)):
             return None
-        target = self.start.target + "/".join(map(_normal, url.path.split("/")[count + 1:]))
+        target = self.start.target + _normal(url.path.split("/", count + 1)[-1])
         names = [urls.file_name(quote(each)) for each in below]
         return Link(self.start._replace(target=target), names[:-1] if is_folder else names, is_folder,
                     b"/".join(below))
@@ -68,9 +62,9 @@ def _is_odd(segment):
     return segment in (b"", b".", b"..") or _FORBIDDEN.search(segment) is not None
 
 
-def _normal(segment):
-    """Return the segment with only those escapes that it needs, in upper case (RFC 3986, 6.2.2)."""
-    return _ESCAPE.sub(_normal_escape, segment)
+def _normal(path):
+    """Return the path with only those escapes that it needs, in upper case (RFC 3986, 6.2.2)."""
+    return _ESCAPE.sub(_normal_escape, path)
 
 
 def _normal_escape(match):
@@ -78,21 +72,16 @@ def _normal_escape(match):
     return char if _UNRESERVED.fullmatch(char) else match.group().upper()
 
 
-# -- pages ------------------------------------------------------------------------------------
-
 def links_of_page(bounds, url, page):
     """Return (the Links of the page, which is bytes; whether these are all)."""
-    base, hrefs, whole = _hrefs(_text(page))
+    try:
+        text = page.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = page.decode("latin-1")
+    base, hrefs, whole = _hrefs(text)
     base = _followed(url, base) or url
     found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
-    return [each for each in found if each], whole
-
-
-def _text(page):
-    try:
-        return page.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return page.decode("latin-1")
+    return list(filter(None, found)), whole
 
 
 def _followed(base, href):
@@ -141,11 +130,7 @@ def _hrefs(text):
     return reader.base, reader.found, True
 
 
-# -- FTP --------------------------------------------------------------------------------------
-
 def links_of_folder(bounds, url, entries):
-    """Return the Links to the ftp_listing.Entries of the folder."""
-    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)
-               for entry in entries[:MOST_LINKS]]
-    found = [bounds.link(url._replace(target=target)) for target in targets]
-    return [each for each in found if each]
+    """Return the Links to the ftp_listing.Entries."""
+    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder) for entry in entries]
+    return list(filter(None, (bounds.link(url._replace(target=target)) for target in targets)))

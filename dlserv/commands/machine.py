@@ -15,13 +15,12 @@ PORT = 6880             # of a container, where the settings take a free port
 class Machine:
     """The facts for a daemon with these options. Every path is absolute and without control characters.
 
-    start       the words that start it, but for `--token-file`
-    token_file  the path that this flag names, or None
-    program     dlserv.pyz or dlserv.py; None if the package is installed as a module
-    folder      where the checkout or the package lies; None for dlserv.pyz
-    writable    the folders that the daemon writes to; `missing` are those that do not exist
-    readable    other files and folders that it reads
-    remarks     sentences about what the file leaves out
+    start     the words that start it, without `--token-file`, which has the path token_file or None
+    program   dlserv.pyz or dlserv.py; None if the package is installed as a module
+    folder    where the checkout or the package lies; None for dlserv.pyz
+    writable  the folders that the daemon writes to; `missing` are those that do not exist
+    readable  other files and folders that it reads
+    remarks   sentences for the user
 
     Raise InvalidValue, also for a path that no file can hold.
     """
@@ -56,7 +55,7 @@ class Machine:
         return self.start + (["--token-file", self.token_file] if self.token_file else [])
 
     def _pass_on(self, options, mapping, origins):
-        """Add the flags that the daemon needs to run as it would from here; remark on other variables."""
+        """Add the flags that were said here; remark on other variables."""
         for flag, (section, key) in sources.FLAGS.items():
             if flag == "token":
                 continue

@@ -14,7 +14,6 @@ from ..settings import token as tokens
 from ..settings.config import TABLES
 from .terminal import standard_terminals
 
-EXIT_INTERRUPTED = 130
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}     # where a daemon that listens everywhere is reached
 
 
@@ -31,7 +30,7 @@ def run(command, options):
             return 0
         raise LocalError(error.strerror or str(error)) from None
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return 130
 
 
 def _end(number, frame):
@@ -53,11 +52,10 @@ def _run(command, options):
 
 
 def _connect(options, tell):
-    """Return a Client of the daemon, or a Several; `tell` is called for daemons that do not answer.
+    """Return a Client or a Several; `tell` is called for daemons that do not answer.
 
-    `--url` comes first, then `--host` and `--port`, $DLSERV_URL, and the daemon that runs
-    here; else the address in the settings. Raise InvalidValue, or NoDaemon
-    if the run file is a dead daemon's.
+    The first of these counts: `--url`, `--host` and `--port`, $DLSERV_URL, the daemon that runs here,
+    the address in the settings. Raise InvalidValue, or NoDaemon if the run file is a dead daemon's.
     """
     token = options.token or os.environ.get("DLSERV_TOKEN")
     if options.token_file:

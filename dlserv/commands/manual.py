@@ -98,14 +98,14 @@ def _page():
              ".SH COMMANDS"]
     for command in COMMANDS:
         lines += _command(command)
-    lines += [".SH OPTIONS", "These may stand before the command or after it."] + _listed(_pairs(GENERAL))
-    lines += [".SH SETTINGS", "Keys of the configuration file and of the command config."]
-    lines += _listed([(f"{section}.{field.name}", field.doc)
-                      for section, table in TABLES.items() for field in table.fields.values()])
-    lines += [".SH TASK OPTIONS", "Keys of the command set and of \\-\\-option."]
-    lines += _listed([(field.name, field.doc) for field in task_options.TABLE.fields.values()])
-    for heading, pairs in (("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES), ("EXIT STATUS", EXIT_CODES),
-                           ("EXAMPLES", EXAMPLES)):
+    settings = [(f"{section}.{field.name}", field.doc)
+                for section, table in TABLES.items() for field in table.fields.values()]
+    options = [(field.name, field.doc) for field in task_options.TABLE.fields.values()]
+    for heading, pairs in (
+            ("OPTIONS\nThese may stand before the command or after it.", _pairs(GENERAL)),
+            ("SETTINGS\nKeys of the configuration file and of the command config.", settings),
+            ("TASK OPTIONS\nKeys of the command set and of \\-\\-option.", options),
+            ("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES), ("EXIT STATUS", EXIT_CODES), ("EXAMPLES", EXAMPLES)):
         lines += [".SH " + heading] + _listed(pairs)
     return lines
 
@@ -128,6 +128,6 @@ def _listed(pairs):
 
 
 def _text(text):
-    """Return the text with nothing in it that roff would take for a request or an escape."""
+    """Return the text without what roff takes for a request or an escape."""
     text = text.replace("\\", r"\e").replace("-", r"\-").replace("'", r"\(aq").replace("`", r"\(ga")
     return r"\&" + text if text.startswith(".") else text.replace("^", r"\(ha").replace("~", r"\(ti")

@@ -39,14 +39,8 @@ def _open(address):
     if hasattr(os, "startfile"):        # Windows
         os.startfile(address)
         return
-    opener = shutil.which(_opener())
+    has_desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open" if has_desktop else "")
     if opener:
         subprocess.Popen([opener, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def _opener():
-    if sys.platform == "darwin":
-        return "open"
-    has_desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return "xdg-open" if has_desktop else ""

@@ -1,7 +1,7 @@
 """The command line's grammar: `dlserv [OPTION]... [COMMAND [ARGUMENT]...]`.
 
-The daemon's options and `--url` may stand before the command or after it; a flag that a command
-has for itself means the command's behind it. Only the parsers that are needed are made.
+The daemon's options and `--url` may stand before the command or after it, where a command's own
+flags come first. Only the parsers that are needed are made.
 """
 
 import argparse
@@ -19,10 +19,9 @@ ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
 
 
 def parse(arguments):
-    """Return (the Command that was named, or `serve`; the Namespace of its options).
+    """Return (the Command, its options as a Namespace); `--help` makes it the command `help`.
 
-    `--help` makes it the command `help`. Exit after printing the version, and with 2 after a
-    wrong usage; raise InvalidValue for a value that cannot be read.
+    Exit after printing the version, and with 2 after a wrong usage; raise InvalidValue for a bad value.
     """
     try:
         return _parse(arguments)
@@ -80,10 +79,7 @@ def _check(command, options):
 
 
 def nearest(word, words):
-    """Return "; did you mean …?" with the nearest of the words, or "" if none is near.
-
-    `words` may be a dict, whose values are shown.
-    """
+    """Return "; did you mean …?" or "" for the nearest of the words, or of a dict's keys, which have other texts."""
     import difflib
     longer = [each for each in words if each.startswith(word)] if len(word.strip("-")) > 1 else []
     near = longer or difflib.get_close_matches(word, words, 1)
@@ -114,7 +110,7 @@ def arguments_of(command):
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command, or of what may stand before it if that is None."""
+    """The parser of one command; with None, of what may stand before it."""
 
     def __init__(self, command):
         self.command = command
@@ -125,7 +121,6 @@ class Parser(argparse.ArgumentParser):
             self._add(argument)
 
     def _add(self, argument):
-        """Add the argument with those of its flags that are still free."""
         flags = [flag for flag in argument.flags + argument.aliases if flag not in self._flags]
         if flags:
             self.add_argument(*flags, **argument.options)

@@ -1,10 +1,10 @@
 """add -r: the files below directory listings as tasks.
 
-Listings are read breadth first, in the process of the command, with its settings. A walk ends:
-each folder is read once, and all is bounded, whatever the server sends.
+Listings are read breadth first, in the process of the command; all is bounded, whatever the server sends.
 """
 
 from collections import deque, namedtuple
+from contextlib import closing
 from fnmatch import fnmatchcase
 
 from .. import urls
@@ -21,8 +21,6 @@ from .listing import Bounds, links_of_folder, links_of_page
 
 DEPTH, DEEPEST = 5, 100         # levels of folders: by default, at most
 FILES, MOST_FILES = 1000, 100000
-LARGEST = 16 * 2 ** 20          # bytes of one listing
-LONGEST = 300.0                 # seconds that one listing may take
 MOST_FOLDERS = 10000            # listings of one walk
 MOST_SEEN = 1000000             # links of one walk
 TRIES = 3                       # of each listing
@@ -33,30 +31,24 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 def find(starts, options, errors):
-    """Return ([(URL, options), …] of the files, whether all went well); tell the Terminal `errors` of the rest."""
+    """Return ([(URL, options), …], whether all went well); tell the Terminal `errors` the rest."""
     wanted = Wanted(number_of(options.depth, DEPTH, DEEPEST), number_of(options.most, FILES, MOST_FILES),
-                    options.accept or (), options.reject or ())
+                    options.accept, options.reject)
     starts = [_start(url, posted) for url, posted in starts]
     mapping, others = settings_of(options)
     daemon = Daemon({section: mapping[section] for section in ("general", "download", "rules")
                      if section in mapping}, *others)       # never started
     daemon.configuration.check()
     found, whole = {}, True
-    try:
+    with closing(daemon.network.pool):
         for bounds, posted in starts:
-            read = Reader(bounds, posted, daemon)
-            walk = Walk(bounds, read, wanted._replace(most=wanted.most - len(found)), errors.complain)
-            try:
-                whole &= _collect(walk, bounds, posted, found, errors)
-            finally:
-                read.close()
-    finally:
-        daemon.network.pool.close()
+            left = wanted._replace(most=wanted.most - len(found))
+            with closing(Reader(bounds, posted, daemon)) as read:
+                whole &= _collect(Walk(bounds, read, left, errors.complain), bounds, posted, found, errors)
     return list(found.items()), whole
 
 
 def _start(url, posted):
-    """Return (Bounds, the options of the tasks, with the login in the URL)."""
     try:
         parsed = urls.parse(url)
     except ValueError as error:
@@ -70,7 +62,7 @@ def _start(url, posted):
 
 
 def _collect(walk, bounds, posted, found, errors):
-    """Add the walk's files to {URL: options}; return whether all its listings could be read."""
+    """Add to {URL: options}; return whether all listings could be read."""
     try:
         for url, folder in walk:
             folders = [each for each in (posted.get("dir"), folder) if each]
@@ -90,22 +82,16 @@ def without_known(tasks, client, errors, quiet):
     return new
 
 
-class Wanted(namedtuple("Wanted", "depth most accept reject")):
-    """Levels of folders, number of files, patterns of names, of which those to reject win."""
-
-    __slots__ = ()
-
-    def has(self, name):
-        return (not self.accept or any(fnmatchcase(name, each) for each in self.accept)) \
-            and not any(fnmatchcase(name, each) for each in self.reject)
+# Levels of folders, number of files, patterns of names, of which those to reject win.
+Wanted = namedtuple("Wanted", "depth most accept reject")
 
 
 class Walk:
-    """Yields the wanted files below a start as (URL, folder below the start).
+    """Yields the wanted files as (URL, folder below the start). Raise an error of the start itself.
 
-    `read(URL)` returns (the URL after redirects, its Links, whether these are all), and raises
-    TransferError or LocalError. `tell(text)` is called for each thing that was left out;
-    `failed` is true if a listing could not be read. An error of the start itself is raised.
+    `read(URL)` returns (the URL after redirects, its Links, whether these are all), or raises
+    TransferError or LocalError. `tell(text)` is called for what is left out; `failed` is true if a
+    listing could not be read.
     """
 
     def __init__(self, bounds, read, wanted, tell):
@@ -126,7 +112,7 @@ class Walk:
                 if link.is_folder:
                     if self._fits(link.names):
                         self._waiting.append(link)
-                elif self._wanted.has(link.names[-1]) and self._fits(link.names[:-1]):
+                elif self._is_wanted(link.names[-1]) and self._fits(link.names[:-1]):
                     if self._count == self._wanted.most:
                         self._tell("there are more files than --most allows; the rest is left out")
                         return self._tell_the_rest()
@@ -135,7 +121,6 @@ class Walk:
         self._tell_the_rest()
 
     def _links_of(self, folder):
-        """Yield the folder's links that were not seen before."""
         self._seen.add(folder.key)
         try:
             here, links, whole = self._read(folder.url)
@@ -156,8 +141,13 @@ class Walk:
         self._seen.add(link.key)
         return is_new
 
+    def _is_wanted(self, name):
+        def matches(patterns):
+            return any(fnmatchcase(name, each) for each in patterns)
+        return (not self._wanted.accept or matches(self._wanted.accept)) and not matches(self._wanted.reject)
+
     def _fits(self, names):
-        """Return whether files in this folder are wanted and the daemon takes it; else tell."""
+        """Return whether the folder's files are wanted and the daemon takes it; else tell."""
         folder = "/".join(names)
         if len(names) >= self._wanted.depth:
             self._deeper += 1
@@ -217,13 +207,11 @@ class Reader:
 
     def _read_page(self, url):
         answer = self._http.open(url)
-        try:
+        with closing(answer.stream):
             kind = answer.resource.media_type
             if kind not in _PAGES:
                 raise Permanent(f"this is no listing: the server sent {kind or 'a file'}")
-            page = read_whole(answer.stream, LARGEST, LONGEST)
-        finally:
-            answer.stream.close()
+            page = read_whole(answer.stream, ftp_listing.LARGEST, ftp_listing.LONGEST)
         return (answer.located, *links_of_page(self._bounds, answer.located, page))
 
     def _read_folder(self, url):

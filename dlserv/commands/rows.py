@@ -31,7 +31,7 @@ def reason_of(row):
 
 
 def list_lines(terminal, rows):
-    """Return the heading and a line for each row, with the reason of a failure below; columns fit these rows."""
+    """Return the heading and a line for each row, with its reason below."""
     columns = (Column("ID", 8, _short_id, colour=_faint), Column("STATE", 11, state_of, colour=_colour),
                _DONE, _SIZE, _SPEED, _LEFT, _NAME)
     table = Table(terminal, columns, ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME, rows)
@@ -44,7 +44,7 @@ def list_lines(terminal, rows):
 
 
 def watch_table(terminal):
-    """Return the table of `watch`, in which a task that downloads has a bar as its state."""
+    """Return the table of `watch`, with a bar as the state of a task that downloads."""
     def bar(row):
         if row["state"] != "downloading":
             return state_of(row)
@@ -56,7 +56,7 @@ def watch_table(terminal):
 
 
 def watch_lines(terminal, row):
-    """Return the row's line, and one more that says why it failed or waits."""
+    """Return the row's line, and its reason."""
     lines, reason = [watch_table(terminal).line(row)], reason_of(row)
     if reason:
         lines.append("  " + terminal.paint(terminal.fit(reason, terminal.size[0] - 3).rstrip(), _colour(row)))

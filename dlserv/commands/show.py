@@ -1,12 +1,15 @@
-"""list, status, info, log, stats, archive: what there is, for people and for scripts."""
+"""list, status, info, log, stats, archive, config: what there is, for people and for scripts."""
 
+import json
 import re
 import time
 
 from ..contract import tid_of
 from ..errors import InvalidValue, Refused
+from ..settings.config import AUTOMATION, TABLES
 from ..units import clean, format_seconds, format_size, safe_json
 from .arguments import LEAST_DIGITS, STATE_WORDS, choose
+from .parser import nearest
 from .rows import list_lines, plain
 
 PAGE = 5000     # entries of the archive in one request
@@ -96,7 +99,7 @@ def _lines(out, fields):
 
 
 def _value(key, value, for_people):
-    """Return the value as text; numbers are exact where a script reads them."""
+    """Return the value as text, exact where a script reads it."""
     if value is None:
         return ""
     if key == "window" and for_people:
@@ -176,3 +179,67 @@ def _entry_line(entry, for_people):
         return f"{entry['tid']}\t{int(entry['time'])}\t{entry['size']}\t{entry['sha256'] or ''}"
     day = time.strftime("%Y-%m-%d", time.localtime(entry["time"]))
     return f"{entry['tid'][:12]}  {day}  {format_size(entry['size'])}"
+
+
+# -- the settings -------------------------------------------------------------------------
+
+def config(client, options, terminals):
+    """Change the settings that have values, then print those that are only named, or all."""
+    out = terminals[0]
+    asked, changes = [], {}     # asked: [(section, key), …], where the key is None in a section without keys
+    for word in options.settings:
+        name, mark, value = word.partition("=")
+        if name in AUTOMATION:
+            if mark:
+                raise InvalidValue(name, "can be set in the daemon's configuration file only")
+            asked.append((name, None))
+        elif name in TABLES and not mark:
+            asked += [(name, key) for key in TABLES[name].fields]
+        elif mark:
+            section, key = _find(name.strip())
+            changes.setdefault(section, {}).update(_parse(TABLES[section], key, value.strip()))
+        else:
+            asked.append(_find(name.strip()))
+    shown = client.config(changes)
+    if asked or not options.settings:
+        _print(out, shown, asked, options.json)
+    return 0
+
+
+def _parse(table, key, text):
+    if text == "null":
+        return table.parse({key: None})
+    return table.parse({key: text}, text=True)
+
+
+def _find(name):
+    """Return (section, key) of "section.key", or of a key that only one section has."""
+    section, _, key = name.rpartition(".")
+    found = [(each, key) for each, table in TABLES.items() if section in ("", each) and key in table.fields]
+    if not found:
+        names = {each: f"{where}.{each}" for where, table in TABLES.items() for each in table.fields}
+        raise InvalidValue(name or "config", "there is no such setting" + nearest(key, names))
+    if len(found) > 1:
+        raise InvalidValue(name, f"give its section too: {' or '.join(map('.'.join, found))}")
+    return found[0]
+
+
+def _print(out, shown, asked, as_json):
+    if len(asked) == 1 and asked[0][1] and not as_json:
+        section, key = asked[0]
+        return out.write(_text(shown[section][key]))
+    if asked:
+        shown = {section: {key: shown[section][key] for where, key in asked if where == section}
+                 if section in TABLES else shown[section] for section, _ in asked}
+    if as_json:
+        return out.write(safe_json(shown))
+    for section, values in shown.items():
+        if section in TABLES:
+            out.write(*[f"{section}.{key}={_text(value)}" for key, value in values.items()])
+        else:
+            out.write(f"{section}={safe_json(values)}")
+
+
+def _text(value):
+    value = " ".join(value) if isinstance(value, list) else value
+    return clean(value) if isinstance(value, str) else json.dumps(value)

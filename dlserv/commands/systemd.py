@@ -1,6 +1,6 @@
-"""The unit file for systemd: a confined service of the system, or an unconfined one of a single user.
+"""The unit file for systemd: a confined service of the system, or an unconfined one of a user.
 
-Values are quoted as systemd.syntax(7) and systemd.unit(5) read them; only command lines expand variables.
+Values are quoted as systemd.syntax(7) and systemd.unit(5) read them.
 """
 
 import os
@@ -121,7 +121,7 @@ def _below(path, folders):
 
 
 def _owned(machine):
-    """Yield (setting, name, path) of the folders that systemd creates for the user."""
+    """Yield (setting, name, path) of folders that systemd creates."""
     for setting, root in (("StateDirectory", "/var/lib/"), ("RuntimeDirectory", "/run/")):
         for path in machine.writable:
             name = path[len(root):]
@@ -130,7 +130,7 @@ def _owned(machine):
 
 
 def _maker(machine, path):
-    """Return the command that makes the folder: as the user where that is allowed, else for the user."""
+    """Return the command that makes the folder as the user, if allowed, or for the user."""
     above = os.path.dirname(path)
     while not os.path.isdir(above):
         above = os.path.dirname(above)
@@ -140,7 +140,7 @@ def _maker(machine, path):
 
 
 def _access(machine):
-    """Return the lines that let it write to its folders, and see those in homes and for temporary files."""
+    """Return the lines that show it the folders and files it needs."""
     temporary = [path for path in machine.writable if _below(path, TEMPORARY)]
     others = [path for path in machine.writable if path not in temporary]
     hidden = [path for path in dict.fromkeys(machine.readable) if _below(path, TEMPORARY)]

@@ -1,7 +1,4 @@
-"""Output for people: widths, colours, progress bars, a region redrawn in place.
-
-Text from elsewhere (titles, errors) is to be passed through `clean`.
-"""
+"""Output for people: widths, colours, progress bars, a region redrawn in place."""
 
 import os
 import re
@@ -51,7 +48,7 @@ def _cut(text, columns):
 
 
 def wrap(text, columns):
-    """Return the text as lines of at most so many columns, broken between words if possible."""
+    """Return lines of at most so many columns, broken between words if possible."""
     lines, line = [], ""
     for word in text.split():
         if line and width_of(line) + 1 + width_of(word) > columns:
@@ -106,7 +103,7 @@ class Terminal:
         return self._full * full + self._empty * (columns - full)
 
     def moving_bar(self, seconds, columns):
-        """Return a bar for what has no known end: a block that goes to and fro every few seconds."""
+        """Return a bar without a known end: a block that goes to and fro."""
         block = max(1, columns // 4)
         steps = max(1, columns - block)
         place = abs(int(seconds * 5) % (2 * steps) - steps)
@@ -141,10 +138,10 @@ Column = namedtuple("Column", "heading width cell right colour", defaults=(False
 
 
 class Table:
-    """Rows in as many of the columns as fit into the terminal as it is now, its last column left free.
+    """Rows in the columns that fit into the terminal as it is now, its last column left free.
 
     The headings in `optional` are dropped from the last on, until the column without a width has
-    `least`. With `rows`, columns are as wide as these need, and empty ones are left out.
+    `least`. With `rows`, columns are as wide as these need; empty ones are left out.
     """
 
     def __init__(self, terminal, columns, optional, least, rows=None):
@@ -183,9 +180,8 @@ _SGR = re.compile("\x1b\\[[0-9]*m")
 class Screen:
     """Lines at the bottom of a live terminal that are redrawn in place; a context manager.
 
-    While it is open, `keys` are not echoed and arrive one by one, and the cursor is hidden.
-    At the end, also by a signal, the terminal is as it was, and the last lines stay.
-    `outdated()` is called when the size has changed: it is time to draw again.
+    Meanwhile, `keys` arrive one by one without echo, and the cursor is hidden; at the end, also by
+    a signal, the terminal is as it was. `outdated()` is called when its size has changed.
     """
 
     def __init__(self, terminal, keys=None, outdated=lambda: None):

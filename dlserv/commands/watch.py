@@ -3,19 +3,22 @@
 import re
 import select
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 
 from ..contract import SETTLED
-from ..errors import Refused
+from ..errors import ClientError, NoDaemon, Refused
+from ..sockets import Waker
 from ..units import format_size, safe_json
 from .arguments import choose
-from .follow import Follower, Tasks
 from .rows import name_of, plain, state_of, watch_lines, watch_table
 from .terminal import Screen
 
 _LOST = "the connection is lost; trying again"
 EVERY = 0.1         # seconds between two drawings, at least
+PATIENCE = 30.0     # seconds without a daemon, which may be restarting, until that is an error
+RETRY = 0.5         # seconds between tries
 _ORDER = ("downloading", "queued", "invalid", "paused", "finished")
 
 
@@ -37,7 +40,7 @@ def wait(client, options, terminals):
 
 
 def await_all(client, tids, errors, quiet):
-    """Return when no task goes on by itself; 0 if all are finished. Show the progress on a live terminal."""
+    """Return when no task goes on by itself; 0 if all are finished."""
     try:
         _await_end(client, set(tids), errors, quiet)
     except KeyboardInterrupt:
@@ -110,7 +113,6 @@ def _draw_until(follower, tasks, terminal, ended, lines):
 
 
 def _quits(follower, screen):
-    """Wait for events or keys; return whether a key ends it."""
     ready, _, _ = select.select([follower] + ([screen] if screen.fileno() >= 0 else []), [], [])
     if screen not in ready:
         return False
@@ -129,7 +131,6 @@ def _overview(tasks, terminal):
 
 
 def _rows_only(tasks, terminal):
-    """Return the rows, the unfinished first if there are too many."""
     most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
     return _lines_within(rows if len(rows) <= most else sorted(rows, key=_rank), terminal, most)
@@ -151,3 +152,98 @@ def _rank(row):
     state = row["state"]
     return (_ORDER.index(state) if state in _ORDER else len(_ORDER),
             -row["finish_time"] if state == "finished" else row["place"])
+
+
+# -- the events -----------------------------------------------------------------------------
+
+class Follower:
+    """Reads the events in a thread; a context manager, readable for `select` when some have arrived.
+
+    A connection that ends is opened again, which brings a snapshot, for PATIENCE seconds at most. Raise
+    what Client.events raises.
+    """
+
+    def __init__(self, client):
+        self._client = client
+        self._events, self._error = deque(), None
+        self._closed = threading.Event()
+        self._stream = client.events()
+        self._is_lost = False
+        self._waker = Waker()
+        self.fileno, self.wake = self._waker.fileno, self._waker.wake       # `wake` makes `take` return
+        self._thread = threading.Thread(target=self._read, name="dlserv-events", daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._closed.set()
+        self._stream.close()
+        self._thread.join()
+        self._waker.close()
+
+    @property
+    def connected(self):
+        return self._stream.connected and not self._is_lost
+
+    def take(self, timeout=None):
+        """Wait for Events, or for `wake`, and return them. Raise NoDaemon or NotAllowed after the last."""
+        select.select([self._waker], [], [], timeout)
+        self._waker.clear()
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        if not events and self._error is not None:
+            raise self._error
+        return events
+
+    def _read(self):
+        lost = None
+        while not self._closed.is_set():
+            try:
+                for event in self._stream:
+                    self._events.append(event)
+                    self.wake()
+                    lost = None
+            except NoDaemon:
+                pass        # handled like the end of the stream
+            self._stream.release()
+            self._tell_lost(True)
+            lost = lost or time.monotonic()
+            self._reconnect(lost + PATIENCE)
+        self._stream.release()      # it may just have been opened again
+
+    def _reconnect(self, deadline):
+        while not self._closed.wait(RETRY):
+            try:
+                self._stream = self._client.events()
+                return self._tell_lost(False)
+            except ClientError as error:
+                if time.monotonic() > deadline or not isinstance(error, NoDaemon):
+                    self._error = error
+                    self._closed.set()
+                    self.wake()
+
+    def _tell_lost(self, lost):
+        self._is_lost = lost
+        self.wake()
+
+
+class Tasks:
+    """The sum of the events: `rows` by tid, only of `tids` if given."""
+
+    def __init__(self, tids=None):
+        self._tids, self.rows = tids, {}
+        self.known = False      # whether a snapshot has arrived
+
+    def apply(self, event):
+        """Return [(previous row or None, row), …] of the tasks that the event changed."""
+        before, rows = self.rows, []
+        if event.kind == "snapshot":
+            self.rows, self.known, rows = {}, True, event.data["detail"]
+        elif event.kind == "task":
+            rows = [event.data]
+        elif event.kind == "removed":
+            self.rows.pop(event.data["tid"], None)
+        changed = [(before.get(row["tid"]), row) for row in rows if self._tids is None or row["tid"] in self._tids]
+        self.rows.update((row["tid"], row) for _, row in changed)
+        return changed
