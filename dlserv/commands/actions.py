@@ -12,7 +12,7 @@ PORTION = 500       # tasks of one request, as the daemon stores them, so that e
 
 
 def add(client, options, terminals):
-    """Add the URLs that were named; return the exit code."""
+    """Add the URLs; return the exit code."""
     out, errors = terminals
     wanted, whole = _wanted(client, options, terminals)
     added = tids, refused, had = [], [], []

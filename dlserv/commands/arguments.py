@@ -104,7 +104,7 @@ def read_tasks(given, more):
 
 
 def _common(given):
-    """Return {option: text}, {option: flag as typed}. Raise InvalidValue, naming the flag."""
+    """Return ({option: text}, {option: its flag as typed}). Raise InvalidValue, naming the flag."""
     texts, flags = {}, {}
     for flag, name, text in given:
         inputfile.put(texts, f"{name}={text}")

@@ -22,8 +22,11 @@ def completion(options, terminals):
     return 0
 
 
-def _arguments(command):
-    return [each for each in arguments_of(command) if not each.is_hidden] + [HELP]
+def _commands():
+    """Yield (name, its arguments) of each command, and of none."""
+    yield "", GENERAL
+    for command in COMMANDS:
+        yield command.name, [each for each in arguments_of(command) if not each.is_hidden] + [HELP]
 
 
 def _words_of(argument):
@@ -72,7 +75,7 @@ complete -o default -F _dlserv %(programs)s'''
 
 def _bash():
     values, flags, positional = {}, [], []
-    for name, arguments in [("", GENERAL)] + [(command.name, _arguments(command)) for command in COMMANDS]:
+    for name, arguments in _commands():
         flagged = [each for each in arguments if not each.is_positional]
         for argument in flagged:
             if argument.takes_value:
@@ -123,18 +126,15 @@ compdef _dlserv %(programs)s'''
 
 
 def _zsh():
+    specs = {name: " ".join(_quoted(spec) for each in arguments for spec in _zsh_specs(each))
+             for name, arguments in _commands()}
     return _ZSH % {
-        "programs": PROGRAMS, "words": WORDS, "anywhere": _zsh_specs(GENERAL),
-        "cases": "\n".join(f"                {each.name}) _arguments {_zsh_specs(_arguments(each))};;"
-                           for each in COMMANDS),
+        "programs": PROGRAMS, "words": WORDS, "anywhere": specs.pop(""),
+        "cases": "\n".join(f"                {name}) _arguments {text};;" for name, text in specs.items()),
         "commands": "\n".join("        " + _quoted(f"{each.name}:{each.help}") for each in COMMANDS)}
 
 
-def _zsh_specs(arguments):
-    return " ".join(_quoted(spec) for argument in arguments for spec in _zsh_specs_of(argument))
-
-
-def _zsh_specs_of(argument):
+def _zsh_specs(argument):
     value = ":%s:%s" % (argument.options.get("metavar", argument.flags[0]).strip("'").replace(":", ""),
                         _zsh_values(argument))
     if argument.is_positional:
@@ -186,10 +186,8 @@ def _fish():
     lines = [_FISH % {"words": WORDS, "valued": " ".join(_VALUED)}]
     lines += ["complete -c dlserv -n \"__dlserv_is ''\" -a %s -d %s" % (command.name, _quoted(command.help))
               for command in COMMANDS]
-    lines += ["complete -c dlserv -n \"__dlserv_is ''\"" + _fish_argument(each) for each in GENERAL]
-    for command in COMMANDS:
-        lines += [f"complete -c dlserv -n '__dlserv_is {command.name}'{_fish_argument(each)}"
-                  for each in _arguments(command) if not each.is_positional or each.values]
+    lines += [f"complete -c dlserv -n \"__dlserv_is '{name}'\"{_fish_argument(each)}"
+              for name, arguments in _commands() for each in arguments if not each.is_positional or each.values]
     return "\n".join(lines)
 
 

@@ -115,7 +115,7 @@ class _Lines:
         self._told = {}         # job -> what was told last: (the problem, failures so far)
 
     def show(self, jobs):
-        """Tell what the jobs that do not move wait for."""
+        """Tell what the jobs wait for."""
         for job in [] if self._quiet else jobs:
             reason, now = reason_of(_row(job)), (job.task.problem, job.task.failures)
             if reason and self._told.get(job) != now:
@@ -123,7 +123,6 @@ class _Lines:
                 self._told[job] = now
 
     def tell(self, job, path, was_here):
-        """Tell how the job has ended."""
         if self._to_stdout:
             with open(path, "rb") as file:
                 shutil.copyfileobj(file, self.out.stream.buffer)

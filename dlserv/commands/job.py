@@ -132,7 +132,7 @@ class Job:
         return path, False
 
     def stop(self):
-        """Leave nothing behind but the file, or a part with the database that it needs."""
+        """Leave nothing but the file, or a part with the database that it needs."""
         if self._daemon is None:
             return      # the database may be in use by another process
         daemon, self._daemon = self._daemon, None
@@ -210,7 +210,7 @@ class _Remote:
             checksum = Checksum.parse(promised)
             return hash_file(file, [checksum.algorithm], self._stop.check) == {checksum.algorithm: checksum}
         first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
-        if _read(answer.stream, first) != file.read(first):
+        if not _delivers(answer.stream, file.read(first)):
             return False
         answer.stream.close()
         step = (total - SAMPLE) // (SAMPLES - 1)
@@ -220,15 +220,15 @@ class _Remote:
         answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
         with contextlib.closing(answer.stream):
             file.seek(start)
-            return answer.status == 206 and _read(answer.stream, SAMPLE) == file.read(SAMPLE)
+            return answer.status == 206 and _delivers(answer.stream, file.read(SAMPLE))
 
 
-def _read(stream, count):
-    data = bytearray(count)
-    view, here = memoryview(data), 0
-    while here < count:
-        more = stream.read_into(view[here:])
-        if not more:
-            break
-        here += more
-    return bytes(data[:here])
+def _delivers(stream, data):
+    """Return whether the stream goes on with these bytes."""
+    view, here = memoryview(bytearray(len(data))), 0
+    while here < len(data):
+        count = stream.read_into(view[here:])
+        if not count:
+            return False
+        here += count
+    return view == data

@@ -6,6 +6,7 @@ compared decoded; a separator in a segment, or a "." or ".." in disguise, disqua
 
 import re
 from collections import namedtuple
+from html.parser import HTMLParser
 from urllib.parse import quote, unquote_to_bytes
 
 from .. import urls
@@ -78,10 +79,11 @@ def links_of_page(bounds, url, page):
         text = page.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = page.decode("latin-1")
-    base, hrefs, whole = _hrefs(text)
-    base = _followed(url, base) or url
-    found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
-    return list(filter(None, found)), whole
+    anchors = _Anchors()
+    anchors.read(text)
+    base = _followed(url, anchors.base) or url
+    found = [bounds.link(there) for there in (_followed(base, href) for href in anchors.hrefs) if there]
+    return list(filter(None, found)), anchors.is_whole
 
 
 def _followed(base, href):
@@ -98,36 +100,29 @@ def _quoted(match):
     return quote(match.group(), errors="replace")
 
 
-class _Enough(Exception):
-    """The page has more links than are read."""
+class _Anchors(HTMLParser):
+    """Collects the href of `<base>` and those of all `<a>`."""
 
+    base, is_whole = None, True
 
-def _hrefs(text):
-    """Return (the href of `<base>` or None, those of all `<a>`, whether these are all)."""
-    from html.parser import HTMLParser
+    def read(self, text):
+        self.hrefs = []
+        try:
+            self.feed(text)     # at once and never closed, so that each byte is parsed only a few times
+        except AssertionError:
+            self.is_whole = False
 
-    class Reader(HTMLParser):
-        base = None
+    def error(self, message):       # which Python 3.8 and 3.9 call
+        raise AssertionError(message)
 
-        def error(self, message):       # which Python 3.8 and 3.9 call
-            raise AssertionError(message)
-
-        def handle_starttag(self, tag, attributes):
-            href = next((value for name, value in attributes if name == "href"), None)
-            if tag == "base" and self.base is None:
-                self.base = href
-            elif tag == "a" and href:
-                if len(self.found) == MOST_LINKS:
-                    raise _Enough
-                self.found.append(href)
-
-    reader = Reader()
-    reader.found = []
-    try:
-        reader.feed(text)       # at once and never closed, so that each byte is parsed only a few times
-    except (_Enough, AssertionError):
-        return reader.base, reader.found, False
-    return reader.base, reader.found, True
+    def handle_starttag(self, tag, attributes):
+        href = next((value for name, value in attributes if name == "href"), None)
+        if tag == "base" and self.base is None:
+            self.base = href
+        elif tag == "a" and href:
+            if len(self.hrefs) == MOST_LINKS:
+                self.error("there are too many links")
+            self.hrefs.append(href)
 
 
 def links_of_folder(bounds, url, entries):

@@ -90,7 +90,6 @@ class Machine:
 
 
 def _program():
-    """Return (program, folder); see Machine."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folder = os.path.dirname(package)
     if os.path.isfile(folder):

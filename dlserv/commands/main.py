@@ -95,7 +95,6 @@ def _run_file(options):
 
 
 def _address(server):
-    """Return the URL at which a daemon with these settings is reached from here."""
     values = dict(TABLES["server"].defaults(), **server)
     host = ANY.get(values["host"], values["host"])
     if host.startswith("unix:"):

@@ -1,4 +1,4 @@
-"""help and man: the commands' table as text, and as roff for `man` and groff."""
+"""help and man: the commands' table as text, and as roff."""
 
 import shutil
 import textwrap
@@ -8,7 +8,6 @@ from ..settings import options as task_options
 from ..settings.config import TABLES
 from ..version import __version__
 from .catalogue import COMMANDS, EXAMPLES, EXIT_CODES
-from .flags import CONNECTION
 from .parser import GENERAL, HELP, USAGE, arguments_of, find, nearest, usage
 
 DESCRIPTION = ("A download daemon with a web page and a REST interface, and its command line.\n"
@@ -113,7 +112,7 @@ def _page():
 def _command(command):
     lines = [".SS " + _text(usage(command)), _text(_sentence(command.help))]
     if command.name != "serve":      # whose options are those under OPTIONS
-        lines += _listed(_pairs(command.arguments + CONNECTION * command.needs_daemon))
+        lines += _listed(_pairs(arguments_of(command)))
     lines += [".PP", "Examples:"] + _verbatim(["    " + _example(each) for each in command.examples])
     return lines + ([".PP"] + _verbatim(command.notes) if command.notes else [])
 

@@ -79,7 +79,7 @@ def _check(command, options):
 
 
 def nearest(word, words):
-    """Return "; did you mean …?" or "" for the nearest of the words, or of a dict's keys, which have other texts."""
+    """Return "; did you mean …?" with the nearest of the words, or its text in a dict, or ""."""
     import difflib
     longer = [each for each in words if each.startswith(word)] if len(word.strip("-")) > 1 else []
     near = longer or difflib.get_close_matches(word, words, 1)
@@ -89,7 +89,7 @@ def nearest(word, words):
 
 
 class _HelpWanted(Exception):
-    """The argument is the Command that `--help` stands behind, or None."""
+    """With the Command that `--help` stands behind, or None."""
 
 
 class _Help(argparse.Action):
@@ -162,9 +162,6 @@ def usage(command):
     parts = ["dlserv " + command.name]
     if command.needs_daemon or any(not each.is_positional for each in command.arguments):
         parts.append("[OPTION]...")
-    return " ".join(parts + [_shown(each) for each in command.arguments if each.is_positional])
-
-
-def _shown(argument):
-    form = {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s")
-    return form % argument.value_name
+    forms = {"?": "[%s]", "*": "[%s]...", "+": "%s..."}
+    return " ".join(parts + [forms.get(each.options.get("nargs"), "%s") % each.value_name
+                             for each in command.arguments if each.is_positional])

@@ -31,7 +31,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 def find(starts, options, errors):
-    """Return ([(URL, options), …], whether all went well); tell the Terminal `errors` the rest."""
+    """Return ([(URL, options), …], whether all went well); tell `errors` the rest."""
     wanted = Wanted(number_of(options.depth, DEPTH, DEEPEST), number_of(options.most, FILES, MOST_FILES),
                     options.accept, options.reject)
     starts = [_start(url, posted) for url, posted in starts]
@@ -174,7 +174,7 @@ class Walk:
 
 
 class Reader:
-    """Reads listings with the options of the tasks. Raise TransferError or LocalError."""
+    """Reads listings with the options of the tasks."""
 
     def __init__(self, bounds, posted, daemon):
         download = daemon.config.download

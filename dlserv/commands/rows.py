@@ -1,4 +1,4 @@
-"""A task as one line: tab-separated for scripts, in columns that fit the terminal for people."""
+"""A task as one line: tab-separated for scripts, in columns for people."""
 
 import time
 
@@ -11,7 +11,7 @@ BAR = 11            # columns
 
 
 def plain(row):
-    """Return tid, state, percent, total bytes, bytes a second, name and error: for `cut` and `awk`."""
+    """Return tid, state, percent, total bytes, bytes a second, name and error, for `cut` and `awk`."""
     return "\t".join([row["tid"], row["state"], row["percent"], str(row["total_bytes"]),
                       str(int(row["speed"])), name_of(row), clean(row["error"] or "")])
 
@@ -32,8 +32,8 @@ def reason_of(row):
 
 def list_lines(terminal, rows):
     """Return the heading and a line for each row, with its reason below."""
-    columns = (Column("ID", 8, _short_id, colour=_faint), Column("STATE", 11, state_of, colour=_colour),
-               _DONE, _SIZE, _SPEED, _LEFT, _NAME)
+    columns = (Column("ID", 8, lambda row: row["tid"][:8], colour=lambda row: "faint"),
+               Column("STATE", 11, state_of, colour=_colour), _DONE, _SIZE, _SPEED, _LEFT, _NAME)
     table = Table(terminal, columns, ("STATE", "DONE", "SIZE", "SPEED", "LEFT"), LEAST_NAME, rows)
     lines = [table.heading()]
     for row in rows:
@@ -61,14 +61,6 @@ def watch_lines(terminal, row):
     if reason:
         lines.append("  " + terminal.paint(terminal.fit(reason, terminal.size[0] - 3).rstrip(), _colour(row)))
     return lines
-
-
-def _short_id(row):
-    return row["tid"][:8]
-
-
-def _faint(row):
-    return "faint"
 
 
 def _colour(row):

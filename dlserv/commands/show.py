@@ -79,7 +79,7 @@ def log(client, options, terminals):
 
 
 def stats(client, options, terminals):
-    """Print the figures of the daemon, or the sums of several and each one's."""
+    """Print the figures of the daemon, or of several."""
     out, reply = terminals[0], client.stats()
     if options.json:
         out.write(safe_json(reply))
@@ -165,7 +165,6 @@ def _chosen(client, words):
 
 
 def _start(word):
-    """Return the beginning of a tid. Raise InvalidValue."""
     if "://" in word:
         return tid_of(word)
     if re.fullmatch("[0-9a-f]{%d,40}" % LEAST_DIGITS, word.lower()) is None:
@@ -228,12 +227,15 @@ def _print(out, shown, asked, as_json):
     if len(asked) == 1 and asked[0][1] and not as_json:
         section, key = asked[0]
         return out.write(_text(shown[section][key]))
-    if asked:
-        shown = {section: {key: shown[section][key] for where, key in asked if where == section}
-                 if section in TABLES else shown[section] for section, _ in asked}
+    chosen = {} if asked else shown
+    for section, key in asked:
+        if key is None:
+            chosen[section] = shown[section]
+        else:
+            chosen.setdefault(section, {})[key] = shown[section][key]
     if as_json:
-        return out.write(safe_json(shown))
-    for section, values in shown.items():
+        return out.write(safe_json(chosen))
+    for section, values in chosen.items():
         if section in TABLES:
             out.write(*[f"{section}.{key}={_text(value)}" for key, value in values.items()])
         else:

@@ -24,7 +24,7 @@ RequiresMountsFor={mounts}
 {start}
 User={user}
 {more}
-# The daemon, and its hooks with it, may write to these folders only.
+# The daemon and its hooks may write to these folders only.
 {access}
 ProtectSystem=strict
 PrivateTmp=yes
@@ -130,7 +130,7 @@ def _owned(machine):
 
 
 def _maker(machine, path):
-    """Return the command that makes the folder as the user, if allowed, or for the user."""
+    """Return the command that makes the folder, as the user where that is allowed."""
     above = os.path.dirname(path)
     while not os.path.isdir(above):
         above = os.path.dirname(above)
@@ -140,7 +140,6 @@ def _maker(machine, path):
 
 
 def _access(machine):
-    """Return the lines that show it the folders and files it needs."""
     temporary = [path for path in machine.writable if _below(path, TEMPORARY)]
     others = [path for path in machine.writable if path not in temporary]
     hidden = [path for path in dict.fromkeys(machine.readable) if _below(path, TEMPORARY)]

@@ -210,7 +210,7 @@ class Screen:
         return os.read(self.fileno(), 64).decode("ascii", "replace")
 
     def draw(self, lines):
-        """Put these lines in the place of the last ones. None may be as wide as the terminal."""
+        """Put these lines, all narrower than the terminal, in the place of the last ones."""
         columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
         up = sum(max(1, -(-width // columns)) for width in self._lines)
         self._terminal.stream.write(("\r\x1b[%dA" % up if up else "\r")
@@ -239,7 +239,7 @@ class Screen:
         os.write(self._terminal.stream.fileno(), b"\x1b[?25h" if shown else b"\x1b[?25l")
 
     def _suspend(self, number, frame):
-        """Ctrl-Z: restore the terminal, stop, and go on below what was written meanwhile."""
+        """Stop for Ctrl-Z, and go on below what was written meanwhile."""
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._lines = []

@@ -16,7 +16,7 @@ FOR_USERS = ("systemd", "launchd")
 
 
 def unit(options, terminals):
-    """Print the start-up file of the kind that was named."""
+    """Print the start-up file."""
     if options.for_user and options.kind not in FOR_USERS:
         raise InvalidValue("--user", f"{options.kind} has no services for single users; leave it out")
     machine = Machine(options)
@@ -47,7 +47,6 @@ _PROCD = """\
 # Put this into /etc/init.d/dlserv, then:
 #   chmod +x /etc/init.d/dlserv
 #   /etc/init.d/dlserv enable && /etc/init.d/dlserv start
-# shellcheck shell=sh disable=SC1008,SC2016,SC2034
 START=99
 STOP=10
 USE_PROCD=1
@@ -86,7 +85,6 @@ _OPENRC = """\
 # Put this into /etc/init.d/dlserv, then:
 #   chmod +x /etc/init.d/dlserv
 #   rc-update add dlserv && rc-service dlserv start
-# shellcheck shell=sh disable=SC1008,SC2016,SC2034
 description="dlserv download daemon"
 supervisor=supervise-daemon
 command={python}
@@ -162,7 +160,6 @@ _RUNIT = """\
 # Put this into /etc/sv/dlserv/run (Termux: $PREFIX/var/service/dlserv/run), then:
 #   chmod +x /etc/sv/dlserv/run
 #   ln -s /etc/sv/dlserv /var/service/    (Termux: sv-enable dlserv)
-# shellcheck disable=SC2016
 exec 2>&1
 {make}set -- {command}
 if [ "$(id -u)" != {uid} ]; then
@@ -231,7 +228,6 @@ _SYNOLOGY = """\
 # Control Panel > Task Scheduler > Create > Triggered Task > User-defined script, then:
 #   General: task "dlserv", user "{user}", event "Boot-up"
 #   Task Settings: paste this as the script; press OK, select the task and press Run
-# shellcheck disable=SC2016
 {make}exec {command}
 """
 

@@ -83,7 +83,7 @@ def _why(client, tid):
 # -- a line for each change ---------------------------------------------------------------
 
 def _print_changes(follower, tasks, out, text):
-    """Print every task once, then a line whenever its state, name or error changes."""
+    """Print every task, then again whenever its state, name or error changes."""
     while True:
         for event in follower.take():
             out.write(*[text(row) for before, row in tasks.apply(event)
@@ -91,7 +91,7 @@ def _print_changes(follower, tasks, out, text):
 
 
 def _lasting(row):
-    """Return state, name and error, without the time in it that is still to be waited."""
+    """Return state, name and error without the seconds still to wait."""
     return row["state"], row["filename"], re.sub(r"(in|for another) [0-9].*$", "", row["error"] or "")
 
 
@@ -137,7 +137,7 @@ def _rows_only(tasks, terminal):
 
 
 def _lines_within(rows, terminal, most):
-    """Return at most so many lines; the last one counts the tasks that had no room."""
+    """Return at most so many lines; the last one counts the rest."""
     lines, shown = [], 0
     for row in rows:
         more = watch_lines(terminal, row)
