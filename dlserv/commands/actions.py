@@ -48,16 +48,11 @@ def _wanted(client, options, terminals):
             return [], whole
         given = recursive.without_known(given, client, terminals[1], options.quiet)
     else:
-        _refuse_flags_of_listings(options)
+        flags = [each.flag for each in (options.depth, options.most, *options.accept, *options.reject)
+                 if each is not None] + ["--dry-run"] * options.dry_run
+        if flags:
+            raise InvalidValue(flags[0], "only add -r has a use for this; add -r or leave it out")
     return _with_cookies(given, options.load_cookies), whole
-
-
-def _refuse_flags_of_listings(options):
-    given = [each.flag for each in (options.depth, options.most, *options.accept, *options.reject)
-             if each is not None]
-    given += ["--dry-run"] * options.dry_run
-    if given:
-        raise InvalidValue(given[0], "only add -r has a use for this; add -r or leave it out")
 
 
 def _place(options):
@@ -104,7 +99,7 @@ def _act(name, client, options, terminals, **more):
     past, states = TOLD[name]
     tids = choose(client, options.tasks, states)
     failures = client.act_on_all(name, tids, **more)
-    return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)
+    return _report(terminals, options, len(tids), failures, past)
 
 
 pause, resume, restart, refresh, verify = (
@@ -117,7 +112,7 @@ def remove(client, options, terminals):
 
 def _report(terminals, options, count, failures, past):
     out, errors = terminals
-    errors.complain_of(failures)
+    errors.complain_of([(tid[:8], reason) for tid, reason in failures])
     done = count - len(failures)
     if out.is_terminal and not options.quiet and (done or not failures):
         out.write(f"{done} task{'' if done == 1 else 's'} {past}")
@@ -135,7 +130,7 @@ def change(client, options, terminals):
         try:
             client.change(tid, url, **changes)
         except Refused as refusal:
-            failures.append((tid[:8], str(refusal)))
+            failures.append((tid, refusal))
     return _report(terminals, options, len(tids), failures, "changed")
 
 

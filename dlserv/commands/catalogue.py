@@ -52,7 +52,7 @@ _NAMES = (
     _list("-O", metavar="FILE", nargs="?", const="", dest="remote_names",
           aliases=("--remote-name", "--output-document"),
           help="name the file as wget does, or without FILE keep the server's name as curl does"),
-    _switch("-c", "--continue", dest="continue_", help="continue a partial download, which is always done"),
+    _switch("-c", "--continue", dest="continue_", help="continue a partial download, as always"),
     _switch("-L", "--location", help=SUPPRESS),
     Argument("-C", "--continue-at", choices=("-",), help=SUPPRESS),
 )
@@ -63,7 +63,7 @@ _ASKING = (
     _option("-U", "--user-agent", metavar="TEXT", aliases=("-A",), help="the User-Agent header"),
     _option("-e", "--referer", metavar="URL", help="the Referer header"),
     _option("-u", "--user", metavar="USER[:PW]", read=_user_lines, aliases=("--http-user", "--ftp-user"),
-            help="user and password for the server; other users can see them in the list of processes"),
+            help="user and password for the server; others can see them in the list of processes"),
     _option("--password", metavar="PW",
             aliases=("--http-password", "--http-passwd", "--ftp-password", "--ftp-passwd"),
             help="the password, without a user"),
@@ -124,7 +124,7 @@ COMMANDS = (
         "xclip -o | dlserv add -"), notes=_NOTES),
     Command("get", "download here and now, without a daemon", _URLS + (
         _out(values="files", help="the file, with its folder; - writes it to standard output once it is whole "
-                                  "(it is in $TMPDIR until then)"),
+                                  "(in $TMPDIR until then)"),
         _dir(values="folders", help="the folder; by default the current one"),
         ) + _NAMES + (
         Argument("-j", "--jobs", metavar="N", aliases=("--max-concurrent-downloads",),
@@ -143,18 +143,18 @@ COMMANDS = (
     Command("wait", "return when tasks are finished", (_TASKS_OR_NONE, _QUIET), "watch", (
         "wait 3f2a", "wait && systemctl poweroff")),
     Command("status", "show how tasks are doing", (_TASKS, _JSON), "show", (
-        "status 3f2a", "status downloading --json")),
+        "status downloading --json",)),
     Command("info", "show what tasks are: URL, checksum, options", (_TASKS, _JSON), "show", (
-        "info 3f2a", "info https://example.org/debian.iso")),
+        "info https://example.org/debian.iso",)),
     Command("log", "print the logs of tasks, the latest line last", (_TASKS, _JSON), "show", (
-        "log 3f2a", "log failed")),
+        "log failed",)),
     *[Command(name, text, (_TASKS, _QUIET), "actions", examples) for name, text, *examples in (
         ("pause", "stop tasks where they are", "pause debian-13.iso", "pause all"),
-        ("resume", "let paused or failed tasks go on", "resume 3f2a", "resume failed"),
+        ("resume", "let paused or failed tasks go on", "resume failed"),
         ("restart", "download finished or failed tasks again, from nothing", "restart failed"),
         ("refresh", "download finished files again if they have changed on their servers", "refresh finished"),
         ("verify", "compute the SHA-256 of finished files in the background; info and log show it",
-         "verify 3f2a", "verify all"))],
+         "verify all"))],
     Command("rm", "remove tasks from the list", (
         _TASKS, _switch("--with-file", help="delete their files too"), _QUIET),
         "actions:remove", ("rm finished", "rm --with-file 3f2a")),

@@ -19,7 +19,6 @@ from .rows import reason_of, watch_lines
 from .terminal import Screen
 
 EVERY = 0.2     # seconds between two drawings
-MOST_JOBS = 64
 
 
 def get(options, terminals):
@@ -39,7 +38,7 @@ def get(options, terminals):
 
 def _get(options, terminals, folder, more, to_stdout=False):
     tasks = [(_checked(url), posted) for url, posted in read_tasks(options, more)]
-    count = number_of(options.jobs, 1, MOST_JOBS)
+    count = number_of(options.jobs, 1, 64)
     make_daemon = _daemon_maker(options, min(count, len(tasks)))
     jobs = [Job(url, posted, folder, make_daemon, options.overwrite) for url, posted in tasks]
     kind = _Bars if terminals[1].live and not options.quiet else _Lines

@@ -17,7 +17,6 @@ from ..engine.sources import Opener, Source
 from ..errors import Error, Exists
 from ..net.channel import Signal
 
-RENAME, NEVER = "rename", "never"       # values of download.overwrite
 BEAT = 5.0      # seconds of waiting for this machine that count as a try, where tries were limited
 SAMPLES, SAMPLE = 8, 2 ** 14            # of a file that is there: how many, and bytes of each
 
@@ -39,7 +38,8 @@ class Job:
         self._posted = {name: value for name, value in posted.items() if name not in ("paused", "priority")}
         self._tid = tid_of(url)
         self._database = os.path.join(folder, f".dlserv-{self._tid[:12]}.db")
-        self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
+        self._make_daemon, self._daemon = make_daemon, None
+        self._otherwise = None          # the setting `overwrite`, in whose place there is first "never"
         self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
         self._here = None               # the path of the whole file that was there already
         self._waiting_since = None      # for this machine: its network, its disk, its clock
@@ -52,7 +52,7 @@ class Job:
         self._otherwise = daemon.config.download.overwrite
         self._daemon = daemon.start()
         if self._cautious:
-            daemon.configure({"download": {"overwrite": NEVER}})
+            daemon.configure({"download": {"overwrite": "never"}})
         try:
             daemon.add(self.url, self._posted)
         except Exists:
@@ -103,9 +103,9 @@ class Job:
             self._here = _find_whole(task, self._daemon.network, self.folder)
         elif not task.options.mirrors:
             return False
-        if self._here is not None or self._otherwise != RENAME:
+        if self._here is not None or self._otherwise != "rename":
             return False
-        self._daemon.configure({"download": {"overwrite": RENAME}})
+        self._daemon.configure({"download": {"overwrite": "rename"}})
         self._daemon.resume(self._tid)
         return True
 

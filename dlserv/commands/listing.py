@@ -15,7 +15,7 @@ from ..net.ftp import path_of
 MOST_LINKS = 100000     # of one page
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile("[A-Za-z0-9._~-]")
-_FORBIDDEN = re.compile(rb"[/\\\0]")
+_ODD = re.compile(rb"\.{0,2}|.*[/\\\0].*", re.DOTALL)      # no name: empty, a dot segment, or more than one
 _PAGES = (".html", ".htm", ".php", ".asp", ".aspx")
 
 
@@ -46,7 +46,7 @@ class Bounds:
             return None
         below = segments[count:]
         is_folder = not below[-1]
-        if any(map(_is_odd, below[:-1] if is_folder else below)):
+        if any(map(_ODD.fullmatch, below[:-1] if is_folder else below)):
             return None
         target = self.start.target + _normal(url.path.split("/", count + 1)[-1])
         names = [urls.file_name(quote(each)) for each in below]
@@ -57,10 +57,6 @@ class Bounds:
 def _segments(path):
     """Return the decoded segments; the last one is empty if the path ends with a slash."""
     return [unquote_to_bytes(each) for each in path.split("/")[1:]]
-
-
-def _is_odd(segment):
-    return segment in (b"", b".", b"..") or _FORBIDDEN.search(segment) is not None
 
 
 def _normal(path):

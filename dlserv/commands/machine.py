@@ -17,7 +17,7 @@ class Machine:
 
     start     the words that start it, without `--token-file`, which has the path token_file or None
     program   dlserv.pyz or dlserv.py; None if the package is installed as a module
-    folder    where the checkout or the package lies; None for dlserv.pyz
+    folder    where the package lies; None for dlserv.pyz
     writable  the folders that the daemon writes to; `missing` are those that do not exist
     readable  other files and folders that it reads
     remarks   sentences for the user
@@ -90,12 +90,9 @@ class Machine:
 
 
 def _program():
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folder = os.path.dirname(package)
-    if os.path.isfile(folder):
-        return folder, None
+    folder = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     script = os.path.join(folder, "dlserv.py")
-    return (script, folder) if os.path.isfile(script) else (None, package)
+    return (folder, None) if os.path.isfile(folder) else (script if os.path.isfile(script) else None, folder)
 
 
 def _user(download_dir):

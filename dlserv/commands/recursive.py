@@ -19,20 +19,17 @@ from ..settings import options as task_options
 from .arguments import number_of, settings_of
 from .listing import Bounds, links_of_folder, links_of_page
 
-DEPTH, DEEPEST = 5, 100         # levels of folders: by default, at most
-FILES, MOST_FILES = 1000, 100000
 MOST_FOLDERS = 10000            # listings of one walk
 MOST_SEEN = 1000000             # links of one walk
 TRIES = 3                       # of each listing
 MOST_TOLD = 20                  # lines about what is left out
 LONGEST_WAIT = 30.0             # seconds between two tries
-NOT_FOR_MANY = ("filename", "checksum", "mirrors")      # options of a task that fit one file only
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
 def find(starts, options, errors):
     """Return ([(URL, options), …], whether all went well); tell `errors` the rest."""
-    wanted = Wanted(number_of(options.depth, DEPTH, DEEPEST), number_of(options.most, FILES, MOST_FILES),
+    wanted = Wanted(number_of(options.depth, 5, 100), number_of(options.most, 1000, 100000),
                     options.accept, options.reject)
     starts = [_start(url, posted) for url, posted in starts]
     mapping, others = settings_of(options)
@@ -53,7 +50,7 @@ def _start(url, posted):
         parsed = urls.parse(url)
     except ValueError as error:
         raise InvalidValue("URL", f"{urls.shown(url)} {error}") from None
-    for name in NOT_FOR_MANY:
+    for name in ("filename", "checksum", "mirrors"):
         if posted.get(name):
             raise InvalidValue(name, "one name does not fit all files of a listing; leave it out")
     if parsed.user is not None:

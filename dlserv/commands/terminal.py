@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import sys
 from collections import namedtuple
@@ -202,12 +203,10 @@ class Screen:
             signal.signal(number, handler)
         self._give_back()
 
-    def fileno(self):
-        """Return the descriptor of the keys, for select; -1 where there are none."""
-        return self._keys.fileno() if self._keys else -1
-
-    def key(self):
-        return os.read(self.fileno(), 64).decode("ascii", "replace")
+    def wait(self, file):
+        """Wait until the file is readable or keys are typed; return these, None without."""
+        ready, _, _ = select.select([file] + ([self._keys] if self._keys else []), [], [])
+        return os.read(self._keys.fileno(), 64) if self._keys in ready else None
 
     def draw(self, lines):
         """Put these lines, all narrower than the terminal, in the place of the last ones."""
@@ -225,14 +224,14 @@ class Screen:
 
     def _take_over(self):
         if self._keys is not None:
-            self._saved = termios.tcgetattr(self.fileno())
-            tty.setcbreak(self.fileno(), termios.TCSANOW)
+            self._saved = termios.tcgetattr(self._keys)
+            tty.setcbreak(self._keys, termios.TCSANOW)
         self._show_cursor(False)
 
     def _give_back(self):
         self._show_cursor(True)
         if self._saved is not None:
-            termios.tcsetattr(self.fileno(), termios.TCSANOW, self._saved)
+            termios.tcsetattr(self._keys, termios.TCSANOW, self._saved)
 
     def _show_cursor(self, shown):
         """Write past the stream's buffer: a signal may have interrupted it."""
@@ -253,6 +252,5 @@ class Screen:
 def standard_terminals():
     """Return the Terminals of standard output and standard error; replace what cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+        stream.reconfigure(errors="replace")
     return Terminal(sys.stdout, os.environ), Terminal(sys.stderr, os.environ)

@@ -196,15 +196,11 @@ _CHECK = ("import http.client, os, sys; "
 
 
 def _docker(machine):
-    prepare, context = "", machine.folder
     if machine.folder is None:
         prepare, context = f"cp {quote(machine.program)} dlserv.pyz && ", "."
         copy, program = "COPY dlserv.pyz /opt/dlserv.pyz", ["/opt/dlserv.pyz"]
-    elif machine.program:
-        copy = "COPY dlserv.py /opt/dlserv/\nCOPY dlserv /opt/dlserv/dlserv"
-        program = ["/opt/dlserv/dlserv.py"]
     else:
-        context = os.path.dirname(machine.folder)
+        prepare, context = "", machine.folder
         copy, program = "COPY dlserv /opt/dlserv/dlserv\nENV PYTHONPATH=/opt/dlserv", ["-m", "dlserv"]
     if machine.download_dir in machine.missing:
         prepare = f"mkdir -p {quote(machine.download_dir)} && {prepare}"

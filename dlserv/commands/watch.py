@@ -15,7 +15,6 @@ from .arguments import choose
 from .rows import name_of, plain, state_of, watch_lines, watch_table
 from .terminal import Screen
 
-_LOST = "the connection is lost; trying again"
 EVERY = 0.1         # seconds between two drawings, at least
 PATIENCE = 30.0     # seconds without a daemon, which may be restarting, until that is an error
 RETRY = 0.5         # seconds between tries
@@ -104,20 +103,14 @@ def _draw_until(follower, tasks, terminal, ended, lines):
             for event in follower.take(0):
                 tasks.apply(event)
             if tasks.known:
-                screen.draw(lines(tasks, terminal) + ([] if follower.connected else [_LOST]))
+                lost = [] if follower.connected else ["the connection is lost; trying again"]
+                screen.draw(lines(tasks, terminal) + lost)
             if ended(tasks):
                 return True
             time.sleep(EVERY)
-            if _quits(follower, screen):
+            keys = screen.wait(follower)
+            if keys is not None and (not keys or b"q" in keys):
                 return False
-
-
-def _quits(follower, screen):
-    ready, _, _ = select.select([follower] + ([screen] if screen.fileno() >= 0 else []), [], [])
-    if screen not in ready:
-        return False
-    keys = screen.key()
-    return not keys or "q" in keys
 
 
 def _overview(tasks, terminal):
@@ -150,8 +143,7 @@ def _lines_within(rows, terminal, most):
 
 def _rank(row):
     state = row["state"]
-    return (_ORDER.index(state) if state in _ORDER else len(_ORDER),
-            -row["finish_time"] if state == "finished" else row["place"])
+    return _ORDER.index(state), -row["finish_time"] if state == "finished" else row["place"]
 
 
 # -- the events -----------------------------------------------------------------------------
