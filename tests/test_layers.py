@@ -53,7 +53,8 @@ ORDER = """
     client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser
-    commands.rows commands.arguments commands.show commands.watch commands.listing commands.recursive commands.actions commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands.rows commands.arguments commands.show commands.watch commands.listing commands.recursive
+    commands.actions commands.job commands.get commands.machine commands.systemd commands.unit
     commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()

@@ -183,7 +183,7 @@ COMMANDS = (
     Command("stats", "show how the daemon is doing", (_JSON,), "show", ("stats --json",)),
     Command("openurl", "print the address of the web page, and open it where there is a desktop", (
         _switch("-p", "--print", dest="print_only", help="only print it"),),
-        "page", ("openurl --print",)),
+        "show", ("openurl --print",)),
     Command("unit", "print a file that starts the daemon with the system", (
         Argument("kind", choices=UNITS, metavar="KIND", help=", ".join(UNITS[:-1]) + " or " + UNITS[-1]),
         _switch("--user", dest="for_user",

@@ -1,11 +1,15 @@
-"""list, status, info, log, stats, archive, config: what there is, for people and for scripts."""
+"""list, status, info, log, stats, archive, config, openurl: what there is, for people and for scripts."""
 
 import json
+import os
 import re
+import socket
+import sys
 import time
+from urllib.parse import urlsplit, urlunsplit
 
 from ..contract import tid_of
-from ..errors import InvalidValue, Refused
+from ..errors import InvalidValue, LocalError, Refused
 from ..settings.config import AUTOMATION, TABLES
 from ..units import clean, format_seconds, format_size, safe_json
 from .arguments import LEAST_DIGITS, STATE_WORDS, choose
@@ -245,3 +249,43 @@ def _print(out, shown, asked, as_json):
 def _text(value):
     value = " ".join(value) if isinstance(value, list) else value
     return clean(value) if isinstance(value, str) else json.dumps(value)
+
+
+# -- the page -----------------------------------------------------------------------------
+
+def openurl(client, options, terminals):
+    """Print the page's address; with a terminal and a desktop, open it too."""
+    if not client.url.startswith(("http://", "https://")):
+        raise LocalError(f"the daemon listens on {client.url}, which no browser can open; "
+                         "put a reverse proxy in front of it or let it listen on a port")
+    try:
+        client.get("/health")
+    except Refused:
+        pass        # it is there, and the page says what ails it
+    address = _by_name(client.url).rstrip("/") + "/"
+    terminals[0].write(address)
+    if terminals[0].is_terminal and not options.print_only:
+        _open(address)
+    return 0
+
+
+def _by_name(url):
+    """Put this machine's name in the place of an address that means every address."""
+    parts = urlsplit(url)
+    if parts.hostname not in ("0.0.0.0", "::"):
+        return url
+    return urlunsplit(parts._replace(netloc=f"{socket.gethostname()}:{parts.port}"))
+
+
+def _open(address):
+    """Hand the address to the desktop, if there is one; do not wait for the browser."""
+    import shutil
+    import subprocess
+    if hasattr(os, "startfile"):        # Windows
+        os.startfile(address)
+        return
+    has_desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open" if has_desktop else "")
+    if opener:
+        subprocess.Popen([opener, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
