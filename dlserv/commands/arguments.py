@@ -153,7 +153,7 @@ def read_changes(words):
 
 def settings_of(given):
     """Return (the mapping for a Daemon in this process, its other arguments)."""
-    mapping, _, config_path = sources.gather(given, os.environ)
+    mapping, _, config_path = sources.gather(given, os.environ)[:3]
     folder, path = os.path.dirname(config_path), given.load_cookies
     if path:
         try:

@@ -29,6 +29,13 @@ def test_a_token_is_not_written_into_it(run, monkeypatch):
     assert "$DLSERV_TOKEN is not passed on by this file" in err and "$DLSERV_MAX_CONNECTIONS is not passed on by this file" in err
 
 
+def test_no_token_file_is_passed_on_beside_no_token(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLSERV_TOKEN_FILE", str(tmp_path / "token"))
+    for arguments, said in (((), True), (("--no-token",), False)):
+        code, out, err = run(*arguments, "unit", "runit")
+        assert (code, err, "--token-file" in out, "--no-token" in out) == (0, "", said, not said)
+
+
 def test_what_was_said_here_is_said_there(run, monkeypatch, tmp_path):
     monkeypatch.setenv("DLSERV_PORT", "7001")
     monkeypatch.chdir(tmp_path)
