@@ -7,7 +7,7 @@ from ..errors import InvalidValue
 
 
 class Argument(namedtuple("Argument", "flags options values aliases")):
-    """The parameters of argparse's add_argument, and two more.
+    """Flags, or the name of words without one; a name for the value or None; the help; options of argparse.
 
     values   for the completion: words, or one of "tasks", "files", "folders", "settings", "options"
     aliases  flags that are taken as well, but not listed in the help
@@ -15,10 +15,14 @@ class Argument(namedtuple("Argument", "flags options values aliases")):
 
     __slots__ = ()
 
-    def __new__(cls, *flags, values=(), aliases=(), **options):
+    def __new__(cls, flags, metavar, text, values=(), aliases="", **options):
+        flags = tuple(flags.split())
         if flags[0].startswith("-"):
             options.setdefault("action", Remember)
-        return super().__new__(cls, flags, options, values or options.get("choices", ()), aliases)
+        if metavar:
+            options["metavar"] = metavar
+        return super().__new__(cls, flags, dict(options, help=text), values or options.get("choices", ()),
+                               tuple(aliases.split()))
 
     @property
     def is_positional(self):
@@ -79,33 +83,35 @@ class TaskOption(argparse.Action):
         namespace.given = [*namespace.given, *((flag, name, text) for name, text in texts.items())]
 
 
+def switch(flags, text, **options):
+    """Return the row of a flag that takes no value."""
+    return Argument(flags, None, text, action="store_true", **options)
+
+
 # -- the daemon's own command, and the options that may stand before any ----------------------
 
 Command = namedtuple("Command", "name help arguments run examples needs_daemon notes", defaults=(True, ()))
 
 _SERVING = (
-    Argument("-c", "--config", metavar="FILE", values="files", help="the settings, in JSON"),
-    Argument("--host", metavar="H", help="the address to listen on"),
-    Argument("--port", metavar="P", help="the port to listen on; 0 takes a free one"),
-    Argument("--download-dir", metavar="D", values="folders", help="where files go"),
-    Argument("--db", metavar="FILE", values="files", help="the database"),
-    Argument("--token", metavar="T", help="the token that clients must send; others can see it in the list of "
-                                          "processes, so prefer $DLSERV_TOKEN"),
-    Argument("--token-file", metavar="FILE", values="files", help="a file that holds the token"),
-    Argument("--no-token", action="store_true", help="let in everybody who can reach the address"),
-    Argument("--log-level", metavar="L", values=("debug", "info", "warning", "error"),
-             help="debug, info, warning or error"),
-    Argument("--export", metavar="FILE", values="files",
-             help="write all tasks, secrets included, to FILE and exit"),
-    Argument("--import", metavar="FILE", dest="import_", values="files",
-             help="add the tasks of an export or of a list of URLs and exit"),
+    Argument("-c --config", "FILE", "the settings, in JSON", "files"),
+    Argument("--host", "H", "the address to listen on"),
+    Argument("--port", "P", "the port to listen on; 0 takes a free one"),
+    Argument("--download-dir", "D", "where files go", "folders"),
+    Argument("--db", "FILE", "the database", "files"),
+    Argument("--token", "T", "the token that clients must send; others can see it in the list of processes, "
+                             "so prefer $DLSERV_TOKEN"),
+    Argument("--token-file", "FILE", "a file that holds the token", "files"),
+    switch("--no-token", "let in everybody who can reach the address"),
+    Argument("--log-level", "L", "debug, info, warning or error", ("debug", "info", "warning", "error")),
+    Argument("--export", "FILE", "write all tasks, secrets included, to FILE and exit", "files"),
+    Argument("--import", "FILE", "add the tasks of an export or of a list of URLs and exit", "files",
+             dest="import_"),
 )
-_URL = Argument("--url", metavar="URL",
-                help="the daemon to talk to: http://H:P, https://... or unix:/path, or several of these with "
-                     "blanks between them ($DLSERV_URL; by default the one that runs here)")
+_URL = Argument("--url", "URL", "the daemon to talk to: http://H:P, https://... or unix:/path, or several of these "
+                                "with blanks between them ($DLSERV_URL; by default the one that runs here)")
 ANYWHERE = _SERVING + (_URL,)
-CONNECTION = (_URL, Argument("--token-file", metavar="FILE", values="files",
-                             help="a file that holds the daemon's token (or set $DLSERV_TOKEN)"))
+CONNECTION = (_URL, Argument("--token-file", "FILE", "a file that holds the daemon's token (or set $DLSERV_TOKEN)",
+                             "files"))
 
 SERVE = Command(
     "serve", "run the daemon, as dlserv does without a command", _SERVING, "serve:serve", (

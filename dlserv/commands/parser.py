@@ -97,9 +97,8 @@ class _Help(argparse.Action):
         raise _HelpWanted(parser.command)
 
 
-HELP = Argument("-h", "--help", action=_Help, nargs=0, help="print this help")
-VERSION = Argument("--version", action="version", version="dlserv " + __version__,
-                   help="print the version")
+HELP = Argument("-h --help", None, "print this help", action=_Help, nargs=0)
+VERSION = Argument("--version", None, "print the version", action="version", version="dlserv " + __version__)
 GENERAL = ANYWHERE + (HELP, VERSION)
 
 

@@ -93,7 +93,6 @@ class Terminal:
         return columns or 80, lines or 24
 
     def paint(self, text, colour):
-        """Return the text in one of COLOURS."""
         if not self.coloured or not colour:
             return text
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"

@@ -82,7 +82,6 @@ def _why(client, tid):
 # -- a line for each change ---------------------------------------------------------------
 
 def _print_changes(follower, tasks, out, text):
-    """Print every task, then again whenever its state, name or error changes."""
     while True:
         for event in follower.take():
             out.write(*[text(row) for before, row in tasks.apply(event)
