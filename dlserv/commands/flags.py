@@ -107,8 +107,8 @@ _SERVING = (
     Argument("--import", "FILE", "add the tasks of an export or of a list of URLs and exit", "files",
              dest="import_"),
 )
-_URL = Argument("--url", "URL", "the daemon to talk to: http://H:P, https://... or unix:/path, or several of these "
-                                "with blanks between them ($DLSERV_URL; by default the one that runs here)")
+_URL = Argument("--url", "URL", "the daemon to talk to: http://H:P, https://... or unix:/path, or several of "
+                                "these with blanks between them ($DLSERV_URL; by default the one that runs here)")
 ANYWHERE = _SERVING + (_URL,)
 CONNECTION = (_URL, Argument("--token-file", "FILE", "a file that holds the daemon's token (or set $DLSERV_TOKEN)",
                              "files"))
