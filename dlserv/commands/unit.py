@@ -123,6 +123,7 @@ _LAUNCHD = """\
 <!-- Put this into {where}, then:
        launchctl enable {domain}/dlserv
        launchctl bootstrap {domain} {where} -->
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
 <plist version="1.0">
 <dict>
   <key>Label</key><string>dlserv</string>
