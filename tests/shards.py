@@ -19,17 +19,18 @@ SECONDS = {
     "api/test_aria2_methods.py": 22, "web/test_look.py": 21, "engine/test_continuity.py": 20,
     "net/test_http.py": 20, "web/test_acts.py": 20, "commands/test_on_terminal.py": 19,
     "tasks/test_refresh.py": 18, "test_crash.py": 18, "automation/test_schedule.py": 16,
-    "api/test_routes.py": 15, "tasks/test_removal.py": 15, "test_waiting.py": 15, "commands/test_get.py": 14,
+    "api/test_routes.py": 15, "tasks/test_removal.py": 15, "test_waiting.py": 15, "commands/test_job.py": 9,
     "test_daemon.py": 14, "engine/test_ratelimit.py": 13, "api/test_sse.py": 12,
-    "commands/test_recursive.py": 12, "test_failing_disk.py": 12, "test_hostile_text.py": 12,
+    "commands/test_listing.py": 8, "test_failing_disk.py": 12, "test_hostile_text.py": 12,
     "api/test_connection_limit.py": 11, "test_boxes.py": 11, "test_full_disk.py": 11,
     "web/test_adding.py": 11, "automation/test_hooks.py": 9, "api/test_server.py": 8,
-    "commands/test_unit.py": 8, "commands/test_watch.py": 8, "tasks/test_archive.py": 8,
-    "web/test_list.py": 8, "engine/test_inquiry.py": 8, "net/test_head.py": 7,
+    "commands/test_unit.py": 6, "commands/test_watch.py": 8, "tasks/test_archive.py": 8,
+    "web/test_list.py": 8, "engine/test_introduction.py": 7, "net/test_head.py": 7,
     "tasks/test_verification.py": 7, "test_exhaustion.py": 7, "test_signals.py": 7,
     "commands/test_several_daemons.py": 6, "engine/test_sources.py": 6, "net/test_ftp_control.py": 6,
     "settings/test_token.py": 6, "tasks/test_export.py": 6, "test_cli.py": 6, "test_zipapp.py": 6,
     "api/test_access.py": 5, "automation/test_webhooks.py": 5, "commands/test_arguments.py": 5,
+    "commands/test_get.py": 5, "commands/test_recursive.py": 4,
     "test_adversity.py": 5, "test_contract.py": 5, "web/test_details.py": 5}
 SHORT = 1
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident

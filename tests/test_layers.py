@@ -49,10 +49,9 @@ ORDER = """
     api.routes api.connection_limit api.access api.listener api.wire api.handler api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve
-    commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
-    commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
-    commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive
-    commands.existing commands.job commands.get commands.page commands.machine commands.systemd commands.unit
+    commands commands.terminal commands.flags commands.catalogue commands.parser
+    commands.rows commands.arguments commands.show commands.watch commands.listing commands.recursive
+    commands.actions commands.job commands.get commands.machine commands.systemd commands.unit
     commands.manual commands.completion commands.main
     cli __main__ dlserv
 """.split()

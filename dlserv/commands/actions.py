@@ -1,19 +1,24 @@
-"""add, pause, resume, restart, refresh, verify, rm, move, set: for any number of tasks, in few requests."""
+"""Commands that add, change and remove any number of tasks in few requests."""
 
+from functools import partial
+
+from .. import urls
 from ..contract import STATES, tid_of
-from ..errors import InvalidValue, Refused
+from ..errors import InvalidValue, Permanent, Refused
 from ..units import clean
-from .arguments import choose, name_flags, read_changes, read_tasks, target_of
+from .arguments import choose, read_changes, read_tasks, target_of
 
-PORTION = 500       # tasks of one request
-_FOR_LISTINGS = "only add -r has a use for this; add -r or leave it out"
+PORTION = 500       # tasks of one request, as the daemon stores them, so that each is durable soon
 
 
 def add(client, options, terminals):
-    """Add the URLs that were named; return the exit code."""
+    """Add the URLs; return the exit code."""
     out, errors = terminals
     wanted, whole = _wanted(client, options, terminals)
-    tids, refused, had = _add_all(client, wanted)
+    added = tids, refused, had = [], [], []
+    for start in range(0, len(wanted), PORTION):
+        for all_of, part in zip(added, client.add_many(wanted[start:start + PORTION])):
+            all_of += part
     if options.lists or options.recursive or "-" in options.urls:
         if had and not options.quiet:
             errors.complain(f"{len(had)} had already; --repeat downloads them again")
@@ -22,8 +27,8 @@ def add(client, options, terminals):
     errors.complain_of(refused)
     code = 1 if refused or not whole else 0
     if out.is_terminal and not options.quiet:
-        urls = {tid_of(url): url for url, _ in wanted}
-        out.write(*["%s %s" % (tid[:8], clean(urls[tid])) for tid in tids])
+        named = {tid_of(url): url for url, _ in wanted}
+        out.write(*[f"{tid[:8]} {clean(named[tid])}" for tid in tids])
     else:
         out.write(*tids)
     if options.wait and tids:
@@ -34,71 +39,49 @@ def add(client, options, terminals):
 
 def _wanted(client, options, terminals):
     """Return ([(URL, options), …] to add, whether all listings could be read)."""
-    given = read_tasks(options, _place(options))
-    if not options.recursive:
-        _check_flags(options)
-        return _with_cookies(given, options.load_cookies), True
-    from . import recursive
-    given, whole = recursive.find(given, options, terminals[1])
-    if options.dry_run:
-        recursive.show(given, terminals[0])
-        return [], whole
-    given = recursive.without_known(given, client, terminals[1], options.quiet)
+    given, whole = read_tasks(options, _place(options)), True
+    if options.recursive:
+        from . import recursive
+        given, whole = recursive.find(given, options, terminals[1])
+        if options.dry_run:
+            terminals[0].write(*[f"{clean(url)}\t{clean(posted.get('dir', ''))}" for url, posted in given])
+            return [], whole
+        given = recursive.without_known(given, client, terminals[1], options.quiet)
+    else:
+        flags = [each.flag for each in (options.depth, options.most, *options.accept, *options.reject)
+                 if each is not None] + ["--dry-run"] * options.dry_run
+        if flags:
+            raise InvalidValue(flags[0], "only add -r has a use for this; add -r or leave it out")
     return _with_cookies(given, options.load_cookies), whole
 
 
-def _check_flags(options):
-    """Raise InvalidValue for a flag that only has a meaning with -r."""
-    for given in (options.depth, options.most, *(options.accept or ()), *(options.reject or ())):
-        if given is not None:
-            raise InvalidValue(given.flag, _FOR_LISTINGS)
-    if options.dry_run:
-        raise InvalidValue("--dry-run", _FOR_LISTINGS)
-
-
-def _add_all(client, wanted):
-    """Add them in portions, as the daemon does, so that each is durable soon; return (tids, refused, had)."""
-    tids, refused, had = [], [], []
-    for start in range(0, len(wanted), PORTION):
-        more, failures, known = client.add_many(wanted[start:start + PORTION])
-        tids += more
-        refused += failures
-        had += known
-    return tids, refused, had
-
-
 def _place(options):
-    """Return the options that say where the file goes, as (flag, option, text)."""
-    folder, name = target_of(options)
-    named = name_flags(options)
-    if named and named[0] == "-":
-        raise InvalidValue(named[0].flag, "only get writes to standard output")
-    place = [(named[0].flag, "filename", name)] if name else []
-    return place + ([((options.dir or named[0]).flag, "dir", folder)] if folder else [])
+    """Return where the file goes, as (flag, option, text)."""
+    folder, name, word = target_of(options)
+    if word == "-":
+        raise InvalidValue(word.flag, "only get writes to standard output")
+    place = [(word.flag, "filename", name)] if name else []
+    return place + ([((options.dir or word).flag, "dir", folder)] if folder else [])
 
 
 def _with_cookies(tasks, path):
-    """Return the tasks with those cookies of the file that belong to each one's URL."""
     if not path:
         return tasks
-    from ..errors import Permanent
-    from ..net.cookies import CookieFile
+    from ..net.cookies import CookieFile, Jar
     try:
         cookies = CookieFile().read(path)
     except Permanent as error:
         raise InvalidValue(path.flag, str(error)) from None
-    return [(url, dict(posted, **_cookies_for(url, posted, cookies))) for url, posted in tasks]
+    return [(url, _with_cookies_for(url, posted, Jar(cookies))) for url, posted in tasks]
 
 
-def _cookies_for(url, posted, cookies):
-    from .. import urls
-    from ..net.cookies import Jar
+def _with_cookies_for(url, posted, jar):
     try:
-        header = Jar(cookies).header(urls.parse(url))
+        header = jar.header(urls.parse(url))
     except ValueError:
-        return {}       # the daemon says what is wrong with the URL
-    together = "; ".join(text for text in (posted.get("cookies"), header) if text)
-    return {"cookies": together} if together else {}
+        return posted       # the daemon says what is wrong with the URL
+    together = "; ".join(filter(None, (posted.get("cookies"), header)))
+    return dict(posted, cookies=together) if together else posted
 
 
 # Past participle of each act, and the states of the tasks that "all" stands for.
@@ -112,44 +95,27 @@ TOLD = {
 }
 
 
-def pause(client, options, terminals):
-    return _act("pause", client, options, terminals)
+def _act(name, client, options, terminals, **more):
+    past, states = TOLD[name]
+    tids = choose(client, options.tasks, states)
+    failures = client.act_on_all(name, tids, **more)
+    return _report(terminals, options, len(tids), failures, past)
 
 
-def resume(client, options, terminals):
-    return _act("resume", client, options, terminals)
-
-
-def restart(client, options, terminals):
-    return _act("restart", client, options, terminals)
-
-
-def refresh(client, options, terminals):
-    return _act("refresh", client, options, terminals)
-
-
-def verify(client, options, terminals):
-    return _act("verify", client, options, terminals)
+pause, resume, restart, refresh, verify = (
+    partial(_act, name) for name in ("pause", "resume", "restart", "refresh", "verify"))
 
 
 def remove(client, options, terminals):
     return _act("delete", client, options, terminals, **({"del_file": True} if options.with_file else {}))
 
 
-def _act(name, client, options, terminals, **more):
-    """Do it to the tasks; return 1 if one refused. A person is told how many it was done to."""
-    past, states = TOLD[name]
-    tids = choose(client, options.tasks, states)
-    failures = client.act_on_all(name, tids, **more)
-    return _report(terminals, options, len(tids), [(tid[:8], reason) for tid, reason in failures], past)
-
-
 def _report(terminals, options, count, failures, past):
     out, errors = terminals
-    errors.complain_of(failures)
+    errors.complain_of([(tid[:8], reason) for tid, reason in failures])
     done = count - len(failures)
     if out.is_terminal and not options.quiet and (done or not failures):
-        out.write("%d task%s %s" % (done, "" if done == 1 else "s", past))
+        out.write(f"{done} task{'' if done == 1 else 's'} {past}")
     return 1 if failures else 0
 
 
@@ -164,7 +130,7 @@ def change(client, options, terminals):
         try:
             client.change(tid, url, **changes)
         except Refused as refusal:
-            failures.append((tid[:8], str(refusal)))
+            failures.append((tid, refusal))
     return _report(terminals, options, len(tids), failures, "changed")
 
 

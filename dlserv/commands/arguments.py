@@ -1,12 +1,15 @@
-"""Words of the command line as tasks that are there, or as URLs to download with their options."""
+"""Words of the command line as tasks that are there, as URLs with their options, and as settings."""
 
 import os
 import re
 import sys
+from functools import lru_cache
 
 from ..contract import STATES, tid_of
 from ..errors import InvalidValue, Refused
-from ..settings import inputfile, options
+from ..fs import check_file
+from ..settings import inputfile, options, sources
+from ..units import clean
 from .flags import Typed
 from .parser import nearest
 from .rows import name_of
@@ -21,15 +24,11 @@ def choose(client, words, all_of=STATES):
     """Return the tids of the tasks that the words name, each once.
 
     A word is a tid or its first digits, a URL, a part of one file's name, a state, or "all",
-    which stands for every task in one of the states `all_of`. Raise Refused where a word
-    names no task, or more than one that is no state.
+    for the states `all_of`. Raise Refused where one names no task, or more than one but is no state.
     """
-    known = {}      # the daemon's rows by tid, once they are needed
-
+    @lru_cache(maxsize=None)
     def rows():
-        if not known:
-            known.update((row["tid"], row) for row in client.tasks())
-        return known
+        return {row["tid"]: row for row in client.tasks()}
 
     return list(dict.fromkeys(tid for word in words for tid in _tids(word, rows, all_of)))
 
@@ -37,8 +36,8 @@ def choose(client, words, all_of=STATES):
 def _tids(word, rows, all_of):
     if not word.strip():        # an unset variable of a script; it is a part of every name
         raise InvalidValue("task", "an empty word names no task")
-    if word == "all" or word in STATE_WORDS:
-        states = all_of if word == "all" else STATE_WORDS[word]
+    states = all_of if word == "all" else STATE_WORDS.get(word)
+    if states:
         return [tid for tid, row in rows().items() if row["state"] in states]
     if "://" in word:
         return [tid_of(word)]
@@ -48,7 +47,6 @@ def _tids(word, rows, all_of):
 
 
 def _by_digits(prefix, rows):
-    """Return [the tid that begins so], or [] if none does."""
     if re.fullmatch("[0-9a-f]{%d,}" % LEAST_DIGITS, prefix) is None:
         return []
     found = [tid for tid in rows if tid.startswith(prefix)]
@@ -59,7 +57,6 @@ def _by_digits(prefix, rows):
 
 
 def _by_name(word, rows):
-    """Return [the tid of the task whose file's name is the word, or has it as a part]."""
     names = {tid: name_of(row) for tid, row in rows.items()}
     exact = [tid for tid, name in names.items() if word in (name, name.rpartition("/")[2])]
     found = exact or [tid for tid, name in names.items() if word.casefold() in name.casefold()]
@@ -79,47 +76,35 @@ def _some(words):
 # -- URLs, with their options ---------------------------------------------------------------
 
 def target_of(given):
-    """Return (the folder or "", the file's name or None) that -o, -O and -d ask for."""
-    names = name_flags(given)
+    """Return (the folder or "", the file's name or None, the word of -o or -O or None); see -d, too."""
+    named = [given.out] if given.out else []
+    named += [each for each in given.remote_names if each and "://" not in each]     # behind -O may be a URL
     for each in (given.out, given.dir):
         if each == "":
             raise InvalidValue(each.flag, "must not be empty")
-    if len(names) > 1:
-        raise InvalidValue(names[1].flag, f"the file already has the name {names[0]}; name it once")
-    folder, name = os.path.split(names[0] if names else "")
+    if len(named) > 1:
+        raise InvalidValue(named[1].flag, f"the file already has the name {named[0]}; name it once")
+    folder, name = os.path.split(named[0] if named else "")
     folders = [each for each in (given.dir, folder) if each]
-    return os.path.join(*folders) if folders else "", name or None
+    return os.path.join(*folders) if folders else "", name or None, named[0] if named else None
 
 
-def name_flags(given):
-    """Return the names that -o and -O give the file; behind -O may be a URL, too, or nothing."""
-    named = [each for each in given.remote_names or () if each and "://" not in each]
-    return ([given.out] if given.out else []) + named
-
-
-def read_tasks(given, more=()):
-    """Return [(url, options checked), …] of the command line; `more` are further (flag, option, text).
-
-    Raise InvalidValue, also for a list that cannot be read.
-    """
-    common = _common([*(given.given or ()), *more])
-    entries = [inputfile.Entry(url) for url in _urls(given) if url != "-"]
-    for path in [*(given.lists or ()), *[Typed("-", "-")] * ("-" in given.urls)]:
+def read_tasks(given, more):
+    """Return [(url, options checked), …]; `more` are further (flag, option, text). Raise InvalidValue."""
+    common, flags = _common([*given.given, *more])
+    urls = given.urls + [each for each in given.remote_names if "://" in each]
+    entries = [inputfile.Entry(url) for url in urls if url != "-"]
+    for path in [*given.lists, *[Typed("-", "-")] * ("-" in given.urls)]:
         entries += _read_list(path)
     if not entries:
         raise InvalidValue("URL", "none was given; name one, or a list with -i")
     if "filename" in common and len(entries) > 1:
-        raise InvalidValue(name_flags(given)[0].flag, f"one name does not fit {len(entries)} downloads")
+        raise InvalidValue(flags["filename"], f"one name does not fit {len(entries)} downloads")
     return [(entry.url, _options(entry, common)) for entry in entries]
 
 
-def _urls(given):
-    """Return the URLs, those behind -O among them."""
-    return given.urls + [each for each in given.remote_names or () if "://" in each]
-
-
 def _common(given):
-    """Return {option: text} of the flags. Raise InvalidValue, naming the flag that was typed."""
+    """Return ({option: text}, {option: its flag as typed}). Raise InvalidValue, naming the flag."""
     texts, flags = {}, {}
     for flag, name, text in given:
         inputfile.put(texts, f"{name}={text}")
@@ -128,7 +113,7 @@ def _common(given):
         options.parse(texts, text=True)
     except InvalidValue as error:
         raise InvalidValue(flags.get(error.key.rpartition(".")[2], error.key), error.reason) from None
-    return texts
+    return texts, flags
 
 
 def _options(entry, common):
@@ -149,10 +134,7 @@ def _read_list(path):
 
 
 def read_changes(words):
-    """Return (a fresh URL or None, {option: value}) of `key=value` words; null stands for the default.
-
-    Raise InvalidValue.
-    """
+    """Return (a fresh URL or None, {option: value, None for the default}). Raise InvalidValue."""
     texts, url = {}, None
     for word in words:
         key, mark, value = word.partition("=")
@@ -160,9 +142,33 @@ def read_changes(words):
             url = value.strip()
         else:
             inputfile.put(texts, word)
-    nulls = {key: None for key, text in texts.items() if text == "null" and key in options.TABLE.fields}
+    texts = {key: None if text == "null" else text for key, text in texts.items()}
     try:
-        parsed = options.parse({key: text for key, text in texts.items() if key not in nulls}, text=True)
+        return url, dict(texts, **options.parse(texts, text=True))
     except InvalidValue as error:
         raise InvalidValue(error.key.rpartition(".")[2], error.reason) from None
-    return url, dict(parsed, **nulls)
+
+
+# -- for commands that download or read listings themselves ---------------------------------
+
+def settings_of(given):
+    """Return (the mapping for a Daemon in this process, its other arguments)."""
+    mapping, _, config_path = sources.gather(given, os.environ)[:3]
+    folder, path = os.path.dirname(config_path), given.load_cookies
+    if path:
+        try:
+            check_file(path)
+        except OSError as error:
+            raise InvalidValue(path.flag, f"{path} cannot be read: {error.strerror}") from None
+        folder, name = os.path.split(os.path.abspath(path))
+        mapping["download"] = dict(mapping.get("download", {}), cookies_file=name)
+    return mapping, (sources.environment_proxies(), os.path.expanduser("~/.netrc"), folder)
+
+
+def number_of(text, default, most):
+    """Return the flag's number, from 1 to `most`. Raise InvalidValue."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise InvalidValue(text.flag, f"{clean(text)!r} is not a whole number from 1 to {most}")
+    return int(text)

@@ -1,21 +1,20 @@
 """completion: the commands' table, as bash, zsh and fish want it.
 
-The shells ask `dlserv list` for tids and file names. These come from servers, so they are
-only ever compared and quoted, never expanded.
+Names of tasks come from servers, so they are only ever compared and quoted, never expanded.
 """
-
-from argparse import SUPPRESS
 
 from ..contract import STATES
 from ..settings import options as task_options
 from ..settings.config import TABLES
 from .catalogue import COMMANDS
-from .parser import ANYWHERE, HELP, VERSION
-from .serving import CONNECTION
+from .flags import ANYWHERE
+from .parser import GENERAL, HELP, arguments_of
 
 PROGRAMS = "dlserv dlserv.py dlserv.pyz"
 _REPEATED = ("--header", "--mirror", "--option", "--accept", "--reject")
 WORDS = "all failed " + " ".join(STATES)
+# The flags with values that may stand before the command.
+_VALUED = [flag for each in ANYWHERE if each.takes_value for flag in each.flags]
 
 
 def completion(options, terminals):
@@ -23,28 +22,19 @@ def completion(options, terminals):
     return 0
 
 
-def _arguments(command):
-    own = command.arguments + (CONNECTION if command.needs_daemon else ())
-    return [each for each in own if each.options["help"] != SUPPRESS] + [HELP]
-
-
-def _flagged(command):
-    return [each for each in _arguments(command) if not each.is_positional]
-
-
-def _positional(command):
-    return [each for each in _arguments(command) if each.is_positional]
+def _commands():
+    """Yield (name, its arguments) of each command, and of none."""
+    yield "", GENERAL
+    for command in COMMANDS:
+        yield command.name, [each for each in arguments_of(command) if not each.is_hidden] + [HELP]
 
 
 def _words_of(argument):
-    """Return the words that the argument's value is completed from, or None for tasks and files."""
-    if argument.values in ("tasks", "files", "folders"):
-        return None
-    return {
+    return " ".join({
         "commands": [command.name for command in COMMANDS],
         "settings": [f"{section}.{key}=" for section, table in TABLES.items() for key in table.fields],
         "options": [key + "=" for key in task_options.TABLE.fields] + ["url="],
-    }.get(argument.values, list(argument.values))
+    }.get(argument.values, argument.values))
 
 
 # -- bash ---------------------------------------------------------------------------------
@@ -84,45 +74,29 @@ complete -o default -F _dlserv %(programs)s'''
 
 
 def _bash():
-    values, flags = {}, [_bash_flags("", ANYWHERE + (HELP, VERSION))]
-    for argument in filter(_takes_value, ANYWHERE):
-        values.setdefault(_bash_values(argument), []).extend('" %s"' % flag for flag in argument.flags)
-    for command in COMMANDS:
-        for argument in filter(_takes_value, _flagged(command)):
-            values.setdefault(_bash_values(argument), []).extend(
-                '"%s %s"' % (command.name, flag) for flag in argument.flags)
-        flags.append(_bash_flags(command.name, _flagged(command)))
-    positional = ["        %s) %s;;" % (command.name, _bash_values(argument))
-                  for command in COMMANDS for argument in _positional(command)[-1:]]
+    values, flags, positional = {}, [], []
+    for name, arguments in _commands():
+        flagged = [each for each in arguments if not each.is_positional]
+        for argument in flagged:
+            if argument.takes_value:
+                values.setdefault(_bash_values(argument), []).extend(f'"{name} {flag}"' for flag in argument.flags)
+        words = " ".join(flag for argument in flagged for flag in argument.flags)
+        flags.append(f'        "{name} -"*) COMPREPLY=($(compgen -W "{words}" -- "$current")); return;;')
+        positional += [f"        {name}) {_bash_values(each)};;" for each in arguments if each.is_positional][-1:]
     return _BASH % {
         "words": WORDS, "programs": PROGRAMS, "commands": " ".join(command.name for command in COMMANDS),
-        "valued": "|".join(_valued()),
+        "valued": "|".join(_VALUED),
         "values": "\n".join("        %s) %s; return;;" % ("|".join(patterns), reply)
                             for reply, patterns in values.items()),
         "flags": "\n".join(flags), "positional": "\n".join(positional)}
 
 
-def _valued():
-    """Return the flags with values that may stand before the command."""
-    return [flag for each in filter(_takes_value, ANYWHERE) for flag in each.flags]
-
-
-def _takes_value(argument):
-    return argument.takes_value
-
-
-def _bash_flags(name, arguments):
-    words = " ".join(flag for argument in arguments for flag in argument.flags)
-    return '        "%s -"*) COMPREPLY=($(compgen -W "%s" -- "$current")); return;;' % (name, words)
-
-
 def _bash_values(argument):
     if argument.values == "tasks":
         return '_dlserv_tasks "$current"'
-    words = _words_of(argument)
-    if not words:
+    if argument.values in ("files", "folders", ()):
         return "COMPREPLY=()"       # readline's own, which quotes blanks
-    return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % " ".join(words)
+    return 'COMPREPLY=($(compgen -W "%s" -- "$current"))' % _words_of(argument)
 
 
 # -- zsh ----------------------------------------------------------------------------------
@@ -152,34 +126,30 @@ compdef _dlserv %(programs)s'''
 
 
 def _zsh():
-    described = [(command.name, command.help) for command in COMMANDS]
-    cases = ["                %s) _arguments %s;;" % (command.name, " ".join(
-        spec for argument in _arguments(command) for spec in _zsh_specs(argument))) for command in COMMANDS]
-    anywhere = " ".join(spec for argument in ANYWHERE + (HELP, VERSION) for spec in _zsh_specs(argument))
-    return _ZSH % {"programs": PROGRAMS, "words": WORDS, "cases": "\n".join(cases), "anywhere": anywhere,
-                   "commands": "\n".join("        " + _quoted("%s:%s" % each) for each in described)}
+    specs = {name: " ".join(_quoted(spec) for each in arguments for spec in _zsh_specs(each))
+             for name, arguments in _commands()}
+    return _ZSH % {
+        "programs": PROGRAMS, "words": WORDS, "anywhere": specs.pop(""),
+        "cases": "\n".join(f"                {name}) _arguments {text};;" for name, text in specs.items()),
+        "commands": "\n".join("        " + _quoted(f"{each.name}:{each.help}") for each in COMMANDS)}
 
 
 def _zsh_specs(argument):
-    """Return the specification of each of its flags."""
     value = ":%s:%s" % (argument.options.get("metavar", argument.flags[0]).strip("'").replace(":", ""),
                         _zsh_values(argument))
-    help_text = "".join("\\" + char if char in "[]:" else char for char in argument.options["help"])
     if argument.is_positional:
-        return [_quoted(("*" if argument.options.get("nargs") in ("*", "+") else "") + value)]
+        return ["*" * (argument.options.get("nargs") in ("*", "+")) + value]
+    help_text = "".join("\\" + char if char in "[]:" else char for char in argument.options["help"])
     again = "*" if "--" + argument.flags[0].strip("-") in _REPEATED else ""
-    return [_quoted("%s%s[%s]%s" % (again, flag, help_text, value if argument.takes_value else ""))
-            for flag in argument.flags]
+    return [f"{again}{flag}[{help_text}]{value * argument.takes_value}" for flag in argument.flags]
 
 
 def _zsh_values(argument):
-    known = {"tasks": "_dlserv_tasks", "files": "_files", "folders": "_files -/"}
-    words = _words_of(argument)
-    if words is None:
+    known = {"tasks": "_dlserv_tasks", "files": "_files", "folders": "_files -/", (): " "}
+    if argument.values in known:
         return known[argument.values]
-    if words and words[0].endswith("="):        # the value follows at once
-        return "{compadd -S \"\" -- %s}" % " ".join(words)
-    return "(%s)" % " ".join(words) if words else " "
+    words = _words_of(argument)     # behind a "=" the value follows at once
+    return '{compadd -S "" -- %s}' % words if words.endswith("=") else f"({words})"
 
 
 def _quoted(text):
@@ -213,28 +183,24 @@ end'''
 
 
 def _fish():
-    lines = [_FISH % {"words": WORDS, "valued": " ".join(_valued())}]
+    lines = [_FISH % {"words": WORDS, "valued": " ".join(_VALUED)}]
     lines += ["complete -c dlserv -n \"__dlserv_is ''\" -a %s -d %s" % (command.name, _quoted(command.help))
               for command in COMMANDS]
-    lines += ["complete -c dlserv -n \"__dlserv_is ''\"%s" % _fish_argument(each)
-              for each in ANYWHERE + (HELP, VERSION)]
-    for command in COMMANDS:
-        lines += ["complete -c dlserv -n '__dlserv_is %s'%s" % (command.name, _fish_argument(each))
-                  for each in _arguments(command) if not each.is_positional or each.values]
+    lines += [f"complete -c dlserv -n \"__dlserv_is '{name}'\"{_fish_argument(each)}"
+              for name, arguments in _commands() for each in arguments if not each.is_positional or each.values]
     return "\n".join(lines)
 
 
 def _fish_argument(argument):
-    flags = "".join(" -l " + flag[2:] if flag.startswith("--") else " -s " + flag[1:]
-                    for flag in argument.flags if not argument.is_positional)
-    needs = (" -r -F" if argument.values == "files" else " -x") if flags and argument.takes_value else ""
-    return "%s%s%s%s" % (flags, needs, _fish_values(argument),
-                         " -d " + _quoted(argument.options["help"]) if flags else "")
+    if argument.is_positional:
+        return _fish_values(argument)
+    flags = "".join(" -l " + flag[2:] if flag.startswith("--") else " -s " + flag[1:] for flag in argument.flags)
+    if argument.takes_value:
+        flags += " -r -F" if argument.values == "files" else " -x"
+    return f"{flags}{_fish_values(argument)} -d {_quoted(argument.options['help'])}"
 
 
 def _fish_values(argument):
-    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'", "files": ""}
-    words = _words_of(argument)
-    if words is None:
-        return known[argument.values]
-    return " -a '%s'" % " ".join(words) if words else ""
+    known = {"tasks": " -a '(__dlserv_tasks)'", "folders": " -a '(__fish_complete_directories)'",
+             "files": "", (): ""}
+    return known[argument.values] if argument.values in known else f" -a '{_words_of(argument)}'"

@@ -1,22 +1,24 @@
 """One download of `get`: a daemon that lives as long as its one task needs.
 
-While the file is unfinished, the daemon's database lies beside the part file as
-`.dlserv-….db`: what the engine needs to go on, and to prove that it may. It is removed
-once the part has become the file.
+While the file is unfinished, the daemon's database lies beside the part file as `.dlserv-….db`.
 """
 
+import contextlib
 import os
 import re
 import time
 
+from .. import urls
 from ..contract import tid_of
+from ..engine.checksum import Checksum, hash_file
 from ..engine.filename import split
 from ..engine.publish import choose_name
+from ..engine.sources import Opener, Source
 from ..errors import Error, Exists
-from .existing import find_whole, same_bytes
+from ..net.channel import Signal
 
-RENAME, NEVER = "rename", "never"       # values of download.overwrite
 BEAT = 5.0      # seconds of waiting for this machine that count as a try, where tries were limited
+SAMPLES, SAMPLE = 8, 2 ** 14            # of a file that is there: how many, and bytes of each
 
 
 class Failed(Error):
@@ -27,16 +29,17 @@ class Job:
     """`url` into `folder`, from where an earlier run has left it.
 
     `make_daemon(general)` returns a Daemon for that section of the settings. A file of the
-    same name is left alone if it is the whole file; else `replace` says that it is to be
-    replaced, and by default the new one takes another name.
+    same name is left alone if it is the whole file; else it is replaced with `replace`, or the
+    new one takes another name.
     """
 
-    def __init__(self, url, posted, folder, make_daemon, replace=False):
+    def __init__(self, url, posted, folder, make_daemon, replace):
         self.url, self.folder, self._replace = url, folder, replace
         self._posted = {name: value for name, value in posted.items() if name not in ("paused", "priority")}
         self._tid = tid_of(url)
-        self._database = os.path.join(folder, ".dlserv-%s.db" % self._tid[:12])
-        self._make_daemon, self._daemon, self._otherwise = make_daemon, None, None
+        self._database = os.path.join(folder, f".dlserv-{self._tid[:12]}.db")
+        self._make_daemon, self._daemon = make_daemon, None
+        self._otherwise = None          # the setting `overwrite`, in whose place there is first "never"
         self._cautious = not replace    # a taken name ends the task, so that the file there is looked at
         self._here = None               # the path of the whole file that was there already
         self._waiting_since = None      # for this machine: its network, its disk, its clock
@@ -44,25 +47,21 @@ class Job:
         self.is_kept = False            # after `stop`: there is a part to go on with
 
     def start(self):
-        """Begin. Raise Error."""
         daemon = self._make_daemon(
             {"download_dir": self.folder, "db_path": self._database, "db_backend": "file"})
         self._otherwise = daemon.config.download.overwrite
         self._daemon = daemon.start()
         if self._cautious:
-            self._daemon.configure({"download": {"overwrite": NEVER}})
+            daemon.configure({"download": {"overwrite": "never"}})
         try:
-            self._daemon.add(self.url, self._posted)
+            daemon.add(self.url, self._posted)
         except Exists:
-            self._go_on(self._daemon.get(self._tid))
+            self._go_on(self.task)
 
     def _go_on(self, task):
-        """Continue what an earlier run has left, with the options as they are now."""
         changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
-                   if self._posted.get(name) != task.posted.get(name)}
-        for name in ("filename", "dir"):
-            if name not in self._posted:
-                changes.pop(name, None)
+                   if self._posted.get(name) != task.posted.get(name)
+                   and (name in self._posted or name not in ("filename", "dir"))}
         if changes:
             self._daemon.change(self._tid, None, changes)
         if task.state in ("invalid", "paused"):
@@ -73,7 +72,7 @@ class Job:
         return self._daemon.get(self._tid)
 
     def poll(self, seconds):
-        """Wait at most so long; return whether the download has ended."""
+        """Wait at most so long; return whether it has ended."""
         try:
             task = self._daemon.wait(self._tid, seconds)
         except TimeoutError:
@@ -81,7 +80,7 @@ class Job:
         return not (self._cautious and task.state == "invalid" and self._goes_on(task))
 
     def _gives_up(self, task):
-        """Return whether this machine was waited for as long as the tries allow, if these were limited.
+        """Return whether this machine was waited for as long as limited tries allow.
 
         A daemon waits for its network and its disk for ever, and no tries are used up.
         """
@@ -95,19 +94,18 @@ class Job:
         return self._given_up is not None
 
     def _goes_on(self, task):
-        """Look at the file that is there, if the name is taken; return whether to go on under another name.
+        """Return whether to go on under another name, after a look at the file that is there.
 
         The failure of the task's own URL may hide that its mirrors met a taken name.
         """
         self._cautious = False
         if task.reason == "exists":
-            path, whole = find_whole(task.url, task.options, self._daemon.network, self.folder)
-            self._here = path if whole else None
+            self._here = _find_whole(task, self._daemon.network, self.folder)
         elif not task.options.mirrors:
             return False
-        if self._here is not None or self._otherwise != RENAME:
+        if self._here is not None or self._otherwise != "rename":
             return False
-        self._daemon.configure({"download": {"overwrite": RENAME}})
+        self._daemon.configure({"download": {"overwrite": "rename"}})
         self._daemon.resume(self._tid)
         return True
 
@@ -117,56 +115,120 @@ class Job:
         if self._here is not None:
             return os.path.normpath(self._here), True
         if task.state != "finished":
-            raise Failed(self._given_up or task.error or "it is %s" % task.state)
+            raise Failed(self._given_up or task.error or f"it is {task.state}")
         path = os.path.normpath(os.path.join(self.folder, task.filename))
         wanted = os.path.join(os.path.dirname(path), _unnumbered(task))
         if wanted == path or not os.path.lexists(wanted):
             return path, False
         if self._replace:
-            return _put_in_place(path, wanted), False
-        if same_bytes(path, wanted):        # the server could not tell before
+            try:
+                os.replace(path, wanted)
+            except OSError as error:
+                raise Failed(f"{wanted} cannot be replaced: {error.strerror}; the new file is {path}") from None
+            return wanted, False
+        if _same_bytes(path, wanted):       # the server could not tell before
             os.unlink(path)
             return wanted, True
         return path, False
 
     def stop(self):
-        """Leave nothing behind but the file, or a part with the database that it needs."""
+        """Leave nothing but the file, or a part with the database that it needs."""
         if self._daemon is None:
             return      # the database may be in use by another process
+        daemon, self._daemon = self._daemon, None
         try:
-            for task in self._daemon.list():
+            for task in daemon.list():
                 if task.state != "finished" and not (task.downloaded and task.tmpfilename):
-                    self._daemon.delete(task.tid, del_file=True)
+                    daemon.delete(task.tid, del_file=True)
         finally:
-            daemon, self._daemon = self._daemon, None
             daemon.stop()
         self.is_kept = any(task.state != "finished" for task in daemon.list())
         if not self.is_kept:
             for suffix in ("", ".lock", ".snapshot"):
-                _remove(self._database + suffix)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._database + suffix)
 
 
 def _unnumbered(task):
     """Return the name that the finished file would have if it had been free."""
-    resource = task.file.resource
     for url in (None, task.url):        # it may have come from a mirror, whose names are not the task's
-        name = choose_name(task.options.filename, resource, url)
+        name = choose_name(task.options.filename, task.file.resource, url)
         stem, extension = split(name)
         if re.fullmatch(re.escape(stem) + r" \([0-9]+\)" + re.escape(extension), task.file.name):
             return name
     return task.file.name
 
 
-def _put_in_place(path, wanted):
+# -- a file that is there ----------------------------------------------------------------------
+
+def _same_bytes(one, other):
+    import filecmp
     try:
-        os.replace(path, wanted)
-    except OSError as error:
-        raise Failed(f"{wanted} cannot be replaced: {error.strerror}; the new file is {path}") from None
-    return wanted
+        return os.path.isfile(other) and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
-def _remove(path):
+def _find_whole(task, network, folder):
+    """Return the path of the task's file if it is there and, by size and checksum or samples, the server's."""
+    stop = Signal()
     try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+        return _Remote(task, network, stop).find(folder)
+    except Error:
+        return None
+    finally:
+        stop.close()
+
+
+class _Remote:
+    def __init__(self, task, network, stop):
+        url = urls.parse(task.url)
+        self._options, self._stop = task.options, stop
+        self._source, self._opener = Source(url, url), Opener(task.options, network, stop)
+
+    def find(self, folder):
+        answer = self._source.open(self._opener)
+        with contextlib.closing(answer.stream):
+            path = os.path.join(folder, self._options.dir, choose_name(self._options.filename, answer.resource))
+            return path if self._is_whole(path, answer) else None
+
+    def _is_whole(self, path, answer):
+        total = answer.resource.total
+        if total is None or not os.path.isfile(path) or os.path.getsize(path) != total:
+            return False
+        if os.path.exists(path + ".aria2"):     # aria2 has not finished it
+            return False
+        try:
+            with open(path, "rb") as file:
+                return self._agrees(file, answer, total)
+        except OSError:
+            return False
+
+    def _agrees(self, file, answer, total):
+        promised = self._options.checksum or answer.resource.digest
+        if promised:
+            checksum = Checksum.parse(promised)
+            return hash_file(file, [checksum.algorithm], self._stop.check) == {checksum.algorithm: checksum}
+        first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
+        if not _delivers(answer.stream, file.read(first)):
+            return False
+        answer.stream.close()
+        step = (total - SAMPLE) // (SAMPLES - 1)
+        return first == total or all(self._same_at(file, number * step) for number in range(1, SAMPLES))
+
+    def _same_at(self, file, start):
+        answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
+        with contextlib.closing(answer.stream):
+            file.seek(start)
+            return answer.status == 206 and _delivers(answer.stream, file.read(SAMPLE))
+
+
+def _delivers(stream, data):
+    """Return whether the stream goes on with these bytes."""
+    view, here = memoryview(bytearray(len(data))), 0
+    while here < len(data):
+        count = stream.read_into(view[here:])
+        if not count:
+            return False
+        here += count
+    return view == data

@@ -1,13 +1,12 @@
 """The files and folders that directory listings name below the URL where a walk began. Pure.
 
-A page's links are only those of `<a href>`. A link counts if it has the scheme, host and port
-of the start, its path goes on below the start's, and it has no query. Paths are compared with
-their escapes decoded; a segment that holds an encoded separator or is "." or ".." in disguise
-disqualifies the link.
+A link counts if it has the origin of the start, goes on below its path, and has no query. Paths are
+compared decoded; a separator in a segment, or a "." or ".." in disguise, disqualifies the link.
 """
 
 import re
 from collections import namedtuple
+from html.parser import HTMLParser
 from urllib.parse import quote, unquote_to_bytes
 
 from .. import urls
@@ -16,26 +15,21 @@ from ..net.ftp import path_of
 MOST_LINKS = 100000     # of one page
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile("[A-Za-z0-9._~-]")
-_FORBIDDEN = re.compile(rb"[/\\\0]")
+_ODD = re.compile(rb"\.{0,2}|.*[/\\\0].*", re.DOTALL)      # no name: empty, a dot segment, or more than one
 _PAGES = (".html", ".htm", ".php", ".asp", ".aspx")
 
 
-class Link(namedtuple("Link", "url names is_folder key")):
-    """`url` is normalised; `names` are the decoded segments below the start, `key` is for comparison."""
-
-    __slots__ = ()
+# `url` is normalised; `names` are the decoded segments below the start, `key` is for comparison.
+Link = namedtuple("Link", "url names is_folder key")
 
 
 class Bounds:
-    """The bounds of a walk: the URL of the folder where it starts, and all that lies below it.
-
-    `page` is what is read first: the folder, or the page in it that the user has named.
-    """
+    """The URL of the folder where a walk starts, and all below it; `page`, that or one in it, is read first."""
 
     def __init__(self, url):
         url = urls.follow(url, str(url))        # without dot segments
         path = path_of(url) if url.scheme.startswith("ftp") else ""
-        target = "/" + quote(path, "/", "latin-1") if path else "/".join(map(_normal, url.path.split("/")))
+        target = "/" + quote(path, "/", "latin-1") if path else _normal(url.path)
         head, _, last = target.rpartition("/")
         is_page = last.lower().endswith(_PAGES)
         target = head + "/" if is_page or not last else target + "/"
@@ -44,7 +38,7 @@ class Bounds:
         self._before = _segments(target)[:-1]
 
     def link(self, url):
-        """Return the Link to this URL, or None unless it lies below the start or is the start itself."""
+        """Return the Link, or None unless it is the start or lies below it."""
         segments = _segments(url.path)
         count = len(self._before)
         if url.origin != self.start.origin or url.user is not None or "?" in url.target \
@@ -52,26 +46,22 @@ class Bounds:
             return None
         below = segments[count:]
         is_folder = not below[-1]
-        if any(map(_is_odd, below[:-1] if is_folder else below)):
+        if any(map(_ODD.fullmatch, below[:-1] if is_folder else below)):
             return None
-        target = self.start.target + "/".join(map(_normal, url.path.split("/")[count + 1:]))
+        target = self.start.target + _normal(url.path.split("/", count + 1)[-1])
         names = [urls.file_name(quote(each)) for each in below]
         return Link(self.start._replace(target=target), names[:-1] if is_folder else names, is_folder,
                     b"/".join(below))
 
 
 def _segments(path):
-    """Return the path's segments, decoded; the last one is empty if it ends with a slash."""
+    """Return the decoded segments; the last one is empty if the path ends with a slash."""
     return [unquote_to_bytes(each) for each in path.split("/")[1:]]
 
 
-def _is_odd(segment):
-    return segment in (b"", b".", b"..") or _FORBIDDEN.search(segment) is not None
-
-
-def _normal(segment):
-    """Return the segment with only those escapes that it needs, in upper case (RFC 3986, 6.2.2)."""
-    return _ESCAPE.sub(_normal_escape, segment)
+def _normal(path):
+    """Return the path with only those escapes that it needs, in upper case (RFC 3986, 6.2.2)."""
+    return _ESCAPE.sub(_normal_escape, path)
 
 
 def _normal_escape(match):
@@ -79,25 +69,20 @@ def _normal_escape(match):
     return char if _UNRESERVED.fullmatch(char) else match.group().upper()
 
 
-# -- pages ------------------------------------------------------------------------------------
-
 def links_of_page(bounds, url, page):
-    """Return (the Links of the page at the URL, given as bytes; whether these are all)."""
-    base, hrefs, whole = _hrefs(_text(page))
-    base = _followed(url, base) or url
-    found = [bounds.link(there) for there in (_followed(base, href) for href in hrefs) if there]
-    return [each for each in found if each], whole
-
-
-def _text(page):
+    """Return (the Links of the page, which is bytes; whether these are all)."""
     try:
-        return page.decode("utf-8-sig")
+        text = page.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return page.decode("latin-1")
+        text = page.decode("latin-1")
+    anchors = _Anchors()
+    anchors.read(text)
+    base = _followed(url, anchors.base) or url
+    found = [bounds.link(there) for there in (_followed(base, href) for href in anchors.hrefs) if there]
+    return list(filter(None, found)), anchors.is_whole
 
 
 def _followed(base, href):
-    """Return the URL that the reference leads to, or None."""
     href = re.sub("[\t\r\n]", "", (href or "").strip())
     if not href or re.search("[\x00-\x1f\x7f]", href):
         return None
@@ -111,43 +96,32 @@ def _quoted(match):
     return quote(match.group(), errors="replace")
 
 
-class _Enough(Exception):
-    """The page has more links than are read."""
+class _Anchors(HTMLParser):
+    """Collects the href of `<base>` and those of all `<a>`."""
 
+    base, is_whole = None, True
 
-def _hrefs(text):
-    """Return (the href of `<base>` or None, those of all `<a>`, whether these are all)."""
-    from html.parser import HTMLParser
+    def read(self, text):
+        self.hrefs = []
+        try:
+            self.feed(text)     # at once and never closed, so that each byte is parsed only a few times
+        except AssertionError:
+            self.is_whole = False
 
-    class Reader(HTMLParser):
-        base = None
+    def error(self, message):       # which Python 3.8 and 3.9 call
+        raise AssertionError(message)
 
-        def error(self, message):       # which Python 3.8 and 3.9 call
-            raise AssertionError(message)
+    def handle_starttag(self, tag, attributes):
+        href = next((value for name, value in attributes if name == "href"), None)
+        if tag == "base" and self.base is None:
+            self.base = href
+        elif tag == "a" and href:
+            if len(self.hrefs) == MOST_LINKS:
+                self.error("there are too many links")
+            self.hrefs.append(href)
 
-        def handle_starttag(self, tag, attributes):
-            href = next((value for name, value in attributes if name == "href"), None)
-            if tag == "base" and self.base is None:
-                self.base = href
-            elif tag == "a" and href:
-                if len(self.found) == MOST_LINKS:
-                    raise _Enough
-                self.found.append(href)
-
-    reader = Reader()
-    reader.found = []
-    try:
-        reader.feed(text)       # at once and never closed, so that each byte is parsed only a few times
-    except (_Enough, AssertionError):
-        return reader.base, reader.found, False
-    return reader.base, reader.found, True
-
-
-# -- FTP --------------------------------------------------------------------------------------
 
 def links_of_folder(bounds, url, entries):
-    """Return the Links to the entries, net.ftp_listing's, of the folder at the URL."""
-    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder)
-               for entry in entries[:MOST_LINKS]]
-    found = [bounds.link(url._replace(target=target)) for target in targets]
-    return [each for each in found if each]
+    """Return the Links to the ftp_listing.Entries."""
+    targets = [url.target + quote(entry.name, "") + "/" * bool(entry.is_folder) for entry in entries]
+    return list(filter(None, (bounds.link(url._replace(target=target)) for target in targets)))

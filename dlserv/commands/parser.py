@@ -1,9 +1,7 @@
 """The command line's grammar: `dlserv [OPTION]... [COMMAND [ARGUMENT]...]`.
 
-`parse` returns the options of the command that was named, or of `serve` if none was. The
-daemon's options and `--url` may stand before the command or after it; a flag that a command
-has for itself means the command's behind it. Only the parsers that are needed are made.
-Errors print the usage, name the nearest right word, and exit with 2.
+The daemon's options and `--url` may stand before the command or after it, where a command's own
+flags come first. Only the parsers that are needed are made.
 """
 
 import argparse
@@ -12,33 +10,31 @@ import sys
 from ..errors import InvalidValue
 from ..units import clean
 from ..version import __version__
-from .flags import Argument
-from .serving import CONNECTION, EXPORTING, SERVE, SERVING, URL
+from .flags import ANYWHERE, CONNECTION, SERVE, Argument
 
 USAGE = "dlserv [OPTION]... [COMMAND [ARGUMENT]...]"
-ANYWHERE = SERVING + EXPORTING + (URL,)
 EXCLUSIVE = (("token", "token_file", "no_token"), ("export", "import_"))
 ONLY = {("serve",): ("export", "import_"), ("serve", "unit"): ("no_token",),
         ("serve", "get", "unit"): ("download_dir",)}
 
 
 def parse(arguments):
-    """Return (the Command that was named, the Namespace of its options).
+    """Return (the Command, its options as a Namespace); `--help` makes it the command `help`.
 
-    `--help` makes it the command `help`. Exits after printing the version, and with 2 for a
-    wrong usage; raises InvalidValue for a value that cannot be read.
+    Exit after printing the version, and with 2 after a wrong usage; raise InvalidValue for a bad value.
     """
     try:
         return _parse(arguments)
     except _HelpWanted as wanted:
-        return find("help"), argparse.Namespace(topic=wanted.command and wanted.command.name)
+        command, = wanted.args
+        return find("help"), argparse.Namespace(topic=command and command.name)
 
 
 def _parse(arguments):
     before, name, behind = _split(arguments)
     overview = Parser(None)
     options = overview.parse_more(before, argparse.Namespace())
-    command = find("serve" if name is None else name)
+    command = find(name)
     if command is None:
         overview.error(f"there is no command {name}" + nearest(name, [each.name for each in _commands()]))
     options = Parser(command).parse_more(behind, options)
@@ -59,39 +55,31 @@ def _commands():
 
 
 def _split(arguments):
-    """Return (the options before the command, its name or None, what is behind it)."""
     valued = {flag for each in ANYWHERE if each.takes_value for flag in each.flags}
     index = 0
     while index < len(arguments) and arguments[index].startswith("-"):
         index += 2 if arguments[index] in valued else 1
-    name = arguments[index] if index < len(arguments) else None
+    name = arguments[index] if index < len(arguments) else SERVE.name
     return arguments[:index], name, arguments[index + 1:]
 
 
 def _check(command, options):
-    """Refuse options that exclude each other or are for another command. Raise InvalidValue."""
+    def given(names):
+        return ["--" + each.rstrip("_").replace("_", "-") for each in names if getattr(options, each, None)]
     for group in EXCLUSIVE:
-        given = [_flag(each) for each in group if getattr(options, each, None)]
-        if len(given) > 1:
-            raise InvalidValue(given[1], f"this cannot be combined with {given[0]}")
+        first, *others = given(group) or [None]
+        if others:
+            raise InvalidValue(others[0], f"this cannot be combined with {first}")
     for names, others in ONLY.items():
-        given = [_flag(each) for each in others if getattr(options, each, None)]
-        if given and command.name not in names:
-            raise InvalidValue(given[0], f"this is for {' and '.join(names)}, not for {command.name}")
-    if command.name == "serve" and options.url is not None:
+        if given(others) and command.name not in names:
+            raise InvalidValue(given(others)[0], f"this is for {' and '.join(names)}, not for {command.name}")
+    if command is SERVE and options.url is not None:
         raise InvalidValue(options.url.flag, "this is for commands that talk to a daemon; "
                            "a daemon takes --host and --port")
 
 
-def _flag(dest):
-    return "--" + dest.rstrip("_").replace("_", "-")
-
-
 def nearest(word, words):
-    """Return "; did you mean …?" with the nearest of the words, or "" if none is near.
-
-    `words` may be a dict whose values are shown in place of the words.
-    """
+    """Return "; did you mean …?" with the nearest of the words, or its text in a dict, or ""."""
     import difflib
     longer = [each for each in words if each.startswith(word)] if len(word.strip("-")) > 1 else []
     near = longer or difflib.get_close_matches(word, words, 1)
@@ -101,11 +89,7 @@ def nearest(word, words):
 
 
 class _HelpWanted(Exception):
-    """`--help` was given, behind the command or before any (None)."""
-
-    def __init__(self, command):
-        super().__init__()
-        self.command = command
+    """With the Command that `--help` stands behind, or None."""
 
 
 class _Help(argparse.Action):
@@ -113,46 +97,37 @@ class _Help(argparse.Action):
         raise _HelpWanted(parser.command)
 
 
-HELP = Argument("-h", "--help", action=_Help, nargs=0, help="print this help")
-VERSION = Argument("--version", action="version", version="dlserv " + __version__,
-                   help="print the version")
+HELP = Argument("-h --help", None, "print this help", action=_Help, nargs=0)
+VERSION = Argument("--version", None, "print the version", action="version", version="dlserv " + __version__)
+GENERAL = ANYWHERE + (HELP, VERSION)
 
 
 def arguments_of(command):
-    """Return the rows of the command's own arguments."""
     if command is None:
         return (VERSION,)
     return command.arguments + (CONNECTION if command.needs_daemon else ())
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command, or of what may stand before it if that is None."""
+    """The parser of one command; with None, of what may stand before it."""
 
     def __init__(self, command):
         self.command = command
         super().__init__(prog="dlserv", usage=usage(command) if command else USAGE, allow_abbrev=False,
                          add_help=False)
         self._flags = []
-        for argument in (HELP,) + arguments_of(command):
+        for argument in (HELP,) + arguments_of(command) + ANYWHERE:
             self._add(argument)
-        for argument in ANYWHERE:
-            self._add(argument, hidden=True)
 
-    def _add(self, argument, hidden=False):
-        """Add the argument with those of its flags that are still free, its aliases out of sight."""
-        flags = [flag for flag in argument.flags if flag not in self._flags]
-        options = dict(argument.options, **({"help": argparse.SUPPRESS} if hidden else {}))
-        if argument.is_positional:
-            self.add_argument(*flags, **options)
-        elif flags:
-            self._flags += flags + list(argument.aliases)
-            action = self.add_argument(*flags, **options)
-            if argument.aliases:
-                options.update(dest=action.dest, help=argparse.SUPPRESS)
-                self.add_argument(*argument.aliases, **options)
+    def _add(self, argument):
+        flags = [flag for flag in argument.flags + argument.aliases if flag not in self._flags]
+        if flags:
+            self.add_argument(*flags, **argument.options)
+        if not argument.is_positional:
+            self._flags += flags
 
     def parse_more(self, arguments, namespace):
-        """Return the namespace with what the arguments say, which may stand in any order."""
+        """Add to the namespace; the words may stand in any order."""
         _, rest = self.parse_known_args(arguments, namespace)
         words = self._words_of(rest)
         if words:
@@ -176,20 +151,16 @@ class Parser(argparse.ArgumentParser):
         return words
 
     def error(self, message):
-        """Print the usage and the sentence; exit with 2."""
         self.print_usage(sys.stderr)
         where = f"dlserv {self.command.name}" if self.command else "dlserv"
         self.exit(2, f"{where}: {clean(message)}\n")
 
 
 def usage(command):
-    """Return the one line that shows how the command is called."""
+    """Return the line that shows how the command is called."""
     parts = ["dlserv " + command.name]
     if command.needs_daemon or any(not each.is_positional for each in command.arguments):
         parts.append("[OPTION]...")
-    return " ".join(parts + [_shown(each) for each in command.arguments if each.is_positional])
-
-
-def _shown(argument):
-    name = argument.options.get("metavar") or "|".join(argument.options["choices"])
-    return {"?": "[%s]", "*": "[%s]...", "+": "%s..."}.get(argument.options.get("nargs"), "%s") % name
+    forms = {"?": "[%s]", "*": "[%s]...", "+": "%s..."}
+    return " ".join(parts + [forms.get(each.options.get("nargs"), "%s") % each.value_name
+                             for each in command.arguments if each.is_positional])

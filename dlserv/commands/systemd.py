@@ -1,7 +1,6 @@
-"""The unit file for systemd: a confined service of the system, or an unconfined one of a single user.
+"""The unit file for systemd: a confined service of the system, or an unconfined one of a user.
 
-All values are quoted alike, as systemd.syntax(7) and systemd.unit(5) read them; only command
-lines expand variables too.
+Values are quoted as systemd.syntax(7) and systemd.unit(5) read them.
 """
 
 import os
@@ -25,7 +24,7 @@ RequiresMountsFor={mounts}
 {start}
 User={user}
 {more}
-# The daemon, and its hooks with it, may write to these folders only.
+# The daemon and its hooks may write to these folders only.
 {access}
 ProtectSystem=strict
 PrivateTmp=yes
@@ -86,30 +85,28 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM"""
 
 
-def unit_file(machine, for_user):
-    """Return the unit: of the system, or `for_user` one for `systemctl --user`."""
+def unit_file(machine):
+    """Return the unit of the system, or of the user."""
     facts = {"mounts": _words(machine.writable), "confined": _CONFINED}
-    if for_user:
+    if machine.for_user:
         return _USER.format(start=_START.format(command=_command(machine.command)), **facts)
-    words, more = list(machine.command), []
+    owned, more = list(_owned(machine)), []
     if machine.token_file:          # which only root need be able to read
-        index = words.index("--token-file")
-        del words[index:index + 2]
         more.append("LoadCredential=token:" + machine.token_file.replace("%", "%%"))
-    more += [f"{key}={name}" for key, name in _owned(machine)]
-    more += [f"ExecStartPre=+{_maker(machine, path)}" for path in _to_make(machine)]
-    return _SYSTEM.format(start=_START.format(command=_command(words)), user=machine.user,
+    more += [f"{setting}={name}" for setting, name, _ in owned]
+    made = [path for _, _, path in owned]
+    more += ["ExecStartPre=+" + _maker(machine, path) for path in machine.missing if path not in made]
+    return _SYSTEM.format(start=_START.format(command=_command(machine.start)), user=machine.user,
                           more="".join(each + "\n" for each in more), access=_access(machine), **facts)
-
-
-def _quoted(word):
-    """Return the word as systemd reads it in a list of words."""
-    word = word.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
-    return f'"{word}"' if any(char in word for char in " \t\"'\\;#") else word
 
 
 def _words(words):
     return " ".join(map(_quoted, words))
+
+
+def _quoted(word):
+    word = word.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
+    return f'"{word}"' if any(char in word for char in " \t\"'\\;#") else word
 
 
 def _command(words):
@@ -119,30 +116,21 @@ def _command(words):
     return _words(words).replace("$", "$$")
 
 
-# -- where it may write -----------------------------------------------------------------------
-
 def _below(path, folders):
     return any(path == each or path.startswith(each + "/") for each in folders)
 
 
 def _owned(machine):
-    """Yield (setting, name) of the folders that systemd creates for the user."""
+    """Yield (setting, name, path) of folders that systemd creates."""
     for setting, root in (("StateDirectory", "/var/lib/"), ("RuntimeDirectory", "/run/")):
         for path in machine.writable:
             name = path[len(root):]
             if path.startswith(root) and not _below(path, HOMES) and name.replace("-", "").isalnum():
-                yield setting, name
-
-
-def _to_make(machine):
-    """Return the folders that are not there and that systemd does not make."""
-    roots = {"StateDirectory": "/var/lib/", "RuntimeDirectory": "/run/"}
-    made = [roots[setting] + name for setting, name in _owned(machine)]
-    return [path for path in machine.missing if path not in made]
+                yield setting, name, path
 
 
 def _maker(machine, path):
-    """Return the command that makes the folder: as the user where that is allowed, else for the user."""
+    """Return the command that makes the folder, as the user where that is allowed."""
     above = os.path.dirname(path)
     while not os.path.isdir(above):
         above = os.path.dirname(above)
@@ -152,7 +140,6 @@ def _maker(machine, path):
 
 
 def _access(machine):
-    """Return the lines that let it write to its folders, and see those in homes and for temporary files."""
     temporary = [path for path in machine.writable if _below(path, TEMPORARY)]
     others = [path for path in machine.writable if path not in temporary]
     hidden = [path for path in dict.fromkeys(machine.readable) if _below(path, TEMPORARY)]

@@ -1,13 +1,11 @@
-"""Output for people: widths, colours, progress bars, a region redrawn in place.
-
-A `Terminal` knows what its stream can do; where that is no terminal there are no colours,
-no bars and no limit of width. Text from elsewhere (titles, errors) passes through `clean`.
-"""
+"""Output for people: widths, colours, progress bars, a region redrawn in place."""
 
 import os
 import re
+import select
 import signal
 import sys
+from collections import namedtuple
 
 from ..units import clean
 
@@ -22,20 +20,15 @@ try:
 except ImportError:     # Windows
     termios = tty = None
 
-COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2", "bold": "1"}
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "faint": "2", "bold": "1"}
 
 
 def width_of(text):
-    """Return the columns that the text takes on a terminal."""
+    """Return the columns that the text takes."""
     if text.isascii() or east_asian_width is None:
         return len(text)
-    return sum(map(_width, text))
-
-
-def _width(char):
-    if category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if east_asian_width(char) in "WF" else 1
+    return sum(0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1
+               for char in text)
 
 
 def fit(text, columns, right=False, more="…"):
@@ -56,7 +49,7 @@ def _cut(text, columns):
 
 
 def wrap(text, columns):
-    """Return the text as lines of at most so many columns, broken between words where that is possible."""
+    """Return lines of at most so many columns, broken between words if possible."""
     lines, line = [], ""
     for word in text.split():
         if line and width_of(line) + 1 + width_of(word) > columns:
@@ -83,15 +76,16 @@ class Terminal:
         able = self.is_terminal and environ.get("TERM", "") not in ("", "dumb")
         self.coloured = able and not environ.get("NO_COLOR")
         self.live = able and _is_in_foreground(stream)
-        self._full, self._empty, self.more, self._dash = "█", "░", "…", "–"
+        marks = "█░…–"
         try:
-            "█░…–".encode(stream.encoding or "ascii")
+            marks.encode(stream.encoding or "ascii")
         except (UnicodeError, LookupError):
-            self._full, self._empty, self.more, self._dash = "#", "-", "~", "-"
+            marks = "#-~-"
+        self._full, self._empty, self._more, self._dash = marks
 
     @property
     def size(self):
-        """Return (columns, lines) as they are now."""
+        """(columns, lines) as they are now."""
         try:
             columns, lines = os.get_terminal_size(self.stream.fileno())
         except (OSError, ValueError):
@@ -99,10 +93,9 @@ class Terminal:
         return columns or 80, lines or 24
 
     def paint(self, text, colour):
-        """Return the text in a colour of COLOURS, or as it is."""
         if not self.coloured or not colour:
             return text
-        return "\x1b[%sm%s\x1b[0m" % (COLOURS[colour], text)
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
 
     def bar(self, done, columns):
         """Return a progress bar; `done` is from 0 to 1."""
@@ -110,74 +103,56 @@ class Terminal:
         return self._full * full + self._empty * (columns - full)
 
     def moving_bar(self, seconds, columns):
-        """Return a bar for what has no known end: a block that goes to and fro every few seconds."""
+        """Return a bar without a known end: a block that goes to and fro."""
         block = max(1, columns // 4)
         steps = max(1, columns - block)
         place = abs(int(seconds * 5) % (2 * steps) - steps)
         return self._empty * place + self._full * block + self._empty * (columns - block - place)
 
     def fit(self, text, columns, right=False):
-        return fit(text.replace("–", self._dash), columns, right, self.more)
-
-    def wrap(self, text, columns):
-        return wrap(text, max(8, columns))
+        return fit(text.replace("–", self._dash), columns, right, self._more)
 
     def write(self, *lines):
         self.stream.write("".join(line + "\n" for line in lines))
         self.stream.flush()
 
     def complain(self, sentence):
-        """Write a sentence about what went wrong, as all of them look."""
         self.write("dlserv: " + clean(sentence))
 
     def complain_of(self, failures):
-        """Write a sentence "what: reason" for each (what, reason)."""
-        for failure in failures:
-            self.complain("%s: %s" % tuple(failure))
+        for what, reason in failures:
+            self.complain(f"{what}: {reason}")
 
 
 def _is_in_foreground(stream):
-    """Return whether we may draw: a process that the shell put into the background is stopped by keys."""
+    """Return whether we may draw: a process in the background is stopped by keys."""
     try:
         return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
     except (OSError, AttributeError):       # it is not our terminal, or this is Windows
         return True
 
 
-class Column:
-    """One column of a table: its heading, width (0: what is left), and functions of a row that
-    return the cell's text and its colour.
-    """
-
-    def __init__(self, heading, width, cell, right=False, colour=lambda row: None):
-        self.heading, self.width, self.cell = heading, width, cell
-        self.right, self.colour = right, colour
-
-    def sized(self, rows):
-        """Return the column as wide as the rows need, 0 if none of them has anything in it."""
-        widest = max([width_of(self.cell(row)) for row in rows], default=0)
-        width = min(self.width, max(widest, len(self.heading))) if widest else 0
-        return Column(self.heading, width, self.cell, self.right, self.colour)
+# A column of a table: its heading, its width (0: what is left), and functions of a row that
+# return the cell's text and its colour.
+Column = namedtuple("Column", "heading width cell right colour", defaults=(False, lambda row: None))
 
 
 class Table:
-    """Rows in as many of the columns as fit into the terminal as it is now, its last column left free.
+    """Rows in the columns that fit into the terminal as it is now, its last column left free.
 
-    The headings in `optional` are given up from the last on, until the column without a
-    width has `least`. With `rows`, columns are as wide as these need, and empty ones are left out.
+    The headings in `optional` are dropped from the last on, until the column without a width has
+    `least`. With `rows`, columns are as wide as these need; empty ones are left out.
     """
 
     def __init__(self, terminal, columns, optional, least, rows=None):
         self._terminal = terminal
         if rows is not None:
-            columns = [each.sized(rows) if each.width else each for each in columns if _is_used(each, rows)]
-        optional = [each for each in optional if each in [column.heading for column in columns]]
-        while True:
+            columns = [each for each in (_sized(column, rows) for column in columns) if each]
+        for dropped in [None, *reversed(optional)]:
+            columns = [column for column in columns if column.heading != dropped]
             left = terminal.size[0] - 1 - sum(column.width + 1 for column in columns if column.width)
-            if left >= least or not optional:
+            if left >= least:
                 break
-            given_up = optional.pop()
-            columns = [column for column in columns if column.heading != given_up]
         self._columns, self._left = columns, max(1, left)
 
     def heading(self):
@@ -192,8 +167,11 @@ class Table:
         return self._terminal.fit(text, column.width or self._left, column.right)
 
 
-def _is_used(column, rows):
-    return not column.width or any(column.cell(row) for row in rows)
+def _sized(column, rows):
+    if not column.width:
+        return column
+    widest = max([width_of(column.cell(row)) for row in rows], default=0)
+    return column._replace(width=min(column.width, max(widest, len(column.heading)))) if widest else None
 
 
 _SGR = re.compile("\x1b\\[[0-9]*m")
@@ -202,16 +180,14 @@ _SGR = re.compile("\x1b\\[[0-9]*m")
 class Screen:
     """Lines at the bottom of a live terminal that are redrawn in place; a context manager.
 
-    While it is open, `keys` are not echoed and arrive one by one, and the cursor is hidden.
-    At the end, also by a signal, the terminal is as it was, and the last lines stay where
-    they are. `outdated()` is called when the size has changed: it is time to draw again.
+    Meanwhile, `keys` arrive one by one without echo, and the cursor is hidden; at the end, also by
+    a signal, the terminal is as it was. `outdated()` is called when its size has changed.
     """
 
     def __init__(self, terminal, keys=None, outdated=lambda: None):
         self._terminal, self._outdated = terminal, outdated
         self._keys = keys if keys is not None and keys.isatty() and termios else None
-        self._lines, self._saved = [], None
-        self._handlers = {}
+        self._lines, self._saved, self._handlers = [], None, {}
 
     def __enter__(self):
         self._take_over()
@@ -226,48 +202,42 @@ class Screen:
             signal.signal(number, handler)
         self._give_back()
 
-    def fileno(self):
-        """Return the descriptor of the keys, for select; -1 where there are none."""
-        return self._keys.fileno() if self._keys else -1
-
-    def key(self):
-        """Return the keys that were typed, once select found some."""
-        return os.read(self._keys.fileno(), 64).decode("ascii", "replace")
+    def wait(self, file):
+        """Wait until the file is readable or keys are typed; return these, None without."""
+        ready, _, _ = select.select([file] + ([self._keys] if self._keys else []), [], [])
+        return os.read(self._keys.fileno(), 64) if self._keys in ready else None
 
     def draw(self, lines):
-        """Put these lines in the place of the last ones. None may be as wide as the terminal."""
-        write = self._terminal.stream.write
-        write(self._to_the_top() + "".join("%s\x1b[K\r\n" % line for line in lines) + "\x1b[J")
+        """Put these lines, all narrower than the terminal, in the place of the last ones."""
+        columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
+        up = sum(max(1, -(-width // columns)) for width in self._lines)
+        self._terminal.stream.write(("\r\x1b[%dA" % up if up else "\r")
+                                    + "".join(f"{line}\x1b[K\r\n" for line in lines) + "\x1b[J")
         self._terminal.stream.flush()
         self._lines = [width_of(_SGR.sub("", line)) for line in lines]
 
     def leave(self, lines):
-        """Put these lines in the place of the last ones, and draw below them from now on."""
+        """Draw these lines, and below them from now on."""
         self.draw(lines)
         self._lines = []
 
-    def _to_the_top(self):
-        columns = self._terminal.size[0]        # a narrower terminal may have wrapped the lines
-        up = sum(max(1, -(-width // columns)) for width in self._lines)
-        return "\r\x1b[%dA" % up if up else "\r"
-
     def _take_over(self):
         if self._keys is not None:
-            self._saved = termios.tcgetattr(self._keys.fileno())
-            tty.setcbreak(self._keys.fileno(), termios.TCSANOW)
+            self._saved = termios.tcgetattr(self._keys)
+            tty.setcbreak(self._keys, termios.TCSANOW)
         self._show_cursor(False)
 
     def _give_back(self):
         self._show_cursor(True)
         if self._saved is not None:
-            termios.tcsetattr(self._keys.fileno(), termios.TCSANOW, self._saved)
+            termios.tcsetattr(self._keys, termios.TCSANOW, self._saved)
 
     def _show_cursor(self, shown):
         """Write past the stream's buffer: a signal may have interrupted it."""
         os.write(self._terminal.stream.fileno(), b"\x1b[?25h" if shown else b"\x1b[?25l")
 
     def _suspend(self, number, frame):
-        """Ctrl-Z: restore the terminal, stop, and go on below what was written meanwhile."""
+        """Stop for Ctrl-Z, and go on below what was written meanwhile."""
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._lines = []
@@ -278,9 +248,8 @@ class Screen:
         self._outdated()
 
 
-def standard_terminals(environ):
-    """Return the Terminals of standard output and standard error; what cannot be encoded is replaced."""
+def standard_terminals():
+    """Return the Terminals of standard output and standard error; replace what cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    return Terminal(sys.stdout, environ), Terminal(sys.stderr, environ)
+        stream.reconfigure(errors="replace")
+    return Terminal(sys.stdout, os.environ), Terminal(sys.stderr, os.environ)

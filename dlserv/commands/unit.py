@@ -1,46 +1,43 @@
-"""unit: start-up files for every init system, printed with the paths of this machine.
-
-The first lines of each are a comment that says where to put it and which two commands
-enable it. Nothing is written and nothing is started here.
-"""
+"""unit: start-up files for every init system, printed with the paths of this machine."""
 
 import csv
 import io
 import json
 import os
-import shlex
 import sys
 from html import escape
+from shlex import quote
 
 from ..errors import InvalidValue
 from . import systemd
-from .machine import machine
+from .machine import Machine
 
 FOR_USERS = ("systemd", "launchd")
 
 
 def unit(options, terminals):
-    """Print the start-up file of the kind that was named."""
+    """Print the start-up file."""
     if options.for_user and options.kind not in FOR_USERS:
         raise InvalidValue("--user", f"{options.kind} has no services for single users; leave it out")
-    found, remarks = machine(options, os.environ)
-    for remark in remarks:
+    machine = Machine(options)
+    for remark in machine.remarks:
         terminals[1].complain(remark)
     terminals[0].stream.reconfigure(encoding=sys.getfilesystemencoding())      # as the paths are
-    terminals[0].write(KINDS[options.kind](found, options.for_user).rstrip("\n"))
+    terminals[0].write(KINDS[options.kind](machine).rstrip("\n"))
     return 0
 
 
 def _words(words):
-    """Return the words as a shell reads them."""
-    return " ".join(map(shlex.quote, words))
+    return " ".join(map(quote, words))
 
 
-def _make_missing(machine, indent=""):
-    """Return shell lines that create the missing folders."""
-    user = shlex.quote(machine.user)
-    return "".join(f"{indent}[ -d {path} ] || {{ mkdir -p {path} && chown {user} {path}; }}\n"
-                   for path in map(shlex.quote, machine.missing))
+def _script(template, machine, indent="", **more):
+    """Return the shell script, in which {make} creates the missing folders."""
+    user = quote(machine.user)
+    make = "".join(f"{indent}[ -d {path} ] || {{ mkdir -p {path} && chown {user} {path}; }}\n"
+                   for path in map(quote, machine.missing))
+    return template.format(**dict({"make": make, "command": _words(machine.command), "user": user,
+                                   "uid": machine.uid}, **more))
 
 
 # -- procd: OpenWrt ---------------------------------------------------------------------------
@@ -50,7 +47,6 @@ _PROCD = """\
 # Put this into /etc/init.d/dlserv, then:
 #   chmod +x /etc/init.d/dlserv
 #   /etc/init.d/dlserv enable && /etc/init.d/dlserv start
-# shellcheck shell=sh disable=SC1008,SC2016,SC2034
 START=99
 STOP=10
 USE_PROCD=1
@@ -77,10 +73,9 @@ reload_service() {{
 """
 
 
-def _procd(machine, for_user):
-    return _PROCD.format(command=_words(machine.command), user=shlex.quote(machine.user),
-                         make=_make_missing(machine, "\t"),
-                         folders=_words(dict.fromkeys((machine.download_dir, machine.state_dir))))
+def _procd(machine):
+    folders = _words(dict.fromkeys((machine.download_dir, machine.state_dir)))
+    return _script(_PROCD, machine, "\t", folders=folders)
 
 
 # -- openrc: Alpine, Gentoo ---------------------------------------------------------------------
@@ -90,7 +85,6 @@ _OPENRC = """\
 # Put this into /etc/init.d/dlserv, then:
 #   chmod +x /etc/init.d/dlserv
 #   rc-update add dlserv && rc-service dlserv start
-# shellcheck shell=sh disable=SC1008,SC2016,SC2034
 description="dlserv download daemon"
 supervisor=supervise-daemon
 command={python}
@@ -115,13 +109,11 @@ reload() {{
 """
 
 
-def _openrc(machine, for_user):
-    user = shlex.quote(machine.user)
-    make = "".join(f"\tcheckpath -d -o {user} {shlex.quote(path)}\n" for path in machine.missing)
+def _openrc(machine):
+    make = "".join(f"\tcheckpath -d -o {quote(machine.user)} {quote(path)}\n" for path in machine.missing)
     python, *arguments = machine.command
-    return _OPENRC.format(user=user, make=make,
-                          python=shlex.quote(shlex.quote(python)),  # openrc evaluates it like the arguments
-                          arguments=shlex.quote(_words(arguments)))
+    return _script(_OPENRC, machine, make=make, python=quote(quote(python)),  # evaluated like the arguments
+                   arguments=quote(_words(arguments)))
 
 
 # -- launchd: macOS ---------------------------------------------------------------------------
@@ -148,12 +140,12 @@ _LAUNCHD = """\
 """
 
 
-def _launchd(machine, for_user):
+def _launchd(machine):
+    for_user = machine.for_user
     more = {} if for_user else {"UserName": machine.user}
-    log = next((each for each in (os.path.expanduser("~/Library/Logs"), machine.state_dir)
-                if os.path.isdir(each)), None)
-    if log:
-        more["StandardErrorPath"] = os.path.join(log, "dlserv.log")
+    for folder in (machine.state_dir, os.path.expanduser("~/Library/Logs")):
+        if os.path.isdir(folder):
+            more["StandardErrorPath"] = os.path.join(folder, "dlserv.log")
     return _LAUNCHD.format(
         where="~/Library/LaunchAgents/dlserv.plist" if for_user else "/Library/LaunchDaemons/dlserv.plist",
         domain="gui/$(id -u)" if for_user else "system",
@@ -168,7 +160,6 @@ _RUNIT = """\
 # Put this into /etc/sv/dlserv/run (Termux: $PREFIX/var/service/dlserv/run), then:
 #   chmod +x /etc/sv/dlserv/run
 #   ln -s /etc/sv/dlserv /var/service/    (Termux: sv-enable dlserv)
-# shellcheck disable=SC2016
 exec 2>&1
 {make}set -- {command}
 if [ "$(id -u)" != {uid} ]; then
@@ -178,9 +169,8 @@ exec "$@"
 """
 
 
-def _runit(machine, for_user):
-    return _RUNIT.format(make=_make_missing(machine), command=_words(machine.command), uid=machine.uid,
-                         user=shlex.quote(machine.user))
+def _runit(machine):
+    return _script(_RUNIT, machine)
 
 
 # -- docker, podman ---------------------------------------------------------------------------
@@ -205,30 +195,27 @@ _CHECK = ("import http.client, os, sys; "
           "c.request('GET', '/health'); sys.exit(c.getresponse().status != 200)")
 
 
-def _docker(machine, for_user):
+def _docker(machine):
     if machine.folder is None:
-        build = f"cp {shlex.quote(machine.program)} dlserv.pyz && docker build -t dlserv -f Containerfile ."
+        prepare, context = f"cp {quote(machine.program)} dlserv.pyz && ", "."
         copy, program = "COPY dlserv.pyz /opt/dlserv.pyz", ["/opt/dlserv.pyz"]
-    elif machine.program:
-        build = f"docker build -t dlserv -f Containerfile {shlex.quote(machine.folder)}"
-        copy = "COPY dlserv.py /opt/dlserv/\nCOPY dlserv /opt/dlserv/dlserv"
-        program = ["/opt/dlserv/dlserv.py"]
     else:
-        build = f"docker build -t dlserv -f Containerfile {shlex.quote(os.path.dirname(machine.folder))}"
+        prepare, context = "", machine.folder
         copy, program = "COPY dlserv /opt/dlserv/dlserv\nENV PYTHONPATH=/opt/dlserv", ["-m", "dlserv"]
     if machine.download_dir in machine.missing:
-        build = f"mkdir -p {shlex.quote(machine.download_dir)} && {build}"
-    return _DOCKER.format(build=build, copy=copy, port=machine.port, mount=_mount(machine.download_dir),
+        prepare = f"mkdir -p {quote(machine.download_dir)} && {prepare}"
+    return _DOCKER.format(build=f"{prepare}docker build -t dlserv -f Containerfile {quote(context)}", copy=copy,
+                          port=machine.port, mount=_mount(machine.download_dir),
                           uid=machine.uid or 1000, gid=machine.gid or 1000,
                           check=json.dumps(["python3", "-c", _CHECK]),
                           entrypoint=json.dumps(["python3"] + program))
 
 
 def _mount(path):
-    """Return the value of --mount that puts the folder at /downloads: a line of CSV, for a shell."""
+    """Return the value of --mount, a line of CSV, for a shell."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(["type=bind", "source=" + path, "target=/downloads"])
-    return shlex.quote(line.getvalue())
+    return quote(line.getvalue())
 
 
 # -- Synology -----------------------------------------------------------------------------------
@@ -237,13 +224,12 @@ _SYNOLOGY = """\
 # Control Panel > Task Scheduler > Create > Triggered Task > User-defined script, then:
 #   General: task "dlserv", user "{user}", event "Boot-up"
 #   Task Settings: paste this as the script; press OK, select the task and press Run
-# shellcheck disable=SC2016
 {make}exec {command}
 """
 
 
-def _synology(machine, for_user):
-    return _SYNOLOGY.format(user=machine.user, make=_make_missing(machine), command=_words(machine.command))
+def _synology(machine):
+    return _script(_SYNOLOGY, machine, user=machine.user)
 
 
 KINDS = {"systemd": systemd.unit_file, "procd": _procd, "openrc": _openrc, "launchd": _launchd,

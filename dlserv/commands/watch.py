@@ -3,23 +3,26 @@
 import re
 import select
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 
-from ..errors import Refused
+from ..contract import SETTLED
+from ..errors import ClientError, NoDaemon, Refused
+from ..sockets import Waker
 from ..units import format_size, safe_json
 from .arguments import choose
-from .follow import Follower, Tasks
-from .rows import is_settled, name_of, plain, state_of, watch_lines, watch_table
+from .rows import name_of, plain, state_of, watch_lines, watch_table
 from .terminal import Screen
 
-_LOST = "the connection is lost; trying again"
 EVERY = 0.1         # seconds between two drawings, at least
+PATIENCE = 30.0     # seconds without a daemon, which may be restarting, until that is an error
+RETRY = 0.5         # seconds between tries
 _ORDER = ("downloading", "queued", "invalid", "paused", "finished")
 
 
 def watch(client, options, terminals):
-    """Follow the tasks until the user or the daemon ends it; return the exit code."""
+    """Follow the tasks until the user or the daemon ends it."""
     out = terminals[0]
     tids = set(choose(client, options.tasks)) if options.tasks else None
     with Follower(client) as follower:
@@ -35,11 +38,8 @@ def wait(client, options, terminals):
     return await_all(client, tids, terminals[1], options.quiet)
 
 
-def await_all(client, tids, errors, quiet=False):
-    """Return when nothing more happens to the tasks by itself; 0 if all of them are finished.
-
-    A live terminal on standard error shows the progress.
-    """
+def await_all(client, tids, errors, quiet):
+    """Return when no task goes on by itself; 0 if all are finished."""
     try:
         _await_end(client, set(tids), errors, quiet)
     except KeyboardInterrupt:
@@ -68,79 +68,68 @@ def _await_end(client, wanted, errors, quiet):
 
 
 def _all_settled(rows):
-    return all(map(is_settled, rows))
+    return all(row["state"] in SETTLED for row in rows)
 
 
 def _why(client, tid):
-    """Return (the task's name, why it is not finished)."""
     try:
         status = client.task(tid)
     except Refused as refusal:
         return tid[:8], "the task was removed" if refusal.status == 404 else str(refusal)
-    return name_of(status), status["error"] or "it is %s" % status["state"]
+    return name_of(status), status["error"] or f"it is {status['state']}"
 
 
 # -- a line for each change ---------------------------------------------------------------
 
 def _print_changes(follower, tasks, out, text):
-    """Print every task once, then a line whenever a task's state, name or error changes."""
     while True:
         for event in follower.take():
-            out.write(*[text(row) for before, row in tasks.apply(event) if _differs(before, row)])
-
-
-def _differs(before, row):
-    return before is None or _lasting(before) != _lasting(row)
+            out.write(*[text(row) for before, row in tasks.apply(event)
+                        if before is None or _lasting(before) != _lasting(row)])
 
 
 def _lasting(row):
-    """Return state, name and error, without the time in it that is still to be waited."""
+    """Return state, name and error without the seconds still to wait."""
     return row["state"], row["filename"], re.sub(r"(in|for another) [0-9].*$", "", row["error"] or "")
 
 
 # -- a table that is redrawn --------------------------------------------------------------
 
 def _draw_until(follower, tasks, terminal, ended, lines):
-    """Draw `lines(tasks, terminal)` as events arrive; return True once `ended(tasks)`, False after a q."""
+    """Draw `lines(tasks, terminal)`; return True once `ended(tasks)`, False after a q."""
     with Screen(terminal, sys.stdin, follower.wake) as screen:
         while True:
             for event in follower.take(0):
                 tasks.apply(event)
             if tasks.known:
-                screen.draw(lines(tasks, terminal) + ([] if follower.connected else [_LOST]))
+                lost = [] if follower.connected else ["the connection is lost; trying again"]
+                screen.draw(lines(tasks, terminal) + lost)
             if ended(tasks):
                 return True
             time.sleep(EVERY)
-            if _quits(follower, screen):
+            keys = screen.wait(follower)
+            if keys is not None and (not keys or b"q" in keys):
                 return False
 
 
-def _quits(follower, screen):
-    """Wait for events or keys; return whether a key ends it."""
-    ready, _, _ = select.select([follower] + ([screen] if screen.fileno() >= 0 else []), [], [])
-    if screen not in ready:
-        return False
-    keys = screen.key()
-    return not keys or "q" in keys
-
-
 def _overview(tasks, terminal):
-    """Return the totals and the tasks: those that move first."""
     width, height = terminal.size
     rows = sorted(tasks.rows.values(), key=_rank)
-    lines = [terminal.fit(_totals(rows), width - 1).rstrip(), watch_table(terminal).heading()]
-    return lines + _lines_within(rows, terminal, height - 4)
+    counts = Counter(row["state"] for row in rows)
+    told = [f"{counts[state]} {state_of({'state': state})}" for state in _ORDER if counts[state]]
+    totals = f"{format_size(sum(row['speed'] for row in rows))}/s, {', '.join(told) or 'no tasks'}"
+    return [terminal.fit(totals, width - 1).rstrip(), watch_table(terminal).heading(),
+            *_lines_within(rows, terminal, height - 4)]
 
 
 def _rows_only(tasks, terminal):
-    """Return the tasks that are waited for; the unfinished first, if there are too many."""
     most = max(1, terminal.size[1] - 2)
     rows = list(tasks.rows.values())
     return _lines_within(rows if len(rows) <= most else sorted(rows, key=_rank), terminal, most)
 
 
 def _lines_within(rows, terminal, most):
-    """Return the rows' lines, at most so many; the last one counts the tasks that had no room."""
+    """Return at most so many lines; the last one counts the rest."""
     lines, shown = [], 0
     for row in rows:
         more = watch_lines(terminal, row)
@@ -148,17 +137,104 @@ def _lines_within(rows, terminal, most):
             break
         lines += more
         shown += 1
-    return lines if shown == len(rows) else lines + ["and %d more" % (len(rows) - shown)]
+    return lines if shown == len(rows) else lines + [f"and {len(rows) - shown} more"]
 
 
 def _rank(row):
     state = row["state"]
-    return (_ORDER.index(state) if state in _ORDER else len(_ORDER),
-            -row["finish_time"] if state == "finished" else row["place"])
+    return _ORDER.index(state), -row["finish_time"] if state == "finished" else row["place"]
 
 
-def _totals(rows):
-    counts = Counter(row["state"] for row in rows)
-    told = ["%d %s" % (counts[state], state_of({"state": state})) for state in _ORDER if counts[state]]
-    speed = format_size(sum(row["speed"] for row in rows))
-    return "%s/s, %s" % (speed, ", ".join(told) or "no tasks")
+# -- the events -----------------------------------------------------------------------------
+
+class Follower:
+    """Reads the events in a thread; a context manager, readable for `select` when some have arrived.
+
+    A connection that ends is opened again, which brings a snapshot, for PATIENCE seconds at most. Raise
+    what Client.events raises.
+    """
+
+    def __init__(self, client):
+        self._client = client
+        self._events, self._error = deque(), None
+        self._closed = threading.Event()
+        self._stream = client.events()
+        self._is_lost = False
+        self._waker = Waker()
+        self.fileno, self.wake = self._waker.fileno, self._waker.wake       # `wake` makes `take` return
+        self._thread = threading.Thread(target=self._read, name="dlserv-events", daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._closed.set()
+        self._stream.close()
+        self._thread.join()
+        self._waker.close()
+
+    @property
+    def connected(self):
+        return self._stream.connected and not self._is_lost
+
+    def take(self, timeout=None):
+        """Wait for Events, or for `wake`, and return them. Raise NoDaemon or NotAllowed after the last."""
+        select.select([self._waker], [], [], timeout)
+        self._waker.clear()
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        if not events and self._error is not None:
+            raise self._error
+        return events
+
+    def _read(self):
+        lost = None
+        while not self._closed.is_set():
+            try:
+                for event in self._stream:
+                    self._events.append(event)
+                    self.wake()
+                    lost = None
+            except NoDaemon:
+                pass        # handled like the end of the stream
+            self._stream.release()
+            self._tell_lost(True)
+            lost = lost or time.monotonic()
+            self._reconnect(lost + PATIENCE)
+        self._stream.release()      # it may just have been opened again
+
+    def _reconnect(self, deadline):
+        while not self._closed.wait(RETRY):
+            try:
+                self._stream = self._client.events()
+                return self._tell_lost(False)
+            except ClientError as error:
+                if time.monotonic() > deadline or not isinstance(error, NoDaemon):
+                    self._error = error
+                    self._closed.set()
+                    self.wake()
+
+    def _tell_lost(self, lost):
+        self._is_lost = lost
+        self.wake()
+
+
+class Tasks:
+    """The sum of the events: `rows` by tid, only of `tids` if given."""
+
+    def __init__(self, tids=None):
+        self._tids, self.rows = tids, {}
+        self.known = False      # whether a snapshot has arrived
+
+    def apply(self, event):
+        """Return [(previous row or None, row), …] of the tasks that the event changed."""
+        before, rows = self.rows, []
+        if event.kind == "snapshot":
+            self.rows, self.known, rows = {}, True, event.data["detail"]
+        elif event.kind == "task":
+            rows = [event.data]
+        elif event.kind == "removed":
+            self.rows.pop(event.data["tid"], None)
+        changed = [(before.get(row["tid"]), row) for row in rows if self._tids is None or row["tid"] in self._tids]
+        self.rows.update((row["tid"], row) for _, row in changed)
+        return changed

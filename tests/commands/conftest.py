@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from harness import ROOT
+from listings import HTML
+from startup import HARD, PLAIN, Box
 
 from dlserv import Server, cli
 
@@ -80,3 +82,48 @@ def away(tmp_path, monkeypatch):
     path.mkdir()
     monkeypatch.chdir(path)
     return path
+
+
+@pytest.fixture
+def shelf(origin):
+    """A function that serves a page at a path, with a link to each of the references."""
+    def shelf(path, *hrefs, before="", **options):
+        page = before + "".join('<a href="%s">x</a>\n' % href.replace('"', "&quot;") for href in hrefs)
+        return origin.put(path, page.encode(), headers=HTML, etag=None, modified=None, **options)
+    return shelf
+
+
+# -- for start-up files ---------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A function that returns the machine in the folder of this name, which is made once."""
+    made = {}
+
+    def machine(name, pyz, environ):
+        if name not in made:
+            made[name] = Box(tmp_path_factory.mktemp("box") / name, pyz, environ)
+        made[name].clear()
+        return made[name]
+    return machine
+
+
+@pytest.fixture(params=[HARD, PLAIN], ids=["hard", "plain"])
+def box(request, machine, pyz, environ):
+    """A machine whose paths are hard to quote, and one whose paths are not."""
+    return machine(request.param, pyz, environ)
+
+
+@pytest.fixture
+def plain(machine, pyz, environ):
+    return machine(PLAIN, pyz, environ)
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Put the text into a file of that name; return its path."""
+    def put(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+    return put

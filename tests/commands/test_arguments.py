@@ -126,6 +126,7 @@ def test_a_name_cannot_steer_the_terminal(here, run):
     (("--input-file", "/no/such/list"), "--input-file", "cannot"),
     (("-o", "x\x07y"), "-o", "control"), (("-o", ""), "-o", "empty"), (("-P", ""), "-P", "empty"),
     (("-o", "a", "-O", "b"), "-O", "already"),
+    (("--option", "filename=x", NOWHERE + "b"), "--option filename", "2 downloads"),
     (("-o", "x", NOWHERE + "b"), "-o", "2 downloads"), (("-O", "x", NOWHERE + "b"), "-O", "2 downloads")])
 @pytest.mark.parametrize("command", ["add", "get"])
 def test_errors_speak_of_the_flag_that_was_typed(here, run, command, arguments, key, words):

@@ -3,7 +3,6 @@
 import pytest
 
 from dlserv.commands import parser
-from dlserv.commands.catalogue import COMMANDS
 
 
 def given(*arguments):
@@ -40,22 +39,3 @@ def given(*arguments):
     (["--option", "max-connection-per-server=4"], {"connections": "4"})])
 def test_a_flag_of_another_program_is_an_option_of_the_task(arguments, options):
     assert given(*arguments) == options
-
-
-@pytest.mark.parametrize("flags", [
-    "-o -O -c -P -d -i -x -j -H -U -e -u -k --limit-rate --proxy --checksum --insecure --load-cookies --tries"
-    " --timeout --mirror --overwrite --output --remote-name --output-document --directory-prefix --output-dir"
-    " --input-file --continue --location --max-concurrent-downloads"])
-def test_get_has_the_flags_that_people_know(flags):
-    for command in COMMANDS:
-        if command.name in ("get", "add"):
-            own = {flag for argument in command.arguments for flag in argument.flags + argument.aliases}
-            missing = set(flags.split()) - own
-            assert missing <= {"-j", "--max-concurrent-downloads", "--overwrite"} and (
-                not missing or command.name == "add")
-
-
-def test_no_flag_means_two_things():
-    for command in COMMANDS:
-        flags = [flag for argument in command.arguments for flag in argument.flags + tuple(argument.aliases)]
-        assert len(flags) == len(set(flags)), command.name

@@ -330,6 +330,15 @@ def test_get_leaves_a_whole_file_alone_and_says_so(origin, tmp_path):
     assert os.listdir(str(tmp_path)) == ["x.iso"]
 
 
+def test_get_says_that_it_has_replaced_a_file(origin, tmp_path):
+    origin.put("/x.iso", DATA)
+    (tmp_path / "x.iso").write_bytes(b"another")
+    with OnTerminal(["get", "--overwrite", "-d", str(tmp_path), origin.url("/x.iso")], 80) as shown:
+        assert shown.end() == 0
+    assert re.fullmatch(r"x\.iso +finished +100\.0%.*", shown.display.text)
+    assert os.listdir(str(tmp_path)) == ["x.iso"] and (tmp_path / "x.iso").read_bytes() == DATA
+
+
 def test_get_is_interrupted_from_the_keyboard(origin, tmp_path):
     origin.put("/x.iso", DATA, script=[Gate(after=20000)])
     with OnTerminal(["get", "-d", str(tmp_path), origin.url("/x.iso")], 80) as shown:
