@@ -83,7 +83,7 @@ class Access:
     def host_problem(self, headers):
         """Return the sentence for a request to a host that is not certainly this daemon, or None.
 
-        `refusal` makes a 403 of it for REST, aria2/entrance.py another for the aria2 door.
+        `refusal` makes a 403 of it for REST, aria2/door.py another for the aria2 door.
         """
         host = headers.get("host")
         if host is None or host in self._called:        # None in HTTP/1.0, and so from no browser

@@ -122,10 +122,10 @@ def get_asset(daemon, request):
 
 
 def _aria2(name):
-    """Return the function of this name in aria2.entrance, which is loaded with the first call of it."""
+    """Return the function of this name in aria2.door, which is loaded with the first call of it."""
     def function(*arguments, **rest):
-        from .aria2 import entrance
-        return getattr(entrance, name)(*arguments, **rest)
+        from .aria2 import door
+        return getattr(door, name)(*arguments, **rest)
     return function
 
 
