@@ -1,7 +1,6 @@
-"""Finding the daemon that runs here, by a small file that its owner alone may read.
+"""Finding the daemon that runs here, by a run file that its owner alone may read.
 
-The run file holds {"url", "pid", "token_file"}. It lies in the user's run-time folder, or
-beside the database where there is none.
+It lies in the user's run-time folder, or beside the database where there is none.
 """
 
 import json
@@ -15,7 +14,7 @@ PATIENCE = 2.0      # seconds that another daemon may take to show that it is al
 
 
 def run_file_path(environ, find_db_path):
-    """Return where the run file lies; `find_db_path()` is asked where there is no run-time folder."""
+    """Return its path; `find_db_path()` is called if there is no run-time folder."""
     folder = environ.get("XDG_RUNTIME_DIR")
     if not folder or not os.path.isdir(folder):
         folder = os.path.dirname(os.path.abspath(find_db_path()))
@@ -25,8 +24,7 @@ def run_file_path(environ, find_db_path):
 class RunFile:
     """The running daemon's own; a context manager that writes it and removes it.
 
-    While another daemon that is alive has its run file there, that one stays: the first
-    daemon of a user is the one that commands find by themselves.
+    That of another daemon that is alive stays: commands find the first daemon of a user.
     """
 
     def __init__(self, path, url, token_file=None):
@@ -61,10 +59,7 @@ class RunFile:
 
 
 def read_run_file(path):
-    """Return {"url", "pid", "token_file"}, or None where there is no run file.
-
-    Raise ProcessLookupError if the daemon that wrote it is dead.
-    """
+    """Return {"url", "pid", "token_file"}, or None. Raise ProcessLookupError if the daemon is dead."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
@@ -77,7 +72,7 @@ def read_run_file(path):
 
 
 def _answers(url):
-    """Return whether a daemon is there: after a crash another process may have its id."""
+    """Return whether a daemon is there: after a crash another process may have its pid."""
     if url.startswith("https:"):
         return True     # its certificate may be one that nobody here can check
     from .transport import Transport
