@@ -167,9 +167,10 @@ def _in_query(query):
             params = parse_json(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
         except (ValueError, InvalidValue):
             return None
-    if "method" not in query and "id" not in query:
-        return params if "params" in query else None
-    return dict({name: query[name] for name in ("id", "method") if name in query}, params=params)
+    call = {name: query[name] for name in ("id", "method") if name in query}
+    if call:
+        return dict(call, params=params)
+    return params if "params" in query else None
 
 
 def _open_websocket(request):

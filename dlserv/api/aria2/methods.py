@@ -16,6 +16,9 @@ VERSION = "1.37.0"          # of aria2; clients hide what later versions brought
 NOTIFICATIONS = ("onDownloadStart", "onDownloadPause", "onDownloadStop", "onDownloadComplete",
                  "onDownloadError", "onBtDownloadComplete")
 
+# aria2's names of the settings that can be changed.
+_LIVE = {"max-concurrent-downloads": "max_concurrent", "max-overall-download-limit": "ratelimit"}
+
 # Without "BitTorrent" and "Metalink", so that clients hide those menus.
 _FEATURES = ("Async DNS", "GZip", "HTTPS", "Message Digest")
 
@@ -113,15 +116,8 @@ def change_global_option(door, params):
     given = options.texts(struct(params, 0))
     if given.get("dir", door.root).rstrip("/") not in (door.root, ""):
         raise RpcError("dir: the download directory is set in the configuration file")
-    fields, changes = TABLES["download"].fields, {}
-    for name, ours in (("max-concurrent-downloads", "max_concurrent"),
-                       ("max-overall-download-limit", "ratelimit")):
-        if given.get(name):
-            parse = fields[ours].parse
-            try:
-                changes[ours] = getattr(parse, "from_text", parse)(given[name])
-            except ValueError as error:
-                raise options.wrong(name, str(error)) from None
+    changes = {ours: options.parse(name, ours, given[name], TABLES["download"])
+               for name, ours in _LIVE.items() if given.get(name)}
     if changes:
         door.daemon.configure({"download": changes})
     return OK

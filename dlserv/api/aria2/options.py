@@ -73,13 +73,13 @@ def convert(given, url, root, told=({}, {}), proxy=None):
     given, posted, kind = _unmask(given, *told), {}, _kind(url)
     for name, ours in dict(_SAME, **{kind + "-user": "user", kind + "-passwd": "password"}).items():
         if name in given:
-            posted[ours] = _parse(name, ours, given[name])
+            posted[ours] = parse(name, ours, given[name])
     for name, ours in _FLAGS.items():
         if given.get(name):
-            posted[ours] = _parse(name, ours, given[name])
+            posted[ours] = parse(name, ours, given[name])
     _put_headers(posted, given)
     if "referer" in given:
-        posted["referer"] = _parse("referer", "referer", url if given["referer"] == "*" else given["referer"])
+        posted["referer"] = parse("referer", "referer", url if given["referer"] == "*" else given["referer"])
     _put_place(posted, given, root)
     _put_counts(posted, given)
     _put_proxy(posted, given, url, proxy)
@@ -117,11 +117,12 @@ def _kind(url):
     return "ftp" if url.lower().startswith("ftp") else "http"
 
 
-def _parse(name, ours, value):
+def parse(name, ours, value, table=options.TABLE):
+    """Return our checked value, None for an empty one. Raise RpcError."""
     if value == "":
         return None
     try:
-        return options.parse({ours: value}, text=isinstance(value, str))[ours]
+        return table.parse({ours: value}, text=isinstance(value, str))[ours]
     except InvalidValue as error:
         raise wrong(name, error.reason) from None
 
@@ -142,8 +143,8 @@ def _put_headers(posted, given):
         elif lower not in _DROPPED and (lower, value) != ("range", "bytes=0-"):
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     for ours, value in taken.items():
-        posted[ours] = _parse("header", ours, value)
-    posted["headers"] = _parse("header", "headers", headers or "")
+        posted[ours] = parse("header", ours, value)
+    posted["headers"] = parse("header", "headers", headers or "")
 
 
 def _put_place(posted, given, root):
@@ -154,11 +155,11 @@ def _put_place(posted, given, root):
     below = "/".join(filter(None, parts[:-1]))
     if given.get("dir") or below:
         folder = _below(given.get("dir") or root, root)
-        posted["dir"] = _parse("out" if below else "dir", "dir", "/".join(filter(None, [folder, below])))
+        posted["dir"] = parse("out" if below else "dir", "dir", "/".join(filter(None, [folder, below])))
     elif "dir" in given:
         posted["dir"] = None
     if "out" in given:
-        posted["filename"] = _parse("out", "filename", parts[-1])
+        posted["filename"] = parse("out", "filename", parts[-1])
 
 
 def _below(text, root):
@@ -195,7 +196,7 @@ def _put_proxy(posted, given, url, proxy):
                              for ending in ("", "-user", "-passwd"))
     if there or proxy and (user or password):
         name = next(filter(given.get, kinds), "all-proxy")
-        posted["proxy"] = _parse(name, "proxy", _with_user(there or proxy, user, password))
+        posted["proxy"] = parse(name, "proxy", _with_user(there or proxy, user, password))
     elif not (user or password) and any(kind in given for kind in kinds):
         posted["proxy"] = None
 

@@ -60,7 +60,7 @@ class Session:
                 self._end = self._end or Closing(frames.POLICY, f"{MOST_BEHIND} notifications are unread")
             self._rouse()
 
-    def close(self, sentence):
+    def close(self, sentence=""):
         with self._news:
             self._end = self._end or Closing(frames.GOING_AWAY, sentence)
             self._news.notify_all()
