@@ -102,7 +102,7 @@ class Several:
             if not isinstance(error, Refused):
                 self._miss(client, error)
                 silent = silent or client
-            elif error.status != 404:
+            elif not _is_missing(error):
                 raise error
             refusal = refusal or error
         raise refusal if silent is None else Refused(_silence(silent), 503, "unavailable")
@@ -112,8 +112,8 @@ class Several:
         holders, owner = self._where.get(tid, ()), self.owner(tid)
         first, *others = sorted(self._clients, key=lambda each: (each not in holders, each is not owner))
         yield first
-        found = self._fan_out.ask(others, lambda client: _is_there(client, tid, unsure=True))
-        yield from (client for client, (is_there, error) in found.items() if is_there or error)
+        found = self._fan_out.ask(others, lambda client: client.task(tid))
+        yield from (client for client, (_, error) in found.items() if not _is_missing(error))
 
     # -- of many -----------------------------------------------------------------------
 
@@ -211,20 +211,23 @@ def _held(client, tids):
     return {tid for tid in tids if _is_there(client, tid)}
 
 
+def _is_there(client, tid):
+    try:
+        client.task(tid)
+    except Refused:
+        return False
+    return True
+
+
 def _refusal(act, tid):
     """Return the Refused of `act(tid)` if the daemon does not have it, otherwise None."""
     try:
         return act(tid)
     except Refused as error:
-        if error.status != 404:
+        if not _is_missing(error):
             raise
         return error
 
 
-def _is_there(client, tid, unsure=False):
-    """Return whether the daemon has the task; `unsure` if it declines to say."""
-    try:
-        client.task(tid)
-        return True
-    except Refused as error:
-        return error.status != 404 and unsure
+def _is_missing(error):
+    return isinstance(error, Refused) and error.status == 404

@@ -103,13 +103,16 @@ class Frames:
     def feed(self, data):
         """Take bytes; yield (opcode, payload) of TEXT, BINARY, CLOSE, PING and PONG. Raise Closing."""
         self._buffer += data
-        while True:
-            found = self._take_frame()
-            if found is None:
-                return
-            message = self._assemble(*found)
-            if message is not None:
-                yield message
+        for final, opcode, payload in iter(self._take_frame, None):
+            if opcode >= CLOSE:
+                yield opcode, payload
+                continue
+            self._opcode = opcode if opcode != CONTINUATION else self._opcode
+            self._message += payload
+            if final:
+                whole = self._opcode, bytes(self._message)
+                self._opcode, self._message = None, bytearray()
+                yield whole
 
     def _take_frame(self):
         """Take (final, opcode, payload) from the buffer; None while it is not whole."""
@@ -143,18 +146,6 @@ class Frames:
             raise Closing(PROTOCOL_ERROR, "a control frame must not be fragmented or longer than 125 bytes")
         if opcode < CLOSE and (opcode == CONTINUATION) != (self._opcode is not None):
             raise Closing(PROTOCOL_ERROR, "the fragments of a message must follow one another")
-
-    def _assemble(self, final, opcode, payload):
-        if opcode >= CLOSE:
-            return opcode, payload
-        if opcode != CONTINUATION:
-            self._opcode = opcode
-        self._message += payload
-        if not final:
-            return None
-        whole = self._opcode, bytes(self._message)
-        self._opcode, self._message = None, bytearray()
-        return whole
 
 
 def _length(buffer):
