@@ -104,7 +104,7 @@ class Client(Transport):
         return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Pause, resume, restart, refresh, verify or delete many; return [(tid, reason), …] of the others."""
+        """Pause, resume, restart, refresh, verify or delete many; return [(tid, reason), …] of refusals."""
         return list(map(tuple, self.post("/task/batch/" + act, dict(more, tids=tids)).get("detail", [])))
 
     def wait(self, tid: str, timeout: float | None = None) -> dict:

@@ -147,7 +147,7 @@ class Several:
         return {tid: client for client, (held, error) in found.items() if error is None for tid in held}
 
     def act_on_all(self, act, tids, **more):
-        """Do the act wherever each task is; return [(tid, reason), …] of the others."""
+        """Do the act wherever each task is; return [(tid, reason), …] of refusals."""
         if sum(tid not in self._where for tid in tids) > FEW:
             self.tasks()
         failures, groups = [], defaultdict(list)
