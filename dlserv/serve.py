@@ -33,7 +33,7 @@ def serve(options):
     share_one_arena()
     _import_http_client()
     from .api.server import Server
-    from .client.discovery import RunFile, run_file_path
+    from .client.discovery import run_file, run_file_path
     from .daemon import Daemon
     file = sources.read_file(options, os.environ)
     mapping, remarks, path = sources.gather(options, os.environ, file)
@@ -54,7 +54,7 @@ def serve(options):
     try:
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
-        with Deadline() as deadline, daemon, server, RunFile(where, server.url, token_file):
+        with Deadline() as deadline, daemon, server, run_file(where, server.url, token_file):
             print("dlserv: listening on %s" % server.url, flush=True)
             with manager.serving(f"listening on {server.url}", server.check_alive):
                 signals.wait(lambda: manager.reload(lambda: _reload(options, daemon, server, output)))

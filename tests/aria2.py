@@ -9,10 +9,14 @@ import re
 import socket
 import struct
 
-from harness import PATIENCE, Answer
+import pytest
+
+from harness import PATIENCE, Answer, until
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 TOKEN = "a-secret-of-some-length"
+NOWHERE = "http://127.0.0.1:1/"
+UNKNOWN = "0123456789abcdef"
 
 
 class Refused(Exception):
@@ -168,3 +172,36 @@ def frame(opcode, payload=b"", final=True, mask=b"\x11\x22\x33\x44", reserved=0,
     if mask is None:
         return head + payload
     return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+
+
+def tid_of(url):
+    return hashlib.sha1(url.encode()).hexdigest()
+
+
+def status_of(rpc, gid):
+    return rpc("tellStatus", gid)["status"]
+
+
+def reach(rpc, gid, status):
+    until(lambda: status_of(rpc, gid) == status)
+    return rpc("tellStatus", gid)
+
+
+def add_paused(rpc, *names, **options):
+    return [rpc("addUri", [NOWHERE + name], dict(options, pause="true")) for name in names]
+
+
+def message(rpc, method, *params):
+    """Return the message of a call that must fail with code 1."""
+    with pytest.raises(Refused) as error:
+        rpc(method, *params)
+    assert error.value.code == 1
+    return error.value.message
+
+
+def uris_of(rpc, gid):
+    return [each["uri"].replace(NOWHERE, "") for each in rpc("getUris", gid)]
+
+
+def error(code, message, identity=None):
+    return {"id": identity, "jsonrpc": "2.0", "error": {"code": code, "message": message}}

@@ -43,9 +43,8 @@ ORDER = """
     configuration daemon
     api api.large api.http1 api.requests api.replies api.coding api.files api.assets
     api.sse api.metrics api.openapi api.batches
-    api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.parameters api.aria2.gids api.aria2.results
-    api.aria2.options api.aria2.told api.aria2.adding api.aria2.control api.aria2.methods api.aria2.caller
-    api.aria2.notifications api.aria2.session api.aria2.door api.aria2.entrance
+    api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.gids api.aria2.results api.aria2.options
+    api.aria2.adding api.aria2.control api.aria2.methods api.aria2.websocket api.aria2.door
     api.routes api.connection_limit api.access api.listener api.wire api.handler api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
     log_output service_manager signals serve

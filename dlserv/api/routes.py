@@ -175,10 +175,10 @@ def get_asset(daemon, request):
 
 
 def _aria2(name):
-    """Return the function of this name in aria2.entrance, loaded with its first call."""
+    """Return the function of this name in aria2.door, loaded with its first call."""
     def function(*arguments, **rest):
-        from .aria2 import entrance
-        return getattr(entrance, name)(*arguments, **rest)
+        from .aria2 import door
+        return getattr(door, name)(*arguments, **rest)
     return function
 
 

@@ -1,9 +1,9 @@
-"""Finding the daemon that runs here, by a small file that its owner alone may read.
+"""Finding the daemon that runs here, by a run file that its owner alone may read.
 
-The run file holds {"url", "pid", "token_file"}. It lies in the user's run-time folder, or
-beside the database where there is none.
+It lies in the user's run-time folder, or beside the database where there is none.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -15,56 +15,53 @@ PATIENCE = 2.0      # seconds that another daemon may take to show that it is al
 
 
 def run_file_path(environ, find_db_path):
-    """Return where the run file lies; `find_db_path()` is asked where there is no run-time folder."""
+    """Return its path; `find_db_path()` is called if there is no run-time folder."""
     folder = environ.get("XDG_RUNTIME_DIR")
     if not folder or not os.path.isdir(folder):
         folder = os.path.dirname(os.path.abspath(find_db_path()))
     return os.path.join(folder, "dlserv.json")
 
 
-class RunFile:
-    """The running daemon's own; a context manager that writes it and removes it.
+@contextlib.contextmanager
+def run_file(path, url, token_file=None):
+    """Write the run file of this daemon, and remove it at the end.
 
-    While another daemon that is alive has its run file there, that one stays: the first
-    daemon of a user is the one that commands find by themselves.
+    That of another daemon that is alive stays: commands find the first daemon of a user.
     """
+    log, token_file = logging.getLogger("dlserv"), token_file and os.path.abspath(token_file)
+    text = json.dumps({"url": url, "pid": os.getpid(), "token_file": token_file}) + "\n"
+    try:
+        if _is_anothers(path):
+            log.warning("%s belongs to another daemon that runs; name this one with --url", path)
+        else:
+            replace_file(path, text)
+    except OSError as error:
+        log.warning("%s cannot be written: %s", path, error.strerror)
+    try:
+        yield
+    finally:
+        _remove(path, text)
 
-    def __init__(self, path, url, token_file=None):
-        self._path = path
-        token_file = token_file and os.path.abspath(token_file)
-        self._text = json.dumps({"url": url, "pid": os.getpid(), "token_file": token_file}) + "\n"
 
-    def __enter__(self):
-        log = logging.getLogger("dlserv")
-        try:
-            if self._is_anothers():
-                log.warning("%s belongs to another daemon that runs; name this one with --url", self._path)
-                return
-            replace_file(self._path, self._text)
-        except OSError as error:
-            log.warning("%s cannot be written: %s", self._path, error.strerror)
+def _is_anothers(path):
+    try:
+        found = read_run_file(path)
+    except ProcessLookupError:
+        return False
+    return found is not None and found["pid"] != os.getpid() and _answers(found["url"])
 
-    def _is_anothers(self):
-        try:
-            found = read_run_file(self._path)
-        except ProcessLookupError:
-            return False
-        return found is not None and found["pid"] != os.getpid() and _answers(found["url"])
 
-    def __exit__(self, *exc_info):
-        try:
-            with open(self._path) as file:
-                if file.read() == self._text:       # else it is another daemon's
-                    os.unlink(self._path)
-        except OSError:
-            pass    # it is gone already
+def _remove(path, text):
+    try:
+        with open(path) as file:
+            if file.read() == text:     # else it is another daemon's
+                os.unlink(path)
+    except OSError:
+        pass    # it is gone already
 
 
 def read_run_file(path):
-    """Return {"url", "pid", "token_file"}, or None where there is no run file.
-
-    Raise ProcessLookupError if the daemon that wrote it is dead.
-    """
+    """Return {"url", "pid", "token_file"}, or None. Raise ProcessLookupError if the daemon is dead."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
@@ -77,7 +74,7 @@ def read_run_file(path):
 
 
 def _answers(url):
-    """Return whether a daemon is there: after a crash another process may have its id."""
+    """Return whether a daemon is there: after a crash another process may have its pid."""
     if url.startswith("https:"):
         return True     # its certificate may be one that nobody here can check
     from .transport import Transport

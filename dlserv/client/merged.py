@@ -1,10 +1,7 @@
 """The event streams of several daemons as one, with the interface of transport.Stream.
 
-A thread for each daemon reads its stream and opens it again whenever it ends. A snapshot of
-one daemon becomes a snapshot of all; the first is yielded when all have sent theirs.
+A snapshot of one daemon becomes one of all; the first is yielded when all have sent theirs.
 """
-
-from __future__ import annotations
 
 import queue
 import threading
@@ -18,15 +15,14 @@ from .transport import Event
 
 PATIENCE = 30.0     # seconds without a daemon until its tasks are left out
 RETRY = 0.5         # seconds between tries
-JOIN_SECONDS = 1.0  # for the end of a thread; one that waits for a daemon that hangs ends by itself
+JOIN_SECONDS = 1.0  # for a thread; one whose daemon hangs ends by itself
 
 
 class Merged:
-    """The events of all `clients`; a context manager, for one thread that iterates.
+    """The events of all `clients`. Raise the first one's error if none is there.
 
-    `miss(client, error)` is called for each daemon that is not there at the beginning; those in
-    {Client: error} `silent` count as such, and are asked later. Raise the first one's error if
-    none is there. `close` may be called by any thread.
+    `miss(client, error)` is called for each that is not there at the beginning; those in
+    {Client: error} `silent` count as such, and are asked later.
     """
 
     def __init__(self, clients, miss, silent=None, patience=PATIENCE):
@@ -43,8 +39,7 @@ class Merged:
             thread.start()
 
     def _open(self, clients, miss, silent):
-        """Return {Client: Stream} of those that answer."""
-        asked = ask_each({client: Client.events for client in clients if client not in silent})
+        asked = ask_each([client for client in clients if client not in silent], Client.events)
         outcomes = [(client, *asked.get(client, (None, silent.get(client)))) for client in clients]
         errors = {client: error for client, _, error in outcomes if error is not None}
         for client, error in errors.items():
@@ -55,8 +50,8 @@ class Merged:
         return {client: stream for client, stream, error in outcomes if error is None}
 
     @property
-    def connected(self) -> bool:
-        """True if all daemons answer now."""
+    def connected(self):
+        """Return whether all daemons answer now."""
         return not self._lost
 
     def __iter__(self):
@@ -70,7 +65,7 @@ class Merged:
                 yield event
 
     def _take(self, client, event):
-        """Keep the rows of the daemon up to date; return the event for the reader, or None."""
+        """Note the rows of the daemon; return the event for the reader, or None."""
         if event.kind == "snapshot":
             self._lost.discard(client)
             return self._snapshot(client, event.data["detail"])
@@ -107,7 +102,6 @@ class Merged:
             self._closed.wait(RETRY)
 
     def _pass_on(self, client, stream):
-        """Pass the stream's events on until it ends."""
         try:
             for event in stream:
                 self._queue.put((client, event))
@@ -119,7 +113,6 @@ class Merged:
         self._queue.put((client, Event("lost", {"url": client.url})))
 
     def _again(self, client):
-        """Return the daemon's Stream, opened again, or None."""
         try:
             stream = client.events()
         except ClientError:
@@ -131,22 +124,21 @@ class Merged:
         stream.release()
         return None
 
-    def close(self) -> None:
-        """End the iteration."""
+    def close(self):
         with self._lock:
             self._closed.set()
             for stream in self._streams.values():
                 stream.close()
         self._queue.put(None)
 
-    def release(self) -> None:
-        """End the threads; only for the thread that iterates."""
+    def release(self):
+        """End the threads, in the thread that iterates."""
         self.close()
         for thread in self._threads:
             join(thread, JOIN_SECONDS)
 
-    def __enter__(self) -> Merged:
+    def __enter__(self):
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, *exc_info):
         self.release()

@@ -6,8 +6,8 @@
         tid = client.add("https://example.org/file.iso", priority=1)
         print(client.wait(tid)["state"])
 
-Threads: a Client keeps one connection and is for one thread at a time, so give each thread
-its own. An event stream has a connection of its own: one thread reads it, any may close it.
+A Client is for one thread at a time, so give each thread its own. An event stream has a
+connection of its own: one thread reads it, any may close it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ from .transport import Stream, Transport
 LARGEST = 2 ** 19       # bytes of one request; the daemon takes twice as many
 
 
-# Of many tasks: the tids of those added, and [(url, reason), …] of the others.
+# The tids of those added, and [(url, reason), …] of the others.
 Added = namedtuple("Added", "tids refused had_already")
 
 
 class Client(Transport):
-    """The daemon at `url`: an http:// or https:// address, or `unix:/path`.
+    """The daemon at `url`: an http:// or https:// address, or `unix:/path`. Raise InvalidValue.
 
     Every method raises NoDaemon if nothing answers, NotAllowed if the token is missing or
     wrong, and Refused, with the HTTP status and the daemon's sentence, for everything that
-    it declines. Raise InvalidValue for an address that is none. For any other route there are
-    `get`, `post`, `put`, `patch` and `delete`.
+    it declines. For any other route there are `get`, `post`, `put`, `patch` and `delete`.
     """
 
     # -- tasks -------------------------------------------------------------------------
@@ -50,13 +49,13 @@ class Client(Transport):
         return tids, refused + had
 
     def add_many(self, tasks: list[tuple[str, dict]]) -> Added:
-        """Add many (url, options); return an Added, where those that the archive has are apart."""
+        """Add many (url, options); those that the archive has are apart."""
         added = Added([], [], [])
         for batch in _batches(tasks):
             reply = self.post("/task/batch/add", {"tasks": batch})
             added.tids.extend(reply["tids"])
-            added.refused.extend((url, reason) for url, reason in reply.get("detail", []))
-            added.had_already.extend((url, reason) for url, reason in reply.get("had_already", []))
+            added.refused.extend(map(tuple, reply.get("detail", [])))
+            added.had_already.extend(map(tuple, reply.get("had_already", [])))
         return added
 
     def task(self, tid: str) -> dict:
@@ -84,11 +83,11 @@ class Client(Transport):
         self.put(task_path(tid), act="restart")
 
     def refresh(self, tid: str) -> None:
-        """Fetch a finished file again if its server has another one by now; the log of the task tells."""
+        """Fetch a finished file again if its server has another one by now."""
         self.put(task_path(tid), act="refresh")
 
     def verify(self, tid: str) -> None:
-        """Let the SHA-256 of a finished file be computed; see "checksum" and "verified_time" of its info."""
+        """Compute the SHA-256 of a finished file; see "checksum" and "verified_time" of its info."""
         self.put(task_path(tid), act="verify")
 
     def move(self, tid: str, to: str) -> None:
@@ -105,12 +104,8 @@ class Client(Transport):
         return self.delete(task_path(tid), del_file=str(del_file).lower()).get("detail", {})
 
     def act_on_all(self, act: str, tids: list[str], **more: object) -> list[tuple[str, str]]:
-        """Pause, resume, restart, refresh, verify or delete many.
-
-        Return [(tid, reason), …] of those that refused.
-        """
-        reply = self.post("/task/batch/" + act, dict(more, tids=tids))
-        return [(tid, reason) for tid, reason in reply.get("detail", [])]
+        """Pause, resume, restart, refresh, verify or delete many; return [(tid, reason), …] of refusals."""
+        return list(map(tuple, self.post("/task/batch/" + act, dict(more, tids=tids)).get("detail", [])))
 
     def wait(self, tid: str, timeout: float | None = None) -> dict:
         """Return the task's status once it is finished, invalid or paused.
@@ -131,10 +126,7 @@ class Client(Transport):
     # -- the archive -------------------------------------------------------------------
 
     def archive(self, offset: int = 0, limit: int | None = None) -> list[dict]:
-        """Return what was downloaded and deleted, the oldest first.
-
-        Each has "tid", "time", "size" and "sha256".
-        """
+        """Return "tid", "time", "size" and "sha256" of what was downloaded and deleted, the oldest first."""
         limits = {} if limit is None else {"limit": limit}
         return self.get("/archive", offset=offset, **limits)["detail"]
 
@@ -145,7 +137,7 @@ class Client(Transport):
     # -- the daemon --------------------------------------------------------------------
 
     def events(self) -> Stream:
-        """Return the open Stream of what happens: `snapshot`, then `task`, `removed` and `stats`."""
+        """Return the open Stream: `snapshot`, then `task`, `removed` and `stats`."""
         return self.stream("/events")
 
     def stats(self) -> dict:
@@ -166,12 +158,11 @@ class Client(Transport):
 
 
 def task_path(tid: str, what: str = "") -> str:
-    """Return "/task/tid/<tid>/status" and the like."""
     return "/task/tid/" + quote(tid, safe="") + (what and "/" + what)
 
 
 def _batches(tasks):
-    """Yield the tasks as the API takes them, in lists that each fit into a request."""
+    """Yield the tasks as the API takes them, in lists that fit into a request."""
     batch, size = [], 0
     for url, posted in tasks:
         task = {"url": url, "options": posted}
@@ -187,7 +178,7 @@ def _batches(tasks):
 
 @contextlib.contextmanager
 def _closed_at(deadline, stream):
-    """Close the stream when the time has come, if it has one."""
+    """Close the stream at the deadline, if there is one."""
     if deadline is None:
         yield
         return

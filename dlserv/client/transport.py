@@ -1,11 +1,8 @@
-"""Requests to a daemon over http.client, and its event stream: addresses, tokens, errors as types.
-
-A `Transport` keeps one connection alive between requests and is for one thread at a time.
-Each event stream has a connection of its own.
-"""
+"""Requests to a daemon over http.client, and its event stream: addresses, tokens, errors as types."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -13,7 +10,7 @@ import time
 from collections import namedtuple
 from urllib.parse import unquote, urlencode, urlsplit
 
-from ..errors import ClientError, InvalidValue, NoDaemon, NotAllowed, Refused
+from ..errors import InvalidValue, NoDaemon, NotAllowed, Refused
 from ..idn import to_ascii
 from ..sockets import resolve
 
@@ -39,8 +36,8 @@ class Transport:
     """Requests to the daemon at `url`. Every method raises NoDaemon, NotAllowed or Refused.
 
     `url` is an http:// or https:// address, with a path before the routes if need be, or
-    `unix:/path` (`http+unix://%2Fpath`) for a socket in the file system. Raise
-    InvalidValue for any other.
+    `unix:/path` (`http+unix://%2Fpath`). Raise InvalidValue for any other. One connection is
+    kept alive between requests, for one thread at a time; each event stream has its own.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT,
@@ -65,7 +62,7 @@ class Transport:
         return self._judge(response, data)
 
     def get(self, path: str, **query: object) -> dict:
-        """Return the reply's JSON object, as all methods of HTTP here do."""
+        """Return the reply's JSON object, as the next four do."""
         return self.request("GET", path, query=query)
 
     def post(self, path: str, body: object) -> dict:
@@ -81,7 +78,6 @@ class Transport:
         return self.request("DELETE", path, query=query)
 
     def close(self) -> None:
-        """Close the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -89,19 +85,13 @@ class Transport:
     def stream(self, path: str) -> Stream:
         """Return the open Stream of the Server-Sent Events at the path."""
         connection = self._connect(self._timeout)
-        try:
+        with self._or_close(connection):
             connection.request("GET", self._prefix + path,
                                headers=dict(self._headers, Accept="text/event-stream"))
             sock = connection.sock      # the response takes it over if it ends with the connection
             response = connection.getresponse()
             if response.status != 200:
                 self._judge(response, response.read())
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise self._absent(error) from error
-        except ClientError:
-            connection.close()
-            raise
         return Stream(connection, response, sock, self._absent)
 
     def _exchange(self, method, target, body):
@@ -109,15 +99,20 @@ class Transport:
         if body is not None:
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        try:
+        with self._or_close(self):
             self._connection.request(method, target, body, headers)
             response = self._connection.getresponse()
             return response, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise self._absent(error) from error
-        except BaseException:       # Ctrl-C in the middle of a reply: the next request must not get the rest
-            self.close()
+
+    @contextlib.contextmanager
+    def _or_close(self, connection):
+        """Close the connection after an error, or Ctrl-C: the next request must not get the rest of a reply."""
+        try:
+            yield
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, (OSError, http.client.HTTPException)):
+                raise self._absent(error) from error
             raise
 
     def _judge(self, response, data):
@@ -136,7 +131,7 @@ class Transport:
         return reply
 
     def _absent(self, error):
-        """Return the NoDaemon for a failed connection; where nobody listens it says how to start a daemon."""
+        """Return the NoDaemon for a failed connection."""
         if isinstance(error, socket.timeout):
             return NoDaemon(f"the daemon at {self.url} does not answer")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -146,10 +141,7 @@ class Transport:
 
 
 class Stream:
-    """Server-Sent Events as they arrive; iterate over it, in one thread. A context manager.
-
-    `close` may be called by any thread, and ends the iteration.
-    """
+    """Server-Sent Events as they arrive, for one thread that iterates; any may `close` it."""
 
     connected = True        # see merged.Merged
 
@@ -160,10 +152,9 @@ class Stream:
         self._rows = {}    # type: dict[str, dict]
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield Events until the daemon or `close` ends the stream. Raise NoDaemon.
+        """Yield Events until the end of the stream. Raise NoDaemon.
 
-        A `task` has its whole row: what the daemon leaves out because it has not changed is
-        put in.
+        A `task` has its whole row: what has not changed, and is not sent, is put in.
         """
         kind, data = "message", []    # type: str, list[str]
         for line in self._lines():
@@ -178,15 +169,13 @@ class Stream:
                 data.append(value)
 
     def _completed(self, event):
-        """Return the event with its whole row; the first of a task on a stream has it already."""
-        if event.kind not in ("task", "removed"):
-            return event
-        tid = event.data.get("tid")
-        before = self._rows.pop(tid, {})
         if event.kind == "removed":
-            return event
-        self._rows[tid] = dict(before, **event.data)
-        return Event("task", self._rows[tid])
+            self._rows.pop(event.data.get("tid"), None)
+        elif event.kind == "task":      # the first of a task on a stream has its whole row already
+            tid = event.data.get("tid")
+            event = Event("task", dict(self._rows.get(tid, ()), **event.data))
+            self._rows[tid] = event.data
+        return event
 
     def _lines(self):
         try:
@@ -196,14 +185,13 @@ class Stream:
             raise self._absent(error) from error
 
     def close(self) -> None:
-        """End the stream, also for a thread that waits for its next line."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass    # it has ended by itself
 
     def release(self) -> None:
-        """Close the descriptors; only for the thread that iterates."""
+        """Close the descriptors, in the thread that iterates."""
         self._response.close()
         self._connection.close()
 
@@ -218,24 +206,16 @@ class Stream:
 # -- addresses ----------------------------------------------------------------------------
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(self._path)
-        except BaseException:
-            self.close()
-            raise
+        self.sock = _opened(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), self._path, self.timeout)
 
 
 def _parse_address(url):
-    """Return (a function that makes a connection with a timeout, the path before the routes)."""
+    """Return (a function of a timeout that makes a connection, the path before the routes)."""
     if url.startswith("unix:"):
         return _unix(url[len("unix:"):], url)
     try:
@@ -265,15 +245,21 @@ def _connect(address, timeout, source):
     """Return a socket connected to the first of the host's addresses that answers. Raise OSError."""
     found = resolve(*address)
     for number, (family, kind, protocol, _, where) in enumerate(found, 1):
-        sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(timeout)
-            sock.connect(where)
-            return sock
+            return _opened(socket.socket(family, kind, protocol), where, timeout)
         except OSError:
-            sock.close()
             if number == len(found):
                 raise
+
+
+def _opened(sock, where, timeout):
+    try:
+        sock.settimeout(timeout)
+        sock.connect(where)
+        return sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _unix(path, url):

@@ -7,7 +7,7 @@ import pytest
 from aria2 import CLOSE, PING, PONG, TEXT, frame
 
 from dlserv.api.aria2 import frames
-from dlserv.api.aria2.frames import Frames, Violation
+from dlserv.api.aria2.frames import Frames, Closing
 
 BINARY, CONTINUATION = 2, 0
 HANDSHAKE = {
@@ -50,13 +50,13 @@ def test_any_mask_is_taken_off(mask, size):
 
 @pytest.mark.parametrize("size, width", [(5, 2), (125, 2), (5, 8), (126, 8), (65535, 8)])
 def test_a_length_is_in_its_shortest_form(size, width):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(frame(TEXT, b"x" * size, width=width))
     assert error.value.code == 1002
 
 
 def test_a_length_of_64_bits_is_no_length():
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(b"\x81\xff" + b"\xff" * 8 + b"mask")
     assert error.value.code == 1002
 
@@ -72,7 +72,7 @@ def test_pings_keep_their_payload(payload):
 
 @pytest.mark.parametrize("opcode", [CLOSE, PING, PONG])
 def test_a_control_frame_has_at_most_125_bytes(opcode):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(frame(opcode, b"\xfe" * 126))
     assert error.value.code == 1002
 
@@ -88,7 +88,7 @@ def test_many_pings_are_as_many():
 @pytest.mark.parametrize("bits", [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY, PING, CLOSE])
 def test_a_reserved_bit_is_an_error(opcode, bits):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(frame(opcode, b"x", reserved=bits))
     assert error.value.code == 1002
 
@@ -96,14 +96,14 @@ def test_a_reserved_bit_is_an_error(opcode, bits):
 @pytest.mark.parametrize("opcode", [3, 4, 5, 6, 7, 11, 12, 13, 14, 15])
 @pytest.mark.parametrize("payload", [b"", b"reserved"])
 def test_a_reserved_opcode_is_an_error(opcode, payload):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(frame(opcode, payload))
     assert error.value.code == 1002
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY, PING, PONG, CLOSE])
 def test_a_frame_without_a_mask_is_an_error(opcode):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(frame(opcode, b"", mask=None))
     assert error.value.code == 1002
 
@@ -136,14 +136,14 @@ def test_a_ping_may_stand_between_fragments(step):
     frame(TEXT, b"a", final=False) + frame(BINARY, b"b")
 ])
 def test_fragments_out_of_order_are_an_error(data):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(data)
     assert error.value.code == 1002
 
 
 def test_what_came_before_an_error_is_still_read():
     found, parser = [], Frames()
-    with pytest.raises(Violation):
+    with pytest.raises(Closing):
         for message in parser.feed(frame(TEXT, b"good") + frame(3, b"bad")):
             found.append(message)
     assert found == [(TEXT, b"good")]
@@ -164,7 +164,7 @@ def test_text_is_utf_8(payload):
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"
 ])
 def test_what_is_not_utf_8_is_invalid_data(payload):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         frames.text(payload)
     assert error.value.code == 1007
 
@@ -182,7 +182,7 @@ def test_these_are_close_codes(code):
     code.to_bytes(2, "big") for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
 ])
 def test_these_are_none(payload):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         frames.close_code(payload)
     assert error.value.code == 1002
 
@@ -192,7 +192,7 @@ def test_a_close_without_a_code_is_normal():
 
 
 def test_a_reason_that_is_not_utf_8_is_invalid_data():
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         frames.close_code(b"\x03\xe8\xff")
     assert error.value.code == 1007
 
@@ -217,7 +217,7 @@ def test_a_message_of_the_longest_length_is_read():
     frame(TEXT, b"x" * 600, final=False) + frame(CONTINUATION, b"x" * 401)
 ])
 def test_a_longer_message_is_refused_at_its_head(data):
-    with pytest.raises(Violation) as error:
+    with pytest.raises(Closing) as error:
         read(data, longest=1000)
     assert error.value.code == 1009
 
@@ -239,7 +239,7 @@ def test_noise_is_a_message_or_a_violation():
         data = bytes(chance.choices(range(256), k=chance.randrange(1, 40)))
         try:
             read(data, step=chance.choice([None, 1, 7]))
-        except Violation as error:
+        except Closing as error:
             assert error.code in (1002, 1009)
 
 

@@ -5,10 +5,9 @@ import pathlib
 
 import pytest
 
-from aria2 import Refused
+from aria2 import NOWHERE, message
 from harness import until
 
-NOWHERE = "http://127.0.0.1:1/"
 MASKED = "stands for a secret"
 
 
@@ -32,13 +31,6 @@ def posted(rpc, daemon):
         return {name: value for name, value in daemon.list()[-1].posted.items() if name != "paused"}
 
     return posted
-
-
-def message(rpc, method, *params):
-    with pytest.raises(Refused) as error:
-        rpc(method, *params)
-    assert error.value.code == 1
-    return error.value.message
 
 
 # -- what each option comes to ----------------------------------------------------------------
@@ -318,47 +310,3 @@ def test_all_settings_change_or_none(rpc, daemon, given, words):
 def test_the_present_dir_is_no_change(rpc, folder):
     for path in (str(folder), str(folder) + "/", ""):
         assert rpc("changeGlobalOption", {"dir": path}) == "OK"
-
-
-# -- masked values that are added again -------------------------------------------------------------------
-
-SECRET = "http://me:secret@127.0.0.1:1/a?token=abc&x=1"
-SHOWN = "http://127.0.0.1:1/a?token=***&x=1"
-
-
-def test_a_url_that_was_told_masked_means_its_task(rpc, daemon):
-    gid = rpc("addUri", [SECRET], {"pause": "true"})
-    told = rpc("getFiles", gid)[0]["uris"][0]["uri"]
-    assert told == SHOWN and rpc("addUri", [told]) == gid and len(daemon.list()) == 1
-
-
-@pytest.mark.parametrize("remove", ["remove", "delete"])
-def test_a_restart_after_a_removal_finds_the_secrets(rpc, daemon, remove):
-    gid = rpc(
-        "addUri", [SECRET, "http://127.0.0.1:1/m?key=abc"], {
-            "pause": "true", "header": ["Authorization: secret"], "http-passwd": "secret", "http-user": "me",
-            "all-proxy": "http://u:secret@p:1"
-        })
-    options, uris = rpc("getOption", gid), [each["uri"] for each in rpc("getFiles", gid)[0]["uris"]]
-    before = dict(daemon.list()[0].posted)
-    if remove == "remove":
-        rpc("remove", gid)
-    again = rpc("addUri", uris, dict(options, pause="true"))
-    task, = daemon.list()
-    assert task.url == SECRET and again == gid and rpc("tellStatus", again)["status"] == "paused"
-    assert {name: task.posted[name] for name in before} == before
-
-
-def test_a_mask_that_stands_for_nothing_known_is_refused(rpc, daemon):
-    assert message(rpc, "addUri", [NOWHERE], {"header": ["Authorization: ***"]}) == \
-        "option header: *** stands for a secret; send the value itself"
-    for given in ({"header": ["A: b", "Cookie: ***"]}, {"http-passwd": "***"},
-                  {"all-proxy": "http://u:***@p:1"}, {"all-proxy": "http://p:1", "all-proxy-passwd": "***"}):
-        assert MASKED in message(rpc, "addUri", [NOWHERE], given)
-    assert MASKED in message(rpc, "addUri", [SHOWN]) and daemon.list() == []
-
-
-def test_a_masked_url_of_two_tasks_means_neither(rpc, daemon):
-    rpc("addUri", [SECRET], {"pause": "true"}), rpc("addUri", [SECRET.replace("abc", "def")],
-                                                    {"pause": "true"})
-    assert MASKED in message(rpc, "addUri", [SHOWN]) and len(daemon.list()) == 2

@@ -14,7 +14,7 @@ from servers.origin import Gate, paced, refuse
 
 from dlserv import Daemon, Server
 from dlserv.api.aria2.frames import LONGEST
-from dlserv.api.aria2.session import MOST_BEHIND
+from dlserv.api.aria2.websocket import MOST_BEHIND
 
 NOWHERE = "http://127.0.0.1:1/"
 FOREIGN = "chrome-extension://mpkodccbngfoacfalldjimigbofkhgjn"

@@ -9,7 +9,7 @@ import pytest
 
 from servers.canned import Canned, reply
 
-from dlserv.client.discovery import RunFile, read_run_file, run_file_path
+from dlserv.client.discovery import read_run_file, run_file, run_file_path
 
 DEAD = 2 ** 22 + 1      # a process id that no process has
 HEALTHY = reply("200 OK", {"status": "success"})
@@ -52,7 +52,7 @@ def test_it_lies_by_the_database_without_a_runtime_folder(tmp_path):
 
 
 def test_it_is_there_as_long_as_the_daemon(path):
-    with RunFile(str(path), "http://h", "token"):
+    with run_file(str(path), "http://h", "token"):
         assert read_run_file(str(path)) == {"url": "http://h", "pid": os.getpid(),
                                             "token_file": os.path.abspath("token")}
         assert path.stat().st_mode & 0o777 == 0o600
@@ -63,7 +63,7 @@ def test_the_one_of_another_daemon_that_runs_stays(path, other, caplog):
     with Canned(HEALTHY) as server:
         write(path, server.url, other)
         before = path.read_text()
-        with RunFile(str(path), "http://h"):
+        with run_file(str(path), "http://h"):
             assert path.read_text() == before
         assert path.read_text() == before and "--url" in caplog.text
 
@@ -71,11 +71,11 @@ def test_the_one_of_another_daemon_that_runs_stays(path, other, caplog):
 @pytest.mark.parametrize("alive", [True, False])
 def test_the_one_of_a_daemon_that_is_gone_is_replaced(path, other, alive):
     write(path, "http://127.0.0.1:1", other if alive else DEAD)     # its id may be another process's by now
-    with RunFile(str(path), "http://h"):
+    with run_file(str(path), "http://h"):
         assert json.loads(path.read_text())["url"] == "http://h"
     assert not path.exists()
 
 
 def test_where_it_cannot_be_written_the_daemon_goes_on(tmp_path, caplog):
-    with RunFile(str(tmp_path / "none" / "dlserv.json"), "http://h"):
+    with run_file(str(tmp_path / "none" / "dlserv.json"), "http://h"):
         assert "cannot be written" in caplog.text

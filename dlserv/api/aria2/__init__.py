@@ -1,7 +1,5 @@
 """The aria2 door: aria2's JSON-RPC over HTTP and WebSocket, for aria2's clients.
 
-Calls come in as aria2 spells them and are carried out by the Daemon that the REST routes
-use as well. Names, shapes and messages are aria2's to the letter, because its clients
-compare them. Nothing here knows a database, the engine or the network; nothing outside
-knows a gid.
+Names, shapes and messages are aria2's to the letter, because its clients compare them.
+Nothing here knows a database, the engine or the network; nothing outside knows a gid.
 """

@@ -13,19 +13,20 @@ from ...errors import Archived, Conflict, Exists, NotFound
 from ...masking import MASK
 from ...settings.options import MOST_MIRRORS
 from ...tasks.states import FINISHED, INVALID
-from . import options, parameters
+from . import options
 from .gids import Removed, gid_of
-from .jsonrpc import RpcError
+from .jsonrpc import RpcError, array, integer, optional, strings, struct
+from .results import WAITING
 
-_FIXED = ("filename", "dir")        # options that a file which has begun keeps
+_FIXED = ("filename", "dir")
 _OTHER_KINDS = re.compile(r"(?:magnet|ed2k|thunder|torrent):", re.IGNORECASE)
 
 
 def add_uri(door, params):
     """Add the first URI with the others as its mirrors; return the gid."""
-    uris = parameters.strings(parameters.array(params, 0))
-    given = options.texts(parameters.optional(parameters.struct, params, 1, {}))
-    position = parameters.optional(parameters.integer, params, 2, None)
+    uris = strings(array(params, 0))
+    given = options.texts(optional(struct, params, 1, {}))
+    position = optional(integer, params, 2, None)
     if position is not None and position < 0:
         raise RpcError("Position must be greater than or equal to 0.")
     uris = list(dict.fromkeys(uri.strip() for uri in uris))
@@ -36,8 +37,9 @@ def add_uri(door, params):
             raise RpcError("dlserv downloads over HTTP, HTTPS and FTP only; "
                            f"{uri.partition(':')[0].lower()} links need another client")
     task = _add(door, list(filter(is_url, uris)) or uris[:1], given)
-    if position is not None:
-        _place(door, task, position)
+    counts = door.daemon.counts()
+    if position is not None and position < sum(counts[state] for state in WAITING) - 1:
+        _unless_too_late(door.daemon.move, task.tid, position)
     return gid_of(task)
 
 
@@ -56,24 +58,26 @@ def _add(door, uris, given):
     url = known.url if known is not None else uris[0]
     if known is None and f"={MASK}" in url:
         raise RpcError(f"uri: {MASK} stands for a secret; send the URL itself")
-    posted = options.convert(options.unmask(given, *door.options_of(known)), url, door.root)
+    told = options.of_task(known, door.teller.folder(known)) if known is not None else ({}, {})
+    posted = options.convert(given, url, door.root, told)
     mirrors = _mirrors(uris[1:], known)
     if mirrors:
         posted["mirrors"] = mirrors
+    overwrite = given.get("allow-overwrite") == "true"
     if known is not None and known is meant:
-        return _again(door, known, posted, given)
+        return _again(door.daemon, known, posted, overwrite)
     try:
         return door.daemon.get(door.daemon.add(url, posted))
     except Archived:
-        if given.get("allow-overwrite") != "true":
+        if not overwrite:
             raise
         return door.daemon.get(door.daemon.add(url, dict(posted, repeat=True)))
     except Exists as error:
-        return _again(door, door.daemon.get(error.tid), posted, given)
+        return _again(door.daemon, door.daemon.get(error.tid), posted, overwrite)
 
 
 def _mirrors(uris, known):
-    """Return the URLs of mirrors; those that are told masked are the known task's own."""
+    """Return the mirrors; those that are told masked are the known task's own."""
     real = {urls.shown(url): url for url in known.options.mirrors} if known is not None else {}
     return [real.get(uri, uri) for uri in uris][:MOST_MIRRORS]
 
@@ -84,7 +88,7 @@ def _meant(door, url):
         return door.daemon.get(tid_of(url))
     except NotFound:
         pass
-    start = url.partition(MASK)[0] if MASK in url else url
+    start = url.partition(MASK)[0]
     found = {task.url: task for task in door.daemon.list()
              if ("@" in task.url or task.url.startswith(start)) and urls.shown(task.url) == url}
     if not found:
@@ -92,40 +96,28 @@ def _meant(door, url):
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _again(door, task, posted, given):
-    """Fetch the task that is there again if it failed, or if it may be overwritten; return it."""
-    posted, daemon = dict(posted), door.daemon
+def _again(daemon, task, posted, overwrite):
+    """Fetch a task that is there again if it failed or may be overwritten; return it."""
     paused = posted.pop("paused", None)
-    act = None
-    if task.state == INVALID:
-        act = daemon.resume
-    elif task.state == FINISHED and given.get("allow-overwrite") == "true":
-        act = daemon.restart
+    act = {INVALID: daemon.resume, FINISHED: daemon.restart if overwrite else None}.get(task.state)
     if act is not None:
-        _change(daemon, task.tid, posted)
+        _change(daemon, task.tid, {name: value for name, value in posted.items() if value is not None})
         act(task.tid)
         if paused:
-            _unless_too_late(lambda: daemon.pause(task.tid))
+            _unless_too_late(daemon.pause, task.tid)
     return task
 
 
 def _change(daemon, tid, posted):
-    """Change the options that are not fixed by the file that has begun."""
-    posted = {name: value for name, value in posted.items() if value is not None}
+    """Change the options, without those that a file which has begun keeps."""
     try:
         daemon.change(tid, posted=posted)
     except Conflict:
         daemon.change(tid, posted={name: value for name, value in posted.items() if name not in _FIXED})
 
 
-def _place(door, task, position):
-    """Put the task at the place in the queue, unless that is the end or it has started."""
-    if position < door.waiting() - 1:
-        _unless_too_late(lambda: door.daemon.move(task.tid, position))
-
-
-def _unless_too_late(act):
+def _unless_too_late(act, *arguments):
     try:
-        act()
+        act(*arguments)
     except (Conflict, NotFound):
         pass        # it has started, ended or gone meanwhile

@@ -1,13 +1,9 @@
 """WebSocket frames of a server (RFC 6455): no socket here, bytes in and messages out.
 
-`handshake_error` judges the request that asks for a WebSocket, `accept_key` answers it.
-`Frames.feed` takes what the client sent and yields (opcode, payload) of whole messages and
-of control frames between them; `frame` encodes what the server sends. No extensions: a
-reserved bit is an error (5.2), and permessage-deflate is never agreed to.
+No extensions: a reserved bit is an error (5.2), and permessage-deflate is never agreed to.
 """
 
 import base64
-import binascii
 import struct
 
 from ...contract import sha1
@@ -22,10 +18,10 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RESERVED = {1004, 1005, 1006, 1015}    # close codes that no frame may carry (7.4)
 
 
-class Violation(Error):
-    """The client broke the protocol: close with `code`."""
+class Closing(Error):
+    """The connection ends with a close frame of this code."""
 
-    def __init__(self, code, sentence):
+    def __init__(self, code, sentence=""):
         super().__init__(sentence)
         self.code = code
 
@@ -39,12 +35,11 @@ def handshake_error(headers):
     """Return (HTTP status, sentence) of what is wrong with the handshake, or None."""
     if headers.get("sec-websocket-version", "").strip() != "13":
         return 426, "only version 13 of the WebSocket protocol is spoken here"
-    key = headers.get("sec-websocket-key", "").strip()
     try:
-        is_key = len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
-    except (binascii.Error, ValueError):
-        is_key = False
-    return None if is_key else (400, "the Sec-WebSocket-Key is not 16 bytes in base64")
+        key = base64.b64decode(headers.get("sec-websocket-key", "").strip().encode("ascii"), validate=True)
+    except ValueError:
+        key = b""
+    return None if len(key) == 16 else (400, "the Sec-WebSocket-Key is not 16 bytes in base64")
 
 
 def accept_key(headers):
@@ -59,39 +54,37 @@ def _words(headers, name):
 
 def frame(opcode, payload):
     """Return one unmasked frame, as a server sends it (5.1)."""
-    size = len(payload)
+    size, first = len(payload), 0x80 | opcode
     if size < 126:
-        head = struct.pack("!BB", 0x80 | opcode, size)
-    elif size < 2 ** 16:
-        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
-    else:
-        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
-    return head + payload
+        return struct.pack("!BB", first, size) + payload
+    if size < 2 ** 16:
+        return struct.pack("!BBH", first, 126, size) + payload
+    return struct.pack("!BBQ", first, 127, size) + payload
 
 
-def close_frame(code, sentence=""):
+def close_frame(code, sentence):
     """Return a close frame; its payload has at most 125 bytes (5.5)."""
     reason = sentence.encode("utf-8")[:123].decode("utf-8", "ignore")
     return frame(CLOSE, struct.pack("!H", code) + reason.encode("utf-8"))
 
 
 def close_code(payload):
-    """Return the code of the client's close frame, NORMAL if it has none. Raise Violation."""
+    """Return the code of the client's close frame, NORMAL if it has none. Raise Closing."""
     if not payload:
         return NORMAL
     code = int.from_bytes(payload[:2], "big")
     if len(payload) == 1 or not (1000 <= code < 1016 or 3000 <= code < 5000) or code in _RESERVED:
-        raise Violation(PROTOCOL_ERROR, f"{code} is not a close code that a client may send")
+        raise Closing(PROTOCOL_ERROR, f"{code} is not a close code that a client may send")
     text(payload[2:])
     return code
 
 
 def text(payload):
-    """Return the payload as text. Raise Violation if it is not UTF-8 (8.1)."""
+    """Return the payload as text. Raise Closing if it is not UTF-8 (8.1)."""
     try:
         return payload.decode("utf-8")
     except UnicodeDecodeError:
-        raise Violation(INVALID_DATA, "the text is not UTF-8") from None
+        raise Closing(INVALID_DATA, "the text is not UTF-8") from None
 
 
 class Frames:
@@ -108,18 +101,21 @@ class Frames:
         return bool(self._buffer) or self._opcode is not None
 
     def feed(self, data):
-        """Take bytes; yield (opcode, payload) of TEXT, BINARY, CLOSE, PING and PONG. Raise Violation."""
+        """Take bytes; yield (opcode, payload) of TEXT, BINARY, CLOSE, PING and PONG. Raise Closing."""
         self._buffer += data
-        while True:
-            found = self._take_frame()
-            if found is None:
-                return
-            message = self._assemble(*found)
-            if message is not None:
-                yield message
+        for final, opcode, payload in iter(self._take_frame, None):
+            if opcode >= CLOSE:
+                yield opcode, payload
+                continue
+            self._opcode = opcode if opcode != CONTINUATION else self._opcode
+            self._message += payload
+            if final:
+                whole = self._opcode, bytes(self._message)
+                self._opcode, self._message = None, bytearray()
+                yield whole
 
     def _take_frame(self):
-        """Return (final, opcode, payload) and drop it from the buffer, or None while it is not whole."""
+        """Take (final, opcode, payload) from the buffer; None while it is not whole."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None
@@ -129,7 +125,7 @@ class Frames:
         if size is None:
             return None
         if opcode < CLOSE and size + len(self._message) > self._longest:
-            raise Violation(TOO_BIG, f"a message has at most {self._longest} bytes")
+            raise Closing(TOO_BIG, f"a message has at most {self._longest} bytes")
         end = start + 4 + size
         if len(buffer) < end:
             return None
@@ -138,31 +134,18 @@ class Frames:
         return final, opcode, payload
 
     def _check_start(self, first, second):
-        """Raise Violation for what the first two bytes of a frame may not say (5.2 to 5.5)."""
+        """Raise Closing for two bytes that begin no frame (5.2 to 5.5)."""
         opcode, size = first & 0x0f, second & 0x7f
         if first & 0x70:
-            raise Violation(PROTOCOL_ERROR, "a reserved bit is set, but no extension was negotiated")
+            raise Closing(PROTOCOL_ERROR, "a reserved bit is set, but no extension was negotiated")
         if not second & 0x80:
-            raise Violation(PROTOCOL_ERROR, "the frames of a client must be masked")
+            raise Closing(PROTOCOL_ERROR, "the frames of a client must be masked")
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
-            raise Violation(PROTOCOL_ERROR, f"there is no opcode {opcode}")
+            raise Closing(PROTOCOL_ERROR, f"there is no opcode {opcode}")
         if opcode >= CLOSE and (size > 125 or not first & 0x80):
-            raise Violation(PROTOCOL_ERROR, "a control frame must not be fragmented or longer than 125 bytes")
+            raise Closing(PROTOCOL_ERROR, "a control frame must not be fragmented or longer than 125 bytes")
         if opcode < CLOSE and (opcode == CONTINUATION) != (self._opcode is not None):
-            raise Violation(PROTOCOL_ERROR, "the fragments of a message must follow one another")
-
-    def _assemble(self, final, opcode, payload):
-        """Return the message that is whole with this frame, or None."""
-        if opcode >= CLOSE:
-            return opcode, payload
-        if opcode != CONTINUATION:
-            self._opcode = opcode
-        self._message += payload
-        if not final:
-            return None
-        whole = self._opcode, bytes(self._message)
-        self._opcode, self._message = None, bytearray()
-        return whole
+            raise Closing(PROTOCOL_ERROR, "the fragments of a message must follow one another")
 
 
 def _length(buffer):
@@ -174,12 +157,12 @@ def _length(buffer):
     if width:
         size = int.from_bytes(buffer[2:2 + width], "big")
         if size < (126 if width == 2 else 2 ** 16) or size >> 63:
-            raise Violation(PROTOCOL_ERROR, "the length is not in its shortest form")
+            raise Closing(PROTOCOL_ERROR, "the length is not in its shortest form")
     return size, 2 + width
 
 
 def _unmask(payload, mask):
-    """Return the payload with the mask taken off (5.3), as one number, which is fast."""
+    """Take the mask off (5.3), as one number, which is fast."""
     size = len(payload)
     whole = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "big") ^ int.from_bytes(whole, "big")).to_bytes(size, "big")

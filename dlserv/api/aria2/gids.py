@@ -7,8 +7,7 @@ fetched again after it finished or failed gets another one, made of the tid and 
 
 import re
 import threading
-import time
-from collections import OrderedDict
+from collections import namedtuple
 
 from ...contract import sha1
 from ...errors import NotFound
@@ -17,105 +16,61 @@ from .jsonrpc import RpcError
 MOST_REMOVED = 200              # removed downloads that are remembered, until the daemon ends
 WIDTH = 16
 
-
-def first_gid(tid):
-    """Return the gid of the task's first life."""
-    return tid[:WIDTH]
+# A removed download: the task as it was, the last result and when.
+Removed = namedtuple("Removed", "gid task result time")
 
 
 def gid_of(task):
-    """Return the gid of a task."""
-    if not task.life:
-        return first_gid(task.tid)
-    return sha1(f"{task.tid}:{task.life}".encode("ascii")).hexdigest()[:WIDTH]
-
-
-class Removed:
-    """A download that was removed: the task as it was, the last result and when."""
-
-    __slots__ = ("gid", "task", "result", "time")
-
-    def __init__(self, gid, task, result):
-        self.gid, self.task, self.result, self.time = gid, task, result, time.time()
+    name = sha1(f"{task.tid}:{task.life}".encode("ascii")).hexdigest() if task.life else task.tid
+    return name[:WIDTH]
 
 
 class Gids:
-    """Finds the tasks of a daemon by gid, and keeps the last removed ones.
-
-    Gids that were found once are looked up in a dict, which is checked at each use and rebuilt
-    when it is outdated.
-    """
+    """Finds the tasks of a daemon by gid, and keeps the last removed ones."""
 
     def __init__(self, daemon):
         self._daemon, self._lock = daemon, threading.Lock()
-        self._tids = {}
-        self._removed = OrderedDict()
+        self._tids = {}         # {gid: tid}, checked at each use and rebuilt when outdated
+        self._removed = []      # newest last; replaced as a whole, under the lock
 
     def find(self, gid):
         """Return the Task or Removed of the gid or of its unique beginning. Raise RpcError."""
         if re.fullmatch("[0-9a-fA-F]{1,%d}" % WIDTH, gid) is None:
             raise RpcError(f"Invalid GID {gid[:40]}")
-        found = self._exact(gid.lower())
-        return self._by_prefix(gid) if found is None else found
+        task = self._task(self._tids.get(gid.lower(), ""), gid.lower())
+        return self._search(gid) if task is None else task
 
-    def _exact(self, gid):
-        removed = self._removed.get(gid)
-        if removed is not None:
-            return self._again(removed) or removed
-        task = self._known(gid)
-        if task is None and len(gid) == WIDTH:
-            self._tids = {gid_of(each): each.tid for each in self._daemon.list()}
-            task = self._known(gid)
-        return task
+    def _search(self, gid):
+        tasks = {gid_of(task): task for task in self._daemon.list()}
+        self._tids = {name: task.tid for name, task in tasks.items()}
+        known = dict({each.gid: each for each in self._removed}, **tasks)
+        matches = [name for name in known if name.startswith(gid.lower())]
+        if len(matches) != 1:
+            raise RpcError(f"GID {gid} is not {'unique' if matches else 'found'}")
+        return known[matches[0]]
 
-    def _known(self, gid):
+    def _task(self, tid, gid):
         try:
-            task = self._daemon.get(self._tids[gid])
-        except (KeyError, NotFound):
+            task = self._daemon.get(tid)
+        except NotFound:
             return None
         return task if gid_of(task) == gid else None
 
-    def _by_prefix(self, gid):
-        with self._lock:
-            found = {each.gid: each for each in self._removed.values()}
-        found.update((gid_of(task), task) for task in self._daemon.list())
-        matches = [each for name, each in found.items() if name.startswith(gid.lower())]
-        if len(matches) > 1:
-            raise RpcError(f"GID {gid} is not unique")
-        if not matches:
-            raise RpcError(f"GID {gid} is not found")
-        return matches[0]
-
-    # -- removed downloads -----------------------------------------------------------
-
     def bury(self, removed):
-        """Remember a removed download, and forget the oldest of too many."""
         with self._lock:
-            self._removed.pop(removed.gid, None)
-            self._removed[removed.gid] = removed
-            while len(self._removed) > MOST_REMOVED:
-                self._removed.popitem(last=False)
+            self._removed = (self._but(removed.gid) + [removed])[-MOST_REMOVED:]
 
     def forget(self, gid):
-        """Forget a removed download, if it is remembered."""
         with self._lock:
-            self._removed.pop(gid, None)
+            self._removed = self._but(gid)
 
     def forget_all(self):
-        """Forget all removed downloads."""
         with self._lock:
-            self._removed.clear()
+            self._removed = []
 
     def removed(self):
-        """Return the removed downloads, newest last, but for those whose URL was added again."""
-        with self._lock:
-            found = list(self._removed.values())
-        return [each for each in found if self._again(each) is None]
+        """Return the Removed, newest last, but for those whose URL was added again."""
+        return [each for each in self._removed if self._task(each.task.tid, each.gid) is None]
 
-    def _again(self, removed):
-        """Return the task that has the gid of the removed one, because its URL was added again; or None."""
-        try:
-            task = self._daemon.get(removed.task.tid)
-        except NotFound:
-            return None
-        return task if gid_of(task) == removed.gid else None
+    def _but(self, gid):
+        return [each for each in self._removed if each.gid != gid]

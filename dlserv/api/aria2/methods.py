@@ -1,21 +1,23 @@
-"""aria2's methods: one table, and the functions that only look.
+"""aria2's 36 methods in one table, in aria2's order, and those that only look.
 
-METHODS has a row for each of the 36 names, in aria2's order; listMethods tells them. A
-function takes (door, params), params without the token, and returns a plain value.
+Each takes (door, params), without the token, and returns a plain value or raises RpcError.
 """
 
+from ... import urls
 from ...settings.config import TABLES
 from ...version import __version__
-from . import adding, control, parameters, told
-from .control import OK, find_live
-from .gids import Removed, gid_of
-from .jsonrpc import MULTICALL, RpcError
-from .options import texts, wrong
-from .results import ACTIVE, STOPPED, page, servers, uris
+from . import adding, control, options
+from .control import OK, find, find_in
+from .gids import Removed
+from .jsonrpc import MULTICALL, RpcError, array, integer, optional, string, strings, struct
+from .results import ACTIVE, STOPPED, WAITING, page, uris
 
 VERSION = "1.37.0"          # of aria2; clients hide what later versions brought
 NOTIFICATIONS = ("onDownloadStart", "onDownloadPause", "onDownloadStop", "onDownloadComplete",
                  "onDownloadError", "onBtDownloadComplete")
+
+# aria2's names of the settings that can be changed.
+_LIVE = {"max-concurrent-downloads": "max_concurrent", "max-overall-download-limit": "ratelimit"}
 
 # Without "BitTorrent" and "Metalink", so that clients hide those menus.
 _FEATURES = ("Async DNS", "GZip", "HTTPS", "Message Digest")
@@ -24,52 +26,47 @@ _FEATURES = ("Async DNS", "GZip", "HTTPS", "Message Digest")
 # -- one download -----------------------------------------------------------------------
 
 def tell_status(door, params):
-    gid, keys = parameters.string(params, 0), _keys(params, 1)
-    return door.teller.status(door.gids.find(gid), keys)
+    gid, keys = string(params, 0), _keys(params, 1)
+    return door.teller.statuses([door.gids.find(gid)], keys)[0]
 
 
 def get_uris(door, params):
-    """Return the URIs of a download that has not stopped."""
-    sentence = "No URI data is available for GID#{}"
-    task = find_live(door, params, sentence)
-    if task.state in STOPPED:
-        raise RpcError(sentence.format(gid_of(task)))
-    return uris(task)
+    return uris(find_in(control.LIVE, door, params, "No URI data is available for GID#{}"))
 
 
 def get_files(door, params):
-    return door.teller.files(door.gids.find(parameters.string(params, 0)))
+    return door.teller.statuses([find(door, params)], ["files"])[0]["files"]
 
 
 def get_servers(door, params):
     """Return the server of an active download."""
-    sentence = "No active download for GID#{}"
-    task = find_live(door, params, sentence)
-    if task.state not in ACTIVE:
-        raise RpcError(sentence.format(gid_of(task)))
-    return servers(task)
+    task = find_in(ACTIVE, door, params, "No active download for GID#{}")
+    there = task.resource.url if task.resource else task.url
+    return [{"index": "1", "servers": [{"uri": urls.shown(task.url), "currentUri": urls.shown(there),
+                                        "downloadSpeed": str(int(task.speed))}]}]
 
 
 def get_peers(door, params):
-    door.gids.find(parameters.string(params, 0))
+    find(door, params)
     return []
 
 
 def get_option(door, params):
-    found = door.gids.find(parameters.string(params, 0))
-    return door.options_of(found.task if isinstance(found, Removed) else found)[0]
+    found = find(door, params)
+    task = found.task if isinstance(found, Removed) else found
+    return options.of_task(task, door.teller.folder(task))[0]
 
 
 def _keys(params, index):
-    return parameters.strings(parameters.optional(parameters.array, params, index, []))
+    return strings(optional(array, params, index, []))
 
 
 # -- lists ------------------------------------------------------------------------------
 
 def tell_active(door, params):
-    """Return the active downloads, in the order in which they started first."""
+    """Return the active downloads, the first started first."""
     keys = _keys(params, 0)
-    tasks = sorted(door.daemon.list(ACTIVE[0]), key=lambda task: (task.start_time, task.order))
+    tasks = sorted(door.daemon.list(*ACTIVE), key=lambda task: (task.start_time, task.order))
     return door.teller.statuses(tasks, keys)
 
 
@@ -78,29 +75,26 @@ def tell_waiting(door, params):
 
 
 def tell_stopped(door, params):
-    return _tell_page(door, params, lambda: stopped(door))
+    """Return the downloads that have stopped, in that order."""
+    def stopped():
+        ends = [(task.end_time, task) for state in STOPPED for task in door.daemon.list(state)]
+        ends += [(removed.time, removed) for removed in door.gids.removed()]
+        return [each for _, each in sorted(ends, key=lambda pair: pair[0])]
+    return _tell_page(door, params, stopped)
 
 
 def _tell_page(door, params, list_all):
-    offset, count = parameters.integer(params, 0), parameters.integer(params, 1, 0)
-    keys = _keys(params, 2)
+    offset, count, keys = integer(params, 0), integer(params, 1, 0), _keys(params, 2)
     return door.teller.statuses(page(list_all(), offset, count), keys)
 
 
-def stopped(door):
-    """Return the Tasks and Removed that have stopped, in the order in which they did."""
-    tasks = [(task.end_time, task) for state in STOPPED for task in door.daemon.list(state)]
-    tasks += [(removed.time, removed) for removed in door.gids.removed()]
-    return [each for _, each in sorted(tasks, key=lambda pair: pair[0])]
-
-
 def get_global_stat(door, params):
-    """Return the speed, and how many downloads there are of each kind."""
-    counts, gone = door.daemon.counts(), len(door.gids.removed())
-    ended = sum(counts[state] for state in STOPPED) + gone
-    return {"downloadSpeed": str(int(door.daemon.stats()["speed"])), "uploadSpeed": "0",
-            "numActive": str(counts[ACTIVE[0]]), "numWaiting": str(door.waiting()),
-            "numStopped": str(ended), "numStoppedTotal": str(ended)}
+    """Return the speed and the counts."""
+    counts = door.daemon.counts()
+    active, waiting, ended = (sum(counts[state] for state in states) for states in (ACTIVE, WAITING, STOPPED))
+    ended = str(ended + len(door.gids.removed()))
+    return {"downloadSpeed": str(int(door.daemon.stats()["speed"])), "uploadSpeed": "0", "numActive": str(active),
+            "numWaiting": str(waiting), "numStopped": ended, "numStoppedTotal": ended}
 
 
 # -- the daemon -------------------------------------------------------------------------
@@ -114,23 +108,16 @@ def get_session_info(door, params):
 
 
 def get_global_option(door, params):
-    return told.of_config(door.daemon.config, door.root)
+    return options.of_config(door.daemon.config, door.root)
 
 
 def change_global_option(door, params):
-    """Change the settings that POST /config may change; accept what has no meaning here."""
-    given = texts(parameters.struct(params, 0))
+    """Change what POST /config may change; accept what has no meaning here."""
+    given = options.texts(struct(params, 0))
     if given.get("dir", door.root).rstrip("/") not in (door.root, ""):
         raise RpcError("dir: the download directory is set in the configuration file")
-    fields, changes = TABLES["download"].fields, {}
-    for name, ours in (("max-concurrent-downloads", "max_concurrent"),
-                       ("max-overall-download-limit", "ratelimit")):
-        if given.get(name):
-            parse = fields[ours].parse
-            try:
-                changes[ours] = getattr(parse, "from_text", parse)(given[name])
-            except ValueError as error:
-                raise wrong(name, str(error)) from None
+    changes = {ours: options.parse(name, ours, given[name], TABLES["download"])
+               for name, ours in _LIVE.items() if given.get(name)}
     if changes:
         door.daemon.configure({"download": changes})
     return OK
@@ -142,16 +129,16 @@ def save_session(door, params):
 
 def refuse_torrent(door, params):
     """Check the parameters as aria2 does, and refuse."""
-    parameters.string(params, 0)
-    parameters.optional(parameters.array, params, 1, [])
-    parameters.optional(parameters.struct, params, 2, {})
+    string(params, 0)
+    optional(array, params, 1, [])
+    optional(struct, params, 2, {})
     raise RpcError("dlserv downloads over HTTP, HTTPS and FTP only; torrents need a BitTorrent client")
 
 
 def refuse_metalink(door, params):
     """Check the parameters as aria2 does, and refuse."""
-    parameters.string(params, 0)
-    parameters.optional(parameters.struct, params, 1, {})
+    string(params, 0)
+    optional(struct, params, 1, {})
     raise RpcError("dlserv reads no Metalink files; add the URIs that are in it")
 
 

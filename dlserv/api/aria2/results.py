@@ -6,6 +6,7 @@ computed, because clients poll lists of hundreds of downloads each second.
 
 import os
 import re
+import time
 
 from ... import urls
 from ...tasks.states import DOWNLOADING, FINISHED, INVALID, PAUSED, QUEUED
@@ -20,7 +21,6 @@ _WORDS = {QUEUED: "waiting", DOWNLOADING: "active", PAUSED: "paused", FINISHED: 
 # The code of each reason, as aria2's manual lists them under EXIT STATUS; 1 is "unknown".
 _CODES = {"timeout": 2, "not_found": 3, "network": 6, "refused": 6, "range": 8, "no_space": 9, "exists": 13,
           "disk": 17, "dns": 19, "ftp": 21, "http": 22, "redirects": 23, "auth": 24, "checksum": 32}
-REMOVED_CODE = "31"
 _OVERLOADED = re.compile(r"\banswered (?:429|503)\b")
 
 
@@ -31,12 +31,8 @@ class Teller:
         self.root = os.path.abspath(daemon.config.general.download_dir)     # which no change reaches
         self._before = os.path.join(self.root, "")      # what stands before the name of a file
 
-    def status(self, found, keys=()):
-        """Return the struct of a Task or Removed; `keys` are those wanted, none for all."""
-        return self.statuses([found], keys)[0]
-
     def statuses(self, several, keys=()):
-        """Return the structs of Tasks and Removed."""
+        """Return the structs of Tasks and Removed, with these keys or all."""
         rows = [(key, _STATUS[key]) for key in keys or _STATUS if key in _STATUS]
         return [self._struct(found, rows) for found in several]
 
@@ -51,47 +47,26 @@ class Teller:
         return result
 
     def removed(self, task):
-        """Return the Removed that is remembered of a task about to be removed."""
-        result = self.status(task)
-        for key in ("downloadSpeed", "connections"):
-            result[key] = "0"
-        result.update(status="removed", errorCode=REMOVED_CODE, errorMessage="")
-        return Removed(gid_of(task), task, result)
+        """Return the Removed of a task about to be removed."""
+        result = dict(self.statuses([task])[0], downloadSpeed="0", connections="0", status="removed",
+                      errorCode="31", errorMessage="")
+        return Removed(gid_of(task), task, result, time.time())
 
-    def files(self, found, told=None):
-        """Return the list of the one file of a Task or Removed; `told` may have its lengths already."""
-        if isinstance(found, Removed):
-            return found.result["files"]
-        told = told or {}
-        return [{"index": "1", "path": self._path(found), "selected": "true", "uris": uris(found),
-                 "length": told.get("totalLength") or str(found.total),
-                 "completedLength": told.get("completedLength") or str(found.downloaded)}]
+    def files(self, task, told):
+        """Return the one file in a list; `told` may have its lengths already."""
+        name = task.filename
+        return [{"index": "1", "path": self._before + name if name else "", "selected": "true", "uris": uris(task),
+                 "length": told.get("totalLength") or str(task.total),
+                 "completedLength": told.get("completedLength") or str(task.downloaded)}]
 
     def folder(self, task):
-        """Return the absolute path of the task's folder."""
         return os.path.join(self.root, task.options.dir) if task.options.dir else self.root
-
-    def _path(self, task):
-        name = task.filename
-        return self._before + name if name else ""
 
 
 def uris(task):
-    """Return the URIs of a task, those of its mirrors included, fit to be shown."""
+    """Return the URIs of a task and its mirrors, fit to be shown."""
     first = {"uri": urls.shown(task.url), "status": "used" if task.start_time else "waiting"}
     return [first] + [{"uri": urls.shown(each), "status": "waiting"} for each in task.options.mirrors]
-
-
-def servers(task):
-    """Return what an active task tells of its server."""
-    there = urls.shown(task.resource.url if task.resource else task.url)
-    return [{"index": "1", "servers": [{"uri": urls.shown(task.url), "currentUri": there,
-                                        "downloadSpeed": str(int(task.speed))}]}]
-
-
-def word(task):
-    """Return aria2's word for the state of the task."""
-    return _WORDS[task.state]
 
 
 def _pieces(total):
@@ -99,33 +74,30 @@ def _pieces(total):
 
 
 def _bitfield(task):
-    """Return which pieces are here, as hex with the first piece in the highest bit; None if none is known."""
-    pieces = _pieces(task.total)
-    ranges = task.ranges
+    """Return the pieces that are here in hex, the first in the highest bit; None if none is known."""
+    pieces, ranges = _pieces(task.total), task.ranges
     if not pieces or not ranges:
         return None
     bits = bytearray((pieces + 7) // 8)
     for start, end in ranges:
         last = pieces if end >= task.total else end // PIECE
-        for piece in range(-(-start // PIECE), last):
+        for piece in range(_pieces(start), last):
             bits[piece >> 3] |= 0x80 >> (piece & 7)
     return bits.hex()
 
 
 def _error_code(task):
-    if task.state == FINISHED:
-        return "0"
     if task.state != INVALID:
-        return None
+        return "0" if task.state == FINISHED else None
     if task.reason == "http" and _OVERLOADED.search(task.error or ""):
         return "29"
     return str(_CODES.get(task.reason, 1))
 
 
 def _error_message(task):
-    if task.state == FINISHED:
-        return ""
-    return task.error or "" if task.state == INVALID else None
+    if task.state != INVALID:
+        return "" if task.state == FINISHED else None
+    return task.error or ""
 
 
 # The members of structs; a value of None is left out. `told` has the members so far.
@@ -142,7 +114,7 @@ _STATUS = {
     "gid": lambda teller, task, told: gid_of(task),
     "numPieces": lambda teller, task, told: str(_pieces(int(told.get("totalLength") or task.total))),
     "pieceLength": lambda teller, task, told: str(PIECE),
-    "status": lambda teller, task, told: word(task),
+    "status": lambda teller, task, told: _WORDS[task.state],
     "uploadLength": lambda teller, task, told: "0",
     "uploadSpeed": lambda teller, task, told: "0",
     "verifyIntegrityPending": lambda teller, task, told: "true" if task.verifying else None,
@@ -150,7 +122,7 @@ _STATUS = {
 
 
 def page(items, offset, count):
-    """Return `count` items from the offset on; a negative one counts from the end, and backwards."""
+    """Return `count` items from the offset on; a negative offset counts from the end, backwards."""
     if offset >= 0:
         return items[offset:offset + max(0, count)]
     last = len(items) + offset
