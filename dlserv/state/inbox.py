@@ -24,14 +24,14 @@ class Ticket:
             raise StoreBroken(f"the database cannot be written: {self._error}")
 
     def settle(self, error: object) -> None:
-        """End the wait for the write; `error` is why it failed, None if it did not."""
+        """End the wait; `error` is why the write failed, None if it did not."""
         self._error = error
         if self._settled.locked():      # may be repeated after a lack of memory
             self._settled.release()
 
 
 class Inbox:
-    """A queue of tickets for one thread, which is woken only for the tickets that it waits for."""
+    """A queue of tickets for one thread, which is woken only for those that it waits for."""
 
     def __init__(self):
         self._lock, self._bell = threading.Lock(), threading.Lock()
@@ -42,12 +42,11 @@ class Inbox:
     def put(self, ticket):
         """Queue the ticket. Return False if the inbox is closed, and nobody may look into it again."""
         with self._lock:
-            if self.is_closed:
-                return False
-            self._tickets.append(ticket)
-            if self._is_awaited(ticket):
-                self._ring()
-            return True
+            if not self.is_closed:
+                self._tickets.append(ticket)
+                if self._is_awaited(ticket):
+                    self._ring()
+            return not self.is_closed
 
     def close(self):
         """End any wait, now and later."""

@@ -1,8 +1,7 @@
 """A database in one file: all records in memory, and a journal of commits on disk.
 
-A relaxed commit, one a second while tasks download, must neither wear out a flash disk nor
-risk the file; appending a frame with a checksum does neither. When the journal has grown to
-twice the size of its records, it is rewritten atomically.
+Appending a frame with a checksum suits a commit a second: it neither wears out a flash disk nor
+risks the file. A journal twice the size of its records is rewritten atomically.
 """
 
 import contextlib
@@ -36,12 +35,15 @@ class JournalMapping(Mapping):
         self._path, self._memory, self._live = path, {}, 0
         self._must_rewrite = False
         create_private(path)
-        self._file = open(path, "r+b", buffering=0)
+        self._file = self._open()
         try:
             self._read()
         except BaseException:
             self._file.close()
             raise
+
+    def _open(self):
+        return open(self._path, "r+b", buffering=0)
 
     def _read(self):
         data = self._file.read()
@@ -67,30 +69,26 @@ class JournalMapping(Mapping):
     @classmethod
     def _frame(cls, data, position):
         begin = position + cls.FRAME.size
-        if begin > len(data):
-            return None, position + 1
-        _, length, checksum = cls.FRAME.unpack_from(data, position)
-        payload = data[begin:begin + length]
-        if len(payload) < length or crc32(payload) != checksum:
-            return None, position + 1
         try:
-            return dict(cls._entries(payload)), begin + length
+            _, length, checksum = cls.FRAME.unpack_from(data, position)
+            payload = data[begin:begin + length]
+            if len(payload) == length and crc32(payload) == checksum:
+                return dict(cls._entries(payload)), begin + length
         except struct.error:
-            return None, position + 1
+            pass
+        return None, position + 1
 
     @classmethod
     def _entries(cls, payload):
         position = 0
         while position < len(payload):
             key_size, value_size = cls.ENTRY.unpack_from(payload, position)
-            position += cls.ENTRY.size
-            key = payload[position:position + key_size]
-            position += key_size
-            if value_size == cls.DELETED:
-                yield key, None
-                continue
-            yield key, payload[position:position + value_size]
-            position += value_size
+            position += cls.ENTRY.size + key_size
+            key, value = payload[position - key_size:position], None
+            if value_size != cls.DELETED:
+                value = payload[position:position + value_size]
+                position += value_size
+            yield key, value
 
     def _stored(self, key):
         return self._memory.get(key)
@@ -101,6 +99,8 @@ class JournalMapping(Mapping):
     def _save(self, changes, durable):
         if self._must_rewrite:
             self._rewrite()
+        if self._file.closed:       # a rewrite failed to reopen it
+            self._file = self._open()
         try:
             self._append(self.encode(changes), durable)
         except OSError:
@@ -120,8 +120,6 @@ class JournalMapping(Mapping):
             self._must_rewrite = True
 
     def _append(self, frame, durable):
-        if self._file.closed:       # a rewrite failed to reopen it
-            self._file = open(self._path, "r+b", buffering=0)
         self._file.seek(self._end)
         view = memoryview(frame)
         while view:
@@ -153,7 +151,6 @@ class JournalMapping(Mapping):
         return cls.FRAME.pack(cls.MARK, len(payload), crc32(payload)) + payload
 
     def _rewrite(self):
-        """Replace the journal atomically by one of the current records alone."""
         end = _write_new(self._path, self._memory.items())
         self._file.close()
         try:
@@ -162,13 +159,21 @@ class JournalMapping(Mapping):
             sync_folder(self._path)
             self._must_rewrite = False
         finally:
-            self._file = open(self._path, "r+b", buffering=0)
+            self._file = self._open()
 
     def is_in_place(self):
         return self._file.closed or is_at(self._path, os.fstat(self._file.fileno()))
 
     def close(self):
         self._file.close()
+
+
+def last_values(data):
+    """Return {key: its last value, None if it was deleted} of the intact frames in the bytes of a journal."""
+    last = {}
+    for _, _, changes in JournalMapping.frames(data):
+        last.update(changes)
+    return last
 
 
 def write_journal(path, items):
@@ -182,8 +187,7 @@ def _write_new(path, items):
     """Write and flush the journal to path.new; return its size in bytes."""
     with open(path + ".new", "wb", opener=open_private) as file:
         file.write(JournalMapping.MAGIC)
-        for item in items:
-            file.write(JournalMapping.encode(dict([item])))
+        file.writelines(JournalMapping.encode(dict([item])) for item in items)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()

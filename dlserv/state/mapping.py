@@ -1,8 +1,4 @@
-"""The common base of both kinds of database: changes are held back until a commit.
-
-A mapping of bytes to bytes with the dbm interface that shelve.Shelf needs, and with
-`commit(durable)` and `roll_back()`. sqlite.py and journal.py store the commits.
-"""
+"""The common base of both kinds of database, sqlite.py and journal.py."""
 
 import os
 from collections.abc import MutableMapping
@@ -15,7 +11,7 @@ class DamagedFile(OSError):
 
 
 class Mapping(MutableMapping):
-    """A mapping whose changes are held back until `commit` writes all or none of them.
+    """A mapping of bytes to bytes, for a Shelf, whose changes are held back until `commit` writes all or none.
 
     A subclass has a `kind`, "sqlite" or "file", and `_stored(key)`, `_stored_keys()`,
     `_save(changes, durable)` and `close()`.
@@ -69,12 +65,12 @@ def create_private(path):
 
 
 def open_private(path, flags):
-    """Return a descriptor of the file, created with mode 0600 if necessary; an opener for `open`."""
+    """Open the file, with mode 0600 if that creates it; an opener for `open`."""
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 def is_at(path, status):
-    """Return True if the file with this os.stat_result is the one at the path."""
+    """Return whether the file with this os.stat_result is the one at the path."""
     try:
         return os.path.samestat(os.stat(path), status)
     except OSError:

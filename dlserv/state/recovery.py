@@ -1,6 +1,6 @@
 """Open the database, and repair a damaged one.
 
-Readable records are copied to a new database; others are taken from the snapshot, unless the
+The readable records are copied to a new database; others are taken from the snapshot, unless the
 readable part shows that they were deleted. The new database is complete before it takes the
 name; the damaged one is kept with the date in its name.
 """
@@ -54,9 +54,8 @@ def day_of(seconds):
 
 def _open_or_repair(kind, path, snapshot, damage):
     try:
-        if damage is not None:
-            raise damage
-        return _open(kind, path, snapshot), None
+        if damage is None:
+            return _open(kind, path, snapshot), None
     except sqlite.ERRORS as error:
         if not _is_damage(error):
             raise
@@ -79,7 +78,7 @@ def _open(kind, path, snapshot):
 
 
 def _is_damage(error):
-    """Return True if the bytes in the database are wrong, not merely unreadable now."""
+    """Return whether the bytes in the database are wrong, not merely unreadable now."""
     return isinstance(error, DamagedFile) or (
         sqlite.sqlite3 is not None and type(error) is sqlite.sqlite3.DatabaseError)
 
@@ -87,8 +86,7 @@ def _is_damage(error):
 def _format_of(path, expected):
     """Return ("sqlite", "file", or None if there is none or its head is lost; DamagedFile or None).
 
-    Raise StoreBroken if the file is not ours. It counts as ours if a snapshot exists
-    (`expected`) or a task's record is found in it.
+    Raise StoreBroken if the file is not ours; it is with a snapshot (`expected`) or a task's record in it.
     """
     try:
         with open(path, "rb") as file:
@@ -114,7 +112,7 @@ def _format_of(path, expected):
 # -- repair ---------------------------------------------------------------------------
 
 def _repair(kind, path, snapshot, damage):
-    """Replace a damaged database by a repaired one; return like `open_mapping`."""
+    """Replace a damaged database by a repaired one; return as `open_mapping`."""
     from .salvage import salvage
     spare = snapshot.read()
     found, gone = salvage(path, spare)
@@ -149,7 +147,7 @@ def _finish_repair(path):
 
 
 def set_aside(path):
-    """Rename a damaged database to include the date. Return the new path."""
+    """Put the date into a damaged database's name; return the new path."""
     name = aside = f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1
     while os.path.exists(aside):
@@ -162,5 +160,4 @@ def set_aside(path):
 
 
 def _files(path):
-    """Return the database's files that exist."""
     return [path + suffix for suffix in ("", "-wal", "-shm", sqlite.REPLAYED) if os.path.exists(path + suffix)]

@@ -3,7 +3,7 @@
 import os
 
 from . import sqlite, wal
-from .journal import JournalMapping
+from .journal import last_values
 
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
@@ -13,21 +13,16 @@ _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key
 def salvage(path, asked=()):
     """Return ({key: value} readable in a damaged database, keys of `asked` that were deleted from it).
 
-    This is the only entrance to the readers of damaged files: a journal's frames wherever they
-    are, SQLite's rows around damaged pages, by table and index, and the commits in its log
-    beyond a damaged frame (wal.py). Without it there is only the daily snapshot: every task
-    added since would be lost although its request was answered, and every deleted one would
-    return. tests/state/test_wal.py damages fifty logs by one flipped bit or one zeroed block:
-    SQLite takes 46 of them for torn ends and silently drops 932 acknowledged records after the
-    damage; with this, only the damaged record is lost. Of the records that test_recovery.py
-    adds after the snapshot, a zeroed block in the database costs 78 of 640 instead of 441, a
-    flipped bit 3 of 560 instead of 63.
+    Reads a journal's frames wherever they are, SQLite's rows around damaged pages, by table and
+    index, and the commits in its log beyond a damaged frame (wal.py). Without this, every task added
+    since the daily snapshot would be lost, and every deleted one return: of the fifty logs that
+    tests/state/test_wal.py damages, SQLite takes 46 for torn ends and silently drops 932
+    acknowledged records; of those that test_recovery.py adds after the snapshot, a zeroed block
+    would cost 441 of 640 instead of 78.
     """
     with open(path, "rb") as file:
         data = file.read()
-    last = {}
-    for _, _, changes in JournalMapping.frames(data):
-        last.update(changes)
+    last = last_values(data)
     if not last and sqlite.sqlite3:
         return _salvage_sqlite(path, asked)
     found = {key: value for key, value in last.items() if value is not None}
@@ -35,7 +30,7 @@ def salvage(path, asked=()):
 
 
 def _salvage_sqlite(path, asked):
-    """Salvage an SQLite database: the file as it is, and a copy with all commits of its log."""
+    """Read the file as it is, and a copy with all commits of its log."""
     if not os.path.exists(path + sqlite.REPLAYED):
         _renew_head(path)
     found, _ = _read_rows(path, ())
@@ -103,7 +98,7 @@ def _scan_index(db):
 
 
 def _look_up(db, keys):
-    """Yield (key, value) of the rows that are reachable by the index alone."""
+    """Yield (key, value) of the rows that only the index leads to."""
     for key in keys:
         try:
             for there, value in db.execute(_OF_KEY, (key,)):

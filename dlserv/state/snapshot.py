@@ -1,14 +1,13 @@
 """A daily copy of the database, in a second file that nothing else writes.
 
-It has the format of journal.JournalMapping, whichever backend the database uses, and replaces
-the previous copy atomically. It has no thread of its own; the store's thread calls it.
+It is a journal (journal.py), whichever backend the database uses, and replaces the previous one atomically.
 """
 
 import logging
 import os
 import time
 
-from .journal import JournalMapping, write_journal
+from .journal import last_values, write_journal
 
 DAY = 86400.0
 MARK = b"fact/snapshot"     # the record that is equal in a snapshot and in its database
@@ -33,10 +32,6 @@ class Snapshot:
         """Return the seconds until the next snapshot is due; 0 if the last is dated in the future."""
         left = self._next - self._clock()
         return max(0.0, left) if left <= DAY else 0.0
-
-    def due_at_the_end(self):
-        """Return whether a snapshot is due when the store closes."""
-        return self.made is None or self.due_in() == 0
 
     def make(self, items):
         """Replace the snapshot by these (key, value); log a failure. Return whether it succeeded."""
@@ -65,14 +60,10 @@ class Snapshot:
 
     def read(self):
         """Return {key: value} of the intact records; {} if there is no snapshot."""
-        found = {}
         try:
             with open(self.path, "rb") as file:
-                data = file.read()
+                return last_values(file.read())
         except OSError as error:
             if self.made is not None:
                 log.error("the snapshot of the database cannot be read: %s", error)
-            return found
-        for _, _, changes in JournalMapping.frames(data):
-            found.update(changes)
-        return found
+            return {}

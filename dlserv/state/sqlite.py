@@ -19,9 +19,8 @@ REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 class SqliteMapping(Mapping):
     """A table of keys and values. Raise sqlite3.Error.
 
-    SQLite itself folds the log into the table: inside the commit (`_save`) that brings the log to
-    1,000 pages, and in `close`. `_merge_log` and `_renew_doubtful_log` do it only at the start and after
-    a failed flush.
+    SQLite itself folds the log into the table: in the commit that brings the log to 1,000 pages, and
+    in `close`. This class does it only at the start and after a failed flush.
     """
 
     kind = "sqlite"
@@ -60,7 +59,10 @@ class SqliteMapping(Mapping):
             self._synchronous = level
 
     def check(self):
-        known = self._merge_log()
+        try:        # merge the log; `known` are the frames that SQLite accepts
+            known = self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        except sqlite3.OperationalError:    # the disk is full; the log can still be read
+            known = wal.committed_frames(self._path + "-wal")
         behind = wal.pages_behind(self._path + "-wal", known)
         if behind:      # SQLite would remove the log
             wal.replay(self._path, behind, self._path + REPLAYED)
@@ -72,13 +74,6 @@ class SqliteMapping(Mapping):
             self._stored(b"")
         except sqlite3.OperationalError as error:   # "no such column"
             raise sqlite3.DatabaseError(str(error)) from error
-
-    def _merge_log(self):
-        """At the start: merge the log if there is space. Return how many of its frames SQLite accepts."""
-        try:
-            return self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
-        except sqlite3.OperationalError:    # the disk is full; the log can still be read
-            return wal.committed_frames(self._path + "-wal")
 
     def _stored(self, key):
         row = self._db.execute(self.LOOK_UP, (key,)).fetchone()
@@ -104,8 +99,8 @@ class SqliteMapping(Mapping):
     def _renew_doubtful_log(self):
         """After a failed flush: copy the log into the database and start a new log.
 
-        The kernel may have dropped pages of the log, also of earlier,
-        relaxed commits, without the next flush failing; no frame after a lost one would count.
+        The kernel may have dropped pages of the log, also of earlier, relaxed commits, without
+        the next flush failing; no frame after a lost one would count.
         """
         if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise OSError("the log of the database is in use")
@@ -131,6 +126,6 @@ class SqliteMapping(Mapping):
 
 
 def _is_failed_flush(error):
-    """Return True if the error may be a failed flush; before Python 3.11, any disk I/O error may be."""
+    """Return whether the error may be a failed flush; before Python 3.11, any disk I/O error may be."""
     code = getattr(error, "sqlite_errorcode", None)
     return str(error) == "disk I/O error" if code is None else code in _FAILED_FLUSHES
