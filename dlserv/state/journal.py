@@ -10,7 +10,7 @@ import struct
 from binascii import crc32      # zlib's, and there without it
 
 from ..fs import sync_folder
-from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
+from .mapping import DamagedFile, Mapping, open_private
 
 
 class JournalMapping(Mapping):
@@ -31,10 +31,8 @@ class JournalMapping(Mapping):
     SLACK = 2 ** 18         # bytes the journal may waste before it is rewritten
 
     def __init__(self, path):
-        super().__init__()
-        self._path, self._memory, self._live = path, {}, 0
-        self._must_rewrite = False
-        create_private(path)
+        super().__init__(path)
+        self._memory, self._live, self._must_rewrite = {}, 0, False
         self._file = self._open()
         try:
             self._read()
@@ -151,18 +149,15 @@ class JournalMapping(Mapping):
         return cls.FRAME.pack(cls.MARK, len(payload), crc32(payload)) + payload
 
     def _rewrite(self):
-        end = _write_new(self._path, self._memory.items())
+        status = _write_new(self._path, self._memory.items())
         self._file.close()
         try:
             os.replace(self._path + ".new", self._path)
-            self._end = end
+            self._status, self._end = status, status.st_size
             sync_folder(self._path)
             self._must_rewrite = False
         finally:
             self._file = self._open()
-
-    def is_in_place(self):
-        return self._file.closed or is_at(self._path, os.fstat(self._file.fileno()))
 
     def close(self):
         self._file.close()
@@ -184,10 +179,10 @@ def write_journal(path, items):
 
 
 def _write_new(path, items):
-    """Write and flush the journal to path.new; return its size in bytes."""
+    """Write and flush the journal to path.new; return its os.stat_result."""
     with open(path + ".new", "wb", opener=open_private) as file:
         file.write(JournalMapping.MAGIC)
         file.writelines(JournalMapping.encode(dict([item])) for item in items)
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
+        return os.fstat(file.fileno())

@@ -13,12 +13,17 @@ class DamagedFile(OSError):
 class Mapping(MutableMapping):
     """A mapping of bytes to bytes, for a Shelf, whose changes are held back until `commit` writes all or none.
 
+    Creates the file, which only its owner can read.
+
     A subclass has a `kind`, "sqlite" or "file", and `_stored(key)`, `_stored_keys()`,
     `_save(changes, durable)` and `close()`.
     """
 
-    def __init__(self):
-        self._pending = {}
+    def __init__(self, path):
+        if not os.path.exists(path):
+            os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+            sync_folder(path)
+        self._path, self._status, self._pending = path, os.stat(path), {}
 
     def __getitem__(self, key):
         value = self._pending[key] if key in self._pending else self._stored(key)
@@ -55,23 +60,12 @@ class Mapping(MutableMapping):
 
     def is_in_place(self):
         """Return whether the open file is still the one at its path."""
-
-
-def create_private(path):
-    """Create the file with mode 0600 if it does not exist."""
-    if not os.path.exists(path):
-        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
-        sync_folder(path)
+        try:
+            return os.path.samestat(os.stat(self._path), self._status)
+        except OSError:
+            return False
 
 
 def open_private(path, flags):
     """Open the file, with mode 0600 if that creates it; an opener for `open`."""
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
-
-
-def is_at(path, status):
-    """Return whether the file with this os.stat_result is the one at the path."""
-    try:
-        return os.path.samestat(os.stat(path), status)
-    except OSError:
-        return False

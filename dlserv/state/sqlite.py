@@ -1,9 +1,7 @@
 """A database in SQLite, with the table of dbm.sqlite3, so that shelve.open of Python 3.13 reads it."""
 
-import os
-
 from . import wal
-from .mapping import DamagedFile, Mapping, create_private, is_at
+from .mapping import DamagedFile, Mapping
 
 try:
     import sqlite3
@@ -34,10 +32,7 @@ class SqliteMapping(Mapping):
     KEYS = "SELECT key FROM Dict"
 
     def __init__(self, path):
-        super().__init__()
-        self._path = path
-        create_private(path)
-        self._status = os.stat(path)
+        super().__init__(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._synchronous, self._is_doubtful = None, False
         self._store, self._again = self.STORE, self.AGAIN
@@ -117,9 +112,6 @@ class SqliteMapping(Mapping):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-    def is_in_place(self):
-        return is_at(self._path, self._status)
 
     def close(self):
         self._db.close()

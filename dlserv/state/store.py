@@ -215,7 +215,7 @@ class Store:
         take = self._inbox.take_into
         ended = take(group, 0 if group else LAZY, urgent=True)      # lazy tickets wait that long
         if not group and not ended:
-            ended = take(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
+            ended = take(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else None)
             if group and all(ticket.lazy for ticket in group):
                 ended = take(group, LAZY, urgent=True)
         return ended
