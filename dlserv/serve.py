@@ -35,8 +35,7 @@ def serve(options):
     from .api.server import Server
     from .client.discovery import RunFile, run_file_path
     from .daemon import Daemon
-    file = sources.read_file(options, os.environ)
-    mapping, remarks, path = sources.gather(options, os.environ, file)
+    mapping, remarks, path, origins, _ = sources.gather(options, os.environ)
 
     def keep(changes, changed):
         config_file.write_back(path, changes)
@@ -44,7 +43,7 @@ def serve(options):
 
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep, sources.origins(options, os.environ, file))
+                    os.path.dirname(path), keep, origins)
     output = LogOutput(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
@@ -123,8 +122,7 @@ def _move(options):
     """Export or import tasks; return the exit code."""
     from .tasks import export
     from .units import clean
-    mapping, _, _ = sources.gather(options, os.environ)
-    parsed = config.Config.parse(mapping)
+    parsed = config.Config.parse(sources.gather(options, os.environ).mapping)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="dlserv: %(message)s")
     if options.export:
         export.export_tasks(options.export, parsed.general, parsed.download)
@@ -175,7 +173,7 @@ def _reload(options, daemon, server, output):
 
 
 def _reload_settings(options, daemon):
-    mapping, _, path = sources.gather(options, os.environ)
+    mapping, _, path, *_ = sources.gather(options, os.environ)
     waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s are in effect", path)

@@ -75,7 +75,7 @@ def _count_of(text):
 
 def _daemon_maker(options, share):
     """Return a function that makes a job's Daemon; `share` of them divide the limits of the settings."""
-    mapping, _, config_path = sources.gather(options, os.environ)
+    mapping, _, config_path, *_ = sources.gather(options, os.environ)
     if options.log_level:
         logging.basicConfig(level=str(options.log_level).upper(), format="%(levelname)s %(message)s")
     download, folder = dict(mapping.get("download", {})), os.path.dirname(config_path)

@@ -53,11 +53,9 @@ def machine(options, environ):
     if options.token:
         raise InvalidValue(options.token.flag,
                            "others could read it in the file that is printed; name a file with --token-file")
-    file = sources.read_file(options, environ)
-    mapping, _, config_path = sources.gather(options, environ, file)
-    config, origins = Config.parse(mapping), sources.origins(options, environ, file)
+    mapping, _, config_path, origins, has_config = sources.gather(options, environ)
+    config = Config.parse(mapping)
     flags, remarks = _flags(options, mapping, origins)
-    has_config = file[1] is not None
     python, (program, folder) = _python(), _program()
     user = _user(config.general.download_dir)
     found = Machine(

@@ -76,7 +76,7 @@ def _number(text, default, most):
 
 def _environment(options):
     """Return (the Settings that this machine has for downloads, a Network with them). Raise InvalidValue."""
-    mapping, _, config_path = sources.gather(options, os.environ)
+    mapping, _, config_path, *_ = sources.gather(options, os.environ)
     folder = os.path.dirname(config_path)
     if options.load_cookies:
         folder, name = os.path.split(os.path.abspath(options.load_cookies))

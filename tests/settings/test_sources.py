@@ -26,7 +26,7 @@ def test_a_file_is_found_without_being_named(tmp_path):
     write(path, {"download": {"retries": 9}})
     for environ, config in (({"XDG_CONFIG_HOME": str(tmp_path)}, None), ({"DLSERV_CONFIG": str(path)}, None),
                             ({"DLSERV_CONFIG": "/no/such/file"}, str(path))):
-        mapping, remarks, found = sources.gather(options(config=config), environ)
+        mapping, remarks, found, *_ = sources.gather(options(config=config), environ)
         assert found == str(path)
         assert mapping["download"] == {"retries": 9}
         assert any(str(path) in remark for _, remark in remarks)
