@@ -18,7 +18,7 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version zipped units errors exhaustion acts contract digests masking fs memory sockets idn host_patterns urls
+    version zipped units errors exhaustion contract digests masking fs memory sockets idn host_patterns urls
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile

@@ -5,8 +5,7 @@ A row of ROUTES names the schemas of its body and reply.
 
 import re
 
-from ..acts import ACTS, MOVE, PLACES
-from ..contract import STATES
+from ..contract import ACTS, MOVE, PLACES, STATES
 from ..version import __version__
 from .schemas import COUNT, STRING, TID, ref, schemas
 

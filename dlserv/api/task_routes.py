@@ -4,8 +4,7 @@ Each takes (daemon, request, *path arguments) and returns the fields of the repl
 `status`, or a whole Reply; it raises an errors.Error for everything else.
 """
 
-from ..acts import ACTS, MOVE, PLACES
-from ..contract import STATES
+from ..contract import ACTS, MOVE, PLACES, STATES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..tasks import views

@@ -9,8 +9,7 @@ exit code.
 
 import argparse
 
-from ..acts import PLACES
-from ..contract import STATES
+from ..contract import PLACES, STATES
 from .flags import (Argument, Collect, Remember, TaskOption, read_checksum, read_mirror, read_option,
                     read_tries, read_user)
 from .serving import SERVE, Command

@@ -5,7 +5,7 @@ when the changes are on disk. One that a task refuses is returned beside the tas
 the others are carried out all the same.
 """
 
-from ..acts import ACTS
+from ..contract import ACTS
 from ..errors import InvalidValue, RequestError, StoreBroken
 from ..masking import shown
 from ..settings import options
