@@ -1,7 +1,7 @@
 """Host names outside ASCII, converted as browsers and curl do (UTS 46, non-transitional).
 
 Python's idna codec implements IDNA 2003, which replaces ß and ς and drops the two joiners, and
-so names another host. Its tables are right for all other characters and are used here.
+so names another host. Its tables are right for all other characters.
 """
 
 import re
@@ -34,10 +34,7 @@ def to_ascii(host):
 
 
 def comparable(name):
-    """Return the host name in the form for comparison: ASCII, lower case, without a final dot.
-
-    A text that is not a host name is returned in lower case.
-    """
+    """Return the host name in ASCII and lower case, without a final dot; any other text in lower case."""
     try:
         return to_ascii(name).rstrip(".")
     except ValueError:

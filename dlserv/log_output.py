@@ -1,4 +1,4 @@
-"""The destination of the log, standard error or a file, and the entries about threads that have died."""
+"""The destination of the log, and the entries about threads that have died."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ class LogOutput:
         self.open(general)
 
     def open(self, general):
-        """Write to where the settings say from now on. Raise Unwritable."""
+        """Write to where the settings say. Raise Unwritable."""
         handler = self._make(general.log_file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root = logging.getLogger()
@@ -50,8 +50,9 @@ class Obituary:
 
     def tell(self, death):
         """Log the death, as threading.excepthook."""
-        if exhaustion_in(death.exc_value) is not None:
-            self._complaint.tell(f"a thread has ended: {exhaustion_in(death.exc_value)}")
+        exhausted = exhaustion_in(death.exc_value)
+        if exhausted is not None:
+            self._complaint.tell(f"a thread has ended: {exhausted}")
             return
         log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
                      exc_info=(death.exc_type, death.exc_value, death.exc_traceback))

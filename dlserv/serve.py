@@ -1,6 +1,6 @@
 """The daemon as a process: its settings, server and log, and the files it leaves for clients.
 
-With the commands, the only place that knows the environment and standard output.
+Only this and the commands know the environment and standard output.
 """
 
 import errno
@@ -49,7 +49,10 @@ def serve(options):
         log.log(level, remark)
     signals, manager = Signals(), ServiceManager(os.environ)
     threading.excepthook = Obituary().tell
-    server = _listen(Server, daemon)
+    try:
+        server = Server(daemon)
+    except OSError as error:
+        raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
@@ -67,18 +70,10 @@ def serve(options):
     return 0
 
 
-def _listen(make, daemon):
-    """Return the Server. Raise LocalError if the address cannot be had."""
-    try:
-        return make(daemon)
-    except OSError as error:
-        raise LocalError(_address_sentence(daemon.config.server, error)) from error
-
-
 def _import_http_client():
-    """Import http.client, which http.server needs, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
+    """Import http.client, for http.server, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
 
-    Its HTTPSConnection is made where it is asked for first.
+    HTTPSConnection is made where it is asked for.
     """
     if {"http.client", "ssl"} & set(sys.modules):
         return
@@ -97,7 +92,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
+    """Raise Exhausted if that prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -107,7 +102,7 @@ def _end_exhausted(error, signals):
 
 
 def _allow_many_files():
-    """Raise the limit of open files: a download has about six, and shells often allow 256 or 1,024."""
+    """Raise the limit of open files: a download has about six, and shells often allow 256."""
     try:
         import resource
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -119,7 +114,6 @@ def _allow_many_files():
 
 
 def _move(options):
-    """Export or import tasks; return the exit code."""
     from .tasks import export
     from .units import clean
     parsed = config.Config.parse(sources.gather(options, os.environ).mapping)
@@ -136,8 +130,7 @@ def _move(options):
 def _token_file(options, settings, server):
     """Return the file with the server's token, or None.
 
-    Where others can reach the address and no token was named, one is made at the first start,
-    which is the only time it is printed.
+    Where others can reach the address and no token was named, make one at the first start, and print it.
     """
     if options.no_token or server.is_local or server.access.token:
         return None if settings.server.token else settings.server.token_file
@@ -153,10 +146,7 @@ def _token_file(options, settings, server):
 
 
 def _reload(options, daemon, server, output):
-    """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP).
-
-    Return what failed, as phrases.
-    """
+    """Reopen the log and read settings and certificate again (SIGHUP); return phrases about what failed."""
     failed = []
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log stays where it is"),
                            (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
@@ -182,10 +172,9 @@ def _reload_settings(options, daemon):
 
 
 def _address_sentence(where, error):
+    host, reason = where.host, error.strerror or error
     if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL):
-        return "server.host: %s is not an address of this machine: %s" % (
-            where.host, error.strerror or error)
-    if where.host.startswith(UNIX):
-        return "server.host: %s cannot be listened on: %s" % (where.host, error.strerror or error)
-    return "server.port: %s:%d cannot be listened on: %s; choose another with --port" % (
-        where.host, where.port, error.strerror or error)
+        return f"server.host: {host} is not an address of this machine: {reason}"
+    if host.startswith(UNIX):
+        return f"server.host: {host} cannot be listened on: {reason}"
+    return f"server.port: {host}:{where.port} cannot be listened on: {reason}; choose another with --port"

@@ -9,7 +9,7 @@ import socket
 def resolve(host, port, flags=0):
     """Return getaddrinfo's TCP addresses. Raise OSError, or UnicodeError if `host` is not a host name.
 
-    The name is passed as bytes, because a str needs the idna codec, which small boxes lack.
+    A str needs the idna codec, which small boxes lack; bytes do not.
     """
     try:
         host = host.encode("ascii")
@@ -19,10 +19,7 @@ def resolve(host, port, flags=0):
 
 
 class Waker:
-    """A self-pipe: `select` finds it readable from `wake` until `clear`.
-
-    `wake` may be called from any thread. `writing_end` is for signal.set_wakeup_fd.
-    """
+    """A self-pipe: `select` finds it readable from `wake`, by any thread, until `clear`."""
 
     def __init__(self):
         self._end = _PipeEnd() if hasattr(os, "pipe2") else _SocketEnd()
@@ -33,7 +30,7 @@ class Waker:
 
     @property
     def writing_end(self):
-        """Return the descriptor to which a byte can be written to wake `select`."""
+        """Return a descriptor for signal.set_wakeup_fd."""
         return self._end.writing_end
 
     def wake(self):
@@ -75,7 +72,7 @@ class _PipeEnd:
 
 
 class _SocketEnd:
-    """A socket pair, for `select` of sockets only (Windows) and systems without pipe2 (macOS)."""
+    """A socket pair, for Windows, which selects sockets only, and systems without pipe2 (macOS)."""
 
     def __init__(self):
         self._reader, self._writer = socket.socketpair()
@@ -94,10 +91,7 @@ class _SocketEnd:
 
 
 class Watch:
-    """Waits for one socket; an `interrupter`, such as a Waker, ends any wait.
-
-    A wait costs one or two system calls.
-    """
+    """Waits for one socket with one or two system calls; an `interrupter`, such as a Waker, ends any wait."""
 
     def __init__(self, interrupter):
         self._interrupter, self._events = interrupter, {}
@@ -107,7 +101,7 @@ class Watch:
             self._poll.register(interrupter, select.POLLIN)
 
     def wait(self, sock, writing, seconds):
-        """Return whether the socket or the interrupter becomes ready within `seconds`."""
+        """Return whether one of both becomes ready within `seconds`."""
         if self._poll is None:
             files = [self._interrupter] + [sock] * (not writing)
             return any(select.select(files, [sock] * writing, [sock] * writing, seconds))

@@ -11,7 +11,7 @@ import os
 import time
 
 from ..errors import Conflict, LocalError, NotFound, Unavailable, Unwritable
-from ..fs import Mountings, free_bytes, mount_of
+from ..fs import Mountings, disk_usage, mount_of
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of what `folders` looks at
 
@@ -67,7 +67,7 @@ class DownloadDir:
     @property
     def free_bytes(self):
         """Bytes free on its disk, or None where that cannot be told."""
-        return free_bytes(self.path)
+        return disk_usage(self.path)[0]
 
     def is_there(self):
         """Return whether the directory exists and its disk is mounted."""
