@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from functools import partial
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
@@ -36,14 +37,9 @@ def serve(options):
     from .client.discovery import RunFile, run_file_path
     from .daemon import Daemon
     mapping, remarks, path, origins, _ = sources.gather(options, os.environ)
-
-    def keep(changes, changed):
-        config_file.write_back(path, changes)
-        log.setLevel(changed.general.log_level.upper())
-
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep, origins)
+                    os.path.dirname(path), partial(_keep, path), origins)
     output = LogOutput(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
@@ -68,6 +64,11 @@ def serve(options):
         server.server_close()
         manager.close()
     return 0
+
+
+def _keep(path, changes, config):
+    config_file.write_back(path, changes)
+    log.setLevel(config.general.log_level.upper())
 
 
 def _import_http_client():
