@@ -26,6 +26,7 @@ from functools import partialmethod
 
 from .automation.automation import Automation
 from .configuration import Configuration, Followers
+from .contract import SETTLED
 from .engine.ratelimit import TokenBucket
 from .errors import InvalidValue
 from .fs import boot_id
@@ -45,7 +46,6 @@ from .tasks.operations import Operations, raise_first
 from .tasks.registry import TaskRegistry
 from .tasks.report import Report
 from .tasks.runner import Runner
-from .tasks.states import FINISHED, INVALID, PAUSED
 from .tasks.verification import Verification
 from .version import __version__
 
@@ -168,10 +168,10 @@ class Daemon:
         pause    stop it where it is
         resume   let it go on from where it was
         restart  fetch it again from nothing; a finished file stays until the new one is whole
-        refresh  fetch a finished file again if its server has another one by now; else, or if
-                 that fails, the file stays as it was, and the log says so
+        refresh  fetch a finished file again if its server has another one by now; the file stays
+                 as it was if not, or if that fails
         verify   compute the SHA-256 of its finished file in the background, for its `file.checksum`
-                 and `verified_time`, or its `error` and log if it is not the one known before
+                 and `verified_time`, or its `error` if it is not the one known before
         """
         raise_first(self.act_on_all(act, [tid]))
 
@@ -234,7 +234,7 @@ class Daemon:
         Raise NotFound, also when it is deleted meanwhile, TimeoutError after `timeout` seconds,
         and StoreBroken when the daemon is stopped.
         """
-        return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
+        return self._registry.wait(tid, SETTLED, timeout)
 
     def open_file(self, tid: str) -> Tuple[Task, BinaryIO]:
         """Return (the Task, a binary file object of its file). Raise NotFound, Conflict or Unavailable."""

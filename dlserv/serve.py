@@ -15,9 +15,9 @@ from functools import partial
 from .settings import config, config_file, sources
 from .settings import token as tokens
 from .api.listener import UNIX
-from .errors import Error, LocalError
+from .complaint import Complaint
+from .errors import Error, LocalError, Unwritable
 from .exhaustion import exhaustion_in
-from .log_output import LogOutput, Obituary
 from .memory import share_one_arena
 from .service_manager import ServiceManager
 from .signals import END_SECONDS, Deadline, Signals
@@ -44,7 +44,7 @@ def serve(options):
     for level, remark in remarks:
         log.log(level, remark)
     signals, manager = Signals(), ServiceManager(os.environ)
-    threading.excepthook = Obituary().tell
+    threading.excepthook = partial(_log_death, Complaint(log))
     try:
         server = Server(daemon)
     except OSError as error:
@@ -64,6 +64,47 @@ def serve(options):
         server.server_close()
         manager.close()
     return 0
+
+
+class LogOutput:
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
+
+    def __init__(self, general):
+        self._handler = None
+        self.open(general)
+
+    def open(self, general):
+        """Write to where the settings say. Raise Unwritable."""
+        handler = self._make(general.log_file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root = logging.getLogger()
+        root.addHandler(handler)
+        if self._handler is not None:
+            root.removeHandler(self._handler)
+            self._handler.close()
+        self._handler = handler
+        log.setLevel(general.log_level.upper())
+
+    def _make(self, path):
+        if path is None:
+            return logging.StreamHandler(sys.stderr)
+        try:
+            # A FIFO without a reader would block.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+            os.close(os.open(path, flags, 0o600))
+            return logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise Unwritable(f"general.log_file: {path} cannot be written: {error.strerror}") from error
+
+
+def _log_death(complaint, death):
+    """Log that a thread has died, but only the first of a series for lack of memory; see threading.excepthook."""
+    exhausted = exhaustion_in(death.exc_value)
+    if exhausted is not None:
+        complaint.tell(f"a thread has ended: {exhausted}")
+        return
+    log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
+                 exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
 
 
 def _keep(path, changes, config):

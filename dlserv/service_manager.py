@@ -41,8 +41,17 @@ class ServiceManager:
         """
         self._status = status
         self._send("READY=1", "STATUS=" + status)
-        with self._watched(check):
+        if self._socket is None or self._seconds is None:
             yield
+            return
+        over = threading.Event()
+        thread = Thread(self._watch, "dlserv-watchdog", (check, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            join(thread, SEND_SECONDS)      # `check()` may hang
 
     def reload(self, act):
         """Call `act()`, which returns phrases about what failed; tell when it begins and ends."""
@@ -59,20 +68,6 @@ class ServiceManager:
 
     def stopping(self, seconds):
         self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=stopping")
-
-    @contextlib.contextmanager
-    def _watched(self, check):
-        if self._socket is None or self._seconds is None:
-            yield
-            return
-        over = threading.Event()
-        thread = Thread(self._watch, "dlserv-watchdog", (check, over))
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            join(thread, SEND_SECONDS)      # `check()` may hang
 
     def _watch(self, check, over):
         while not over.wait(self._seconds):

@@ -51,7 +51,7 @@ ORDER = """
     api.peer api.connection_limit api.access api.listener api.line api.wire api.handler api.acceptor
     api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
-    log_output service_manager signals serve
+    service_manager signals serve
     commands commands.terminal commands.flags commands.serving commands.catalogue commands.parser
     commands.helptext commands.rows commands.follow commands.arguments commands.show commands.settings
     commands.watch commands.listing commands.crawl commands.recursive commands.actions commands.archive

@@ -168,7 +168,6 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
                 for section, values in self._asdict().items()}
 
     def masked(self):
-        """Return the mapping of `GET /config`, secrets masked."""
         return {section: SECTIONS[section].masked(values) for section, values in self._as_mapping().items()}
 
 
@@ -178,10 +177,7 @@ def is_live(name):
 
 
 def fixed_names(confined):
-    """Return the "section.key" of all settings that the API may not change.
-
-    `confined` tells whether deny_private binds its users.
-    """
+    """Return the "section.key" of all settings that the API may not change; `confined` if by deny_private."""
     refused = PATHS + CONFINING if confined else PATHS
     return [name for name in Config.names({section: table.fields for section, table in TABLES.items()})
             if not is_live(name) or name in refused]
@@ -197,10 +193,7 @@ def _sections(mapping):
 
 
 def from_environment(environ):
-    """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
-
-    Raise InvalidValue, which names the variable.
-    """
+    """Return (mapping of the `DLSERV_<KEY>` variables, names of others). Raise InvalidValue."""
     owner = {"DLSERV_" + name.upper(): (table, name) for table in TABLES.values() for name in table.fields}
     mapping, unknown = {}, []
     for variable in sorted(environ):

@@ -1,7 +1,5 @@
 """Settings as a table: one row says a key's name, type, default and meaning.
 
-A `Table` checks what a person wrote (JSON values, or plain text from a form, the
-environment or the command line), names the key that is wrong, and masks secrets.
 The command line, `GET /config`, OpenAPI and README follow from the tables in config.py and
 options.py; values.py has the parsers that rows name.
 """
@@ -25,12 +23,15 @@ class Field(namedtuple("Field", "name parse default doc mask")):
 
 
 def key_name(key):
-    """Return a key that somebody sent as a sentence may repeat it: short, in ASCII, on one line."""
+    """Return an unknown key as a sentence may repeat it: short, in ASCII, on one line."""
     return shown(key, LONGEST_KEY).strip('"')
 
 
 class Table:
-    """The fields of one section; `where` is the prefix of their names in sentences."""
+    """The fields of one section; `where` is the prefix of their names in sentences.
+
+    Values are JSON, or plain text from a form, the environment or the command line.
+    """
 
     def __init__(self, where, *fields):
         self.where = where
@@ -71,11 +72,10 @@ class Table:
             for name, field in self.fields.items()}}
 
     def defaults(self):
-        """Return the default of every key."""
         return {name: field.default for name, field in self.fields.items()}
 
     def masked(self, values):
-        """Return the values as they may be shown, secrets masked."""
+        """Return the values with secrets masked."""
         return {key: self.fields[key].mask(value) if self.fields[key].mask else value
                 for key, value in values.items()}
 
@@ -88,11 +88,9 @@ class Rows:
         self.where, self.fields = where, self._table.fields
 
     def defaults(self):
-        """Return the default, an empty list."""
         return []
 
     def merge(self, values, given):
-        """Return the objects given, checked and complete. Raise InvalidValue."""
         if not isinstance(given, list) or len(given) > self._most:
             raise InvalidValue(self.where, "it is not a list of at most %d objects" % self._most)
         return [self._parse_one(Table("%s[%d]" % (self.where, index), *self.fields.values()), each)
@@ -106,10 +104,8 @@ class Rows:
         return dict(table.defaults(), **parsed)
 
     def masked(self, values):
-        """Return the objects as they may be shown, secrets masked."""
         return [self._table.masked(each) for each in values]
 
     def json_schema(self):
-        """Return the accepted values as JSON Schema."""
         each = dict(self._table.json_schema(), required=list(self._needed))
         return {"type": "array", "maxItems": self._most, "items": each}

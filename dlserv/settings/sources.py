@@ -101,7 +101,7 @@ def _from_flags(flags):
 
 
 def as_typed(sentence, options):
-    """Return the sentence about a setting with the flag in its place that set it, as it was typed."""
+    """Return the sentence about a setting with the flag, as typed, in the place of its name."""
     for name, key in dict(FLAGS, config=("config",)).items():
         flag, where = getattr(getattr(options, name, None), "flag", None), ".".join(key)
         if flag and sentence.startswith(where + ": "):

@@ -1,4 +1,4 @@
-"""The token that clients must send: named in the settings, or in a file of its own."""
+"""The token that clients must send, and the keys of webhooks."""
 
 import os
 

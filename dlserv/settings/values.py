@@ -1,8 +1,8 @@
 """The values of settings: one parser for each type.
 
-A parser is a callable that takes a JSON value and returns the checked value or raises
-ValueError with the reason. If its values are not strings, it also has `from_text`, which
-reads them from a string. `json_schema` describes what it accepts.
+A parser is called with a JSON value, and returns it checked or raises ValueError with the reason.
+It may have `from_text`, which reads a value that is no string from a string, and `json_schema`,
+which describes the values.
 """
 
 import re
@@ -55,7 +55,7 @@ class Text:
 
 
 class Pattern:
-    """A string that matches a regular expression; `what` says in a sentence what it is."""
+    """A string that matches a regular expression; `what` names such a string."""
 
     def __init__(self, pattern, what, most=255, least=0):
         self._pattern, self._what, self._text = pattern, what, Text(most, least)

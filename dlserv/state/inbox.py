@@ -39,7 +39,7 @@ class Inbox:
         self._tickets, self._wants_urgent, self.is_closed = [], False, False
 
     def put(self, ticket):
-        """Queue the ticket. Return False if the inbox is closed, and nobody may look into it again."""
+        """Queue the ticket. Return False if the inbox is closed, and may not be looked into again."""
         with self._lock:
             if not self.is_closed:
                 self._tickets.append(ticket)

@@ -1,7 +1,7 @@
-"""A database in one file: all records in memory, and a journal of commits on disk.
+"""A database in one file, a journal of commits.
 
-Appending a frame with a checksum suits a commit a second: it neither wears out a flash disk nor
-risks the file. A journal twice the size of its records is rewritten atomically.
+To append a frame with a checksum each second neither wears out a flash disk nor risks the file. A
+journal twice the size of its records is rewritten atomically.
 """
 
 import contextlib
@@ -164,7 +164,7 @@ class JournalMapping(Mapping):
 
 
 def last_values(data):
-    """Return {key: its last value, None if it was deleted} of the intact frames in the bytes of a journal."""
+    """Return {key: its last value, or None} of the intact frames in a journal."""
     last = {}
     for _, _, changes in JournalMapping.frames(data):
         last.update(changes)

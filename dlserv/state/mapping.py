@@ -11,9 +11,7 @@ class DamagedFile(OSError):
 
 
 class Mapping(MutableMapping):
-    """A mapping of bytes to bytes, for a Shelf, whose changes are held back until `commit` writes all or none.
-
-    Creates the file, which only its owner can read.
+    """A mapping of bytes to bytes in a private file; changes are held back until `commit` writes all or none.
 
     A subclass has a `kind`, "sqlite" or "file", and `_stored(key)`, `_stored_keys()`,
     `_save(changes, durable)` and `close()`.
@@ -59,7 +57,7 @@ class Mapping(MutableMapping):
         """Raise DamagedFile or sqlite3.DatabaseError if the stored bytes are damaged."""
 
     def is_in_place(self):
-        """Return whether the open file is still the one at its path."""
+        """Return whether the file was neither moved nor deleted."""
         try:
             return os.path.samestat(os.stat(self._path), self._status)
         except OSError:

@@ -1,4 +1,8 @@
-"""Read what is readable of a damaged database; recovery.py makes a new one of it."""
+"""Read what is readable of a damaged database; recovery.py makes a new one of it.
+
+That is a journal's frames wherever they are, SQLite's rows around damaged pages, by table and
+index, and the commits in its log beyond a damaged frame (wal.py).
+"""
 
 import os
 
@@ -13,12 +17,10 @@ _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key
 def salvage(path, asked=()):
     """Return ({key: value} readable in a damaged database, keys of `asked` that were deleted from it).
 
-    Reads a journal's frames wherever they are, SQLite's rows around damaged pages, by table and
-    index, and the commits in its log beyond a damaged frame (wal.py). Without this, every task added
-    since the daily snapshot would be lost, and every deleted one return: of the fifty logs that
-    tests/state/test_wal.py damages, SQLite takes 46 for torn ends and silently drops 932
-    acknowledged records; of those that test_recovery.py adds after the snapshot, a zeroed block
-    would cost 441 of 640 instead of 78.
+    Without this, every task added since the daily snapshot would be lost, and every deleted one
+    return: of the fifty logs that tests/state/test_wal.py damages, SQLite takes 46 for torn ends and
+    silently drops 932 acknowledged records; of those that test_recovery.py adds after the snapshot,
+    a zeroed block would cost 441 of 640 instead of 78.
     """
     with open(path, "rb") as file:
         data = file.read()
@@ -52,7 +54,7 @@ def _renew_head(path):
 
 
 def _read_rows(path, asked):
-    """Return ({key: value} of the readable rows, the keys of `asked` that are known to be deleted)."""
+    """Return ({key: value} of the readable rows, the keys of `asked` known to be deleted)."""
     db = sqlite.sqlite3.connect(path)
     try:
         found, whole = _scan(db)
@@ -60,8 +62,7 @@ def _read_rows(path, asked):
         found.update(_look_up(db, keys - set(found)))
     finally:
         db.close()
-    # Table and index hold the same keys. If one of them is readable and has all keys of the
-    # other, a key that it lacks was deleted.
+    # Table and index hold the same keys: what a readable one with all keys of the other lacks was deleted.
     if keys_whole and keys >= set(found):
         return found, set(asked) - keys
     if whole and keys <= set(found):
@@ -70,7 +71,6 @@ def _read_rows(path, asked):
 
 
 def _scan(db):
-    """Return ({key: value} of the rows, whether all could be read)."""
     found, position, stride, whole = {}, -1, 1, True
     while stride < 2 ** 32:
         try:
@@ -87,7 +87,6 @@ def _scan(db):
 
 
 def _scan_index(db):
-    """Return (the keys in the index, whether all could be read)."""
     keys = set()
     try:
         for key, in db.execute(_INDEXED):
@@ -98,7 +97,6 @@ def _scan_index(db):
 
 
 def _look_up(db, keys):
-    """Yield (key, value) of the rows that only the index leads to."""
     for key in keys:
         try:
             for there, value in db.execute(_OF_KEY, (key,)):

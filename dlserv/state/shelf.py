@@ -1,7 +1,6 @@
-"""A shelf of plain records: dicts of plain data, pickled in the same format on every Python.
+"""A shelf of dicts of plain data, pickled in the same format on every Python, with a CRC-32 behind.
 
-A CRC-32 follows each pickle; shelve.open ignores it. Classes are not unpickled, so that a tampered
-database cannot execute code.
+Classes are not unpickled, so that a tampered database cannot execute code.
 """
 
 import io
@@ -34,7 +33,7 @@ def pack(record):
 
 def unpack(value):
     """Return the record in these bytes. Raise pickle.UnpicklingError, or anything for a damaged one."""
-    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
+    # The CRC comes first: a damaged pickle may allocate gigabytes. shelve.open writes none, and ignores it.
     whole = _crc(value[:-4]) == value[-4:]
     file = io.BytesIO(value[:-4] if whole else value)
     record = _PlainUnpickler(file).load() if whole or value.endswith(pickle.STOP) else None

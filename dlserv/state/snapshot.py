@@ -1,7 +1,4 @@
-"""A daily copy of the database, in a second file that nothing else writes.
-
-It is a journal (journal.py), whichever backend the database uses, and replaces the previous one atomically.
-"""
+"""A daily copy of the database, of either kind: a journal, which replaces the previous one atomically."""
 
 import logging
 import os
@@ -47,14 +44,14 @@ class Snapshot:
         return True
 
     def set_aside(self):
-        """Rename the snapshot to include its date, because its database is missing. Return the new path."""
+        """Put the date into the snapshot's name, because its database is missing; return the path."""
         aside = f"{self.path}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self.made))}"
         os.replace(self.path, aside)
         self.made = None
         return aside
 
     def is_older_than(self, mapping):
-        """Return whether the snapshot is no newer than the database, i.e. the database has its MARK."""
+        """Return whether the snapshot is no newer than the database, which has its MARK."""
         mark = self.read().get(MARK)
         return mark is None or mapping.get(MARK) == mark
 

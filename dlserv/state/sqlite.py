@@ -17,8 +17,8 @@ REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 class SqliteMapping(Mapping):
     """A table of keys and values. Raise sqlite3.Error.
 
-    SQLite itself folds the log into the table: in the commit that brings the log to 1,000 pages, and
-    in `close`. This class does it only at the start and after a failed flush.
+    SQLite itself merges the log at 1,000 pages and in `close`; this class does it only at the start and
+    after a failed flush.
     """
 
     kind = "sqlite"
@@ -92,10 +92,9 @@ class SqliteMapping(Mapping):
             raise
 
     def _renew_doubtful_log(self):
-        """After a failed flush: copy the log into the database and start a new log.
+        """After a failed flush: merge the log and start a new one.
 
-        The kernel may have dropped pages of the log, also of earlier, relaxed commits, without
-        the next flush failing; no frame after a lost one would count.
+        The kernel may have dropped pages, also of relaxed commits before; no frame after a lost one counts.
         """
         if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise OSError("the log of the database is in use")

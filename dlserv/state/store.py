@@ -1,13 +1,10 @@
 """A shelf of plain records on disk that survives kill -9 and power cuts.
 
-The daemon uses the `Store`. One thread owns its `shelve.Shelf` and commits in groups: all
-writes that arrive during a commit share the next one.
+One thread owns the Shelf and commits in groups: all writes that arrive during a commit share the next one.
 
     durable   fsynced before the ticket settles
     relaxed   survives a crash of the process, and a power cut once the next durable write is done
     lazy      relaxed, and may wait LAZY seconds to share a commit
-
-Records are dicts of plain data (shelf.py); sqlite.py and journal.py are the two kinds of database.
 """
 
 from __future__ import annotations
@@ -68,22 +65,21 @@ class Store:
 
     @property
     def repaired(self) -> str | None:
-        """A sentence about the repairs since the database was opened, or None."""
+        """A sentence about repairs, or None."""
         damaged = self._restored + self._lost
         records = damaged and (f"{damaged} of its records were damaged, and {self._restored} of them "
                                "taken from the snapshot")
         return "; ".join(filter(None, [self._repair, records])) or None
 
     def load(self, parse: Callable[[str, dict], object]) -> list:
-        """Return [parse(name, record), …] of the readable records; set the others aside and log them.
+        """Return [parse(name, record), …] of all records. Call this before the first write.
 
-        `parse` raises for an invalid record, which is replaced by the snapshot's. Call this
-        before the first write.
+        One for which `parse` raises is set aside, and the snapshot's is taken.
         """
         return self._load(parse, lambda name: name != _SCHEMA_KEY and not name.startswith((_DAMAGED, FACT)))
 
     def facts(self, prefix: str, parse: Callable[[str, dict], object]) -> list:
-        """Do as `load` with the records whose names begin with "fact/" and the prefix."""
+        """Do as `load` with the records "fact/<prefix>…"."""
         return self._load(parse, lambda name: name.startswith(FACT + prefix))
 
     def _load(self, parse, is_wanted):
@@ -103,7 +99,7 @@ class Store:
         return loaded
 
     def _restore(self, raw, name, parse):
-        """Replace a record that was set aside by the snapshot's; return [parsed], or [] if it has none."""
+        """Return [the snapshot's record, parsed], now in the place of the damaged one, or []."""
         try:
             value = self._snapshot.read()[raw]
             parsed = parse(name, unpack(value))
@@ -134,8 +130,7 @@ class Store:
     def write(self, changes: Mapping[str, dict | None], durable: bool = True, lazy: bool = False) -> Ticket:
         """Queue {name: record, or None to delete} as one transaction; return its Ticket.
 
-        A failed write is retried until a later write of the same record replaces it; to undo
-        it, write the old record.
+        A failed write is retried until a later one of the same record replaces it.
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if not self._inbox.put(ticket):
@@ -143,7 +138,6 @@ class Store:
         return ticket
 
     def close(self) -> None:
-        """Commit and flush the queued writes, and unlock the database."""
         self._closed = True
         self._inbox.close()
         self._thread.join()
@@ -187,7 +181,6 @@ class Store:
                 time.sleep(0.1)
 
     def _keep_a_copy(self, due):
-        """Make the snapshot if it is due and the records have changed."""
         if not due or not self._changed or self._owed:
             return
         mark = pack({"time": time.time()})
@@ -208,10 +201,7 @@ class Store:
         yield MARK, mark
 
     def _take_into(self, group):
-        """Append the tickets of the next commit to the group; return whether the store closes.
-
-        The group stays empty if there are none and a retry or a snapshot is due.
-        """
+        """Append the next tickets, none if a retry or a snapshot is due; return whether the store closes."""
         take = self._inbox.take_into
         ended = take(group, 0 if group else LAZY, urgent=True)      # lazy tickets wait that long
         if not group and not ended:
@@ -221,7 +211,7 @@ class Store:
         return ended
 
     def _commit(self, group):
-        """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""
+        """Write the group and the changes of failed commits, which a failure adds to."""
         error, changes = None, dict(self._owed)
         try:
             for ticket in group:

@@ -1,7 +1,6 @@
-"""Read SQLite's write-ahead log beyond a damaged frame, where SQLite stops.
+"""Read SQLite's write-ahead log (https://sqlite.org/fileformat2.html#walformat) beyond a damaged frame.
 
-The frames there were committed and flushed like those before. The format is at
-https://sqlite.org/fileformat2.html#walformat.
+SQLite stops there, but the frames behind were committed and flushed like those before.
 """
 
 import os
@@ -15,7 +14,7 @@ _ORDERS = {0x377f0682: "<", 0x377f0683: ">"}    # magic: of the checksums' words
 
 
 def pages_behind(path, known):
-    """Return {number: bytes} of the pages that intact commits after the first `known` frames have written."""
+    """Return {number: bytes} of the pages in intact commits after the first `known` frames."""
     pages, pending = {}, {}
     for _, number, is_commit, page, _ in _frames(path, known):
         if page is None:
@@ -28,7 +27,7 @@ def pages_behind(path, known):
 
 
 def committed_frames(path):
-    """Return how many frames SQLite accepts: those up to the last commit before any damage."""
+    """Return how many frames there are up to the last commit before any damage, as SQLite counts."""
     count = 0
     for index, _, is_commit, page, follows in _frames(path, 0):
         if page is None or not follows:
@@ -39,7 +38,7 @@ def committed_frames(path):
 
 
 def replay(path, pages, target):
-    """Copy the database at `path` to `target` with these pages replaced, completely or not at all."""
+    """Copy the database to `target` with these pages replaced, completely or not at all."""
     new = target + ".new"
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600))     # it may hold passwords
     shutil.copyfile(path, new)

@@ -32,7 +32,7 @@ class Runner:
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
-        self.parse_url = lru_cache(maxsize=1)(urls.parse)     # a task that begins as soon as it is queued is parsed once
+        self.parse_url = lru_cache(maxsize=1)(urls.parse)     # a new task may begin at once
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 
