@@ -6,15 +6,7 @@
 
 No HTTP here, no signals, no output but logging, nothing shared between two daemons.
 Every method may be called from any thread. What `add`, `pause`, `resume` and `delete` have
-returned from is on disk.
-A Daemon makes the parts that do the work, and opens and closes them together:
-
-  tasks.registry     knows the tasks and stores them
-  tasks.operations   changes them as users ask for it
-  tasks.runner       downloads them
-  tasks.report       has the figures of the whole, and its health
-  configuration      changes the settings
-  automation         acts by itself: hooks, webhooks, schedule, watched folders
+returned from is on disk. The parts that do the work are made in Daemon.__init__.
 """
 
 from __future__ import annotations

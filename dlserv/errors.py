@@ -1,10 +1,5 @@
 """Every exception dlserv raises on purpose. `str(error)` is a sentence for people.
 
-  RequestError    the caller's mistake; the API answers 4xx with the sentence
-  TransferError   the remote's fault; the task is retried or becomes `invalid`
-  LocalError      ours or this machine's; the task waits or the API answers 5xx
-  ClientError     raised by the REST client
-
 Exceptions of the operating system, ssl and sqlite3 are translated where they are first caught
 (net/channel.py, net/connect.py, engine/disk_errors.py, state/store.py).
 """
@@ -41,7 +36,7 @@ class Stopped(Error):
 # -- the caller's ---------------------------------------------------------------
 
 class RequestError(Error):
-    """The request cannot be carried out as it stands."""
+    """The request cannot be carried out as it stands; the API answers 4xx."""
 
 
 class InvalidValue(RequestError):
@@ -90,7 +85,7 @@ class Archived(Exists):
 # -- the remote's ---------------------------------------------------------------
 
 class TransferError(Error):
-    """The transfer failed for a reason outside this machine.
+    """The transfer failed for a reason outside this machine; the task is retried or becomes `invalid`.
 
     `status` is the HTTP status, or None. `redirected` is true if another URL than the requested one
     failed. The reason may quote the server, so it is cleaned and cut to 300 characters.
@@ -152,7 +147,7 @@ class WrongBytes(TransferError):
 # -- ours -----------------------------------------------------------------------
 
 class LocalError(Error):
-    """Something on this machine prevents the work."""
+    """Something on this machine prevents the work; the task waits, or the API answers 5xx."""
 
 
 class NoSpace(LocalError):
@@ -224,7 +219,7 @@ def reason_of(error):
 # -- a client's -----------------------------------------------------------------
 
 class ClientError(Error):
-    """A request to a daemon failed."""
+    """A request by the REST client failed."""
 
 
 class NoDaemon(ClientError):
