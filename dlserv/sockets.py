@@ -19,75 +19,45 @@ def resolve(host, port, flags=0):
 
 
 class Waker:
-    """A self-pipe: `select` finds it readable from `wake`, by any thread, until `clear`."""
+    """A self-pipe: `select` finds it readable from `wake`, by any thread, until `clear`.
+
+    `writing_end` is a descriptor for signal.set_wakeup_fd.
+    """
 
     def __init__(self):
-        self._end = _PipeEnd() if hasattr(os, "pipe2") else _SocketEnd()
+        if hasattr(os, "pipe2"):    # costs a third of a socket pair
+            self._ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            self._descriptor, self.writing_end = self._ends
+            self._read, self._write, self._close = os.read, os.write, os.close
+        else:       # macOS, and Windows, which selects sockets only
+            self._ends = socket.socketpair()
+            for end in self._ends:
+                end.setblocking(False)
+            self._descriptor, self.writing_end = [end.fileno() for end in self._ends]
+            self._read, self._write, self._close = socket.socket.recv, socket.socket.send, socket.socket.close
 
     def fileno(self):
         """Return the descriptor to wait for, -1 after `close`."""
-        return self._end.fileno()
-
-    @property
-    def writing_end(self):
-        """Return a descriptor for signal.set_wakeup_fd."""
-        return self._end.writing_end
+        return self._descriptor
 
     def wake(self):
         try:
-            self._end.write()
+            self._write(self._ends[1], b"!")
         except BlockingIOError:
             pass    # the pipe is full and so readable already
 
     def clear(self):
         try:
-            self._end.read()
+            self._read(self._ends[0], 4096)
         except BlockingIOError:
             pass    # `wake` was not called
 
     def close(self):
-        self._end.close()
-
-
-class _PipeEnd:
-    """A pipe; costs a third of a socket pair."""
-
-    def __init__(self):
-        self._reader, self.writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def fileno(self):
-        return self._reader
-
-    def write(self):
-        os.write(self.writing_end, b"!")
-
-    def read(self):
-        os.read(self._reader, 4096)
-
-    def close(self):
-        if self._reader >= 0:
-            os.close(self._reader)
-            os.close(self.writing_end)
-            self._reader = self.writing_end = -1
-
-
-class _SocketEnd:
-    """A socket pair, for Windows, which selects sockets only, and systems without pipe2 (macOS)."""
-
-    def __init__(self):
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-        self.fileno, self.read = self._reader.fileno, lambda: self._reader.recv(4096)
-        self.write = lambda: self._writer.send(b"!")
-
-    @property
-    def writing_end(self):
-        return self._writer.fileno()
-
-    def close(self):
-        self._reader.close()
-        self._writer.close()
+        ends, self._ends = self._ends, (-1, -1)     # the system reuses descriptors
+        if self._descriptor >= 0:
+            self._descriptor = self.writing_end = -1
+            for end in ends:
+                self._close(end)
 
 
 class Watch:
