@@ -82,15 +82,11 @@ def parse(text, schemes=SCHEMES):
     if len(text) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
     if not (text.isascii() and text.isprintable()):     # nearly all are both
-        _check_characters(text)
+        if _CONTROL.search(text):
+            raise ValueError("has a control character; encode it as %XX")
+        if _SURROGATE.search(text):
+            raise ValueError("is not valid Unicode")
     return _split(text, schemes)
-
-
-def _check_characters(text):
-    if _CONTROL.search(text):
-        raise ValueError("has a control character; encode it as %XX")
-    if _SURROGATE.search(text):
-        raise ValueError("is not valid Unicode")
 
 
 def follow(base, location, schemes=SCHEMES):
