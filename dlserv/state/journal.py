@@ -12,22 +12,23 @@ from binascii import crc32      # zlib's, and there without it
 from ..fs import sync_folder
 from .mapping import DamagedFile, Mapping, open_private
 
+MAGIC = b"dlserv journal\n\0"
+MARK = b"\xd1FRM"
+_FRAME = struct.Struct(">4sII")
+_ENTRY = struct.Struct(">II")
+_DELETED = 0xffffffff
+
 
 class JournalMapping(Mapping):
     """All records in memory, journalled to one file. Raise OSError.
 
     The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
-    payload: one commit's changes, each a key's and a value's length (DELETED for a deleted
+    payload: one commit's changes, each a key's and a value's length (_DELETED for a deleted
     key), the key, the value. A frame that a crash cut short is ignored.
     """
 
     kind = "file"
 
-    MAGIC = b"dlserv journal\n\0"
-    MARK = b"\xd1FRM"
-    FRAME = struct.Struct(">4sII")
-    ENTRY = struct.Struct(">II")
-    DELETED = 0xffffffff
     SLACK = 2 ** 18         # bytes the journal may waste before it is rewritten
 
     def __init__(self, path):
@@ -45,48 +46,14 @@ class JournalMapping(Mapping):
 
     def _read(self):
         data = self._file.read()
-        self._end = len(self.MAGIC)
+        self._end = len(MAGIC)
         if not data:
-            self._file.write(self.MAGIC)
-        for start, end, changes in self.frames(data):
+            self._file.write(MAGIC)
+        for start, end, changes in frames(data):
             if start != self._end:
                 raise DamagedFile(f"bytes {self._end} to {start} of it are damaged")
             self._remember(changes)
             self._end = end
-
-    @classmethod
-    def frames(cls, data):
-        """Yield (start, end, changes) of every intact frame, wherever it is."""
-        position = data.find(cls.MARK)
-        while position >= 0:
-            changes, end = cls._frame(data, position)
-            if changes is not None:
-                yield position, end, changes
-            position = data.find(cls.MARK, end)
-
-    @classmethod
-    def _frame(cls, data, position):
-        begin = position + cls.FRAME.size
-        try:
-            _, length, checksum = cls.FRAME.unpack_from(data, position)
-            payload = data[begin:begin + length]
-            if len(payload) == length and crc32(payload) == checksum:
-                return dict(cls._entries(payload)), begin + length
-        except struct.error:
-            pass
-        return None, position + 1
-
-    @classmethod
-    def _entries(cls, payload):
-        position = 0
-        while position < len(payload):
-            key_size, value_size = cls.ENTRY.unpack_from(payload, position)
-            position += cls.ENTRY.size + key_size
-            key, value = payload[position - key_size:position], None
-            if value_size != cls.DELETED:
-                value = payload[position:position + value_size]
-                position += value_size
-            yield key, value
 
     def _stored(self, key):
         return self._memory.get(key)
@@ -100,7 +67,7 @@ class JournalMapping(Mapping):
         if self._file.closed:       # a rewrite failed to reopen it
             self._file = self._open()
         try:
-            self._append(self.encode(changes), durable)
+            self._append(encode(changes), durable)
         except OSError:
             self._cut()
             raise
@@ -138,15 +105,7 @@ class JournalMapping(Mapping):
                 self._live += self._weight(key, value)
 
     def _weight(self, key, value):
-        return 0 if value is None else self.ENTRY.size + len(key) + len(value)
-
-    @classmethod
-    def encode(cls, changes):
-        """Return the frame of one commit."""
-        payload = b"".join(
-            cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
-            for key, value in changes.items())
-        return cls.FRAME.pack(cls.MARK, len(payload), crc32(payload)) + payload
+        return 0 if value is None else _ENTRY.size + len(key) + len(value)
 
     def _rewrite(self):
         status = _write_new(self._path, self._memory.items())
@@ -163,10 +122,52 @@ class JournalMapping(Mapping):
         self._file.close()
 
 
+def frames(data):
+    """Yield (start, end, changes) of every intact frame, wherever it is."""
+    position = data.find(MARK)
+    while position >= 0:
+        changes, end = _frame(data, position)
+        if changes is not None:
+            yield position, end, changes
+        position = data.find(MARK, end)
+
+
+def _frame(data, position):
+    begin = position + _FRAME.size
+    try:
+        _, length, checksum = _FRAME.unpack_from(data, position)
+        payload = data[begin:begin + length]
+        if len(payload) == length and crc32(payload) == checksum:
+            return dict(_entries(payload)), begin + length
+    except struct.error:
+        pass
+    return None, position + 1
+
+
+def _entries(payload):
+    position = 0
+    while position < len(payload):
+        key_size, value_size = _ENTRY.unpack_from(payload, position)
+        position += _ENTRY.size + key_size
+        key, value = payload[position - key_size:position], None
+        if value_size != _DELETED:
+            value = payload[position:position + value_size]
+            position += value_size
+        yield key, value
+
+
+def encode(changes):
+    """Return the frame of one commit."""
+    payload = b"".join(
+        _ENTRY.pack(len(key), _DELETED if value is None else len(value)) + key + (value or b"")
+        for key, value in changes.items())
+    return _FRAME.pack(MARK, len(payload), crc32(payload)) + payload
+
+
 def last_values(data):
     """Return {key: its last value, or None} of the intact frames in a journal."""
     last = {}
-    for _, _, changes in JournalMapping.frames(data):
+    for _, _, changes in frames(data):
         last.update(changes)
     return last
 
@@ -181,8 +182,8 @@ def write_journal(path, items):
 def _write_new(path, items):
     """Write and flush the journal to path.new; return its os.stat_result."""
     with open(path + ".new", "wb", opener=open_private) as file:
-        file.write(JournalMapping.MAGIC)
-        file.writelines(JournalMapping.encode(dict([item])) for item in items)
+        file.write(MAGIC)
+        file.writelines(encode(dict([item])) for item in items)
         file.flush()
         os.fsync(file.fileno())
         return os.fstat(file.fileno())

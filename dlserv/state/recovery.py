@@ -11,7 +11,7 @@ import time
 from ..errors import MissingModule, StoreBroken
 from ..fs import sync_folder
 from . import sqlite
-from .journal import JournalMapping
+from .journal import MAGIC, JournalMapping
 from .mapping import DamagedFile
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -97,11 +97,11 @@ def _format_of(path, expected):
         if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
             raise StoreBroken(f"{path} is not a dlserv database")
         return "sqlite", None
-    if head == JournalMapping.MAGIC:
+    if head == MAGIC:
         return "file", None
     if expected:
         return None, DamagedFile("it does not begin like a database")
-    if not JournalMapping.MAGIC.startswith(head):
+    if not MAGIC.startswith(head):
         raise StoreBroken(f"{path} is not a dlserv database")
     return ("file" if head else None), None
 

@@ -14,7 +14,7 @@ _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid F
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
 
 
-def salvage(path, asked=()):
+def salvage(path, asked):
     """Return ({key: value} readable in a damaged database, keys of `asked` that were deleted from it).
 
     Without this, every task added since the daily snapshot would be lost, and every deleted one
