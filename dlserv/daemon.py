@@ -184,7 +184,7 @@ class Daemon:
         return removals[tid]
 
     def delete_all(self, tids: Iterable[str], del_file: bool = False) -> Tuple[dict[str, Removal], Failures]:
-        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken; none is then."""
+        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken, and delete none."""
         return self._operations.delete_all(tids, del_file)
 
     def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None) -> None:

@@ -7,7 +7,7 @@ _M_ARENA_MAX = -8       # of mallopt(3)
 
 
 def share_one_arena():
-    """Keep glibc from an arena for each thread, whose free memory is lost to the others; call it first."""
+    """Let all threads share an arena, else one's free memory is lost to the others; call it before the second."""
     _call("mallopt", _M_ARENA_MAX, 1)
 
 

@@ -6,7 +6,7 @@ BEGIN_SECONDS = 1.0         # in which a new thread must begin
 
 
 class _Begun(threading.Event):
-    """The event that threading.Thread.start waits for, without a limit, and for ever if memory lacks."""
+    """The event that Thread.start waits for, with a limit: a thread that dies for lack of memory never sets it."""
 
     def wait(self, timeout=None):
         return super().wait(BEGIN_SECONDS if timeout is None else timeout)

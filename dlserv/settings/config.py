@@ -176,7 +176,7 @@ def is_live(name):
 
 
 def fixed_names(confined):
-    """Return the "section.key" of all settings that the API may not change; `confined` if by deny_private."""
+    """Return the "section.key" of all settings that the API may not change, more if deny_private confines it."""
     refused = PATHS + CONFINING if confined else PATHS
     return [name for name in Config.names({section: table.fields for section, table in TABLES.items()})
             if not is_live(name) or name in refused]

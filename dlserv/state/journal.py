@@ -1,6 +1,6 @@
 """A database in one file, a journal of commits.
 
-To append a frame with a checksum each second neither wears out a flash disk nor risks the file. A
+Appending a frame with a checksum each second neither wears out a flash disk nor risks the file. A
 journal twice the size of its records is rewritten atomically.
 """
 

@@ -1,4 +1,4 @@
-"""A daily copy of the database, of either kind: a journal, which replaces the previous one atomically."""
+"""A daily copy of a database of either kind, as a journal, which replaces the previous one atomically."""
 
 import logging
 import os

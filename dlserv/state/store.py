@@ -99,7 +99,7 @@ class Store:
         return loaded
 
     def _restore(self, raw, name, parse):
-        """Return [the snapshot's record, parsed], now in the place of the damaged one, or []."""
+        """Put the snapshot's record in the place of the damaged one; return [it, parsed], or []."""
         try:
             value = self._snapshot.read()[raw]
             parsed = parse(name, unpack(value))
@@ -211,7 +211,7 @@ class Store:
         return ended
 
     def _commit(self, group):
-        """Write the group and the changes of failed commits, which a failure adds to."""
+        """Write the group and the changes of failed commits; if this fails too, keep them all to retry."""
         error, changes = None, dict(self._owed)
         try:
             for ticket in group:
