@@ -22,7 +22,7 @@ ORDER = """
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
-    settings.current settings.default_paths settings.sources
+    settings.current settings.sources
     net net.low_water net.socket_errors net.nested_tls net.channel net.connect net.tls net.host_limits
     net.pool net.address_policy net.network net.resource net.digest_fields net.links net.remote_file
     net.reader net.head net.bodies net.inflated net.auth net.user_file net.netrc net.cookies net.named_files

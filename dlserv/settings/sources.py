@@ -7,7 +7,8 @@ import logging
 import os
 from collections import namedtuple
 
-from . import config, config_file, default_paths
+from ..fs import file_system
+from . import config, config_file
 
 # The command line's options that stand for a setting.
 FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
@@ -32,7 +33,7 @@ class Gathered(namedtuple("Gathered", "mapping remarks path origins has_file")):
 def gather(options, environ):
     """Return what is Gathered; `options` is the command line's Namespace, or None. Raise InvalidValue."""
     flags = vars(options) if options else {}
-    path = flags.get("config") or default_paths.config_path(environ, _is_root())
+    path = flags.get("config") or config_path(environ, _is_root())
     from_file = config_file.read(path, required=bool(flags.get("config") or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
     credential = _credential(environ)
@@ -55,8 +56,8 @@ def gather(options, environ):
 
 def _fill_paths(general, environ):
     """Set the paths that are the default on this machine; a tilde is the home folder."""
-    general.setdefault("download_dir", default_paths.download_dir(environ))
-    general.setdefault("db_path", default_paths.db_path(environ, _is_root(), general["download_dir"]))
+    general.setdefault("download_dir", download_dir(environ))
+    general.setdefault("db_path", db_path(environ, _is_root(), general["download_dir"]))
     for key in ("download_dir", "db_path"):
         if isinstance(general[key], str):
             general[key] = os.path.expanduser(general[key])
@@ -115,3 +116,55 @@ def environment_proxies():
         return {}
     from urllib.request import getproxies_environment
     return getproxies_environment()
+
+
+# -- default paths on this machine -------------------------------------------------------
+
+def config_path(environ, root):
+    """Return the path of the configuration file, which need not exist."""
+    if environ.get("DLSERV_CONFIG"):
+        return environ["DLSERV_CONFIG"]
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
+    return "/etc/dlserv.json" if root and not os.path.exists(path) else path
+
+
+def download_dir(environ):
+    """Return $XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs, else ~/Downloads."""
+    home = os.path.expanduser("~")
+    return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
+        or os.path.join(home, "Downloads")
+
+
+def _user_dir(environ, home):
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "user-dirs.dirs")
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.strip().partition("=")
+                if key == "XDG_DOWNLOAD_DIR":
+                    return value.strip('"').replace("$HOME", home)
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def db_path(environ, root, downloads):
+    """Return the path of the database: never in memory, which a power cut empties."""
+    if environ.get("STATE_DIRECTORY"):
+        return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
+    if root and not environ.get("XDG_STATE_HOME"):
+        if file_system(_nearest("/var/lib/dlserv")) not in ("tmpfs", "ramfs"):
+            return "/var/lib/dlserv/dlserv.db"
+        return os.path.join(downloads, ".dlserv.db")
+    state = _home(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
+    return os.path.join(state, "dlserv", "dlserv.db")
+
+
+def _home(environ, variable, below):
+    return environ.get(variable) or os.path.join(os.path.expanduser("~"), below)
+
+
+def _nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
