@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
     from .automation.automation import Automation
-    from .engine.ratelimit import TokenBucket
     from .net.named_files import NamedFiles
-    from .net.network import Network
-    from .settings.current import Settings
-    from .tasks.registry import TaskRegistry
-    from .tasks.runner import Runner
 
 
 class Followers:
@@ -29,12 +24,11 @@ class Followers:
     `bucket` is the TokenBucket of all tasks together.
     """
 
-    def __init__(self, settings: Settings, registry: TaskRegistry, runner: Runner, bucket: TokenBucket,
-                 network: Network) -> None:
+    def __init__(self, settings, registry, runner, bucket, network):
         self.settings = settings
         self._registry, self._runner, self._bucket, self._network = registry, runner, bucket, network
 
-    def use(self, config: Config) -> None:
+    def use(self, config):
         with self._registry.lock:
             self.settings.config = config
             self._registry.configure()
@@ -42,7 +36,7 @@ class Followers:
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
         self._heed_limits()
 
-    def use_limits(self, limits: Mapping[str, Any]) -> None:
+    def use_limits(self, limits):
         """Put limits in the place of the settings' own: {setting of `download`: value}."""
         with self._registry.lock:
             self.settings.limits = limits

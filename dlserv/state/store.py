@@ -67,9 +67,11 @@ class Store:
     def repaired(self) -> str | None:
         """A sentence about repairs, or None."""
         damaged = self._restored + self._lost
-        records = damaged and (f"{damaged} of its records were damaged, and {self._restored} of them "
-                               "taken from the snapshot")
-        return "; ".join(filter(None, [self._repair, records])) or None
+        told = [self._repair] if self._repair else []
+        if damaged:
+            told.append(f"{damaged} of its records were damaged, and {self._restored} of them "
+                        "taken from the snapshot")
+        return "; ".join(told) or None
 
     def load(self, parse: Callable[[str, dict], object]) -> list:
         """Return [parse(name, record), …] of all records. Call this before the first write.
