@@ -1,4 +1,4 @@
-"""The command line's entrance: the daemon or one of the commands, errors as one sentence, exit codes."""
+"""The command line's entrance: the daemon or a command, errors as one sentence, exit codes."""
 
 import os
 import sys
@@ -23,16 +23,11 @@ def main(arguments=None):
     options = None
     try:
         command, options = parser.parse(arguments)
-        return _run(command, options)
+        if command.name == "serve":
+            from . import serve
+            return serve.serve(options)
+        from .commands.main import run      # the daemon does not need it
+        return run(command, options)
     except Error as error:
         print(f"dlserv: {clean(sources.as_typed(str(error), options))}", file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
-
-
-def _run(command, options):
-    """Run it; what the daemon does not need is loaded for the commands alone."""
-    if command.name == "serve":
-        from . import serve
-        return serve.serve(options)
-    from .commands import main
-    return main.run(command, options)

@@ -4,10 +4,7 @@ import time
 
 
 class Complaint:
-    """Logs a problem to `log` when it begins; not again while it lasts, nor within QUIET seconds.
-
-    Never raises, because it is called where even the memory for a log line may be lacking.
-    """
+    """Logs a problem to `log` when it begins; not again while it lasts, nor within QUIET seconds."""
 
     QUIET = 60.0
     MOST = 20           # problems remembered
@@ -17,7 +14,7 @@ class Complaint:
         self._told = {}             # problem -> (when it was logged, does it last)
 
     def tell(self, sentence, error=None):
-        """Log the sentence with the error's traceback, unless both were logged and may still hold."""
+        """Log the sentence and the error's traceback; never raise, as the memory for it may be lacking."""
         try:
             what, now = (sentence, type(error), str(error)), self._clock()
             when, lasts = self._told.get(what, (None, False))

@@ -1,7 +1,6 @@
 """Changing the settings of a daemon while it runs: who may change which, and what follows.
 
-Changes arrive over the API (`configure`) or with another configuration file (`reload`).
-Each is checked as a whole before any part of it is in effect.
+Each change is checked as a whole before any part of it is in effect.
 """
 
 from __future__ import annotations
@@ -16,30 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
     from .automation.automation import Automation
-    from .engine.ratelimit import TokenBucket
-    from .net.network import NamedFiles, Network
-    from .settings.current import Settings
-    from .tasks.registry import TaskRegistry
-    from .tasks.runner import Runner
+    from .net.network import NamedFiles
 
 
 class Followers:
-    """The parts of a daemon that follow its settings.
+    """The parts of a daemon that follow its settings; the registry's lock guards every change.
 
-    settings  the settings.current.Settings, which they all read
-    registry  the TaskRegistry, whose lock guards every change of the settings
-    runner    the Runner
-    bucket    the TokenBucket of all tasks together
-    network   the net.network.Network
+    `bucket` is the TokenBucket of all tasks together.
     """
 
-    def __init__(self, settings: Settings, registry: TaskRegistry, runner: Runner, bucket: TokenBucket,
-                 network: Network) -> None:
+    def __init__(self, settings, registry, runner, bucket, network):
         self.settings = settings
         self._registry, self._runner, self._bucket, self._network = registry, runner, bucket, network
 
-    def use(self, config: Config) -> None:
-        """Put another Config into effect."""
+    def use(self, config):
         with self._registry.lock:
             self.settings.config = config
             self._registry.configure()
@@ -47,8 +36,8 @@ class Followers:
         self._network.tls.configure(config.download.ca_file, config.download.client_cert)
         self._heed_limits()
 
-    def use_limits(self, limits: Mapping[str, Any]) -> None:
-        """Put limits into effect in place of the settings' own: {setting of `download`: value}."""
+    def use_limits(self, limits):
+        """Put limits in the place of the settings' own: {setting of `download`: value}."""
         with self._registry.lock:
             self.settings.limits = limits
         self._heed_limits()
@@ -61,11 +50,8 @@ class Followers:
 class Configuration:
     """The settings of one daemon, as they are shown and changed.
 
-    followers   the Followers
-    files       the net.network.NamedFiles, which checks the files that settings name
-    automation  the Automation, which checks and follows sections of its own
-    keep        called with (changes, the new Config) before `configure` has an effect, or None
-    origins     {"section.key": where it was set}, or None
+    `files` checks the files that settings name, `automation` checks and follows sections of its own.
+    For `keep` and `origins` see Daemon.
     """
 
     def __init__(self, followers: Followers, files: NamedFiles, automation: Automation,
@@ -85,10 +71,10 @@ class Configuration:
         self._automation.check(config)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
-        """Change settings; `changes` has the shape of the configuration file.
+        """Change settings, all or nothing; `changes` has the shape of the configuration file.
 
-        All or nothing, at once. Raise InvalidValue, Forbidden for one of `fixed_names` and
-        the sections of automation, and whatever `keep` raises.
+        Raise InvalidValue, Forbidden for one of `fixed_names` and the sections of automation, and
+        whatever `keep` raises.
         """
         with self._lock:
             for section in AUTOMATION:
@@ -103,7 +89,6 @@ class Configuration:
             self._followers.use(config)
 
     def _refuse_fixed(self, names):
-        """Raise Forbidden if one of the names is among `fixed_names`."""
         fixed = self.fixed_names()
         refused = [name for name in names if name in fixed]
         if refused:
@@ -113,9 +98,9 @@ class Configuration:
                             f"configuration file or the environment, and {when}", refused[0])
 
     def reload(self, settings: Mapping[str, Any]) -> list[str]:
-        """Use new settings as far as they may change; return the names of those that wait for a start.
+        """Use the settings of a configuration file as far as they may change.
 
-        `settings` has the shape of the configuration file. Raise InvalidValue.
+        Return the names of those that wait for a start. Raise InvalidValue.
         """
         with self._lock:
             config = Config.parse(settings)

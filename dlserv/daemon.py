@@ -5,17 +5,8 @@
         print(daemon.wait(tid).state)
 
 No HTTP here, no signals, no output but logging, nothing shared between two daemons.
-Every method may be called from any thread. What `add`, `pause`, `resume` and `delete`
-have returned from is on disk.
-
-A Daemon makes the parts that do the work, and opens and closes them together:
-
-  tasks.registry     knows the tasks and stores them
-  tasks.operations   changes them as users ask for it
-  tasks.runner       downloads them
-  tasks.report       has the figures of the whole, and its health
-  configuration      changes the settings
-  automation         acts by itself: hooks, webhooks, schedule, watched folders
+Every method may be called from any thread. What `add`, `pause`, `resume` and `delete` have
+returned from is on disk. The parts that do the work are made in Daemon.__init__.
 """
 
 from __future__ import annotations
@@ -27,6 +18,7 @@ from functools import partialmethod
 
 from .automation.automation import Automation
 from .configuration import Configuration, Followers
+from .contract import SETTLED
 from .engine.ratelimit import TokenBucket
 from .errors import InvalidValue
 from .fs import boot_id
@@ -39,7 +31,6 @@ from .tasks.operations import Operations, raise_first
 from .tasks.registry import TaskRegistry
 from .tasks.report import Report
 from .tasks.runner import Runner
-from .tasks.states import FINISHED, INVALID, PAUSED
 from .tasks.verification import Verification
 from .version import __version__
 
@@ -59,22 +50,17 @@ logging.getLogger("dlserv").addHandler(logging.NullHandler())
 
 
 class Daemon:
-    """Downloads what is added, in the background, until it is stopped.
+    """Downloads what is added, in the background, until it is stopped, which is for good.
 
-    `settings` has the shape of the configuration file and must name
-    `general.download_dir` and `general.db_path`. `proxies` are used where the settings
-    name none, as urllib.request.getproxies() returns them; `netrc` is the path of a .netrc
-    to take passwords from, `folder` where `download.cookies_file` lies. `keep(changes,
-    config)` is called with the changes for `configure`, before they have an effect. `origins`
-    says where settings were set: {"section.key": "--port" or the like}.
+    settings  has the shape of the configuration file; must name `general.download_dir` and `general.db_path`
+    proxies   for where the settings name none, as urllib.request.getproxies() returns them
+    netrc     the path of a .netrc with passwords
+    folder    where `download.cookies_file` lies
+    keep      called with (changes, the new Config) before `configure` has an effect
+    origins   {"section.key": where it was set}
 
-    Raise InvalidValue for a setting that is wrong; `start` raises StoreBroken,
-    MissingModule or Unwritable. A daemon that was stopped is not started again.
-
-    For the API and the process: `configuration`, `report`, `archive` (the
-    tasks.archive.Archive), `events` (the tasks.events.Events), `network` (the
-    net.network.Network of all connections), and `url`, where clients reach the daemon, which
-    hooks are told.
+    Raise InvalidValue for a setting that is wrong. For the API and the process: `configuration`,
+    `report`, `archive`, `events`, `network`, and `url`, where clients reach the daemon, for the hooks.
     """
 
     def __init__(self, settings: Mapping[str, Any], proxies: Mapping[str, str] | None = None,
@@ -106,7 +92,7 @@ class Daemon:
     # -- life ------------------------------------------------------------------------
 
     def start(self) -> Daemon:
-        """Open the database and go on with its tasks; return the daemon itself."""
+        """Open the database and go on with its tasks. Raise StoreBroken, MissingModule or Unwritable."""
         if self._registry.store is not None:
             raise RuntimeError("a daemon that was stopped is not started again")
         self.configuration.check()
@@ -130,7 +116,6 @@ class Daemon:
             self._end()
 
     def _end(self):
-        """End all threads and close the database, whatever fails on the way."""
         with contextlib.closing(self._registry), contextlib.closing(self.network.pool):
             self._verification.stop()
             try:
@@ -149,8 +134,7 @@ class Daemon:
     def add(self, url: str, posted: Mapping[str, Any] | None = None, notes: Iterable[str] = ()) -> str:
         """Add a URL with its options; return the tid.
 
-        `notes` are warnings for the task's log. Raise InvalidValue, or Exists, which
-        holds the tid of the task that is there; Archived, which is one, if the archive has it.
+        `notes` are warnings for the task's log. Raise InvalidValue, Exists, or Archived.
         """
         tids, failures = self.add_all([(url, posted, notes)])
         raise_first(failures)
@@ -162,21 +146,20 @@ class Daemon:
         return self._operations.add_all(wanted)
 
     def act(self, act: str, tid: str) -> None:
-        """Carry out one of acts.ACTS on a task. Raise InvalidValue, NotFound or Conflict.
+        """Carry out one of contract.ACTS on a task. Raise InvalidValue, NotFound or Conflict.
 
         pause    stop it where it is
         resume   let it go on from where it was
         restart  fetch it again from nothing; a finished file stays until the new one is whole
-        refresh  fetch a finished file again only if its server has another one by now; else, or if
-                 that fails, the file stays as it was, and the log says so
-        verify   compute the SHA-256 of its finished file in the background; its `file.checksum`
-                 and `verified_time` say so when it is done, and its `error` and log if it is
-                 not the one known before
+        refresh  fetch a finished file again if its server has another one by now; the file stays
+                 as it was if not, or if that fails
+        verify   compute the SHA-256 of its finished file in the background, for its `file.checksum`
+                 and `verified_time`, or its `error` if it is not the one known before
         """
         raise_first(self.act_on_all(act, [tid]))
 
     def act_on_all(self, act: str, tids: Iterable[str]) -> Failures:
-        """Carry out one of acts.ACTS on each; return [(tid, RequestError), …] of those that refused."""
+        """Carry out an act on each; return [(tid, RequestError), …] of those that refused."""
         return self._operations.act_on_all(act, tids)
 
     pause, pause_all = partialmethod(act, "pause"), partialmethod(act_on_all, "pause")
@@ -192,26 +175,21 @@ class Daemon:
         return removals[tid]
 
     def delete_all(self, tids: Iterable[str], del_file: bool = False) -> Tuple[dict[str, Removal], Failures]:
-        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]).
-
-        Raise StoreBroken; then all of them are still there.
-        """
+        """Delete each; return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken, and delete none."""
         return self._operations.delete_all(tids, del_file)
 
     def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None) -> None:
         """Change the task's URL to another one of the same file, or its options; a None resets one.
 
-        Bytes that are here are kept if the new URL's validator or size and its bytes agree.
-        Limits and priority count at once; options that concern requests begin a new attempt.
-        Raise InvalidValue, NotFound or Conflict.
+        Bytes that are here are kept if the new URL's validator or size and its bytes agree. Options
+        that concern requests begin a new attempt. Raise InvalidValue, NotFound or Conflict.
         """
         self._operations.change(tid, url, posted or {})
 
     def move(self, tid: str, to: str | int) -> None:
-        """Move a waiting task to another place of `queue`, within its priority.
+        """Move a waiting task within its priority: to one of contract.PLACES or the nearest possible index.
 
-        `to` is "top", "bottom", "up", "down", or an index; one that is out of range is the
-        nearest that is possible. Raise NotFound or Conflict.
+        Raise NotFound or Conflict.
         """
         self._operations.move(tid, to)
 
@@ -222,7 +200,7 @@ class Daemon:
         return self._registry.get(tid)
 
     def list(self, state: str | None = None) -> List[Task]:
-        """Return the Tasks, oldest first; those in one state if it is named."""
+        """Return the Tasks, or those in one state, oldest first."""
         return self._registry.list(state)
 
     def queue(self) -> List[Task]:
@@ -230,45 +208,37 @@ class Daemon:
         return self._registry.queue()
 
     def counts(self) -> dict[str, int]:
-        """Return {state: how many tasks are in it}, every state named."""
+        """Return {state: number of tasks}, with every state."""
         return self._registry.counts()
 
     def wait(self, tid: str, timeout: float | None = None) -> Task:
-        """Return the Task once nothing more happens to it by itself: finished, invalid or paused.
+        """Return the Task once it is finished, invalid or paused.
 
         Raise NotFound, also when it is deleted meanwhile, TimeoutError after `timeout` seconds,
         and StoreBroken when the daemon is stopped.
         """
-        return self._registry.wait(tid, (FINISHED, INVALID, PAUSED), timeout)
+        return self._registry.wait(tid, SETTLED, timeout)
 
     def open_file(self, tid: str) -> Tuple[Task, BinaryIO]:
-        """Return (the Task, a binary file object) of a finished task's file, if it is still that file.
-
-        Raise NotFound, Conflict, or Unavailable where its disk is away.
-        """
+        """Return (the Task, a binary file object of its file). Raise NotFound, Conflict or Unavailable."""
         task = self.get(tid)
         return task, self._download_dir.open_file(task)
 
     def subscribe(self, most: int = 1000) -> Subscription:
-        """Return an events.Subscription to all events from now on, at most `most` of them behind."""
+        """Return a Subscription to all events from now on, at most `most` of them behind."""
         return self.events.subscribe(most)
 
     # -- the whole -------------------------------------------------------------------
 
     def stats(self) -> dict[str, Any]:
-        """Return the figures of `GET /stats`: speed in bytes/s, bytes since the start, and so on."""
+        """Return the figures of `GET /stats`."""
         uptime = round(time.monotonic() - self._began, 1)
         return dict(self.report.totals(), uptime=uptime, version=__version__, window=self._automation.window())
 
     @property
     def config(self) -> Config:
-        """Return the Config in effect."""
         return self._settings.config
 
     def configure(self, changes: Mapping[str, Any]) -> None:
-        """Change settings while it runs; `changes` has the shape of the configuration file.
-
-        All or nothing, at once. Raise InvalidValue, Forbidden for a setting that cannot be
-        changed so, and whatever `keep` raises.
-        """
+        """Change settings while it runs; see Configuration.configure."""
         self.configuration.configure(changes)

@@ -10,19 +10,18 @@ DIGEST_BYTES = {"md5": 16, "sha-1": 20, "sha-256": 32, "sha-512": 64}
 
 
 def digest_name(text):
-    """Return an algorithm's name as DIGEST_BYTES spells it: "SHA256" and "sha-256" are one."""
+    """Return "sha-256", as DIGEST_BYTES spells it, for "SHA256" or the like."""
     return re.sub(r"^sha-?(?=\d)", "sha-", text.strip().lower())
 
 
 def hashlib_name(name):
-    """Return what hashlib calls an algorithm of DIGEST_BYTES."""
     return name.replace("-", "")
 
 
 def load_hashlib():
-    """Return hashlib, which takes 4 MiB with OpenSSL and is loaded at its first use. Raise Exhausted.
+    """Return hashlib, which takes 4 MiB with OpenSSL. Raise Exhausted.
 
-    It leaves out what it has no memory for, for the rest of the process; so it is loaded again then.
+    It leaves out for good what it has no memory for, so it is loaded again then.
     """
     import hashlib
     if all(hasattr(hashlib, hashlib_name(name)) for name in DIGEST_BYTES):

@@ -1,4 +1,4 @@
-"""Every exception dlserv raises on purpose.
+"""Every exception dlserv raises on purpose. `str(error)` is a sentence for people.
 
 Three families, because an error has three possible fates:
 
@@ -25,25 +25,18 @@ _STATUS_WORDS = {401: "auth", 403: "auth", 404: "not_found", 407: "auth", 408: "
 
 
 class Error(Exception):
-    """The base class; never raised itself.
-
-    `word`, one of REASONS, names the failure for programs. It is None if the cause of this
-    error may have one; see `reason_of`.
-    """
+    """The base class. `word`, one of REASONS, names the failure for programs; see `reason_of` for None."""
 
     word = None
 
     def bare(self):
-        """Return the error without its traceback and causes, which keep every frame they came through alive.
-
-        For errors that are collected instead of raised: thousands of tracebacks are gigabytes.
-        """
+        """Return the error without its traceback and causes: thousands of them, collected, are gigabytes."""
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
 
 class Stopped(Error):
-    """A download was told to stop: pause, delete or shutdown. Not a failure."""
+    """A download was told to stop; not a failure."""
 
     def __init__(self):
         super().__init__("stopped")
@@ -52,7 +45,7 @@ class Stopped(Error):
 # -- the caller's ---------------------------------------------------------------
 
 class RequestError(Error):
-    """The request cannot be carried out as it stands."""
+    """The request cannot be carried out as it stands; the API answers 4xx."""
 
 
 class InvalidValue(RequestError):
@@ -60,8 +53,7 @@ class InvalidValue(RequestError):
 
     def __init__(self, key, reason):
         super().__init__(f"{key}: {reason}")
-        self.key = key
-        self.reason = reason
+        self.key, self.reason = key, reason
 
 
 class NotFound(RequestError):
@@ -102,11 +94,10 @@ class Archived(Exists):
 # -- the remote's ---------------------------------------------------------------
 
 class TransferError(Error):
-    """The transfer failed for a reason outside this machine.
+    """The transfer failed for a reason outside this machine; the task is retried or becomes `invalid`.
 
-    `status` is the HTTP status, or None. `redirected` is true if the failure came from another
-    URL than the one requested. The reason may quote the server, so control characters are
-    removed and it is cut to 300 characters.
+    `status` is the HTTP status, or None. `redirected` is true if another URL than the requested one
+    failed. The reason may quote the server, so it is cleaned and cut to 300 characters.
     """
 
     redirected = False
@@ -119,7 +110,7 @@ class TransferError(Error):
 
 
 class Temporary(TransferError):
-    """Another try may succeed. `retry_after` is the wait in seconds that the server asked for, or None."""
+    """Another try may succeed, after `retry_after` seconds if the server says so, else None."""
 
     def __init__(self, reason, retry_after=None, status=None, word=None):
         super().__init__(reason, status, word)
@@ -127,7 +118,7 @@ class Temporary(TransferError):
 
 
 class Offline(Temporary):
-    """This machine reaches no network now; a source in the local network may still be reachable."""
+    """This machine reaches no network now, but perhaps a source in the local one."""
 
     word = "network"
 
@@ -149,11 +140,11 @@ class Changed(TransferError):
 
 
 class Unchanged(TransferError):
-    """The server still has the file that was fetched before; the sentence says how that is known."""
+    """The server still has the file that was fetched before."""
 
 
 class Longer(Changed):
-    """The server sent more bytes than the size that it stated beforehand (FTP's SIZE)."""
+    """The server sent more bytes than it had stated (FTP's SIZE)."""
 
 
 class WrongBytes(TransferError):
@@ -165,7 +156,7 @@ class WrongBytes(TransferError):
 # -- ours -----------------------------------------------------------------------
 
 class LocalError(Error):
-    """Something on this machine prevents the work."""
+    """Something on this machine prevents the work; the task waits, or the API answers 5xx."""
 
 
 class NoSpace(LocalError):
@@ -175,16 +166,13 @@ class NoSpace(LocalError):
 
 
 class Unwritable(LocalError):
-    """A file or folder cannot be created or written, for another reason than space."""
+    """A file or folder cannot be written, for another reason than space."""
 
     word = "disk"
 
 
 class Unavailable(Unwritable):
-    """A folder or disk is unavailable now and may come back by itself.
-
-    `is_loss` is true if the disk may have lost bytes that were written but not flushed.
-    """
+    """A folder or disk is away and may come back; with `is_loss`, bytes not yet flushed may be lost."""
 
     def __init__(self, reason, is_loss=False):
         super().__init__(reason)
@@ -202,7 +190,7 @@ class NameTooLong(Unwritable):
 
 
 class Exhausted(LocalError):
-    """The system refuses this program more files, threads or memory."""
+    """The system refuses this program more of something."""
 
     def __init__(self, what="open files and connections"):
         super().__init__(f"the system allows this program no more {what}")
@@ -215,11 +203,10 @@ class NameTaken(LocalError):
 
 
 class MissingModule(LocalError):
-    """This Python lacks an optional part; `package` is the system package to install."""
+    """This Python lacks an optional part, which is in the system's package."""
 
     def __init__(self, feature, package):
         super().__init__(f"{feature} needs a part of Python that is not installed here: install {package}")
-        self.package = package
 
 
 class StoreBroken(LocalError):
@@ -241,22 +228,21 @@ def reason_of(error):
 # -- a client's -----------------------------------------------------------------
 
 class ClientError(Error):
-    """A request to a daemon failed."""
+    """A request by the REST client failed."""
 
 
 class NoDaemon(ClientError):
-    """Nothing answers at the address, or something other than dlserv."""
+    """No dlserv answers at the address."""
 
 
 class NotAllowed(ClientError):
-    """401, 403 or 429: the token is missing or wrong, or the daemon does not permit this."""
+    """401, 403 or 429: the token is missing or wrong, or this is not permitted."""
 
 
 class Refused(ClientError):
-    """The daemon refused the request; the sentence is the daemon's.
+    """The daemon refused the request in its own words.
 
-    `status` is the HTTP status, `code` the reason in one word, `key` the field that was
-    wrong; `code` and `key` may be None.
+    `status` is the HTTP status, `code` the reason in one word or None, `key` the wrong field or None.
     """
 
     def __init__(self, sentence, status, code=None, key=None):

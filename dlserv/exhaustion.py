@@ -1,7 +1,4 @@
-"""Recognising errors that mean a limit of the system: open files, memory, threads.
-
-Such an error passes by itself, so what it hits waits and is tried again.
-"""
+"""Recognising errors that mean a limit of the system, which passes by itself: open files, memory, threads."""
 
 import errno
 import re
@@ -10,13 +7,13 @@ import socket
 from .errors import Exhausted
 
 _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
-# Phrases of glibc and musl about a library that is there and cannot be loaded now.
+# Phrases of glibc and musl about a library that cannot be loaded now.
 _NO_FILES_TO_LOAD = re.compile("(?i)too many open files|no file descriptors available")
 _NO_MEMORY_TO_LOAD = re.compile("(?i)failed to map segment|cannot allocate memory(?! in static)|out of memory")
 
 
 def exhaustion_in(error):
-    """Return an Exhausted if the error or one of its causes is a limit of the system, else None."""
+    """Return an Exhausted if the error or one of its causes is such a limit, else None."""
     while isinstance(error, Exception):
         if isinstance(error, Exhausted):
             return error
@@ -49,10 +46,7 @@ def _cannot_load(error, reason):
 
 
 def check_missing(error):
-    """Raise Exhausted if a limit of the system kept an optional module from being loaded.
-
-    `error` is the ImportError. Otherwise the module is missing from this Python.
-    """
+    """Raise Exhausted if such a limit led to the ImportError; else this Python lacks the module."""
     exhausted = exhaustion_in(error)
     if exhausted is not None:
         raise exhausted from error

@@ -8,11 +8,12 @@ import select
 import shutil
 import stat
 
+LARGEST = 2 ** 24       # bytes of a file that `check_file` accepts
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")       # /proc's escape for blanks, tabs, line ends, backslashes
 
 
 def file_system(path):
-    """Return the type of the file system that holds `path` ("ext4", "tmpfs"), or None if unknown."""
+    """Return the type of the file system that holds `path`, such as "ext4", or None if unknown."""
     path, found, longest = os.fsencode(os.path.realpath(path)), None, -1
     try:
         with open("/proc/self/mounts", "rb") as mounts:
@@ -30,8 +31,8 @@ def file_system(path):
 class Mountings:
     """Tells one mounting of a disk from the next; caches its findings while the inodes stay the same.
 
-    Device numbers alone do not do, because Linux reuses the lowest free one. The entries of a
-    mount or device in /sys are created with it, so their inode numbers are added.
+    Linux reuses the lowest free device number. The entries of a mount or device in /sys are created
+    with it, so their inode numbers are added.
     """
 
     def __init__(self):
@@ -50,7 +51,6 @@ class Mountings:
 
 
 def _examine(device):
-    """Return ([(path in /sys, its inode), …], the text that identifies this mounting of the device)."""
     number = "%d:%d" % (os.major(device), os.minor(device)) if hasattr(os, "major") else "%d" % device
     block = os.path.realpath("/sys/dev/block/" + number)
     mounts = [os.path.join("/sys/fs", kind, os.path.basename(block)) for kind in _names("/sys/fs")]
@@ -92,17 +92,8 @@ def mount_of(path):
 
 
 def boot_id():
-    """Return an identifier of this boot of the machine; where the system has none, one of this process."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except (OSError, UnicodeDecodeError):
-        return os.urandom(16).hex()
-
-
-def free_bytes(path):
-    """Return the free bytes of the file system that holds `path`, or None if unknown."""
-    return disk_usage(path)[0]
+    """Return an identifier of this boot; where the system has none, one of this process."""
+    return _first_line("/proc/sys/kernel/random/boot_id") or os.urandom(16).hex()
 
 
 def disk_usage(path):
@@ -114,8 +105,8 @@ def disk_usage(path):
     return usage.free, usage.total
 
 
-def check_file(path, most=2 ** 24):
-    """Raise OSError unless `path` is a readable, regular file of at most `most` bytes.
+def check_file(path):
+    """Raise OSError unless `path` is a readable, regular file of at most LARGEST bytes.
 
     For files that a library opens: a FIFO would block it, a device might never end.
     """
@@ -124,21 +115,21 @@ def check_file(path, most=2 ** 24):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    if status.st_size > most:
-        raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
+    if status.st_size > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST} bytes")
     with open(path, "rb"):
         pass
 
 
 def refuse_password():
-    """Raise ValueError instead of letting OpenSSL ask for the passphrase of a file on the terminal."""
+    """Raise ValueError, before OpenSSL asks for a key's passphrase on the terminal."""
     raise ValueError("the key is encrypted; store it without a passphrase")
 
 
-def read_bounded(path, most, seconds=5.0):
-    """Return the bytes of a file or pipe. Raise OSError if there are more than `most`.
+def read_bounded(path, most):
+    """Return the bytes of a file or pipe. Raise OSError if they are more than `most`.
 
-    A pipe without a writer is empty; raise TimeoutError if one stays silent for `seconds`.
+    A pipe without a writer is empty. Raise TimeoutError if one stays silent for five seconds.
     """
     data = b""
     with open(path, "rb", buffering=0, opener=_open_nonblocking) as file:
@@ -147,7 +138,7 @@ def read_bounded(path, most, seconds=5.0):
             if more == b"":
                 return data
             data += more or b""
-            if more is None and not select.select([file], [], [], seconds)[0]:
+            if more is None and not select.select([file], [], [], 5.0)[0]:
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
     raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
 
@@ -170,10 +161,7 @@ def sync_folder(path):
 
 
 def replace_file(path, text, like=None):
-    """Replace the file's text atomically: a crash leaves the old or the new one. Raise OSError.
-
-    The mode is 0600, or that of the file `like`.
-    """
+    """Replace the file's text atomically, with mode 0600 or that of the file `like`. Raise OSError."""
     new = "%s.%d" % (path, os.getpid())
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     try:

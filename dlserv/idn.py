@@ -1,7 +1,7 @@
 """Host names outside ASCII, converted as browsers and curl do (UTS 46, non-transitional).
 
 Python's idna codec implements IDNA 2003, which replaces ß and ς and drops the two joiners, and
-so names another host. Its tables are right for all other characters and are used here.
+so names another host. Its tables are right for all other characters.
 """
 
 import re
@@ -34,10 +34,7 @@ def to_ascii(host):
 
 
 def comparable(name):
-    """Return the host name in the form for comparison: ASCII, lower case, without a final dot.
-
-    A text that is not a host name is returned in lower case.
-    """
+    """Return the host name in ASCII and lower case, without a final dot; any other text in lower case."""
     try:
         return to_ascii(name).rstrip(".")
     except ValueError:
@@ -67,17 +64,10 @@ def _mapped(label):
 
 def _check(label):
     """Raise UnicodeError for prohibited characters, joiners that join nothing and mixed directions."""
-    import stringprep as tables
-    prohibited = (tables.in_table_c12, tables.in_table_c22, tables.in_table_c3, tables.in_table_c4,
-                  tables.in_table_c5, tables.in_table_c6, tables.in_table_c7, tables.in_table_c8,
-                  tables.in_table_c9)
-    letters = [char for char in label if char not in (ZWJ, ZWNJ)]
-    if label.startswith("xn--") or any(test(char) for char in letters for test in prohibited):
-        raise UnicodeError("the label has a prohibited character")
-    if any(map(tables.in_table_d1, letters)) and (
-            any(map(tables.in_table_d2, letters))
-            or not (tables.in_table_d1(letters[0]) and tables.in_table_d1(letters[-1]))):
-        raise UnicodeError("the label mixes directions")
+    from encodings.idna import nameprep
+    nameprep(label.replace(ZWJ, "").replace(ZWNJ, ""))      # RFC 3491's prohibitions
+    if label.startswith("xn--"):
+        raise UnicodeError("the label is encoded already")
     if not all(_joins(label, index) for index, char in enumerate(label) if char in (ZWJ, ZWNJ)):
         raise UnicodeError("the label has a joiner where nothing joins")
 

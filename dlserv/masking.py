@@ -1,7 +1,4 @@
-"""Decide which values are secret, and mask them for display.
-
-MASK stands for a secret wherever settings, options and URLs are shown.
-"""
+"""Decide which values are secret, and mask them for display."""
 
 import json
 import re
@@ -25,12 +22,11 @@ def is_secret(name):
 
 
 def hide(value):
-    """Return the mask in place of a secret value; an empty value is returned unchanged."""
+    """Return the mask in place of a secret value, or an empty value unchanged."""
     return MASK if value else value
 
 
 def mask_headers(headers):
-    """Return the headers with each sensitive value masked."""
     return {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
 
 

@@ -1,7 +1,4 @@
-"""Keep the C library from holding on to free memory. (net/low_water.py reads how much the machine has.)
-
-glibc makes an arena for each of many threads, and the free memory of one arena is of no use to the others.
-"""
+"""Keep the C library from holding on to free memory. (net/low_water.py reads how much the machine has.)"""
 
 import gc
 import sys
@@ -10,18 +7,17 @@ _M_ARENA_MAX = -8       # of mallopt(3)
 
 
 def share_one_arena():
-    """Let all threads allocate from one arena; call it before there is a second thread."""
+    """Let all threads share an arena, else one's free memory is lost to the others; call it before the second."""
     _call("mallopt", _M_ARENA_MAX, 1)
 
 
 def give_back():
-    """Hand the process's unused memory back to the system, where the platform allows it."""
+    """Hand unused memory back to the system, where the platform allows it."""
     gc.collect()
     _call("malloc_trim", 0)
 
 
 def _call(name, *numbers):
-    """Call a function of glibc, if there is one of that name."""
     if sys.platform != "linux":
         return
     try:

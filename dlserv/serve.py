@@ -1,6 +1,6 @@
 """The daemon as a process: its settings, server and log, and the files it leaves for clients.
 
-With the commands, the only place that knows the environment and standard output.
+Only this and the commands know the environment and standard output.
 """
 
 import errno
@@ -10,13 +10,14 @@ import os
 import socket
 import sys
 import threading
+from functools import partial
 
 from .settings import config, config_file, sources
 from .settings import token as tokens
 from .api.listener import UNIX
-from .errors import Error, LocalError
+from .complaint import Complaint
+from .errors import Error, LocalError, Unwritable
 from .exhaustion import exhaustion_in
-from .log_output import LogOutput, Obituary
 from .memory import share_one_arena
 from .service_manager import ServiceManager
 from .signals import END_SECONDS, Deadline, Signals
@@ -35,22 +36,19 @@ def serve(options):
     from .api.server import Server
     from .client.discovery import run_file, run_file_path
     from .daemon import Daemon
-    file = sources.read_file(options, os.environ)
-    mapping, remarks, path = sources.gather(options, os.environ, file)
-
-    def keep(changes, changed):
-        config_file.write_back(path, changes)
-        log.setLevel(changed.general.log_level.upper())
-
+    mapping, remarks, path, origins, _ = sources.gather(options, os.environ)
     _allow_many_files()
     daemon = Daemon(mapping, sources.environment_proxies(), os.path.expanduser("~/.netrc"),
-                    os.path.dirname(path), keep, sources.origins(options, os.environ, file))
+                    os.path.dirname(path), partial(_keep, path), origins)
     output = LogOutput(daemon.config.general)
     for level, remark in remarks:
         log.log(level, remark)
     signals, manager = Signals(), ServiceManager(os.environ)
-    threading.excepthook = Obituary().tell
-    server = _listen(Server, daemon)
+    threading.excepthook = partial(_log_death, Complaint(log))
+    try:
+        server = Server(daemon)
+    except OSError as error:
+        raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
         token_file, daemon.url = _token_file(options, daemon.config, server), server.url
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
@@ -68,18 +66,56 @@ def serve(options):
     return 0
 
 
-def _listen(make, daemon):
-    """Return the Server. Raise LocalError if the address cannot be had."""
-    try:
-        return make(daemon)
-    except OSError as error:
-        raise LocalError(_address_sentence(daemon.config.server, error)) from error
+class LogOutput:
+    """The destination of the log: standard error, or a file that may be moved away before a SIGHUP."""
+
+    def __init__(self, general):
+        self._handler = None
+        self.open(general)
+
+    def open(self, general):
+        """Write to where the settings say. Raise Unwritable."""
+        handler = self._make(general.log_file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root = logging.getLogger()
+        root.addHandler(handler)
+        if self._handler is not None:
+            root.removeHandler(self._handler)
+            self._handler.close()
+        self._handler = handler
+        log.setLevel(general.log_level.upper())
+
+    def _make(self, path):
+        if path is None:
+            return logging.StreamHandler(sys.stderr)
+        try:
+            # A FIFO without a reader would block.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+            os.close(os.open(path, flags, 0o600))
+            return logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise Unwritable(f"general.log_file: {path} cannot be written: {error.strerror}") from error
+
+
+def _log_death(complaint, death):
+    """Log that a thread has died, but only the first of a series for lack of memory; see threading.excepthook."""
+    exhausted = exhaustion_in(death.exc_value)
+    if exhausted is not None:
+        complaint.tell(f"a thread has ended: {exhausted}")
+        return
+    log.critical("a bug ended the thread %s", death.thread.name if death.thread else "?",
+                 exc_info=(death.exc_type, death.exc_value, death.exc_traceback))
+
+
+def _keep(path, changes, config):
+    config_file.write_back(path, changes)
+    log.setLevel(config.general.log_level.upper())
 
 
 def _import_http_client():
-    """Import http.client, which http.server needs, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
+    """Import http.client, for http.server, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
 
-    Its HTTPSConnection is made where it is asked for first.
+    HTTPSConnection is made where it is asked for.
     """
     if {"http.client", "ssl"} & set(sys.modules):
         return
@@ -98,7 +134,7 @@ def _import_http_client():
 
 
 def _end_exhausted(error, signals):
-    """Raise Exhausted if a limit of the system prevented the start; after a signal only log it."""
+    """Raise Exhausted if that prevented the start; after a signal only log it."""
     exhausted = exhaustion_in(error)
     if exhausted is None:
         raise error
@@ -108,7 +144,7 @@ def _end_exhausted(error, signals):
 
 
 def _allow_many_files():
-    """Raise the limit of open files: a download has about six, and shells often allow 256 or 1,024."""
+    """Raise the limit of open files: a download has about six, and shells often allow 256."""
     try:
         import resource
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -120,11 +156,9 @@ def _allow_many_files():
 
 
 def _move(options):
-    """Export or import tasks; return the exit code."""
     from .tasks import export
     from .units import clean
-    mapping, _, _ = sources.gather(options, os.environ)
-    parsed = config.Config.parse(mapping)
+    parsed = config.Config.parse(sources.gather(options, os.environ).mapping)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="dlserv: %(message)s")
     if options.export:
         export.export_tasks(options.export, parsed.general, parsed.download)
@@ -138,8 +172,7 @@ def _move(options):
 def _token_file(options, settings, server):
     """Return the file with the server's token, or None.
 
-    Where others can reach the address and no token was named, one is made at the first start,
-    which is the only time it is printed.
+    Where others can reach the address and no token was named, make one at the first start, and print it.
     """
     if options.no_token or server.is_local or server.access.token:
         return None if settings.server.token else settings.server.token_file
@@ -155,10 +188,7 @@ def _token_file(options, settings, server):
 
 
 def _reload(options, daemon, server, output):
-    """Reopen the log file and read the settings and the certificate again, each by itself (SIGHUP).
-
-    Return what failed, as phrases.
-    """
+    """Reopen the log and read settings and certificate again (SIGHUP); return phrases about what failed."""
     failed = []
     for act, otherwise in ((lambda: output.open(daemon.config.general), "the log stays where it is"),
                            (lambda: _reload_settings(options, daemon), "the settings stay as they are"),
@@ -175,7 +205,7 @@ def _reload(options, daemon, server, output):
 
 
 def _reload_settings(options, daemon):
-    mapping, _, path = sources.gather(options, os.environ)
+    mapping, _, path, *_ = sources.gather(options, os.environ)
     waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
     log.info("the settings of %s are in effect", path)
@@ -184,10 +214,9 @@ def _reload_settings(options, daemon):
 
 
 def _address_sentence(where, error):
+    host, reason = where.host, error.strerror or error
     if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL):
-        return "server.host: %s is not an address of this machine: %s" % (
-            where.host, error.strerror or error)
-    if where.host.startswith(UNIX):
-        return "server.host: %s cannot be listened on: %s" % (where.host, error.strerror or error)
-    return "server.port: %s:%d cannot be listened on: %s; choose another with --port" % (
-        where.host, where.port, error.strerror or error)
+        return f"server.host: {host} is not an address of this machine: {reason}"
+    if host.startswith(UNIX):
+        return f"server.host: {host} cannot be listened on: {reason}"
+    return f"server.port: {host}:{where.port} cannot be listened on: {reason}; choose another with --port"

@@ -1,8 +1,4 @@
-"""The messages of sd_notify(3) to systemd, or to whatever listens at $NOTIFY_SOCKET, and its watchdog.
-
-The variables are taken out of the environment, so that no hook speaks in the daemon's name.
-Without $NOTIFY_SOCKET nothing is opened, begun or sent.
-"""
+"""The messages of sd_notify(3) to the service manager at $NOTIFY_SOCKET, if there is one, and its watchdog."""
 
 import contextlib
 import logging
@@ -22,7 +18,10 @@ log = logging.getLogger("dlserv")
 
 
 class ServiceManager:
-    """Tells the service manager how the daemon is doing; `environ` is os.environ or the like."""
+    """Tells the service manager how the daemon is doing.
+
+    Its variables are taken out of `environ`, so that no hook speaks in the daemon's name.
+    """
 
     def __init__(self, environ):
         address, usec, pid = [environ.pop(name, "") for name in VARIABLES]
@@ -31,40 +30,17 @@ class ServiceManager:
         self._complaint = Complaint(log)
 
     def close(self):
-        """Release its socket."""
         if self._socket is not None:
             self._socket.close()
 
     @contextlib.contextmanager
     def serving(self, status, check):
-        """Tell that the daemon serves, and answer the watchdog as long as `check()` raises nothing.
+        """Tell that the daemon serves; answer the watchdog as long as `check()` raises nothing.
 
-        `status` is a line for people. Raise RuntimeError or MemoryError if no thread can be started.
+        Raise RuntimeError or MemoryError if no thread can be started.
         """
         self._status = status
         self._send("READY=1", "STATUS=" + status)
-        with self._watched(check):
-            yield
-
-    def reload(self, act):
-        """Call `act()`, which returns phrases about what failed, and tell when it begins and ends."""
-        if self._socket is None:
-            act()
-            return
-        usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={usec}", "STATUS=reading the settings again")
-        failed = []
-        try:
-            failed = act()
-        finally:
-            self._send("READY=1", "STATUS=" + "; ".join([self._status] + failed))
-
-    def stopping(self, seconds):
-        """Tell that the daemon stops within so many seconds."""
-        self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=stopping")
-
-    @contextlib.contextmanager
-    def _watched(self, check):
         if self._socket is None or self._seconds is None:
             yield
             return
@@ -77,6 +53,22 @@ class ServiceManager:
             over.set()
             join(thread, SEND_SECONDS)      # `check()` may hang
 
+    def reload(self, act):
+        """Call `act()`, which returns phrases about what failed; tell when it begins and ends."""
+        if self._socket is None:
+            act()
+            return
+        usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={usec}", "STATUS=reading the settings again")
+        failed = []
+        try:
+            failed = act()
+        finally:
+            self._send("READY=1", "STATUS=" + "; ".join([self._status] + failed))
+
+    def stopping(self, seconds):
+        self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=stopping")
+
     def _watch(self, check, over):
         while not over.wait(self._seconds):
             try:
@@ -88,7 +80,6 @@ class ServiceManager:
                 self._send("WATCHDOG=1")
 
     def _send(self, *lines):
-        """Send the lines, each of them one assignment."""
         if self._socket is None:
             return
         message = "\n".join(map(clean, lines)).encode("utf-8", "replace")
@@ -101,7 +92,7 @@ class ServiceManager:
 
 
 def _open(address):
-    """Return (socket, address to send to), or (None, None) where messages cannot or need not be sent."""
+    """Return (socket, address to send to), or (None, None)."""
     if not address:
         return None, None
     if address[0] not in "/@" or not hasattr(socket, "AF_UNIX"):
@@ -113,7 +104,7 @@ def _open(address):
 
 
 def _half(usec):
-    """Return half of the watchdog's period in seconds, or None if there is none."""
+    """Return half of the watchdog's period, in seconds, or None."""
     if usec.isascii() and usec.isdigit() and len(usec) <= 20 and int(usec) > 0:
         return min(int(usec) / 2e6, threading.TIMEOUT_MAX)
     if usec:

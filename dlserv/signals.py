@@ -18,8 +18,7 @@ log = logging.getLogger("dlserv")
 class Signals:
     """Waits for SIGHUP, and for SIGTERM or SIGINT, a second one of which ends the process at once.
 
-    Python writes to a Waker when a signal arrives: the system may hand it to any thread, and
-    a main thread that waits for a lock would not notice.
+    Python wakes the main thread through a Waker: the system may hand a signal to any thread.
     """
 
     def __init__(self):
@@ -55,7 +54,7 @@ class Signals:
 class Deadline:
     """Context manager: exits the process if the shutdown takes longer than END_SECONDS.
 
-    Its thread starts at once, because none might be available at the end.
+    Its thread starts at once; at the end there might be none.
     """
 
     def __init__(self):
@@ -72,16 +71,10 @@ class Deadline:
         join(self._thread)
 
     def begin(self):
-        """Count the seconds from now on."""
         self._begun.set()
 
     def _wait(self):
         self._begun.wait()
-        if not self._over.wait(END_SECONDS):
-            _end_now()
-
-
-def _end_now():
-    """Exit though a disk still blocks a thread: acknowledged changes and progress are in the database."""
-    log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
-    os._exit(0)
+        if not self._over.wait(END_SECONDS):    # a disk blocks; acknowledged changes are in the database
+            log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
+            os._exit(0)

@@ -9,7 +9,7 @@ import socket
 def resolve(host, port, flags=0):
     """Return getaddrinfo's TCP addresses. Raise OSError, or UnicodeError if `host` is not a host name.
 
-    The name is passed as bytes, because a str needs the idna codec, which small boxes lack.
+    A str needs the idna codec, which small boxes lack; bytes do not.
     """
     try:
         host = host.encode("ascii")
@@ -19,85 +19,49 @@ def resolve(host, port, flags=0):
 
 
 class Waker:
-    """A self-pipe: `select` finds it readable from `wake` until `clear`.
+    """A self-pipe: `select` finds it readable from `wake`, by any thread, until `clear`.
 
-    `wake` may be called from any thread. `writing_end` is for signal.set_wakeup_fd.
+    `writing_end` is a descriptor for signal.set_wakeup_fd.
     """
 
     def __init__(self):
-        self._end = _PipeEnd() if hasattr(os, "pipe2") else _SocketEnd()
+        if hasattr(os, "pipe2"):    # costs a third of a socket pair
+            self._ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            self._descriptor, self.writing_end = self._ends
+            self._read, self._write, self._close = os.read, os.write, os.close
+        else:       # macOS, and Windows, which selects sockets only
+            self._ends = socket.socketpair()
+            for end in self._ends:
+                end.setblocking(False)
+            self._descriptor, self.writing_end = [end.fileno() for end in self._ends]
+            self._read, self._write, self._close = socket.socket.recv, socket.socket.send, socket.socket.close
 
     def fileno(self):
         """Return the descriptor to wait for, -1 after `close`."""
-        return self._end.fileno()
-
-    @property
-    def writing_end(self):
-        """Return the descriptor to which a byte can be written to wake `select`."""
-        return self._end.writing_end
+        return self._descriptor
 
     def wake(self):
         try:
-            self._end.write()
+            self._write(self._ends[1], b"!")
         except BlockingIOError:
             pass    # the pipe is full and so readable already
 
     def clear(self):
         try:
-            self._end.read()
+            self._read(self._ends[0], 4096)
         except BlockingIOError:
             pass    # `wake` was not called
 
     def close(self):
-        self._end.close()
-
-
-class _PipeEnd:
-    """A pipe; costs a third of a socket pair."""
-
-    def __init__(self):
-        self._reader, self.writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def fileno(self):
-        return self._reader
-
-    def write(self):
-        os.write(self.writing_end, b"!")
-
-    def read(self):
-        os.read(self._reader, 4096)
-
-    def close(self):
-        if self._reader >= 0:
-            os.close(self._reader)
-            os.close(self.writing_end)
-            self._reader = self.writing_end = -1
-
-
-class _SocketEnd:
-    """A socket pair, for `select` of sockets only (Windows) and systems without pipe2 (macOS)."""
-
-    def __init__(self):
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-        self.fileno, self.read = self._reader.fileno, lambda: self._reader.recv(4096)
-        self.write = lambda: self._writer.send(b"!")
-
-    @property
-    def writing_end(self):
-        return self._writer.fileno()
-
-    def close(self):
-        self._reader.close()
-        self._writer.close()
+        ends, self._ends = self._ends, (-1, -1)     # the system reuses descriptors
+        if self._descriptor >= 0:
+            self._descriptor = self.writing_end = -1
+            for end in ends:
+                self._close(end)
 
 
 class Watch:
-    """Waits for one socket; an `interrupter`, such as a Waker, ends any wait.
-
-    A wait costs one or two system calls.
-    """
+    """Waits for one socket with one or two system calls; an `interrupter`, such as a Waker, ends any wait."""
 
     def __init__(self, interrupter):
         self._interrupter, self._events = interrupter, {}
@@ -107,7 +71,7 @@ class Watch:
             self._poll.register(interrupter, select.POLLIN)
 
     def wait(self, sock, writing, seconds):
-        """Return whether the socket or the interrupter becomes ready within `seconds`."""
+        """Return whether one of both becomes ready within `seconds`."""
         if self._poll is None:
             files = [self._interrupter] + [sock] * (not writing)
             return any(select.select(files, [sock] * writing, [sock] * writing, seconds))

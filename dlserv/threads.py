@@ -1,9 +1,4 @@
-"""Threads for a process that may run out of threads or memory.
-
-`Thread.start` fails after a bounded time if the thread dies for lack of memory before it
-runs; threading.Thread.start would wait for ever. `join` also accepts a thread that has not
-begun.
-"""
+"""Threads for a process that may run out of threads or memory."""
 
 import threading
 
@@ -11,7 +6,7 @@ BEGIN_SECONDS = 1.0         # in which a new thread must begin
 
 
 class _Begun(threading.Event):
-    """The event that threading.Thread.start waits for, with a limit."""
+    """The event that Thread.start waits for, with a limit: a thread that dies for lack of memory never sets it."""
 
     def wait(self, timeout=None):
         return super().wait(BEGIN_SECONDS if timeout is None else timeout)
@@ -37,7 +32,7 @@ class Thread(threading.Thread):
 
 
 def begin(target, name, args=()):
-    """Return a Thread that has begun, or None where the system lets this program have no more."""
+    """Return a Thread that has begun, or None if the system refuses one."""
     try:
         thread = Thread(target, name, args)
         thread.start()
@@ -47,6 +42,6 @@ def begin(target, name, args=()):
 
 
 def join(thread, timeout=None):
-    """Wait for the thread's end; at once for None, and for one that has not begun."""
+    """Wait for the thread's end, unless it is None or has not begun."""
     if thread is not None and thread.ident is not None:
         thread.join(timeout)

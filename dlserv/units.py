@@ -1,8 +1,4 @@
-"""Sizes, times and percentages as text, and back.
-
-No other module formats bytes, seconds or percentages, or parses the forms that people and
-servers write: "512K", an HTTP date, "Retry-After: 120".
-"""
+"""Sizes, times and percentages as text, and back, and text that is safe to show. No other module does it."""
 
 import json
 import math
@@ -14,12 +10,12 @@ _LONGEST_DATE = 64      # characters; the longest of the three formats has 33
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _USUAL_DATE = re.compile("[A-Z][a-z]{2}, ([0-9]{2}) (" + _MONTHS + ") ([1-9][0-9]{3}) "
                          "([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT")
-_EPOCH_DAY = 719163     # of the proleptic Gregorian calendar: 1970-01-01
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def utf8_of(header):
-    """Decode a header value, read as Latin-1, as UTF-8; return it unchanged if it is not UTF-8."""
+    """Return a header value, read as Latin-1, decoded as UTF-8 if it is that."""
     try:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -40,28 +36,26 @@ def format_size(count):
     """Return bytes as "1.5 MiB", with three significant digits."""
     if count < 1024:
         return "%d B" % count
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        count /= 1024.0
-        if count < 999.5 or unit == "TiB":
-            return "%.*f %s" % (1 if count < 99.95 else 0, count, unit)
-
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = max(1, _power(count))
+    return f"{_rounded(count / 1024 ** power)} {_UNITS[power]}"
 
 
 def format_progress(done, total):
     """Return "1.9 of 40 GiB"; "19 MiB so far" if `total` is 0, i.e. unknown; "40 GiB" when complete."""
-    power = 0
-    while power < 4 and (total or done) >= 999.5 * 1024 ** power:
-        power += 1
-    whole, here = _short(total / 1024 ** power), _short(done / 1024 ** power)
+    power = _power(total or done)
+    whole, here = [re.sub(r"\.0$", "", _rounded(count / 1024 ** power)) for count in (total, done)]
     if not total:
         return f"{here} {_UNITS[power]} so far"
     return f"{whole} {_UNITS[power]}" if done >= total else f"{here} of {whole} {_UNITS[power]}"
 
 
-def _short(number):
-    return re.sub(r"\.0$", "", "%.*f" % (1 if number < 99.95 else 0, number))
+def _power(count):
+    """Return the index of the unit in which the count has at most three digits before the point."""
+    return next((power for power in range(4) if count < 999.5 * 1024 ** power), 4)
+
+
+def _rounded(number):
+    return "%.*f" % (1 if number < 99.95 else 0, number)
 
 
 def format_seconds(seconds):
@@ -76,9 +70,7 @@ def format_seconds(seconds):
 
 def percent(done, total):
     """Return "42.7%", rounded down, so that an unfinished file never shows "100.0%"."""
-    if not total:
-        return "0.0%"
-    return "%.1f%%" % (min(999, done * 1000 // total) / 10.0)
+    return "%.1f%%" % (min(999, done * 1000 // total) / 10.0 if total else 0)
 
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -105,7 +97,8 @@ def parse_clock(text):
     return minutes
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:?\d\d)?", re.ASCII | re.IGNORECASE)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:(Z)|([+-]\d\d):?([0-5]\d))?",
+                   re.ASCII | re.IGNORECASE)
 
 
 def parse_time(text):
@@ -114,56 +107,42 @@ def parse_time(text):
     Raise ValueError.
     """
     from datetime import datetime
-    match, text = _TIME.fullmatch(text.strip()), text.strip()
+    match = _TIME.fullmatch(text.strip())
     try:
         if match is None:
             raise ValueError
-        zone = (match.group(2) or "").upper().replace("Z", "+00:00")
-        date = datetime.fromisoformat(text[:match.start(2)] if zone else text)
-        if zone:
-            date = datetime.strptime("%s %s" % (date, zone.replace(":", "")), "%Y-%m-%d %H:%M:%S %z")
-        return int(date.timestamp())
+        moment, utc, hours, minutes = match.groups()
+        zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
+        return int(datetime.fromisoformat(moment + zone).timestamp())
     except (ValueError, OverflowError, OSError):
         raise ValueError("%.60r is not a time such as \"2026-09-08T02:00\"" % text) from None
-
-
-def _epoch_seconds(day, month, year, hour, minute, second):
-    """Return the epoch seconds of a time in UTC, or None if there is no such time."""
-    from datetime import date
-    try:
-        days = date(year, month, day).toordinal() - _EPOCH_DAY
-    except ValueError:
-        return None
-    if hour > 23 or minute > 59 or second > 59:
-        return None
-    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def parse_http_date(text):
     """Return epoch seconds from any of the three HTTP dates (RFC 9110, 5.6.7), or None."""
     if not text or len(text) > _LONGEST_DATE:
         return None
+    from datetime import datetime, timezone
     usual = _USUAL_DATE.fullmatch(text)
-    if usual is not None:
-        day, month, *rest = usual.groups()
-        return _epoch_seconds(int(day), _MONTHS.index(month) // 4 + 1, *map(int, rest))
-    from datetime import timezone
-    from email.utils import parsedate_to_datetime
     try:
-        date = parsedate_to_datetime(text)
+        if usual is not None:
+            day, month, year, *clock = usual.groups()
+            date = datetime(int(year), _MONTHS.index(month) // 4 + 1, int(day), *map(int, clock))
+        else:
+            from email.utils import parsedate_to_datetime
+            date = parsedate_to_datetime(text)
         return int(date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
 
 def format_http_date(seconds):
-    """Return epoch seconds as an HTTP date (RFC 9110, 5.6.7)."""
     from email.utils import formatdate
     return formatdate(int(seconds), usegmt=True)
 
 
 def parse_retry_after(text, now=None):
-    """Return the seconds to wait that a Retry-After asks for, in either form (RFC 9110, 10.2.3), or None."""
+    """Return the seconds that a Retry-After asks for, in either form (RFC 9110, 10.2.3), or None."""
     text = (text or "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return int(text)
@@ -180,10 +159,7 @@ _DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u
 
 
 def clean(text, instead="\ufffd"):
-    """Replace control and invisible characters: those that move the cursor, break or reverse the line.
-
-    `instead` is a string, or a function as for re.sub.
-    """
+    """Replace control and invisible characters by `instead`, a string or function as for re.sub."""
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(instead, text)
 
 

@@ -1,9 +1,4 @@
-"""Check, encode, split and display URLs.
-
-`parse` takes a user's text, which may be an IRI, and returns a `URL` whose parts are ASCII
-and safe to write into a request. `follow` does the same, leniently, for a Location header.
-Pure: no host name is resolved here.
-"""
+"""Check, encode, split and display URLs. No host name is resolved here."""
 
 import re
 import socket
@@ -39,9 +34,9 @@ _ESCAPES = re.compile("(?:%s)+" % _ESCAPED.pattern, re.IGNORECASE)
 
 
 class URL(namedtuple("URL", "scheme user password host port target")):
-    """A URL's parts: `host` without brackets, `target` = path and query, all ASCII.
+    """A URL's parts, safe to write into a request: `host` without brackets, `target` = path and query, all ASCII.
 
-    `user` and `password` are decoded, or None where the URL has none.
+    `user` and `password` are decoded, or None.
     """
 
     __slots__ = ()
@@ -53,7 +48,7 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
     @property
     def endpoint(self):
-        """host:port, with the port even if it is the scheme's default."""
+        """host:port, even of the scheme's default port."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -78,45 +73,24 @@ class URL(namedtuple("URL", "scheme user password host port target")):
 
 
 def parse(text, schemes=SCHEMES):
-    """Return the URL in a user's text, without surrounding blanks. Raise ValueError with the reason."""
-    if text is None:
-        raise ValueError("is missing; give an absolute URL")
-    if not isinstance(text, str):
+    """Return the URL in a user's text, which may be an IRI. Raise ValueError with the reason."""
+    if not isinstance(text, (str, type(None))):
         raise ValueError("is not a string")
-    text = text.strip(BLANKS)
+    text = (text or "").strip(BLANKS)
     if not text:
         raise ValueError("is missing; give an absolute URL")
     if len(text) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
     if not (text.isascii() and text.isprintable()):     # nearly all are both
-        _check_characters(text)
+        if _CONTROL.search(text):
+            raise ValueError("has a control character; encode it as %XX")
+        if _SURROGATE.search(text):
+            raise ValueError("is not valid Unicode")
     return _split(text, schemes)
 
 
-class Memo:
-    """Parses URLs, of which the last one is remembered. Threads may share one."""
-
-    def __init__(self):
-        self._last = None, None
-
-    def parse(self, text):
-        """Return the URL in the text; see `parse`."""
-        known, url = self._last
-        if known != text:
-            url = parse(text)
-            self._last = text, url
-        return url
-
-
-def _check_characters(text):
-    if _CONTROL.search(text):
-        raise ValueError("has a control character; encode it as %XX")
-    if _SURROGATE.search(text):
-        raise ValueError("is not valid Unicode")
-
-
 def follow(base, location, schemes=SCHEMES):
-    """Return the URL that a Location header leads to from `base`. Raise ValueError with the reason."""
+    """Return the URL that a Location header leads to from `base`, leniently. Raise ValueError with the reason."""
     there = _resolve(base, re.sub(r"[\x00-\x1f\x7f]", "", utf8_of(location).strip()))
     if len(there) > LONGEST:
         raise ValueError("is longer than %d characters" % LONGEST)
@@ -152,7 +126,7 @@ def _without_dots(path):
 
 
 def check_url(text, schemes=SCHEMES):
-    """Return the text without surrounding blanks if `parse` accepts it; a parser for schema.Field."""
+    """Return the text without surrounding blanks if it is a URL; a parser for schema.Field."""
     try:
         parse(text, schemes)
     except ValueError as error:
@@ -180,13 +154,11 @@ def _split(text, schemes):
     if match is None:
         raise ValueError("has a host that cannot be understood")
     userinfo, host, port = match.groups()
-    user, password = (None, None) if userinfo is None else _userinfo(userinfo)
-    return URL(scheme, user, password, _host(host), _port(port, scheme), _encode((path or "/") + (query or "")))
-
-
-def _userinfo(text):
-    user, _, password = text.partition(":")
-    return unquote(user), unquote(password)
+    target = (path or "/") + (query or "")
+    if _ENCODED.fullmatch(target) is None:
+        target = quote(target, safe=_SAFE)
+    user, _, password = (None, None, None) if userinfo is None else map(unquote, userinfo.partition(":"))
+    return URL(scheme, user, password, _host(host), _port(port, scheme), target)
 
 
 def _port(text, scheme):
@@ -218,10 +190,6 @@ def _ipv6(text):
     return address.lower() + (percent + zone[2 * zone.startswith("25"):] if percent else "")
 
 
-def _encode(text):
-    return text if _ENCODED.fullmatch(text) else quote(text, safe=_SAFE)
-
-
 def shown(text):
     """Return a URL, valid or not, without its userinfo and with the secrets in its query masked."""
     text = text.strip(BLANKS)
@@ -242,10 +210,7 @@ def shown(text):
 
 
 def _mask_pair(text):
-    """Mask the value of a secret "name=value", also of one within a URL that is a value.
-
-    Every step takes linear time, because the text may be long and hostile.
-    """
+    """Mask the value of a secret "name=value", also within a URL that is a value; in linear time."""
     if len(text) <= _SHORTEST_SECRET:
         return text
     words = re.split("([=?])", text)
@@ -258,21 +223,13 @@ def _mask_pair(text):
 
 
 def file_name(text):
-    """Return the decoded last segment of the URL's path, or "". Escapes that are not UTF-8 are kept."""
+    """Return the decoded last segment of the URL's path, or "". Keep escapes that are not UTF-8."""
     match = _URL.fullmatch(text)
     return _ESCAPES.sub(_decode, (match.group(3) if match else text).rpartition("/")[2])
 
 
 def _decode(match):
-    """Decode a run of escapes."""
     try:
         return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
-    except UnicodeDecodeError:      # a part of it only looks like UTF-8
-        return _ESCAPED.sub(_decode_one, match.group())
-
-
-def _decode_one(match):
-    try:
-        return bytes.fromhex(match.group().replace("%", "")).decode("utf-8")
-    except UnicodeDecodeError:
-        return match.group()
+    except UnicodeDecodeError:      # a part of the run only looks like UTF-8
+        return match.group() if match.re is _ESCAPED else _ESCAPED.sub(_decode, match.group())

@@ -28,7 +28,7 @@ SECONDS = {
     "web/test_list.py": 8, "engine/test_introduction.py": 7, "net/test_head.py": 7,
     "tasks/test_verification.py": 7, "test_exhaustion.py": 7, "test_signals.py": 7,
     "commands/test_several_daemons.py": 6, "engine/test_sources.py": 6, "net/test_ftp_control.py": 6,
-    "settings/test_token.py": 6, "tasks/test_export.py": 6, "test_cli.py": 6, "test_zipapp.py": 6,
+    "settings/test_token.py": 6, "tasks/test_export.py": 6, "test_serve.py": 6, "test_zipapp.py": 6,
     "api/test_access.py": 5, "automation/test_webhooks.py": 5, "commands/test_arguments.py": 5,
     "commands/test_get.py": 5, "commands/test_recursive.py": 4,
     "test_adversity.py": 5, "test_contract.py": 5, "web/test_details.py": 5}

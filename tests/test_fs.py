@@ -55,3 +55,10 @@ def test_a_mounting_of_nothing_is_none(tmp_path):
     assert mountings.of(str(tmp_path / "not" / "there")) is None
     (tmp_path / "there").mkdir()
     assert mountings.of(str(tmp_path / "there")) == mountings.of(str(tmp_path)) is not None
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mounts"), reason="only Linux tells its mounts")
+def test_the_file_system_of_a_path_is_known(tmp_path):
+    assert fs.file_system("/proc/self") == "proc"
+    known = fs.file_system(str(tmp_path))
+    assert known and fs.file_system(str(tmp_path / "not" / "there")) == known

@@ -18,11 +18,11 @@ PACKAGE = os.path.join(ROOT, "dlserv")
 
 # A new module goes below everything it imports and above everything that imports it.
 ORDER = """
-    version zipped units errors exhaustion acts contract digests masking fs memory sockets idn host_patterns urls
+    version zipped units errors exhaustion contract digests masking fs memory sockets idn host_patterns urls
     threads complaint
     settings settings.values settings.schema settings.token settings.rules settings.options
     settings.automation settings.config settings.config_file settings.metalink settings.inputfile
-    settings.current settings.default_paths settings.sources
+    settings.current settings.sources
     net net.low_water net.socket_errors net.tls net.channel net.connect net.host_limits net.pool
     net.address_policy net.reader net.head net.remote_file net.links net.bodies net.inflated
     net.auth net.user_file net.netrc net.cookies net.network net.proxy net.exchange net.http
@@ -47,7 +47,7 @@ ORDER = """
     api.aria2.adding api.aria2.control api.aria2.methods api.aria2.websocket api.aria2.door
     api.routes api.connection_limit api.access api.listener api.wire api.handler api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
-    log_output service_manager signals serve
+    service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser
     commands.rows commands.arguments commands.show commands.watch commands.listing commands.recursive
     commands.actions commands.job commands.get commands.machine commands.systemd commands.unit

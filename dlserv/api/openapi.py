@@ -3,8 +3,7 @@
 import http
 import re
 
-from ..acts import ACTS, MOVE, PLACES
-from ..contract import STATES
+from ..contract import ACTS, MOVE, PLACES, STATES
 from ..errors import REASONS
 from ..settings import config, options
 from ..version import __version__

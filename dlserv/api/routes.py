@@ -8,8 +8,7 @@ import json
 import re
 from collections import namedtuple
 
-from ..acts import ACTS, MOVE, PLACES
-from ..contract import STATES
+from ..contract import ACTS, MOVE, PLACES, STATES
 from ..errors import InvalidValue
 from ..masking import shown
 from ..settings.config import CONFINING

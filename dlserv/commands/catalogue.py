@@ -8,8 +8,7 @@ the client where no daemon is needed, and returns the exit code.
 from argparse import SUPPRESS
 from functools import partial
 
-from ..acts import PLACES
-from ..contract import STATES
+from ..contract import PLACES, STATES
 from .flags import SERVE, Argument, Collect, Command, TaskOption, switch
 
 _option = partial(Argument, action=TaskOption, default=())

@@ -31,10 +31,9 @@ class Machine:
                                "others could read it in the file that is printed; name a file with --token-file")
         if not sys.executable:
             raise InvalidValue("unit", "the path of this Python is unknown; run it by its absolute path")
-        file = sources.read_file(options, os.environ)
-        mapping, _, config_path = sources.gather(options, os.environ, file)
+        mapping, _, config_path, origins, has_config = sources.gather(options, os.environ)
         config = Config.parse(mapping)
-        config_path = config_path if file[1] is not None else None
+        config_path = config_path if has_config else None
         self.for_user, self.port = options.for_user, config.server.port or PORT
         self.download_dir = os.path.abspath(config.general.download_dir)
         self.state_dir = os.path.dirname(os.path.abspath(config.general.db_path))
@@ -43,7 +42,7 @@ class Machine:
         self.start = [self.python] + ([self.program] if self.program else ["-m", "dlserv"])
         self.start += ["-c", config_path] if config_path else []
         self.remarks = []
-        self._pass_on(options, mapping, sources.origins(options, os.environ, file))
+        self._pass_on(options, mapping, origins)
         self.user, self.uid, self.gid = _user(self.download_dir)
         self.writable = _writable(config, config_path)
         self.missing = [path for path in self.writable if not os.path.isdir(path)]

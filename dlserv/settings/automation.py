@@ -1,6 +1,6 @@
 """The settings of what the daemon does by itself: hooks, webhooks, watched folders, schedule, rules.
 
-They come from the configuration file alone: otherwise whoever may use the API could run commands.
+They come from the configuration file alone, else a user of the API could run commands.
 """
 
 import os
@@ -16,7 +16,6 @@ from .values import Choice, Integer, Items, Number, Optional, Refusal, Size, Tex
 
 
 def _command(value):
-    """Check an argument vector; it is run exactly as it is written."""
     if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
         raise Refusal("this is not a list of strings such as [\"/usr/bin/notify\", \"done\"]")
     if value and (not value[0] or os.path.dirname(value[0]) and not os.path.isabs(value[0])):
@@ -46,22 +45,20 @@ def _web_address(value):
 
 
 def _web_address_shown(value):
-    """Return the URL of a webhook without what lets others use it, which often is its path."""
+    """Return a webhook's URL without its secret, which often is its path."""
     url = urls.parse(value)
     return "%s://%s/%s" % (url.scheme, url.netloc, hide(url.target.lstrip("/")))
 
 
 def _secret(value):
-    try:
-        return token.check_secret(value)
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+    token.key_of(token.check(value))
+    return value
 
 
 def _absolute(value):
     path = os.path.expanduser(Text(least=1)(value))
     if not os.path.isabs(path):
-        raise ValueError("%s is not an absolute path" % shown(value))
+        raise ValueError(f"{shown(value)} is not an absolute path")
     return path
 
 

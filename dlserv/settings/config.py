@@ -1,10 +1,9 @@
 """The daemon's settings: tables, and the ways to fill them.
 
-A `Config` is immutable; a change makes a new one. `Config.parse` takes mappings of the
-shape of the `-c` file and of `GET /config`.
+A `Config` is immutable; a change makes a new one. Mappings have the shape of the `-c` file and of
+`GET /config`.
 """
 
-import re
 from collections import namedtuple
 
 from ..version import __version__
@@ -12,80 +11,62 @@ from . import token
 from .automation import AUTOMATION
 from .. import urls
 from ..errors import InvalidValue
-from ..masking import hide, shown
+from ..masking import hide
 from .schema import Field, Table, key_name
-from .values import Boolean, Choice, Integer, Items, Number, Optional, Refusal, Size, Text
+from .values import Boolean, Choice, Integer, Items, Number, Optional, Pattern, Size, Text
 
 
 def _shown_url(url):
     return url and urls.shown(url)
 
 
-def _plain_name(value):
-    if Text(least=1)(value) in (".", "..") or "/" in value or "\\" in value:
-        raise ValueError(f"{shown(value)} is not a file name without a folder")
-    return value
-
-
-def _prefix(value):
-    if Text(most=255)(value) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is None:
-        raise ValueError(f"{shown(value)} is not a path such as /dlserv")
-    return value
-
-
 def _token(value):
-    if value != "" and not (isinstance(value, str) and token.is_fit(value)):
-        raise Refusal("it is not made of visible ASCII characters")
-    return value
-
-
-def _host_name(value):
-    if re.fullmatch(r"[^\s:/\[\]]+", Text(most=255)(value)) is None:
-        raise ValueError(f"{shown(value)} is not a host name without scheme and port")
-    return value
+    return value if value == "" else token.check(value)
 
 
 def _origin(value):
-    origin = Text(most=255)(value).lower().rstrip("/")
-    if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\\ ]+", origin) is None:
-        raise ValueError(f"{shown(value)} is not an origin such as https://example.org")
-    return origin
+    pattern = r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\\ ]+/*"
+    return Pattern(pattern, "an origin such as https://example.org")(value).lower().rstrip("/")
 
+
+_path, _optional_path, _any_host = Text(least=1), Optional(Text(least=1)), Text(most=255, least=1)
+_plain_name = Pattern(r"(?!\.\.?$)[^/\\]+", "a file name without a folder", most=4096, least=1)
+_prefix = Pattern(r"(?:/[A-Za-z0-9._~-]+)*", "a path such as /dlserv")
+_host_name = Pattern(r"[^\s:/\[\]]+", "a host name without scheme and port")
 
 TABLES = {
     "general": Table(
         "general",
-        Field("download_dir", Text(least=1), None, "where files go; the folder of each task is below it"),
-        Field("db_path", Text(least=1), None, "the database file; keep it on a local disk"),
+        Field("download_dir", _path, None, "where files go; the folder of each task is below it"),
+        Field("db_path", _path, None, "the database file; keep it on a local disk"),
         Field("db_backend", Choice("auto", "sqlite", "file"), "auto",
               "format of the database; auto is sqlite where Python has it"),
-        Field("max_tasks", Integer(1, 10000000), 100000, "number of tasks that the database may hold"),
+        Field("max_tasks", Integer(1, 10000000), 100000, "tasks that the database may hold"),
         Field("archive", Boolean(), False,
-              "remember downloads whose tasks are deleted, and refuse them unless `repeat` is given"),
+              "remember deleted downloads, and refuse them unless `repeat` is given"),
         Field("archive_size", Integer(1, 10000000), 100000, "downloads to remember; the oldest go first"),
         Field("log_size", Integer(1, 1000), 50, "entries kept in the log of each task"),
-        Field("log_file", Optional(Text(least=1)), None, "file for the log, instead of standard error"),
+        Field("log_file", _optional_path, None, "file for the log instead of standard error"),
         Field("log_level", Choice("debug", "info", "warning", "error"), "info",
               "least severe level that is logged"),
     ),
     "server": Table(
         "server",
-        Field("host", Text(most=255, least=1), "127.0.0.1",
+        Field("host", _any_host, "127.0.0.1",
               "address to listen on; \"::\" for IPv6 and IPv4, \"unix:/path\""),
         Field("port", Integer(0, 65535), 6880, "port to listen on; 0 takes a free one"),
-        Field("prefix", _prefix, "", "path under which a reverse proxy serves it, such as /dlserv"),
-        Field("tls_cert", Optional(Text(least=1)), None, "certificate for https, in PEM"),
-        Field("tls_key", Optional(Text(least=1)), None, "key of the certificate, if it is in another file"),
+        Field("prefix", _prefix, "", "path at which a reverse proxy serves it, such as /dlserv"),
+        Field("tls_cert", _optional_path, None, "certificate for https, in PEM"),
+        Field("tls_key", _optional_path, None, "key of the certificate if it is in another file"),
         Field("token", Optional(_token), None,
               "secret that clients must send; 16 characters or more", hide),
-        Field("token_file", Optional(Text(least=1)), None,
-              "file with the token on its first line; if none is named, one is made beside the database "
-              "for any address but a loopback one"),
+        Field("token_file", _optional_path, None,
+              "file with the token on its first line; made beside the database unless the address is loopback"),
         Field("allowed_hosts", Items(_host_name, 64), [],
-              "host names, or .suffixes, by which a daemon without a token may be called"),
+              "host names or .suffixes by which a daemon without a token may be called"),
         Field("allowed_origins", Items(_origin, 64), [],
               "other sites, such as https://example.org, whose pages may use the interface"),
-        Field("max_connections", Integer(4, 10000), 256, "connections of clients at the same time"),
+        Field("max_connections", Integer(4, 10000), 256, "most connections of clients"),
     ),
     "download": Table(
         "download",
@@ -98,29 +79,29 @@ TABLES = {
         Field("user_agent", Text(most=512, least=1), "dlserv/" + __version__, "the User-Agent header"),
         Field("proxy", Optional(urls.check_proxy), None,
               "proxy URL for all tasks; \"\" for none; null for the one in the environment", _shown_url),
-        Field("ca_file", Optional(Text(least=1)), None,
+        Field("ca_file", _optional_path, None,
               "certificates to trust in addition to the system's, in PEM"),
-        Field("client_cert", Optional(Text(least=1)), None,
+        Field("client_cert", _optional_path, None,
               "certificate and key for servers that ask for one, in PEM"),
         Field("cookies_file", Optional(_plain_name), None,
-              "name of a Netscape cookies.txt in the folder of the configuration file"),
+              "name of a Netscape cookies.txt beside the configuration file"),
         Field("deny_private", Boolean(), False,
               "connect to public addresses only; the proxy of these settings is exempt"),
-        Field("allow_hosts", Items(Text(most=255, least=1), 256), [],
+        Field("allow_hosts", Items(_any_host, 256), [],
               "exceptions to deny_private: names, .suffixes, addresses, CIDR networks"),
         Field("ratelimit", Size(), 0,
-              "speed limit for all tasks together, in bytes/s or as \"512K\"; 0 is none"),
+              "bytes/s for all tasks together, also \"512K\"; 0 is no limit"),
         Field("metalink", Boolean(), False,
-              "use mirrors that a server names in Link headers, if a SHA-256 or SHA-512 is known"),
-        Field("hash", Boolean(), False, "compute the SHA-256 of every file, not only promised checksums"),
-        Field("reserve", Size(), 64 * 2 ** 20, "space to leave free on the disk, in bytes or as \"64M\""),
+              "use mirrors that the server names, if a SHA-256 or -512 is known"),
+        Field("hash", Boolean(), False, "compute the SHA-256 of every file"),
+        Field("reserve", Size(), 64 * 2 ** 20, "bytes to leave free on the disk, also \"64M\""),
         Field("overwrite", Choice("rename", "never"), "rename",
-              "with a file of that name: \"rename\" uses \"name (1).ext\", \"never\" makes the task fail"),
+              "with a file of that name: rename uses \"name (1).ext\", never makes the task fail"),
     ),
 }
 
-# These and the section `download` may change while the daemon runs. The others are bound to
-# open files and sockets.
+# These and the section `download` may change while the daemon runs; the others are bound to open files
+# and sockets.
 LIVE = ("general.max_tasks", "general.archive", "general.archive_size", "general.log_size",
         "general.log_level")
 
@@ -130,17 +111,15 @@ PATHS = ("download.ca_file", "download.client_cert", "download.cookies_file")
 # Settings that confine users of the API, who cannot change them if deny_private was set.
 CONFINING = ("download.deny_private", "download.allow_hosts", "download.proxy")
 
+# Of commands, and of the hooks that a daemon may be started from.
+OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_EVENT", "DLSERV_TASK_")
+
 SECTIONS = dict(TABLES, **AUTOMATION)
 
 General = namedtuple("General", TABLES["general"].fields)
 Server = namedtuple("Server", TABLES["server"].fields)
+Download = namedtuple("Download", [*TABLES["download"].fields, "rules"])     # see options.effective
 Hooks = namedtuple("Hooks", AUTOMATION["hooks"].fields)
-
-
-class Download(namedtuple("Download", [*TABLES["download"].fields, "rules"])):
-    """The settings of downloads, and the rules, which have a part in each task's options."""
-
-    __slots__ = ()
 
 
 class Config(namedtuple("Config", "general server download hooks webhooks watch schedule rules")):
@@ -173,9 +152,8 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
 
     def differences(self, other):
         """Return the names, "section.key", of the settings that differ."""
-        mine, others = self._as_mapping(), other._as_mapping()
-        return [name for name in self.names(mine)
-                if _value(mine, name) != _value(others, name)]
+        return [f"{section}.{key}" for section in TABLES for key in TABLES[section].fields
+                if getattr(getattr(self, section), key) != getattr(getattr(other, section), key)]
 
     @staticmethod
     def names(mapping):
@@ -184,10 +162,11 @@ class Config(namedtuple("Config", "general server download hooks webhooks watch 
                 for key in given]
 
     def _as_mapping(self):
-        return {section: table.of(getattr(self, section)) for section, table in SECTIONS.items()}
+        return {section: values if isinstance(values, list)
+                else {key: getattr(values, key) for key in SECTIONS[section].fields}
+                for section, values in self._asdict().items()}
 
     def masked(self):
-        """Return the mapping of `GET /config`, secrets masked."""
         return {section: SECTIONS[section].masked(values) for section, values in self._as_mapping().items()}
 
 
@@ -197,18 +176,10 @@ def is_live(name):
 
 
 def fixed_names(confined):
-    """Return the "section.key" of all settings that the API may not change.
-
-    `confined` tells whether deny_private binds its users.
-    """
+    """Return the "section.key" of all settings that the API may not change, more if deny_private confines it."""
     refused = PATHS + CONFINING if confined else PATHS
     return [name for name in Config.names({section: table.fields for section, table in TABLES.items()})
             if not is_live(name) or name in refused]
-
-
-def _value(mapping, name):
-    section, _, key = name.partition(".")
-    return mapping[section][key]
 
 
 def _sections(mapping):
@@ -221,28 +192,17 @@ def _sections(mapping):
 
 
 def from_environment(environ):
-    """Return (mapping of the `DLSERV_<KEY>` variables, names of those that match no key).
-
-    Raise InvalidValue, which names the variable.
-    """
-    owner = {"DLSERV_" + name.upper(): (table, name)
-             for table in TABLES.values() for name in table.fields}
+    """Return (mapping of the `DLSERV_<KEY>` variables, names of others). Raise InvalidValue."""
+    owner = {"DLSERV_" + name.upper(): (table, name) for table in TABLES.values() for name in table.fields}
     mapping, unknown = {}, []
     for variable in sorted(environ):
         if variable in owner:
             table, name = owner[variable]
-            mapping.setdefault(table.where, {}).update(_from_variable(table, name, variable, environ))
+            try:
+                parsed = table.parse({name: environ[variable]}, text=True)
+            except InvalidValue as error:
+                raise InvalidValue(f"{error.key} (from ${variable})", error.reason) from None
+            mapping.setdefault(table.where, {}).update(parsed)
         elif variable.startswith("DLSERV_") and not variable.startswith(OTHER_VARIABLES):
             unknown.append(variable)
     return mapping, unknown
-
-
-# Of commands, and of the hooks that a daemon may be started from.
-OTHER_VARIABLES = ("DLSERV_CONFIG", "DLSERV_URL", "DLSERV_EVENT", "DLSERV_TASK_")
-
-
-def _from_variable(table, name, variable, environ):
-    try:
-        return table.parse({name: environ[variable]}, text=True)
-    except InvalidValue as error:
-        raise InvalidValue(f"{error.key} (from ${variable})", error.reason) from None

@@ -1,4 +1,4 @@
-"""The configuration file: read as a whole, and written back with the changes made while running."""
+"""The configuration file, and how changes made while running are written back."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def read(path, required=False):
 
 
 def merge(*mappings):
-    """Return one mapping of sections, in which later ones win."""
+    """Return one mapping of sections; later ones win."""
     merged = {}
     for mapping in mappings:
         for section, values in mapping.items():
@@ -36,10 +36,7 @@ def merge(*mappings):
 
 
 def write_back(path, changes):
-    """Put the changes into the file, if there is one. Raise Unwritable.
-
-    The file is replaced as a whole: a crash leaves the old one or the new one.
-    """
+    """Put the changes into the file, if there is one, atomically. Raise Unwritable."""
     try:
         mapping = read(path)
     except InvalidValue as error:       # the caller's changes are not to blame

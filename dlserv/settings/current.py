@@ -4,11 +4,11 @@
 class Settings:
     """Read `settings.download.timeout` when it matters; never keep a section, which may be outdated.
 
-    `config` is the Config in effect; it is replaced as a whole. `limits` are the values that a
-    window of the schedule puts in the place of those in the Config's `download`.
+    `config` is the Config in effect, `limits` the values that a window of the schedule puts in the
+    place of those in its `download`.
     """
 
-    __slots__ = ("_config", "_limits", "download")
+    __slots__ = ("_config", "_limits", "general", "download")
 
     def __init__(self, config):
         self._limits = {}
@@ -20,7 +20,7 @@ class Settings:
 
     @config.setter
     def config(self, config):
-        self._config = config
+        self._config, self.general = config, config.general
         self.download = config.download._replace(**self._limits)
 
     @property
@@ -31,11 +31,3 @@ class Settings:
     def limits(self, limits):
         self._limits = limits
         self.config = self._config
-
-    @property
-    def general(self):
-        return self._config.general
-
-    @property
-    def server(self):
-        return self._config.server

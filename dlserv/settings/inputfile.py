@@ -1,8 +1,7 @@
 """Lists of URLs in the format of aria2's input files, for `add -i` and `--import`.
 
-A list has one URL on a line; lines that begin with # are comments; indented lines below a
-URL are its options, `name=value`, by our names or aria2's. Several URLs on one line,
-separated by tabs, are mirrors of one file. Metalink files and the shortcuts that
+A line has a URL, or a file's mirrors separated by tabs; indented lines below are its options,
+`name=value`, by our names or aria2's; # begins a comment. Metalink files and the shortcuts that
 desktops make of links (.url, .desktop, .webloc) are recognized by their content.
 """
 
@@ -22,14 +21,13 @@ _BETWEEN = {"headers": "\n", "mirrors": " "}        # what may be said more than
 
 
 class Entry:
-    """A URL with the lines of its options; `where` is its place in the list, to begin a sentence with."""
+    """A URL with the lines of its options; `where` is its place in the list, to begin a sentence."""
 
     def __init__(self, url, where="", mirrors=()):
         self.url, self.where = url, where
         self._lines = ["mirrors=" + each.replace(" ", "%20") for each in mirrors]
 
     def put(self, line):
-        """Add a line, `name=value`."""
         self._lines.append(line)
 
     def options(self, common=None):
@@ -53,7 +51,6 @@ def put(texts, line):
 
 
 def _retries(tries):
-    """Return the option for aria2's max-tries."""
     if re.fullmatch("[0-9]{1,9}", tries) is None:
         raise InvalidValue("max-tries", f"{tries[:80]!r} is not a number of tries")
     return str(options.retries_of(int(tries)))
@@ -74,9 +71,9 @@ def read(data, name, key):
 
 
 def _text_of(data):
-    """Return the text of a list, or of a shortcut in the code page of some Windows; None if it is neither.
+    """Return the text of a list, or of a shortcut in the code page of some Windows, or None.
 
-    Lists and shortcuts may be in UTF-16, which Windows calls Unicode; XML may not.
+    It may be in UTF-16, which Windows calls Unicode; XML may not.
     """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -88,7 +85,7 @@ def _text_of(data):
 
 
 def _link_section(text):
-    """Return the section of a .url or .desktop file that has the link, None if it is neither."""
+    """Return the section with the link of a .url or .desktop file, or None."""
     lines = (line.strip() for line in text.splitlines())
     if next((line for line in lines if line and line[0] not in "#;"), "")[:1] != "[":
         return None
@@ -113,23 +110,24 @@ def _read_lines(lines, name):
 
 
 def _read_xml(text, name, key):
-    """Return the entries of a Metalink, or that of a .webloc, which is a property list."""
+    """Return the entries of a Metalink or a .webloc, which is a property list."""
     if re.search("<plist", text[:1000]):
         return [_shortcut(r"<key>URL</key>\s*<string>([^<]*)", text, name, key)]
     from . import metalink
-    return [_metalink_entry(file, "%s, file %d: " % (name, number))
+    return [_metalink_entry(file, f"{name}, file {number}: ")
             for number, file in enumerate(metalink.read(text, name, key), 1)]
 
 
 def _metalink_entry(file, where):
-    """Return the Entry of one metalink.File: its first server, and MOST_MIRRORS others."""
     first, *others = file.urls or [""]
     entry = Entry(first, where, others[:options.MOST_MIRRORS])
-    folder, _, filename = file.name.rpartition("/")
-    for option, value, counts in (("out", filename, file.name), ("dir", folder, "/" in file.name),
-                                  ("checksum", file.checksum, file.checksum)):
-        if counts:
-            entry.put("%s=%s" % (option, value))
+    folder, slash, filename = file.name.rpartition("/")
+    if file.name:
+        entry.put("out=" + filename)
+    if slash:
+        entry.put("dir=" + folder)
+    if file.checksum:
+        entry.put("checksum=" + file.checksum)
     return entry
 
 
@@ -137,7 +135,7 @@ def _shortcut(pattern, text, name, key):
     import html
     found = re.search(pattern, text)
     if found is None or not found.group(1).strip():
-        raise InvalidValue(key, "%s has no URL in it" % name)
+        raise InvalidValue(key, f"{name} has no URL in it")
     url = found.group(1).strip()
     return Entry(html.unescape(url) if text.lstrip()[:1] == "<" else url, name + ": ")
 
@@ -151,4 +149,4 @@ def _binary_webloc(data, name, key):
     try:
         return Entry(plistlib.loads(data)["URL"], name + ": ")
     except Exception as error:      # plistlib raises whatever a malformed one leads to
-        raise InvalidValue(key, "%s is not a shortcut to a URL" % name) from error
+        raise InvalidValue(key, f"{name} is not a shortcut to a URL") from error

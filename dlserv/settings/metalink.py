@@ -1,7 +1,6 @@
 """Metalink files (RFC 5854, and version 3): which files there are, and the servers and hashes of each.
 
-Read as a stream, so that it costs no more than what it says; bounded; and without a DTD,
-which could define entities that grow or that fetch something.
+Bounded, and without a DTD, which could define entities that grow or that fetch something.
 """
 
 import re
@@ -29,11 +28,10 @@ def read(text, name, key):
     try:
         return _read(text)
     except ValueError as error:
-        raise InvalidValue(key, "%s %s" % (name, error)) from None
+        raise InvalidValue(key, f"{name} {error}") from None
 
 
 def _read(text):
-    """Return the Files. Raise ValueError and MissingModule."""
     if len(text) > LARGEST:
         raise ValueError("is larger than %d bytes" % LARGEST)
     if re.search("<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
@@ -48,7 +46,6 @@ def _read(text):
 
 
 def _parse(text, reader):
-    """Let the reader take the document in. Raise ValueError and MissingModule."""
     try:
         from xml.parsers import expat
     except ImportError as error:
@@ -64,7 +61,7 @@ def _parse(text, reader):
 
 
 class _Reader:
-    """Takes the elements in; of other namespaces and of pieces it takes nothing."""
+    """Takes the elements in, but none of other namespaces or of pieces."""
 
     def __init__(self):
         self.root, self.files = None, []
@@ -97,7 +94,7 @@ class _Reader:
             self._hashes[digest_name(self._attributes.get("type", ""))] = text
 
     def _take_url(self, url):
-        """Take a URL with its priority: 1 goes first; in version 3 it is the preference, 100 goes first."""
+        """Take a URL with its rank: the priority, 1 first, or version 3's preference, 100 first."""
         known, preference = (self._attributes.get(name, "") for name in ("priority", "preference"))
         rank = int(known) if re.fullmatch("[0-9]{1,6}", known) else \
             101 - int(preference) if re.fullmatch("[0-9]{1,3}", preference) else LAST

@@ -1,7 +1,6 @@
 """The options that a task may be posted with, as one table.
 
-`parse` checks a posted mapping and otherwise leaves it alone; the database and `info` have
-it so. `effective` adds the daemon's settings and the defaults; the engine reads that.
+The database and `info` have them as posted; the engine reads what `effective` returns.
 """
 
 import re
@@ -15,20 +14,20 @@ from . import rules
 from .schema import Field, Table
 from .values import Boolean, Integer, Items, Number, Refusal, Size, Text, check_text
 
-# These belong to framing and routing, which the engine does; setting them would break the message.
+# These belong to framing and routing, which the engine does.
 _OURS = frozenset("""accept-encoding connection content-length content-type expect host if-match
     if-modified-since if-none-match if-range if-unmodified-since keep-alive proxy-authorization
     proxy-connection range te trailer transfer-encoding upgrade""".split())
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 
 
-# A retry more or less makes no difference then; aria2's max-tries=0, without end, becomes it.
+# Stands for aria2's max-tries=0, without end.
 MOST_RETRIES = 1000
 MOST_MIRRORS = 32
 
 
 def retries_of(tries):
-    """Return the option `retries` for aria2's number of tries, which counts the first; 0 is without end."""
+    """Return the option `retries` for aria2's number of tries, which counts the first."""
     return min(tries - 1, MOST_RETRIES) if tries else MOST_RETRIES
 
 
@@ -156,9 +155,9 @@ def parse(mapping, text=False):
 
 
 def effective(posted, settings, url=None):
-    """Return a task's `Options`: the posted ones, then its rule's, `config.download`'s and the defaults.
+    """Return a task's Options: those posted, then its rule's, `config.download`'s and the defaults.
 
-    A rule's folder counts only when the task is made: files are never looked for elsewhere.
+    A rule's folder counts only when the task is made, lest its files be looked for elsewhere.
     """
     values = TABLE.defaults()
     for name in ("user_agent", "proxy", "retries", "timeout", "metalink"):

@@ -1,7 +1,7 @@
 """Rules: options that tasks get by the host and the name in their URL. The first that fits counts.
 
-The options of a rule are looked up for the URL that a task has now, and not stored with it,
-so that a password is asked for at no other host, and is in the configuration file alone.
+They are looked up for the URL that a task has now, and not stored with it, so that a password is
+sent to no other host, and is in the configuration file alone.
 """
 
 from .. import urls
@@ -9,10 +9,7 @@ from ..host_patterns import names_host
 
 
 def find(rules, url):
-    """Return (a name of the rule for the log, its options), or (None, {}) where no rule fits the URL.
-
-    `rules` is the section of the settings, `url` a text that urls.parse takes, or None.
-    """
+    """Return (a name of the rule for the log, its options), or (None, {}). The URL may be None."""
     for number, rule in enumerate(rules if url is not None else (), 1):
         if _fits(rule, url):
             what = " and ".join("%s %s" % (key, rule[key]) for key in ("host", "name") if rule[key])

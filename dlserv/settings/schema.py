@@ -1,9 +1,7 @@
 """Settings as a table: one row says a key's name, type, default and meaning.
 
-A `Table` checks what a person wrote (JSON values, or plain text from a form, the
-environment or the command line), names the key that is wrong, and masks secrets.
-config.py and options.py are such tables; the command line, `GET /config`, OpenAPI and
-README follow from them. values.py has the parsers that rows name.
+The command line, `GET /config`, OpenAPI and README follow from the tables in config.py and
+options.py; values.py has the parsers that rows name.
 """
 
 from collections import namedtuple
@@ -25,12 +23,15 @@ class Field(namedtuple("Field", "name parse default doc mask")):
 
 
 def key_name(key):
-    """Return a key that somebody sent as a sentence may repeat it: short, in ASCII, on one line."""
+    """Return an unknown key as a sentence may repeat it: short, in ASCII, on one line."""
     return shown(key, LONGEST_KEY).strip('"')
 
 
 class Table:
-    """The fields of one section; `where` is the prefix of their names in sentences."""
+    """The fields of one section; `where` is the prefix of their names in sentences.
+
+    Values are JSON, or plain text from a form, the environment or the command line.
+    """
 
     def __init__(self, where, *fields):
         self.where = where
@@ -46,30 +47,23 @@ class Table:
         """Return the values with those given, checked. Raise InvalidValue."""
         return dict(values, **self.parse(given))
 
-    def of(self, values):
-        """Return the values of the section as a dict, from a namedtuple."""
-        return {name: getattr(values, name) for name in self.fields}
-
     def _parse_one(self, key, value, text):
-        field = self.fields.get(key)
+        field, name = self.fields.get(key), f"{self.where}.{key_name(key)}"
         if field is None:
-            raise InvalidValue(self._name(key), f"there is no such key{self._hint(key)}")
+            raise InvalidValue(name, f"there is no such key{self._hint(key)}")
         if field.mask and value == MASK:
-            raise InvalidValue(self._name(key), f"{MASK} only stands for a secret; leave the key out")
+            raise InvalidValue(name, f"{MASK} only stands for a secret; leave the key out")
         try:
             return from_text(field.parse, value) if text else field.parse(value)
         except ValueError as error:
             reason = str(error) if isinstance(error, Refusal) or not field.mask \
                 else f"this cannot be used; expected: {field.doc}"
-            raise InvalidValue(self._name(key), reason) from None
+            raise InvalidValue(name, reason) from None
 
     def _hint(self, key):
         import difflib
         near = difflib.get_close_matches(key[:LONGEST_KEY], self.fields, 1)
         return f"; is {near[0]} meant?" if near else ""
-
-    def _name(self, key):
-        return f"{self.where}.{key_name(key)}"
 
     def json_schema(self):
         """Return the JSON Schema of the mappings that `parse` takes."""
@@ -78,11 +72,10 @@ class Table:
             for name, field in self.fields.items()}}
 
     def defaults(self):
-        """Return the default of every key."""
         return {name: field.default for name, field in self.fields.items()}
 
     def masked(self, values):
-        """Return the values as they may be shown, secrets masked."""
+        """Return the values with secrets masked."""
         return {key: self.fields[key].mask(value) if self.fields[key].mask else value
                 for key, value in values.items()}
 
@@ -91,15 +84,13 @@ class Rows:
     """A section that is a list of at most `most` objects with these fields, some of them `needed`."""
 
     def __init__(self, where, most, needed, *fields):
-        self.where, self._most, self._needed = where, most, needed
-        self.fields = {field.name: field for field in fields}
+        self._table, self._most, self._needed = Table(where, *fields), most, needed
+        self.where, self.fields = where, self._table.fields
 
     def defaults(self):
-        """Return the default, an empty list."""
         return []
 
     def merge(self, values, given):
-        """Return the objects given, checked and complete. Raise InvalidValue."""
         if not isinstance(given, list) or len(given) > self._most:
             raise InvalidValue(self.where, "it is not a list of at most %d objects" % self._most)
         return [self._parse_one(Table("%s[%d]" % (self.where, index), *self.fields.values()), each)
@@ -112,15 +103,9 @@ class Rows:
                 raise InvalidValue("%s.%s" % (table.where, name), "must be given")
         return dict(table.defaults(), **parsed)
 
-    def of(self, values):
-        """Return the objects as they are."""
-        return values
-
     def masked(self, values):
-        """Return the objects as they may be shown, secrets masked."""
-        return [Table(self.where, *self.fields.values()).masked(each) for each in values]
+        return [self._table.masked(each) for each in values]
 
     def json_schema(self):
-        """Return the accepted values as JSON Schema."""
-        each = Table(self.where, *self.fields.values()).json_schema()
-        return {"type": "array", "maxItems": self._most, "items": dict(each, required=list(self._needed))}
+        each = dict(self._table.json_schema(), required=list(self._needed))
+        return {"type": "array", "maxItems": self._most, "items": each}

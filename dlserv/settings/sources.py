@@ -5,8 +5,10 @@ A token that systemd hands over in $CREDENTIALS_DIRECTORY counts where none of t
 
 import logging
 import os
+from collections import namedtuple
 
-from . import config, config_file, default_paths
+from ..fs import file_system
+from . import config, config_file
 
 # The command line's options that stand for a setting.
 FLAGS = {"host": ("server", "host"), "port": ("server", "port"), "db": ("general", "db_path"),
@@ -16,64 +18,53 @@ _TOKEN_KEYS = ("token", "token_file")
 CREDENTIAL = "$CREDENTIALS_DIRECTORY/token"     # of systemd's LoadCredential=token:FILE
 
 
-def read_file(options, environ):
-    """Return (path, mapping or None) of the configuration file. Raise InvalidValue.
+class Gathered(namedtuple("Gathered", "mapping remarks path origins has_file")):
+    """All that is set.
 
-    `options` is the command line's Namespace, or None.
+    mapping   for Daemon, in the shape of the configuration file
+    remarks   for the log: [(level, remark), …]
+    path      the configuration file's, which exists if `has_file`
+    origins   {"section.key": where it is set}: a flag, a variable or the file's path
     """
-    named = vars(options).get("config") if options else None
-    path = named or default_paths.config_path(environ, _is_root())
-    return path, config_file.read(path, required=bool(named or environ.get("DLSERV_CONFIG")))
+
+    __slots__ = ()
 
 
-def gather(options, environ, file=None):
-    """Return (a mapping for Daemon, [(log level, remark), …], the path of the configuration file).
-
-    `file` is what `read_file` returned, if it has been read already: a pipe is read only
-    once. Raise InvalidValue.
-    """
+def gather(options, environ):
+    """Return what is Gathered; `options` is the command line's Namespace, or None. Raise InvalidValue."""
     flags = vars(options) if options else {}
-    path, from_file = file or read_file(options, environ)
+    path = flags.get("config") or config_path(environ, _is_root())
+    from_file = config_file.read(path, required=bool(flags.get("config") or environ.get("DLSERV_CONFIG")))
     from_environment, unknown = config.from_environment(environ)
-    sources = [_credential(environ), from_file or {}, from_environment, _from_flags(flags)]
-    token = _token_of([] if flags.get("no_token") else sources)
-    mapping = config_file.merge(*sources, {"server": token})
+    credential = _credential(environ)
+    layers = [credential, from_file or {}, from_environment, _from_flags(flags)]
+    token = _token_of([] if flags.get("no_token") else layers)
+    mapping = config_file.merge(*layers, {"server": token})
     _fill_paths(mapping.setdefault("general", {}), environ)
-    remarks = [(logging.WARNING, f"there is no setting for the environment variable {name}")
-               for name in unknown]
-    remarks.append((logging.INFO, "no configuration file" if from_file is None
-                    else f"configuration file {path}"))
-    if _is_credential(token, environ):
+    remarks = [(logging.WARNING, f"there is no setting for the environment variable {name}") for name in unknown]
+    remarks.append((logging.INFO, "no configuration file" if from_file is None else f"configuration file {path}"))
+    path, names = os.path.abspath(path), config.Config.names
+    origins = dict.fromkeys(names(from_file or {}), path)
+    origins.update((name, "$DLSERV_" + name.partition(".")[2].upper()) for name in names(from_environment))
+    origins.update((".".join(key), "--" + flag.replace("_", "-")) for flag, key in FLAGS.items()
+                   if flags.get(flag) is not None)
+    if token["token_file"] and token == dict(credential.get("server", {}), token=None):
         remarks.append((logging.INFO, f"the token is that of {CREDENTIAL}"))
-    return mapping, remarks, os.path.abspath(path)
-
-
-def origins(options, environ, file):
-    """Return {"section.key": where it is set}: a flag, a variable or the file's path. Raise InvalidValue."""
-    flags, names = vars(options), config.Config.names
-    path, from_file = file
-    from_environment, _ = config.from_environment(environ)
-    found = dict.fromkeys(names(from_file or {}), os.path.abspath(path))
-    found.update((name, "$DLSERV_" + name.partition(".")[2].upper()) for name in names(from_environment))
-    found.update((".".join(key), "--" + flag.replace("_", "-")) for flag, key in FLAGS.items()
-                 if flags.get(flag) is not None)
-    sources = [_credential(environ), from_file or {}, from_environment, _from_flags(flags)]
-    if not flags.get("no_token") and _is_credential(_token_of(sources), environ):
-        found["server.token_file"] = CREDENTIAL
-    return found
+        origins["server.token_file"] = CREDENTIAL
+    return Gathered(mapping, remarks, path, origins, from_file is not None)
 
 
 def _fill_paths(general, environ):
-    """Put in the paths that are the default on this machine; a tilde is the home folder."""
-    general.setdefault("download_dir", default_paths.download_dir(environ))
-    general.setdefault("db_path", default_paths.db_path(environ, _is_root(), general["download_dir"]))
+    """Set the paths that are the default on this machine; a tilde is the home folder."""
+    general.setdefault("download_dir", download_dir(environ))
+    general.setdefault("db_path", db_path(environ, _is_root(), general["download_dir"]))
     for key in ("download_dir", "db_path"):
         if isinstance(general[key], str):
             general[key] = os.path.expanduser(general[key])
 
 
 def _token_of(sources):
-    """Return the keys that tell the token, all from the same source."""
+    """Return the keys of the token, all from the same source."""
     for source in reversed(sources):
         given = source.get("server", {})
         if any(given.get(key) for key in _TOKEN_KEYS):
@@ -84,18 +75,16 @@ def _token_of(sources):
 def _credential(environ):
     """Return the setting that names the token which systemd hands over, {} if there is none."""
     folder = environ.get("CREDENTIALS_DIRECTORY")
-    path = folder and os.path.join(folder, "token")
+    if not folder:
+        return {}
+    path = os.path.join(folder, "token")
     try:
-        return {"server": {"token_file": path}} if path and os.stat(path) else {}
+        os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}       # its credentials are others
     except OSError:
-        return {"server": {"token_file": path}}     # reading it tells what is wrong
-
-
-def _is_credential(token, environ):
-    """Return whether the token is the one that systemd hands over."""
-    return bool(token["token_file"]) and token == dict(_credential(environ).get("server", {}), token=None)
+        pass            # reading it tells what is wrong
+    return {"server": {"token_file": path}}
 
 
 def _is_root():
@@ -113,7 +102,7 @@ def _from_flags(flags):
 
 
 def as_typed(sentence, options):
-    """Return the sentence about a setting with the flag in its place that set it, as it was typed."""
+    """Return the sentence about a setting with the flag, as typed, in the place of its name."""
     for name, key in dict(FLAGS, config=("config",)).items():
         flag, where = getattr(getattr(options, name, None), "flag", None), ".".join(key)
         if flag and sentence.startswith(where + ": "):
@@ -127,3 +116,55 @@ def environment_proxies():
         return {}
     from urllib.request import getproxies_environment
     return getproxies_environment()
+
+
+# -- default paths on this machine -------------------------------------------------------
+
+def config_path(environ, root):
+    """Return the path of the configuration file, which need not exist."""
+    if environ.get("DLSERV_CONFIG"):
+        return environ["DLSERV_CONFIG"]
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "dlserv", "config.json")
+    return "/etc/dlserv.json" if root and not os.path.exists(path) else path
+
+
+def download_dir(environ):
+    """Return $XDG_DOWNLOAD_DIR, from the environment or user-dirs.dirs, else ~/Downloads."""
+    home = os.path.expanduser("~")
+    return environ.get("XDG_DOWNLOAD_DIR") or _user_dir(environ, home) \
+        or os.path.join(home, "Downloads")
+
+
+def _user_dir(environ, home):
+    path = os.path.join(_home(environ, "XDG_CONFIG_HOME", ".config"), "user-dirs.dirs")
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.strip().partition("=")
+                if key == "XDG_DOWNLOAD_DIR":
+                    return value.strip('"').replace("$HOME", home)
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def db_path(environ, root, downloads):
+    """Return the path of the database: never in memory, which a power cut empties."""
+    if environ.get("STATE_DIRECTORY"):
+        return os.path.join(environ["STATE_DIRECTORY"].split(":")[0], "dlserv.db")
+    if root and not environ.get("XDG_STATE_HOME"):
+        if file_system(_nearest("/var/lib/dlserv")) not in ("tmpfs", "ramfs"):
+            return "/var/lib/dlserv/dlserv.db"
+        return os.path.join(downloads, ".dlserv.db")
+    state = _home(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
+    return os.path.join(state, "dlserv", "dlserv.db")
+
+
+def _home(environ, variable, below):
+    return environ.get(variable) or os.path.join(os.path.expanduser("~"), below)
+
+
+def _nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path

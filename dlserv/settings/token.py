@@ -1,10 +1,10 @@
-"""The token that clients must send: named in the settings, or in a file of its own."""
+"""The token that clients must send, and the keys of webhooks."""
 
 import os
 
-from ..fs import read_bounded, replace_file
 from ..errors import InvalidValue, Unwritable
-
+from ..fs import read_bounded, replace_file
+from .values import Refusal
 
 SHORTEST = 16           # characters that a server accepts
 LONGEST = 1024
@@ -17,10 +17,9 @@ def path_beside(db_path):
 
 
 def of(settings):
-    """Return the token of the section `server`, None if there is none. Raise InvalidValue."""
-    if settings.token or not settings.token_file:
-        key, found = "server.token", settings.token or None
-    else:
+    """Return the token of the section `server`, or None. Raise InvalidValue."""
+    key, found = "server.token", settings.token or None
+    if found is None and settings.token_file:
         key, found = "server.token_file", read(settings.token_file)
     if found is not None and len(found) < SHORTEST:
         raise InvalidValue(key, f"the token has fewer than {SHORTEST} characters and could be guessed; "
@@ -45,6 +44,13 @@ def is_fit(token):
     return 0 < len(token) <= LONGEST and all("!" <= char <= "~" for char in token)
 
 
+def check(value):
+    """Return the value if it is a token that `is_fit`. Raise Refusal."""
+    if not isinstance(value, str) or not is_fit(value):
+        raise Refusal("it is not made of visible ASCII characters")
+    return value
+
+
 def make(path):
     """Return a new token, stored in a file that only its owner can read. Raise Unwritable."""
     import secrets
@@ -58,23 +64,12 @@ def make(path):
     return token
 
 
-def check_secret(text):
-    """Return the key of a webhook if it is one: "whsec_" and Base64, or up to 1024 visible characters.
-
-    Raise ValueError.
-    """
-    if not isinstance(text, str) or not is_fit(text):
-        raise ValueError("it is not made of visible ASCII characters")
-    key_of(text)
-    return text
-
-
 def key_of(secret):
-    """Return the bytes of such a key. Raise ValueError."""
+    """Return the bytes of a webhook's key, which is "whsec_" and Base64, or a text. Raise Refusal."""
     import base64
     if not secret.startswith("whsec_"):
         return secret.encode("ascii")
     try:
         return base64.b64decode(secret[len("whsec_"):], validate=True)
     except ValueError:
-        raise ValueError("what follows whsec_ is not Base64") from None
+        raise Refusal("what follows whsec_ is not Base64") from None

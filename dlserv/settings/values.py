@@ -1,9 +1,11 @@
 """The values of settings: one parser for each type.
 
-A parser is a callable that takes a JSON value and returns the checked value or raises
-ValueError with the reason. If its values are not strings, it also has `from_text`, which
-reads them from a string. `json_schema` describes what it accepts.
+A parser is called with a JSON value, and returns it checked or raises ValueError with the reason.
+It may have `from_text`, which reads a value that is no string from a string, and `json_schema`,
+which describes the values.
 """
+
+import re
 
 from ..masking import shown
 from ..units import parse_size
@@ -38,38 +40,43 @@ class Refusal(ValueError):
 
 
 class Text:
-    """A string without control characters, at most `most` characters."""
+    """A string without control characters, of `least` to `most` characters."""
 
     def __init__(self, most=4096, least=0):
-        self.most, self.least = most, least
+        self.json_schema = {"type": "string", "minLength": least, "maxLength": most}
+        self._most, self._least = most, least
 
     def __call__(self, value):
-        check_text(value)
-        if len(value) > self.most:
-            raise ValueError(f"{shown(value)} is longer than {self.most} characters")
-        if len(value) < self.least:
+        if len(check_text(value)) > self._most:
+            raise ValueError(f"{shown(value)} is longer than {self._most} characters")
+        if len(value) < self._least:
             raise ValueError("must not be empty")
         return value
 
-    @property
-    def json_schema(self):
-        return {"type": "string", "minLength": self.least, "maxLength": self.most}
+
+class Pattern:
+    """A string that matches a regular expression; `what` names such a string."""
+
+    def __init__(self, pattern, what, most=255, least=0):
+        self._pattern, self._what, self._text = pattern, what, Text(most, least)
+
+    def __call__(self, value):
+        if re.fullmatch(self._pattern, self._text(value)) is None:
+            raise ValueError(f"{shown(value)} is not {self._what}")
+        return value
 
 
 class Choice:
     """One of a few words."""
 
     def __init__(self, *words):
-        self.words = words
+        self.json_schema = {"type": "string", "enum": list(words)}
+        self._words = words
 
     def __call__(self, value):
-        if value not in self.words or not isinstance(value, str):
-            raise ValueError(f"{shown(value)} is not one of {', '.join(self.words)}")
+        if value not in self._words or not isinstance(value, str):
+            raise ValueError(f"{shown(value)} is not one of {', '.join(self._words)}")
         return value
-
-    @property
-    def json_schema(self):
-        return {"type": "string", "enum": list(self.words)}
 
 
 class Boolean:
@@ -86,52 +93,33 @@ class Boolean:
         return parse_boolean(text, _FORM_WORDS)
 
 
-class Integer:
-    """A whole number within bounds."""
-
-    def __init__(self, least, most):
-        self.least, self.most = least, most
-
-    def __call__(self, value):
-        if isinstance(value, bool) or not isinstance(value, int) \
-                or not self.least <= value <= self.most:
-            raise ValueError(f"{shown(value)} is not a whole number from {self.least} to {self.most}")
-        return value
-
-    @property
-    def json_schema(self):
-        return {"type": "integer", "minimum": self.least, "maximum": self.most}
-
-    def from_text(self, text):
-        try:
-            return self(int(text))
-        except ValueError:
-            return self(text)
-
-
 class Number:
     """A finite number within bounds; stays int or float."""
 
+    _kinds, _noun, _type = (int, float), "number", "number"
+
     def __init__(self, least, most):
-        self.least, self.most = least, most
+        self.json_schema = {"type": self._type, "minimum": least, "maximum": most}
+        self._least, self._most = least, most
 
     def __call__(self, value):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) \
-                or not self.least <= value <= self.most:
-            raise ValueError(f"{shown(value)} is not a number from {self.least:g} to {self.most:g}")
+        if isinstance(value, bool) or not isinstance(value, self._kinds) or not self._least <= value <= self._most:
+            raise ValueError(f"{shown(value)} is not a {self._noun} from {self._least} to {self._most}")
         return value
 
-    @property
-    def json_schema(self):
-        return {"type": "number", "minimum": self.least, "maximum": self.most}
-
     def from_text(self, text):
-        for kind in (int, float):
+        for kind in self._kinds:
             try:
                 return self(kind(text))
             except (ValueError, OverflowError):
                 pass
         return self(text)
+
+
+class Integer(Number):
+    """A whole number within bounds."""
+
+    _kinds, _noun, _type = (int,), "whole number", "integer"
 
 
 class Size:
@@ -148,16 +136,13 @@ class Items:
     """A list of items that the given parser accepts; as text, separated by blanks."""
 
     def __init__(self, item, most):
-        self.item, self.most = item, most
+        self.json_schema = {"type": "array", "items": json_schema(item), "maxItems": most}
+        self._item, self._most = item, most
 
     def __call__(self, value):
-        if not isinstance(value, list) or len(value) > self.most:
-            raise ValueError(f"{shown(value)} is not a list of at most {self.most} strings")
-        return [self.item(each) for each in value]
-
-    @property
-    def json_schema(self):
-        return {"type": "array", "items": json_schema(self.item), "maxItems": self.most}
+        if not isinstance(value, list) or len(value) > self._most:
+            raise ValueError(f"{shown(value)} is not a list of at most {self._most} strings")
+        return [self._item(each) for each in value]
 
     def from_text(self, text):
         return self(text.split())
@@ -167,17 +152,14 @@ class Optional:
     """null, or a value that the given parser accepts."""
 
     def __init__(self, parser):
-        self.parser = parser
+        self.json_schema = {"anyOf": [json_schema(parser), {"type": "null"}]}
+        self._parser = parser
 
     def __call__(self, value):
-        return None if value is None else self.parser(value)
-
-    @property
-    def json_schema(self):
-        return {"anyOf": [json_schema(self.parser), {"type": "null"}]}
+        return None if value is None else self._parser(value)
 
     def from_text(self, text):
-        return from_text(self.parser, text)
+        return from_text(self._parser, text)
 
 
 def json_schema(parse):

@@ -24,59 +24,46 @@ class Ticket:
             raise StoreBroken(f"the database cannot be written: {self._error}")
 
     def settle(self, error: object) -> None:
-        """End the wait for the write; `error` is why it failed, None if it did not."""
+        """End the wait; `error` is why the write failed, None if it did not."""
         self._error = error
         if self._settled.locked():      # may be repeated after a lack of memory
             self._settled.release()
 
 
 class Inbox:
-    """A queue of tickets for one thread, which is woken only for the tickets that it waits for."""
+    """A queue of tickets for one thread, which is woken only for those that it waits for."""
 
     def __init__(self):
-        self._lock, self._bell = threading.Lock(), threading.Lock()
-        self._bell.acquire()
-        self._tickets, self._sleeps, self._wants_urgent = [], False, False
-        self.is_closed = False
+        self._lock = threading.Lock()
+        self._bell = threading.Condition(self._lock)
+        self._tickets, self._wants_urgent, self.is_closed = [], False, False
 
     def put(self, ticket):
-        """Queue the ticket. Return False if the inbox is closed, and nobody may look into it again."""
+        """Queue the ticket. Return False if the inbox is closed, and may not be looked into again."""
         with self._lock:
-            if self.is_closed:
-                return False
-            self._tickets.append(ticket)
-            if self._is_awaited(ticket):
-                self._ring()
-            return True
+            if not self.is_closed:
+                self._tickets.append(ticket)
+                if self._is_awaited(ticket):
+                    self._bell.notify()
+            return not self.is_closed
 
     def close(self):
         """End any wait, now and later."""
         with self._lock:
             self.is_closed = True
-            self._ring()
+            self._bell.notify()
 
     def take_into(self, group, seconds, urgent=False):
-        """Wait up to `seconds` for a ticket (-1: for ever), then append all tickets to the group.
+        """Wait up to `seconds` for a ticket (None: for ever), then append all tickets to the group.
 
         With `urgent`, wait for one that is not lazy. Return whether these were the last.
         """
         with self._lock:
             self._wants_urgent = urgent
-            is_there = self.is_closed or any(map(self._is_awaited, self._tickets))
-            self._sleeps = sleeps = seconds != 0 and not is_there
-        if sleeps:
-            self._bell.acquire(timeout=seconds)
-        with self._lock:
-            self._sleeps = False
+            self._bell.wait_for(lambda: self.is_closed or any(map(self._is_awaited, self._tickets)), seconds)
             group.extend(self._tickets)
             self._tickets.clear()
             return self.is_closed
 
     def _is_awaited(self, ticket):
         return not (self._wants_urgent and ticket.lazy)
-
-    def _ring(self):
-        if self._sleeps:
-            self._sleeps = False
-            if self._bell.locked():     # else the bell has been rung since the thread's timeout
-                self._bell.release()

@@ -1,8 +1,7 @@
-"""A database in one file: all records in memory, and a journal of commits on disk.
+"""A database in one file, a journal of commits.
 
-A relaxed commit, one a second while tasks download, must neither wear out a flash disk nor
-risk the file; appending a frame with a checksum does neither. When the journal has grown to
-twice the size of its records, it is rewritten atomically.
+Appending a frame with a checksum each second neither wears out a flash disk nor risks the file. A
+journal twice the size of its records is rewritten atomically.
 """
 
 import contextlib
@@ -11,86 +10,50 @@ import struct
 from binascii import crc32      # zlib's, and there without it
 
 from ..fs import sync_folder
-from .mapping import DamagedFile, Mapping, create_private, is_at, open_private
+from .mapping import DamagedFile, Mapping, open_private
+
+MAGIC = b"dlserv journal\n\0"
+MARK = b"\xd1FRM"
+_FRAME = struct.Struct(">4sII")
+_ENTRY = struct.Struct(">II")
+_DELETED = 0xffffffff
 
 
 class JournalMapping(Mapping):
     """All records in memory, journalled to one file. Raise OSError.
 
     The file is MAGIC and frames; a frame is MARK, the payload's length and CRC-32, and the
-    payload: one commit's changes, each a key's and a value's length (DELETED for a deleted
+    payload: one commit's changes, each a key's and a value's length (_DELETED for a deleted
     key), the key, the value. A frame that a crash cut short is ignored.
     """
 
     kind = "file"
 
-    MAGIC = b"dlserv journal\n\0"
-    MARK = b"\xd1FRM"
-    FRAME = struct.Struct(">4sII")
-    ENTRY = struct.Struct(">II")
-    DELETED = 0xffffffff
     SLACK = 2 ** 18         # bytes the journal may waste before it is rewritten
 
     def __init__(self, path):
-        super().__init__()
-        self._path, self._memory, self._live = path, {}, 0
-        self._must_rewrite = False
-        create_private(path)
-        self._file = open(path, "r+b", buffering=0)
+        super().__init__(path)
+        self._memory, self._live, self._must_rewrite = {}, 0, False
+        self._file = self._open()
         try:
             self._read()
         except BaseException:
             self._file.close()
             raise
 
+    def _open(self):
+        return open(self._path, "r+b", buffering=0)
+
     def _read(self):
         data = self._file.read()
-        self._end = len(self.MAGIC)
+        self._end = len(MAGIC)
         if not data:
-            self._file.write(self.MAGIC)
-        for start, end, changes in self.frames(data):
+            self._file.write(MAGIC)
+        for start, end, changes in frames(data):
             if start != self._end:
                 raise DamagedFile(f"bytes {self._end} to {start} of it are damaged")
             self._remember(changes)
             self._end = end
-
-    @classmethod
-    def frames(cls, data):
-        """Yield (start, end, changes) of every intact frame, wherever it is."""
-        position = data.find(cls.MARK)
-        while position >= 0:
-            changes, end = cls._frame(data, position)
-            if changes is not None:
-                yield position, end, changes
-            position = data.find(cls.MARK, end)
-
-    @classmethod
-    def _frame(cls, data, position):
-        begin = position + cls.FRAME.size
-        if begin > len(data):
-            return None, position + 1
-        _, length, checksum = cls.FRAME.unpack_from(data, position)
-        payload = data[begin:begin + length]
-        if len(payload) < length or crc32(payload) != checksum:
-            return None, position + 1
-        try:
-            return dict(cls._entries(payload)), begin + length
-        except struct.error:
-            return None, position + 1
-
-    @classmethod
-    def _entries(cls, payload):
-        position = 0
-        while position < len(payload):
-            key_size, value_size = cls.ENTRY.unpack_from(payload, position)
-            position += cls.ENTRY.size
-            key = payload[position:position + key_size]
-            position += key_size
-            if value_size == cls.DELETED:
-                yield key, None
-                continue
-            yield key, payload[position:position + value_size]
-            position += value_size
 
     def _stored(self, key):
         return self._memory.get(key)
@@ -101,8 +64,10 @@ class JournalMapping(Mapping):
     def _save(self, changes, durable):
         if self._must_rewrite:
             self._rewrite()
+        if self._file.closed:       # a rewrite failed to reopen it
+            self._file = self._open()
         try:
-            self._append(self.encode(changes), durable)
+            self._append(encode(changes), durable)
         except OSError:
             self._cut()
             raise
@@ -120,8 +85,6 @@ class JournalMapping(Mapping):
             self._must_rewrite = True
 
     def _append(self, frame, durable):
-        if self._file.closed:       # a rewrite failed to reopen it
-            self._file = open(self._path, "r+b", buffering=0)
         self._file.seek(self._end)
         view = memoryview(frame)
         while view:
@@ -142,33 +105,71 @@ class JournalMapping(Mapping):
                 self._live += self._weight(key, value)
 
     def _weight(self, key, value):
-        return 0 if value is None else self.ENTRY.size + len(key) + len(value)
-
-    @classmethod
-    def encode(cls, changes):
-        """Return the frame of one commit."""
-        payload = b"".join(
-            cls.ENTRY.pack(len(key), cls.DELETED if value is None else len(value)) + key + (value or b"")
-            for key, value in changes.items())
-        return cls.FRAME.pack(cls.MARK, len(payload), crc32(payload)) + payload
+        return 0 if value is None else _ENTRY.size + len(key) + len(value)
 
     def _rewrite(self):
-        """Replace the journal atomically by one of the current records alone."""
-        end = _write_new(self._path, self._memory.items())
+        status = _write_new(self._path, self._memory.items())
         self._file.close()
         try:
             os.replace(self._path + ".new", self._path)
-            self._end = end
+            self._status, self._end = status, status.st_size
             sync_folder(self._path)
             self._must_rewrite = False
         finally:
-            self._file = open(self._path, "r+b", buffering=0)
-
-    def is_in_place(self):
-        return self._file.closed or is_at(self._path, os.fstat(self._file.fileno()))
+            self._file = self._open()
 
     def close(self):
         self._file.close()
+
+
+def frames(data):
+    """Yield (start, end, changes) of every intact frame, wherever it is."""
+    position = data.find(MARK)
+    while position >= 0:
+        changes, end = _frame(data, position)
+        if changes is not None:
+            yield position, end, changes
+        position = data.find(MARK, end)
+
+
+def _frame(data, position):
+    begin = position + _FRAME.size
+    try:
+        _, length, checksum = _FRAME.unpack_from(data, position)
+        payload = data[begin:begin + length]
+        if len(payload) == length and crc32(payload) == checksum:
+            return dict(_entries(payload)), begin + length
+    except struct.error:
+        pass
+    return None, position + 1
+
+
+def _entries(payload):
+    position = 0
+    while position < len(payload):
+        key_size, value_size = _ENTRY.unpack_from(payload, position)
+        position += _ENTRY.size + key_size
+        key, value = payload[position - key_size:position], None
+        if value_size != _DELETED:
+            value = payload[position:position + value_size]
+            position += value_size
+        yield key, value
+
+
+def encode(changes):
+    """Return the frame of one commit."""
+    payload = b"".join(
+        _ENTRY.pack(len(key), _DELETED if value is None else len(value)) + key + (value or b"")
+        for key, value in changes.items())
+    return _FRAME.pack(MARK, len(payload), crc32(payload)) + payload
+
+
+def last_values(data):
+    """Return {key: its last value, or None} of the intact frames in a journal."""
+    last = {}
+    for _, _, changes in frames(data):
+        last.update(changes)
+    return last
 
 
 def write_journal(path, items):
@@ -179,11 +180,10 @@ def write_journal(path, items):
 
 
 def _write_new(path, items):
-    """Write and flush the journal to path.new; return its size in bytes."""
+    """Write and flush the journal to path.new; return its os.stat_result."""
     with open(path + ".new", "wb", opener=open_private) as file:
-        file.write(JournalMapping.MAGIC)
-        for item in items:
-            file.write(JournalMapping.encode(dict([item])))
+        file.write(MAGIC)
+        file.writelines(encode(dict([item])) for item in items)
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
+        return os.fstat(file.fileno())

@@ -12,10 +12,7 @@ except ImportError:     # Windows
 
 
 class FileLock:
-    """A lock on a database, which ends with the process. Creates the database's folder.
-
-    Raise StoreBroken if another process holds the lock.
-    """
+    """A lock, which ends with the process. Creates the folder. Raise StoreBroken if another process holds it."""
 
     def __init__(self, path):
         try:

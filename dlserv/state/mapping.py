@@ -1,8 +1,4 @@
-"""The common base of both kinds of database: changes are held back until a commit.
-
-A mapping of bytes to bytes with the dbm interface that shelve.Shelf needs, and with
-`commit(durable)` and `roll_back()`. sqlite.py and journal.py store the commits.
-"""
+"""The common base of both kinds of database, sqlite.py and journal.py."""
 
 import os
 from collections.abc import MutableMapping
@@ -15,14 +11,17 @@ class DamagedFile(OSError):
 
 
 class Mapping(MutableMapping):
-    """A mapping whose changes are held back until `commit` writes all or none of them.
+    """A mapping of bytes to bytes in a private file; changes are held back until `commit` writes all or none.
 
     A subclass has a `kind`, "sqlite" or "file", and `_stored(key)`, `_stored_keys()`,
     `_save(changes, durable)` and `close()`.
     """
 
-    def __init__(self):
-        self._pending = {}
+    def __init__(self, path):
+        if not os.path.exists(path):
+            os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+            sync_folder(path)
+        self._path, self._status, self._pending = path, os.stat(path), {}
 
     def __getitem__(self, key):
         value = self._pending[key] if key in self._pending else self._stored(key)
@@ -58,24 +57,13 @@ class Mapping(MutableMapping):
         """Raise DamagedFile or sqlite3.DatabaseError if the stored bytes are damaged."""
 
     def is_in_place(self):
-        """Return whether the open file is still the one at its path."""
-
-
-def create_private(path):
-    """Create the file with mode 0600 if it does not exist."""
-    if not os.path.exists(path):
-        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
-        sync_folder(path)
+        """Return whether the file was neither moved nor deleted."""
+        try:
+            return os.path.samestat(os.stat(self._path), self._status)
+        except OSError:
+            return False
 
 
 def open_private(path, flags):
-    """Return a descriptor of the file, created with mode 0600 if necessary; an opener for `open`."""
+    """Open the file, with mode 0600 if that creates it; an opener for `open`."""
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
-
-
-def is_at(path, status):
-    """Return True if the file with this os.stat_result is the one at the path."""
-    try:
-        return os.path.samestat(os.stat(path), status)
-    except OSError:
-        return False

@@ -1,8 +1,7 @@
 """Open the database, and repair a damaged one.
 
-Readable records are copied to a new database; others are taken from the snapshot, unless the
-readable part shows that they were deleted. The new database is complete before it takes the
-name; the damaged one is kept with the date in its name.
+The readable records are copied to a new database; others are taken from the snapshot, unless they
+are known to be deleted. The new one is complete before it takes the name; the damaged one is kept.
 """
 
 import logging
@@ -12,7 +11,7 @@ import time
 from ..errors import MissingModule, StoreBroken
 from ..fs import sync_folder
 from . import sqlite
-from .journal import JournalMapping
+from .journal import MAGIC, JournalMapping
 from .mapping import DamagedFile
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -23,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def open_mapping(path, backend, snapshot):
-    """Return (the Mapping at `path`, a sentence about its repair or None).
+    """Return (the Mapping at `path`, which may be new, a sentence about its repair or None).
 
-    `backend` is auto, sqlite or file. The database is created if it does not exist. Raise
-    MissingModule, or StoreBroken if it has another format, is not ours or cannot be opened.
+    `backend` is auto, sqlite or file. Raise MissingModule, or StoreBroken if the database has another
+    format, is not ours or cannot be opened.
     """
     _finish_repair(path)
     if snapshot.made is not None and not os.path.exists(path):
@@ -48,15 +47,13 @@ def open_mapping(path, backend, snapshot):
 
 
 def day_of(seconds):
-    """Return epoch seconds as a local date, "2026-01-31"."""
     return time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
 def _open_or_repair(kind, path, snapshot, damage):
     try:
-        if damage is not None:
-            raise damage
-        return _open(kind, path, snapshot), None
+        if damage is None:
+            return _open(kind, path, snapshot), None
     except sqlite.ERRORS as error:
         if not _is_damage(error):
             raise
@@ -79,7 +76,6 @@ def _open(kind, path, snapshot):
 
 
 def _is_damage(error):
-    """Return True if the bytes in the database are wrong, not merely unreadable now."""
     return isinstance(error, DamagedFile) or (
         sqlite.sqlite3 is not None and type(error) is sqlite.sqlite3.DatabaseError)
 
@@ -87,8 +83,7 @@ def _is_damage(error):
 def _format_of(path, expected):
     """Return ("sqlite", "file", or None if there is none or its head is lost; DamagedFile or None).
 
-    Raise StoreBroken if the file is not ours. It counts as ours if a snapshot exists
-    (`expected`) or a task's record is found in it.
+    Raise StoreBroken if it is not ours, as a snapshot (`expected`) or a task's record in it would show.
     """
     try:
         with open(path, "rb") as file:
@@ -102,11 +97,11 @@ def _format_of(path, expected):
         if not expected and b"CREATE TABLE " in page and b"CREATE TABLE Dict" not in page:
             raise StoreBroken(f"{path} is not a dlserv database")
         return "sqlite", None
-    if head == JournalMapping.MAGIC:
+    if head == MAGIC:
         return "file", None
     if expected:
         return None, DamagedFile("it does not begin like a database")
-    if not JournalMapping.MAGIC.startswith(head):
+    if not MAGIC.startswith(head):
         raise StoreBroken(f"{path} is not a dlserv database")
     return ("file" if head else None), None
 
@@ -114,7 +109,7 @@ def _format_of(path, expected):
 # -- repair ---------------------------------------------------------------------------
 
 def _repair(kind, path, snapshot, damage):
-    """Replace a damaged database by a repaired one; return like `open_mapping`."""
+    """Replace a damaged database by a repaired one; return as `open_mapping`."""
     from .salvage import salvage
     spare = snapshot.read()
     found, gone = salvage(path, spare)
@@ -130,7 +125,7 @@ def _repair(kind, path, snapshot, damage):
     finally:
         mapping.close()
     os.replace(new, path + _REPAIRED)
-    aside = set_aside(path)
+    aside = _set_aside(path)
     _finish_repair(path)
     told = f"{len(found)} of its records were carried over"
     if taken:
@@ -140,16 +135,15 @@ def _repair(kind, path, snapshot, damage):
 
 
 def _finish_repair(path):
-    """Rename the repaired database into its place, if the damaged one has been set aside."""
+    """Rename the repaired database if the damaged one has been set aside."""
     if os.path.exists(path + _REPAIRED) and not os.path.exists(path):
         if _files(path):        # else the old log would be taken for the new database's
-            set_aside(path)
+            _set_aside(path)
         os.replace(path + _REPAIRED, path)
         sync_folder(path)
 
 
-def set_aside(path):
-    """Rename a damaged database to include the date. Return the new path."""
+def _set_aside(path):
     name = aside = f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1
     while os.path.exists(aside):
@@ -162,5 +156,4 @@ def set_aside(path):
 
 
 def _files(path):
-    """Return the database's files that exist."""
     return [path + suffix for suffix in ("", "-wal", "-shm", sqlite.REPLAYED) if os.path.exists(path + suffix)]

@@ -1,33 +1,30 @@
-"""Read what is readable of a damaged database; recovery.py makes a new one of it."""
+"""Read what is readable of a damaged database; recovery.py makes a new one of it.
+
+That is a journal's frames wherever they are, SQLite's rows around damaged pages, by table and
+index, and the commits in its log beyond a damaged frame (wal.py).
+"""
 
 import os
 
 from . import sqlite, wal
-from .journal import JournalMapping
+from .journal import last_values
 
 _FROM_ROW = "SELECT rowid, key, value FROM Dict NOT INDEXED WHERE rowid > ? ORDER BY rowid"
 _OF_KEY = "SELECT key, value FROM Dict NOT INDEXED WHERE rowid = (SELECT rowid FROM Dict WHERE key = ?)"
 _INDEXED = "SELECT key FROM Dict INDEXED BY sqlite_autoindex_Dict_1 ORDER BY key"
 
 
-def salvage(path, asked=()):
+def salvage(path, asked):
     """Return ({key: value} readable in a damaged database, keys of `asked` that were deleted from it).
 
-    This is the only entrance to the readers of damaged files: a journal's frames wherever they
-    are, SQLite's rows around damaged pages, by table and index, and the commits in its log
-    beyond a damaged frame (wal.py). Without it there is only the daily snapshot: every task
-    added since would be lost although its request was answered, and every deleted one would
-    return. tests/state/test_wal.py damages fifty logs by one flipped bit or one zeroed block:
-    SQLite takes 46 of them for torn ends and silently drops 932 acknowledged records after the
-    damage; with this, only the damaged record is lost. Of the records that test_recovery.py
-    adds after the snapshot, a zeroed block in the database costs 78 of 640 instead of 441, a
-    flipped bit 3 of 560 instead of 63.
+    Without this, every task added since the daily snapshot would be lost, and every deleted one
+    return: of the fifty logs that tests/state/test_wal.py damages, SQLite takes 46 for torn ends and
+    silently drops 932 acknowledged records; of those that test_recovery.py adds after the snapshot,
+    a zeroed block would cost 441 of 640 instead of 78.
     """
     with open(path, "rb") as file:
         data = file.read()
-    last = {}
-    for _, _, changes in JournalMapping.frames(data):
-        last.update(changes)
+    last = last_values(data)
     if not last and sqlite.sqlite3:
         return _salvage_sqlite(path, asked)
     found = {key: value for key, value in last.items() if value is not None}
@@ -35,7 +32,7 @@ def salvage(path, asked=()):
 
 
 def _salvage_sqlite(path, asked):
-    """Salvage an SQLite database: the file as it is, and a copy with all commits of its log."""
+    """Read the file as it is, and a copy with all commits of its log."""
     if not os.path.exists(path + sqlite.REPLAYED):
         _renew_head(path)
     found, _ = _read_rows(path, ())
@@ -57,7 +54,7 @@ def _renew_head(path):
 
 
 def _read_rows(path, asked):
-    """Return ({key: value} of the readable rows, the keys of `asked` that are known to be deleted)."""
+    """Return ({key: value} of the readable rows, the keys of `asked` known to be deleted)."""
     db = sqlite.sqlite3.connect(path)
     try:
         found, whole = _scan(db)
@@ -65,8 +62,7 @@ def _read_rows(path, asked):
         found.update(_look_up(db, keys - set(found)))
     finally:
         db.close()
-    # Table and index hold the same keys. If one of them is readable and has all keys of the
-    # other, a key that it lacks was deleted.
+    # Table and index hold the same keys: what a readable one with all keys of the other lacks was deleted.
     if keys_whole and keys >= set(found):
         return found, set(asked) - keys
     if whole and keys <= set(found):
@@ -75,7 +71,6 @@ def _read_rows(path, asked):
 
 
 def _scan(db):
-    """Return ({key: value} of the rows, whether all could be read)."""
     found, position, stride, whole = {}, -1, 1, True
     while stride < 2 ** 32:
         try:
@@ -92,7 +87,6 @@ def _scan(db):
 
 
 def _scan_index(db):
-    """Return (the keys in the index, whether all could be read)."""
     keys = set()
     try:
         for key, in db.execute(_INDEXED):
@@ -103,7 +97,6 @@ def _scan_index(db):
 
 
 def _look_up(db, keys):
-    """Yield (key, value) of the rows that are reachable by the index alone."""
     for key in keys:
         try:
             for there, value in db.execute(_OF_KEY, (key,)):

@@ -1,4 +1,7 @@
-"""A shelf of plain records: dicts of plain data, pickled in the same format on every Python."""
+"""A shelf of dicts of plain data, pickled in the same format on every Python, with a CRC-32 behind.
+
+Classes are not unpickled, so that a tampered database cannot execute code.
+"""
 
 import io
 import pickle
@@ -14,13 +17,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 class Shelf(shelve.Shelf):
-    """A shelf with the same pickle protocol on every Python, for plain data only.
-
-    A CRC-32 follows each pickle; shelve.open ignores it.
-    """
-
-    def __init__(self, mapping):
-        super().__init__(mapping, protocol=PROTOCOL)
+    """A shelf over a mapping of bytes to bytes."""
 
     def __getitem__(self, key):
         return unpack(self.dict[key.encode(self.keyencoding)])
@@ -30,20 +27,17 @@ class Shelf(shelve.Shelf):
 
 
 def pack(record):
-    """Return the record as bytes: its pickle and the CRC-32 of that."""
     value = pickle.dumps(record, protocol=PROTOCOL)
     return value + _crc(value)
 
 
 def unpack(value):
     """Return the record in these bytes. Raise pickle.UnpicklingError, or anything for a damaged one."""
-    # Check the CRC first, because a damaged pickle may allocate gigabytes. shelve.open writes no CRC.
+    # The CRC comes first: a damaged pickle may allocate gigabytes. shelve.open writes none, and ignores it.
     whole = _crc(value[:-4]) == value[-4:]
     file = io.BytesIO(value[:-4] if whole else value)
-    if not whole and not value.endswith(pickle.STOP):
-        raise pickle.UnpicklingError("its checksum does not match")
-    record = _PlainUnpickler(file).load()
-    if file.read():
+    record = _PlainUnpickler(file).load() if whole or value.endswith(pickle.STOP) else None
+    if record is None or file.read():
         raise pickle.UnpicklingError("its checksum does not match")
     if not isinstance(record, dict):
         raise pickle.UnpicklingError("it is not a record")

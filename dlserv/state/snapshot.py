@@ -1,14 +1,10 @@
-"""A daily copy of the database, in a second file that nothing else writes.
-
-It has the format of journal.JournalMapping, whichever backend the database uses, and replaces
-the previous copy atomically. It has no thread of its own; the store's thread calls it.
-"""
+"""A daily copy of a database of either kind, as a journal, which replaces the previous one atomically."""
 
 import logging
 import os
 import time
 
-from .journal import JournalMapping, write_journal
+from .journal import last_values, write_journal
 
 DAY = 86400.0
 MARK = b"fact/snapshot"     # the record that is equal in a snapshot and in its database
@@ -34,10 +30,6 @@ class Snapshot:
         left = self._next - self._clock()
         return max(0.0, left) if left <= DAY else 0.0
 
-    def due_at_the_end(self):
-        """Return whether a snapshot is due when the store closes."""
-        return self.made is None or self.due_in() == 0
-
     def make(self, items):
         """Replace the snapshot by these (key, value); log a failure. Return whether it succeeded."""
         now = self._clock()
@@ -52,27 +44,23 @@ class Snapshot:
         return True
 
     def set_aside(self):
-        """Rename the snapshot to include its date, because its database is missing. Return the new path."""
+        """Put the date into the snapshot's name, because its database is missing; return the path."""
         aside = f"{self.path}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self.made))}"
         os.replace(self.path, aside)
         self.made = None
         return aside
 
     def is_older_than(self, mapping):
-        """Return whether the snapshot is no newer than the database, i.e. the database has its MARK."""
+        """Return whether the snapshot is no newer than the database, which has its MARK."""
         mark = self.read().get(MARK)
         return mark is None or mapping.get(MARK) == mark
 
     def read(self):
         """Return {key: value} of the intact records; {} if there is no snapshot."""
-        found = {}
         try:
             with open(self.path, "rb") as file:
-                data = file.read()
+                return last_values(file.read())
         except OSError as error:
             if self.made is not None:
                 log.error("the snapshot of the database cannot be read: %s", error)
-            return found
-        for _, _, changes in JournalMapping.frames(data):
-            found.update(changes)
-        return found
+            return {}

@@ -1,9 +1,7 @@
 """A database in SQLite, with the table of dbm.sqlite3, so that shelve.open of Python 3.13 reads it."""
 
-import os
-
 from . import wal
-from .mapping import DamagedFile, Mapping, create_private, is_at
+from .mapping import DamagedFile, Mapping
 
 try:
     import sqlite3
@@ -19,9 +17,8 @@ REPLAYED = "-replayed"      # suffix of a copy with the commits of a damaged log
 class SqliteMapping(Mapping):
     """A table of keys and values. Raise sqlite3.Error.
 
-    SQLite itself folds the log into the table: inside the commit (`_save`) that brings the log to
-    1,000 pages, and in `close`. `_merge_log` and `_renew_doubtful_log` do it only at the start and after
-    a failed flush.
+    SQLite itself merges the log at 1,000 pages and in `close`; this class does it only at the start and
+    after a failed flush.
     """
 
     kind = "sqlite"
@@ -35,10 +32,7 @@ class SqliteMapping(Mapping):
     KEYS = "SELECT key FROM Dict"
 
     def __init__(self, path):
-        super().__init__()
-        self._path = path
-        create_private(path)
-        self._status = os.stat(path)
+        super().__init__(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         self._synchronous, self._is_doubtful = None, False
         self._store, self._again = self.STORE, self.AGAIN
@@ -60,7 +54,10 @@ class SqliteMapping(Mapping):
             self._synchronous = level
 
     def check(self):
-        known = self._merge_log()
+        try:        # merge the log; `known` are the frames that SQLite accepts
+            known = self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        except sqlite3.OperationalError:    # the disk is full; the log can still be read
+            known = wal.committed_frames(self._path + "-wal")
         behind = wal.pages_behind(self._path + "-wal", known)
         if behind:      # SQLite would remove the log
             wal.replay(self._path, behind, self._path + REPLAYED)
@@ -72,13 +69,6 @@ class SqliteMapping(Mapping):
             self._stored(b"")
         except sqlite3.OperationalError as error:   # "no such column"
             raise sqlite3.DatabaseError(str(error)) from error
-
-    def _merge_log(self):
-        """At the start: merge the log if there is space. Return how many of its frames SQLite accepts."""
-        try:
-            return self._db.execute("PRAGMA wal_checkpoint").fetchone()[1]
-        except sqlite3.OperationalError:    # the disk is full; the log can still be read
-            return wal.committed_frames(self._path + "-wal")
 
     def _stored(self, key):
         row = self._db.execute(self.LOOK_UP, (key,)).fetchone()
@@ -102,10 +92,9 @@ class SqliteMapping(Mapping):
             raise
 
     def _renew_doubtful_log(self):
-        """After a failed flush: copy the log into the database and start a new log.
+        """After a failed flush: merge the log and start a new one.
 
-        The kernel may have dropped pages of the log, also of earlier,
-        relaxed commits, without the next flush failing; no frame after a lost one would count.
+        The kernel may have dropped pages, also of relaxed commits before; no frame after a lost one counts.
         """
         if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise OSError("the log of the database is in use")
@@ -123,14 +112,11 @@ class SqliteMapping(Mapping):
                 self._db.execute("ROLLBACK")
             raise
 
-    def is_in_place(self):
-        return is_at(self._path, self._status)
-
     def close(self):
         self._db.close()
 
 
 def _is_failed_flush(error):
-    """Return True if the error may be a failed flush; before Python 3.11, any disk I/O error may be."""
+    """Return whether the error may be a failed flush; before Python 3.11, any disk I/O error may be."""
     code = getattr(error, "sqlite_errorcode", None)
     return str(error) == "disk I/O error" if code is None else code in _FAILED_FLUSHES

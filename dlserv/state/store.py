@@ -1,14 +1,10 @@
 """A shelf of plain records on disk that survives kill -9 and power cuts.
 
-The daemon uses the `Store`. One thread owns its `shelve.Shelf` and commits in groups: all
-writes that arrive during a commit share the next one.
+One thread owns the Shelf and commits in groups: all writes that arrive during a commit share the next one.
 
     durable   fsynced before the ticket settles
     relaxed   survives a crash of the process, and a power cut once the next durable write is done
     lazy      relaxed, and may wait LAZY seconds to share a commit
-
-Records are dicts of plain data, read by an unpickler without classes, so that a tampered
-database cannot execute code. sqlite.py and journal.py are the two kinds of database.
 """
 
 from __future__ import annotations
@@ -41,56 +37,51 @@ log = logging.getLogger(__name__)
 class Store:
     """Records by name in the database at `path`. Any thread may call any method.
 
-    Raise StoreBroken if the database cannot be opened, is in use or is from a newer
-    dlserv, and MissingModule if this Python lacks the module for its kind. `clock` returns
-    epoch seconds, for the daily snapshot (snapshot.py).
+    Raise StoreBroken if the database cannot be opened, is in use or is from a newer dlserv, and
+    MissingModule if this Python lacks the module for its kind. `clock` returns epoch seconds.
     """
 
     def __init__(self, path: str, backend: str = "auto", clock: Callable[[], float] = time.time) -> None:
         self.path = os.path.realpath(path)      # two links to one database share its lock
         self._lock = FileLock(self.path)
         try:
-            self._snapshot, self._changed = Snapshot(self.path, clock), False
+            self._snapshot = Snapshot(self.path, clock)
             self._mapping, self._repair = recovery.open_mapping(self.path, backend, self._snapshot)
-            self.backend = self._mapping.kind
-            self._shelf = Shelf(self._mapping)
+            self.backend, self._shelf = self._mapping.kind, Shelf(self._mapping)
             self._check_schema()
         except BaseException:
             self._lock.release()
             raise
-        self._closed = False
+        self._changed = self._closed = False
         self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
-        self._complaint = Complaint(log)
-        self._inbox = Inbox()
+        self._complaint, self._inbox = Complaint(log), Inbox()
         self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
         self._thread.start()
 
     @property
     def is_writable(self) -> bool:
-        """True if the last write succeeded and further ones are accepted."""
         return not self._owed and not self._closed and self._thread.is_alive()
 
     @property
     def repaired(self) -> str | None:
-        """A sentence about the repairs since the database was opened, or None."""
-        told = [self._repair] if self._repair else []
+        """A sentence about repairs, or None."""
         damaged = self._restored + self._lost
+        told = [self._repair] if self._repair else []
         if damaged:
             told.append(f"{damaged} of its records were damaged, and {self._restored} of them "
                         "taken from the snapshot")
         return "; ".join(told) or None
 
     def load(self, parse: Callable[[str, dict], object]) -> list:
-        """Return [parse(name, record), …] of the readable records; set the others aside and log them.
+        """Return [parse(name, record), …] of all records. Call this before the first write.
 
-        `parse` raises for an invalid record, which is replaced by the snapshot's. Call this
-        before the first write.
+        One for which `parse` raises is set aside, and the snapshot's is taken.
         """
         return self._load(parse, lambda name: name != _SCHEMA_KEY and not name.startswith((_DAMAGED, FACT)))
 
     def facts(self, prefix: str, parse: Callable[[str, dict], object]) -> list:
-        """Return the same of the records whose names begin with "fact/" and the prefix."""
+        """Do as `load` with the records "fact/<prefix>…"."""
         return self._load(parse, lambda name: name.startswith(FACT + prefix))
 
     def _load(self, parse, is_wanted):
@@ -104,20 +95,17 @@ class Store:
             except MissingModule:           # the record is valid on another Python
                 raise
             except Exception as error:      # a damaged record may raise anything
-                log.error("the record %s in %s is damaged and was set aside: %s",
-                          name, self.path, error)
+                log.error("the record %s in %s is damaged and was set aside: %s", name, self.path, error)
                 self._set_aside(raw)
                 loaded += self._restore(raw, name, parse)
         return loaded
 
     def _restore(self, raw, name, parse):
-        """Replace a record that was set aside by the snapshot's; return [parsed], or [] if it has none."""
-        value = self._snapshot.read().get(raw)
+        """Put the snapshot's record in the place of the damaged one; return [it, parsed], or []."""
         try:
-            if value is None:
-                raise KeyError(name)
+            value = self._snapshot.read()[raw]
             parsed = parse(name, unpack(value))
-        except Exception as error:          # see `load`
+        except Exception as error:          # see `_load`
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
             return []
@@ -130,20 +118,21 @@ class Store:
 
     def fact(self, name: str) -> dict | None:
         """Return the record "fact/<name>", or None. Call this before the first write."""
+        return self._record(FACT + name)
+
+    def _record(self, name):
         try:
-            return self._shelf[FACT + name]
+            return self._shelf[name]
         except KeyError:
             return None
         except Exception as error:
-            log.error("the record %s in %s is damaged: %s", FACT + name, self.path, error)
+            log.error("the record %s in %s is damaged: %s", name, self.path, error)
             return None
 
-    def write(self, changes: Mapping[str, dict | None], durable: bool = True,
-              lazy: bool = False) -> Ticket:
+    def write(self, changes: Mapping[str, dict | None], durable: bool = True, lazy: bool = False) -> Ticket:
         """Queue {name: record, or None to delete} as one transaction; return its Ticket.
 
-        A failed write is retried until a later write of the same record replaces it; to undo
-        it, write the old record.
+        A failed write is retried until a later one of the same record replaces it.
         """
         ticket = Ticket(changes, durable and not lazy, lazy)
         if not self._inbox.put(ticket):
@@ -151,11 +140,10 @@ class Store:
         return ticket
 
     def close(self) -> None:
-        """Commit and flush the queued writes, and unlock the database."""
         self._closed = True
         self._inbox.close()
         self._thread.join()
-        self._keep_a_copy(self._snapshot.due_at_the_end())
+        self._keep_a_copy(self._snapshot.made is None or self._snapshot.due_in() == 0)
         try:
             self._mapping.commit(durable=True)
         except ERRORS as error:
@@ -166,13 +154,7 @@ class Store:
     # -- inside ----------------------------------------------------------------------
 
     def _check_schema(self):
-        try:
-            found = self._shelf[_SCHEMA_KEY]["version"]
-        except KeyError:
-            found = None
-        except Exception as error:
-            log.error("the schema number of %s is damaged: %s", self.path, error)
-            found = None
+        found = (self._record(_SCHEMA_KEY) or {}).get("version")
         if isinstance(found, int) and found > SCHEMA:
             self._shelf.close()
             raise StoreBroken(f"the database {self.path} was written by a newer dlserv "
@@ -201,13 +183,11 @@ class Store:
                 time.sleep(0.1)
 
     def _keep_a_copy(self, due):
-        """Make the snapshot if it is due and the records have changed."""
         if not due or not self._changed or self._owed:
             return
         mark = pack({"time": time.time()})
-        self._changed = not self._snapshot.make(self._whole_records(mark))
-        if not self._changed:
-            self._mapping[MARK] = mark
+        if self._snapshot.make(self._whole_records(mark)):
+            self._changed, self._mapping[MARK] = False, mark
             try:
                 self._mapping.commit(durable=True)
             except ERRORS as error:
@@ -223,20 +203,17 @@ class Store:
         yield MARK, mark
 
     def _take_into(self, group):
-        """Append the tickets of the next commit to the group; return whether the store closes.
-
-        The group stays empty if there are none and a retry or a snapshot is due.
-        """
+        """Append the next tickets, none if a retry or a snapshot is due; return whether the store closes."""
         take = self._inbox.take_into
         ended = take(group, 0 if group else LAZY, urgent=True)      # lazy tickets wait that long
         if not group and not ended:
-            ended = take(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else -1)
+            ended = take(group, RETRY if self._owed else self._snapshot.due_in() if self._changed else None)
             if group and all(ticket.lazy for ticket in group):
                 ended = take(group, LAZY, urgent=True)
         return ended
 
     def _commit(self, group):
-        """Write the group and the changes of failed commits. After a failure, keep the changes to retry."""
+        """Write the group and the changes of failed commits; if this fails too, keep them all to retry."""
         error, changes = None, dict(self._owed)
         try:
             for ticket in group:

@@ -1,7 +1,6 @@
-"""Read SQLite's write-ahead log beyond a damaged frame, where SQLite stops.
+"""Read SQLite's write-ahead log (https://sqlite.org/fileformat2.html#walformat) beyond a damaged frame.
 
-The frames there were committed and flushed like those before. The format is at
-https://sqlite.org/fileformat2.html#walformat.
+SQLite stops there, but the frames behind were committed and flushed like those before.
 """
 
 import os
@@ -15,9 +14,9 @@ _ORDERS = {0x377f0682: "<", 0x377f0683: ">"}    # magic: of the checksums' words
 
 
 def pages_behind(path, known):
-    """Return {number: bytes} of the pages that intact commits after the first `known` frames have written."""
+    """Return {number: bytes} of the pages in intact commits after the first `known` frames."""
     pages, pending = {}, {}
-    for _, number, is_commit, page, _ in _frames(path, known):
+    for _, number, is_commit, page in _frames(path, known):
         if page is None:
             continue        # damaged, or torn at the end
         pending[number] = page
@@ -28,10 +27,10 @@ def pages_behind(path, known):
 
 
 def committed_frames(path):
-    """Return how many frames SQLite accepts: those up to the last commit before any damage."""
+    """Return how many frames there are up to the last commit before any damage, as SQLite counts."""
     count = 0
-    for index, _, is_commit, page, follows in _frames(path, 0):
-        if page is None or not follows:
+    for index, _, is_commit, page in _frames(path, 0):
+        if page is None:
             break
         if is_commit:
             count = index + 1
@@ -39,7 +38,7 @@ def committed_frames(path):
 
 
 def replay(path, pages, target):
-    """Copy the database at `path` to `target` with these pages replaced, completely or not at all."""
+    """Copy the database to `target` with these pages replaced, completely or not at all."""
     new = target + ".new"
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600))     # it may hold passwords
     shutil.copyfile(path, new)
@@ -51,9 +50,10 @@ def replay(path, pages, target):
 
 
 def _frames(path, begin):
-    """Yield (index, page number, is a commit, page or None if damaged, are all before it intact).
+    """Yield (index, page number, is a commit, page) from frame `begin` on.
 
-    Begin with frame `begin`; skip frames left over from an older log.
+    The page is None if the frame is damaged or left over from an older log; a damaged header is such
+    a frame before all others.
     """
     try:
         with open(path, "rb") as file:
@@ -62,16 +62,16 @@ def _frames(path, begin):
         return
     if len(data) <= _HEADER.size + _FRAME.size:
         return
-    order, size, salts, seed, follows = _read_header(data)
+    order, size, salts, seed, is_whole = _read_header(data)
+    if not is_whole:
+        yield -1, 0, False, None
     for index, at in enumerate(range(_HEADER.size, len(data) - size - _FRAME.size + 1, _FRAME.size + size)):
         number, commits, *found, first, second = _FRAME.unpack_from(data, at)
         before, seed = seed, (first, second)
-        page = None
-        if index >= begin and found == salts:
+        if index >= begin:
             page = data[at + _FRAME.size:at + _FRAME.size + size]
-            page = page if _checksum(data[at:at + 8] + page, order, before) == seed else None
-            yield index, number, bool(commits), page, follows
-        follows = follows and page is not None
+            is_intact = found == salts and _checksum(data[at:at + 8] + page, order, before) == seed
+            yield index, number, bool(commits), page if is_intact else None
 
 
 def _read_header(data):

@@ -10,7 +10,7 @@ import os
 import time
 
 from ..errors import Conflict, LocalError, NoSpace, NotFound, Unavailable, Unwritable
-from ..fs import Mountings, free_bytes, mount_of
+from ..fs import Mountings, disk_usage, mount_of
 from ..units import format_size
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 500, 20000, 6     # limits of `folders`
@@ -65,7 +65,7 @@ class DownloadDir:
     @property
     def free_bytes(self):
         """Bytes free on its disk, or None if unknown."""
-        return free_bytes(self.path)
+        return disk_usage(self.path)[0]
 
     def is_there(self):
         return not self._is_absent() and os.path.isdir(self.path)

@@ -4,7 +4,7 @@ They change tasks with the registry's lock held, inform the runner, and return w
 are on disk, with the errors of tasks that refused.
 """
 
-from ..acts import ACTS
+from ..contract import ACTS
 from ..errors import InvalidValue, RequestError, StoreBroken
 from ..masking import shown
 from ..settings import options

@@ -1,5 +1,7 @@
 """The runner: which tasks are running, between the registry, which knows the tasks, and the engine."""
 
+from functools import lru_cache
+
 from .. import urls
 from ..net.host_limits import HostClosed, Visitor
 from .attempt import Attempt, wait_for_all
@@ -22,7 +24,7 @@ class Runner:
         self._settings, self._network, self._bucket = settings, network, bucket
         self._running, self.room = registry.running, Room(registry, download_dir, settings)
         self.outcomes = Outcomes(registry, settings)
-        self.parse_url = urls.Memo().parse      # once for a task that begins at once
+        self.parse_url = lru_cache(maxsize=1)(urls.parse)     # a new task may begin at once
         self.scheduler = Scheduler(settings)
         self._dispatcher, self._checkpointer = Dispatcher(self), Checkpointer(self)
 

@@ -26,7 +26,7 @@ def test_a_file_is_found_without_being_named(tmp_path):
     write(path, {"download": {"retries": 9}})
     for environ, config in (({"XDG_CONFIG_HOME": str(tmp_path)}, None), ({"DLSERV_CONFIG": str(path)}, None),
                             ({"DLSERV_CONFIG": "/no/such/file"}, str(path))):
-        mapping, remarks, found = sources.gather(options(config=config), environ)
+        mapping, remarks, found, *_ = sources.gather(options(config=config), environ)
         assert found == str(path)
         assert mapping["download"] == {"retries": 9}
         assert any(str(path) in remark for _, remark in remarks)
@@ -81,3 +81,55 @@ def test_a_wrong_flag_is_refused_by_key_and_value(flag, text, key):
 def test_a_sentence_speaks_of_the_flag_that_was_typed(sentence, options, shown):
     assert sources.as_typed(sentence, argparse.Namespace(**options)) == shown
     assert sources.as_typed(sentence, None) == sentence
+
+
+# -- default paths ---------------------------------------------------------------------
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home of its own, as expanduser sees it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_configuration_is_looked_for_by_wish_then_xdg_then_etc(home):
+    find = sources.config_path
+    mine = str(home / ".config" / "dlserv" / "config.json")
+    assert find({"DLSERV_CONFIG": "/x", "XDG_CONFIG_HOME": "/y"}, True) == "/x"
+    assert find({"XDG_CONFIG_HOME": "/y"}, False) == "/y/dlserv/config.json"
+    assert find({}, False) == mine
+    assert find({}, True) == "/etc/dlserv.json"
+    (home / ".config" / "dlserv").mkdir(parents=True)
+    (home / ".config" / "dlserv" / "config.json").write_text("{}")
+    assert find({}, True) == mine
+
+
+def test_downloads_go_where_the_desktop_says(home):
+    find = sources.download_dir
+    assert find({}) == str(home / "Downloads")
+    (home / "xdg").mkdir()
+    environ = {"XDG_CONFIG_HOME": str(home / "xdg")}
+    assert find(environ) == str(home / "Downloads")
+    lines = ("# a comment", 'XDG_MUSIC_DIR="/m"', ' XDG_DOWNLOAD_DIR="$HOME/Laden"', "")
+    (home / "xdg" / "user-dirs.dirs").write_text("\n".join(lines))
+    assert find(environ) == str(home / "Laden")
+    assert find(dict(environ, XDG_DOWNLOAD_DIR="/d")) == "/d"
+    (home / "xdg" / "user-dirs.dirs").write_bytes(b"\xff\xfe")
+    assert find(environ) == str(home / "Downloads")
+
+
+def test_the_database_goes_where_state_is_kept(home):
+    find = sources.db_path
+    environ = {"STATE_DIRECTORY": "/a:/b", "XDG_STATE_HOME": "/x"}
+    assert find(environ, True, "/d") == "/a/dlserv.db"
+    del environ["STATE_DIRECTORY"]
+    assert find(environ, True, "/d") == find(environ, False, "/d") == "/x/dlserv/dlserv.db"
+    assert find({}, False, "/d") == str(home / ".local" / "state" / "dlserv" / "dlserv.db")
+    assert find({}, True, "/d") in ("/var/lib/dlserv/dlserv.db", "/d/.dlserv.db")
+
+
+def test_the_state_of_root_does_not_go_into_memory(monkeypatch):
+    for kind, path in (("tmpfs", "/d/.dlserv.db"), ("ramfs", "/d/.dlserv.db"),
+                       ("ext4", "/var/lib/dlserv/dlserv.db"), (None, "/var/lib/dlserv/dlserv.db")):
+        monkeypatch.setattr(sources, "file_system", lambda path: kind)
+        assert sources.db_path({}, True, "/d") == path

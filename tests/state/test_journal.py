@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from dlserv.state.journal import JournalMapping
+from dlserv.state.journal import MARK, JournalMapping, encode, frames
 from dlserv.state.store import Store
 from harness import load, refill
 
@@ -97,6 +97,6 @@ def test_a_journal_that_cannot_be_made_smaller_goes_on_as_it_is(path, monkeypatc
 
 def test_a_frame_that_says_nothing_is_none(path):
     payload = b"abc"
-    frame = struct.pack(">4sII", JournalMapping.MARK, 3, zlib.crc32(payload)) + payload
-    good = JournalMapping.encode({b"k": b"v"})
-    assert [changes for _, _, changes in JournalMapping.frames(frame + good)] == [{b"k": b"v"}]
+    frame = struct.pack(">4sII", MARK, 3, zlib.crc32(payload)) + payload
+    good = encode({b"k": b"v"})
+    assert [changes for _, _, changes in frames(frame + good)] == [{b"k": b"v"}]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlserv.acts import ACTS
+from dlserv.contract import ACTS
 from dlserv.errors import InvalidValue, NotFound, RequestError
 
 NOWHERE = "http://127.0.0.1:1/"
