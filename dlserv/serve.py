@@ -31,7 +31,7 @@ def serve(options):
     if options.export or options.import_:
         return _move(options)
     share_one_arena()
-    _import_http_client()
+    import_http_client()
     from .api.server import Server
     from .client.discovery import RunFile, run_file_path
     from .daemon import Daemon
@@ -76,7 +76,7 @@ def _listen(make, daemon):
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
 
 
-def _import_http_client():
+def import_http_client():
     """Import http.client, which http.server needs, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
 
     Its HTTPSConnection is made where it is asked for first.
