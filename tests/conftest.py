@@ -1,6 +1,7 @@
 """Shared by the tests: a misbehaving origin, daemons in and out of process, both databases."""
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -28,6 +29,12 @@ from dlserv.state.store import Store  # noqa: E402
 for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, name), usual)
+
+
+def pytest_collection_finish(session):
+    """Spare the tests the searches for garbage among themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

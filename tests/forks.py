@@ -2,8 +2,8 @@
 
 A process that has the modules loaded, forker.py, forks for each start. The child is a process like any
 other, with arguments, environment, folder and files of its own; all else that it inherits must be what
-the forker has inherited. If it is not, at the first start of a kind, and where a test names its command,
-dlserv.py is executed.
+the forker has inherited. If it is not, and at the first start of a kind, dlserv.py is executed; and where
+a test names DLSERV as the command, as those of memory do, which the child shares with the forker.
 """
 
 import array
@@ -21,7 +21,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 DLSERV = [sys.executable, os.path.join(os.path.dirname(HERE), "dlserv.py")]
 SERVE = ("dlserv.serve:import_http_client", "dlserv.api.server", "dlserv.client.discovery", "dlserv.daemon",
-         "dlserv.state.sqlite")
+         "dlserv.state.sqlite", "dlserv.engine.download", "dlserv.net.http")
 COMMAND = ("dlserv.commands.main",)
 # Variables that begin so are read by the running program alone; others may be read while the interpreter starts.
 OURS = ("DLSERV_", "XDG_", "PYTEST_", "FAULTY_DISK", "HOME", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET",

@@ -10,6 +10,7 @@ import pytest
 
 from dlserv import Daemon, Server
 from dlserv.api.connection_limit import ConnectionLimit
+from forks import DLSERV
 from harness import Api, noise, until
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -329,7 +330,7 @@ def call(port, source, data=b""):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_under_siege_another_client_is_answered(process):
     """200 half-open connections and 1,000 that sit idle, from a few addresses; the server by itself."""
-    server = process()
+    server = process(command=DLSERV)
     port, pid = int(server.url.rpartition(":")[2]), server.popen.pid
     server.api.get("/health")
     before = usage(pid)
