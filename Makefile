@@ -10,23 +10,28 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 VERSION_OF = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV = build/venv-$(call VERSION_OF,$(PYTHON))
-SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' -not -path dlserv/__main__.py | LC_ALL=C sort)
+SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' | LC_ALL=C sort)
 
 .PHONY: pyz test test-all crash-test bench install clean
 
 pyz: dlserv.pyz
 
-# The same bytes wherever and whenever it is built: sorted names, one date, one mode.
+# The same bytes wherever and whenever it is built: sorted names, one date, one mode. All files but the
+# first three, which read the others, are deflated as one stream; dlserv/zipped.py describes it.
 define BUILD
 import sys, zipapp, zipfile
 target, *names = sys.argv[1:]
+files = {name: open(name, "rb").read() for name in names}
+members = {name: files.pop(name) for name in ("dlserv.py", "dlserv/__init__.py", "dlserv/zipped.py")}
+members["__main__.py"] = members.pop("dlserv.py")
+index = "".join("%d %s\n" % (len(data), name) for name, data in files.items())
+members["sources"] = index.encode() + b"\n" + b"".join(files.values())
 with zipfile.ZipFile(target + ".zip", "w") as archive:
-    for name in names:
-        entry = zipfile.ZipInfo("__main__.py" if name == "dlserv.py" else name)
+    for name, data in members.items():
+        entry = zipfile.ZipInfo(name)
         entry.external_attr, entry.create_system = 0o644 << 16, 3
         entry.compress_type = zipfile.ZIP_DEFLATED
-        with open(name, "rb") as file:
-            archive.writestr(entry, file.read(), compresslevel=9)
+        archive.writestr(entry, data, compresslevel=9)
 zipapp.create_archive(target + ".zip", target, interpreter="/usr/bin/env python3")
 endef
 export BUILD

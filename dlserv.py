@@ -3,9 +3,7 @@
 
 import sys
 
-from dlserv import zipped
+from dlserv.cli import main
 
 if __name__ == "__main__":
-    zipped.adopt(__loader__)
-    from dlserv.cli import main
     sys.exit(main())

@@ -7,7 +7,11 @@
         daemon.wait(tid)
 """
 
-from .version import __version__
+if hasattr(__loader__, "archive"):      # the .pyz, or another zip file
+    from . import zipped
+    zipped.adopt(__loader__)
+
+from .version import __version__  # noqa: E402
 
 __all__ = ["Client", "Daemon", "Server", "__version__"]
 

@@ -1,5 +1,6 @@
 """The program in one file, driven as a stranger drives it."""
 
+import glob
 import os
 import shutil
 import stat
@@ -11,6 +12,8 @@ import pytest
 
 from harness import ROOT, Process, noise
 from servers.ftpd import Ftpd
+
+from dlserv import zipped
 
 DATA = noise(200000)
 
@@ -26,6 +29,11 @@ def build(folder):
     subprocess.run(["make", "-s", "pyz", "PYTHON=" + sys.executable], cwd=str(folder), check=True,
                    stdout=subprocess.DEVNULL)
     return (folder / "dlserv.pyz").read_bytes()
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), "rb") as file:
+        return file.read()
 
 
 def test_it_is_built_the_same_everywhere(tmp_path, pyz):
@@ -56,11 +64,18 @@ def test_make_puts_it_in_place_and_removes_what_it_made(tmp_path):
 def test_it_holds_the_sources_as_they_are(pyz):
     """So that the lines of a traceback are those of the repository."""
     with zipfile.ZipFile(pyz) as archive:
-        names = [name for name in archive.namelist() if name != "__main__.py"]
-        for name in names:
-            with open(os.path.join(ROOT, name), "rb") as file:
-                assert file.read() == archive.read(name), name
-    assert len(names) > 50 and os.path.getsize(pyz) <= 480 * 1000
+        assert archive.read("__main__.py") == read("dlserv.py")
+        held = {name: archive.read(name) for name in archive.namelist() if name.startswith("dlserv/")}
+        finder = zipped.Finder("", archive.read("sources"))
+    tracked = [os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "dlserv", "**"), recursive=True)
+               if os.path.isfile(path) and not path.endswith(".pyc")]
+    assert len(tracked) > 50
+    for name in tracked:
+        assert (held[name] if name in held else finder.read(name)) == read(name), name
+
+
+def test_it_is_small(pyz):
+    assert os.path.getsize(pyz) <= 360 * 1024
 
 
 def test_it_fetches_a_file(process, origin, pyz, folder):
