@@ -18,7 +18,7 @@ for path in (HERE, os.path.dirname(HERE)):
         sys.path.insert(0, path)
 
 from attempt import attempt, without_links  # noqa: E402, F401
-from disks import common_faulty_daemon, faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
+from disks import faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
 from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
@@ -152,6 +152,22 @@ def process(tmp_path, folder):
 
     yield start
     for each in started:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory):
+    """A function that returns the one SharedProcess of this class and these arguments, as new at each call."""
+    started = {}
+
+    def cleared(kind, *arguments):
+        if (kind, arguments) not in started:
+            started[kind, arguments] = kind(tmp_path_factory.mktemp("common"), *arguments)
+        started[kind, arguments].clear()
+        return started[kind, arguments]
+
+    yield cleared
+    for each in started.values():
         each.stop()
 
 
