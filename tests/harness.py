@@ -21,17 +21,18 @@ LEAST_PAUSE, LONGEST_PAUSE = 0.005, 0.05    # seconds between two looks at it
 def until(condition, seconds=PATIENCE):
     """Wait for `condition()` to be true; return its value.
 
-    The waits between two looks are longer than the looks, so that waiting takes little of a busy machine.
+    The pauses between two looks are longer than the looks, and grow with the time that was waited, so that
+    waiting takes little of a busy machine.
     """
-    began = time.monotonic()
-    deadline = began + seconds
+    first = began = time.monotonic()
+    deadline = first + seconds
     while True:
         value = condition()
         if value:
             return value
         ended = time.monotonic()
         assert ended < deadline, "waited %s s in vain" % seconds
-        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began)), LONGEST_PAUSE))
+        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began), (ended - first) / 10), LONGEST_PAUSE))
         began = time.monotonic()
 
 
