@@ -2,8 +2,8 @@
 
 A process that has the modules loaded, forker.py, forks for each start. The child is a process like any
 other, with arguments, environment, folder and files of its own; all else that it inherits must be what
-the forker has inherited. If it is not, and at the first start of a kind, dlserv.py is executed; and where
-a test names DLSERV as the command, as those of memory do, which the child shares with the forker.
+the forker has inherited. If it is not, and at the first start of a kind, dlserv.py is executed. It is also
+executed where a test names DLSERV as the command: those of memory do, which a child shares with the forker.
 """
 
 import array

@@ -76,7 +76,8 @@ def run(paths):
     with contextlib.ExitStack() as folders:
         options = []
         if all(path.startswith(IN_MEMORY) for path in paths) and has_memory():
-            folder = folders.enter_context(tempfile.TemporaryDirectory(prefix="dlserv-tests-", dir=MEMORY))
+            folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=MEMORY)
+            folders.callback(shutil.rmtree, folder, ignore_errors=True)
             options = ["--basetemp", os.path.join(folder, "pytest")]
         done = subprocess.run([sys.executable, "-m", "pytest"] + options + paths, cwd=ROOT, env=ENVIRON,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
