@@ -32,7 +32,7 @@ def serve(options):
     if options.export or options.import_:
         return _move(options)
     share_one_arena()
-    _import_http_client()
+    import_http_client()
     from .api.server import Server
     from .client.discovery import run_file, run_file_path
     from .daemon import Daemon
@@ -112,7 +112,7 @@ def _keep(path, changes, config):
     log.setLevel(config.general.log_level.upper())
 
 
-def _import_http_client():
+def import_http_client():
     """Import http.client, for http.server, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
 
     HTTPSConnection is made where it is asked for.

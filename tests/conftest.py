@@ -1,6 +1,7 @@
 """Shared by the tests: a misbehaving origin, daemons in and out of process, both databases."""
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ for path in (HERE, os.path.dirname(HERE)):
         sys.path.insert(0, path)
 
 from attempt import attempt, without_links  # noqa: E402, F401
-from disks import common_faulty_daemon, faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
+from disks import faulty, faulty_disk, faulty_disk_library  # noqa: E402, F401
 from harness import ROOT, Api, Process, own_environ, until  # noqa: E402
 from servers.origin import Origin  # noqa: E402
 
@@ -28,6 +29,12 @@ from dlserv.state.store import Store  # noqa: E402
 for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, name), usual)
+
+
+def pytest_collection_finish(session):
+    """Spare the tests the searches for garbage among themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +152,22 @@ def process(tmp_path, folder):
 
     yield start
     for each in started:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory):
+    """A function that returns the one SharedProcess of this class and these arguments, as new at each call."""
+    started = {}
+
+    def cleared(kind, *arguments):
+        if (kind, arguments) not in started:
+            started[kind, arguments] = kind(tmp_path_factory.mktemp("common"), *arguments)
+        started[kind, arguments].clear()
+        return started[kind, arguments]
+
+    yield cleared
+    for each in started.values():
         each.stop()
 
 

@@ -92,7 +92,7 @@ def faulty_disk(faulty_disk_library, tmp_path):
 class FaultyDaemon(SharedProcess):
     """A daemon whose downloads go to a disk that fails: `disk`."""
 
-    def __init__(self, library, path):
+    def __init__(self, path, library):
         faults = path / "faults"
         faults.mkdir()
         self.disk = FaultyDisk(library, faults)
@@ -104,18 +104,10 @@ class FaultyDaemon(SharedProcess):
         super().clear()
 
 
-@pytest.fixture(scope="module")
-def common_faulty_daemon(faulty_disk_library, tmp_path_factory):
-    daemon = FaultyDaemon(faulty_disk_library, tmp_path_factory.mktemp("faulty daemon"))
-    yield daemon
-    daemon.stop()
-
-
 @pytest.fixture
-def faulty(common_faulty_daemon):
+def faulty(common, faulty_disk_library):
     """The FaultyDaemon that the tests of a module share, without a fault, a task or a file."""
-    common_faulty_daemon.clear()
-    return common_faulty_daemon
+    return common(FaultyDaemon, faulty_disk_library)
 
 
 def run(*command):

@@ -7,11 +7,11 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import threading
 
-from harness import PATIENCE, ROOT, until
+import forks
+from harness import PATIENCE, until
 
 from dlserv.commands import terminal
 
@@ -88,10 +88,11 @@ class OnTerminal:
         kept = {name: value for name, value in os.environ.items()
                 if name not in ("COLUMNS", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY")}
         environ = dict(dict(kept, TERM="xterm", PYTHONIOENCODING="utf-8"), **environ)
+        files = {"stdin": self.slave, "stdout": out or self.slave, "stderr": self.slave}
         self.popen = subprocess.Popen(
-            list(through) + [sys.executable, os.path.join(ROOT, "dlserv.py")] + list(arguments),
-            stdin=self.slave, stdout=out or self.slave, stderr=self.slave, env=environ,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            [*through, *forks.DLSERV, *arguments], env=environ, start_new_session=True,
+            preexec_fn=forks.take_terminal, **files) if through \
+            else forks.start(arguments, environ, new_session=True, **files)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 

@@ -8,9 +8,10 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
+
+import forks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 30       # seconds until a condition that must come true has failed
@@ -20,17 +21,18 @@ LEAST_PAUSE, LONGEST_PAUSE = 0.005, 0.05    # seconds between two looks at it
 def until(condition, seconds=PATIENCE):
     """Wait for `condition()` to be true; return its value.
 
-    The waits between two looks are longer than the looks, so that waiting takes little of a busy machine.
+    The pauses between two looks are longer than the looks, and grow with the time that was waited, so that
+    waiting takes little of a busy machine.
     """
-    began = time.monotonic()
-    deadline = began + seconds
+    first = began = time.monotonic()
+    deadline = first + seconds
     while True:
         value = condition()
         if value:
             return value
         ended = time.monotonic()
         assert ended < deadline, "waited %s s in vain" % seconds
-        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began)), LONGEST_PAUSE))
+        time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began), (ended - first) / 10), LONGEST_PAUSE))
         began = time.monotonic()
 
 
@@ -164,14 +166,14 @@ def own_environ(folder):
 
 
 class Process:
-    """`dlserv.py` as a stranger runs it, on a free port."""
+    """`dlserv.py` as a stranger runs it, on a free port; with a `command`, as that is."""
 
     def __init__(self, arguments, command=None, environ=None):
-        command = command or [sys.executable, os.path.join(ROOT, "dlserv.py")]
         self._errors, self._last_words = tempfile.TemporaryFile(), None
-        self.popen = subprocess.Popen(
-            command + ["--port", "0"] + arguments, stdout=subprocess.PIPE, stderr=self._errors,
-            stdin=subprocess.DEVNULL, env=environ)
+        files = {"stdout": subprocess.PIPE, "stderr": self._errors, "stdin": subprocess.DEVNULL}
+        arguments = ["--port", "0"] + arguments
+        self.popen = subprocess.Popen(command + arguments, env=environ, **files) if command \
+            else forks.start(arguments, environ, **files)
         self.ready = self.popen.stdout.readline().decode()
         match = re.fullmatch(r"dlserv: listening on (http://\S+)\n", self.ready)
         if match is None:

@@ -4,11 +4,11 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 
 import pytest
 
+import forks
 from harness import ROOT
 
 from dlserv.version import __version__
@@ -32,11 +32,9 @@ def process(process, environ):
 @pytest.fixture
 def run(environ, folder, tmp_path):
     """Run a command that ends by itself; return the completed process."""
-    def run(*arguments, command=DLSERV, **variables):
-        done = subprocess.run(command + list(arguments), env=dict(environ, **variables), timeout=10,
-            cwd=str(tmp_path),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              universal_newlines=True)
+    def run(*arguments, **variables):
+        done = forks.run(arguments, env=dict(environ, **variables), timeout=10, cwd=str(tmp_path))
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in done.stderr, done.stderr
         return done
     return run

@@ -18,6 +18,7 @@ from dlserv.errors import Exhausted
 from dlserv.exhaustion import check_missing, exhaustion_in
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.waits import Waits
+from forks import DLSERV
 from harness import ROOT, noise, until
 from servers.origin import Gate, Origin
 
@@ -60,7 +61,7 @@ def knock(url, wanted=b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: c
 
 @linux
 def test_without_a_thread_tasks_wait_and_the_log_tells_it_once(process, origin, folder):
-    running, gate = process(), Gate(after=1000)
+    running, gate = process(command=DLSERV), Gate(after=1000)
     origin.put("/a", DATA, script=[gate])
     origin.put("/b", DATA)
     first = running.api.add(origin.url("/a"), connections=4)
@@ -82,7 +83,7 @@ def test_without_a_thread_tasks_wait_and_the_log_tells_it_once(process, origin, 
 
 @linux
 def test_the_end_needs_no_thread(process, origin, tmp_path):
-    running, gate = process(), Gate(after=1000)
+    running, gate = process(command=DLSERV), Gate(after=1000)
     origin.put("/a", DATA, script=[gate])
     tid = running.api.add(origin.url("/a"))
     assert gate.reached.wait(10)
@@ -139,7 +140,7 @@ def test_https_waits_for_the_memory_that_tls_takes(process, folder):
     certificates = os.path.join(ROOT, "tests", "certs")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(certificates, "server.pem"))
-    running = process(command=["sh", "-c", tight, "sh", sys.executable, os.path.join(ROOT, "dlserv.py")],
+    running = process(command=["sh", "-c", tight, "sh", *DLSERV],
                       environ=dict(os.environ, SSL_CERT_FILE=os.path.join(certificates, "ca.pem")))
     with Origin(context) as secure, Origin() as plain:
         secure.put("/s", DATA)
@@ -156,7 +157,7 @@ def test_https_waits_for_the_memory_that_tls_takes(process, folder):
 @linux
 def test_a_file_is_verified_once_there_is_memory_for_it(process, origin):
     tight = "ulimit -s 256; exec \"$@\""
-    running = process(command=["sh", "-c", tight, "sh", sys.executable, os.path.join(ROOT, "dlserv.py")])
+    running = process(command=["sh", "-c", tight, "sh", *DLSERV])
     origin.put("/a", DATA)
     tid = running.api.add(origin.url("/a"))
     running.api.reach(tid, "finished")

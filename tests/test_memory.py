@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from forks import DLSERV
 from harness import ROOT, noise, until
 from servers.origin import Origin, paced
 
@@ -37,7 +38,7 @@ def secure():
 
 
 def test_openssl_is_loaded_with_the_first_task_that_needs_it(process, origin, secure):
-    daemon = process()
+    daemon = process(command=DLSERV)
     origin.put("/a", noise(100000))
     daemon.api.reach(daemon.api.add(origin.url("/a")), "finished")
     assert libraries(daemon) == set()
@@ -48,7 +49,7 @@ def test_openssl_is_loaded_with_the_first_task_that_needs_it(process, origin, se
 
 def test_a_checksum_is_verified_where_openssl_came_late(process, origin):
     data = noise(100000)
-    daemon = process()
+    daemon = process(command=DLSERV)
     for name in ("md5", "sha-1", "sha-256", "sha-512"):
         checksum = "%s=%s" % (name, hashlib.new(name.replace("-", ""), data).hexdigest())
         origin.put("/" + name, data)
@@ -58,7 +59,7 @@ def test_a_checksum_is_verified_where_openssl_came_late(process, origin):
 
 
 def test_what_a_download_took_is_given_back(process, origin):
-    daemon = process()
+    daemon = process(command=DLSERV)
     daemon.api.get("/task/list")
     at_rest = resident(daemon)
     tids, data = [], noise(24 * MIB)

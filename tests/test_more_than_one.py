@@ -6,10 +6,10 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 
 import pytest
 
+import forks
 from harness import PATIENCE, ROOT, Api, SharedProcess, noise, own_environ, until
 
 from dlserv.contract import tid_of
@@ -229,8 +229,7 @@ def test_the_commands_use_all_through_the_proxy(house, urls, environ):
     listed = " ".join("http://127.0.0.1:%d/nas%d" % (house.port, number) for number in (1, 2, 3))
 
     def run(*arguments):
-        done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), *arguments], timeout=60,
-                              env=dict(environ, DLSERV_URL=listed, DLSERV_TOKEN=TOKEN), stdout=subprocess.PIPE)
+        done = forks.run(arguments, env=dict(environ, DLSERV_URL=listed, DLSERV_TOKEN=TOKEN))
         return done.returncode, done.stdout.decode()
 
     code, out = run("list")

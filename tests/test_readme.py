@@ -4,10 +4,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
+import forks
 from harness import ROOT, noise, until
 from servers.origin import Gate
 
@@ -87,6 +87,5 @@ def test_the_quick_start_starts_a_daemon_that_others_can_reach(process, tmp_path
     url = "http://127.0.0.1:" + daemon.url.rpartition(":")[2]
     for more, code in (({"XDG_RUNTIME_DIR": str(tmp_path)}, 0), ({"DLSERV_URL": url, "DLSERV_TOKEN": token}, 0),
                        ({"DLSERV_URL": url}, 4)):
-        done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "list"],
-                              env=dict(environ, **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = forks.run(["list"], env=dict(environ, **more))
         assert done.returncode == code, done.stderr

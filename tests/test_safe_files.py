@@ -12,18 +12,10 @@ from harness import SharedProcess, noise, until
 from servers.origin import Gate, paced
 
 
-@pytest.fixture(scope="module")
-def common_daemon(tmp_path_factory):
-    daemon = SharedProcess(tmp_path_factory.mktemp("daemon"), "--log-level", "warning")
-    yield daemon
-    daemon.stop()
-
-
 @pytest.fixture
-def shared(common_daemon):
+def shared(common):
     """The daemon of most tests of this file, without a task or a file."""
-    common_daemon.clear()
-    return common_daemon
+    return common(SharedProcess, "--log-level", "warning")
 
 
 @pytest.fixture

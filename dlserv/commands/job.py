@@ -10,7 +10,7 @@ import time
 
 from .. import urls
 from ..contract import tid_of
-from ..engine.checksum import Checksum, hash_file
+from ..engine.checksum import algorithm_of, hash_file
 from ..engine.filename import split
 from ..engine.publish import choose_name
 from ..engine.sources import Opener, Source
@@ -207,8 +207,8 @@ class _Remote:
     def _agrees(self, file, answer, total):
         promised = self._options.checksum or answer.resource.digest
         if promised:
-            checksum = Checksum.parse(promised)
-            return hash_file(file, [checksum.algorithm], self._stop.check) == {checksum.algorithm: checksum}
+            algorithm = algorithm_of(promised)
+            return hash_file(file, [algorithm], self._stop.check) == {algorithm: promised}
         first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
         if not _delivers(answer.stream, file.read(first)):
             return False

@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from forks import DLSERV
 from harness import ROOT, Api, until
 
 from dlserv import Daemon, Server
@@ -196,7 +197,7 @@ def test_without_zlib_everything_is_plain(tmp_path, origin, kind):
 @pytest.mark.parametrize("headers", [{}, GZIP], ids=["plain", "packed"])
 def test_a_long_list_takes_little_memory(process, headers):
     """As objects and text in whole, it would take seven times its length."""
-    server = process()
+    server = process(command=DLSERV)
     for batch in range(8):
         tasks = [{"url": NOWHERE + "%d/%d" % (batch, number), "options": {"paused": True}} for number in range(1000)]
         assert server.api.post("/task/batch/add", {"tasks": tasks}).status == 200

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from forks import DLSERV
 from harness import noise, until
 from raw import receive
 
@@ -303,7 +304,7 @@ def call(port, source, data=b""):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_under_siege_another_client_is_answered(process):
     """200 half-open connections and 1,000 that sit idle, from a few addresses; the server by itself."""
-    server = process()
+    server = process(command=DLSERV)
     port, pid = int(server.url.rpartition(":")[2]), server.popen.pid
     server.api.get("/health")
     before = usage(pid)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from forks import DLSERV
 from harness import Api, until
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -41,7 +42,7 @@ def send(url, path, body, status):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 @pytest.mark.parametrize("kind", REFUSED)
 def test_memory_of_refused_batches_goes_back(process, kind):
-    server = process()
+    server = process(command=DLSERV)
     path, body, status = REFUSED[kind]
     body = json.dumps(body).encode()
     server.api.get("/health")
@@ -53,7 +54,7 @@ def test_memory_of_refused_batches_goes_back(process, kind):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 def test_eight_at_once_take_turns(process):
-    server = process()
+    server = process(command=DLSERV)
     path, body, status = REFUSED["urls"]
     body = json.dumps(body).encode()
     server.api.get("/health")

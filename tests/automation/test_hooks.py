@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
+import forks
 from dlserv.errors import InvalidValue
 from harness import ROOT, noise, until
 from servers.origin import Gate
@@ -216,9 +215,7 @@ while not os.path.exists(os.path.join(here, "pid")): time.sleep(0.01)""")
 def test_a_start_names_the_key_that_is_wrong(tmp_path, folder, hooks, words):
     path = tmp_path / "c.json"
     path.write_text(json.dumps({"hooks": hooks}))
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "-c", str(path), "--port", "0",
-                           "--download-dir", str(folder), "--db", str(tmp_path / "db")],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    done = forks.run(["-c", path, "--port", "0", "--download-dir", folder, "--db", tmp_path / "db"], timeout=30)
     assert done.returncode == 2 and words in done.stderr.decode() and b"Traceback" not in done.stderr
 
 

@@ -4,14 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
+import forks
 from dlserv import Daemon
 from dlserv.automation.watch import Watch
 from disks import SmallDisk
-from harness import ROOT, until
+from harness import until
 
 FILES = {
     "a.txt": b"# two\n%s/1\n%s/2\n  out=two.bin\n",
@@ -249,7 +249,5 @@ def test_a_kill_at_any_moment_adds_each_url_once(configured, box):
 def test_a_start_names_the_folder_that_cannot_be_watched(tmp_path, box, folder, make, words):
     path = tmp_path / "c.json"
     path.write_text(json.dumps({"watch": [{"dir": make(box, folder)}]}))
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py"), "-c", str(path), "--port", "0",
-                           "--download-dir", str(folder), "--db", str(tmp_path / "db")],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    done = forks.run(["-c", path, "--port", "0", "--download-dir", folder, "--db", tmp_path / "db"], timeout=30)
     assert done.returncode == 2 and ("watch[0].dir: " in done.stderr.decode()) and words in done.stderr.decode()

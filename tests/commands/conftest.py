@@ -8,13 +8,12 @@ import sys
 
 import pytest
 
-from harness import ROOT
+import forks
 from listings import HTML
 from startup import HARD, PLAIN, Box
 
 from dlserv import Server, cli
 
-DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 NOWHERE = "http://127.0.0.1:1/"
 
 
@@ -65,14 +64,16 @@ def start():
     started = []
 
     def start(*arguments, **options):
-        started.append(subprocess.Popen(DLSERV + list(arguments), stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **options))
+        files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(forks.start(arguments, **files, **options))
         return started[-1]
     yield start
     for each in started:
         if each.poll() is None:
             each.kill()
-        each.communicate()
+        for file in (each.stdout, each.stderr):
+            file.close()
+        each.wait()
 
 
 @pytest.fixture

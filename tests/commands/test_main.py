@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
+import forks
 from harness import ROOT
 from servers.canned import Canned, reply
 
 from dlserv import Daemon, Server
 
-DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 DEAD = 2 ** 22 + 1      # a process id that no process has
 
 
@@ -92,7 +92,7 @@ def test_a_daemon_on_a_unix_socket_is_found_by_its_host(settings, run, tmp_path,
 
 def test_a_process_finds_the_daemon_by_itself(process, tmp_path):
     process()
-    done = subprocess.run(DLSERV + ["list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = forks.run(["list"])
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -133,13 +133,13 @@ def test_an_output_that_takes_nothing_more_is_told(three):
         pytest.skip("there is no /dev/full here")
     for arguments in (["list"], ["--help"]):
         with open("/dev/full", "w") as full:
-            done = subprocess.run(DLSERV + arguments, stdout=full, stderr=subprocess.PIPE)
+            done = subprocess.run(forks.DLSERV + arguments, stdout=full, stderr=subprocess.PIPE)
         assert (done.returncode, done.stderr) == (1, b"dlserv: No space left on device\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])
 def test_an_output_that_was_closed_is_done_without(three, closed):
-    done = subprocess.run(["sh", "-c", 'exec "$@" ' + closed, "sh"] + DLSERV + ["list"],
+    done = subprocess.run(["sh", "-c", 'exec "$@" ' + closed, "sh"] + forks.DLSERV + ["list"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") == (0 if closed == ">&-" else 3)

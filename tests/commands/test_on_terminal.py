@@ -181,7 +181,7 @@ def test_however_watch_ends_the_terminal_is_as_it_was(here, how, code):
 
 def test_watch_can_be_stopped_and_continued(here):
     tid = here.add(NOWHERE, {"paused": True})
-    with OnTerminal(["watch"], 80) as shown:
+    with OnTerminal(["watch"], 80, through=["env"]) as shown:       # a child, of whose stop we are told
         shown.shows("paused")
         shown.type(b"\x1a")
         until(lambda: os.waitid(os.P_PID, shown.popen.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT))

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import forks
 from dlserv.errors import InvalidValue
 from dlserv.settings import inputfile
 from harness import ROOT
@@ -108,10 +109,8 @@ def test_the_command_line_and_import_read_it(process, origin, tmp_path, folder):
     path = tmp_path / "list.meta4"
     path.write_text(HEAD + '<file name="given.iso"><url>%s</url></file></metalink>' % origin.url("/a"))
     daemon = process()
-    done = subprocess.run([sys.executable, ROOT + "/dlserv.py", "--url", daemon.url, "add", "-i", str(path)],
-                          stdout=subprocess.PIPE, timeout=30)
+    done = forks.run(["--url", daemon.url, "add", "-i", path], timeout=30)
     assert done.returncode == 0
     assert daemon.api.reach(done.stdout.decode().strip(), "finished")["filename"] == "given.iso"
-    done = subprocess.run([sys.executable, ROOT + "/dlserv.py", "--db", str(tmp_path / "other.db"),
-                           "--download-dir", str(folder), "--import", str(path)], stdout=subprocess.PIPE, timeout=30)
+    done = forks.run(["--db", tmp_path / "other.db", "--download-dir", folder, "--import", path], timeout=30)
     assert done.stdout.startswith(b"1 imported")

@@ -5,17 +5,15 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 
 import pytest
 
+import forks
 from dlserv.settings import token
 from dlserv.errors import Unwritable
-from harness import ROOT, Process, until
+from harness import Process, until
 
 SECRET = "s3cret-s3cret-s3cret"
-DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
 EVERYWHERE = ("--host", "0.0.0.0")
 TOLD = "clients must send a token"
 
@@ -32,9 +30,8 @@ def start(process, environ):
 def run(environ):
     """Run a command there; return (exit code, standard output, standard error)."""
     def run(*arguments, **variables):
-        done = subprocess.run(DLSERV + list(arguments), env=dict(environ, **variables), timeout=15,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-        return done.returncode, done.stdout, done.stderr
+        done = forks.run(arguments, env=dict(environ, **variables), timeout=15)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
     return run
 
 

@@ -5,14 +5,14 @@ import json
 import os
 import re
 import stat
-import subprocess
 import sys
 
 import pytest
 
+import forks
 from dlserv import Daemon, cli
 from dlserv.contract import tid_of
-from harness import ROOT, noise, until
+from harness import noise, until
 from servers.origin import Gate
 
 OTHER = {"sqlite": "file", "file": "sqlite"}
@@ -47,8 +47,7 @@ def move(arguments, monkeypatch, capsysbinary):
 def move_apart(arguments):
     """The same in a process of its own."""
     def move(db, *words, text=b""):
-        done = subprocess.run([sys.executable, os.path.join(ROOT, "dlserv.py")] + arguments(db, words), input=text,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+        done = forks.run(arguments(db, words), text, timeout=20)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     return move

@@ -26,6 +26,9 @@ import zlib
 PATIENCE = 20   # seconds until a condition that must come true has failed
 STARTING = 60   # seconds that a browser may take on a cold disk
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# Features that start processes which no test needs; the popup of the address bar costs as much as a page.
+SPARE = ("SpareRendererForSitePerProcess", "BackForwardCache", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",
+         "WebUIOmniboxFullPopup")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
         "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Delete": 46, "Tab": 9}
 MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
@@ -103,7 +106,7 @@ class Browser:
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
                      "--no-first-run", "--user-data-dir=" + self._profile, "--disable-dev-shm-usage",
                      "--disable-extensions",
-                     "--disable-features=SpareRendererForSitePerProcess,BackForwardCache",      # spare processes
+                     "--disable-features=" + ",".join(SPARE),
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
                      "--mute-audio", "--no-default-browser-check", "--remote-allow-origins=*", "about:blank"]
         self._process = subprocess.Popen(
