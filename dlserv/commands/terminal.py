@@ -251,5 +251,6 @@ class Screen:
 def standard_terminals():
     """Return the Terminals of standard output and standard error; replace what cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")
+        if hasattr(stream, "reconfigure"):      # another program's stream may lack it
+            stream.reconfigure(errors="replace")
     return Terminal(sys.stdout, os.environ), Terminal(sys.stderr, os.environ)

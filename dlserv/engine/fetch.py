@@ -88,7 +88,10 @@ class Fetch:
         finally:
             self._alive.remove(connection)
             self.sources.ended(source, connection.pace.speed)
-        self._judge(connection)
+        if isinstance(connection.error, HostFull):      # no other goes on; the attempt waits for the host
+            self._lost(source, connection.error)
+        else:
+            self._judge(connection)
 
     # -- several ---------------------------------------------------------------------
 
