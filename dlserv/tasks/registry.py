@@ -232,12 +232,16 @@ class TaskRegistry:
             fact = download_dir.open(store.fact("place"))
             tasks = load(store, self._settings.download)
             self.archive.open(store)
+            self.store = store
+            self._restore(tasks)
         except BaseException:
             store.close()
             raise
         if fact is not None:
             store.write({FACT + "place": fact})
-        self.store = store
+        return [task for task in tasks if task.deleting]
+
+    def _restore(self, tasks):
         with self.lock:
             self._open = True
             for task in tasks:
@@ -248,7 +252,6 @@ class TaskRegistry:
                     self.put(task)
                     if task.state == DOWNLOADING:
                         task.requeue()
-        return [task for task in tasks if task.deleting]
 
     def close(self):
         """Requeue and store the running tasks, and close the store."""
