@@ -233,25 +233,22 @@ class TaskRegistry:
             tasks = load(store, self._settings.download)
             self.archive.open(store)
             self.store = store
-            self._restore(tasks)
+            with self.lock:
+                self._open = True
+                for task in tasks:
+                    task.trim_log(self._settings.general.log_size)
+                    if not task.deleting:
+                        task.wake_up(self.boot)
+                        self._order = max(self._order, task.order)
+                        self.put(task)
+                        if task.state == DOWNLOADING:
+                            task.requeue()
         except BaseException:
             store.close()
             raise
         if fact is not None:
             store.write({FACT + "place": fact})
         return [task for task in tasks if task.deleting]
-
-    def _restore(self, tasks):
-        with self.lock:
-            self._open = True
-            for task in tasks:
-                task.trim_log(self._settings.general.log_size)
-                if not task.deleting:
-                    task.wake_up(self.boot)
-                    self._order = max(self._order, task.order)
-                    self.put(task)
-                    if task.state == DOWNLOADING:
-                        task.requeue()
 
     def close(self):
         """Requeue and store the running tasks, and close the store."""
