@@ -225,6 +225,8 @@ class Server(http.server.ThreadingHTTPServer):
                 self._acceptor.refused(error)
                 time.sleep(PAUSE)
             raise
+        if listener.is_unix(self.socket):
+            address = None      # though a client may have bound its end to a name
         if self._tls is not None:
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
