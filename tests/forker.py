@@ -28,9 +28,7 @@ LARGEST = 2 ** 17       # bytes of a request
 def main(descriptor, *modules):
     sys.path[0] = ROOT
     for each in modules:
-        name, _, function = each.partition(":")
-        module = importlib.import_module(name)
-        getattr(module, function)() if function else None
+        importlib.import_module(each)
     gc.collect()
     gc.freeze()         # or the children would copy all of it to look for garbage
     if _fork_for_each(socket.socket(fileno=int(descriptor))):

@@ -17,7 +17,6 @@ The journey of a POST /task, from the first byte to the reply:
 from __future__ import annotations
 
 import functools
-import http.server
 import logging
 import selectors
 import socket
@@ -110,7 +109,7 @@ class Acceptor:
                     time.sleep(PAUSE)
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Server(socketserver.ThreadingTCPServer):
     """The REST interface of `daemon`; a context manager. `host` and `port` override its settings.
 
     Raise OSError if the address cannot be used, InvalidValue or MissingModule if TLS or the token cannot.
