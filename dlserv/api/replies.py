@@ -1,7 +1,8 @@
 """Replies as routes return them.
 
 `Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`; an
-iterator of bytes without a known end; or, with a 101, an object whose `converse` takes a wire.Line.
+iterator of bytes without a known end; or, with a 101, an object whose `converse` takes the wire.Wire
+and the bytes that came along with the request.
 An error has `errmsg` for people, `code` for programs, and may have `key`, the field that was wrong.
 """
 

@@ -7,7 +7,6 @@ is fine, an id may be anything, an unknown method is code 1, and what is not an 
 batch is skipped.
 """
 
-import json
 from collections import namedtuple
 
 from ...errors import Error, InvalidValue
@@ -60,7 +59,7 @@ def failure(message, code, identity=None):
 
 
 def notification(method, gid):
-    return json.dumps({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]}).encode()
+    return _json({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]})
 
 
 def _answer_one(request, call):
