@@ -18,9 +18,10 @@ from .assets import MEDIA_TYPES
 from .replies import JSON_HEADERS, Reply, list_reply
 
 _COLUMNS = "method path function tag summary query body reply errors media_type public refuse name"
+_DEFAULTS = (None, None, (), None, "done", (), "application/json", False, None, None)     # from `tag` on
 
 
-class Route(namedtuple("Route", _COLUMNS, defaults=(None, None, (), None, "done", (), "application/json", False, None, None))):
+class Route(namedtuple("Route", _COLUMNS, defaults=_DEFAULTS)):
     """A row.
 
     tag         groups the operations; None leaves the row out of /openapi.json

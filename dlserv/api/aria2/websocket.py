@@ -139,7 +139,7 @@ class Session:
             self._wait(wire)
 
     def _wait(self, wire):
-        """It is the client's turn; one that is unknown or half heard may be evicted."""
+        """Give the client its turn; one that is unknown or half heard may be evicted."""
         wire.enter(UNFINISHED if self._frames.is_partial else BUSY if self._caller.is_known else IDLE)
 
 
