@@ -191,7 +191,6 @@ class Server(socketserver.ThreadingTCPServer):
             join(thread, max(0, deadline - time.monotonic()))
             if thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
-        self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
 
     def server_close(self) -> None:
