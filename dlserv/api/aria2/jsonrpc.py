@@ -10,7 +10,7 @@ batch is skipped.
 from collections import namedtuple
 
 from ...errors import Error, InvalidValue
-from ...units import safe_json
+from ..replies import to_json
 from ..requests import parse_json
 
 FAILED = 1                      # whatever the method itself objects to
@@ -59,7 +59,7 @@ def failure(message, code, identity=None):
 
 
 def notification(method, gid):
-    return _json({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]})
+    return to_json({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]})
 
 
 def _answer_one(request, call):
@@ -69,7 +69,7 @@ def _answer_one(request, call):
             raise RpcError("Invalid Request.", INVALID_REQUEST)
         if not isinstance(params, list):
             raise RpcError("Invalid params.", INVALID_PARAMS)
-        result = _multicall(params, call) if method == MULTICALL else _json(call(method, params))
+        result = _multicall(params, call) if method == MULTICALL else to_json(call(method, params))
     except RpcError as error:
         return failure(str(error), error.code, identity)
     return Answer(True, _encode(identity, b"result", result))
@@ -85,7 +85,7 @@ def _multicall(params, call):
 
 def _answer_entry(entry, call):
     try:
-        return b"[" + _json(_call_entry(entry, call)) + b"]"
+        return b"[" + to_json(_call_entry(entry, call)) + b"]"
     except RpcError as error:
         return _error(str(error), error.code)
 
@@ -101,16 +101,12 @@ def _call_entry(entry, call):
     return call(method, params if isinstance(params, list) else [])
 
 
-def _json(value):
-    return safe_json(value).encode()
-
-
 def _error(message, code):
-    return _json({"code": code, "message": message})
+    return to_json({"code": code, "message": message})
 
 
 def _encode(identity, name, value):
-    return b'{"id":' + _json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
+    return b'{"id":' + to_json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
 
 
 def _as_list(pairs):
