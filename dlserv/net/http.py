@@ -109,8 +109,7 @@ class Client:
         if not sent:
             given = auth.given(url, origin, self._options)      # as Basic if no challenge can be answered
             return answer or (given and given.basic())
-        is_news = sent.startswith("Basic") or any(      # or only the nonce had expired (RFC 7616, 3.3)
-            each.parameters.get("stale", "").lower() == "true" for each in auth.parse_challenges(challenges))
+        is_news = sent.startswith("Basic") or auth.has_stale_nonce(challenges)
         return answer if answer and answer.startswith("Digest") and is_news else None
 
     def _ask(self, url, headers):
