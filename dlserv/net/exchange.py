@@ -1,5 +1,7 @@
 """One request on a connection, and the head of its response; `post` sends a message."""
 
+import contextlib
+
 from .auth import Credentials
 from .head import encode_head, read_head
 from .proxy import Route
@@ -49,13 +51,6 @@ class Exchange:
             slot.release()      # last, so that the next owner finds the connection in the pool
 
 
-class _NoSlot:
-    """A message takes no slot of the downloads from its host."""
-
-    def release(self):
-        pass
-
-
 def post(url, options, network, headers, body):
     """POST the body to a URL of the settings and return the status, of a redirect, too.
 
@@ -67,6 +62,6 @@ def post(url, options, network, headers, body):
                     "Content-Length": "%d" % len(body), "Connection": "close"}, **headers)
     if url.user is not None:
         headers["Authorization"] = Credentials(url.user, url.password).basic()
-    exchange = Exchange(route.open(stop), route, headers, _NoSlot(), network.pool, body)
-    exchange.close()
-    return exchange.status
+    channel = route.open(stop)
+    with contextlib.closing(channel):       # a message takes no slot of the downloads from its host
+        return Exchange(channel, route, headers, None, network.pool, body).status
