@@ -50,7 +50,7 @@ class Merged:
 
     @property
     def connected(self):
-        """Return whether all daemons answer now."""
+        """True if all daemons answer now."""
         return not self._lost
 
     def __iter__(self):

@@ -39,6 +39,7 @@ class Exchange:
             self.close(reusable)
 
     def close(self, reusable=False):
+        """Release the slot; keep the connection for another request if it is `reusable`."""
         if self.slot is None:
             return
         slot, self.slot = self.slot, None

@@ -195,7 +195,7 @@ class Client:
     """Requests FTP URLs with one task's options; see http.Client."""
 
     session = Session
-    passive_only = False        # set once a port from EPSV could not be reached
+    passive_only = False        # True once a port from EPSV could not be reached
 
     def __init__(self, options, network, stop, extra=False):
         self.options, self.network, self.stop, self._extra = options, network, stop, extra

@@ -134,7 +134,7 @@ class Slot:
 
 
 class HostLimits:
-    """The limits of all servers for one daemon.
+    """The limits of all servers for one daemon: each has `settings.download.max_per_host` slots.
 
     For the Slots: `changed` guards all states, `lingering` is {endpoint: clock time until which
     it may count a connection that has ended}.

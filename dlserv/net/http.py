@@ -73,6 +73,7 @@ class Client:
         """Raise Permanent, in a subclass, to forbid a redirect."""
 
     def _chase(self, url, origin, ask, jar):
+        """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
@@ -198,6 +199,7 @@ def _follow(url, exchange, followed):
 
 
 def _answer(exchange, url, ask, jar, told):
+    """Return the Answer of a success. Raise Changed, Permanent, Temporary or Unchanged for any other."""
     if exchange.status == 304 and ask.conditions:
         exchange.close(reusable=not exchange.reader.rest())
         raise Unchanged("unchanged: the server answered 304 Not Modified")

@@ -15,7 +15,7 @@ class Pool:
     """
 
     IDLE = 10.0         # seconds; servers commonly allow more
-    MOST = 32           # sockets
+    MOST = 32           # sockets of all keys
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
