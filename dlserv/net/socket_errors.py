@@ -17,7 +17,7 @@ NO_NETWORK = tuple(getattr(errno, name) for name in (
 
 
 def loaded_ssl():
-    """Return the ssl module if it is loaded, else None; it takes 5 MiB, so the first https task loads it."""
+    """Return the ssl module, or None before the first https task loads it, which takes 5 MiB."""
     return sys.modules.get("ssl")
 
 
