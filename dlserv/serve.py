@@ -4,6 +4,7 @@ Only this and the commands know the environment and standard output.
 """
 
 import errno
+import importlib
 import logging
 import os
 import socket
@@ -31,6 +32,7 @@ def serve(options):
     if options.export or options.import_:
         return _move(options)
     share_one_arena()
+    import_http_client()
     from .api.server import Server
     from .client.discovery import run_file, run_file_path
     from .daemon import Daemon
@@ -108,6 +110,27 @@ def _log_death(complaint, death):
 def _keep(path, changes, config):
     config_file.write_back(path, changes)
     log.setLevel(config.general.log_level.upper())
+
+
+def import_http_client():
+    """Import http.client, for http.server, without ssl: OpenSSL takes 5 MiB, and TLS may never be used.
+
+    HTTPSConnection is made where it is asked for.
+    """
+    if {"http.client", "ssl"} & set(sys.modules):
+        return
+    sys.modules["ssl"] = None
+    try:
+        import http.client
+    finally:
+        del sys.modules["ssl"]
+
+    def load(name):
+        if name == "HTTPSConnection":
+            return vars(importlib.reload(http.client)).get(name)
+        raise AttributeError(f"module 'http.client' has no attribute {name!r}")
+
+    http.client.__getattr__ = load
 
 
 def _end_exhausted(error, signals):

@@ -28,7 +28,9 @@ LARGEST = 2 ** 17       # bytes of a request
 def main(descriptor, *modules):
     sys.path[0] = ROOT
     for each in modules:
-        importlib.import_module(each)
+        name, _, function = each.partition(":")
+        module = importlib.import_module(name)
+        getattr(module, function)() if function else None
     gc.collect()
     gc.freeze()         # or the children would copy all of it to look for garbage
     if _fork_for_each(socket.socket(fileno=int(descriptor))):

@@ -20,7 +20,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DLSERV = [sys.executable, os.path.join(os.path.dirname(HERE), "dlserv.py")]
-SERVE = ("dlserv.serve", "dlserv.api.server", "dlserv.client.discovery", "dlserv.daemon",
+SERVE = ("dlserv.serve:import_http_client", "dlserv.api.server", "dlserv.client.discovery", "dlserv.daemon",
          "dlserv.state.sqlite", "dlserv.engine.download", "dlserv.net.http")
 COMMAND = ("dlserv.commands.main",)
 # Variables that begin so are read by the running program alone; others may be read while the interpreter starts.

@@ -7,6 +7,7 @@ import functools
 import io
 import logging
 import socket
+import socketserver
 import time
 
 from ..errors import Error
@@ -40,14 +41,14 @@ def encode_head(reply, headers):
     return http1.encode_reply(reply.status, http1.joined_fields(fields) if VARY_ORIGIN in headers else fields)
 
 
-class Handler:
-    """The thread of a connection; `address` is the client's, None on a unix socket."""
+class Handler(socketserver.BaseRequestHandler):
+    """Served by socketserver in a thread of its own."""
 
-    def __init__(self, connection, address, server):
-        self._connection, self._address, self._server = connection, address, server
-        if address is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self._wire = Wire(connection, server.connections)
+    def setup(self):
+        self._address = self.client_address[0] if self.client_address else None     # None on a unix socket
+        if self._address is not None:
+            self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self._wire = Wire(self.request, self.server.connections)
         self._reader = io.BufferedReader(self._wire, 16384)
         self._heads = http1.HeadReader(self._reader)
 
@@ -58,13 +59,13 @@ class Handler:
             while not self._is_last:
                 self._serve_one()
         except OSError as error:
-            log.debug("%s: %s", self._address, error)
+            log.debug("%s: %s", self.client_address, error)
 
     def _shake_hands(self):
         """Begin TLS here, not in the accept loop, so that a silent client delays nobody else."""
-        if hasattr(self._connection, "do_handshake"):
-            self._connection.settimeout(HEAD_SECONDS)
-            self._connection.do_handshake()
+        if hasattr(self.request, "do_handshake"):
+            self.request.settimeout(HEAD_SECONDS)
+            self.request.do_handshake()
 
     def _serve_one(self):
         head, self._unread, self._refuse = None, True, error_reply
@@ -91,7 +92,7 @@ class Handler:
         left = LINGER_BYTES
         try:
             self._wire.enter(UNFINISHED)
-            shut_down(self._connection, socket.SHUT_WR)
+            shut_down(self.request, socket.SHUT_WR)
             while left > 0:
                 count = len(self._reader.read1(READ_SIZE))
                 left = left - count if count else 0
@@ -121,7 +122,7 @@ class Handler:
         """Return the Reply to the request; its body is read, or the connection will be closed."""
         target, _, query = head.target.partition("?")
         path = self._below_prefix(target)
-        if path == "" and target == self._server.settings.prefix:
+        if path == "" and target == self.server.settings.prefix:
             whole = head.target.replace(target, target + "/", 1)
             return Reply(308, [("Location", whole)])     # for the page's relative links
         methods, arguments = find(path)
@@ -134,17 +135,17 @@ class Handler:
             return self._without_route(head, target, methods)
         self._wire.enter(BUSY)
         work = functools.partial(self._work, route.function, head, path, query, body, arguments)
-        return self._server.large_requests.do(len(body), work)
+        return self.server.large_requests.do(len(body), work)
 
     def _let_in(self, head, route):
         if route is not None and route.refuse is not None:
             self._refuse = route.refuse
             return None
-        return self._server.access.refusal(head, self._address, public=route is not None and route.public)
+        return self.server.access.refusal(head, self._address, public=route is not None and route.public)
 
     def _below_prefix(self, path):
         """Return the path below server.prefix, "" if it is elsewhere; a unix socket needs no prefix."""
-        prefix = self._server.settings.prefix
+        prefix = self.server.settings.prefix
         if path.startswith(prefix + "/"):
             return path[len(prefix):]
         return path if path == "*" or self._address is None else ""
@@ -166,15 +167,15 @@ class Handler:
             return error_reply(404, f"there is no path {target[:80]} here")
         allow = ", ".join(sorted(methods) + ["OPTIONS"])
         if head.method == "OPTIONS":
-            return json_reply({}, headers=[("Allow", allow)] + self._server.access.preflight(head, allow))
+            return json_reply({}, headers=[("Allow", allow)] + self.server.access.preflight(head, allow))
         return error_reply(405, f"{head.method[:20]} is not possible on this path; use {allow}",
                            [("Allow", allow)])
 
     def _work(self, function, head, path, query, body, arguments):
         try:
-            request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self._server,
+            request = Request(head.method, path, parse_query(query), head.headers, bytes(body), self.server,
                               self._address)
-            result = function(self._server.daemon, request, *arguments)
+            result = function(self.server.daemon, request, *arguments)
             reply = result if isinstance(result, Reply) else json_reply(result)
             return coded(reply, head.headers.get("accept-encoding"))
         except Error as error:
@@ -190,7 +191,7 @@ class Handler:
         with_body = head is None or head.method != "HEAD"
         if with_body and reply.length is None:
             self._is_last = True
-        self._server.counters.count(reply.status, time.monotonic() - self._began)
+        self.server.counters.count(reply.status, time.monotonic() - self._began)
         start = encode_head(reply, self._headers(reply, head))
         if with_body and isinstance(reply.body, bytes) and len(reply.body) <= LARGE:
             self._wire.write(start + reply.body)     # one packet
@@ -222,15 +223,15 @@ class Handler:
     def _send_stream(self, body):
         self._wire.enter(BUSY)
         for data in body:
-            if not data and has_hung_up(self._connection):      # b"" is the time to look
+            if not data and has_hung_up(self.request):      # b"" is the time to look
                 break
             self._wire.write(data)
             self._wire.enter(BUSY)
 
     def _headers(self, reply, head):
-        headers = [("Date", self._server.http_date(int(time.time())))]
+        headers = [("Date", self.server.http_date(int(time.time())))]
         if head is not None:
-            headers += self._server.access.headers(head)
+            headers += self.server.access.headers(head)
         if reply.status == 101:
             return headers
         length = reply.length

@@ -17,9 +17,12 @@ The journey of a POST /task, from the first byte to the reply:
 from __future__ import annotations
 
 import functools
+import http.server
 import logging
 import selectors
 import socket
+import socketserver
+import sys
 import threading
 import time
 
@@ -107,11 +110,13 @@ class Acceptor:
                     time.sleep(PAUSE)
 
 
-class Server:
+class Server(http.server.ThreadingHTTPServer):
     """The REST interface of `daemon`; a context manager. `host` and `port` override its settings.
 
     Raise OSError if the address cannot be used, InvalidValue or MissingModule if TLS or the token cannot.
     """
+
+    timeout = 0         # handle_request is called when there is a connection
 
     def __init__(self, daemon: Daemon, host: str | None = None, port: int | None = None) -> None:
         self.daemon = daemon
@@ -127,7 +132,7 @@ class Server:
         self.socket = listener.listen(settings.host if host is None else host,
                                       settings.port if port is None else port)
         self._acceptor = Acceptor(self)
-        self.server_address = self.socket.getsockname()
+        socketserver.BaseServer.__init__(self, self.socket.getsockname(), Handler)
 
     @property
     def url(self) -> str:
@@ -191,6 +196,7 @@ class Server:
 
     def server_close(self) -> None:
         listener.forget(self.socket)
+        socketserver.ThreadingMixIn.server_close(self)
         self._acceptor.close()
 
     def check_alive(self) -> None:
@@ -208,55 +214,34 @@ class Server:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    # -- connections -----------------------------------------------------------------
+    # -- hooks of socketserver -------------------------------------------------------
 
-    def handle_request(self) -> None:
-        """Accept a connection that waits, and serve it in a thread of its own."""
+    def get_request(self) -> tuple[socket.socket, Any]:
         try:
-            connection, address = self.get_request()
-        except OSError as error:        # else the client has gone already
+            request, address = self.socket.accept()
+        except OSError as error:
             if exhaustion_in(error) is not None:
                 self._acceptor.refused(error)
                 time.sleep(PAUSE)
-            return
-        try:
-            self.process_request(connection, address)
-        except Exception as error:
-            self._acceptor.refused(error, "a connection failed")
-            self._close(connection)
-
-    def get_request(self) -> tuple[socket.socket, str | None]:
-        """Return (socket, the client's address, None on a unix socket)."""
-        connection, address = self.socket.accept()
+            raise
+        if listener.is_unix(self.socket):
+            address = None      # though a client may have bound its end to a name
         if self._tls is not None:
-            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        return connection, None if listener.is_unix(self.socket) else address[0]
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
 
-    def process_request(self, connection: socket.socket, address: str | None) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         try:
-            thread = Thread(self._serve, "dlserv-http-client", (connection, address))
-            if not self._admit(connection, address, thread):
-                self._turn_away(connection, "there are too many connections; try again later")
+            thread = Thread(self.process_request_thread, "dlserv-http-client", (request, client_address))
+            if not self._admit(request, client_address[0] if client_address else None, thread):
+                self._turn_away(request, "there are too many connections; try again later")
                 return
             thread.start()
             self._acceptor.complaint.over()
         except (RuntimeError, MemoryError) as error:
-            self.connections.release(connection)
+            self.connections.release(request)
             self._acceptor.refused(error)
-            self._turn_away(connection, f"{exhaustion_in(error)}; try again later")
-
-    def _serve(self, connection, address):
-        try:
-            Handler(connection, address, self).handle()
-        except Exception as error:
-            self._acceptor.refused(error, "a connection failed")
-        finally:
-            self._close(connection)
-
-    def _close(self, connection):
-        self.connections.release(connection)
-        shut_down(connection, socket.SHUT_WR)
-        connection.close()
+            self._turn_away(request, f"{exhaustion_in(error)}; try again later")
 
     def _admit(self, *connection):
         """Return whether there is room, perhaps once connections of dead threads are closed."""
@@ -264,18 +249,26 @@ class Server:
             return True
         dead = [sock for sock, thread in self.connections if not thread.is_alive()]
         for sock in dead:
-            self._close(sock)
+            self.shutdown_request(sock)
         return bool(dead) and self.connections.admit(*connection)
 
-    def _turn_away(self, connection, sentence):
+    def _turn_away(self, request, sentence):
         """Refuse without waiting for the client; over TLS, silently."""
         self.counters.count(503)
         reply = error_reply(503, sentence, [("Retry-After", "5")])
         head = encode_head(reply, [("Content-Length", str(reply.length)), ("Connection", "close")])
         try:
             if self._tls is None:
-                connection.setblocking(False)
-                connection.send(head + reply.body)
+                request.setblocking(False)
+                request.send(head + reply.body)
         except OSError:
             pass    # the client does not get to know why
-        connection.close()
+        request.close()
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.release(request)
+        shut_down(request, socket.SHUT_WR)
+        self.close_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        self._acceptor.refused(sys.exc_info()[1], "a connection failed")

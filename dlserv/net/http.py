@@ -1,7 +1,7 @@
 """HTTP and HTTPS: a URL and an offset in, an `Answer` with an unread body out."""
 
 import contextlib
-import http
+import http.client
 import re
 from collections import namedtuple
 
@@ -25,7 +25,6 @@ NO_REDIRECT = (304, 305, 306)           # other 3xx redirect if they have a Loca
 MOST_REDIRECTS = 20
 MOST_CHALLENGES = 3     # answered for one URL
 EXPIRED = (401, 403, 410)
-_PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 class Answer(namedtuple("Answer", "status resource stream start located jar told", defaults=((),))):
@@ -240,7 +239,8 @@ def _is_part(exchange, range_fields):
 
 def _refusal(exchange):
     status, headers = exchange.status, exchange.headers
-    sentence = f"the server answered {status} {_PHRASES.get(status) or exchange.head.reason}"
+    sentence = "the server answered %d %s" % (status, http.client.responses.get(status)
+                                              or exchange.head.reason)
     if status == 416:
         return Changed(sentence, status)
     if status not in TEMPORARY and not 500 <= status < 600:
