@@ -101,8 +101,13 @@ for _name, _path in MODULES.items():
         TREES[_name] = ast.parse(_file.read())
 
 
+@functools.lru_cache(maxsize=None)
 def imports(name, nodes_of=ast.walk):
-    """Yield the modules of ours, or the first parts of others (after a dot), that it imports."""
+    """Return the modules of ours, and the first parts of others (after a dot), that it imports."""
+    return list(_imports(name, nodes_of))
+
+
+def _imports(name, nodes_of):
     for node in nodes_of(TREES[name]):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = _package(name, node.level) + (node.module.split(".") if node.module else [])
