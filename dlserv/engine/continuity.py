@@ -1,7 +1,13 @@
 """Decide whether an answer is still of the same file as the bytes on disk; the only place that does.
 
-`objection` judges heads; the rest compares bytes. A difference raises Changed (or Torn); the
-caller drops the connection or starts over from zero.
+    the first answer of an attempt (a resume)   its head, and the bytes before the hole
+    further connections to the same source      their heads; before the first one, bytes on disk are
+                                                fetched and compared
+    a mirror                                    its size, a digest, the same bytes, the file's end
+
+`objection` judges heads; the rest compares bytes. Where two streams meet inside the file, the one
+that arrives second compares a few bytes (Joint). A difference raises Changed (or Torn); the caller
+drops the connection or starts over from zero.
 """
 
 from ..errors import Changed, Permanent, Temporary, Unchanged
@@ -16,6 +22,8 @@ UNVOUCHED = "the server does not say that the file is still the same"
 
 
 class Torn(Changed):
+    """Two connections delivered different bytes for the same range."""
+
     def __init__(self):
         super().__init__("two connections delivered different bytes for the same part of the file")
 
