@@ -1,5 +1,9 @@
 """Decide whether an answer is still of the same file as the bytes on disk; the only place that does.
 
+  the first answer of an attempt           its head, and the bytes before the hole
+  a further connection to the same source  its head; before the first one, bytes that are on disk
+  a mirror                                 its size, a digest, the same bytes, the file's end
+
 `objection` judges heads; the rest compares bytes. A difference raises Changed (or Torn); the
 caller drops the connection or starts over from zero.
 """
