@@ -167,8 +167,8 @@ class Fetch:
 
     def _end(self, connection):
         self.sources.ended(connection.source, connection.pace.speed)
+        self._ended.append(connection)      # first, as `_together` looks without the lock and must find it
         self._alive.remove(connection)
-        self._ended.append(connection)
 
     # -- how many --------------------------------------------------------------------
 

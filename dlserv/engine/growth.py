@@ -1,4 +1,4 @@
-"""Choose the number of connections: as many as increase the speed. Pure.
+"""Choose the number of connections: as many as increase the speed. Pure: the caller passes the time.
 
 The number is doubled while each doubling brings a tenth more, and the last, useless one is
 undone. Since the speed rises by itself at first, the result is then compared with fewer

@@ -170,7 +170,7 @@ class _Inquiry:
 
 
 class Introduction:
-    """Compares sources with `file`, an Unfinished, before they deliver further ranges."""
+    """Compares sources with `file`, an Unfinished, before they deliver further ranges: a mirror's end too."""
 
     def __init__(self, file, sources):
         self._file, self._sources = file, sources

@@ -8,8 +8,9 @@ class TokenBucket:
     """A limiter of `rate` bytes/s (0: unlimited), shared fairly among the threads that call `take`.
 
     A thread reserves the next free interval of time and waits until its middle, or until AHEAD
-    before its end. Each interval costs a thread a wake-up, so intervals are longer if many
-    threads take from buckets with the same root. The rate may change at any time.
+    before its end, so threads are served in turn and the total is off by at most AHEAD. Each
+    interval costs a thread a wake-up, so intervals are longer if many threads take from buckets
+    with the same root. The rate may change at any time.
     """
 
     QUANTUM = 0.2       # seconds' worth of bytes that one `take` returns at most

@@ -1,6 +1,6 @@
 """The map of a file: the bytes on disk, the segments being fetched, and the holes. Pure.
 
-Ranges are half-open, [start, end).
+Ranges are half-open, [start, end). A hole is neither on disk nor in a segment.
 """
 
 import threading

@@ -43,7 +43,10 @@ def move(stream, part, segments, segment, throttle):
 
 
 def fill_at_hand(file, answer):
-    """Write and close an answer that has arrived as the whole of a new file; return whether it has."""
+    """Write and close an answer that has arrived as the whole of a new file; return whether it has.
+
+    A Fetch would cost more than these bytes.
+    """
     stream, segments = answer.stream, file.segments
     if not stream.at_hand or answer.start or segments.count or segments.total != stream.expected:
         return False

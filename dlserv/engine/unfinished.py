@@ -26,7 +26,8 @@ class Unfinished:
     verified   str, the one that an earlier attempt found, if no byte has changed since
     discarded  bytes that were discarded because the disk was full and they cannot be resumed, or None
 
-    Any thread may read counts and progress and may flush. Every method may raise a LocalError.
+    Any thread may read counts and progress and may flush; all else belongs to the attempt's.
+    Every method may raise a LocalError.
     """
 
     def __init__(self, options, environment, observer, kept=None, previous=None):
