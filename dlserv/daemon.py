@@ -6,7 +6,14 @@
 
 No HTTP here, no signals, no output but logging, nothing shared between two daemons.
 Every method may be called from any thread. What `add`, `pause`, `resume` and `delete` have
-returned from is on disk. The parts that do the work are made in Daemon.__init__.
+returned from is on disk. Daemon.__init__ makes the parts that do the work:
+
+  tasks.registry     knows the tasks and stores them
+  tasks.operations   changes them as users ask for it
+  tasks.runner       downloads them
+  tasks.report       has the figures of the whole, and its health
+  configuration      changes the settings
+  automation         acts by itself
 """
 
 from __future__ import annotations

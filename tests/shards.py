@@ -4,7 +4,6 @@
     python tests/shards.py tests/api  these alone, or whatever else pytest is to be told
 """
 
-import contextlib
 import glob
 import os
 import shutil
@@ -14,33 +13,47 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MEMORY_SHARDS, DISK_SHARDS = 4, 6       # all at once: three quarters of the seconds below are waits
-# Seconds that files take alone on a quiet machine, the processor's and waits; the others take about SHORT.
+MEMORY_SHARDS, DISK_SHARDS = 7, 4       # all at once, and so that all take about the same time
+# Seconds that files take beside the others, the processor's and waits; those left out take about SHORT.
 SECONDS = {
-    "automation/test_watch.py": 58, "engine/test_announced.py": 39, "test_lost_bytes.py": 35,
-    "test_service_manager.py": 33, "web/test_stream.py": 24, "automation/test_schedule.py": 20,
-    "engine/test_continuity.py": 20, "engine/test_fetch.py": 20, "api/test_connection_limit.py": 19,
-    "net/test_http.py": 19, "test_exhaustion.py": 19, "web/test_acts.py": 18, "test_daemon.py": 17,
-    "web/test_look.py": 17, "commands/test_on_terminal.py": 16, "tasks/test_removal.py": 15,
-    "test_failing_disk.py": 15, "api/test_sse.py": 13, "test_crash.py": 13, "engine/test_ratelimit.py": 12,
-    "test_hostile_text.py": 12, "web/test_adding.py": 12, "net/test_head.py": 11, "api/test_server.py": 10,
-    "automation/test_hooks.py": 9, "test_waiting.py": 9, "web/test_list.py": 9, "api/test_routes.py": 8,
-    "test_boxes.py": 8, "test_full_disk.py": 8, "api/test_aria2_methods.py": 7, "commands/test_recursive.py": 7,
-    "engine/test_introduction.py": 7, "net/test_ftp_control.py": 7, "commands/test_get.py": 6,
-    "commands/test_unit.py": 6, "commands/test_watch.py": 6, "engine/test_sources.py": 6,
-    "tasks/test_archive.py": 6, "tasks/test_refresh.py": 6, "test_contract.py": 6, "web/test_details.py": 6,
-    "api/test_aria2_clients.py": 5, "api/test_aria2_websocket.py": 5, "api/test_coding.py": 5,
-    "client/test_several.py": 5, "net/test_bodies.py": 5, "test_adversity.py": 5, "api/test_aria2_options.py": 4,
-    "api/test_large.py": 4, "commands/test_several_daemons.py": 4, "net/test_channel.py": 4, "net/test_ftp.py": 4,
-    "net/test_ftp_body.py": 4, "net/test_host_limits.py": 4, "state/test_recovery.py": 4, "test_embed.py": 4,
-    "test_layers.py": 4, "test_signals.py": 4, "test_zipapp.py": 4, "api/test_access.py": 3,
-    "api/test_aria2_peer.py": 3, "automation/test_process.py": 3, "automation/test_webhooks.py": 3,
-    "engine/test_connection.py": 3, "engine/test_download.py": 3, "net/test_ftp_listing.py": 3,
-    "settings/test_token.py": 3, "test_cli.py": 3, "test_more_than_one.py": 3, "test_threads.py": 3,
-    "web/test_settings.py": 3, "net/test_whole.py": 2, "test_memory.py": 2}
+    "automation/test_watch.py": 51, "test_lost_bytes.py": 44, "engine/test_announced.py": 43,
+    "test_service_manager.py": 39, "test_hostile_text.py": 31, "engine/test_continuity.py": 28,
+    "test_boxes.py": 26, "api/test_connection_limit.py": 25, "automation/test_schedule.py": 25,
+    "test_exhaustion.py": 25, "web/test_stream.py": 24, "engine/test_fetch.py": 22, "tasks/test_archive.py": 21,
+    "commands/test_on_terminal.py": 20, "web/test_acts.py": 20, "api/test_large.py": 19,
+    "test_failing_disk.py": 19, "web/test_look.py": 19, "net/test_head.py": 18, "tasks/test_removal.py": 18,
+    "net/test_inflated.py": 17, "test_crash.py": 16, "test_daemon.py": 16, "api/test_sse.py": 15,
+    "test_contract.py": 15, "test_waiting.py": 14, "api/test_aria2_options.py": 13,
+    "automation/test_hooks.py": 12, "engine/test_ratelimit.py": 12, "tasks/test_refresh.py": 12,
+    "test_full_disk.py": 12, "automation/test_automation.py": 11, "net/test_ftp_control.py": 11,
+    "api/test_routes.py": 10, "commands/test_several_daemons.py": 10, "test_layers.py": 10,
+    "web/test_adding.py": 10, "state/test_recovery.py": 9, "api/test_aria2_websocket.py": 8,
+    "engine/test_inquiry.py": 8, "engine/test_sources.py": 8, "api/test_access.py": 7, "api/test_coding.py": 7,
+    "commands/test_job.py": 7, "commands/test_recursive.py": 7, "commands/test_watch.py": 7,
+    "net/test_bodies.py": 7, "net/test_http.py": 7, "settings/test_token.py": 7, "test_forks.py": 7,
+    "api/test_server.py": 6, "commands/test_actions.py": 6, "tasks/test_verification.py": 6,
+    "test_adversity.py": 6, "test_signals.py": 6, "test_zipapp.py": 6, "web/test_list.py": 6,
+    "api/test_aria2_gids.py": 5, "api/test_generated_client.py": 5, "automation/test_webhooks.py": 5,
+    "client/test_several.py": 5, "commands/test_arguments.py": 5, "commands/test_main.py": 5,
+    "commands/test_systemd.py": 5, "commands/test_unit.py": 5, "net/test_channel.py": 5,
+    "net/test_ftp_body.py": 5, "state/test_wal.py": 5, "test_more_than_one.py": 5, "web/test_details.py": 5,
+    "api/test_aria2_door.py": 4, "api/test_aria2_peer.py": 4, "api/test_aria2_results.py": 4,
+    "api/test_http1.py": 4, "commands/test_get.py": 4, "net/test_ftp.py": 4, "net/test_ftp_listing.py": 4,
+    "net/test_host_limits.py": 4, "net/test_links.py": 4, "state/test_store.py": 4, "test_memory.py": 4,
+    "test_safe_files.py": 4, "test_serve.py": 4, "test_threads.py": 4, "api/test_aria2_clients.py": 3,
+    "api/test_aria2_jsonrpc.py": 3, "api/test_wire.py": 3, "automation/test_process.py": 3,
+    "commands/test_listing.py": 3, "engine/test_connection.py": 3, "net/test_remote_file.py": 3,
+    "state/test_inbox.py": 3, "test_cli.py": 3, "web/test_settings.py": 3}
 SHORT = 1
 # Rooms whose subject is no disk: their files are in memory where there is room, for a flush costs more than most tests.
-IN_MEMORY = ("tests/api/", "tests/client/", "tests/commands/", "tests/net/", "tests/settings/", "tests/web/")
+# On the disk stay state/, the files of engine/ and tasks/ that are about flushes, names and what is found again, and
+# the tests beside the rooms, most of which end daemons by force, fill disks or fail them.
+IN_MEMORY = tuple("tests/%s/" % room for room in (
+    "api", "automation", "client", "commands", "engine", "net", "settings", "tasks", "web"))
+ON_DISK = tuple("tests/%s.py" % name for name in (
+    "engine/test_continuity", "engine/test_folder", "engine/test_growth", "engine/test_partfile", "engine/test_publish",
+    "engine/test_unfinished", "tasks/test_checkpointer", "tasks/test_deletions", "tasks/test_download_dir",
+    "tasks/test_registry", "tasks/test_removal"))
 MEMORY, ROOM = "/dev/shm", 2 ** 32
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
 # Hundreds of daemons are started, each of which would compile itself again otherwise.
@@ -53,9 +66,13 @@ def shards():
     paths = [os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found]
     page = [path for path in paths if path.startswith("tests/web/")]    # each shard of these starts a browser
     units = [page[0::2], page[1::2]] + [[path] for path in paths if path not in page]
-    here = [unit for unit in units if unit[0].startswith(IN_MEMORY)]
+    here = [unit for unit in units if is_in_memory(unit[0])]
     there = [unit for unit in units if unit not in here]
     return sorted(_filled(here, MEMORY_SHARDS) + _filled(there, DISK_SHARDS), key=seconds, reverse=True)
+
+
+def is_in_memory(path):
+    return path.startswith(IN_MEMORY) and not path.startswith(ON_DISK)
 
 
 def _filled(units, count):
@@ -73,14 +90,14 @@ def seconds(paths):
 
 def run(paths):
     """(exit code, what pytest printed)."""
-    with contextlib.ExitStack() as folders:
-        options = []
-        if all(path.startswith(IN_MEMORY) for path in paths) and has_memory():
-            folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=MEMORY)
-            folders.callback(shutil.rmtree, folder, ignore_errors=True)
-            options = ["--basetemp", os.path.join(folder, "pytest")]
+    place = MEMORY if all(map(is_in_memory, paths)) and has_memory() else None
+    folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=place)
+    try:        # a folder of its own, or each process would search those of earlier runs and remove what is old
+        options = ["--basetemp", os.path.join(folder, "pytest")]
         done = subprocess.run([sys.executable, "-m", "pytest"] + options + paths, cwd=ROOT, env=ENVIRON,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 

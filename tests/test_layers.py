@@ -41,11 +41,11 @@ ORDER = """
     automation automation.schedule automation.process automation.hooks automation.webhooks automation.watch
     automation.automation
     configuration daemon
-    api api.large api.http1 api.requests api.replies api.coding api.files api.assets
+    api api.large api.connection_limit api.http1 api.requests api.replies api.coding api.files api.assets
     api.sse api.metrics api.openapi api.batches
     api.aria2 api.aria2.jsonrpc api.aria2.frames api.aria2.gids api.aria2.results api.aria2.options
     api.aria2.adding api.aria2.control api.aria2.methods api.aria2.websocket api.aria2.door
-    api.routes api.connection_limit api.access api.listener api.wire api.handler api.server
+    api.routes api.access api.listener api.wire api.handler api.server
     client client.transport client.rest client.fanout client.merged client.several client.discovery
     service_manager signals serve
     commands commands.terminal commands.flags commands.catalogue commands.parser
@@ -101,8 +101,13 @@ for _name, _path in MODULES.items():
         TREES[_name] = ast.parse(_file.read())
 
 
+@functools.lru_cache(maxsize=None)
 def imports(name, nodes_of=ast.walk):
-    """Yield the modules of ours, or the first parts of others (after a dot), that it imports."""
+    """Return the modules of ours, and the first parts of others (after a dot), that it imports."""
+    return list(_imports(name, nodes_of))
+
+
+def _imports(name, nodes_of):
     for node in nodes_of(TREES[name]):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = _package(name, node.level) + (node.module.split(".") if node.module else [])

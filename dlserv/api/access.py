@@ -46,6 +46,7 @@ class Access:
         self.token = token
         self._hosts = {comparable(host) for host in hosts} | own_names()
         self._origins = frozenset(map(_as_browsers_send, origins))
+        self._known_host = None         # the last Host header that was right, which clients repeat
         self._clock, self._lock = clock, threading.Lock()
         self._failures = OrderedDict()  # client: times of its latest wrong tokens
 
@@ -71,12 +72,13 @@ class Access:
     def host_problem(self, headers):
         """Return a sentence unless the request is certainly for this daemon."""
         host = headers.get("host")
-        if host is None:        # in HTTP/1.0, and so from no browser
+        if host in (None, self._known_host):    # None in HTTP/1.0, and so from no browser
             return None
         match = _HOST.fullmatch(host)
         name = comparable(match.group(1)) if match else None
         if name in self._hosts or name and (_is_address(name) or any(
-                host.startswith(".") and name.endswith(host) for host in self._hosts)):
+                suffix.startswith(".") and name.endswith(suffix) for suffix in self._hosts)):
+            self._known_host = host
             return None
         return (f"the host {clean(host[:80])} is not a known name of this daemon; "
                 "add it to server.allowed_hosts, or set a token")

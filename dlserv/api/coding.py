@@ -70,6 +70,7 @@ def pack(data):
 
 
 def _packed(stream, packer):
+    """Yield each part packed and flushed, so that no event waits for the next."""
     with contextlib.closing(stream):
         for part in stream:
             yield part and packer.compress(part) + packer.flush(_SYNC_FLUSH)

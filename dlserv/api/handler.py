@@ -20,7 +20,7 @@ from .large import LARGE
 from .replies import FilePart, Reply, error_reply, failure_reply, json_reply
 from .requests import Request, parse_query
 from .routes import find
-from .wire import Line, Wire, has_hung_up
+from .wire import READ_SIZE, Wire, has_hung_up
 
 HEAD_SECONDS = 10       # for the whole head of a request, from its first byte
 BODY_SECONDS = 30       # for the whole body
@@ -94,7 +94,7 @@ class Handler(socketserver.BaseRequestHandler):
             self._wire.enter(UNFINISHED)
             shut_down(self.request, socket.SHUT_WR)
             while left > 0:
-                count = len(self._reader.read1(65536))
+                count = len(self._reader.read1(READ_SIZE))
                 left = left - count if count else 0
         except OSError:
             pass    # the client has gone, or has had its time
@@ -208,9 +208,17 @@ class Handler(socketserver.BaseRequestHandler):
                 self._is_last = True        # the client has to notice that bytes are missing
         elif hasattr(body, "converse"):
             self._unread = True             # linger, so that the last words are not lost
-            body.converse(Line(self._wire, self._reader))
+            body.converse(self._wire, self._buffered())
         else:
             self._send_stream(body)
+
+    def _buffered(self):
+        """Return the bytes that came along with the request."""
+        self._wire.deadline = 0.0           # take nothing from the socket
+        try:
+            return self._reader.read1(READ_SIZE)
+        except socket.timeout:
+            return b""
 
     def _send_stream(self, body):
         self._wire.enter(BUSY)

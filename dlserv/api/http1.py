@@ -45,7 +45,7 @@ class Head(namedtuple("Head", "method target version headers")):
 
     @property
     def keep_alive(self):
-        options = [each.strip().lower() for each in self.headers.get("connection", "").split(",")]
+        options = words(self.headers, "connection")
         return "close" not in options and (self.version >= (1, 1) or "keep-alive" in options)
 
     @property
@@ -60,6 +60,11 @@ class Head(namedtuple("Head", "method target version headers")):
     def awaits_continue(self):
         return (self.version >= (1, 1) and self.headers.get("expect", "").lower() == "100-continue"
                 and self.length <= LONGEST_BODY)
+
+
+def words(headers, name):
+    """Return the lower-case members of a header that is a list."""
+    return [each.strip().lower() for each in headers.get(name, "").split(",")]
 
 
 class HeadReader:

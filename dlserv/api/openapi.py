@@ -186,8 +186,8 @@ _HAD = dict(_PAIRS, description="[URL, reason] of each that the archive has")
 
 
 def _bodies(fixed):
-    task = _closed({"options": _any(_ref("options"), _NULL), "ydl_opts": {
-        "type": "object", "description": "options of older clients"}}, url=_STRING)
+    old = {"type": "object", "description": "options of older clients; unknown ones are noted in the log"}
+    task = _closed({"options": _any(_ref("options"), _NULL), "ydl_opts": old}, url=_STRING)
     change = _closed({"url": _NULLABLE, "options": _any(_ref("changes"), _NULL)})
     del_file = _any(_BOOLEAN, _enum(["true", "false"]), description="for /task/batch/delete: the files as well")
     settings = {section: _settings(table, fixed) for section, table in config.SECTIONS.items()}

@@ -1,7 +1,8 @@
 """Replies as routes return them.
 
 `Reply.body` is bytes, or a memoryview of many; `Portions`, which become those; a `FilePart`; an
-iterator of bytes without a known end; or, with a 101, an object whose `converse` takes a wire.Line.
+iterator of bytes without a known end; or, with a 101, an object whose `converse` takes the wire.Wire
+and the bytes that came along with the request.
 An error has `errmsg` for people, `code` for programs, and may have `key`, the field that was wrong.
 """
 
@@ -25,11 +26,11 @@ CODES = {207: "partial", 400: "bad_value", 401: "unauthorized", 403: "forbidden"
          413: "too_large", 414: "too_large", 415: "wrong_type", 416: "wrong_range", 429: "too_many",
          431: "too_large", 500: "internal", 503: "unavailable", 505: "wrong_version"}
 
-# (class, HTTP status, code if it is not the status's own): the first class that matches decides.
+# (classes, HTTP status, code if it is not the status's own): the first row that matches decides.
 FAILURES = ((NotFound, 404, None), (Archived, 409, "archived"), (Exists, 409, "exists"),
             (Conflict, 409, None), (WrongType, 415, None),
             (NoLength, 411, None), (Forbidden, 403, None), (Full, 503, "full"), (RequestError, 400, None),
-            (StoreBroken, 503, None), (Exhausted, 503, None), (Unavailable, 503, None), (Error, 500, None))
+            ((StoreBroken, Exhausted, Unavailable), 503, None), (Error, 500, None))
 
 
 class Reply(namedtuple("Reply", "status headers body", defaults=((), b""))):

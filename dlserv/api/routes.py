@@ -18,9 +18,10 @@ from .assets import MEDIA_TYPES
 from .replies import JSON_HEADERS, Reply, list_reply
 
 _COLUMNS = "method path function tag summary query body reply errors media_type public refuse name"
+_DEFAULTS = (None, None, (), None, "done", (), "application/json", False, None, None)     # from `tag` on
 
 
-class Route(namedtuple("Route", _COLUMNS, defaults=((), None, "done", (), "application/json", False, None, None))):
+class Route(namedtuple("Route", _COLUMNS, defaults=_DEFAULTS)):
     """A row.
 
     tag         groups the operations; None leaves the row out of /openapi.json
@@ -261,10 +262,8 @@ ROUTES = (
     Route("GET", "/", get_asset, None, "the web page", reply=None, media_type="text/html",
           public=True),
 )
-ASSETS = tuple(Route("GET", "/" + name, get_asset, "getAsset", None, "a part of the page", public=True)
-               for name in MEDIA_TYPES if name != "index.html")
-XML_RPC = tuple(Route(method, "/rpc", _aria2("refuse_xml"), "refuseXml", None, "aria2's other interface",
-                      public=True) for method in ("GET", "POST"))
+ASSETS = tuple(Route("GET", "/" + name, get_asset, public=True) for name in MEDIA_TYPES if name != "index.html")
+XML_RPC = tuple(Route(method, "/rpc", _aria2("refuse_xml"), public=True) for method in ("GET", "POST"))
 
 
 def _by_path(routes):

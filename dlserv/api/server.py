@@ -192,7 +192,6 @@ class Server(http.server.ThreadingHTTPServer):
             join(thread, max(0, deadline - time.monotonic()))
             if thread.is_alive():
                 shut_down(connection, socket.SHUT_RDWR)
-        self.large_requests.close(max(0, deadline - time.monotonic()))
         self.server_close()
 
     def server_close(self) -> None:
@@ -225,6 +224,8 @@ class Server(http.server.ThreadingHTTPServer):
                 self._acceptor.refused(error)
                 time.sleep(PAUSE)
             raise
+        if listener.is_unix(self.socket):
+            address = None      # though a client may have bound its end to a name
         if self._tls is not None:
             request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address

@@ -43,9 +43,7 @@ class EventRing:
     def __init__(self, most):
         self._entries = deque(maxlen=most)
         self._epoch, self.number = "", 0
-        self.rows = {}
-        self._last = {}             # tid: the number of its last event
-        self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
+        self.clear()
 
     def begin(self, rows):
         """Begin again with {tid: row}; earlier ids are forgotten."""
@@ -55,7 +53,9 @@ class EventRing:
     def clear(self):
         self._entries.clear()
         self.number += 1
-        self.rows, self._last = {}, {}
+        self.rows = {}
+        self._last = {}             # tid: the number of its last event
+        self._snapshot = 0, b""     # (number, the encoded snapshot at that number)
 
     def position_of(self, last_id):
         """Return the number in an event's id, None unless all events after it are here."""
@@ -79,7 +79,7 @@ class EventRing:
 
     def append(self, kind, data):
         tid = data.get("tid")
-        before, previous = self.take(kind, data), self._last.pop(tid, 0)
+        before, previous = self.take(kind, data), self._last.get(tid, 0)
         self.number += 1
         whole = changes = encoded(self._id(), kind, data)
         if kind == "task":
@@ -90,10 +90,14 @@ class EventRing:
         self._entries.append(_Entry(previous, whole, changes))
 
     def take(self, kind, data):
+        """Change `rows` by an event without appending it; return the task's row before, or None."""
         tid = data.get("tid")
-        before = self.rows.pop(tid, None) if kind == "removed" else self.rows.get(tid)
+        before = self.rows.get(tid)
         if kind == "task":
             self.rows[tid] = data
+        elif kind == "removed":
+            self.rows.pop(tid, None)
+            self._last.pop(tid, None)
         return before
 
     def _id(self):

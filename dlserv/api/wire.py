@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 
-from .connection_limit import BUSY, IDLE, UNFINISHED, UNREAD
+from .connection_limit import UNREAD
 
 WRITE_SECONDS = 30      # without the client taking a byte
 PORTION = 2 ** 18       # bytes of a file that are sent before the progress is noted
@@ -33,6 +33,10 @@ class Wire(io.RawIOBase):
         self.enter = functools.partial(limit.enter, sock)
         self._kernel_seconds = 0.0
         self._is_plain = _can_wait_in_kernel(sock)
+        self._not_yet = (BlockingIOError,)      # the exceptions that say that nothing is there
+        if hasattr(sock, "pending"):
+            import ssl
+            self._not_yet += ssl.SSLWantReadError, ssl.SSLWantWriteError
         self.deadline = 0.0
 
     def readable(self):
@@ -50,6 +54,22 @@ class Wire(io.RawIOBase):
             return self.sock.recv_into(view)
         except BlockingIOError:
             raise socket.timeout("timed out") from None
+
+    def receive(self):
+        """Return bytes that are there, b"" at the end, None if there are none yet."""
+        if self.sock.gettimeout() != 0:
+            self.sock.settimeout(0)
+        try:
+            data = self.sock.recv(READ_SIZE)
+            while data and self._is_more():
+                data += self.sock.recv(READ_SIZE)
+        except self._not_yet:
+            return None
+        return data
+
+    def _is_more(self):
+        """Return whether TLS holds bytes that no wait for the socket would tell of."""
+        return hasattr(self.sock, "pending") and self.sock.pending() > 0
 
     def write(self, data):
         """Send all of it; the client has WRITE_SECONDS for each part."""
@@ -121,44 +141,3 @@ def has_hung_up(sock):
     poll = select.poll()
     poll.register(sock, select.POLLRDHUP)
     return bool(poll.poll(0))
-
-
-class Line:
-    """A connection after its 101 reply, for the handler's thread alone.
-
-    `connection` is the socket, to wait for; `leftover` was sent along with the request.
-    """
-
-    def __init__(self, wire, reader):
-        self.connection, self.write, self._enter = wire.sock, wire.write, wire.enter
-        self._not_yet = (BlockingIOError,)      # the exceptions that say that nothing is there
-        if hasattr(wire.sock, "pending"):
-            import ssl
-            self._not_yet += ssl.SSLWantReadError, ssl.SSLWantWriteError
-        wire.deadline = 0.0     # take what is buffered, and nothing from the socket
-        try:
-            self.leftover = reader.read1(READ_SIZE)
-        except socket.timeout:
-            self.leftover = b""
-
-    def read(self):
-        """Return bytes that are there, b"" at the end, None if there are none yet."""
-        if self.connection.gettimeout() != 0:
-            self.connection.settimeout(0)
-        try:
-            data = self.connection.recv(READ_SIZE)
-            while data and self._is_more():
-                data += self.connection.recv(READ_SIZE)
-        except self._not_yet:
-            return None
-        return data
-
-    def _is_more(self):
-        """Return whether TLS holds bytes that no wait for the socket would tell of."""
-        return hasattr(self.connection, "pending") and self.connection.pending() > 0
-
-    def busy(self):
-        self._enter(BUSY)
-
-    def wait(self, is_partial, is_known):
-        self._enter(UNFINISHED if is_partial else BUSY if is_known else IDLE)

@@ -1,7 +1,8 @@
 """Watched folders: lists of URLs that are put there become tasks.
 
 A file is taken once it has stayed the same for a while. It goes to `added`, or to `refused` beside
-a NAME.why with a sentence a line. Its tasks have the folder below as their `dir`.
+a NAME.why with a sentence a line. Its tasks have the folder below as their `dir`. A folder that is
+away is looked for again.
 """
 
 import logging
@@ -176,7 +177,7 @@ def _put_away(root, path, problems):
                 made.append(file.name)
                 file.write("".join(clean(each) + "\n" for each in problems))
         os.rename(os.path.join(root, path), os.path.join(folder, target))
-    except OSError:         # it is tried again
+    except OSError:         # it is tried again, and the reasons are not to pile up
         for each in made:
             os.remove(each)
         raise

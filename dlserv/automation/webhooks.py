@@ -1,7 +1,8 @@
 """Webhooks: messages about tasks that have finished or failed, POSTed to URLs of the settings.
 
-Deliveries are kept with their task until they are made or given up: at least once, three tries.
-The signature is that of Standard Webhooks: v1,Base64(HMAC-SHA256(id.timestamp.body)).
+Deliveries are kept with their task until they are made or given up: at least once, three tries
+with the same id. The signature is that of Standard Webhooks:
+v1,Base64(HMAC-SHA256(id.timestamp.body)).
 """
 
 import heapq

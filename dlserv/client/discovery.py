@@ -15,7 +15,7 @@ PATIENCE = 2.0      # seconds that another daemon may take to show that it is al
 
 
 def run_file_path(environ, find_db_path):
-    """Return its path; `find_db_path()` is called if there is no run-time folder."""
+    """Return the run file's path; `find_db_path()` is called if there is no run-time folder."""
     folder = environ.get("XDG_RUNTIME_DIR")
     if not folder or not os.path.isdir(folder):
         folder = os.path.dirname(os.path.abspath(find_db_path()))

@@ -8,7 +8,7 @@ import threading
 import time
 
 from ..errors import ClientError, NoDaemon
-from ..threads import join
+from ..threads import Thread, join
 from .fanout import ask_each
 from .rest import Client
 from .transport import Event
@@ -32,9 +32,8 @@ class Merged:
         self._lost = set()          # those that do not answer now
         self._streams = self._open(clients, miss, silent or {})
         self._awaited = set(self._streams)
-        self._threads = [
-            threading.Thread(target=self._read, args=(client,), name="dlserv-events-%d" % number, daemon=True)
-            for number, client in enumerate(clients, 1)]
+        self._threads = [Thread(self._read, "dlserv-events-%d" % number, (client,))
+                         for number, client in enumerate(clients, 1)]
         for thread in self._threads:
             thread.start()
 
@@ -51,7 +50,7 @@ class Merged:
 
     @property
     def connected(self):
-        """Return whether all daemons answer now."""
+        """True if all daemons answer now."""
         return not self._lost
 
     def __iter__(self):

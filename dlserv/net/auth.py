@@ -38,6 +38,12 @@ def parse_challenges(values):
     return found
 
 
+def has_stale_nonce(challenges):
+    """Return whether the credentials were right and only the nonce had expired (RFC 7616, 3.3)."""
+    return any(scheme == "digest" and parameters.get("stale", "").lower() == "true"
+               for scheme, parameters in parse_challenges(challenges))
+
+
 def _quoted(text):
     return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 

@@ -5,6 +5,7 @@ import os
 import selectors
 import socket
 import time
+from itertools import zip_longest
 
 from .. import sockets
 from ..errors import Exhausted, Offline, Temporary
@@ -51,8 +52,7 @@ def _getaddrinfo(host, port, flags):
     found = sockets.resolve(host, port, flags)
     first = [each for each in found if each[0] == found[0][0]]
     second = [each for each in found if each[0] != found[0][0]]
-    mixed = [each for pair in zip(first, second) for each in pair]
-    return mixed + first[len(second):] + second[len(first):]
+    return [each for pair in zip_longest(first, second) for each in pair if each]
 
 
 def _in_thread(work, stop, timeout):

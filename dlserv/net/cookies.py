@@ -25,7 +25,7 @@ _DOMAIN = re.compile(r"[^\s/;,:\[\]@]+|[0-9A-Fa-f:.]+")
 _DELIMITERS = re.compile("[\t -/;-@\\[-`{-~]+")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 # A token of a date is the first of these that is not known yet.
-_DATE = [re.compile(pattern, re.DOTALL | re.IGNORECASE) for pattern in (
+_DATE = [re.compile(pattern, re.ASCII | re.DOTALL | re.IGNORECASE) for pattern in (
     "([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", "([0-9]{1,2})(?:[^0-9].*)?",
     "(" + "|".join(_MONTHS) + ").*", "([0-9]{2,4})(?:[^0-9].*)?")]
 

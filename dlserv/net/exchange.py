@@ -1,5 +1,7 @@
 """One request on a connection, and the head of its response; `post` sends a message."""
 
+import contextlib
+
 from .auth import Credentials
 from .head import encode_head, read_head
 from .proxy import Route
@@ -37,6 +39,7 @@ class Exchange:
             self.close(reusable)
 
     def close(self, reusable=False):
+        """Release the slot; keep the connection for another request if it is `reusable`."""
         if self.slot is None:
             return
         slot, self.slot = self.slot, None
@@ -47,13 +50,6 @@ class Exchange:
                 self.channel.close()
         finally:
             slot.release()      # last, so that the next owner finds the connection in the pool
-
-
-class _NoSlot:
-    """A message takes no slot of the downloads from its host."""
-
-    def release(self):
-        pass
 
 
 def post(url, options, network, headers, body):
@@ -67,6 +63,6 @@ def post(url, options, network, headers, body):
                     "Content-Length": "%d" % len(body), "Connection": "close"}, **headers)
     if url.user is not None:
         headers["Authorization"] = Credentials(url.user, url.password).basic()
-    exchange = Exchange(route.open(stop), route, headers, _NoSlot(), network.pool, body)
-    exchange.close()
-    return exchange.status
+    channel = route.open(stop)
+    with contextlib.closing(channel):       # a message takes no slot of the downloads from its host
+        return Exchange(channel, route, headers, None, network.pool, body).status

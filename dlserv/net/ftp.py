@@ -38,7 +38,6 @@ class Session:
         self._client, self._url, self._route = client, url, Route(url, client.options, client.network)
         self._is_logged_in = self._is_complete = False
         self._control = Control(self._route.carry(url.port, client.stop))
-        slot.lingers = True     # servers count logins, and notice later that a client has gone
         try:
             self._greet()
             self.login(choose(url, origin, client.options, client.network.netrc)
@@ -65,7 +64,7 @@ class Session:
             reply = self._final(self._control.ask("PASS " + password))
         if reply.code >= 300:
             raise Permanent(f"the server answered {reply}", word="auth")
-        self._is_logged_in = True
+        self._is_logged_in = self.slot.lingers = True
         if self._url.scheme == "ftps":
             self._command("PBSZ 0")
             self._command("PROT P")
@@ -196,7 +195,7 @@ class Client:
     """Requests FTP URLs with one task's options; see http.Client."""
 
     session = Session
-    passive_only = False        # set once a port from EPSV could not be reached
+    passive_only = False        # True once a port from EPSV could not be reached
 
     def __init__(self, options, network, stop, extra=False):
         self.options, self.network, self.stop, self._extra = options, network, stop, extra

@@ -7,12 +7,12 @@ import re
 from collections import namedtuple
 
 from ..errors import Permanent, Temporary
+from .reader import Reader
 
 LONGEST_REPLY = 2 ** 16         # bytes
 LONGEST_DIALOGUE = 2 ** 20      # bytes of all replies
 
-_LINE_END = re.compile(rb"\n")
-_CODE = re.compile(rb"[1-5][0-9][0-9](?:[ -]|\r?\Z)")
+_CODE = re.compile(rb"[1-5][0-9][0-9][ \r\n-]")
 _CODE_OF_A_LINE = re.compile(r"\n[1-5][0-9][0-9][ -]")
 # Bounded repeats keep a search linear.
 _PASSIVE = re.compile(r"(?<![0-9])(?:[0-9]{1,3},){4}([0-9]{1,3}),([0-9]{1,3})(?![0-9])")
@@ -36,8 +36,8 @@ class Control:
     """Commands and replies over a Channel. Raise Stopped, Temporary, Permanent."""
 
     def __init__(self, channel):
-        self.channel = channel
-        self._buffer, self._received = bytearray(), 0
+        self.channel, self._received = channel, 0
+        self.forget()
 
     def ask(self, line):
         """Send a command as Latin-1 and return the Reply."""
@@ -48,41 +48,32 @@ class Control:
 
     def reply(self):
         with self.channel.hurried():
-            end = self._find(_LINE_END, 0)
-            code = bytes(self._buffer[:3])
-            if not _CODE.match(self._buffer[:min(end, 4)]):
+            line, lines = self._line(LONGEST_REPLY), bytearray()
+            if not _CODE.match(line):
                 raise Temporary("the server does not speak FTP", word="ftp")
-            if self._buffer[3:4] == b"-":
-                last_line = self._find(re.compile(rb"\n%s(?=[ \r\n])" % code), end)
-                end = self._find(_LINE_END, last_line + 1)
-        lines = bytes(self._buffer[4:end]).decode("utf-8", "replace")
-        del self._buffer[:end + 1]
-        return Reply(int(code), " ".join(_CODE_OF_A_LINE.sub("\n", lines).split()))
+            last = re.compile(line[:3] + rb"[ \r\n]")
+            while not last.match(line):
+                lines += line
+                line = self._line(LONGEST_REPLY - len(lines))
+        text = (lines + line)[4:].decode("utf-8", "replace")
+        return Reply(int(line[:3]), " ".join(_CODE_OF_A_LINE.sub("\n", text).split()))
 
     def forget(self):
         """Discard bytes that were sent before TLS and cannot be trusted."""
-        self._buffer.clear()
+        self._reader = Reader(self.channel, 8192)
 
-    def _find(self, pattern, start):
-        """Wait for a match of at most five bytes from `start` on; return its position."""
-        while True:
-            match = pattern.search(self._buffer, start)
-            if match is not None:
-                return match.start()
-            start = max(start, len(self._buffer) - 4)
-            self._receive()
-
-    def _receive(self):
-        if len(self._buffer) >= LONGEST_REPLY or self._received >= LONGEST_DIALOGUE:
-            raise Permanent("the server's reply does not end", word="ftp")
+    def _line(self, most):
         try:
-            data = self.channel.recv(8192)
+            line = self._reader.read_line(most)
         except Temporary as error:
             raise NoReply(str(error)) from error
-        if not data:
+        self._received += len(line)
+        is_whole = line.endswith(b"\n")
+        if self._received > LONGEST_DIALOGUE or len(line) == most and not is_whole:
+            raise Permanent("the server's reply does not end", word="ftp")
+        if not is_whole:
             raise NoReply("the server closed the connection", word="network")
-        self._received += len(data)
-        self._buffer += data
+        return line
 
 
 def passive_port(reply):

@@ -12,7 +12,7 @@ from collections import namedtuple
 from ..errors import Temporary
 
 LONGEST_RETRY_AFTER = 3600.0    # seconds
-LINGER = 5.0                    # seconds in which a server notices that a client has gone
+LINGER = 5.0                    # seconds; see Slot
 
 
 class HostFull(Temporary):
@@ -71,7 +71,11 @@ class _State:
 
 
 class Slot:
-    """The right to one connection to a server, which may count it after its end if it `lingers`."""
+    """The right to one connection to a server.
+
+    It `lingers` once it is logged in: servers count logins, and may notice up to LINGER seconds
+    later that a client has gone.
+    """
 
     lingers = False
 
@@ -105,15 +109,17 @@ class Slot:
     def crowded(self, reason):
         """Lower the ceiling to the number of our other connections; return the HostFull to raise.
 
-        Some of ours may linger; one that was refused is none of these, or two tasks would excuse
-        each other for ever.
+        One of ours that has ended may linger, which is no reason to close one that was let in. One
+        that was refused does not, or two tasks would excuse each other for ever.
         """
-        full, self.lingers = HostFull(reason), False
+        full = HostFull(reason)
         with self._limits.changed:
             state, now = self._state, self._limits.clock()
             state.ceiling = max(1, min(self._limits.limit_of(state), state.active - 1))
             state.halved = now
-            full.by_us = state.active > 1 or now < self._limits.lingering.get(self._endpoint, now)
+            lingering = not self.lingers and now < self._limits.lingering.get(self._endpoint, now)
+            full.by_us = state.active > 1 or lingering
+            self.lingers = False
         return full
 
     def release(self):
@@ -128,7 +134,7 @@ class Slot:
 
 
 class HostLimits:
-    """The limits of all servers for one daemon.
+    """The limits of all servers for one daemon: each has `settings.download.max_per_host` slots.
 
     For the Slots: `changed` guards all states, `lingering` is {endpoint: clock time until which
     it may count a connection that has ended}.

@@ -73,6 +73,7 @@ class Client:
         """Raise Permanent, in a subclass, to forbid a redirect."""
 
     def _chase(self, url, origin, ask, jar):
+        """Follow redirects and answer challenges; return the Answer."""
         here, answered, redirects, challenges, told = url, None, 0, 0, []
         while True:
             headers = self._headers(here, origin, jar)
@@ -109,8 +110,7 @@ class Client:
         if not sent:
             given = auth.given(url, origin, self._options)      # as Basic if no challenge can be answered
             return answer or (given and given.basic())
-        is_news = sent.startswith("Basic") or any(      # or only the nonce had expired (RFC 7616, 3.3)
-            each.parameters.get("stale", "").lower() == "true" for each in auth.parse_challenges(challenges))
+        is_news = sent.startswith("Basic") or auth.has_stale_nonce(challenges)
         return answer if answer and answer.startswith("Digest") and is_news else None
 
     def _ask(self, url, headers):
@@ -199,6 +199,7 @@ def _follow(url, exchange, followed):
 
 
 def _answer(exchange, url, ask, jar, told):
+    """Return the Answer of a success. Raise Changed, Permanent, Temporary or Unchanged for any other."""
     if exchange.status == 304 and ask.conditions:
         exchange.close(reusable=not exchange.reader.rest())
         raise Unchanged("unchanged: the server answered 304 Not Modified")

@@ -10,6 +10,7 @@ import stat
 
 from ..idn import comparable
 from .auth import Credentials
+from .head import unescaped
 from .user_file import UserFile, is_clean, lines
 
 _KEYS = {"machine": "machine", "login": "login", "user": "login", "password": "password",
@@ -93,4 +94,4 @@ def _pairs(text):
 
 def _unquoted(match):
     quoted, plain = match.groups()
-    return re.sub(r"\\(.)", r"\1", quoted if plain is None else plain)
+    return unescaped(quoted if plain is None else plain)

@@ -36,7 +36,7 @@ class Network(namedtuple("Network", "tls proxies hosts pool netrc cookies policy
 
 
 class NamedFiles:
-    """`ca_file`, `client_cert` and `cookies_file`, which lies in `folder`."""
+    """`ca_file`, `client_cert` and `cookies_file`, which lies in `folder` if its path is relative."""
 
     def __init__(self, settings, folder):
         self._settings, self._folder, self._cookie_file = settings, folder, CookieFile()

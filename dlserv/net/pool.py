@@ -1,10 +1,10 @@
 """A pool of idle connections, bounded in number and age, so that small files share a handshake."""
 
-import select
 import threading
 import time
 
-from ..threads import Thread, join
+from ..sockets import Watch
+from ..threads import begin, join
 
 
 class Pool:
@@ -15,7 +15,7 @@ class Pool:
     """
 
     IDLE = 10.0         # seconds; servers commonly allow more
-    MOST = 32           # sockets
+    MOST = 32           # sockets of all keys
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
@@ -45,15 +45,9 @@ class Pool:
             if len(self._idle) > self.MOST:
                 self._idle.pop(0)[2].close()
             if self._thread is None or not self._thread.is_alive():
-                self._begin()
-
-    def _begin(self):
-        try:
-            self._thread = Thread(self._expire, "dlserv-pool")
-            self._thread.start()
-        except (RuntimeError, MemoryError):
-            self._thread = None
-            self._close_idle()
+                self._thread = begin(self._expire, "dlserv-pool")
+                if self._thread is None:
+                    self._close_idle()
 
     def _close_idle(self):
         for _, _, sock in self._idle:
@@ -88,8 +82,4 @@ class Pool:
 
 
 def _is_readable(sock):
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([sock], [], [], 0)[0])
+    return Watch(sock).wait(sock, writing=False, seconds=0)

@@ -27,7 +27,7 @@ class Route:
         self._tls, self._policy = network.tls, network.policy
         self._proxy = proxy = choose(url, options.proxy, network.proxies)
         self._credentials = Credentials(proxy.user, proxy.password) if proxy and proxy.user is not None else None
-        self._answer = None         # to the challenge of a forwarding proxy
+        self._answer = None         # to the proxy's challenge
         # True if the proxy forwards requests instead of tunnelling bytes.
         self._is_forwarded = (proxy is not None and proxy.scheme in ("http", "https")
                               and url.scheme in ("http", "ftp"))
@@ -45,24 +45,24 @@ class Route:
     @property
     def headers(self):
         """The headers for a forwarding proxy, else {}."""
-        return self._authorization(self._answer) if self._is_forwarded else {}
+        return self._authorization() if self._is_forwarded else {}
 
-    def _authorization(self, answer):
+    def _authorization(self):
         if self._credentials is None:
             return {}
-        return {"Proxy-Authorization": answer or self._credentials.basic()}
-
-    def _answer_to(self, challenges, method, target):
-        """Return the Digest answer to a proxy's challenge, or None; Basic was sent before."""
-        answer = self._credentials and self._credentials.answer(challenges, method, target)
-        return answer if answer and answer.startswith("Digest") else None
+        return {"Proxy-Authorization": self._answer or self._credentials.basic()}
 
     def answer(self, challenges):
-        """Answer a proxy's challenges; return whether to send the request again."""
-        if not self._is_forwarded or self._answer is not None:
+        """Answer the challenges of a forwarding proxy; return whether to send the request again."""
+        return self._is_forwarded and self._answers(challenges, "GET", self.target)
+
+    def _answers(self, challenges, method, target):
+        """Answer a challenge once, to Digest, since Basic was sent before; return whether that is possible."""
+        answer = self._credentials and self._credentials.answer(challenges, method, target)
+        if self._answer or not answer or not answer.startswith("Digest"):
             return False
-        self._answer = self._answer_to(challenges, "GET", self.target)
-        return self._answer is not None
+        self._answer = answer
+        return True
 
     def open(self, stop):
         """Return a Channel to write the request to."""
@@ -93,16 +93,16 @@ class Route:
         near, permit = self._proxy or self._url._replace(port=port), self._permit
         if beside is not None and self._proxy is None:
             near, permit = near._replace(host=beside.sock.getpeername()[0]), lambda *where: where[2]
-        answer = None
+        if not self._is_forwarded:
+            self._answer = None     # it was for another port
         while True:
             channel = connect(near.host, near.port, stop, self._options.timeout, permit)
             try:
-                answer = self._proxy and self._through_proxy(channel, port, stop, answer)
+                if self._proxy is None or self._is_through(channel, port, stop):
+                    return channel
             except BaseException:
                 channel.close()
                 raise
-            if answer is None:
-                return channel
             channel.close()
 
     def _permit(self, host, port, addresses):
@@ -111,8 +111,8 @@ class Route:
             return addresses
         return policy.permit(host, port, addresses)
 
-    def _through_proxy(self, channel, port, stop, answer):
-        """Connect; return None, or an answer to a challenge for a new connection."""
+    def _is_through(self, channel, port, stop):
+        """Connect through the proxy; return False if it has challenged, to be answered on a new connection."""
         proxy, host = self._proxy, self._url.host
         if proxy.scheme == "socks5":        # with socks5h the proxy resolves the name
             host = resolve(host, port, stop, self._options.timeout)[0][4][0]
@@ -122,20 +122,18 @@ class Route:
             if proxy.scheme.startswith("socks"):
                 _socks(channel, proxy, host, port)
             elif not self._is_forwarded:
-                return self._tunnel(channel, port, answer)
-        return None
+                return self._is_tunnel(channel, port)
+        return True
 
-    def _tunnel(self, channel, port, answer):
+    def _is_tunnel(self, channel, port):
         """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6)."""
         place = self._url._replace(port=port).endpoint
-        channel.sendall(encode_head("CONNECT", place, dict({"Host": place}, **self._authorization(answer))))
+        channel.sendall(encode_head("CONNECT", place, dict({"Host": place}, **self._authorization())))
         head = read_head(Reader(channel, 1), "proxy")      # the bytes after it are the server's
         if 200 <= head.status < 300:
-            return None
-        if head.status == 407 and answer is None:
-            answer = self._answer_to(head.fields.get_all("Proxy-Authenticate"), "CONNECT", place)
-            if answer is not None:
-                return answer
+            return True
+        if head.status == 407 and self._answers(head.fields.get_all("Proxy-Authenticate"), "CONNECT", place):
+            return False
         family = Temporary if head.status in (408, 429) or 500 <= head.status < 600 else Permanent
         word = "auth" if head.status == 407 else "network"
         raise family(f"the proxy answered {head.status} {head.reason}", word=word)

@@ -46,11 +46,11 @@ class Reader:
 
     def read_line(self, most):
         """Return the next line with its LF; see read_block."""
-        line = b""
+        line = bytearray()
         while len(line) < most and not line.endswith(b"\n") and self.fill():
             end = self._buffer.obj.find(b"\n", self._start, self._end) + 1
             line += self._take(min(most - len(line), (end or self._end) - self._start))
-        return line
+        return bytes(line)
 
     def take_match(self, pattern):
         """Consume buffered bytes that match; return the match or None."""

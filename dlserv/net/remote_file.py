@@ -93,10 +93,8 @@ def from_response(status, headers, url):
 
 
 def _is_dated(modified, date):
-    changed = parse_http_date(modified) if modified else None
-    if changed is None:
-        return False
-    return not date or (parse_http_date(date) or 0) - changed >= 1
+    changed = parse_http_date(modified)
+    return changed is not None and (not date or (parse_http_date(date) or 0) - changed >= 1)
 
 
 def check_is_file(answer, name, before):

@@ -17,7 +17,7 @@ NO_NETWORK = tuple(getattr(errno, name) for name in (
 
 
 def loaded_ssl():
-    """Return the ssl module if it is loaded, else None; it takes 5 MiB, so the first https task loads it."""
+    """Return the ssl module, or None before the first https task loads it, which takes 5 MiB."""
     return sys.modules.get("ssl")
 
 
@@ -48,6 +48,9 @@ def _tls_error(ssl, error):
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(error)
     reason = getattr(error, "reason", None) or str(error)
+    exhausted = _lack_of_files() if reason == "CERTIFICATE_VERIFY_FAILED" else None     # as Python 3.8 has it then
+    if exhausted is not None:
+        return exhausted
     if isinstance(error, ssl.SSLEOFError) or reason == "UNEXPECTED_EOF_WHILE_READING":
         return Temporary("the TLS connection was closed without a closing message", word="tls")
     return Temporary(f"the TLS connection failed: {reason.replace('_', ' ').lower()}", word="tls")

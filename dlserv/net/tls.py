@@ -70,7 +70,9 @@ class Tls:
             context.options &= ~IGNORE_UNEXPECTED_EOF
         ca_file, client_cert = self._files
         if not verify:
-            context.check_hostname, context.verify_mode, ca_file = False, ssl.CERT_NONE, None
+            context.check_hostname = False      # before verify_mode
+            context.verify_mode = ssl.CERT_NONE
+            ca_file = None
         for key, path in (("ca_file", ca_file), ("client_cert", client_cert)):
             try:
                 if path:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 class UserFile:
     """The parsed content of a file, read again when it has changed. Threads may share one.
 
-    `parse(text)` returns (content, numbers of the invalid lines); `what` are the valid ones.
+    `parse(text)` returns (content, numbers of the invalid lines); `what` names the valid ones.
     """
 
     def __init__(self, parse, what):

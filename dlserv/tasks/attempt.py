@@ -185,6 +185,7 @@ class Attempt:
                 check_previous(registry.tasks.values(), task, progress.target)
             elif progress is not None:
                 check_part(registry.begun, task, progress.part)
+            if progress is not None:        # also one that publishes a part that had no name
                 registry.begun.add(task)
             self.plans += 1
             task.plan(progress, self.session)

@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Stores the progress of the runner's attempts, and calls its `watch`; sleeps while nothing runs."""
+    """Stores the progress of the runner's attempts, and calls its `watch`; sleeps while none runs.
+
+    Their bytes are flushed before every few records.
+    """
 
     EVERY = 0.8         # seconds between checkpoints, a commit without a flush
     FIRST = 0.1         # the first of them after a rest; doubles up to that

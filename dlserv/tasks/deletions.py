@@ -46,10 +46,11 @@ class Deletions:
     # -- without the lock --------------------------------------------------------------
 
     def finish_interrupted(self, tasks):
-        claims = self._claims() if tasks else None
-        for task in tasks:
-            removal.remove_files(task, self._download_dir, claims)
-        self._done([task.tid for task in tasks])
+        if tasks:
+            claims = self._claims()
+            for task in tasks:
+                removal.remove_files(task, self._download_dir, claims)
+            self._done([task.tid for task in tasks])
 
     def finish(self, attempts, del_file):
         """Finish deleting {task: its last attempt or None}; return {tid: Removal}.

@@ -99,7 +99,6 @@ class Dispatcher:
                 attempt = self._await_next()
                 if attempt is not None:
                     self._spawn(attempt)
-                self._complaint.over()
             except Exception as error:      # without this thread nothing would ever start again
                 with self._changed:
                     self.stumble("the scheduler met a bug; it goes on", error)
@@ -122,6 +121,7 @@ class Dispatcher:
                 self._tell_who_is_held_back()
                 if not self.stopping:
                     self._changed.wait(self._runner.scheduler.seconds_to_sleep())
+            self._complaint.over()      # the lock is held: other threads tell it
             return attempt
 
     def _tell_who_is_held_back(self):
@@ -156,7 +156,8 @@ class Dispatcher:
                     self.wake()
             return following
         except Exception as error:
-            self.stumble("the end of an attempt could not be recorded", error)
+            with self._registry.lock:
+                self.stumble("the end of an attempt could not be recorded", error)
             return None
         finally:
             attempt.over()

@@ -135,7 +135,7 @@ class DownloadDir:
 
 
 class Room:
-    """The room for the registry's attempts, beside `download.reserve` bytes.
+    """The room for the registry's attempts, beside `download.reserve` bytes; the youngest end if it runs out.
 
     Call it without the registry's lock, so that a disk that hangs holds up nothing else.
     """

@@ -232,22 +232,22 @@ class TaskRegistry:
             fact = download_dir.open(store.fact("place"))
             tasks = load(store, self._settings.download)
             self.archive.open(store)
+            self.store = store
+            with self.lock:
+                self._open = True
+                for task in tasks:
+                    task.trim_log(self._settings.general.log_size)
+                    if not task.deleting:
+                        task.wake_up(self.boot)
+                        self._order = max(self._order, task.order)
+                        self.put(task)
+                        if task.state == DOWNLOADING:
+                            task.requeue()
         except BaseException:
             store.close()
             raise
         if fact is not None:
             store.write({FACT + "place": fact})
-        self.store = store
-        with self.lock:
-            self._open = True
-            for task in tasks:
-                task.trim_log(self._settings.general.log_size)
-                if not task.deleting:
-                    task.wake_up(self.boot)
-                    self._order = max(self._order, task.order)
-                    self.put(task)
-                    if task.state == DOWNLOADING:
-                        task.requeue()
         return [task for task in tasks if task.deleting]
 
     def close(self):

@@ -1,6 +1,7 @@
 """A task, and the methods that change its state within what `states.TRANSITIONS` allows.
 
-A task changes through its own methods alone, called with the registry's lock held.
+A task changes through its own methods alone, called with the registry's lock held; `changes` returns
+what is to be stored then. Reading needs no lock.
 """
 
 from __future__ import annotations

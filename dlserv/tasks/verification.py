@@ -1,4 +1,4 @@
-"""Verify finished files in the background, one at a time."""
+"""Verify finished files in the background, one at a time, by a thread of low priority."""
 
 import logging
 import os

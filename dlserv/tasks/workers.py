@@ -8,13 +8,12 @@ from ..threads import Thread
 class Workers:
     """Threads that call `perform(attempt)`, which returns the attempt to go on with, or None.
 
-    A thread is started if none waits; `attempt.thread` is the one that has the attempt.
+    A thread is started if none waits, which it does for `linger` seconds; `attempt.thread` is the
+    one that has the attempt.
     """
 
-    LINGER = 1.0        # seconds for which a thread waits for another attempt
-
-    def __init__(self, perform):
-        self._perform, self._lock = perform, threading.Lock()
+    def __init__(self, perform, linger=1.0):
+        self._perform, self._linger, self._lock = perform, linger, threading.Lock()
         self._idle, self._stopping = [], False
 
     def give(self, attempt):
@@ -43,12 +42,12 @@ class Workers:
             attempt = self._perform(attempt) or self._next(worker)
 
     def _next(self, worker):
-        """Return the attempt that the worker is given within LINGER, or None."""
+        """Return the attempt that the worker is given while it lingers, or None."""
         with self._lock:
             if self._stopping:
                 return None
             self._idle.append(worker)
-        worker.wait(self.LINGER)
+        worker.wait(self._linger)
         with self._lock:
             if worker in self._idle:
                 self._idle.remove(worker)

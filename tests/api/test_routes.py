@@ -9,7 +9,7 @@ from harness import noise, until
 from raw import NOWHERE
 from servers.origin import Gate, paced
 
-from dlserv.api.routes import find
+from dlserv.api.routes import ASSETS, XML_RPC, find
 from dlserv.settings.config import TABLES, is_live
 
 
@@ -149,3 +149,8 @@ def test_where_settings_were_set_is_told_when_asked_for(api):
     answer = api.get("/config?origins=true")
     assert answer["origins"] == {"%s.%s" % (section, key): None for section, keys in answer["config"].items()
                                  for key in keys}
+
+
+def test_what_is_no_operation_has_neither_tag_nor_query():
+    for route in ASSETS + XML_RPC:
+        assert (route.tag, route.query, route.public) == (None, (), True)

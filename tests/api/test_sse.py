@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import time
+import tracemalloc
 
 import pytest
 
@@ -345,6 +346,27 @@ def test_more_changes_than_the_ring_holds_are_one_snapshot(daemon, monkeypatch):
             known.update(row["tid"] for row in event[2].get("detail", [event[2]]) if "tid" in row)
         assert "snapshot" in [kind for _, kind, _ in listener.events[1:]]
         listener.close()
+
+
+def test_what_is_gone_leaves_nothing_in_the_ring():
+    def use():
+        ring.begin({})
+        for number in range(5000):
+            ring.append("task", {"tid": "%040d" % number, "state": "queued"})
+            (ring.take if number % 2 else ring.append)("removed", {"tid": "%040d" % number})
+
+    def forget():
+        ring.snapshot(lambda: {"detail": [noise(2 ** 18).hex()]})
+        ring.clear()
+
+    ring = sse.EventRing(4)
+    for work in use, forget:
+        tracemalloc.start()
+        try:
+            work()
+            assert tracemalloc.get_traced_memory()[0] < 2 ** 16
+        finally:
+            tracemalloc.stop()
 
 
 def test_the_end_of_the_server_is_the_end_of_the_stream(settings):

@@ -101,6 +101,13 @@ def test_a_nonce_that_is_stale_is_replaced(origin, attempt, folder):
     assert (folder / "a").read_bytes() == DATA
 
 
+def test_only_a_stale_nonce_of_digest_is_answered_again(origin, attempt):
+    challenge = ('Digest realm="r", qop="auth", nonce="n"', 'Basic realm="r", stale=true')
+    origin.put("/a", DATA, script=[refuse("401 Unauthorized", WWW_Authenticate=", ".join(challenge))] * 50)
+    assert attempt(origin.url("/a"), user="me", password="p:w").fails(Permanent)
+    assert len(origin.requests) == 2
+
+
 def new_nonce(exchange):
     """Answer 401 with a nonce that nobody has seen, as if the last one had been right but old."""
     value = 'Digest realm="the realm", qop="auth", stale=true, nonce="%d"' % len(exchange.origin.requests)

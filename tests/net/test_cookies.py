@@ -216,7 +216,8 @@ def test_a_server_sets_only_so_many():
     ("01 Jan 69 00:00:00", 3124224000),
     ("01 Jan 70 00:00:00", 0), ("32 Jan 2000 00:00:00", None), ("1 Jan 1600 0:0:0", None),
     ("1 Jan 2000 24:00:00", None),
-    ("1 Jan 2000 00:60:00", None), ("1 Foo 2000 00:00:00", None), ("", None), ("1 Jan 2000", None)])
+    ("1 Jan 2000 00:60:00", None), ("1 Foo 2000 00:00:00", None), ("", None), ("1 Jan 2000", None),
+    ("1 \u017fep 2000 00:00:00", None)])
 def test_a_date_is_read_as_rfc_6265_reads_it(text, seconds):
     assert parse_date(text) == seconds
 

@@ -206,6 +206,16 @@ def test_a_server_may_notice_late_that_a_client_has_gone(settings, folder):
     assert (folder / "b").read_bytes() == b"other"
 
 
+def test_a_client_that_has_gone_excuses_no_later_failure(settings, folder):
+    """The server lets the next one in, and does not send the file."""
+    settings["download"].update(retry_wait=0.1, retries=0)
+    with Ftpd({"a": b"one", "b": b"other"}) as ftpd, Daemon(settings) as daemon:
+        assert daemon.wait(daemon.add(ftpd.url("/a")), 30).state == "finished"
+        ftpd.replies["RETR"] = "421 No transfer now."
+        assert daemon.wait(daemon.add(ftpd.url("/b")), 30).state == "invalid"
+        assert sum(line.startswith("RETR") for line in ftpd.commands) == 2
+
+
 @pytest.mark.parametrize("closed, without, works", [
     ({"EPSV"}, [], True), ({"PASV"}, ["EPSV"], False), ({"EPSV", "PASV"}, [], False), ({"EPSV"}, ["PASV"], False)])
 def test_where_epsv_leads_nowhere_pasv_is_asked(attempt, folder, closed, without, works):

@@ -152,10 +152,19 @@ def test_a_server_that_others_fill_is_not_full_of_ours(stop):
     """Our connections that it has refused excuse one another only while they are open."""
     hosts = limits_of(8, Clock())
     first, second = (hosts.acquire("h", stop, extra=False) for _ in range(2))
-    first.lingers = second.lingers = True
+    first.lingers = True
     assert first.crowded("full").by_us
     first.release()
     assert not second.crowded("full").by_us
+
+
+def test_ours_that_has_left_excuses_no_end_of_another(stop):
+    """The server had let that one in."""
+    hosts = limits_of(8, Clock())
+    ended(hosts, stop, lingers=True)
+    slot = hosts.acquire("h", stop, extra=False)
+    slot.lingers = True
+    assert not slot.crowded("421 Timeout").by_us
 
 
 # -- closures ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dlserv.engine.progress import Finished, Identity, Progress
 from dlserv.errors import NameTaken
 from dlserv.net.remote_file import Resource
 from dlserv.settings import config
-from dlserv.tasks.attempt import check_part, check_previous
+from dlserv.tasks.attempt import Attempt, check_part, check_previous
 from dlserv.tasks.task import Task
 from harness import noise, until
 from servers.origin import Gate, drop
@@ -100,6 +100,29 @@ def test_a_part_that_is_away_still_belongs_to_its_task(settings, origin, gate, f
         assert daemon.get(second).tmpfilename != part and not (folder / part).exists()
         other.open()
         assert daemon.wait(second, 15).state == "finished"
+
+
+def test_a_part_without_a_name_belongs_to_its_task_too(daemon, origin, gate, monkeypatch):
+    """A file that is complete with the head is made without a name, which it may need after all."""
+    publishing, reached, go_on = Attempt.publishing, threading.Event(), threading.Event()
+
+    def publish_slowly(attempt, progress):
+        wait = publishing(attempt, progress)
+        reached.set()
+        assert go_on.wait(15)
+        return wait
+
+    origin.put("/empty/a.iso", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "publishing", publish_slowly)
+        first = daemon.add(origin.url("/empty/a.iso"))
+        assert reached.wait(15)
+    second = begun(daemon, origin)
+    assert daemon.get(first).tmpfilename and daemon.get(second).tmpfilename
+    assert daemon.get(first).tmpfilename != daemon.get(second).tmpfilename
+    go_on.set()
+    gate.open()
+    assert daemon.wait(first, 15).state == daemon.wait(second, 15).state == "finished"
 
 
 SETTINGS = config.Config.parse({}).download

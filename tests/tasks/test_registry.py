@@ -1,5 +1,6 @@
 """The registry of tasks: who gets in, what a restart finds again, and which database it opens."""
 
+import contextlib
 import sys
 
 import pytest
@@ -28,6 +29,18 @@ def test_places_survive_a_restart(settings):
     assert before == [tids[3], tids[1], tids[0], tids[2]]
     with Daemon(settings) as daemon:
         assert [task.tid for task in daemon.queue()] == before
+
+
+def test_a_start_that_fails_on_a_task_closes_the_database(settings):
+    with Daemon(settings) as daemon:
+        record = daemon.get(daemon.add("http://127.0.0.1:1/a", {"paused": True})).changes()
+    for tid in record:
+        record[tid]["boot"] = 5
+    with contextlib.closing(registry.open_store(daemon.config.general)) as store:
+        store.write(record).wait()
+    with pytest.raises(AttributeError):
+        Daemon(settings).start()
+    registry.open_store(daemon.config.general).close()
 
 
 def test_a_task_that_this_python_cannot_read_is_not_lost(settings, monkeypatch):

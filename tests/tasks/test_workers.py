@@ -15,10 +15,10 @@ class Work:
 class Bench:
     """Workers whose work is to note in which thread it was done; it may be held up."""
 
-    def __init__(self):
+    def __init__(self, **options):
         self.done, self.open = [], threading.Event()
         self.open.set()
-        self.workers = Workers(self.perform)
+        self.workers = Workers(self.perform, **options)
 
     def perform(self, work):
         self.open.wait(10)
@@ -38,19 +38,31 @@ class Bench:
 
 
 @pytest.fixture
-def bench():
-    bench = Bench()
-    yield bench
-    bench.open.set()
-    bench.stop()
+def make_bench():
+    """A function that makes a Bench, which is stopped afterwards."""
+    made = []
+
+    def make_bench(**options):
+        made.append(Bench(**options))
+        return made[-1]
+
+    yield make_bench
+    for bench in made:
+        bench.open.set()
+        bench.stop()
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 def threads():
     return {thread for thread in threading.enumerate() if thread.name.startswith("dlserv-")}
 
 
-def test_one_thread_does_what_comes_one_after_the_other(bench, monkeypatch):
-    monkeypatch.setattr(Workers, "LINGER", 10)
+def test_one_thread_does_what_comes_one_after_the_other(make_bench):
+    bench = make_bench(linger=10)
     for count in range(1, 30):
         bench.give("%08d" % count)
         bench.await_done(count)
@@ -65,8 +77,8 @@ def test_as_many_threads_as_there_is_work_at_a_time(bench):
     assert len(set(bench.await_done(20))) == 20
 
 
-def test_nothing_is_lost_when_work_comes_while_threads_end(bench, monkeypatch):
-    monkeypatch.setattr(Workers, "LINGER", 0.0005)
+def test_nothing_is_lost_when_work_comes_while_threads_end(make_bench):
+    bench = make_bench(linger=0.0005)
     for number in range(400):
         bench.give("%08d" % number)
         if number % 7 == 0:
@@ -75,8 +87,8 @@ def test_nothing_is_lost_when_work_comes_while_threads_end(bench, monkeypatch):
 
 
 @pytest.mark.parametrize("linger", [0.01, 60])
-def test_idle_threads_end_in_time_or_when_they_are_to_stop(bench, monkeypatch, linger):
-    monkeypatch.setattr(Workers, "LINGER", linger)
+def test_idle_threads_end_in_time_or_when_they_are_to_stop(make_bench, linger):
+    bench = make_bench(linger=linger)
     bench.give("a", "b", "c")
     bench.await_done(3)
     if linger > 1:
@@ -84,8 +96,8 @@ def test_idle_threads_end_in_time_or_when_they_are_to_stop(bench, monkeypatch, l
     until(lambda: not threads())
 
 
-def test_what_was_given_before_a_stop_is_done(bench, monkeypatch):
-    monkeypatch.setattr(Workers, "LINGER", 60)
+def test_what_was_given_before_a_stop_is_done(make_bench):
+    bench = make_bench(linger=60)
     bench.give("a")
     bench.await_done(1)
     bench.open.clear()

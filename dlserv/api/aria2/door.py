@@ -15,7 +15,7 @@ import os
 import re
 
 from ...errors import Error, InvalidValue, NotFound
-from ..replies import Reply
+from ..replies import JSON_HEADERS, Reply
 from ..requests import parse_json
 from . import frames, jsonrpc
 from .gids import Gids
@@ -27,7 +27,6 @@ from .websocket import Notifications, Session
 UNAUTHORIZED = "Unauthorized"       # exactly this word: AriaNg stops polling at it
 FREE = ("system.listMethods", "system.listNotifications")       # called without a token
 _READING = re.compile(r"aria2\.(?:get|tell)[A-Z]")
-_HEADERS = [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
 
 log = logging.getLogger(__name__)
 
@@ -149,11 +148,11 @@ def refuse(status, sentence, headers=(), **rest):
 
 
 def _refusal(status, sentence, code=INVALID_REQUEST, headers=()):
-    return Reply(status, _HEADERS + list(headers), jsonrpc.failure(sentence, code).body)
+    return Reply(status, JSON_HEADERS + list(headers), jsonrpc.failure(sentence, code).body)
 
 
 def _reply(answer, caller):
-    headers = _HEADERS + [("Retry-After", str(caller.wait))] if caller.wait else _HEADERS
+    headers = JSON_HEADERS + [("Retry-After", str(caller.wait))] if caller.wait else JSON_HEADERS
     return Reply(429 if caller.wait else 200 if answer.ok else 400, headers, answer.body)
 
 

@@ -8,6 +8,7 @@ import struct
 
 from ...contract import sha1
 from ...errors import Error
+from ..http1 import words
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED = 1000, 1001, 1002, 1003
@@ -28,7 +29,7 @@ class Closing(Error):
 
 def asks_for_websocket(headers):
     """Return whether the headers, {lower name: value}, ask for an upgrade to WebSocket (4.2.1)."""
-    return "websocket" in _words(headers, "upgrade") and "upgrade" in _words(headers, "connection")
+    return "websocket" in words(headers, "upgrade") and "upgrade" in words(headers, "connection")
 
 
 def handshake_error(headers):
@@ -46,10 +47,6 @@ def accept_key(headers):
     """Return the value of Sec-WebSocket-Accept (4.2.2)."""
     key = headers["sec-websocket-key"].strip().encode("ascii")
     return base64.b64encode(sha1(key + _GUID).digest()).decode("ascii")
-
-
-def _words(headers, name):
-    return [word.strip().lower() for word in headers.get(name, "").split(",")]
 
 
 def frame(opcode, payload):

@@ -37,8 +37,11 @@ class Gids:
         """Return the Task or Removed of the gid or of its unique beginning. Raise RpcError."""
         if re.fullmatch("[0-9a-fA-F]{1,%d}" % WIDTH, gid) is None:
             raise RpcError(f"Invalid GID {gid[:40]}")
-        task = self._task(self._tids.get(gid.lower(), ""), gid.lower())
-        return self._search(gid) if task is None else task
+        name = gid.lower()
+        found = self._task(self._tids.get(name, ""), name)
+        if found is None:
+            found = next((each for each in self.removed() if each.gid == name), None)
+        return self._search(gid) if found is None else found
 
     def _search(self, gid):
         tasks = {gid_of(task): task for task in self._daemon.list()}

@@ -7,11 +7,10 @@ is fine, an id may be anything, an unknown method is code 1, and what is not an 
 batch is skipped.
 """
 
-import json
 from collections import namedtuple
 
 from ...errors import Error, InvalidValue
-from ...units import safe_json
+from ..replies import to_json
 from ..requests import parse_json
 
 FAILED = 1                      # whatever the method itself objects to
@@ -60,7 +59,7 @@ def failure(message, code, identity=None):
 
 
 def notification(method, gid):
-    return json.dumps({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]}).encode()
+    return to_json({"jsonrpc": "2.0", "method": method, "params": [{"gid": gid}]})
 
 
 def _answer_one(request, call):
@@ -70,7 +69,7 @@ def _answer_one(request, call):
             raise RpcError("Invalid Request.", INVALID_REQUEST)
         if not isinstance(params, list):
             raise RpcError("Invalid params.", INVALID_PARAMS)
-        result = _multicall(params, call) if method == MULTICALL else _json(call(method, params))
+        result = _multicall(params, call) if method == MULTICALL else to_json(call(method, params))
     except RpcError as error:
         return failure(str(error), error.code, identity)
     return Answer(True, _encode(identity, b"result", result))
@@ -86,7 +85,7 @@ def _multicall(params, call):
 
 def _answer_entry(entry, call):
     try:
-        return b"[" + _json(_call_entry(entry, call)) + b"]"
+        return b"[" + to_json(_call_entry(entry, call)) + b"]"
     except RpcError as error:
         return _error(str(error), error.code)
 
@@ -102,16 +101,12 @@ def _call_entry(entry, call):
     return call(method, params if isinstance(params, list) else [])
 
 
-def _json(value):
-    return safe_json(value).encode()
-
-
 def _error(message, code):
-    return _json({"code": code, "message": message})
+    return to_json({"code": code, "message": message})
 
 
 def _encode(identity, name, value):
-    return b'{"id":' + _json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
+    return b'{"id":' + to_json(identity) + b',"jsonrpc":"2.0","' + name + b'":' + value + b"}"
 
 
 def _as_list(pairs):

@@ -15,6 +15,7 @@ from ...errors import NotFound
 from ...sockets import Waker
 from ...tasks.states import DOWNLOADING, FINISHED, INVALID, PAUSED
 from ...threads import Thread, join
+from ..connection_limit import BUSY, IDLE, UNFINISHED
 from . import frames
 from .frames import Closing
 from .gids import WIDTH, gid_of
@@ -72,61 +73,61 @@ class Session:
 
     # -- the thread of the connection ------------------------------------------------
 
-    def converse(self, line):
-        """Serve the connection until it ends; `line` is a wire.Line."""
+    def converse(self, wire, leftover):
+        """Serve the connection until it ends; see replies."""
         self._waker = Waker()
         try:
             if not self._notifications.join(self):
                 raise Closing(frames.GOING_AWAY, "the daemon is stopping, or short of threads")
-            self._serve(line)
+            self._serve(wire, leftover)
         except Closing as closing:
-            line.write(frames.close_frame(closing.code, str(closing)))
+            wire.write(frames.close_frame(closing.code, str(closing)))
         finally:
             self._notifications.leave(self)
             with self._news:        # so that nobody writes to a descriptor that is another's by then
                 self._waker.close()
                 self._waker = None
 
-    def _serve(self, line):
-        self._take(line, line.leftover)
+    def _serve(self, wire, leftover):
+        self._take(wire, leftover)
         heard, asked = time.monotonic(), False
         with selectors.DefaultSelector() as selector:
-            selector.register(line.connection, selectors.EVENT_READ)
+            selector.register(wire.sock, selectors.EVENT_READ)
             selector.register(self._waker, selectors.EVENT_READ)
             while True:
-                self._send_news(line)
+                self._send_news(wire)
                 due = heard + (SILENCE if asked else PING_AFTER)
                 ready = {key.fileobj for key, _ in selector.select(max(0, due - time.monotonic()))}
                 if self._waker in ready:
                     self._waker.clear()
-                data = line.read() if line.connection in ready else None
+                data = wire.receive() if wire.sock in ready else None
                 if data == b"":
-                    self._send_news(line)       # a server that stops ends what is read as well
+                    self._send_news(wire)       # a server that stops ends what is read as well
                     return
                 if data:
                     heard, asked = time.monotonic(), False
-                    self._take(line, data)
+                    self._take(wire, data)
                 elif time.monotonic() >= due:
                     if asked:
                         raise Closing(frames.GOING_AWAY, "the client did not answer a ping")
-                    line.write(frames.frame(frames.PING, b""))
+                    wire.write(frames.frame(frames.PING, b""))
                     asked = True
 
-    def _take(self, line, data):
+    def _take(self, wire, data):
         for opcode, payload in self._frames.feed(data):
             if opcode == frames.TEXT:
                 frames.text(payload)
-                line.busy()
-                line.write(frames.frame(frames.TEXT, self._answer(payload)))
+                wire.enter(BUSY)
+                wire.write(frames.frame(frames.TEXT, self._answer(payload)))
             elif opcode == frames.PING:
-                line.write(frames.frame(frames.PONG, payload))
+                wire.write(frames.frame(frames.PONG, payload))
             elif opcode == frames.CLOSE:
                 raise Closing(frames.close_code(payload))
             elif opcode == frames.BINARY:
                 raise Closing(frames.UNSUPPORTED, "calls must be sent as text, not binary")
-        self._wait(line)
+        self._wait(wire)
 
-    def _send_news(self, line):
+    def _send_news(self, wire):
         """Send what other threads told. Raise Closing if one of them ended the session."""
         with self._news:
             messages, self._ahead = self._ahead, deque()
@@ -134,11 +135,12 @@ class Session:
             if self._end is not None:
                 raise self._end
         if messages:
-            line.write(b"".join(messages))
-            self._wait(line)
+            wire.write(b"".join(messages))
+            self._wait(wire)
 
-    def _wait(self, line):
-        line.wait(is_partial=self._frames.is_partial, is_known=self._caller.is_known)
+    def _wait(self, wire):
+        """Give the client its turn; one that is unknown or half heard may be evicted."""
+        wire.enter(UNFINISHED if self._frames.is_partial else BUSY if self._caller.is_known else IDLE)
 
 
 class Notifications:
