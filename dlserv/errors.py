@@ -1,4 +1,4 @@
-"""Every exception dlserv raises on purpose. `str(error)` is a sentence for people.
+"""Every exception dlserv raises on purpose.
 
 Three families, because an error has three possible fates:
 

@@ -36,7 +36,7 @@ def format_size(count):
     """Return bytes as "1.5 MiB", with three significant digits."""
     if count < 1024:
         return "%d B" % count
-    power = max(1, _power(count))
+    power = _power(count)
     return f"{_rounded(count / 1024 ** power)} {_UNITS[power]}"
 
 

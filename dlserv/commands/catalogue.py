@@ -129,7 +129,7 @@ COMMANDS = (
     Command("wait", "return when tasks are finished", (_TASKS_OR_NONE, _QUIET), "watch", (
         "wait 3f2a", "wait && systemctl poweroff")),
     Command("status", "show how tasks are doing", (_TASKS, _JSON), "show", (
-        "status downloading --json",)),
+        "status 3f2a", "status downloading --json")),
     Command("info", "show what tasks are: URL, checksum, options", (_TASKS, _JSON), "show", (
         "info https://example.org/debian.iso",)),
     Command("log", "print the logs of tasks, the latest line last", (_TASKS, _JSON), "show", (
@@ -148,7 +148,7 @@ COMMANDS = (
         Argument("entries", "ENTRY", "a URL, or a tid or its first 4 or more digits; or all", nargs="*"),
         switch("--forget", "let these be downloaded again"), _JSON, _QUIET),
         "show", (
-        "archive https://example.org/debian.iso", "archive --forget 3f2a")),
+        "archive https://example.org/debian.iso", "archive --forget 3f2a", "archive --forget all")),
     Command("move", "move a waiting task within the queue", (
         Argument("task", "TASK", _A_TASK, "tasks"), Argument("to", None, "where to", choices=PLACES)),
         "actions", ("move 3f2a top", "move debian down")),
@@ -162,7 +162,7 @@ COMMANDS = (
     Command("config", "show the daemon's settings, or change them", (
         Argument("settings", "KEY[=VALUE]", "such as download.ratelimit=2M", "settings", nargs="*"), _JSON),
         "show", (
-        "config download.ratelimit", "config download.ratelimit=2M download.max_concurrent=3")),
+        "config", "config download.ratelimit", "config download.ratelimit=2M download.max_concurrent=3")),
     Command("stats", "show how the daemon is doing", (_JSON,), "show", ("stats --json",)),
     Command("openurl", "print the address of the web page, and open it where there is a desktop", (
         switch("-p --print", "only print it", dest="print_only"),),

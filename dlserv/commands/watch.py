@@ -142,7 +142,8 @@ def _lines_within(rows, terminal, most):
 
 def _rank(row):
     state = row["state"]
-    return _ORDER.index(state), -row["finish_time"] if state == "finished" else row["place"]
+    order = _ORDER.index(state) if state in _ORDER else len(_ORDER)     # a newer daemon may have other states
+    return order, -row["finish_time"] if state == "finished" else row["place"]
 
 
 # -- the events -----------------------------------------------------------------------------

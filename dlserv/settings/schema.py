@@ -48,9 +48,10 @@ class Table:
         return dict(values, **self.parse(given))
 
     def _parse_one(self, key, value, text):
-        field, name = self.fields.get(key), f"{self.where}.{key_name(key)}"
+        field = self.fields.get(key)
         if field is None:
-            raise InvalidValue(name, f"there is no such key{self._hint(key)}")
+            raise InvalidValue(f"{self.where}.{key_name(key)}", f"there is no such key{self._hint(key)}")
+        name = f"{self.where}.{key}"
         if field.mask and value == MASK:
             raise InvalidValue(name, f"{MASK} only stands for a secret; leave the key out")
         try:

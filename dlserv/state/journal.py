@@ -42,7 +42,9 @@ class JournalMapping(Mapping):
             raise
 
     def _open(self):
-        return open(self._path, "r+b", buffering=0)
+        file = open(self._path, "r+b", buffering=0)
+        self._status = os.fstat(file.fileno())      # FAT and FUSE may renumber a closed file
+        return file
 
     def _read(self):
         data = self._file.read()

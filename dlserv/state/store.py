@@ -102,14 +102,14 @@ class Store:
 
     def _restore(self, raw, name, parse):
         """Put the snapshot's record in the place of the damaged one; return [it, parsed], or []."""
+        spare = self._snapshot.read()
         try:
-            value = self._snapshot.read()[raw]
-            parsed = parse(name, unpack(value))
+            parsed = parse(name, unpack(spare[raw]))
         except Exception as error:          # see `_load`
             log.error("the snapshot has no record %s either: %s", name, error)
             self._lost += 1
             return []
-        self._mapping[raw] = value
+        self._mapping[raw] = spare[raw]
         self._mapping.commit(durable=True)
         self._restored += 1
         log.error("the record %s was taken from the snapshot of %s", name,
