@@ -1,5 +1,6 @@
 """Choose a safe file name from the response's head or the URL. Pure."""
 
+import base64
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -10,6 +11,8 @@ PART = ".part"
 LONGEST_HEADER = 8192   # characters of a Content-Disposition that are read
 
 _PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([BbQq])\?([^?]*)\?=")
+_Q_ESCAPE = re.compile(b"=([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f<>:"/\\\\|?*'
                      '\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
@@ -105,15 +108,37 @@ def _unquoted(value):
 
 
 def _encoded_words(text):
-    """Decode encoded words (RFC 2047); return the text unchanged if one is invalid."""
-    from email.errors import HeaderParseError
-    from email.header import decode_header
+    """Decode the encoded words in the text (RFC 2047); return it unchanged if one is invalid.
+
+    Blanks between two encoded words are dropped. A character may be split between two words
+    of the same charset.
+    """
+    pieces, end = [], 0     # [(bytes, charset), …]
+    for match in _ENCODED_WORD.finditer(text):
+        between, charset = text[end:match.start()], match.group(1).partition("*")[0].lower()    # RFC 2231, 5
+        if not end or between.strip():
+            pieces.append((between.encode("utf-8"), None))
+        data = pieces.pop()[0] if pieces[-1][1] == charset else b""
+        pieces.append((data + _word_bytes(*match.groups()[1:]), charset))
+        end = match.end()
+    decoded = [_decoded(*piece) for piece in pieces]
+    return text if None in decoded else "".join(decoded) + text[end:]
+
+
+def _word_bytes(encoding, encoded):
+    """Return the bytes of an encoded word, b"\\xff" if it is broken."""
     try:
-        return "".join(data if isinstance(data, str) else
-                       data.decode("raw-unicode-escape" if charset is None else charset.partition("*")[0])
-                       for data, charset in decode_header(text))
-    except (HeaderParseError, LookupError, ValueError):
-        return text
+        if encoding in "Bb":
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+        return _Q_ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]),
+                             encoded.replace("_", " ").encode("utf-8"))
+    except ValueError:
+        return b"\xff"
+
+
+def _base(name):
+    """Return the last segment of a name, since some servers send a path."""
+    return re.split(r"[/\\]", name)[-1]
 
 
 # -- safe names ---------------------------------------------------------------------

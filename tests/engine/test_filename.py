@@ -30,6 +30,8 @@ from dlserv.engine.filename import choose, cut, from_disposition, numbered, part
     ('attachment; filename="=?UTF-8?Q?=C3?= =?utf-8?Q?=A4?=.zip"', "ä.zip"),
     ('attachment; filename="=?UTF-8?Q?=C3?= x =?utf-8?Q?=A4?=.zip"', "=?UTF-8?Q?=C3?= x =?utf-8?Q?=A4?=.zip"),
     ('attachment; filename="a?= =?b"', "a?= =?b"),
+    ('attachment; filename="=?utf-8?Q?\u00dcbung.zip?="', "\u00dcbung.zip"),
+    ('attachment; filename="\\\\u0041=?utf-8?Q?=C3=9C?=.zip"', "u0041\u00dc.zip"),
     ('attachment; filename="=?nonsense?Q?a?=.zip"', "=?nonsense?Q?a?=.zip"),
     ('attachment; filename="=?UTF-8?B?w?=.zip"', "=?UTF-8?B?w?=.zip"),
     ("attachment; filename*0*=UTF-8''%c3%a4%20; filename*1=b; filename*2*=%20c.txt", "ä b c.txt"),
