@@ -1,9 +1,12 @@
 """The commands as people see them: on a pseudo-terminal of 80 and 120 columns, and narrower ones."""
 
+import json
 import os
 import re
 import signal
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -11,6 +14,7 @@ from harness import noise, until
 from servers.origin import Gate, paced, refuse
 
 from dlserv import Server
+from dlserv.tasks.views import row
 
 pytest.importorskip("fcntl")
 from display import OnTerminal  # noqa: E402
@@ -227,6 +231,35 @@ def test_watch_says_that_the_connection_is_lost_and_comes_back(here, daemon):
             until(lambda: "connection is lost" not in shown.display.text)
             shown.type(b"q")
             assert shown.end() == 0
+
+
+def test_watch_shows_a_state_of_a_newer_daemon_last(here):
+    here.add(NOWHERE, {"paused": True})
+    rows = [row(task) for task in here.list()]
+    new = dict(rows[0], tid="f" * 40, name="new.iso", state="archived")
+
+    class Newer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            data = json.dumps({"detail": [new, *rows]})
+            self.wfile.write(f"event: snapshot\ndata: {data}\n\n".encode())
+            over.wait(20)
+
+        def log_message(self, *arguments):
+            pass
+
+    over = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Newer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with OnTerminal(["watch", "--url", "http://127.0.0.1:%d" % server.server_address[1]], 80) as shown:
+            text = shown.shows("archived", "paused")
+            assert text.rindex("paused") < text.rindex("archived")
+            shown.type(b"q")
+            assert shown.end() == 0
+        over.set()
+        server.shutdown()
 
 
 # -- wait -----------------------------------------------------------------------------------
