@@ -136,11 +136,6 @@ def _word_bytes(encoding, encoded):
         return b"\xff"
 
 
-def _base(name):
-    """Return the last segment of a name, since some servers send a path."""
-    return re.split(r"[/\\]", name)[-1]
-
-
 # -- safe names ---------------------------------------------------------------------
 
 def sanitise(name):
