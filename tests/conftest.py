@@ -109,6 +109,32 @@ def api(daemon):
             yield client
 
 
+@pytest.fixture
+def start_daemon(settings):
+    """A function that starts a daemon with these settings of `download`."""
+    running = []
+
+    def start(**download):
+        settings["download"].update(download)
+        running.append(Daemon(settings).start())
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """The API of one daemon for the whole file, for requests that change nothing."""
+    folder = tmp_path_factory.mktemp("quiet")
+    general = {"download_dir": str(folder / "downloads"), "db_path": str(folder / "state.db")}
+    with Daemon({"general": general}) as daemon, Server(daemon, "127.0.0.1", 0) as server:
+        with Api(server.url) as client:
+            client.get("/config")       # so that its thread is there before any test
+            yield client
+
+
 class OpenedStore(Store):
     """A Store that tells whether it is still open."""
 
@@ -153,6 +179,14 @@ def process(tmp_path, folder):
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def start_process(process, environ):
+    """A function that starts a daemon process with these variables beside those of `environ`."""
+    def start(*arguments, command=None, **variables):
+        return process(*arguments, command=command, environ=dict(environ, **variables))
+    return start
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,10 @@ def noise(size, seed=1):
     return random.Random(seed).getrandbits(8 * size).to_bytes(size, "big") if size else b""
 
 
+def listing(folder="."):
+    return sorted(os.listdir(str(folder)))
+
+
 def load(store):
     """{name: record} of everything in the store that is whole."""
     return dict(store.load(lambda name, record: (name, record)))

@@ -1,16 +1,10 @@
 """Attempts that broke off, and those that go on from there."""
 
-import os
-
 from dlserv.errors import Temporary
-from harness import noise
+from harness import listing, noise
 from servers.origin import drop
 
 DATA = noise(300000)
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
 
 
 def broken_off(origin, attempt, after=200000, path="/a.iso", **options):

@@ -1,32 +1,14 @@
 """The command line's entrance: exit codes, and one sentence for what is wrong."""
 
 import json
-import os
 import re
 import socket
-import sys
 
 import pytest
 
 import forks
-from harness import ROOT
 
 from dlserv.version import __version__
-
-DLSERV = [sys.executable, os.path.join(ROOT, "dlserv.py")]
-
-
-@pytest.fixture
-def process(process, environ):
-    """The same in that environment; and its pipes are closed though it has ended by itself."""
-    started = []
-
-    def start(*arguments, command=None, **variables):
-        started.append(process(*arguments, command=command, environ=dict(environ, **variables)))
-        return started[-1]
-    yield start
-    for each in started:
-        each.stop()
 
 
 @pytest.fixture
@@ -118,12 +100,12 @@ def test_a_database_that_is_a_folder_ends_it_with_1(fails, tmp_path):
     assert code == 1 and sentence.startswith("dlserv: --db: ") and "folder" in sentence
 
 
-def test_a_second_daemon_on_the_same_database_ends_with_1(process, fails, tmp_path):
-    first = process()
+def test_a_second_daemon_on_the_same_database_ends_with_1(start_process, fails, tmp_path):
+    first = start_process()
     code, sentence = fails()
     assert code == 1 and sentence.startswith("dlserv: --db: ")
     assert str(tmp_path / "state" / "dlserv.db") in sentence
     assert first.api.get("/config").status == 200
     assert json.loads((tmp_path / "dlserv.json").read_text())["url"] == first.url
     first.kill()        # a crash releases the database
-    assert process().api.get("/config").status == 200
+    assert start_process().api.get("/config").status == 200

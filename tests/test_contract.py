@@ -8,11 +8,9 @@ import socket
 
 import pytest
 
-from harness import Answer, Api, noise, until
+from harness import Answer, noise, until
 from servers.origin import OLD, Gate, redirect
 from servers.origin import refuse as refuse_with
-
-from dlserv import Daemon, Server
 
 DATA = noise(50000)
 NOWHERE = "http://127.0.0.1:1/"
@@ -45,17 +43,6 @@ def settings(settings):
     """One slot, so that a task can be seen waiting for it."""
     settings["download"]["max_concurrent"] = 1
     return settings
-
-
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory):
-    """The API of one daemon for the whole file, for requests that change nothing."""
-    folder = tmp_path_factory.mktemp("quiet")
-    general = {"download_dir": str(folder / "downloads"), "db_path": str(folder / "state.db")}
-    with Daemon({"general": general}) as daemon, Server(daemon, "127.0.0.1", 0) as server:
-        with Api(server.url) as client:
-            client.get("/config")       # so that its thread is there before any test
-            yield client
 
 
 @pytest.fixture

@@ -21,21 +21,6 @@ OTHER = noise(300000, seed=2)
 MIB = 2 ** 20
 
 
-@pytest.fixture
-def start(settings):
-    """A function that starts a daemon with these settings of `download`."""
-    running = []
-
-    def start(**download):
-        settings["download"].update(download)
-        running.append(Daemon(settings).start())
-        return running[-1]
-
-    yield start
-    for each in running:
-        each.stop()
-
-
 def half_done(daemon, origin, path="/a.iso", **options):
     """A paused task of which 100,000 bytes are here; its tid."""
     origin.put(path, DATA, script=[Gate(after=100000)])
@@ -76,8 +61,8 @@ def test_a_link_to_another_file_starts_over_and_says_so(daemon, origin, folder, 
     assert "starting over from zero" in notes(daemon, tid)
 
 
-def test_a_link_that_ran_out_is_replaced_while_it_fails(start, origin, folder):
-    daemon = start(retry_wait=60)
+def test_a_link_that_ran_out_is_replaced_while_it_fails(start_daemon, origin, folder):
+    daemon = start_daemon(retry_wait=60)
     origin.put("/old.iso", DATA, script=[drop(after=100000)] + [refuse("503 Service Unavailable")] * 9)
     tid = daemon.add(origin.url("/old.iso"))
     until(lambda: daemon.get(tid).error)
@@ -154,17 +139,9 @@ def test_a_restart_does_not_replace_what_the_user_made_of_it(daemon, origin, fol
 
 # -- the queue ----------------------------------------------------------------------------------
 
-def order_of_starts(daemon, origin, tids):
-    """The paths in the order in which they were asked for, one at a time."""
-    daemon.resume_all(tids)
-    for tid in tids:
-        daemon.wait(tid, 10)
-    return [request.path for request in origin.requests]
-
-
-def queue(start, origin, priorities):
+def queue(start_daemon, origin, priorities):
     """A daemon of one slot and a paused task for each priority."""
-    daemon = start(max_concurrent=1)
+    daemon = start_daemon(max_concurrent=1)
     tids = []
     for number, priority in enumerate(priorities):
         origin.put("/%d" % number, b"x")
@@ -181,8 +158,8 @@ def hold(daemon, origin):
     return lambda: (gate.open(), daemon.wait(tid, 10), origin.requests.pop(0))
 
 
-def test_priority_then_age(start, origin):
-    daemon, tids = queue(start, origin, [0, 0, 5, -1, 5])
+def test_priority_then_age(start_daemon, origin):
+    daemon, tids = queue(start_daemon, origin, [0, 0, 5, -1, 5])
     release = hold(daemon, origin)
     daemon.resume_all(reversed(tids))
     release()
@@ -194,8 +171,8 @@ def test_priority_then_age(start, origin):
 @pytest.mark.parametrize("moves, expected", [
     ([(3, "top")], "3012"), ([(0, "bottom")], "1230"), ([(2, "up")], "0213"), ([(0, "up"), (3, "down")], "0123"),
     ([(1, "down"), (1, "down")], "0231"), ([(2, "top"), (3, "top"), (2, "down")], "3021")])
-def test_a_task_can_be_moved(start, origin, moves, expected):
-    daemon, tids = queue(start, origin, [0, 0, 0, 0])
+def test_a_task_can_be_moved(start_daemon, origin, moves, expected):
+    daemon, tids = queue(start_daemon, origin, [0, 0, 0, 0])
     release = hold(daemon, origin)
     daemon.resume_all(tids)
     for number, to in moves:
@@ -251,10 +228,10 @@ def test_what_ran_goes_on_and_what_was_paused_stays(settings, origin, folder):
 
 # -- room -----------------------------------------------------------------------------------------
 
-def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monkeypatch):
+def test_a_task_waits_for_room_and_goes_on_by_itself(start_daemon, origin, folder, monkeypatch):
     from dlserv.tasks.waits import Waits
     monkeypatch.setattr(Waits, "BEAT", 0.1)
-    daemon = start(reserve=2 ** 50)
+    daemon = start_daemon(reserve=2 ** 50)
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))
     until(lambda: daemon.get(tid).error and "waiting for room" in daemon.get(tid).error)
@@ -267,10 +244,10 @@ def test_a_task_waits_for_room_and_goes_on_by_itself(start, origin, folder, monk
     assert daemon.wait(tid, 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
 
 
-def test_a_disk_that_fills_up_meanwhile_interrupts(start, origin, monkeypatch):
+def test_a_disk_that_fills_up_meanwhile_interrupts(start_daemon, origin, monkeypatch):
     from dlserv.tasks.waits import Waits
     monkeypatch.setattr(Waits, "BEAT", 0.1)
-    daemon = start()
+    daemon = start_daemon()
     origin.put("/a.iso", DATA, script=[paced(200000)] * 9)
     tid = daemon.add(origin.url("/a.iso"))
     until(lambda: daemon.get(tid).downloaded)
@@ -287,9 +264,9 @@ def took(began, seconds):
     return 0.8 * seconds < time.monotonic() - began < 3 * seconds
 
 
-def test_a_limit_for_all_is_kept_and_shared(start, origin):
+def test_a_limit_for_all_is_kept_and_shared(start_daemon, origin):
     """By the time that whole files take: what the kernels hold on the way counts for little."""
-    daemon = start(ratelimit=2 * MIB)
+    daemon = start_daemon(ratelimit=2 * MIB)
     with Origin() as other:
         tids, began = [], time.monotonic()
         for server, connections in ((origin, 4), (other, 1)):
@@ -303,8 +280,8 @@ def test_a_limit_for_all_is_kept_and_shared(start, origin):
         assert 0.2 < share < 0.85
 
 
-def test_limits_can_be_changed_meanwhile(start, origin):
-    daemon = start(ratelimit=8 * MIB)
+def test_limits_can_be_changed_meanwhile(start_daemon, origin):
+    daemon = start_daemon(ratelimit=8 * MIB)
     origin.put("/a", noise(4 * MIB))
     began = time.monotonic()
     tid = daemon.add(origin.url("/a"), {"ratelimit": "1M", "connections": 2})
@@ -320,8 +297,8 @@ def test_limits_can_be_changed_meanwhile(start, origin):
 
 # -- storms -----------------------------------------------------------------------------------------
 
-def test_a_host_that_answers_429_is_obeyed_by_all_tasks(start, origin, folder):
-    daemon = start(max_concurrent=8)
+def test_a_host_that_answers_429_is_obeyed_by_all_tasks(start_daemon, origin, folder):
+    daemon = start_daemon(max_concurrent=8)
     for number in range(8):
         origin.put("/%d" % number, DATA, script=[refuse("429 Too Many Requests", Retry_After=1)] * (number < 4))
     began = time.monotonic()
@@ -344,8 +321,8 @@ def descriptors():
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_five_hundred_mixed_tasks_leave_nothing(start, origin, folder):
-    daemon = start(max_concurrent=20, max_per_host=20, retries=3)
+def test_five_hundred_mixed_tasks_leave_nothing(start_daemon, origin, folder):
+    daemon = start_daemon(max_concurrent=20, max_per_host=20, retries=3)
     chance = random.Random(5)
     origin.put("/moved", DATA[:5000])
     scripts = [[], [drop(after=1000)], [refuse("404 Not Found")], [redirect("/moved")],

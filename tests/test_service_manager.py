@@ -74,21 +74,18 @@ def manager(tmp_path):
 
 
 @pytest.fixture
-def start(process, environ):
-    """A function that starts a daemon with these variables."""
-    def start(*arguments, command=None, **variables):
-        clean = {name: value for name, value in environ.items() if name not in NAMES}
-        return process(*arguments, command=command, environ=dict(clean, **variables))
-    return start
+def environ(environ):
+    """Without the variables of a service manager that runs the tests."""
+    return {name: value for name, value in environ.items() if name not in NAMES}
 
 
 @pytest.mark.parametrize("form", ["path", pytest.param("abstract", marks=LINUX)])
-def test_it_tells_when_it_is_ready_reloading_and_stopping(start, tmp_path, form):
+def test_it_tells_when_it_is_ready_reloading_and_stopping(start_process, tmp_path, form):
     manager = Manager(str(tmp_path / "notify") if form == "path" else "@dlserv-test-%d" % os.getpid())
     with contextlib.closing(manager.socket):
         config = tmp_path / "config.json"
         config.write_text("{}")
-        daemon = start("-c", str(config), NOTIFY_SOCKET=manager.address)
+        daemon = start_process("-c", str(config), NOTIFY_SOCKET=manager.address)
         assert manager.next() == {"READY": "1", "STATUS": "listening on " + daemon.url}
         before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         daemon.popen.send_signal(signal.SIGHUP)
@@ -102,10 +99,10 @@ def test_it_tells_when_it_is_ready_reloading_and_stopping(start, tmp_path, form)
         assert daemon.popen.wait(15) == 0
 
 
-def test_a_reload_that_fails_is_ready_again_and_says_so(start, manager, tmp_path):
+def test_a_reload_that_fails_is_ready_again_and_says_so(start_process, manager, tmp_path):
     config = tmp_path / "config.json"
     config.write_text("{}")
-    daemon = start("-c", str(config), NOTIFY_SOCKET=manager.address)
+    daemon = start_process("-c", str(config), NOTIFY_SOCKET=manager.address)
     manager.next()
     config.write_text("{")
     daemon.popen.send_signal(signal.SIGHUP)
@@ -114,22 +111,22 @@ def test_a_reload_that_fails_is_ready_again_and_says_so(start, manager, tmp_path
     assert ready["READY"] == "1" and "the settings stay as they are" in ready["STATUS"]
 
 
-def test_ready_means_that_the_queue_is_loaded(start, process, manager):
+def test_ready_means_that_the_queue_is_loaded(start_process, process, manager):
     first = process()
     tids = {first.api.add("http://127.0.0.1:1/%d" % number, paused=True) for number in range(50)}
     first.stop()
-    daemon = start(NOTIFY_SOCKET=manager.address)
+    daemon = start_process(NOTIFY_SOCKET=manager.address)
     assert manager.next()["READY"] == "1"
     assert {task["tid"] for task in daemon.api.get("/task/list")["detail"]} == tids
 
 
 @pytest.mark.parametrize("pid, is_ours", [(None, True), ("ours", True), ("1", False), ("x", False)])
-def test_the_watchdog_is_answered_by_whom_it_asks(start, manager, pid, is_ours):
+def test_the_watchdog_is_answered_by_whom_it_asks(start_process, manager, pid, is_ours):
     command = [sys.executable, os.path.join(ROOT, "dlserv.py")]
     variables = {} if pid in (None, "ours") else {"WATCHDOG_PID": pid}
     if pid == "ours":       # the process id is known to the shell that becomes the daemon
         command = ["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"] + command
-    daemon = start(command=command, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000", **variables)
+    daemon = start_process(command=command, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000", **variables)
     assert manager.next()["READY"] == "1"
     if is_ours:
         assert [manager.next() for _ in range(5)] == [{"WATCHDOG": "1"}] * 5
@@ -139,18 +136,18 @@ def test_the_watchdog_is_answered_by_whom_it_asks(start, manager, pid, is_ours):
 
 
 @pytest.mark.parametrize("usec", ["", "0", "-5", "soon", "1e6", "9" * 5000, "\u0663"])
-def test_a_watchdog_without_a_period_is_none(start, manager, usec):
-    daemon = start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=usec)
+def test_a_watchdog_without_a_period_is_none(start_process, manager, usec):
+    daemon = start_process(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=usec)
     assert manager.next()["READY"] == "1" and manager.pings_within(0.5) == 0
     assert ("WATCHDOG_USEC is ignored" in daemon.log) == (usec not in ("",)) and daemon.stop() == 0
 
 
 @pytest.mark.parametrize("part", [SCHEDULER, ACCEPTOR], ids=["scheduler", "acceptor"])
 @pytest.mark.parametrize("fault", [HANGS, DIES], ids=["hangs", "dies"])
-def test_the_watchdog_of_what_hangs_or_is_dead_barks(start, manager, tmp_path, part, fault):
+def test_the_watchdog_of_what_hangs_or_is_dead_barks(start_process, manager, tmp_path, part, fault):
     flag = tmp_path / "broken"
     code = BROKEN % (ROOT, part[0], str(flag), fault, part[1])
-    daemon = start(command=[sys.executable, "-c", code], NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="400000")
+    daemon = start_process(command=[sys.executable, "-c", code], NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="400000")
     assert manager.next()["READY"] == "1" and manager.next() == {"WATCHDOG": "1"}
     assert daemon.api.get("/health").status == 200
     flag.write_text("")
@@ -164,22 +161,22 @@ def test_the_watchdog_of_what_hangs_or_is_dead_barks(start, manager, tmp_path, p
     daemon.kill()
 
 
-def test_a_disk_that_is_away_is_no_reason_to_be_killed(start, manager, folder):
-    daemon = start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+def test_a_disk_that_is_away_is_no_reason_to_be_killed(start_process, manager, folder):
+    daemon = start_process(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
     os.rename(str(folder), str(folder) + "-away")
     assert daemon.api.get("/health").status == 503
     assert manager.next()["READY"] == "1" and [manager.next() for _ in range(3)] == [{"WATCHDOG": "1"}] * 3
     os.rename(str(folder) + "-away", str(folder))
 
 
-def test_hooks_do_not_speak_in_its_name(start, manager, origin, folder, tmp_path):
+def test_hooks_do_not_speak_in_its_name(start_process, manager, origin, folder, tmp_path):
     hook, told = tmp_path / "hook", tmp_path / "told"
     hook.write_text("#!/bin/sh\nenv > '%s.new'\nmv '%s.new' '%s'\n" % (told, told, told))
     hook.chmod(0o755)
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"hooks": {"finished": [str(hook)]}}))
     origin.put("/a", noise(100))
-    daemon = start("-c", str(config), NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="60000000", WATCHDOG_PID="1")
+    daemon = start_process("-c", str(config), NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="60000000", WATCHDOG_PID="1")
     daemon.api.add(origin.url("/a"))
     until(told.exists)
     assert "DLSERV_EVENT=finished" in told.read_text()
@@ -191,8 +188,8 @@ def test_hooks_do_not_speak_in_its_name(start, manager, origin, folder, tmp_path
     ("/nonexistent/socket", "takes no messages"), ("/" + "x" * 200, "takes no messages"),
     pytest.param("@" + "x" * 200, "takes no messages", marks=LINUX),
     pytest.param("@", "takes no messages", marks=LINUX), ("/", "takes no messages")])
-def test_an_address_that_cannot_be_used_is_told_once(start, address, words):
-    daemon = start(NOTIFY_SOCKET=address, WATCHDOG_USEC="100000")
+def test_an_address_that_cannot_be_used_is_told_once(start_process, address, words):
+    daemon = start_process(NOTIFY_SOCKET=address, WATCHDOG_USEC="100000")
     assert daemon.api.get("/health").status == 200
     until(lambda: words in daemon.log)
     daemon.popen.send_signal(signal.SIGHUP)
@@ -200,13 +197,13 @@ def test_an_address_that_cannot_be_used_is_told_once(start, address, words):
     assert daemon.log.count("NOTIFY_SOCKET") == 1 and daemon.stop() == 0
 
 
-def test_a_manager_that_does_not_read_holds_nothing_up(start, manager):
+def test_a_manager_that_does_not_read_holds_nothing_up(start_process, manager):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flood:
         flood.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
                 flood.sendto(b"X=1", manager.address)
-    daemon = start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+    daemon = start_process(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
     assert daemon.api.get("/health").status == 200
     began = time.monotonic()
     assert daemon.stop() == 0 and time.monotonic() - began < 10

@@ -26,21 +26,6 @@ def put(origin, *paths, script=()):
         origin.put(path, DATA, script=list(script))
 
 
-@pytest.fixture
-def start(settings):
-    """A function that starts a daemon with these settings of `download`."""
-    running = []
-
-    def start(**download):
-        settings["download"].update(download)
-        running.append(Daemon(settings).start())
-        return running[-1]
-
-    yield start
-    for each in running:
-        each.stop()
-
-
 def endpoint(origin):
     return origin.url("/").split("/")[2]
 
@@ -73,8 +58,8 @@ def test_who_is_held_back_says_for_whom_and_how_long(daemon, origin, closed):
     assert "429 Too Many Requests; the next try is in " in daemon.get(closed).error
 
 
-def test_who_was_waiting_already_is_told_as_well(start, origin):
-    daemon, asked, go_on = start(max_concurrent=1), threading.Event(), threading.Event()
+def test_who_was_waiting_already_is_told_as_well(start_daemon, origin):
+    daemon, asked, go_on = start_daemon(max_concurrent=1), threading.Event(), threading.Event()
 
     def send_away(exchange):
         asked.set()
@@ -136,8 +121,8 @@ def test_an_explicit_resume_asks_once(daemon, origin, closed):
     assert daemon.get(tids[1]).is_held_back and not origin.asked("/third")
 
 
-def test_many_resumes_ask_until_the_first_refusal(start, origin):
-    daemon = start(max_concurrent=1)
+def test_many_resumes_ask_until_the_first_refusal(start_daemon, origin):
+    daemon = start_daemon(max_concurrent=1)
     paths = ["/%d" % number for number in range(20)]
     put(origin, "/cause", *paths, script=[BUSY] * 9)
     daemon.add(origin.url("/cause"))
@@ -149,8 +134,8 @@ def test_many_resumes_ask_until_the_first_refusal(start, origin):
     assert len(origin.requests) == 2, "the others would have heard the same"
 
 
-def test_what_waits_for_a_slot_alone_cannot_be_resumed(start, origin):
-    daemon, gate = start(max_concurrent=1), Gate(after=1)
+def test_what_waits_for_a_slot_alone_cannot_be_resumed(start_daemon, origin):
+    daemon, gate = start_daemon(max_concurrent=1), Gate(after=1)
     put(origin, "/first", script=[gate])
     put(origin, "/second")
     daemon.add(origin.url("/first"))
@@ -184,8 +169,8 @@ def test_another_port_is_another_server(daemon, origin, closed):
         assert daemon.wait(daemon.add(other.url("/a")), 10).state == "finished"
 
 
-def test_a_redirect_to_a_closed_server_costs_no_try(start, origin):
-    daemon = start(retries=0)
+def test_a_redirect_to_a_closed_server_costs_no_try(start_daemon, origin):
+    daemon = start_daemon(retries=0)
     put(origin, "/cause", script=[BUSY])
     put(origin, "/there")
     cause = daemon.add(origin.url("/cause"), {"retries": 3})
@@ -221,8 +206,8 @@ def test_retries_counts_what_was_repeated(daemon, origin, retries):
     assert task.error == "the server answered 503 Service Unavailable" and task.reason == "http"
 
 
-def test_a_repeat_counts_when_it_begins(start, origin):
-    daemon = start(retry_wait=30)
+def test_a_repeat_counts_when_it_begins(start_daemon, origin):
+    daemon = start_daemon(retry_wait=30)
     put(origin, "/a", script=[DOWN, Gate(after=1)])
     tid = daemon.add(origin.url("/a"))
     until(lambda: daemon.get(tid).is_held_back)
@@ -233,8 +218,8 @@ def test_a_repeat_counts_when_it_begins(start, origin):
     assert daemon.get(tid).retries == daemon.report.outcomes()["retried"] == 1 and daemon.get(tid).error is None
 
 
-def test_progress_starts_the_count_again(start, origin):
-    daemon = start(retries=1)
+def test_progress_starts_the_count_again(start_daemon, origin):
+    daemon = start_daemon(retries=1)
     put(origin, "/a", script=[drop(after=100000), drop(after=50000), drop(after=50000), drop(after=20000)])
     tid = daemon.add(origin.url("/a"), {"connections": 1})
     assert daemon.wait(tid, 10).state == "finished" and daemon.report.outcomes()["retried"] >= 3

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from aria2 import TOKEN, Rpc
-from harness import Api, until
+from harness import until
 from raw import Wire
 
 from dlserv import Daemon, Server
@@ -83,17 +83,6 @@ def connect():
 @pytest.fixture
 def wire(api, connect):
     return connect(api.url)
-
-
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory):
-    """The API of one daemon for the whole file, for requests that change nothing."""
-    folder = tmp_path_factory.mktemp("quiet")
-    general = {"download_dir": str(folder / "downloads"), "db_path": str(folder / "state.db")}
-    with Daemon({"general": general}) as daemon, Server(daemon, "127.0.0.1", 0) as server:
-        with Api(server.url) as api:
-            api.get("/config")      # so that its thread is there before any test
-            yield api
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from aria2 import Refused, error
 from dlserv.api.aria2.methods import METHODS
 
 VERSION = "aria2.getVersion"
-FOREIGN = "chrome-extension://mpkodccbngfoacfalldjimigbofkhgjn"
-UNAUTHORIZED = {"code": 1, "message": "Unauthorized"}
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ import json
 
 import pytest
 
-from harness import noise
-
 from dlserv.contract import tid_of
 
 NOWHERE = "http://127.0.0.1:1/"
-DATA = noise(5000)
 
 
 def tids(run, *words):

@@ -8,20 +8,11 @@ import sys
 
 import pytest
 
-from harness import ROOT, noise, until
+from harness import ROOT, listing, noise, until
 from servers.origin import Gate, drop, refuse
 
 DATA = noise(50000)
 LARGE = noise(500000)
-
-
-def is_here(part, count):
-    """Return whether the first bytes of DATA are in the file."""
-    return part.exists() and part.read_bytes()[:count] == DATA[:count]
-
-
-def names(folder="."):
-    return sorted(os.listdir(str(folder)))
 
 
 # -- where it goes --------------------------------------------------------------------------
@@ -30,7 +21,7 @@ def test_it_downloads_into_this_folder_without_a_daemon(run, origin, away):
     origin.put("/x.iso", DATA)
     origin.put("/y.iso", DATA + b"y")
     assert run("get", origin.url("/x.iso"), origin.url("/y.iso")) == (0, "x.iso\ny.iso\n", "")
-    assert (away / "x.iso").read_bytes() == DATA and names() == ["x.iso", "y.iso"]
+    assert (away / "x.iso").read_bytes() == DATA and listing() == ["x.iso", "y.iso"]
 
 
 @pytest.mark.parametrize("arguments, path", [
@@ -45,7 +36,7 @@ def test_the_file_goes_where_the_flags_say(run, origin, away, arguments, path):
     origin.put("/x.iso", DATA)
     assert run("get", origin.url("/x.iso"), *arguments) == (0, os.path.normpath(path) + "\n", "")
     assert (away / path).read_bytes() == DATA
-    assert not [name for name in names((away / path).parent) if name.startswith(".dlserv")]
+    assert not [name for name in listing((away / path).parent) if name.startswith(".dlserv")]
 
 
 def test_a_folder_that_is_there_takes_the_file(run, origin, away):
@@ -59,14 +50,14 @@ def test_a_folder_that_cannot_be_is_told(run, origin, away):
     origin.put("/x.iso", DATA)
     (away / "file").write_text("mine")
     code, out, err = run("get", "-d", "file/x", origin.url("/x.iso"))
-    assert (code, out, err.count("\n")) == (1, "", 1) and "file/x" in err and names() == ["file"]
+    assert (code, out, err.count("\n")) == (1, "", 1) and "file/x" in err and listing() == ["file"]
 
 
 def test_an_absolute_path_is_where_the_file_goes(run, origin, away, tmp_path):
     origin.put("/x.iso", DATA)
     target = str(tmp_path / "elsewhere" / "z.iso")
     assert run("get", "-d", "ignored", "-o", target, origin.url("/x.iso")) == (0, target + "\n", "")
-    assert names(tmp_path / "elsewhere") == ["z.iso"] and names() == []
+    assert listing(tmp_path / "elsewhere") == ["z.iso"] and listing() == []
 
 
 @pytest.mark.parametrize("arguments", [
@@ -75,9 +66,9 @@ def test_the_file_goes_to_standard_output(run, origin, away, arguments):
     origin.put("/x.iso", DATA)
     origin.put("/y.iso", LARGE)
     code, out, err = run("get", *arguments, origin.url("/x.iso"), binary=True)
-    assert (code, err) == (0, "") and out == DATA and names() == []
+    assert (code, err) == (0, "") and out == DATA and listing() == []
     code, out, err = run("get", origin.url("/y.iso"), origin.url("/x.iso"), *arguments, binary=True)
-    assert (code, err) == (0, "") and out == LARGE + DATA and names() == []
+    assert (code, err) == (0, "") and out == LARGE + DATA and listing() == []
 
 
 def test_standard_output_gets_nothing_that_is_not_whole(run, origin, away, monkeypatch, tmp_path):
@@ -85,9 +76,9 @@ def test_standard_output_gets_nothing_that_is_not_whole(run, origin, away, monke
     monkeypatch.setenv("TMPDIR", str(tmp_path / "away"))
     origin.put("/x.iso", DATA, script=[drop(20000)])
     code, out, err = run("get", "-o", "-", origin.url("/x.iso"))
-    assert (code, out) == (1, "") and err.startswith("dlserv: ") and names() == []
+    assert (code, out) == (1, "") and err.startswith("dlserv: ") and listing() == []
     code, out, err = run("get", "-o", "-", origin.url("/x.iso"), "--checksum", "md5:" + "0" * 32)
-    assert (code, out) == (1, "") and "checksum" in err and names() == []
+    assert (code, out) == (1, "") and "checksum" in err and listing() == []
 
 
 def test_a_reader_that_has_enough_of_the_file_ends_it(origin, away):
@@ -96,7 +87,7 @@ def test_a_reader_that_has_enough_of_the_file_ends_it(origin, away):
     command = [sys.executable, os.path.join(ROOT, "dlserv.py"), "get", "-o", "-", origin.url("/x.iso")]
     done = subprocess.run(["sh", "-c", script, "sh"] + command, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60)
-    assert (done.stdout, done.stderr) == (b"0\n", b"") and names() == []
+    assert (done.stdout, done.stderr) == (b"0\n", b"") and listing() == []
 
 
 # -- flags ----------------------------------------------------------------------------------
@@ -144,7 +135,7 @@ def test_a_mirror_helps_out(run, origin, away, monkeypatch):
     origin.put("/x.iso", DATA)
     for _ in range(2):
         assert run("get", "--mirror", origin.url("/x.iso"), origin.url("/gone.iso"))[1] == "gone.iso\n"
-    assert (away / "gone.iso").read_bytes() == DATA and names() == ["gone.iso"]
+    assert (away / "gone.iso").read_bytes() == DATA and listing() == ["gone.iso"]
 
 
 @pytest.mark.parametrize("form", ["sha256:%s", "sha-256=%s", "sha256=%s"])
@@ -153,7 +144,7 @@ def test_a_checksum_is_verified(run, origin, away, form):
     digest = hashlib.sha256(DATA).hexdigest()
     assert run("get", "--checksum", form % digest, origin.url("/x.iso")) == (0, "x.iso\n", "")
     code, out, err = run("get", "--checksum", form % ("0" * 64), "-o", "y.iso", origin.url("/x.iso"))
-    assert (code, out) == (1, "") and "checksum" in err and names() == ["x.iso"]
+    assert (code, out) == (1, "") and "checksum" in err and listing() == ["x.iso"]
 
 
 def test_lists_are_read_with_their_options(run, origin, away):
@@ -176,7 +167,7 @@ def test_several_run_at_the_same_time(start, origin, away):
     gates[2].open()
     gates[0].open()
     assert getting.wait(30) == 0
-    assert sorted(getting.stdout.read().decode().split()) == ["0.iso", "1.iso", "2.iso"] == names()
+    assert sorted(getting.stdout.read().decode().split()) == ["0.iso", "1.iso", "2.iso"] == listing()
 
 
 def test_one_that_fails_does_not_stop_the_others(run, origin, away):
@@ -186,7 +177,7 @@ def test_one_that_fails_does_not_stop_the_others(run, origin, away):
     wanted = [origin.url("/%s.iso" % name) for name in ("a", "gone", "b", "c")]
     code, out, err = run("get", "-j", "4", *wanted)
     assert code == 1 and sorted(out.split()) == ["a.iso", "b.iso", "c.iso"] and err.count("\n") == 1
-    assert names() == ["a.iso", "b.iso", "c.iso"]
+    assert listing() == ["a.iso", "b.iso", "c.iso"]
 
 
 @pytest.mark.parametrize("arguments, flag", [
@@ -194,13 +185,13 @@ def test_one_that_fails_does_not_stop_the_others(run, origin, away):
     (["--limit-rate", "fast"], "--limit-rate")])
 def test_a_wrong_flag_downloads_nothing(run, origin, away, arguments, flag):
     code, out, err = run("get", *arguments, origin.url("/x.iso"))
-    assert (code, out, names()) == (2, "", []) and err.startswith("dlserv: %s: " % flag)
+    assert (code, out, listing()) == (2, "", []) and err.startswith("dlserv: %s: " % flag)
 
 
 def test_a_url_without_a_scheme_is_told(run, away):
     code, out, err = run("get", "example.org/x.iso")
     assert (code, out) == (2, "") and "did you mean https://example.org/x.iso?" in err
-    assert run("get", "nonsense")[0] == 2 and run("get")[0] == 2 and names() == []
+    assert run("get", "nonsense")[0] == 2 and run("get")[0] == 2 and listing() == []
 
 
 def test_settings_of_downloads_count(run, origin, away, monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import ROOT, noise, until
+from harness import ROOT, listing, noise, until
 from servers.ftpd import Ftpd
 from servers.origin import Gate, Origin, drop, ignore_range, redirect, refuse
 
@@ -18,10 +18,6 @@ LARGE = noise(500000)
 def is_here(part, count):
     """Return whether the first bytes of DATA are in the file."""
     return part.exists() and part.read_bytes()[:count] == DATA[:count]
-
-
-def names(folder="."):
-    return sorted(os.listdir(str(folder)))
 
 
 # -- what fails, waits and goes on -----------------------------------------------------------
@@ -48,11 +44,11 @@ def test_this_machine_is_waited_for_unless_tries_are_limited(run, start, origin,
     monkeypatch.setenv("DLSERV_RESERVE", str(2 ** 52))      # more than any disk has
     origin.put("/x.iso", DATA)
     code, out, err = run("get", "--tries", "1", origin.url("/x.iso"))
-    assert (code, out) == (1, "") and "not enough room" in err.splitlines()[-1] and names() == []
+    assert (code, out) == (1, "") and "not enough room" in err.splitlines()[-1] and listing() == []
     getting = start("get", origin.url("/x.iso"))
     assert b"not enough room" in getting.stderr.readline()
     getting.send_signal(signal.SIGINT)
-    assert getting.wait(30) == 130 and names() == []
+    assert getting.wait(30) == 130 and listing() == []
 
 
 def test_it_goes_on_from_a_part_that_it_can_prove(run, origin, away, monkeypatch):
@@ -60,10 +56,10 @@ def test_it_goes_on_from_a_part_that_it_can_prove(run, origin, away, monkeypatch
     origin.put("/x.iso", DATA, script=[drop(20000)])
     url = origin.url("/x.iso")
     code, _, err = run("get", url, "--connections", "1")
-    assert code == 1 and "x.iso.part" in names()
+    assert code == 1 and "x.iso.part" in listing()
     assert run("get", url, "--connections", "1") == (0, "x.iso\n", "")
     assert "range" in origin.asked("/x.iso")[1].headers
-    assert names() == ["x.iso"] and (away / "x.iso").read_bytes() == DATA
+    assert listing() == ["x.iso"] and (away / "x.iso").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -76,7 +72,7 @@ def test_it_is_interrupted_in_order_and_goes_on(start, run, origin, away, number
     said = getting.stderr.read().decode()
     assert said == ("dlserv: stopped; the same command goes on from where it was\n" if code == 130 else "")
     assert run("get", origin.url("/x.iso"), "--limit", "100M") == (0, "x.iso\n", "")
-    assert "range" in origin.asked("/x.iso")[-1].headers and names() == ["x.iso"]
+    assert "range" in origin.asked("/x.iso")[-1].headers and listing() == ["x.iso"]
 
 
 def test_an_interrupted_one_to_standard_output_leaves_nothing(start, origin, away, monkeypatch):
@@ -86,7 +82,7 @@ def test_an_interrupted_one_to_standard_output_leaves_nothing(start, origin, awa
     getting = start("get", "-o", "-", origin.url("/x.iso"))
     until(gate.reached.is_set)
     getting.send_signal(signal.SIGINT)
-    assert getting.wait(30) == 130 and getting.stdout.read() == b"" and names() == []
+    assert getting.wait(30) == 130 and getting.stdout.read() == b"" and listing() == []
 
 
 def test_a_download_that_another_get_makes_is_refused(start, run, origin, away):
@@ -95,7 +91,7 @@ def test_a_download_that_another_get_makes_is_refused(start, run, origin, away):
     until(lambda: is_here(away / "x.iso.part", 20000))
     code, out, err = run("get", origin.url("/x.iso"))
     assert (code, out) == (1, "") and "in use by another dlserv" in err
-    assert {".db", ".part"} <= {os.path.splitext(name)[1] for name in names()}
+    assert {".db", ".part"} <= {os.path.splitext(name)[1] for name in listing()}
 
 
 # -- a file that is there ---------------------------------------------------------------------
@@ -111,7 +107,7 @@ def test_a_whole_file_is_said_so_and_left_alone(run, origin, away):
         assert run("get", "-q", origin.url("/" + name)) == (0, name + "\n", "")
         after = os.stat(name)
         assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    assert names() == ["empty.bin", "large.iso", "small.txt", "x.iso"]
+    assert listing() == ["empty.bin", "large.iso", "small.txt", "x.iso"]
 
 
 @pytest.mark.parametrize("arguments, path", [
@@ -128,7 +124,7 @@ def test_a_whole_file_is_found_under_the_server_s_name(run, origin, away):
     origin.put("/download", LARGE, headers={"Content-Disposition": 'attachment; filename="real.iso"'})
     origin.put("/link", b"", script=[redirect("/download")] * 9)
     (away / "real.iso").write_bytes(LARGE)
-    assert "is here already" in run("get", origin.url("/link"))[2] and names() == ["real.iso"]
+    assert "is here already" in run("get", origin.url("/link"))[2] and listing() == ["real.iso"]
 
 
 @pytest.mark.parametrize("change", ["shorter", "first", "middle", "last", "empty"])
@@ -139,7 +135,7 @@ def test_another_file_is_left_alone_and_the_new_one_renamed(run, origin, away, c
     (away / "x.iso").write_bytes(other)
     assert run("get", origin.url("/x.iso")) == (0, "x (1).iso\n", "")
     assert (away / "x.iso").read_bytes() == other and (away / "x (1).iso").read_bytes() == LARGE
-    assert names() == ["x (1).iso", "x.iso"]
+    assert listing() == ["x (1).iso", "x.iso"]
 
 
 @pytest.mark.parametrize("size", [len(DATA), len(LARGE)])
@@ -164,7 +160,7 @@ def test_bytes_are_compared_where_the_server_cannot_tell(run, origin, away, faul
     origin.put("/x.iso", LARGE, script=[fault] * 30, ranges=fault is not ignore_range)
     (away / "x.iso").write_bytes(LARGE)
     code, out, err = run("get", origin.url("/x.iso"))
-    assert (code, out) == (0, "x.iso\n") and "is here already" in err and names() == ["x.iso"]
+    assert (code, out) == (0, "x.iso\n") and "is here already" in err and listing() == ["x.iso"]
     (away / "x.iso").write_bytes(DATA)
     assert run("get", origin.url("/x.iso")) == (0, "x (1).iso\n", "")
 
@@ -172,7 +168,7 @@ def test_bytes_are_compared_where_the_server_cannot_tell(run, origin, away, faul
 def test_ftp_files_are_looked_at_as_well(run, away):
     with Ftpd({"x.iso": LARGE}) as server:
         assert run("get", server.url("/x.iso")) == (0, "x.iso\n", "")
-        assert "is here already" in run("get", server.url("/x.iso"))[2] and names() == ["x.iso"]
+        assert "is here already" in run("get", server.url("/x.iso"))[2] and listing() == ["x.iso"]
         (away / "x.iso").write_bytes(LARGE[:-1] + b"?")
         assert run("get", server.url("/x.iso")) == (0, "x (1).iso\n", "")
 
@@ -185,7 +181,7 @@ def test_https_files_are_looked_at_as_well(run, away):
         server.put("/x.iso", LARGE)
         assert run("get", "--tries", "1", server.url("/x.iso"))[0] == 1
         assert run("get", "-k", server.url("/x.iso")) == (0, "x.iso\n", "")
-        assert "is here already" in run("get", "-k", server.url("/x.iso"))[2] and names() == ["x.iso"]
+        assert "is here already" in run("get", "-k", server.url("/x.iso"))[2] and listing() == ["x.iso"]
 
 
 def test_a_file_that_aria2_has_not_finished_is_not_whole(run, origin, away):
@@ -203,7 +199,7 @@ def test_overwrite_replaces_the_file_once_the_new_one_is_whole(run, origin, away
     origin.put("/x.iso", DATA, script=[refuse("404 Not Found")])
     assert run("get", "--overwrite", origin.url("/x.iso"))[0] == 1 and (away / "x.iso").read_bytes() == old
     assert run("get", "--overwrite", origin.url("/x.iso")) == (0, "x.iso\n", "")
-    assert (away / "x.iso").read_bytes() == DATA and names() == ["x.iso"]
+    assert (away / "x.iso").read_bytes() == DATA and listing() == ["x.iso"]
 
 
 def test_overwrite_replaces_no_folder(run, origin, away):
@@ -219,6 +215,6 @@ def test_a_setting_that_forbids_other_names_is_kept(run, origin, away, monkeypat
     origin.put("/x.iso", DATA)
     (away / "x.iso").write_bytes(b"another")
     code, out, err = run("get", origin.url("/x.iso"))
-    assert (code, out) == (1, "") and "x.iso is there already" in err and names() == ["x.iso"]
+    assert (code, out) == (1, "") and "x.iso is there already" in err and listing() == ["x.iso"]
     (away / "x.iso").write_bytes(DATA)
     assert run("get", origin.url("/x.iso"))[0] == 0

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from harness import until
+from harness import listing, until
 from dlserv.errors import Permanent, Stopped, Temporary
-from interrupted import DATA, broken_off, listing
+from interrupted import DATA, broken_off
 from servers.origin import Gate, accept_and_sleep, chunked, drop, head, raw, refuse
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dlserv.engine.folder import Folder, local_error
 from dlserv.errors import NameTaken, NameTooLong, NoSpace, Unavailable, Unwritable
-from harness import noise
+from harness import listing, noise
 
 DATA = noise(300000)
 
@@ -73,10 +73,6 @@ def test_the_file_system_says_how_long_names_are(folder, monkeypatch, told, long
             seen.append(held.longest)
             assert len(seen) < 10
     assert seen == sorted(set(seen), reverse=True) and seen[-1] == 30
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
 
 
 def test_folders_are_made_but_no_link_is_followed(origin, attempt, folder, tmp_path):

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from harness import noise, until
-from interrupted import DATA, broken_off, listing, resumed
+from harness import listing, noise, until
+from interrupted import DATA, broken_off, resumed
 from servers.origin import Gate
 
 

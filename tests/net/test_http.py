@@ -1,12 +1,11 @@
 """Redirects, credentials and codings: what is sent where, and what is made of the answer."""
 
 import base64
-import os
 
 import pytest
 
 from dlserv.errors import Permanent, Temporary
-from harness import noise
+from harness import listing, noise
 from net.test_tls import CA, context
 from servers.origin import drop, Origin, raw, redirect, refuse, whole
 from servers.proxies import HttpProxy
@@ -292,10 +291,6 @@ def test_identity_is_no_transfer_coding(origin, attempt, folder, coding):
 def test_a_coding_nobody_knows_is_refused(origin, attempt):
     origin.put("/a", script=[refuse("200 OK", Transfer_Encoding="gzip, chunked")])
     assert "transfer coding" in attempt(origin.url("/a")).fails(Permanent)
-
-
-def listing(folder):
-    return sorted(os.listdir(folder))
 
 
 @pytest.mark.parametrize("status, kind", [

@@ -19,14 +19,6 @@ TOLD = "clients must send a token"
 
 
 @pytest.fixture
-def start(process, environ):
-    """A function that starts a daemon there."""
-    def start(*arguments, **variables):
-        return process(*arguments, environ=dict(environ, **variables))
-    return start
-
-
-@pytest.fixture
 def run(environ):
     """Run a command there; return (exit code, standard output, standard error)."""
     def run(*arguments, **variables):
@@ -54,8 +46,8 @@ def note(tmp_path):
     return json.loads((tmp_path / "dlserv.json").read_text())
 
 
-def test_one_is_made_at_the_first_start_and_told_once(start, run, kept, tmp_path):
-    first = start(*EVERYWHERE)
+def test_one_is_made_at_the_first_start_and_told_once(start_process, run, kept, tmp_path):
+    first = start_process(*EVERYWHERE)
     token = kept.read_text().strip()
     assert len(token) >= 40 and stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert [path.name for path in kept.parent.iterdir() if "token" in path.name] == [kept.name]
@@ -63,41 +55,41 @@ def test_one_is_made_at_the_first_start_and_told_once(start, run, kept, tmp_path
     assert opens(first, token) and note(tmp_path)["token_file"] == str(kept)
     assert run("list")[0] == 0 and run("list", "--url", first.url)[0] == 4
     assert first.stop() == 0
-    second = start(*EVERYWHERE)
+    second = start_process(*EVERYWHERE)
     assert kept.read_text().strip() == token and opens(second, token)
     assert token not in second.log and TOLD not in second.log
 
 
-def test_an_address_that_cannot_be_had_makes_none(start, kept):
+def test_an_address_that_cannot_be_had_makes_none(start_process, kept):
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen(1)
         with pytest.raises(AssertionError, match="cannot be listened on"):
-            start(*EVERYWHERE, "--port", str(taken.getsockname()[1]))
+            start_process(*EVERYWHERE, "--port", str(taken.getsockname()[1]))
     assert not kept.exists(), "who starts it again is to be told"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of POSIX")
-def test_sighup_leaves_it(start, kept, tmp_path):
+def test_sighup_leaves_it(start_process, kept, tmp_path):
     config = tmp_path / "config.json"
     config.write_text("{}")
-    daemon = start("-c", str(config), *EVERYWHERE)
+    daemon = start_process("-c", str(config), *EVERYWHERE)
     daemon.popen.send_signal(signal.SIGHUP)
     until(lambda: "are in effect" in daemon.log)
     assert opens(daemon, kept.read_text().strip()) and "from the next start" not in daemon.log
 
 
-def test_none_is_needed_where_nobody_else_comes(start, kept, tmp_path):
+def test_none_is_needed_where_nobody_else_comes(start_process, kept, tmp_path):
     for host in ("127.0.0.1", "localhost", "127.0.0.2"):
-        daemon = start("--host", host, DLSERV_TOKEN="")
+        daemon = start_process("--host", host, DLSERV_TOKEN="")
         assert daemon.api.get("/task/list").status == 200 and "token" not in daemon.log
         assert note(tmp_path)["token_file"] is None
         daemon.stop()
     assert not kept.exists()
 
 
-def test_no_token_lets_everybody_in(start, kept):
-    daemon = start("--no-token", *EVERYWHERE, DLSERV_TOKEN=SECRET)
+def test_no_token_lets_everybody_in(start_process, kept):
+    daemon = start_process("--no-token", *EVERYWHERE, DLSERV_TOKEN=SECRET)
     assert daemon.api.get("/task/list").status == 200 and not kept.exists()
     until(lambda: "there is no token" in daemon.log)
     assert daemon.api.get("/task/list", Host="evil.example").status == 403
@@ -108,20 +100,20 @@ def test_no_token_lets_everybody_in(start, kept):
     (["--token", SECRET], {}), (["--token", SECRET], {"DLSERV_TOKEN": "x" * 16}),
     (["--token-file", "FILE"], {}), (["--token-file", "FILE"], {"DLSERV_TOKEN": "x" * 16}),
     ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {}), (["-c", "CONFIG", "--token", SECRET], {"DLSERV_TOKEN_FILE": "/nonexistent"})])
-def test_one_that_is_said_counts_wherever_it_listens(start, kept, tmp_path, arguments, variables):
+def test_one_that_is_said_counts_wherever_it_listens(start_process, kept, tmp_path, arguments, variables):
     (tmp_path / "FILE").write_text(SECRET + "\nnot this\n")
     (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": SECRET}}))
     arguments = [str(tmp_path / each) if each.isupper() else each for each in arguments]
     variables = {name: str(tmp_path / each) if each == "FILE" else each for name, each in variables.items()}
-    daemon = start(*arguments, **variables)
+    daemon = start_process(*arguments, **variables)
     assert opens(daemon, SECRET) and not kept.exists() and SECRET not in daemon.log
     from_file = "--token-file" in arguments or variables.get("DLSERV_TOKEN_FILE") == str(tmp_path / "FILE")
     expected = str(tmp_path / "FILE") if from_file else None
     assert note(tmp_path)["token_file"] == expected
 
 
-def test_the_command_line_brings_its_token(start, run, tmp_path):
-    daemon = start(DLSERV_TOKEN=SECRET)
+def test_the_command_line_brings_its_token(start_process, run, tmp_path):
+    daemon = start_process(DLSERV_TOKEN=SECRET)
     (tmp_path / "right").write_text(SECRET + "\n")
     (tmp_path / "wrong").write_text("secret\n")
     assert run("list", DLSERV_TOKEN=SECRET)[0] == 0
@@ -148,8 +140,8 @@ def credentials(tmp_path):
     return folder
 
 
-def test_a_credential_counts_where_no_token_is_named(start, kept, tmp_path, credentials):
-    daemon = start(*EVERYWHERE, CREDENTIALS_DIRECTORY=str(credentials))
+def test_a_credential_counts_where_no_token_is_named(start_process, kept, tmp_path, credentials):
+    daemon = start_process(*EVERYWHERE, CREDENTIALS_DIRECTORY=str(credentials))
     assert opens(daemon, SECRET) and not kept.exists() and SECRET not in daemon.log
     assert "the token is that of $CREDENTIALS_DIRECTORY/token" in daemon.log
     config = daemon.api.get("/config?origins=true", Authorization="Bearer " + SECRET)
@@ -164,29 +156,29 @@ def test_a_credential_counts_where_no_token_is_named(start, kept, tmp_path, cred
 @pytest.mark.parametrize("arguments, variables", [
     (["--token", "x" * 16], {}), (["--token-file", "FILE"], {}), ([], {"DLSERV_TOKEN": "x" * 16}),
     ([], {"DLSERV_TOKEN_FILE": "FILE"}), (["-c", "CONFIG"], {})])
-def test_a_token_that_is_named_counts_before_a_credential(start, tmp_path, credentials, arguments, variables):
+def test_a_token_that_is_named_counts_before_a_credential(start_process, tmp_path, credentials, arguments, variables):
     (tmp_path / "FILE").write_text("x" * 16)
     (tmp_path / "CONFIG").write_text(json.dumps({"server": {"token": "x" * 16}}))
     arguments = [str(tmp_path / each) if each.isupper() else each for each in arguments]
     variables = {name: str(tmp_path / each) if each == "FILE" else each for name, each in variables.items()}
-    daemon = start(*arguments, CREDENTIALS_DIRECTORY=str(credentials), **variables)
+    daemon = start_process(*arguments, CREDENTIALS_DIRECTORY=str(credentials), **variables)
     assert opens(daemon, "x" * 16) and not opens(daemon, SECRET)
     assert "CREDENTIALS_DIRECTORY" not in daemon.log
     origins = daemon.api.get("/config?origins=true", Authorization="Bearer " + "x" * 16)["origins"]
     assert "$CREDENTIALS_DIRECTORY/token" not in origins.values()
 
 
-def test_no_token_is_said_over_a_credential(start, credentials):
-    daemon = start("--no-token", CREDENTIALS_DIRECTORY=str(credentials))
+def test_no_token_is_said_over_a_credential(start_process, credentials):
+    daemon = start_process("--no-token", CREDENTIALS_DIRECTORY=str(credentials))
     assert daemon.api.get("/task/list").status == 200 and "CREDENTIALS_DIRECTORY" not in daemon.log
     assert daemon.api.get("/config?origins=true")["origins"]["server.token_file"] is None
 
 
 @pytest.mark.parametrize("name", ["nonexistent", "other", "credentials/token", ""])
-def test_credentials_without_a_token_are_none(start, tmp_path, credentials, name):
+def test_credentials_without_a_token_are_none(start_process, tmp_path, credentials, name):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "smtp").write_text(SECRET)
-    daemon = start(CREDENTIALS_DIRECTORY=name and str(tmp_path / name))
+    daemon = start_process(CREDENTIALS_DIRECTORY=name and str(tmp_path / name))
     assert daemon.api.get("/task/list").status == 200 and "CREDENTIALS_DIRECTORY" not in daemon.log
 
 

@@ -2,32 +2,14 @@
 
 import time
 
-import pytest
-
-from dlserv import Daemon
 from harness import noise, until
 from servers.origin import Gate, Origin, paced
 
 DATA = noise(300000)
 
 
-@pytest.fixture
-def start(settings):
-    """A function that starts a daemon with these settings of `download`."""
-    running = []
-
-    def start(**download):
-        settings["download"].update(download)
-        running.append(Daemon(settings).start())
-        return running[-1]
-
-    yield start
-    for each in running:
-        each.stop()
-
-
-def test_the_limits_hold(start, origin):
-    daemon = start(max_concurrent=3, max_per_host=2)
+def test_the_limits_hold(start_daemon, origin):
+    daemon = start_daemon(max_concurrent=3, max_per_host=2)
     for number in range(12):
         origin.put("/%d" % number, DATA[:50000], script=[paced(200000)])
     with Origin() as other:
@@ -44,8 +26,8 @@ def test_the_limits_hold(start, origin):
         assert any(seen[:len(seen) // 2]), "the other host was held up"
 
 
-def test_a_lower_limit_sends_back_who_can_go_on_later(start, origin, folder):
-    daemon, gates = start(max_concurrent=4), []
+def test_a_lower_limit_sends_back_who_can_go_on_later(start_daemon, origin, folder):
+    daemon, gates = start_daemon(max_concurrent=4), []
     for number in range(4):
         gates.append(Gate(100000))
         origin.put("/%d" % number, DATA, script=[gates[-1]], ranges=number > 0)
@@ -61,8 +43,8 @@ def test_a_lower_limit_sends_back_who_can_go_on_later(start, origin, folder):
     assert all((folder / str(number)).read_bytes() == DATA for number in range(4))
 
 
-def test_more_may_run_at_once(start, origin):
-    daemon = start(max_concurrent=1)
+def test_more_may_run_at_once(start_daemon, origin):
+    daemon = start_daemon(max_concurrent=1)
     for number in range(3):
         origin.put("/%d" % number, DATA, script=[Gate(after=1)])
         daemon.add(origin.url("/%d" % number))
