@@ -47,6 +47,13 @@ class Ear:
         for path in ("/task/list", "/task/list?exerpt=false", "/config", "/stats", "/metrics", "/openapi.json"):
             self.ask("GET", path)
 
+    def await_snapshot(self):
+        """Hear the events up to the snapshot, which a server that stops may not send any more."""
+        while b"event: snapshot" not in b"".join(self.heard):
+            data = self.events.recv(65536)
+            assert data, "the events have ended"
+            self.heard.append(data)
+
     def close(self):
         """To be called when the server has stopped, which ends the events."""
         self.api.close()
@@ -64,6 +71,7 @@ def ear(settings, tmp_path, caplog):
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
         listener = Ear(server.url)
         yield listener
+        listener.await_snapshot()
     listener.close()
     heard = b"".join(listener.heard) + caplog.text.encode()
     assert len(heard) > 1000 and b"event: snapshot" in heard
