@@ -17,15 +17,21 @@ SOURCES = dlserv.py $(shell find dlserv -type f -not -name '*.pyc' | LC_ALL=C so
 pyz: dlserv.pyz
 
 # The same bytes wherever and whenever it is built: sorted names, one date, one mode. All files but the
-# first three, which read the others, are deflated as one stream; dlserv/zipped.py describes it.
+# first three, which read the others, are packed into one member; dlserv/zipped.py describes it.
 define BUILD
-import sys, zipapp, zipfile
+import collections, re, sys, zipapp, zipfile
 target, *names = sys.argv[1:]
 files = {name: open(name, "rb").read() for name in names}
 members = {name: files.pop(name) for name in ("dlserv.py", "dlserv/__init__.py", "dlserv/zipped.py")}
 members["__main__.py"] = members.pop("dlserv.py")
-index = "".join("%d %s\n" % (len(data), name) for name, data in files.items())
-members["sources"] = index.encode() + b"\n" + b"".join(files.values())
+word, contents = re.compile(rb" {4,}|\w+"), b"".join(files.values())
+counts = collections.Counter(word.findall(contents))
+saving = sorted(counts, key=lambda each: counts[each] * (1 - len(each)))
+codes = {each: b"%c" % unused for each, unused in zip(saving, sorted(set(range(256)) - set(contents)))}
+files = {name: word.sub(lambda found: codes.get(found[0], found[0]), data) for name, data in files.items()}
+index = b"".join(b"%d %s\n" % (len(data), name.encode()) for name, data in files.items())
+legend = b"".join(code + each + b"\n" for each, code in codes.items())
+members["sources"] = b"\n".join([index, legend, b"".join(files.values())])
 with zipfile.ZipFile(target + ".zip", "w") as archive:
     for name, data in members.items():
         entry = zipfile.ZipInfo(name)

@@ -75,7 +75,7 @@ def test_it_holds_the_sources_as_they_are(pyz):
 
 
 def test_it_is_small(pyz):
-    assert os.path.getsize(pyz) <= 320 * 1024
+    assert os.path.getsize(pyz) <= 300000
 
 
 def test_it_fetches_a_file(process, origin, pyz, folder):

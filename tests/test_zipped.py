@@ -16,6 +16,7 @@ SOURCE = "def fail():\n    raise ValueError('it failed')\n"
 
 CONTENTS = {"dlserv/extra/__init__.py": b"", "dlserv/extra/inner.py": SOURCE.encode(),
             "dlserv/extra/a name.txt": b"\n\n", "dlserv/web/page.html": "<p>é</p>".encode()}
+WORDS = {b"\x80": b"fail", b"\r": b"    ", b"\0": b"raise"}
 
 
 def made(path, members):
@@ -28,19 +29,23 @@ def made(path, members):
     return path
 
 
-def sources(contents):
-    index = "".join("%d %s\n" % (len(data), name) for name, data in contents.items())
-    return index.encode() + b"\n" + b"".join(contents.values())
+def sources(contents, words):
+    packed = dict(contents)
+    for code, word in words.items():
+        packed = {name: data.replace(word, code) for name, data in packed.items()}
+    index = b"".join(b"%d %s\n" % (len(data), name.encode()) for name, data in packed.items())
+    legend = b"".join(code + word + b"\n" for code, word in words.items())
+    return b"\n".join([index, legend, b"".join(packed.values())])
 
 
 @pytest.fixture
 def path(tmp_path):
-    return made(str(tmp_path / "small.pyz"), {"dlserv/__init__.py": "", "sources": sources(CONTENTS)})
+    return made(str(tmp_path / "small.pyz"), {"dlserv/__init__.py": "", "sources": sources(CONTENTS, WORDS)})
 
 
 @pytest.fixture
 def finder(path):
-    return zipped.Finder(path, sources(CONTENTS))
+    return zipped.Finder(path, sources(CONTENTS, WORDS))
 
 
 def load(finder, name):
