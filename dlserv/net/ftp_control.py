@@ -12,6 +12,7 @@ from .reader import Reader
 LONGEST_REPLY = 2 ** 16         # bytes
 LONGEST_DIALOGUE = 2 ** 20      # bytes of all replies
 
+_LINE = re.compile(rb".*\n")
 _CODE = re.compile(rb"[1-5][0-9][0-9][ \r\n-]")
 _CODE_OF_A_LINE = re.compile(r"\n[1-5][0-9][0-9][ -]")
 # Bounded repeats keep a search linear.
@@ -48,32 +49,32 @@ class Control:
 
     def reply(self):
         with self.channel.hurried():
-            line, lines = self._line(LONGEST_REPLY), bytearray()
-            if not _CODE.match(line):
+            lines = self._lines(_LINE, LONGEST_REPLY)
+            if not _CODE.match(lines):
                 raise Temporary("the server does not speak FTP", word="ftp")
-            last = re.compile(line[:3] + rb"[ \r\n]")
-            while not last.match(line):
-                lines += line
-                line = self._line(LONGEST_REPLY - len(lines))
-        text = (lines + line)[4:].decode("utf-8", "replace")
-        return Reply(int(line[:3]), " ".join(_CODE_OF_A_LINE.sub("\n", text).split()))
+            last = re.compile(rb"^%b([ \r].*)?\n" % lines[:3], re.MULTILINE)
+            if not last.match(lines):
+                lines += self._lines(last, LONGEST_REPLY - len(lines))
+        text = lines[4:].decode("utf-8", "replace")
+        return Reply(int(lines[:3]), " ".join(_CODE_OF_A_LINE.sub("\n", text).split()))
 
     def forget(self):
         """Discard bytes that were sent before TLS and cannot be trusted."""
         self._reader = Reader(self.channel, 8192)
 
-    def _line(self, most):
+    def _lines(self, last, most):
+        """Return the lines up to the next one that `last` matches, at most `most` bytes."""
         try:
-            line = self._reader.read_line(most)
+            lines = self._reader.read_block(most, last)
         except Temporary as error:
             raise NoReply(str(error)) from error
-        self._received += len(line)
-        is_whole = line.endswith(b"\n")
-        if self._received > LONGEST_DIALOGUE or len(line) == most and not is_whole:
+        self._received += len(lines)
+        is_whole = last.match(lines, lines.rfind(b"\n", 0, -1) + 1)
+        if self._received > LONGEST_DIALOGUE or len(lines) == most and not is_whole:
             raise Permanent("the server's reply does not end", word="ftp")
         if not is_whole:
             raise NoReply("the server closed the connection", word="network")
-        return line
+        return lines
 
 
 def passive_port(reply):

@@ -29,15 +29,15 @@ class Reader:
             self._start, self._end = 0, self._channel.read_body(self._buffer, certain)
         return self.buffered
 
-    def read_block(self, most):
-        """Return the lines up to the next empty one, at most `most` bytes."""
+    def read_block(self, most, last=_EMPTY_LINE):
+        """Return the lines up to the next one that `last` matches, at most `most` bytes."""
         block, searched = bytearray(), 0
         while len(block) < most and self.fill():
             piece = self._take(most - len(block))
             block += piece
             if b"\n" not in piece:
                 continue
-            match = _EMPTY_LINE.search(block, searched)
+            match = last.search(block, searched)
             if match is not None:
                 self._start -= len(block) - match.end()
                 return bytes(block[:match.end()])
