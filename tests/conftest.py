@@ -32,9 +32,10 @@ for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SI
 
 
 def pytest_collection_finish(session):
-    """Spare the tests the searches for garbage among themselves."""
+    """Spare the tests most searches for garbage, and those among themselves."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

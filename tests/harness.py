@@ -1,5 +1,6 @@
 """Tools of the tests: patience, noise, a client of the API, and the daemon as a process."""
 
+import functools
 import http.client
 import json
 import os
@@ -36,6 +37,7 @@ def until(condition, seconds=PATIENCE):
         began = time.monotonic()
 
 
+@functools.lru_cache(maxsize=8)
 def noise(size, seed=1):
     """`size` bytes that no compression and no accident reproduces."""
     return random.Random(seed).getrandbits(8 * size).to_bytes(size, "big") if size else b""

@@ -2,26 +2,20 @@
 
 import json
 import socketserver
-import threading
+
+from servers.background import Background
 
 
-class Canned(socketserver.ThreadingTCPServer):
+class Canned(Background):
     """Answers with `reply`, and remembers the requests' heads; a context manager."""
-
-    allow_reuse_address = daemon_threads = True
 
     def __init__(self, reply, address=("127.0.0.1", 0)):
         self.reply, self.requests, self.connections = reply, [], 0
         super().__init__(address, _CannedReply)
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self):
         return "http://127.0.0.1:%d" % self.server_address[1]
-
-    def __exit__(self, *exc_info):
-        self.shutdown()
-        self.server_close()
 
 
 class _CannedReply(socketserver.StreamRequestHandler):

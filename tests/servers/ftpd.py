@@ -5,8 +5,10 @@ import socketserver
 import threading
 import time
 
+from servers.background import Background
 
-class Ftpd(socketserver.ThreadingTCPServer):
+
+class Ftpd(Background):
     """A context manager. `files` is {path: bytes}; `commands` lists what was said.
 
     cut       bytes after which the next data connection is dropped, once
@@ -29,8 +31,6 @@ class Ftpd(socketserver.ThreadingTCPServer):
     reused    for each data connection under TLS, whether it went on with a session
     """
 
-    allow_reuse_address = daemon_threads = True
-
     def __init__(self, files, without=(), users=None, context=None, implicit=False):
         super().__init__(("127.0.0.1", 0), _Control)
         self.files, self.without, self.users = files, set(without), users or {"anonymous": None}
@@ -43,14 +43,6 @@ class Ftpd(socketserver.ThreadingTCPServer):
         self.logins, self.closed, self.most_logins = None, set(), 0
         self.lag = 0
         self._logged_in, self._lock = set(), threading.Lock()
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.01,), name="ftpd", daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.shutdown()
-        self.server_close()
 
     def url(self, path, user=None, scheme=None):
         scheme = scheme or ("ftps" if self.context else "ftp")

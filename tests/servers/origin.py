@@ -15,6 +15,8 @@ import threading
 import time
 from collections import namedtuple
 
+from servers.background import Background
+
 Request = namedtuple("Request", "method path headers")
 
 OLD = "Mon, 01 Jan 2024 00:00:00 GMT"
@@ -103,10 +105,9 @@ class Exchange:
         self.close = True
 
 
-class Origin(socketserver.ThreadingTCPServer):
+class Origin(Background):
     """The server; a context manager."""
 
-    allow_reuse_address = daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, context=None, host="127.0.0.1", port=0):
@@ -119,14 +120,9 @@ class Origin(socketserver.ThreadingTCPServer):
         self._open = set()
         self._lock = threading.Lock()
 
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.01,), name="origin", daemon=True).start()
-        return self
-
     def __exit__(self, *exc_info):
         self.closing.set()
-        self.shutdown()
-        self.server_close()
+        super().__exit__(*exc_info)
 
     def put(self, path, data=b"", **options):
         """Serve `data` under `path`; return the File."""

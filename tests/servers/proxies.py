@@ -6,10 +6,11 @@ import re
 import select
 import socket
 import socketserver
-import threading
+
+from servers.background import Background
 
 
-class HttpProxy(socketserver.ThreadingTCPServer):
+class HttpProxy(Background):
     """A context manager. `seen` lists the request lines it got.
 
     refuse    a status line to answer CONNECT with, instead of making the tunnel
@@ -22,22 +23,12 @@ class HttpProxy(socketserver.ThreadingTCPServer):
     greeting  bytes between that line and the fields
     """
 
-    allow_reuse_address = daemon_threads = True
-
     def __init__(self, refuse=None, password=None, context=None, stand_in=None,
                  status="200 Connection established", greeting=b"", digest=False, places=()):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
         self.stand_in, self.digest, self.places = stand_in, digest, dict(places)
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.01,), name="proxy", daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.shutdown()
-        self.server_close()
 
     def url(self, user=None):
         return "%s://%s127.0.0.1:%d" % ("https" if self.context else "http",
@@ -136,20 +127,17 @@ def shovel(one, other):
                 sink.sendall(data)
 
 
-class SocksProxy(socketserver.ThreadingTCPServer):
+class SocksProxy(Background):
     """A SOCKS5 proxy that sends its replies a byte at a time; a context manager.
 
     `seen` lists (host or name, port); `refuse` is a reply code to answer with; `login` is
     (user, password) that a client must show.
     """
 
-    allow_reuse_address = daemon_threads = True
-
     def __init__(self, refuse=0, login=None):
         super().__init__(("127.0.0.1", 0), _Socks)
         self.refuse, self.login, self.seen = refuse, login, []
 
-    __enter__, __exit__ = HttpProxy.__enter__, HttpProxy.__exit__
     handle_error = HttpProxy.handle_error
 
     def url(self, scheme="socks5", user=None):

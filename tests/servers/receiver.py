@@ -4,19 +4,18 @@ import collections
 import http.server
 import threading
 
+from servers.background import Background
+
 Message = collections.namedtuple("Message", "path headers body")
 
 
-class Receiver(http.server.ThreadingHTTPServer):
+class Receiver(Background):
     """`answers` are the statuses of the next messages, 204 afterwards; None hangs until `close`. A context manager."""
-
-    daemon_threads = True
 
     def __init__(self, *answers, port=0):
         self.answers, self.messages, self._over = list(answers), [], threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
         self.url = "http://127.0.0.1:%d/hook" % self.server_address[1]
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
 
     def take(self, message):
         """Keep the message and return the status of the answer, or None."""
@@ -26,15 +25,9 @@ class Receiver(http.server.ThreadingHTTPServer):
             self._over.wait()
         return answer
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
     def __exit__(self, *exc_info):
         self._over.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        super().__exit__(*exc_info)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
