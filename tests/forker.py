@@ -8,6 +8,7 @@ pid, and how it ended.
 """
 
 import array
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -26,6 +27,8 @@ LARGEST = 2 ** 17       # bytes of a request
 
 
 def main(descriptor, *modules):
+    codes = []
+    atexit.register(_leave, codes)      # before the modules register theirs, and so run after those
     sys.path[0] = ROOT
     for each in modules:
         name, _, function = each.partition(":")
@@ -34,7 +37,27 @@ def main(descriptor, *modules):
     gc.collect()
     gc.freeze()         # or the children would copy all of it to look for garbage
     if _fork_for_each(socket.socket(fileno=int(descriptor))):
+        _run(codes)
+
+
+def _run(codes):
+    """Run dlserv.py; put the code that it exits with into the list."""
+    try:
         runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            codes.append(error.code or 0)
+        raise
+
+
+def _leave(codes):
+    """Exit without taking the modules apart, for which a child would copy most of their memory."""
+    with contextlib.suppress(OSError, ValueError):      # of which the interpreter's own end tells
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for code in codes:
+            os._exit(code & 255)
+
 
 
 def _fork_for_each(control):
