@@ -26,9 +26,10 @@ import zlib
 PATIENCE = 20   # seconds until a condition that must come true has failed
 STARTING = 60   # seconds that a browser may take on a cold disk
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-# Features that start processes which no test needs; the popup of the address bar costs as much as a page.
+# Features that cost processes or frames which no test needs: the popup of the address bar costs as much as
+# a page, and RenderDocument replaces the frame of a page that is loaded again.
 SPARE = ("SpareRendererForSitePerProcess", "BackForwardCache", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",
-         "WebUIOmniboxFullPopup")
+         "WebUIOmniboxFullPopup", "RenderDocument")
 KEYS = {"Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
         "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Delete": 46, "Tab": 9}
 MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}

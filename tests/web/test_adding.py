@@ -112,9 +112,9 @@ def test_what_is_refused_says_why_and_stays_in_the_box(page, api):
     assert page.run(BOX).split("\n") == [NOWHERE + "there.zip", secret + "kept.zip"]
 
 
-def test_what_could_not_be_sent_stays_in_the_box(visit, process):
+def test_what_could_not_be_sent_stays_in_the_box(load, process):
     running = process()
-    page = visit(running.url + "/")
+    page = load(running.url + "/")
     page.until("view.known")
     running.kill()
     fill(page, NOWHERE + "late.zip\nbuy milk")
@@ -192,8 +192,8 @@ def test_a_folder_can_be_chosen_from_those_there(page, api, folder):
         == ["films", "films/2024", "music"]
 
 
-def test_a_link_to_the_page_fills_the_box_and_adds_nothing(visit, api):
-    page = visit(api.url + "/?add=" + quote(NOWHERE + "offered.zip", safe=""))
+def test_a_link_to_the_page_fills_the_box_and_adds_nothing(load, api):
+    page = load(api.url + "/?add=" + quote(NOWHERE + "offered.zip", safe=""))
     page.until("view.known && %s === %s" % (BOX, json.dumps(NOWHERE + "offered.zip")))
     assert page.run("location.search") == ""
     assert api.get("/task/list")["detail"] == []

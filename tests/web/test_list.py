@@ -1,4 +1,4 @@
-"""The list: order, names, sizes, selection, the keyboard, ten thousand tasks."""
+"""The list: order, names, sizes, selection, the keyboard."""
 
 import json
 import re
@@ -119,37 +119,6 @@ def test_the_row_has_a_menu_and_so_has_a_right_click(page, api):
     assert page.run(SELECTED) == "a.zip"
     choose(page, "Details")
     page.until("document.querySelector('#details h2').textContent === 'a.zip'")
-
-
-def test_ten_thousand_tasks(page, daemon):
-    daemon.add_all([(NOWHERE + "file-%05d.bin" % number, {"paused": True}, ()) for number in range(10000)])
-    page.until("tasks.size === 10000 && view.rows.length === 10000")
-    assert page.run("document.querySelectorAll('tbody tr').length") < 60
-    slowest = page.run("""(async () => {
-        let slowest = 0;
-        for (let step = 1; step <= 30; step += 1) {
-            scrollTo(0, step * document.documentElement.scrollHeight / 30);
-            await new Promise(requestAnimationFrame);
-            const began = performance.now();
-            paint();
-            slowest = Math.max(slowest, performance.now() - began);
-        }
-        return slowest;
-    })()""")
-    assert slowest < 100
-    assert page.run("document.querySelector('tbody').lastChild.ariaRowIndex") == "10001"
-    tid = page.run("document.querySelector('tbody').lastChild.dataset.tid")
-    page.run("window.touched = new Set(); new MutationObserver(changes => changes.forEach(change => {"
-             " const tr = change.target.parentElement.closest('tr') || change.target;"
-             " touched.add(tr.dataset?.tid || tr.tagName); })).observe(document.querySelector('tbody'),"
-             " {subtree: true, childList: true, characterData: true, attributes: true})")
-    page.run("take({...tasks.get(%s), downloaded_bytes: 5000, percent: '5.0%%'}), paint()" % json.dumps(tid))
-    page.until("touched.size")
-    assert page.run("[...touched]") == [tid]
-    page.press("Home")
-    page.until("document.activeElement.ariaRowIndex === '2' && scrollY < 200")
-    page.press("Control+a")
-    page.until("document.querySelector('.count').textContent === '10000 selected'")
 
 
 def test_keyboard_only(page, api):

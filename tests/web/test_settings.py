@@ -46,13 +46,13 @@ def test_they_are_in_words_and_numbers_of_people(page, daemon):
     assert "at the same time" in label and "max_concurrent" not in label
 
 
-def test_what_is_fixed_says_where_it_is_set(visit, tmp_path, folder, environ):
+def test_what_is_fixed_says_where_it_is_set(load, tmp_path, folder, environ):
     config = tmp_path / "config.json"
     config.write_text('{"general": {"log_file": null}, "server": {"max_connections": 99}}')
     process = Process(["--download-dir", str(folder), "--db", str(tmp_path / "fixed.db"), "-c", str(config)],
                       environ=dict(environ, DLSERV_ALLOWED_HOSTS="nas"))
     try:
-        page = visit(process.url + "/")
+        page = load(process.url + "/")
         page.until("view.known")
         opened(page)
         fixed = {name: page.run(field(name) + ".labels[0].querySelector('small').textContent.trim()")

@@ -87,11 +87,11 @@ def test_an_answer_that_does_not_come_is_told(visit, served):
     assert "did not answer within 15 s" in texts(page, ".toast span")[0]
 
 
-def test_it_comes_back_after_a_restart(visit, process):
+def test_it_comes_back_after_a_restart(load, process):
     first = process()
     port = first.url.rpartition(":")[2]
     tid = first.api.add(NOWHERE + "kept.zip", paused=True)
-    page = visit(first.url + "/")
+    page = load(first.url + "/")
     wait_for_rows(page, 1)
     page.click("tbody .text", count=2)
     page.until("document.querySelector('[data-key=url] span').textContent")
@@ -107,10 +107,10 @@ def test_it_comes_back_after_a_restart(visit, process):
     page.until("document.querySelector('#offline').hidden")
 
 
-def test_too_many_guesses_are_told(visit, settings):
+def test_too_many_guesses_are_told(load, settings):
     settings["server"]["token"] = "s3cret-and-16-more"
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server, Api(server.url) as stranger:
-        page = visit(server.url + "/")
+        page = load(server.url + "/")
         page.until("document.activeElement.name === 'token'")
         until(lambda: stranger.get("/stats", Authorization="Bearer guess").status == 429)
         page.type("wrong")
@@ -138,10 +138,10 @@ def test_a_token_is_asked_for_once_for_all_tabs(visit, settings):
         assert not other.run("document.querySelector('#token').open")
 
 
-def test_a_token_that_is_not_given_can_be_given_later(visit, settings):
+def test_a_token_that_is_not_given_can_be_given_later(load, settings):
     settings["server"]["token"] = "s3cret-and-16-more"
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
-        page = visit(server.url + "/")
+        page = load(server.url + "/")
         page.until("document.querySelector('#token').open")
         page.press("Escape")
         page.until("!document.querySelector('#offline').hidden")
@@ -153,11 +153,11 @@ def test_a_token_that_is_not_given_can_be_given_later(visit, settings):
         page.until("view.known && document.querySelector('#offline').hidden")
 
 
-def test_it_works_below_a_prefix(visit, settings):
+def test_it_works_below_a_prefix(load, settings):
     settings["server"]["prefix"] = "/down/loads"
     with Daemon(settings) as daemon, Server(daemon, "127.0.0.1", 0) as server:
         daemon.add(NOWHERE + "a", {"paused": True})
-        page = visit(server.url.rstrip("/") + "/")
+        page = load(server.url.rstrip("/") + "/")
         wait_for_rows(page, 1)
         page.click("tbody .text", count=2)
         page.until("document.querySelector('[data-key=url] span').textContent")
