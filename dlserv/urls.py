@@ -221,7 +221,8 @@ def _mask_pair(text):
 def file_name(text):
     """Return the decoded last segment of the URL's path, or "". Keep escapes that are not UTF-8."""
     match = _URL.fullmatch(text)
-    return _ESCAPES.sub(_decode, (match.group(3) if match else text).rpartition("/")[2])
+    name = (match.group(3) if match else text).rpartition("/")[2]
+    return _ESCAPES.sub(_decode, name) if "%" in name else name
 
 
 def _decode(match):
