@@ -25,7 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?",
                         re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-# A name that is_secret may match, which "key" is the shortest of, and "=" if a value follows; in linear time.
+# A name as long as the shortest secret one, "key", and "=" if a value follows; matches in linear time.
 _NAME = re.compile("([^=?]{3,})(=?)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # One escaped character of UTF-8, and a run of them; decoding rejects what only has the form.
