@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from .contract import BLANKS
 from .idn import to_ascii
-from .masking import MASK, is_secret
+from .masking import hide, is_secret
 from .masking import shown as json_text
 from .units import utf8_of
 
@@ -25,7 +25,8 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?",
                         re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_SHORTEST_SECRET = len("key")       # the shortest name that is_secret matches
+# A name as long as the shortest secret one, "key", and "=" if a value follows; matches in linear time.
+_NAME = re.compile("([^=?]{3,})(=?)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # One escaped character of UTF-8, and a run of them; decoding rejects what only has the form.
 _ESCAPED = re.compile("%[0-7][0-9a-f]|%[cd].%[89ab].|%e.%[89ab].%[89ab].|%f[0-7]%[89ab].%[89ab].%[89ab]."
@@ -211,21 +212,17 @@ def shown(text):
 
 def _mask_pair(text):
     """Mask the value of a secret "name=value", also within a URL that is a value; in linear time."""
-    if len(text) <= _SHORTEST_SECRET:
-        return text
-    words = re.split("([=?])", text)
-    for index in range(0, len(words) - 2, 2):
-        name, mark = words[index:index + 2]
-        if mark == "=" and len(name) >= _SHORTEST_SECRET and is_secret(unquote(name)):
-            value = "".join(words[index + 2:])
-            return "".join(words[:index + 2]) + (value and MASK)
+    for match in _NAME.finditer(text):
+        if match.group(2) and is_secret(unquote(match.group(1))):
+            return text[:match.end()] + hide(text[match.end():])
     return text
 
 
 def file_name(text):
     """Return the decoded last segment of the URL's path, or "". Keep escapes that are not UTF-8."""
     match = _URL.fullmatch(text)
-    return _ESCAPES.sub(_decode, (match.group(3) if match else text).rpartition("/")[2])
+    name = (match.group(3) if match else text).rpartition("/")[2]
+    return _ESCAPES.sub(_decode, name) if "%" in name else name
 
 
 def _decode(match):

@@ -59,10 +59,14 @@ class Box:
         """Return what `dlserv --port 0 unit` prints; one process prints the files of all kinds."""
         if not self._printed:
             kinds = [(kind,) for kind in UNITS] + [(kind, "--user") for kind in FOR_USERS]
-            words = [["-c", self.config, "--port", "0", "unit", *each] for each in kinds]
-            texts = self._run("-c", PRINTER, self.program, json.dumps(words)).split("\0")
+            texts = self.units_now(*[("--port", "0", "unit", *each) for each in kinds])
             self._printed = dict(zip(kinds, texts))
         return self._printed[arguments]
+
+    def units_now(self, *lists):
+        """Return what `dlserv` prints with each of these lists of words, from one process, for all folders as now."""
+        words = json.dumps([["-c", self.config, *each] for each in lists])
+        return self._run("-c", PRINTER, self.program, words).split("\0")[:-1]
 
     def unit_now(self, *words):
         """Return what `dlserv` prints with these words while the folders are as they are now."""

@@ -25,6 +25,7 @@ _USUAL = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n\0]*)?\r\n"
                     rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
 _USUAL_FIELD = re.compile(r"\n([^:\r]+):[ \t]*([^\r]*)")
 _BREAKING = re.compile("[\r\n\0]")
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _FRAMING = rb"[^A-Za-z\r]*(?:content-(?:length|range|encoding)|transfer-encoding)"
 _FRAMING_LINE = re.compile(_FRAMING, re.IGNORECASE)
 _HIDING_LINE = re.compile(rb"\A[\r\0]|\r" + _FRAMING, re.IGNORECASE)
@@ -172,4 +173,4 @@ def encode_head(method, target, headers):
 
 def unescaped(quoted):
     """Return what a quoted string holds (RFC 9110, 5.6.4)."""
-    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+    return "".join(_QUOTED_PAIR.split(quoted))

@@ -16,7 +16,7 @@ LAST = 999999           # the priority of a mirror without one
 _TARGET = re.compile(r"\s*<([^<>]*)>")
 _PARAMETER = re.compile(r'\s*;\s*(?:([\w!#$%&\'*+.^`|~-]+)'
                         r'(?:\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s;,"]*)))?)?', re.DOTALL)
-_REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*,?', re.DOTALL)
+_REST = re.compile(r'(?:[^",]+|"[^"\\]*(?:\\.[^"\\]*)*"?)*(?:,[,\s]*)?', re.DOTALL)
 
 
 # The Link fields of one response: its URL, their values, the digest of the file or None.

@@ -12,6 +12,7 @@ from ..units import parse_size
 
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _FORM_WORDS = dict(_WORDS, on=True, off=False)
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def parse_boolean(text, words=_WORDS):
@@ -26,7 +27,7 @@ def check_text(value):
     """Return the string if it may stand in a header or a name. Raise ValueError."""
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a string")
-    if any(char < " " or char == "\x7f" for char in value):
+    if _CONTROL.search(value):
         raise ValueError(f"{shown(value)} has a control character")
     try:
         value.encode("utf-8")

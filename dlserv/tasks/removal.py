@@ -54,6 +54,8 @@ def remove_files(task, download_dir, claims, finished=None):
     `claims` are those of all tasks. `finished` is the file of an attempt that ended after its task was gone.
     """
     removal, files, below = Removal([], [], []), _files(task, finished), task.options.dir
+    if not files:               # one that was never started has none
+        return removal
     try:
         download_dir.check()
         folder = download_dir.folder(below)

@@ -1,5 +1,6 @@
 """unit systemd: read back as systemd reads it, and started."""
 
+import functools
 import getpass
 import os
 import re
@@ -71,11 +72,22 @@ def test_systemd_analyze_has_nothing_to_say_about_it(box, put, mode):
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--download-dir", "/srv"], ["--download-dir", "/home"],
-                                       ["--download-dir", "/nonexistent/downloads"]], ids=lambda each: each[-1:])
-def test_the_unit_of_the_system_is_confined(plain, put, arguments):
+ELSEWHERE = [(), ("--download-dir", "/srv"), ("--download-dir", "/home"), ("--download-dir", "/nonexistent/downloads")]
+
+
+@pytest.fixture(scope="module")
+def of_folders():
+    """A function that returns {words of ELSEWHERE: the unit that the machine prints with them}."""
+    @functools.lru_cache(maxsize=None)
+    def printed(box):
+        return dict(zip(ELSEWHERE, box.units_now(*[(*words, "unit", "systemd") for words in ELSEWHERE])))
+    return printed
+
+
+@pytest.mark.parametrize("words", ELSEWHERE, ids=lambda each: each[-1:])
+def test_the_unit_of_the_system_is_confined(plain, put, of_folders, words):
     need("systemd-analyze")
-    path = put("dlserv.service", plain.unit_now(*arguments, "unit", "systemd"))
+    path = put("dlserv.service", of_folders(plain)[words])
     done = run(["systemd-analyze", "security", "--offline=true", "--no-pager", path])
     exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout).group(1))
     assert exposure <= 1.5, done.stdout
@@ -112,9 +124,9 @@ def test_folders_that_are_not_there_are_made(plain, tmp_path):
 
 def test_a_token_file_is_handed_over(plain, put):
     path = put("the token%", "x" * 16)
-    settings = settings_of(plain.unit_now("--token-file", path, "unit", "systemd"))
+    words = ["--token-file", path, "unit", "systemd"]
+    settings, of_user = map(settings_of, plain.units_now(words, words + ["--user"]))
     assert settings["LoadCredential"] == ["token:" + path.replace("%", "%%")]
     assert "--token-file" not in command_of(settings["ExecStart"][0])
-    settings = settings_of(plain.unit_now("--token-file", path, "unit", "systemd", "--user"))
-    words = command_of(settings["ExecStart"][0])
+    words = command_of(of_user["ExecStart"][0])
     assert words[words.index("--token-file") + 1] == path
