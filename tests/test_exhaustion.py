@@ -253,9 +253,9 @@ def test_a_start_does_not_wait_for_a_thread_that_never_begins(monkeypatch):
         def _bootstrap(self):
             pass
 
-    monkeypatch.setattr(threads, "BEGIN_SECONDS", 0.05)
     thread = Stillborn(lambda: None, "stillborn")
-    with pytest.raises(RuntimeError, match="can't start new thread"):
+    with monkeypatch.context() as hurried, pytest.raises(RuntimeError, match="can't start new thread"):
+        hurried.setattr(threads, "BEGIN_SECONDS", 0.05)
         thread.start()
     threads.join(thread)
     threads.join(None)
