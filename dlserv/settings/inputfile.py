@@ -90,7 +90,7 @@ def _link_section(text):
     if next((line for line in lines if line and line[0] not in "#;"), "")[:1] != "[":
         return None
     heading = re.search(r"(?mi)^[ \t]*\[(?:InternetShortcut|Desktop Entry)\]", text)
-    return heading and re.split(r"\n[ \t]*\[", text[heading.end():], 1)[0]
+    return heading and re.split(r"\n[ \t]*\[", text[heading.end():], maxsplit=1)[0]
 
 
 def _read_lines(lines, name):

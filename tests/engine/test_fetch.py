@@ -200,7 +200,7 @@ def test_a_stop_ends_every_connection_at_once(origin, attempt):
 
 
 def test_all_that_the_connections_got_is_kept(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(2 * MIB)] * 9)
+    origin.put("/a", DATA, script=[paced(MIB)] * 9)
     first = attempt(origin.url("/a"), connections=4)
     thread = threading.Thread(target=lambda: first.fails(Stopped))
     thread.start()
