@@ -3,11 +3,11 @@
 import functools
 import http.server
 import os
-import threading
 
 import pytest
 
 from listings import HTML, listed
+from servers.background import Background
 
 from dlserv.commands import listing
 
@@ -48,15 +48,8 @@ def test_the_listing_of_python_s_server(here, run, tmp_path):
     (root / "pub" / "a & b.iso").write_bytes(b"a")
     (root / "pub" / "süb" / "c#1?.iso").write_bytes(b"c")
     os.symlink("..", root / "pub" / "süb" / "up")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with Background(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root))) as server:
         found = listed(run, "--depth", "3", "http://127.0.0.1:%d/pub" % server.server_address[1])
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert found == {"/pub/a%20%26%20b.iso": "", "/pub/s%C3%BCb/c%231%3F.iso": "süb",
                      "/pub/s%C3%BCb/up/a%20%26%20b.iso": "süb/up"}
 

@@ -4,13 +4,13 @@ import json
 import os
 import re
 import signal
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from harness import noise, until
+from servers.background import Background
 from servers.origin import Gate, paced, refuse
 
 from dlserv import Server
@@ -245,21 +245,17 @@ def test_watch_shows_a_state_of_a_newer_daemon_last(here):
             self.end_headers()
             data = json.dumps({"detail": [new, *rows]})
             self.wfile.write(f"event: snapshot\ndata: {data}\n\n".encode())
-            over.wait(20)
+            server.closing.wait(20)
 
         def log_message(self, *arguments):
             pass
 
-    over = threading.Event()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Newer) as server:
-        threading.Thread(target=server.serve_forever).start()
+    with Background(("127.0.0.1", 0), Newer) as server:
         with OnTerminal(["watch", "--url", "http://127.0.0.1:%d" % server.server_address[1]], 80) as shown:
             text = shown.shows("archived", "paused")
             assert text.rindex("paused") < text.rindex("archived")
             shown.type(b"q")
             assert shown.end() == 0
-        over.set()
-        server.shutdown()
 
 
 # -- wait -----------------------------------------------------------------------------------

@@ -10,22 +10,25 @@ import threading
 
 
 class Background(socketserver.ThreadingTCPServer):
-    """A context manager."""
+    """A context manager; `closing` is set when it ends."""
 
     allow_reuse_address = daemon_threads = True
-    _is_over = False
+
+    def __init__(self, address, handler):
+        super().__init__(address, handler)
+        self.closing = threading.Event()
 
     def __enter__(self):
         threading.Thread(target=self._accept, name=type(self).__name__, daemon=True).start()
         return self
 
     def __exit__(self, *exc_info):
-        self._is_over = True
+        self.closing.set()
         with contextlib.suppress(OSError):      # it is not connected, says macOS
             self.socket.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
     def _accept(self):
-        while not self._is_over:
+        while not self.closing.is_set():
             with contextlib.suppress(OSError):
                 self.process_request(*self.get_request())

@@ -115,14 +115,9 @@ class Origin(Background):
         super().__init__((host, port), _Connection)
         self.host, self.context = host, context
         self.files, self.requests, self.sent = {}, [], 0
-        self.closing = threading.Event()
         self.connections = self.most_at_once = 0
         self._open = set()
         self._lock = threading.Lock()
-
-    def __exit__(self, *exc_info):
-        self.closing.set()
-        super().__exit__(*exc_info)
 
     def put(self, path, data=b"", **options):
         """Serve `data` under `path`; return the File."""

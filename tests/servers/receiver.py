@@ -2,7 +2,6 @@
 
 import collections
 import http.server
-import threading
 
 from servers.background import Background
 
@@ -10,10 +9,10 @@ Message = collections.namedtuple("Message", "path headers body")
 
 
 class Receiver(Background):
-    """`answers` are the statuses of the next messages, 204 afterwards; None hangs until `close`. A context manager."""
+    """`answers` are the statuses of the next messages, 204 afterwards; None hangs until it ends. A context manager."""
 
     def __init__(self, *answers, port=0):
-        self.answers, self.messages, self._over = list(answers), [], threading.Event()
+        self.answers, self.messages = list(answers), []
         super().__init__(("127.0.0.1", port), _Handler)
         self.url = "http://127.0.0.1:%d/hook" % self.server_address[1]
 
@@ -22,12 +21,8 @@ class Receiver(Background):
         self.messages.append(message)
         answer = self.answers.pop(0) if self.answers else 204
         if answer is None:
-            self._over.wait()
+            self.closing.wait()
         return answer
-
-    def __exit__(self, *exc_info):
-        self._over.set()
-        super().__exit__(*exc_info)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
