@@ -16,8 +16,8 @@ _Q_ESCAPE = re.compile(b"=([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f<>:"/\\\\|?*'
                      '\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
-_EXTENSION = re.compile(r"((?:\.tar)?\.[^.\s]{1,16})$", re.IGNORECASE)
-_LONGEST_EXTENSION = len(".tar.") + 16
+_LONGEST_EXTENSION = 16         # characters behind its dot
+_EXTENSION = re.compile(r"((?:\.tar)?\.[^.\s]{1,%d})$" % _LONGEST_EXTENSION, re.IGNORECASE)
 
 _BY_MEDIA_TYPE = {
     "application/gzip": ".gz", "application/javascript": ".js", "application/json": ".json",
@@ -151,7 +151,7 @@ def sanitise(name):
 
 def split(name):
     """Return (stem, extension): ("x", ".tar.gz") for "x.tar.gz"; ".x" and "x" have no extension."""
-    match = _EXTENSION.search(name, max(1, len(name) - _LONGEST_EXTENSION))
+    match = _EXTENSION.search(name, max(1, len(name) - len(".tar.") - _LONGEST_EXTENSION))
     return (name[:match.start()], match.group()) if match else (name, "")
 
 
