@@ -59,7 +59,6 @@ def _leave(codes):
             os._exit(code & 255)
 
 
-
 def _fork_for_each(control):
     """Return True in a child, and False at the end of the requests."""
     reports = {}

@@ -24,9 +24,9 @@ SERVE = ("dlserv.serve:import_http_client", "dlserv.api.server", "dlserv.client.
          "dlserv.state.sqlite", "dlserv.engine.download", "dlserv.net.http")
 COMMAND = ("dlserv.commands.main",)
 # Variables that begin so are read by the running program alone; others may be read while the interpreter starts.
-OURS = ("DLSERV_", "XDG_", "PYTEST_", "FAULTY_DISK", "HOME", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET",
-        "WATCHDOG_", "NO_COLOR", "TERM", "COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "http_proxy", "https_proxy",
-        "no_proxy")
+OURS = ("DLSERV_", "XDG_", "PYTEST_", "FAULTY_DISK", "HOME", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY",
+        "NOTIFY_SOCKET", "WATCHDOG_", "NO_COLOR", "TERM", "COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY",
+        "http_proxy", "https_proxy", "no_proxy")
 
 _forkers = {}           # by what is inherited; None after one start, which was executed
 

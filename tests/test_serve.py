@@ -177,7 +177,7 @@ def test_the_command_line_wins_over_all_other_settings(start_process, tmp_path):
         "general": {"log_level": "warning", "log_size": 7}, "server": {"host": "127.0.0.2", "port": 1},
         "download": {"retries": 1, "timeout": 1}})
     running = start_process("-c", path, "--host", "127.0.0.1", DLSERV_RETRIES="2", DLSERV_HOST="127.0.0.3",
-                      DLSERV_PORT="2", DLSERV_LOG_LEVEL="error")
+                            DLSERV_PORT="2", DLSERV_LOG_LEVEL="error")
     shown = running.api.get("/config")["config"]
     assert shown["server"]["host"] == "127.0.0.1" and running.url.startswith("http://127.0.0.1:")
     assert shown["download"]["retries"] == 2 and shown["general"]["log_level"] == "error"

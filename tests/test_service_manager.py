@@ -11,6 +11,7 @@ import time
 import pytest
 
 from dlserv.service_manager import ServiceManager
+from forks import DLSERV
 from harness import ROOT, noise, until
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or not hasattr(signal, "SIGHUP"),
@@ -122,7 +123,7 @@ def test_ready_means_that_the_queue_is_loaded(start_process, process, manager):
 
 @pytest.mark.parametrize("pid, is_ours", [(None, True), ("ours", True), ("1", False), ("x", False)])
 def test_the_watchdog_is_answered_by_whom_it_asks(start_process, manager, pid, is_ours):
-    command = [sys.executable, os.path.join(ROOT, "dlserv.py")]
+    command = DLSERV
     variables = {} if pid in (None, "ours") else {"WATCHDOG_PID": pid}
     if pid == "ours":       # the process id is known to the shell that becomes the daemon
         command = ["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"] + command

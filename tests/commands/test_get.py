@@ -4,11 +4,11 @@ import base64
 import hashlib
 import os
 import subprocess
-import sys
 
 import pytest
 
-from harness import ROOT, listing, noise, until
+from forks import DLSERV
+from harness import listing, noise, until
 from servers.origin import Gate, drop, refuse
 
 DATA = noise(50000)
@@ -84,7 +84,7 @@ def test_standard_output_gets_nothing_that_is_not_whole(run, origin, away, monke
 def test_a_reader_that_has_enough_of_the_file_ends_it(origin, away):
     origin.put("/x.iso", noise(5000000))
     script = 'exec 3>&1; { "$@"; echo $? >&3; } | head -c 3 >/dev/null'
-    command = [sys.executable, os.path.join(ROOT, "dlserv.py"), "get", "-o", "-", origin.url("/x.iso")]
+    command = DLSERV + ["get", "-o", "-", origin.url("/x.iso")]
     done = subprocess.run(["sh", "-c", script, "sh"] + command, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60)
     assert (done.stdout, done.stderr) == (b"0\n", b"") and listing() == []

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from forks import DLSERV
 from harness import ROOT, Api
 from startup import Started, need, run
 
@@ -148,10 +149,10 @@ def test_the_check_of_the_container_tells_health(plain, process, folder):
 
 
 def test_a_checkout_can_be_started_too(environ, tmp_path, folder):
-    command = [sys.executable, os.path.join(ROOT, "dlserv.py"), "--download-dir", str(folder),
+    command = DLSERV + ["--download-dir", str(folder),
                "--db", str(tmp_path / "x.db"), "unit"]
     words = run(command + ["runit"], env=environ).stdout.partition("\nset -- ")[2].split("\n")[0]
-    assert shlex.split(words)[:2] == [sys.executable, os.path.join(ROOT, "dlserv.py")]
+    assert shlex.split(words)[:2] == DLSERV
     text = run(command + ["docker"], env=environ).stdout
     assert all(os.path.exists(os.path.join(ROOT, line.split()[1])) for line in text.split("\n")
                if line.startswith("COPY "))

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 import tracemalloc
@@ -18,9 +17,10 @@ from dlserv import Client, Daemon, cli
 from dlserv.automation.watch import Watch
 from dlserv.contract import tid_of
 from dlserv.errors import Archived, Refused
-from dlserv.state.store import FACT, Store
-from dlserv.tasks.archive import DIGITS, PREFIX, Buckets, Entry
-from harness import ROOT, noise, until
+from dlserv.state.store import Store
+from dlserv.tasks.archive import Buckets, Entry
+from forks import DLSERV
+from harness import noise, until
 from servers.origin import accept_and_sleep
 
 DATA = noise(3000)
@@ -216,11 +216,7 @@ def records_of(buckets, count):
 
 def test_a_hundred_thousand_entries_take_under_ten_megabytes():
     """As after a start, which takes them in from their records."""
-    packed = {}
-    for number in range(100000):
-        entry = entry_of(number)
-        packed.setdefault(FACT + PREFIX + entry.tid[:DIGITS], bytearray()).extend(entry.pack())
-    records = list(packed.items())
+    records = [(name, bytearray(record["entries"])) for name, record in records_of(Buckets(), 100000).items()]
     tracemalloc.start()
     try:
         buckets = Buckets()
@@ -385,7 +381,7 @@ def test_aria2_is_told_as_of_any_failure_and_may_overwrite(api, daemon, serve):
 
 def moved(db, folder, *arguments, text=b"", **environ):
     done = subprocess.run(
-        [sys.executable, os.path.join(ROOT, "dlserv.py"), "--db", str(db), "--download-dir", str(folder)]
+        DLSERV + ["--db", str(db), "--download-dir", str(folder)]
         + [str(each) for each in arguments], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=dict(os.environ, **environ), timeout=60)
     return done.returncode, done.stdout.decode(), done.stderr.decode()

@@ -28,8 +28,8 @@ def test_ten_thousand_tasks(load, daemon, api):
     assert page.run("document.querySelectorAll('tbody tr').length") < 60
     slowest = page.run("""(async () => {
         let slowest = 0;
-        for (let step = 1; step <= 12; step += 1) {
-            scrollTo(0, step * document.documentElement.scrollHeight / 12);
+        for (let step = 1; step <= 30; step += 1) {
+            scrollTo(0, step * document.documentElement.scrollHeight / 30);
             await new Promise(requestAnimationFrame);
             const began = performance.now();
             paint();
