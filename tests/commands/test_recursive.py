@@ -142,13 +142,13 @@ def test_a_redirect_outwards_is_not_followed(here, run, origin, shelf, location)
 
 # -- names -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("folder", ["c%3A", "a%0Ab", "%1B%5B31m", "x%5Cy"])
-def test_a_folder_the_daemon_refuses_is_left_out(here, run, origin, shelf, folder):
-    shelf("/", folder + "/", "a.iso")
-    shelf("/" + folder + "/", "b.iso")
+@pytest.mark.parametrize("name", ["c%3A", "a%0Ab", "%1B%5B31m", "x%5Cy"])
+def test_a_folder_the_daemon_refuses_is_left_out(here, run, origin, shelf, name):
+    shelf("/", name + "/", "a.iso")
+    shelf("/" + name + "/", "b.iso")
     code, out, err = run("add", "-r", "--paused", origin.url("/"))
     assert code == 0 and [task.url for task in here.list()] == [origin.url("/a.iso")]
-    assert "\x1b" not in err and ("the daemon takes no folder so named" in err) == (folder != "x%5Cy")
+    assert "\x1b" not in err and ("the daemon takes no folder so named" in err) == (name != "x%5Cy")
 
 
 def test_control_characters_are_not_printed(here, run, origin, shelf):
