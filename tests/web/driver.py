@@ -7,7 +7,7 @@
 `run` evaluates JavaScript and returns its value, awaiting promises; `until` waits for an
 expression to be true. `click`, `type` and `press` go through the browser's own input, as
 a person's would. `page.complaints` has what the console and the policy complained about.
-`browser.open(url, beside=page)` opens a tab in the same window, which hides the others.
+`browser.open(url, beside=page)` opens a tab that shares the profile of the page.
 """
 
 import base64
@@ -25,7 +25,9 @@ import zlib
 
 PATIENCE = 20   # seconds until a condition that must come true has failed
 STARTING = 60   # seconds that a browser may take on a cold disk
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# The first two are Chromium without what is around the page, which takes half of its processor time.
+NAMES = ("chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser", "google-chrome",
+         "google-chrome-stable", "chrome")
 # Features that cost processes or frames which no test needs: the popup of the address bar costs as much as
 # a page, and RenderDocument replaces the frame of a page that is loaded again.
 SPARE = ("SpareRendererForSitePerProcess", "BackForwardCache", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",
@@ -290,9 +292,18 @@ class Page:
                     raise Failed("%s: %s" % (expression, error)) from None
         raise Failed(expression)
 
+    def hide(self):
+        """Minimize the window of the tab."""
+        self._set_window("minimized")
+
     def show(self):
-        """Bring the tab to the front, which hides those beside it."""
+        """Bring the tab and its window to the front."""
+        self._set_window("normal")
         self.call("Page.bringToFront")
+
+    def _set_window(self, state):
+        number = self.call("Browser.getWindowForTarget")["windowId"]
+        self.call("Browser.setWindowBounds", windowId=number, bounds={"windowState": state})
 
     def click(self, selector, index=0, modifiers=(), count=1, button="left"):
         """Click into the middle of an element, as a mouse does."""

@@ -56,7 +56,7 @@ def test_a_hidden_tab_lets_its_stream_go(visit, served):
         page.until("view.known")
     assert server.feed.readers == 2
     for page in pages:
-        visit("about:blank", beside=page)       # hides it
+        page.hide()
     until(lambda: server.feed.readers == 0, 25)
     add_paused(api, "missed.zip")
     for page in pages:
