@@ -35,6 +35,7 @@ def _is_out_of_files(error):
 def _is_out_of_memory(error):
     return (isinstance(error, MemoryError)
             or isinstance(error, SystemError)       # CPython raises it on some failed allocations
+            or isinstance(error, RuntimeError) and str(error) == "can't allocate lock"
             or isinstance(error, socket.gaierror) and error.errno == getattr(socket, "EAI_MEMORY", None)
             or isinstance(error, OSError) and error.errno == errno.ENOMEM
             or getattr(error, "reason", None) == "MALLOC_FAILURE"       # an ssl.SSLError's

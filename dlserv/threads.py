@@ -1,8 +1,10 @@
 """Threads for a process that may run out of threads or memory."""
 
 import threading
+import time
 
 BEGIN_SECONDS = 1.0         # in which a new thread must begin
+PAUSE = 0.1                 # seconds after a failure; nothing else would slow `persist` down
 
 
 class _Begun(threading.Event):
@@ -10,6 +12,36 @@ class _Begun(threading.Event):
 
     def wait(self, timeout=None):
         return super().wait(BEGIN_SECONDS if timeout is None else timeout)
+
+
+class Flag:
+    """A threading.Event of a plain lock: the Event's Condition may stay locked where there is no memory."""
+
+    def __init__(self):
+        self._unset = threading.Lock()
+        self._unset.acquire()
+
+    def is_set(self):
+        return not self._unset.locked()
+
+    def set(self):
+        try:
+            self._unset.release()
+        except RuntimeError:
+            pass        # it is set already
+
+    def clear(self):
+        self._unset.acquire(False)
+
+    def wait(self, seconds=-1):
+        """Return whether it is set within `seconds`; without them, wait for ever."""
+        if not self._unset.acquire(timeout=seconds):
+            return False
+        try:
+            self._unset.release()
+        except RuntimeError:
+            pass        # it was set meanwhile, too
+        return True
 
 
 class Thread(threading.Thread):
@@ -22,7 +54,7 @@ class Thread(threading.Thread):
 
     def start(self):
         super().start()
-        if self.ident is None:
+        if not self._started.is_set():
             self._given_up = True
             raise RuntimeError("can't start new thread: it found no memory")
 
@@ -43,5 +75,22 @@ def begin(target, name, args=()):
 
 def join(thread, timeout=None):
     """Wait for the thread's end, unless it is None or has not begun."""
-    if thread is not None and thread.ident is not None:
+    if thread is not None and thread.is_alive():
         thread.join(timeout)
+
+
+def persist(work, stumble):
+    """Call `work()` until it returns, again after each error, of which `stumble(error)` is told.
+
+    Where there is no memory, `stumble` raises too, which must not end a thread that the daemon cannot do without.
+    """
+    while True:
+        try:
+            work()
+            return
+        except Exception as error:
+            try:
+                stumble(error)
+            except Exception:
+                pass        # the next call is told, if there is memory then
+            time.sleep(PAUSE)

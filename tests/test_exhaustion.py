@@ -46,11 +46,11 @@ def no_more_threads(running):
     limit(running, 5 * MIB)
 
 
-def knock(url, wanted=b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):
+def knock(url, wanted=b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", seconds=3):
     """The reply to a request on a connection of its own; "" if there is none."""
     host, port = url.split("//")[1].split(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=3) as sock:
+        with socket.create_connection((host, int(port)), timeout=seconds) as sock:
             sock.sendall(wanted)
             return sock.recv(4096).decode()
     except OSError:
@@ -133,6 +133,55 @@ def test_a_daemon_short_of_memory_is_not_deaf_afterwards(process, tmp_path):
     assert running.log.count(" connections are refused: ") <= 8
 
 
+STARVED = """import _testcapi, os, socket, sys, threading
+orders = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+orders.bind(sys.argv[1])
+sys.path.insert(0, sys.argv[2])
+del sys.argv[1:3]
+
+def obey():
+    while True:
+        first, count = map(int, orders.recv(100).split())
+        _testcapi.remove_mem_hooks()
+        if count:
+            _testcapi.set_nomemory(first, first + count)
+
+def obey_always():
+    while True:
+        try:
+            obey()
+        except Exception:
+            pass
+
+threading.Thread(target=obey_always, daemon=True).start()
+from dlserv import cli
+sys.exit(cli.main())
+"""
+
+
+@linux
+@pytest.mark.parametrize("count", [20, 300])
+def test_no_failed_allocations_leave_a_daemon_deaf(process, tmp_path, count):
+    """`count` allocations in a row fail, from the first one on, the twelfth and so on."""
+    if not hasattr(pytest.importorskip("_testcapi"), "set_nomemory"):
+        pytest.skip("this Python cannot fail an allocation")
+    path = str(tmp_path / "orders")
+    running = process("--log-level", "error", command=[sys.executable, "-c", STARVED, path, ROOT])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as orders:
+        orders.connect(path)
+        for first in range(0, 240, 12):
+            orders.send(b"%d %d" % (first, count))
+            body = b'{"tasks": ["http://127.0.0.1:1/%d"]}' % first
+            knock(running.url, b"POST /task/batch/add HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                               b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body), 0.5)
+            if running.popen.poll() is not None:
+                return      # CPython itself may crash
+            orders.send(b"0 0")
+            until(lambda: running.popen.poll() is not None or knock(running.url).startswith("HTTP/1.1 200 "))
+            if running.popen.poll() is not None:
+                return
+
+
 @linux
 def test_https_waits_for_the_memory_that_tls_takes(process, folder):
     """Its library is there and cannot be mapped; a Python without TLS would end the task."""
@@ -201,6 +250,7 @@ def test_hashlib_is_loaded_again_where_it_was_loaded_in_part(monkeypatch):
 @pytest.mark.parametrize("owner, name", [(Download, "_attempt"), (Download, "__init__"), (Attempt, "beginning"),
                                          (Attempt, "note")])
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), OSError(12, "no memory"),
+                                   RuntimeError("can't allocate lock"),
                                    SystemError("error return without exception set")])
 def test_what_the_system_lacks_is_waited_for(settings, origin, monkeypatch, owner, name, error):
     monkeypatch.setattr(Waits, "BEAT", 0.05)

@@ -8,13 +8,16 @@ import urllib.request
 
 import pytest
 
-from dlserv import Daemon, Server, sockets
+from dlserv import Daemon, Server, sockets, threads
+from dlserv.complaint import Complaint
 from dlserv.engine.checksum import Verifier
 from dlserv.engine.download import Download
 from dlserv.errors import StoreBroken
 from dlserv.state import store as store_module
 from dlserv.state.mapping import Mapping
 from dlserv.state.snapshot import Snapshot
+from dlserv.state.store import Store
+from dlserv.tasks import scheduler
 from dlserv.tasks.attempt import Attempt
 from dlserv.tasks.checkpointer import Checkpointer
 from dlserv.tasks.dispatcher import Dispatcher
@@ -22,6 +25,8 @@ from dlserv.tasks.outcomes import Outcomes
 from dlserv.tasks.runner import Runner
 from dlserv.tasks.scheduler import Scheduler
 from dlserv.tasks.task import Task
+from dlserv.tasks.waits import Waits
+from dlserv.tasks.workers import Workers
 from harness import ROOT, noise, until
 from servers.origin import Gate, paced
 
@@ -66,6 +71,15 @@ def is_healthy(daemon):
         return False
 
 
+def ask(server):
+    """Return the status of /health, None if there is no answer."""
+    try:
+        with urllib.request.urlopen(server.url + "/health", timeout=10) as reply:
+            return reply.status
+    except OSError:
+        return None
+
+
 def finishes(daemon, origin, name="/after"):
     origin.put(name, DATA)
     return daemon.wait(daemon.add(origin.url(name)), 15).state == "finished"
@@ -83,6 +97,62 @@ def test_the_scheduler_goes_on(daemon, origin, stumble, monkeypatch, caplog, own
     until(lambda: "planted in " + name in caplog.text and "Traceback" in caplog.text)
     assert finishes(daemon, origin)
     until(lambda: not daemon.report.running())         # no slot is lost
+
+
+@pytest.mark.parametrize("owner, name", [
+    (Server, "handle_request"), (Scheduler, "seconds_to_sleep"), (Checkpointer, "_is_time_to_flush"), (Store, "_commit")])
+def test_a_thread_outlives_an_error_in_its_error_handling(daemon, origin, stumble, monkeypatch, owner, name):
+    """As where there is no memory for either."""
+    monkeypatch.setattr(Dispatcher, "AFTER_A_BUG", 0.05)
+    gate = Gate(after=100000)
+    origin.put("/a.iso", DATA, script=[gate])
+    with Server(daemon, "127.0.0.1", 0) as server:
+        met, lost = stumble(owner, name), stumble(Complaint, "tell")
+        asked = threads.begin(ask, "ask", (server,))
+        tid = daemon.add(origin.url("/a.iso"))
+        daemon.configure({"download": {"max_concurrent": 3}})      # which the scheduler's thread heeds
+        until(lambda: met.is_set() and lost.is_set())
+        gate.open()
+        threads.join(asked, 10)
+        assert daemon.wait(tid, 15).state == "finished"
+        assert ask(server) == 200 and finishes(daemon, origin)
+
+
+def test_a_half_done_change_of_the_queue_is_made_good(daemon, origin, monkeypatch):
+    monkeypatch.setattr(Dispatcher, "AFTER_A_BUG", 0.05)
+    real, left = scheduler.bisect.insort, [2]       # the first call puts the task in, the second its server
+
+    def insort(*arguments):
+        left[0] -= 1
+        if left[0] == 0:
+            raise MemoryError()
+        real(*arguments)
+
+    monkeypatch.setattr(scheduler.bisect, "insort", insort)
+    assert finishes(daemon, origin, "/half") and left[0] <= 0
+    assert finishes(daemon, origin)
+
+
+def test_an_attempt_that_never_got_a_thread_is_missed(daemon, origin, stumble, monkeypatch):
+    monkeypatch.setattr(Waits, "BEAT", 0.05)
+    monkeypatch.setattr(Attempt, "GRACE", 0.05)
+    monkeypatch.setattr(Dispatcher, "AFTER_A_BUG", 0.05)
+    met = stumble(Workers, "give")
+    assert finishes(daemon, origin) and met.is_set()
+
+
+def test_a_flag_wakes_all_who_wait_for_it():
+    flag, seen = threads.Flag(), []
+    assert not flag.wait(0) and not flag.is_set()
+    waiting = [threads.begin(lambda: seen.append(flag.wait(10)), "wait-%d" % number) for number in range(5)]
+    flag.set()
+    flag.set()
+    for thread in waiting:
+        threads.join(thread, 10)
+    assert seen == [True] * 5 and flag.is_set()
+    flag.clear()
+    flag.clear()
+    assert not flag.wait(0.01)
 
 
 @pytest.mark.parametrize("owner, name", [

@@ -31,7 +31,7 @@ from ..errors import Unavailable
 from ..exhaustion import exhaustion_in
 from ..settings import token
 from ..sockets import Waker
-from ..threads import Thread, join
+from ..threads import PAUSE, Flag, Thread, join, persist
 from ..units import format_http_date
 from . import listener
 from .access import Access
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from .sse import EventFeed
 
 PATIENCE = 5.0      # seconds that the acceptor may take to show that it is alive
-PAUSE = 0.1         # seconds after a failure; nothing else would slow the acceptor down
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +61,9 @@ class Acceptor:
 
     def __init__(self, server):
         self._server = server
-        self._waker, self._answered = Waker(), threading.Event()
+        self._waker, self._answered = Waker(), Flag()
         self._stopping, self.complaint = False, Complaint(log)
-        self._thread = Thread(self._run, "dlserv-http")
+        self._thread = Thread(persist, "dlserv-http", (self._run, self.refused))
 
     def start(self):
         self._thread.start()
@@ -98,16 +97,12 @@ class Acceptor:
             selector.register(self._server.socket, selectors.EVENT_READ)
             selector.register(self._waker, selectors.EVENT_READ)
             while not self._stopping:
-                try:
-                    ready = [key.fileobj for key, _ in selector.select()]
-                    if self._waker in ready:
-                        self._waker.clear()
-                        self._answered.set()
-                    elif not self._stopping:
-                        self._server.handle_request()
-                except Exception as error:
-                    self.refused(error)
-                    time.sleep(PAUSE)
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._waker in ready:
+                    self._waker.clear()
+                    self._answered.set()
+                elif not self._stopping:
+                    self._server.handle_request()
 
 
 class Server(http.server.ThreadingHTTPServer):

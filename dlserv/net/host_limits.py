@@ -87,14 +87,14 @@ class Slot:
         """Return whether this extra connection must make room for another task's first."""
         state = self._state
         if self._extra and not self._leaving and state.active + state.waiting > self._limits.limit_of(state):
-            with self._limits.changed:
+            with self._limits.lock:
                 self._leaving = state.active - state.leaving + state.waiting > self._limits.limit_of(state)
                 state.leaving += self._leaving
         return self._leaving
 
     def refused(self, retry_after):
         """Halve the ceiling after a 429 or 503, and close the server for `retry_after` seconds."""
-        with self._limits.changed:
+        with self._limits.lock:
             state, now = self._state, self._limits.clock()
             if self._began > state.halved:      # else it is one of several at the same time
                 state.ceiling = max(1, self._limits.limit_of(state) // 2)
@@ -113,7 +113,7 @@ class Slot:
         that was refused does not, or two tasks would excuse each other for ever.
         """
         full = HostFull(reason)
-        with self._limits.changed:
+        with self._limits.lock:
             state, now = self._state, self._limits.clock()
             state.ceiling = max(1, min(self._limits.limit_of(state), state.active - 1))
             state.halved = now
@@ -123,7 +123,7 @@ class Slot:
         return full
 
     def release(self):
-        with self._limits.changed:
+        with self._limits.lock:
             state = self._state
             state.active -= 1
             state.leaving -= self._leaving
@@ -136,8 +136,8 @@ class Slot:
 class HostLimits:
     """The limits of all servers for one daemon: each has `settings.download.max_per_host` slots.
 
-    For the Slots: `changed` guards all states, `lingering` is {endpoint: clock time until which
-    it may count a connection that has ended}.
+    For the Slots: `lock` guards all states, `changed` is its Condition, `lingering` is {endpoint: clock time
+    until which it may count a connection that has ended}.
     """
 
     REMEMBER = 600.0        # seconds that a lowered ceiling and what was learned last
@@ -145,7 +145,8 @@ class HostLimits:
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
-        self.changed, self.lingering = threading.Condition(), {}
+        self.lock, self.lingering = threading.Lock(), {}
+        self.changed = threading.Condition(self.lock)
         self._states = {}
         self._learned = {}          # endpoint: (clock time of its end, what was learned)
 
@@ -155,7 +156,7 @@ class HostLimits:
         Raise Stopped; HostFull for an extra connection; HostClosed for another, except after the
         refusal at the time `refused_at`.
         """
-        with self.changed:
+        with self.lock:
             state = self._states.setdefault(endpoint, _State())
             if extra:
                 if self.closed_for(endpoint) or state.active + state.waiting >= self.limit_of(state):
@@ -185,7 +186,7 @@ class HostLimits:
 
     def learn_connections(self, endpoint, learned):
         """Store for a while what Growth.look found."""
-        with self.changed:
+        with self.lock:
             _remember(self._learned, endpoint, (self.clock() + self.REMEMBER, learned))
 
     def known_connections(self, endpoint):
@@ -194,7 +195,7 @@ class HostLimits:
 
     def forgive(self, tid):
         """End the closures of a deleted task."""
-        with self.changed:
+        with self.lock:
             for state in self._states.values():
                 state.closures.pop(tid, None)
             self.changed.notify_all()

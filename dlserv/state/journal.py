@@ -70,7 +70,7 @@ class JournalMapping(Mapping):
             self._file = self._open()
         try:
             self._append(encode(changes), durable)
-        except OSError:
+        except (OSError, MemoryError):
             self._cut()
             raise
         self._remember(changes)

@@ -78,6 +78,8 @@ class SqliteMapping(Mapping):
         return [row[0] for row in self._db.execute(self.KEYS)]
 
     def _save(self, changes, durable):
+        if self._db.in_transaction:     # there was no memory to end it
+            self._db.execute("ROLLBACK")
         self._synchronize("FULL" if durable else "NORMAL")
         if self._is_doubtful:
             self._renew_doubtful_log()

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 
 from ..complaint import Complaint
 from ..errors import MissingModule, StoreBroken
+from ..threads import Thread, persist
 from . import recovery
 from .inbox import Inbox, Ticket
 from .lock import FileLock
@@ -56,7 +56,8 @@ class Store:
         self._owed: dict[str, dict | None] = {}     # the changes of failed commits
         self._restored = self._lost = 0     # damaged records
         self._complaint, self._inbox = Complaint(log), Inbox()
-        self._thread = threading.Thread(target=self._run, name="dlserv-store", daemon=True)
+        self._group: list[Ticket] = []      # unsettled tickets
+        self._thread = Thread(persist, "dlserv-store", (self._run, self._stumble))
         self._thread.start()
 
     @property
@@ -170,17 +171,16 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        group, ended = [], False        # unsettled tickets
+        group, ended = self._group, False
         while not ended or group:
-            try:
-                ended = ended or self._take_into(group)
-                self._commit(group)
-                group.clear()
-                self._keep_a_copy(self._snapshot.due_in() == 0)
-                self._complaint.over()
-            except Exception as error:      # the thread must survive, else nothing is stored again
-                self._complaint.tell("the storage thread met a bug; it goes on", error)
-                time.sleep(0.1)
+            ended = self._take_into(group)
+            self._commit(group)
+            group.clear()
+            self._keep_a_copy(self._snapshot.due_in() == 0)
+            self._complaint.over()
+
+    def _stumble(self, error):
+        self._complaint.tell("the storage thread met a bug; it goes on", error)
 
     def _keep_a_copy(self, due):
         if not due or not self._changed or self._owed:

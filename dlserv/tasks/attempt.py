@@ -69,6 +69,7 @@ class Running:
 class Attempt:
     """An attempt at `task` for `runner`, and the observer of its Download; any thread may stop it."""
 
+    GRACE = 5.0         # seconds in which an attempt must get a thread
     NEW = 1.0           # seconds that tasks without bytes share a look at the disk
 
     def __init__(self, runner, task):
@@ -92,6 +93,11 @@ class Attempt:
     def seconds(self):
         """Seconds since it began, up to its cancellation."""
         return (self._until or time.monotonic()) - self._began
+
+    @property
+    def is_abandoned(self):
+        """True if its thread has ended without a word, or it never got one."""
+        return self.seconds > self.GRACE if self.thread is None else not self.thread.is_alive()
 
     def cancel(self, keep=True):
         """Stop it, whatever its outcome. Unless `keep`, its bytes are not flushed."""

@@ -1,13 +1,12 @@
 """The thread that keeps progress: a kill -9 costs at most a second of work, a power cut at most five."""
 
 import logging
-import threading
 import time
 
 from ..complaint import Complaint
 from ..errors import LocalError, StoreBroken
 from ..memory import give_back
-from ..threads import Thread, join
+from ..threads import Flag, Thread, join, persist
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +25,11 @@ class Checkpointer:
 
     def __init__(self, runner):
         self._runner = runner
-        self._awake, self._stopping = threading.Event(), threading.Event()
+        self._awake, self._stopping = Flag(), Flag()
         self._pause = self.FIRST
         self._flushed, self._count = time.monotonic(), 0    # when, and at how many bytes
         self._complaint = Complaint(log)
-        self._thread = Thread(self._main, "dlserv-checkpoint")
+        self._thread = Thread(persist, "dlserv-checkpoint", (self._main, self._stumble))
 
     def start(self):
         self._thread.start()
@@ -55,9 +54,10 @@ class Checkpointer:
                     self._complaint.over()
             except StoreBroken:
                 pass        # the store logs it, and tries again
-            except Exception as error:
-                self._complaint.tell("a checkpoint failed; the next one may do better", error)
-                self.wake()
+
+    def _stumble(self, error):
+        self._complaint.tell("a checkpoint failed; the next one may do better", error)
+        self.wake()
 
     def _is_time_to_flush(self, attempts):
         here, now = sum(attempt.download.count for attempt in attempts), time.monotonic()

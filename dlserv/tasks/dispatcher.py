@@ -6,8 +6,10 @@ from importlib import import_module
 
 from ..complaint import Complaint
 from ..engine.progress import Finished
-from ..threads import Thread, join
+from ..threads import Flag, Thread, join, persist
 from .workers import Workers
+
+BUG = "the scheduler met a bug; it goes on"
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +17,8 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
 
-    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held.
+    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held. (The lock is
+    taken itself, since a Condition's `with` may keep it where there is no memory.)
     """
 
     AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again
@@ -24,10 +27,10 @@ class Dispatcher:
         self._runner, self._registry = runner, runner.registry
         self._changed, self.stopping = threading.Condition(runner.registry.lock), False
         self._shut = set()          # Gates that were shut at the last look
-        self._looked = threading.Event()        # since `is_alive` asked last
+        self._looked = Flag()        # since `is_alive` asked last
         self._complaint, self._suspect = Complaint(log), False
         self._workers, self._is_loaded = Workers(self._perform), False      # the engine
-        self._thread = Thread(self._dispatch, "dlserv-scheduler")
+        self._thread = Thread(persist, "dlserv-scheduler", (self._dispatch, self._rest))
 
     def start(self):
         self._thread.start()
@@ -45,7 +48,7 @@ class Dispatcher:
 
     def stop(self):
         """Return when it is certain that no more attempts begin."""
-        with self._changed:
+        with self._registry.lock:
             self.stopping = True
             self.wake()
         self._workers.stop()
@@ -60,17 +63,22 @@ class Dispatcher:
                 self._spawn(attempt)
                 attempt = self._begin_next()
         except Exception as error:
-            with self._registry.lock:
-                self.stumble("the scheduler met a bug; it goes on", error)
-                self.wake()
+            self.have_recovered(error)
+
+    def have_recovered(self, error):
+        """Let the dispatcher's thread make good what the error has left undone; lock not held."""
+        self._suspect = True
+        with self._registry.lock:
+            self.stumble(BUG, error)
+            self.wake()
 
     def wake(self):
         self._changed.notify_all()
 
     def stumble(self, sentence, error):
         """Log an error of ours, or a lack of memory, and have the runner recover from it."""
+        self._suspect = True        # first: there may be no memory for the rest
         self._complaint.tell(sentence, error)
-        self._suspect = True
 
     def abandon(self, attempt, error):
         """Settle an attempt whose thread is missing or has ended silently; lock not held."""
@@ -85,8 +93,9 @@ class Dispatcher:
     def _begin_next(self):
         """Return the next attempt, or None if the rest is for the dispatcher's own thread."""
         with self._registry.lock:
-            attempt = None if self._suspect else self._runner.begin_next()
-            if attempt is None and (self._suspect or self._runner.may_begin):
+            suspect = self._suspect or not self._runner.scheduler.is_whole
+            attempt = None if suspect else self._runner.begin_next()
+            if attempt is None and (suspect or self._runner.may_begin):
                 self.wake()
             return attempt
 
@@ -94,15 +103,17 @@ class Dispatcher:
 
     def _dispatch(self):
         while not self.stopping:
-            try:
-                self._load_engine()
-                attempt = self._await_next()
-                if attempt is not None:
-                    self._spawn(attempt)
-            except Exception as error:      # without this thread nothing would ever start again
-                with self._changed:
-                    self.stumble("the scheduler met a bug; it goes on", error)
-                    self._changed.wait(self.AFTER_A_BUG)
+            self._load_engine()
+            attempt = self._await_next()
+            if attempt is not None:
+                self._spawn(attempt)
+
+    def _rest(self, error):
+        """Wait a while after an error."""
+        self._suspect = True
+        with self._registry.lock:
+            self.stumble(BUG, error)
+            self._changed.wait(self.AFTER_A_BUG)
 
     def _load_engine(self):
         """Load the engine if a task waits, because `begin_next` is called with the lock held."""
@@ -111,8 +122,8 @@ class Dispatcher:
             self._is_loaded = True
 
     def _await_next(self):
-        with self._changed:
-            if self._suspect:
+        with self._registry.lock:
+            if self._suspect or not self._runner.scheduler.is_whole:
                 self._runner.recover()
                 self._suspect = False
             attempt = self._runner.begin_next()

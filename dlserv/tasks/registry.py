@@ -70,7 +70,7 @@ class TaskRegistry:
         def there():
             return tid not in self.tasks or self.tasks[tid].state in states
 
-        with self._changed:
+        with self.lock:
             if not self._changed.wait_for(lambda: there() or not self._open, timeout):
                 raise TimeoutError(f"the task is still {self.tasks[tid].state}")
             if not there():
@@ -85,18 +85,23 @@ class TaskRegistry:
         taken, failures = [], []
         with self.lock:
             self.check_open()
-            for task in tasks:
-                try:
-                    self._admit(task)
-                    taken.append(task)
-                except RequestError as error:
-                    failures.append((task, error.bare()))
-            if not taken:
-                return [], failures
-            ticket = self.store.write({task.tid: task.to_record() for task in taken})
+            try:
+                for task in tasks:
+                    try:
+                        self._admit(task)
+                        taken.append(task)
+                    except RequestError as error:
+                        failures.append((task, error.bare()))
+                if not taken:
+                    return [], failures
+                ticket = self.store.write({task.tid: task.to_record() for task in taken})
+            except Exception:       # they are not on disk
+                for task in tasks:
+                    self.remove(task)
+                raise
         try:
             ticket.wait()
-        except StoreBroken:
+        except (StoreBroken, MemoryError):
             with self.lock:
                 for task in taken:
                     self.remove(task)

@@ -48,10 +48,13 @@ class Runner:
 
     def enqueue_all(self, tasks):
         """Queue those of the tasks that are still here and queued, and begin what may begin."""
-        with self.registry.lock:
-            for task in tasks:
-                if task.state == QUEUED and self.registry.holds(task):
-                    self._queue(task, 0)
+        try:
+            with self.registry.lock:
+                for task in tasks:
+                    if task.state == QUEUED and self.registry.holds(task):
+                        self._queue(task, 0)
+        except Exception as error:      # they are on disk; `recover` queues the rest
+            self._dispatcher.have_recovered(error)
         self._dispatcher.begin()
 
     def attempts(self):
@@ -78,7 +81,7 @@ class Runner:
             if attempt.tid in self.outcomes.waits and attempt.download.file.received:
                 with self.registry.lock:
                     self._come_through(self.outcomes.waits.remove(attempt.tid))
-            if attempt.thread is not None and not attempt.thread.is_alive():
+            if attempt.is_abandoned:
                 self._dispatcher.abandon(attempt, MemoryError())
         self.room.make(attempts)
 
@@ -189,12 +192,13 @@ class Runner:
             self._settle(attempt, outcome)
 
     def recover(self):
-        """Queue tasks whose attempts ended without a record."""
+        """Queue tasks whose attempts ended without a record, and all others again: a change may be half done."""
+        self.scheduler.clear()
         for task in list(self.registry.tasks.values()):
             if task.state == DOWNLOADING and task.attempt is None:
                 task.requeue()
-            if task.state == QUEUED and task.tid not in self.scheduler:
-                self.enqueue(task)
+            if task.state == QUEUED:
+                self.enqueue(task, task.delay)
 
     def _settle(self, attempt, outcome):
         task, delay = attempt.task, 0

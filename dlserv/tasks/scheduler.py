@@ -110,14 +110,23 @@ class Scheduler:
 
     def __init__(self, settings, clock=time.monotonic, time_of_day=time.time):
         self._settings, self._clock, self._time_of_day = settings, clock, time_of_day
+        self.clear()
+
+    def clear(self):
         self._waiting = Waiting()
         self._dated, self._later = Delayed(), {}        # by time of day; tid -> (task, gate)
+        self.is_whole = True        # False after an error, as for lack of memory, amid a change
 
     def __contains__(self, tid):
         return tid in self._waiting or tid in self._dated.when
 
     def add(self, task, gate, delay=0):
-        self.remove(task.tid)
+        self.is_whole = False
+        self._add(task, gate, delay)
+        self.is_whole = True
+
+    def _add(self, task, gate, delay=0):
+        self._remove(task.tid)
         when = task.options.not_before or 0
         if when > self._time_of_day():
             self._later[task.tid] = task, gate
@@ -127,6 +136,11 @@ class Scheduler:
         self._waiting.add(task.tid, gate, task.options.priority, task.position, not_before)
 
     def remove(self, tid):
+        self.is_whole = False
+        self._remove(tid)
+        self.is_whole = True
+
+    def _remove(self, tid):
         self._waiting.remove(tid)
         self._dated.remove(tid)
         self._later.pop(tid, None)
@@ -136,11 +150,14 @@ class Scheduler:
 
         `running` is {endpoint: how many tasks of it run}, a Counter.
         """
+        self.is_whole = False
         for tid in self._dated.due(self._time_of_day()):
-            self.add(*self._later[tid])
-        if not self.has_room(running):
-            return None
+            self._add(*self._later[tid])
+        tid = self._take_first(running) if self.has_room(running) else None
+        self.is_whole = True
+        return tid
 
+    def _take_first(self, running):
         def is_open(gate):
             return running[gate.endpoint] < gate.limit and not gate.closed_for
 

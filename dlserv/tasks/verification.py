@@ -47,7 +47,7 @@ class Verification:
         """Verify the task's file when its turn comes; the registry's lock is held."""
         if task not in self._waiting:
             self._waiting.append(task)
-        if self._thread is None and not self._stopping.is_set():
+        if (self._thread is None or not self._thread.is_alive()) and not self._stopping.is_set():
             self._thread = begin(self._run, "dlserv-verify")
             if self._thread is None:
                 log.warning("no thread could be started to verify files; the next request tries again")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from dlserv.state.sqlite import SqliteMapping
 from dlserv.state.store import Store
 from disks import SmallDisk
 from harness import ROOT, load
@@ -115,6 +116,23 @@ def test_damage_in_the_log_is_seen_on_a_full_disk(tmp_path):
         store = Store(path, "sqlite")
         assert len(load(store)) >= 59 and "damaged" in store.repaired
         store.close()
+
+
+def test_a_change_cut_short_by_a_lack_of_memory_is_undone(tmp_path):
+    class Hungry:
+        def __conform__(self, protocol):
+            raise MemoryError
+
+    mapping = SqliteMapping(str(tmp_path / "db"))
+    for number in range(20):
+        mapping[b"%d" % number] = Hungry() if number == 15 else b"value"
+    with pytest.raises(MemoryError):
+        mapping.commit(durable=True)
+    mapping.roll_back()
+    mapping[b"later"] = b"value"
+    mapping.commit(durable=False)
+    assert list(mapping) == [b"later"]
+    mapping.close()
 
 
 @pytest.fixture
