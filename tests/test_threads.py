@@ -12,7 +12,7 @@ from dlserv import Daemon, Server, sockets, threads
 from dlserv.complaint import Complaint
 from dlserv.engine.checksum import Verifier
 from dlserv.engine.download import Download
-from dlserv.errors import StoreBroken
+from dlserv.errors import Stopped, StoreBroken
 from dlserv.state import store as store_module
 from dlserv.state.mapping import Mapping
 from dlserv.state.snapshot import Snapshot
@@ -139,6 +139,17 @@ def test_an_attempt_that_never_got_a_thread_is_missed(daemon, origin, stumble, m
     monkeypatch.setattr(Dispatcher, "AFTER_A_BUG", 0.05)
     met = stumble(Workers, "give")
     assert finishes(daemon, origin) and met.is_set()
+
+
+def test_an_attempt_whose_thread_comes_too_late_fetches_nothing(daemon, origin, monkeypatch):
+    monkeypatch.setattr(Waits, "BEAT", 0.05)
+    monkeypatch.setattr(Attempt, "GRACE", 0.05)
+    real, late = Workers.give, []
+    monkeypatch.setattr(Workers, "give", lambda self, attempt: real(self, attempt) if late else late.append(attempt))
+    assert finishes(daemon, origin)
+    asked = len(origin.requests)
+    threads.join(threads.begin(late[0].perform, "late"), 10)
+    assert isinstance(late[0].outcome, Stopped) and len(origin.requests) == asked
 
 
 def test_a_flag_wakes_all_who_wait_for_it():

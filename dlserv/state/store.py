@@ -171,11 +171,11 @@ class Store:
         self._mapping.commit(durable=True)
 
     def _run(self):
-        group, ended = self._group, False
-        while not ended or group:
-            ended = self._take_into(group)
-            self._commit(group)
-            group.clear()
+        ended = False
+        while not ended or self._group:
+            ended = self._take_into(self._group)
+            self._commit(self._group)
+            self._group.clear()
             self._keep_a_copy(self._snapshot.due_in() == 0)
             self._complaint.over()
 

@@ -69,7 +69,7 @@ class Running:
 class Attempt:
     """An attempt at `task` for `runner`, and the observer of its Download; any thread may stop it."""
 
-    GRACE = 5.0         # seconds in which an attempt must get a thread
+    GRACE = 30.0        # seconds in which an attempt must get a thread, on a machine that swaps too
     NEW = 1.0           # seconds that tasks without bytes share a look at the disk
 
     def __init__(self, runner, task):

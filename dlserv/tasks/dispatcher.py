@@ -87,6 +87,7 @@ class Dispatcher:
                 return
             self._runner.end(attempt, error)
             self.wake()
+        attempt.download.stop()     # lest a thread that comes after all fetches anything
         attempt.download.close()
         attempt.over()
 
