@@ -7,9 +7,11 @@
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,7 +21,7 @@ SECONDS = {
     "automation/test_watch.py": 51, "test_lost_bytes.py": 44, "engine/test_announced.py": 43,
     "test_service_manager.py": 39, "test_hostile_text.py": 31, "engine/test_continuity.py": 28,
     "test_boxes.py": 26, "api/test_connection_limit.py": 25, "automation/test_schedule.py": 25,
-    "test_exhaustion.py": 25, "web/test_stream.py": 24, "engine/test_fetch.py": 22, "tasks/test_archive.py": 21,
+    "test_exhaustion.py": 40, "web/test_stream.py": 24, "engine/test_fetch.py": 22, "tasks/test_archive.py": 21,
     "commands/test_on_terminal.py": 20, "web/test_acts.py": 20, "api/test_large.py": 19,
     "test_failing_disk.py": 19, "net/test_head.py": 18, "tasks/test_removal.py": 18, "net/test_inflated.py": 17,
     "test_crash.py": 16, "test_daemon.py": 16, "web/test_look.py": 15, "api/test_sse.py": 15,
@@ -55,6 +57,7 @@ ON_DISK = tuple("tests/%s.py" % name for name in (
     "engine/test_unfinished", "tasks/test_checkpointer", "tasks/test_deletions", "tasks/test_download_dir",
     "tasks/test_registry", "tasks/test_removal"))
 MEMORY, ROOM = "/dev/shm", 2 ** 32
+LONGEST = 400   # seconds after which a process has hung
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
 # Hundreds of daemons are started, each of which would compile itself again otherwise.
 ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -89,16 +92,21 @@ def seconds(paths):
 
 
 def run(paths):
-    """(exit code, what pytest printed)."""
+    """(exit code, as a shell has it of a process that a signal ended; what pytest printed)."""
     place = MEMORY if all(map(is_in_memory, paths)) and has_memory() else None
     folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=place)
     try:        # a folder of its own, or each process would search those of earlier runs and remove what is old
         options = ["--basetemp", os.path.join(folder, "pytest")]
-        done = subprocess.run([sys.executable, "-m", "pytest"] + options + paths, cwd=ROOT, env=ENVIRON,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, "-m", "pytest"] + options + paths, cwd=ROOT, env=ENVIRON,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        hung = threading.Timer(LONGEST, process.send_signal, [signal.SIGABRT])     # pytest prints each thread's stack
+        hung.start()
+        printed, _ = process.communicate()
+        hung.cancel()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+    code = process.returncode
+    return code if code >= 0 else 128 - code, printed.decode("utf-8", "replace")
 
 
 def has_memory():

@@ -102,7 +102,13 @@ for _name, _path in MODULES.items():
 
 
 @functools.lru_cache(maxsize=None)
-def imports(name, nodes_of=ast.walk):
+def walk(tree):
+    """Return the nodes of a tree; to find them takes longer than the tests of them."""
+    return list(ast.walk(tree))
+
+
+@functools.lru_cache(maxsize=None)
+def imports(name, nodes_of=walk):
     """Return the modules of ours, and the first parts of others (after a dot), that it imports."""
     return list(_imports(name, nodes_of))
 
@@ -132,13 +138,13 @@ def _module_level(tree):
         if not _is_for_type_checkers(node):
             yield node
             if isinstance(node, (ast.Try, ast.If)):
-                yield from ast.walk(node)
+                yield from walk(node)
 
 
 def _all_that_runs(tree):
     for node in tree.body:
         if not _is_for_type_checkers(node):
-            yield from ast.walk(node)
+            yield from walk(node)
 
 
 def _is_for_type_checkers(node):
@@ -180,7 +186,7 @@ def test_nothing_but_the_standard_library_is_imported(name):
 def test_functions_are_short():
     lengths = []
     for name, tree in TREES.items():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lengths.append((node.body[-1].end_lineno - node.lineno + 1, name, node.name))
     assert max(lengths)[0] <= LONGEST_FUNCTION, max(lengths)
@@ -210,7 +216,7 @@ def docstrings():
 def _docstrings():
     """Yield (where, docstring, whether it is a function's) of all that have one."""
     for name, tree in TREES.items():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             text = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
             if text:
                 is_noun = any(getattr(each, "id", "") == "property" for each in getattr(node, "decorator_list", ()))

@@ -167,7 +167,7 @@ def get_metrics(daemon, request):
 def get_openapi(daemon, request):
     from . import openapi
     document = openapi.document(ROUTES, request.server, daemon.configuration.fixed_names())
-    return Reply(200, JSON_HEADERS, json.dumps(document, indent=1).encode() + b"\n")
+    return Reply(200, JSON_HEADERS, json.dumps(document).encode() + b"\n")
 
 
 def get_asset(daemon, request):

@@ -397,7 +397,7 @@ def test_a_task_can_be_deleted_while_it_is_refreshed(daemon, origin, folder, del
 
 
 def test_a_file_being_verified_is_not_refreshed_meanwhile(daemon, origin, folder):
-    tid, _ = fetched(daemon, origin, data=noise(64 * 2 ** 20))
+    tid, _ = fetched(daemon, origin, data=noise(2 ** 20) * 64)
     daemon.verify(tid)
     try:
         daemon.refresh(tid)

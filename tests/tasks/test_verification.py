@@ -13,6 +13,7 @@ from servers.origin import Gate
 DATA = noise(300000)
 ROTTEN = b"rot" + DATA[3:]
 MIB = 2 ** 20
+LARGE = noise(MIB) * 64      # it takes a while to hash
 
 
 def hexed(name, data=DATA):
@@ -162,7 +163,7 @@ def test_the_wish_and_the_result_survive_a_restart(settings, origin, folder):
 
 
 def test_what_was_not_verified_is_after_the_next_start(settings, origin, folder):
-    data = noise(64 * MIB)
+    data = LARGE
     with Daemon(settings) as daemon:
         tid = fetched(daemon, origin, data)
         daemon.verify(tid)
@@ -172,7 +173,7 @@ def test_what_was_not_verified_is_after_the_next_start(settings, origin, folder)
 
 
 def test_a_restart_and_a_deletion_end_it(daemon, origin, folder):
-    data = noise(64 * MIB)
+    data = LARGE
     tid = fetched(daemon, origin, data)
     daemon.verify(tid)
     daemon.restart(tid)
