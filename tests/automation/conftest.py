@@ -8,9 +8,18 @@ import sys
 
 import pytest
 
-from harness import Api
+from harness import ROOT, Api
 
 from dlserv import Daemon, Server
+
+# The command of a daemon that looks at its folders and its clock twice a second.
+EAGER = [sys.executable, "-c",
+         "import sys; sys.path.insert(0, %r)\n"
+         "from dlserv import cli\n"
+         "from dlserv.automation.schedule import Schedule\n"
+         "from dlserv.automation.watch import Watch\n"
+         "Schedule.LOOK = Watch.EVERY = 0.5\n"
+         "sys.exit(cli.main())" % ROOT]
 
 
 @pytest.fixture
@@ -18,10 +27,10 @@ def configured(process, tmp_path):
     """A function that starts a daemon process with these sections in its configuration file."""
     path = tmp_path / "config.json"
 
-    def start(environ=None, arguments=(), **sections):
+    def start(environ=None, arguments=(), command=None, **sections):
         if sections:
             path.write_text(json.dumps(dict({"download": {"retry_wait": 0.01, "retries": 0}}, **sections)))
-        return process("-c", str(path), *arguments, environ=dict(os.environ, **environ or {}))
+        return process("-c", str(path), *arguments, command=command, environ=dict(os.environ, **environ or {}))
 
     start.path = path
     return start

@@ -3,6 +3,7 @@
 import json
 import signal
 
+from automation.conftest import EAGER
 from harness import until
 from servers.receiver import Receiver
 
@@ -10,7 +11,7 @@ from servers.receiver import Receiver
 def test_sighup_watches_other_folders(configured, tmp_path):
     box, other = tmp_path / "in", tmp_path / "other"
     box.mkdir(), other.mkdir()
-    daemon = configured(watch=[{"dir": str(box)}])
+    daemon = configured(command=EAGER, watch=[{"dir": str(box)}])
     configured.path.write_text(json.dumps({"watch": [{"dir": str(other), "options": {"paused": True}}]}))
     daemon.popen.send_signal(signal.SIGHUP)
     until(lambda: daemon.api.get("/config")["config"]["watch"][0]["dir"] == str(other))

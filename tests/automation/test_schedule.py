@@ -11,6 +11,7 @@ from dlserv.automation.schedule import Schedule, change_after, window_at
 from dlserv.errors import InvalidValue
 from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
+from automation.conftest import EAGER
 from harness import noise, until
 from servers.origin import paced
 
@@ -176,7 +177,7 @@ def set_clock(tmp_path):
 def test_a_clock_that_is_set_late_is_noticed_while_it_runs(configured, serve, folder, set_clock):
     """As on a router: it starts in 1970 and learns the time from the network."""
     set_clock("1970-01-02 00:00:00")
-    daemon = configured(set_clock.environ, schedule=[
+    daemon = configured(set_clock.environ, command=EAGER, schedule=[
         {"days": "thu", "from": "07:00", "to": "23:00", "max_concurrent": 3}, {"days": "fri", "max_concurrent": 0}])
     assert daemon.api.get("/stats")["window"]["max_concurrent"] == 0
     tid = daemon.api.add(serve("/a", b"a"))

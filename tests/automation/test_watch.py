@@ -10,6 +10,7 @@ import pytest
 import forks
 from dlserv import Daemon
 from dlserv.automation.watch import Watch
+from automation.conftest import EAGER
 from disks import SmallDisk
 from harness import until
 
@@ -169,7 +170,7 @@ def test_a_folder_that_goes_away_is_found_again(embedded, often, box, caplog):
 
 
 def test_a_file_system_that_comes_goes_and_is_read_only(configured, box):
-    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+    daemon = configured(command=EAGER, watch=[{"dir": str(box), "options": {"paused": True}}])
 
     def tasks():
         return len(daemon.api.get("/task/list")["detail"])
@@ -233,11 +234,11 @@ def test_a_file_in_the_way_of_added_lets_the_list_in_once(watch, box, daemon):
 
 
 def test_a_kill_at_any_moment_adds_each_url_once(configured, box):
-    daemon = configured(watch=[{"dir": str(box), "options": {"paused": True}}])
+    daemon = configured(command=EAGER, watch=[{"dir": str(box), "options": {"paused": True}}])
     (box / "a.txt").write_text("".join("http://h/%d\n" % number for number in range(2000)))
     until(lambda: "added" in daemon.log, 30)
     daemon.kill()
-    daemon = configured()
+    daemon = configured(command=EAGER)
     until(lambda: names(box) == ["added/a.txt"], 30)
     assert daemon.api.get("/task/state_counter")["detail"]["all"] == 2000
 
