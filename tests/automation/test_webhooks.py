@@ -150,8 +150,8 @@ def test_kills_at_any_moment_lose_no_message_and_repeat_no_hook(configured, prog
         tids = []
         for start in range(0, 36, 6):
             added = [origin.url("/%d" % (start + number)) for number in range(6)]
-            tids += daemon.api.post("/task/batch/add", {"tasks": added})["tids"]
             wanted = len(receiver.messages) + start // 6
+            tids += daemon.api.post("/task/batch/add", {"tasks": added})["tids"]
             until(lambda: len(receiver.messages) >= wanted)
             daemon.kill()
             daemon = configured()
