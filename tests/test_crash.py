@@ -158,8 +158,9 @@ def test_a_large_file_outlives_everything(process, backend, folder):
     second = process(environ=dict(os.environ, DLSERV_DB_BACKEND=backend, DLSERV_RETRY_WAIT="0.1"))
     until(lambda: second.api.status(tid)["retries"])
     assert second.api.status(tid)["downloaded_bytes"] >= kept, "what was paused was recorded"
-    with Origin(port=port) as origin:
-        origin.put("/large.iso", data, script=[paced(12 * MIB, piece=2 ** 16)] * 20)
+    origin = Origin(port=port)      # it has the file before it answers
+    origin.put("/large.iso", data, script=[paced(12 * MIB, piece=2 ** 16)] * 20)
+    with origin:
         assert second.api.reach(tid, "finished")["filename"] == "large.iso"
         assert (folder / "large.iso").read_bytes() == data
         assert [each.name for each in folder.iterdir()] == ["large.iso"]
