@@ -1,7 +1,6 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so
-that many share one commit.
+Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so that many share one commit.
 """
 
 import logging
@@ -26,10 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class TaskRegistry:
-    """Tasks by tid, oldest first; a Daemon's methods of the same names say more.
-
-    `boot` is the id of this boot of the machine.
-    """
+    """Tasks by tid, oldest first; a Daemon's methods of the same names say more. `boot` is the id of this boot."""
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
