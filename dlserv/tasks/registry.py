@@ -1,6 +1,6 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so that many share one commit.
+Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so that they share commits.
 """
 
 import logging
