@@ -1,6 +1,6 @@
 """The registry: every task by its tid, the lock that guards them, and the database behind them.
 
-Methods are grouped by whether `lock` must be held; store tickets are waited for without it, so that they share commits.
+Methods are grouped by whether `lock` must be held; store tickets are waited for without it, to share commits.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class TaskRegistry:
-    """Tasks by tid, oldest first; a Daemon's methods of the same names say more. `boot` is the id of this boot."""
+    """Tasks by tid, oldest first; a Daemon's methods say more. `boot` is the id of this boot of the machine."""
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
