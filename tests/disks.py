@@ -8,16 +8,12 @@ import sys
 
 import pytest
 
-from harness import ROOT, SharedProcess
+from harness import SharedProcess, adjusted
 
 # The command of a daemon that flushes often, and looks at its disk ten times a second.
-HASTY = [sys.executable, "-c",
-         "import sys; sys.path.insert(0, %r)\n"
-         "from dlserv import cli\n"
-         "from dlserv.tasks.checkpointer import Checkpointer\n"
-         "from dlserv.tasks.waits import Waits\n"
-         "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Waits.BEAT = 0.3, 0.1, 0.1\n"
-         "sys.exit(cli.main())" % ROOT]
+HASTY = adjusted("from dlserv.tasks.checkpointer import Checkpointer\n"
+                 "from dlserv.tasks.waits import Waits\n"
+                 "Checkpointer.FLUSH_EVERY, Checkpointer.EVERY, Waits.BEAT = 0.3, 0.1, 0.1\n")
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faulty_disk.c")
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -35,6 +36,12 @@ def until(condition, seconds=PATIENCE):
         assert ended < deadline, "waited %s s in vain" % seconds
         time.sleep(min(max(LEAST_PAUSE, 5 * (ended - began), (ended - first) / 10), LONGEST_PAUSE))
         began = time.monotonic()
+
+
+def adjusted(code):
+    """Return the command of dlserv.py that runs this code first, in whole lines."""
+    return [sys.executable, "-c", "import sys; sys.path.insert(0, %r)\nfrom dlserv import cli\n%ssys.exit(cli.main())"
+            % (ROOT, code)]
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,7 +4,6 @@ A function takes (daemon, request, *path arguments) and returns the fields of th
 `status`, or a whole Reply. Dispatch, 404, 405, README's table and /openapi.json follow from ROUTES.
 """
 
-import json
 import re
 from collections import namedtuple
 
@@ -15,7 +14,7 @@ from ..settings.config import CONFINING
 from ..tasks import views
 from . import requests
 from .assets import MEDIA_TYPES
-from .replies import JSON_HEADERS, Reply, list_reply
+from .replies import JSON_HEADERS, Reply, list_reply, to_json
 
 _COLUMNS = "method path function tag summary query body reply errors media_type public refuse name"
 _DEFAULTS = (None, None, (), None, "done", (), "application/json", False, None, None)     # from `tag` on
@@ -167,7 +166,7 @@ def get_metrics(daemon, request):
 def get_openapi(daemon, request):
     from . import openapi
     document = openapi.document(ROUTES, request.server, daemon.configuration.fixed_names())
-    return Reply(200, JSON_HEADERS, json.dumps(document).encode() + b"\n")
+    return Reply(200, JSON_HEADERS, to_json(document) + b"\n")
 
 
 def get_asset(daemon, request):

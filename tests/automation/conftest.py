@@ -8,18 +8,14 @@ import sys
 
 import pytest
 
-from harness import ROOT, Api
+from harness import Api, adjusted
 
 from dlserv import Daemon, Server
 
 # The command of a daemon that looks at its folders and its clock twice a second.
-EAGER = [sys.executable, "-c",
-         "import sys; sys.path.insert(0, %r)\n"
-         "from dlserv import cli\n"
-         "from dlserv.automation.schedule import Schedule\n"
-         "from dlserv.automation.watch import Watch\n"
-         "Schedule.LOOK = Watch.EVERY = 0.5\n"
-         "sys.exit(cli.main())" % ROOT]
+EAGER = adjusted("from dlserv.automation.schedule import Schedule\n"
+                 "from dlserv.automation.watch import Watch\n"
+                 "Schedule.LOOK = Watch.EVERY = 0.5\n")
 
 
 @pytest.fixture
