@@ -31,6 +31,13 @@ OURS = ("DLSERV_", "XDG_", "PYTEST_", "FAULTY_DISK", "HOME", "STATE_DIRECTORY", 
 _forkers = {}           # by what is inherited; None after one start, which was executed
 
 
+def share():
+    """Make the forkers of this environment, for this process and those that it forks."""
+    if sys.platform == "linux":
+        for modules in (SERVE, COMMAND):
+            _forkers[modules, _inherited(os.environ)] = _Forker(modules, os.environ)
+
+
 def start(arguments, env=None, cwd=".", stdin=None, stdout=None, stderr=None, new_session=False):
     """Start dlserv.py; return a subprocess.Popen or the like.
 

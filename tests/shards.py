@@ -2,21 +2,32 @@
 
     python tests/shards.py            every test
     python tests/shards.py tests/api  these alone, or whatever else pytest is to be told
+
+Each process takes the slowest files that none has taken, and again until all are done.
 """
 
+import collections
+import contextlib
 import glob
+import itertools
+import multiprocessing
 import os
+import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+import traceback
+
+import pytest
+
+import forks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MEMORY_SHARDS, DISK_SHARDS = 7, 4       # all at once, and so that all take about the same time
-# Seconds that files take beside the others, the processor's and waits; those left out take about SHORT.
+PROCESSES = 11
+# Seconds that files take beside the others, the processor's and waits; those left out take about SHORT
+# and are run TOGETHER.
 SECONDS = {
     "test_lost_bytes.py": 42, "engine/test_announced.py": 41, "test_service_manager.py": 34,
     "test_exhaustion.py": 34, "api/test_connection_limit.py": 26, "engine/test_continuity.py": 25,
@@ -38,17 +49,8 @@ SECONDS = {
     "api/test_generated_client.py": 5, "net/test_ftp.py": 5, "client/test_several.py": 5,
     "commands/test_main.py": 4, "commands/test_arguments.py": 4, "api/test_names.py": 4, "api/test_http1.py": 4,
     "commands/test_listing.py": 4, "web/test_list.py": 4, "commands/test_get.py": 4, "test_configuration.py": 4,
-    "test_threads.py": 4, "settings/test_token.py": 4, "net/test_links.py": 4, "test_layers.py": 3,
-    "test_serve.py": 3, "test_forks.py": 3, "state/test_wal.py": 3, "net/test_tls.py": 3, "api/test_files.py": 3,
-    "test_safe_files.py": 3, "state/test_store.py": 3, "api/test_aria2_door.py": 3, "api/test_aria2_clients.py": 3,
-    "net/test_host_limits.py": 3, "automation/test_webhooks.py": 3, "automation/test_process.py": 3,
-    "engine/test_connection.py": 3, "api/test_wire.py": 3, "commands/test_completion.py": 3,
-    "net/test_ftp_listing.py": 3, "api/test_aria2_results.py": 3, "net/test_http.py": 3, "state/test_inbox.py": 2,
-    "tasks/test_checkpointer.py": 2, "automation/test_automation.py": 2, "engine/test_checksum.py": 2,
-    "api/test_openapi.py": 2, "net/test_cookies.py": 2, "settings/test_metalink.py": 2, "client/test_rest.py": 2,
-    "net/test_remote_file.py": 2, "tasks/test_verification.py": 2, "api/test_aria2_control.py": 2,
-    "test_memory.py": 2, "tasks/test_runner.py": 2}
-SHORT = 0.5
+    "test_threads.py": 4, "settings/test_token.py": 4, "net/test_links.py": 4}
+SHORT, TOGETHER = 1, 6
 # Rooms whose subject is no disk: their files are in memory where there is room, for a flush costs more than most tests.
 # On the disk stay state/, the files of engine/ and tasks/ that are about flushes, names and what is found again, and
 # the tests beside the rooms, most of which end daemons by force, fill disks or fail them.
@@ -61,31 +63,31 @@ ON_DISK = tuple("tests/%s.py" % name for name in (
 MEMORY, ROOM = "/dev/shm", 2 ** 32
 LONGEST = 400   # seconds after which a process has hung
 MOST_AGAIN = 5  # failed tests that are run again alone; more are no accident
-# Hundreds of daemons are started, each of which would compile itself again otherwise.
-ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def shards():
-    """Return lists of paths that take about the same time, the slowest first."""
-    found = sorted(glob.glob(os.path.join(ROOT, "tests", "**", "test_*.py"), recursive=True))
-    paths = [os.path.relpath(each, ROOT).replace(os.sep, "/") for each in found]
-    page = [path for path in paths if path.startswith("tests/web/")]    # each shard of these starts a browser
-    units = [page[0::2], page[1::2]] + [[path] for path in paths if path not in page]
-    here = [unit for unit in units if is_in_memory(unit[0])]
-    there = [unit for unit in units if unit not in here]
-    return sorted(_filled(here, MEMORY_SHARDS) + _filled(there, DISK_SHARDS), key=seconds, reverse=True)
+def main(arguments):
+    os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)     # or hundreds of daemons would each compile themselves again
+    sys.dont_write_bytecode = False
+    if arguments:
+        return pytest.main(arguments)
+    forks.share()
+    found = glob.glob(os.path.join("tests", "**", "test_*.py"), recursive=True)
+    code, printed = run(units(sorted(path.replace(os.sep, "/") for path in found)))
+    failed = failures(printed)
+    print("== %s" % totals(printed), flush=True)
+    return again(failed) if code == pytest.ExitCode.TESTS_FAILED and 0 < len(failed) <= MOST_AGAIN else code
 
 
-def is_in_memory(path):
-    return path.startswith(IN_MEMORY) and not path.startswith(ON_DISK)
-
-
-def _filled(units, count):
-    """Return so many lists that take about the same time, of all units."""
-    filled = [[] for _ in range(count)]
-    for unit in sorted(units, key=seconds, reverse=True):
-        min(filled, key=seconds).extend(unit)
-    return filled
+def units(paths):
+    """Return lists of the files that a process runs together, the slowest first."""
+    page = [path for path in paths if path.startswith("tests/web/")]
+    made = [unit for unit in (page[0::2], page[1::2]) if unit]      # each starts a browser
+    made += [[path] for path in paths if path not in page and seconds([path]) > SHORT]
+    short = [path for path in paths if [path] not in made and path not in page]
+    for place in (list(filter(is_in_memory, short)), list(itertools.filterfalse(is_in_memory, short))):
+        made += [place[first:first + TOGETHER] for first in range(0, len(place), TOGETHER)]
+    return sorted(made, key=seconds, reverse=True)
 
 
 def seconds(paths):
@@ -93,22 +95,8 @@ def seconds(paths):
     return sum(SECONDS.get(path[len("tests/"):], SHORT) for path in paths)
 
 
-def run(paths):
-    """(exit code, as a shell has it of a process that a signal ended; what pytest printed)."""
-    place = MEMORY if all(map(is_in_memory, paths)) and has_memory() else None
-    folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=place)
-    try:        # a folder of its own, or each process would search those of earlier runs and remove what is old
-        options = ["--basetemp", os.path.join(folder, "pytest")]
-        process = subprocess.Popen([sys.executable, "-m", "pytest"] + options + paths, cwd=ROOT, env=ENVIRON,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        hung = threading.Timer(LONGEST, process.send_signal, [signal.SIGABRT])     # pytest prints each thread's stack
-        hung.start()
-        printed, _ = process.communicate()
-        hung.cancel()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    code = process.returncode
-    return code if code >= 0 else 128 - code, printed.decode("utf-8", "replace")
+def is_in_memory(path):
+    return path.startswith(IN_MEMORY) and not path.startswith(ON_DISK)
 
 
 def has_memory():
@@ -116,16 +104,69 @@ def has_memory():
     return os.path.isdir(MEMORY) and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
 
 
-def main(arguments):
-    if arguments:
-        return subprocess.call([sys.executable, "-m", "pytest"] + arguments, cwd=ROOT, env=ENVIRON)
-    worst, failed = 0, []
-    with ThreadPoolExecutor(MEMORY_SHARDS + DISK_SHARDS) as pool:
-        for paths, (code, printed) in zip(shards(), pool.map(run, shards())):
-            print("== %s\n%s" % (" ".join(paths), printed), flush=True)
-            failed += failures(printed) if code == 1 else []
-            worst = max(worst, code)
-    return again(failed) if worst == 1 and 0 < len(failed) <= MOST_AGAIN else worst
+def run(every):
+    """Run these units; return (the worst exit code, all that was printed)."""
+    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
+    with contextlib.ExitStack() as folders:
+        disk = temporary(folders)
+        memory = temporary(folders, MEMORY) if has_memory() else disk
+        outputs = [os.path.join(disk, "output-%d" % number) for number in range(min(PROCESSES, len(every)))]
+        processes = [context.Process(target=work, args=(every, memory, disk, output)) for output in outputs]
+        for process in processes:
+            process.start()
+        deadline = time.monotonic() + LONGEST
+        return max(ended(process, deadline) for process in processes), "".join(map(show, outputs))
+
+
+def show(path):
+    """Print the file; return its text."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        printed = file.read()
+    print(printed, flush=True)
+    return printed
+
+
+def temporary(folders, place=None):
+    """Return a new folder in this place, which is removed when the ExitStack is left."""
+    folder = tempfile.mkdtemp(prefix="dlserv-tests-", dir=place)
+    folders.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def ended(process, deadline):
+    """Wait for the process; return its exit code, as a shell has it of one that a signal ended."""
+    process.join(max(0, deadline - time.monotonic()))
+    if process.exitcode is None:
+        os.kill(process.pid, signal.SIGABRT)        # pytest prints each thread's stack
+        process.join()
+    return process.exitcode if process.exitcode >= 0 else 128 - process.exitcode
+
+
+def work(every, memory, disk, output):
+    """Run, in a process of its own, each unit that no other has taken; exit with the worst code."""
+    printed = os.open(output, os.O_WRONLY | os.O_CREAT)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    codes = {pytest.ExitCode.OK}
+    try:
+        for number, unit in enumerate(every):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.join(disk, "unit-%d" % number))    # that takes it
+                folder = memory if is_in_memory(unit[0]) else disk
+                codes.add(pytest.main(["--basetemp", os.path.join(folder, "files-%d" % number)] + unit))
+    except Exception:
+        traceback.print_exc()
+        codes.add(pytest.ExitCode.INTERNAL_ERROR)
+    sys.exit(max(codes - {pytest.ExitCode.NO_TESTS_COLLECTED}))
+
+
+def totals(printed):
+    """Return "8000 passed, 10 skipped": the sums of what pytest's last lines say."""
+    counts = collections.Counter()
+    for line in re.findall(r"^(?:\d+ \w+, )*\d+ \w+ in [\d.]+s", printed, re.MULTILINE):
+        for number, what in re.findall(r"(\d+) ([a-z]+)", line):
+            counts[what.replace("errors", "error")] += int(number)
+    return ", ".join("%d %s" % (number, what) for what, number in counts.items())
 
 
 def failures(printed):
@@ -140,9 +181,8 @@ def again(failed):
     A test that fails only beside others has met its deadline on a busy machine. It is named,
     so that it can be mended.
     """
-    code, printed = run(failed)
-    print("== FAILED BESIDE OTHERS, run again alone:\n%s\n%s" % ("\n".join(failed), printed), flush=True)
-    return code
+    print("== FAILED BESIDE OTHERS, run again alone:\n%s" % "\n".join(failed), flush=True)
+    return run([[each] for each in failed])[0]
 
 
 if __name__ == "__main__":
