@@ -11,7 +11,9 @@ import time
 from .. import urls
 from ..contract import tid_of
 from ..engine.checksum import algorithm_of, hash_file
+from ..engine.continuity import read
 from ..engine.filename import split
+from ..engine.progress import Identity
 from ..engine.publish import choose_name
 from ..engine.sources import Opener, Source
 from ..errors import Error, Exists
@@ -193,14 +195,14 @@ class _Remote:
             return path if self._is_whole(path, answer) else None
 
     def _is_whole(self, path, answer):
-        total = answer.resource.total
-        if total is None or not os.path.isfile(path) or os.path.getsize(path) != total:
-            return False
-        if os.path.exists(path + ".aria2"):     # aria2 has not finished it
-            return False
         try:
+            there = Identity.of(os.stat(path))
+            if there.size != answer.resource.total or not os.path.isfile(path):
+                return False
+            if os.path.exists(path + ".aria2"):     # aria2 has not finished it
+                return False
             with open(path, "rb") as file:
-                return self._agrees(file, answer, total)
+                return self._agrees(file, answer, there.size) and Identity.of(os.stat(path)) == there
         except OSError:
             return False
 
@@ -210,7 +212,7 @@ class _Remote:
             algorithm = algorithm_of(promised)
             return hash_file(file, [algorithm], self._stop.check) == {algorithm: promised}
         first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
-        if not _delivers(answer.stream, file.read(first)):
+        if read(answer.stream, first) != file.read(first):
             return False
         answer.stream.close()
         step = (total - SAMPLE) // (SAMPLES - 1)
@@ -220,15 +222,4 @@ class _Remote:
         answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
         with contextlib.closing(answer.stream):
             file.seek(start)
-            return answer.status == 206 and _delivers(answer.stream, file.read(SAMPLE))
-
-
-def _delivers(stream, data):
-    """Return whether the stream goes on with these bytes."""
-    view, here = memoryview(bytearray(len(data))), 0
-    while here < len(data):
-        count = stream.read_into(view[here:])
-        if not count:
-            return False
-        here += count
-    return view == data
+            return answer.status == 206 and read(answer.stream, SAMPLE) == file.read(SAMPLE)
