@@ -185,13 +185,15 @@ class Daemon:
         """Delete each; return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken, and delete none."""
         return self._operations.delete_all(tids, del_file)
 
-    def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None) -> None:
+    def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None,
+               act: str | None = None, paused: bool = False) -> None:
         """Change the task's URL to another one of the same file, or its options; a None resets one.
 
         Bytes that are here are kept if the new URL's validator or size and its bytes agree. Options
-        that concern requests begin a new attempt. Raise InvalidValue, NotFound or Conflict.
+        that concern requests begin a new attempt. An `act`, "resume" or "restart", follows in the same step;
+        with `paused`, the task is then paused. Raise InvalidValue, NotFound or Conflict, and change nothing.
         """
-        self._operations.change(tid, url, posted or {})
+        self._operations.change(tid, url, posted or {}, act, paused)
 
     def move(self, tid: str, to: str | int) -> None:
         """Move a waiting task within its priority: to one of contract.PLACES or the nearest possible index.

@@ -10,7 +10,7 @@ from ..masking import shown
 from ..settings import options
 from . import queue
 from .attempt import wait_for_all
-from .states import QUEUED
+from .states import QUEUED, RESTART, RESUME, next_state
 from .task import Task, check_url
 
 
@@ -49,7 +49,9 @@ class Operations:
 
         return self._registry.act_on_all(tids, change)
 
-    def change(self, tid, url, posted):
+    def change(self, tid, url, posted, act=None, paused=False):
+        if act not in (None, RESUME, RESTART):
+            raise InvalidValue("act", f"{shown(act)} is neither {RESUME} nor {RESTART}")
         if url is not None:
             url = check_url(url)
         for name, instead in (("paused", "pause or resume"), ("repeat", "restart")):
@@ -59,7 +61,11 @@ class Operations:
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):
+            if act is not None:
+                next_state(task.state, act)     # it refuses before anything has changed
             differs = task.change(url, checked, self._settings.config.download)
+            if act is not None:
+                getattr(task, act)(paused)
             self._runner.adjust(task, differs)
             return task.changes()
 
