@@ -57,7 +57,7 @@ class Schedule:
         return self._known[2]
 
     def heed(self):
-        with self._lock:        # else limits of windows that are outdated could come last
+        with self._lock:        # else limits of earlier windows could come last
             window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
             limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
             if limits != self._settings.limits:
@@ -66,7 +66,7 @@ class Schedule:
                 self._heed(limits)
 
     def start(self):
-        """Heed the schedule now, which may have changed, and from now on, by a thread while it has windows."""
+        """Heed the schedule now, which may have changed, and from now on while it has windows."""
         self.heed()
         if not self._settings.config.schedule:
             self.stop()

@@ -9,7 +9,7 @@ import re
 import time
 
 from .. import urls
-from ..contract import tid_of
+from ..contract import FINISHED, STATES, tid_of
 from ..engine.checksum import algorithm_of, hash_file
 from ..engine.continuity import read
 from ..engine.filename import split
@@ -64,10 +64,7 @@ class Job:
         changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
                    if self._posted.get(name) != task.posted.get(name)
                    and (name in self._posted or name not in ("filename", "dir"))}
-        if changes:
-            self._daemon.change(self._tid, None, changes)
-        if task.state in ("invalid", "paused"):
-            self._daemon.resume(self._tid)
+        self._daemon.change(self._tid, None, changes, "resume" if task.state in ("invalid", "paused") else None)
 
     @property
     def task(self):
@@ -139,9 +136,8 @@ class Job:
             return      # the database may be in use by another process
         daemon, self._daemon = self._daemon, None
         try:
-            for task in daemon.list():
-                if task.state != "finished" and not (task.downloaded and task.tmpfilename):
-                    daemon.delete(task.tid, del_file=True)
+            empty = [task.tid for task in daemon.list() if not (task.downloaded and task.tmpfilename)]
+            daemon.delete_all(empty, True, set(STATES) - {FINISHED})
         finally:
             daemon.stop()
         self.is_kept = any(task.state != "finished" for task in daemon.list())

@@ -52,10 +52,7 @@ class Task(Figures):
         self._forget()
 
     def resume(self, paused: bool = False) -> None:
-        """Go on with all tries before it; if it is queued and held back, at once.
-
-        With `paused`, it does not wait for an attempt, but to be resumed; the same applies to `restart`.
-        """
+        """Go on with all tries before it, if it is not left `paused`; if it is queued and held back, at once."""
         if not self.is_held_back:
             self._go(RESUME, paused)
         elif self.early:
@@ -210,7 +207,7 @@ class Task(Figures):
             self.shortage = None
 
     def _go(self, event, paused=False, **fields):
-        """Enter the state that the event leads to, or with `paused` the one to which a pause leads from there.
+        """Enter the state that the event, and with `paused` a pause after it, leads to.
 
         It changes last, because readers have no lock and expect the fields in it.
         """

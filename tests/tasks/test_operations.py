@@ -51,3 +51,12 @@ def test_a_change_with_an_act_that_is_refused_is_none(daemon, act, error):
     with pytest.raises(error):
         daemon.change(tid, NOWHERE + "a", {"filename": "a"}, act)
     assert daemon.get(tid).to_record() == before
+
+
+def test_only_tasks_in_the_states_that_are_meant_are_deleted(daemon):
+    paused, queued = daemon.add(NOWHERE, {"paused": True}), daemon.add(NOWHERE + "a", {"not_before": "2100-01-01T00:00"})
+    removals, [(refused, error)] = daemon.delete_all([paused, queued], True, ("paused",))
+    assert list(removals) == [paused] and refused == queued and isinstance(error, Conflict)
+    with pytest.raises(Conflict, match="the task is queued"):
+        daemon.delete(queued, states=("finished", "invalid"))
+    assert [task.tid for task in daemon.list()] == [queued]
