@@ -25,7 +25,7 @@ from functools import partialmethod
 
 from .automation.automation import Automation
 from .configuration import Configuration, Followers
-from .contract import SETTLED
+from .contract import SETTLED, STATES
 from .engine.ratelimit import TokenBucket
 from .errors import InvalidValue
 from .fs import boot_id
@@ -43,7 +43,7 @@ from .version import __version__
 
 TYPE_CHECKING = False       # type checkers take it for typing's, which costs an import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any, BinaryIO, List, Tuple
     from .errors import RequestError
     from .tasks.events import Subscription
@@ -175,23 +175,29 @@ class Daemon:
     refresh, refresh_all = partialmethod(act, "refresh"), partialmethod(act_on_all, "refresh")
     verify, verify_all = partialmethod(act, "verify"), partialmethod(act_on_all, "verify")
 
-    def delete(self, tid: str, del_file: bool = False) -> Removal:
-        """Forget the task, and its files with `del_file`; return a Removal. Raise NotFound."""
-        removals, failures = self.delete_all([tid], del_file)
+    def delete(self, tid: str, del_file: bool = False, states: Collection[str] = STATES) -> Removal:
+        """Forget the task, and its files with `del_file`; return a Removal.
+
+        Raise NotFound, or Conflict if it is in none of the states.
+        """
+        removals, failures = self.delete_all([tid], del_file, states)
         raise_first(failures)
         return removals[tid]
 
-    def delete_all(self, tids: Iterable[str], del_file: bool = False) -> Tuple[dict[str, Removal], Failures]:
+    def delete_all(self, tids: Iterable[str], del_file: bool = False, states: Collection[str] = STATES
+                   ) -> Tuple[dict[str, Removal], Failures]:
         """Delete each; return ({tid: Removal}, [(tid, RequestError), …]). Raise StoreBroken, and delete none."""
-        return self._operations.delete_all(tids, del_file)
+        return self._operations.delete_all(tids, del_file, states)
 
-    def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None) -> None:
+    def change(self, tid: str, url: str | None = None, posted: Mapping[str, Any] | None = None,
+               act: str | None = None, paused: bool = False) -> None:
         """Change the task's URL to another one of the same file, or its options; a None resets one.
 
         Bytes that are here are kept if the new URL's validator or size and its bytes agree. Options
-        that concern requests begin a new attempt. Raise InvalidValue, NotFound or Conflict.
+        that concern requests begin a new attempt. An `act`, "resume" or "restart", follows in the same step,
+        and a pause if it is to be `paused`. Raise InvalidValue, NotFound or Conflict, and change nothing.
         """
-        self._operations.change(tid, url, posted or {})
+        self._operations.change(tid, url, posted or {}, act, paused)
 
     def move(self, tid: str, to: str | int) -> None:
         """Move a waiting task within its priority: to one of contract.PLACES or the nearest possible index.

@@ -45,7 +45,7 @@ class Schedule:
 
     def __init__(self, settings, heed, time_of_day=time.time):
         self._settings, self._heed, self._time_of_day = settings, heed, time_of_day
-        self._stop, self._thread = threading.Event(), None
+        self._lock, self._stop, self._thread = threading.Lock(), threading.Event(), None
         self._known = None          # (schedule, minute, window as told)
 
     def told(self):
@@ -57,23 +57,29 @@ class Schedule:
         return self._known[2]
 
     def heed(self):
-        window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
-        limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
-        if limits != self._settings.limits:
-            log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits")
-        if limits or self._settings.limits:     # again, too: tasks may be resumable by now
-            self._heed(limits)
+        with self._lock:        # else limits of earlier windows could come last
+            window = window_at(self._settings.config.schedule, self._time_of_day()) or {}
+            limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
+            if limits != self._settings.limits:
+                log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits")
+            if limits or self._settings.limits:     # again, too: tasks may be resumable by now
+                self._heed(limits)
 
     def start(self):
-        """Heed the schedule now, which may have changed, and from now on."""
+        """Heed the schedule now, which may have changed, and from now on while it has windows."""
         self.heed()
-        if self._thread is None:
-            self._thread = Thread(self._follow, "dlserv-schedule")
-            self._thread.start()
+        if not self._settings.config.schedule:
+            self.stop()
+        elif self._thread is None:
+            self._stop.clear()
+            thread = Thread(self._follow, "dlserv-schedule")
+            thread.start()
+            self._thread = thread
 
     def stop(self):
         self._stop.set()
         join(self._thread)
+        self._thread = None
 
     def _follow(self):
         while not self._stop.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001)):

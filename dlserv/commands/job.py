@@ -9,9 +9,11 @@ import re
 import time
 
 from .. import urls
-from ..contract import tid_of
+from ..contract import FINISHED, STATES, tid_of
 from ..engine.checksum import algorithm_of, hash_file
+from ..engine.continuity import read
 from ..engine.filename import split
+from ..engine.progress import Identity
 from ..engine.publish import choose_name
 from ..engine.sources import Opener, Source
 from ..errors import Error, Exists
@@ -62,10 +64,7 @@ class Job:
         changes = {name: self._posted.get(name) for name in set(self._posted) | set(task.posted)
                    if self._posted.get(name) != task.posted.get(name)
                    and (name in self._posted or name not in ("filename", "dir"))}
-        if changes:
-            self._daemon.change(self._tid, None, changes)
-        if task.state in ("invalid", "paused"):
-            self._daemon.resume(self._tid)
+        self._daemon.change(self._tid, None, changes, "resume" if task.state in ("invalid", "paused") else None)
 
     @property
     def task(self):
@@ -137,9 +136,8 @@ class Job:
             return      # the database may be in use by another process
         daemon, self._daemon = self._daemon, None
         try:
-            for task in daemon.list():
-                if task.state != "finished" and not (task.downloaded and task.tmpfilename):
-                    daemon.delete(task.tid, del_file=True)
+            empty = [task.tid for task in daemon.list() if not (task.downloaded and task.tmpfilename)]
+            daemon.delete_all(empty, True, set(STATES) - {FINISHED})
         finally:
             daemon.stop()
         self.is_kept = any(task.state != "finished" for task in daemon.list())
@@ -193,14 +191,14 @@ class _Remote:
             return path if self._is_whole(path, answer) else None
 
     def _is_whole(self, path, answer):
-        total = answer.resource.total
-        if total is None or not os.path.isfile(path) or os.path.getsize(path) != total:
-            return False
-        if os.path.exists(path + ".aria2"):     # aria2 has not finished it
-            return False
         try:
+            there = Identity.of(os.stat(path))
+            if there.size != answer.resource.total or not os.path.isfile(path):
+                return False
+            if os.path.exists(path + ".aria2"):     # aria2 has not finished it
+                return False
             with open(path, "rb") as file:
-                return self._agrees(file, answer, total)
+                return self._agrees(file, answer, there.size) and Identity.of(os.stat(path)) == there
         except OSError:
             return False
 
@@ -210,7 +208,7 @@ class _Remote:
             algorithm = algorithm_of(promised)
             return hash_file(file, [algorithm], self._stop.check) == {algorithm: promised}
         first = min(total, SAMPLES * SAMPLE)    # a small file is compared as a whole
-        if not _delivers(answer.stream, file.read(first)):
+        if read(answer.stream, first) != file.read(first):
             return False
         answer.stream.close()
         step = (total - SAMPLE) // (SAMPLES - 1)
@@ -220,15 +218,4 @@ class _Remote:
         answer = self._source.open(self._opener, start=start, end=start + SAMPLE)
         with contextlib.closing(answer.stream):
             file.seek(start)
-            return answer.status == 206 and _delivers(answer.stream, file.read(SAMPLE))
-
-
-def _delivers(stream, data):
-    """Return whether the stream goes on with these bytes."""
-    view, here = memoryview(bytearray(len(data))), 0
-    while here < len(data):
-        count = stream.read_into(view[here:])
-        if not count:
-            return False
-        here += count
-    return view == data
+            return answer.status == 206 and read(answer.stream, SAMPLE) == file.read(SAMPLE)

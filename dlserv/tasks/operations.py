@@ -4,13 +4,13 @@ They change tasks with the registry's lock held, inform the runner, and return w
 are on disk, with the errors of tasks that refused.
 """
 
-from ..contract import ACTS
-from ..errors import InvalidValue, RequestError, StoreBroken
+from ..contract import ACTS, STATES
+from ..errors import Conflict, InvalidValue, RequestError, StoreBroken
 from ..masking import shown
 from ..settings import options
 from . import queue
 from .attempt import wait_for_all
-from .states import QUEUED
+from .states import QUEUED, RESTART, RESUME, next_state
 from .task import Task, check_url
 
 
@@ -49,7 +49,9 @@ class Operations:
 
         return self._registry.act_on_all(tids, change)
 
-    def change(self, tid, url, posted):
+    def change(self, tid, url, posted, act=None, paused=False):
+        if act not in (None, RESUME, RESTART):
+            raise InvalidValue("act", f"{shown(act)} is neither {RESUME} nor {RESTART}")
         if url is not None:
             url = check_url(url)
         for name, instead in (("paused", "pause or resume"), ("repeat", "restart")):
@@ -59,7 +61,11 @@ class Operations:
         checked = dict({key: None for key in posted if key in options.TABLE.fields}, **options.parse(posted))
 
         def change(task):
+            if act:
+                next_state(task.state, act)     # refuses before anything has changed
             differs = task.change(url, checked, self._settings.config.download)
+            if act:
+                getattr(task, act)(paused)
             self._runner.adjust(task, differs)
             return task.changes()
 
@@ -76,10 +82,12 @@ class Operations:
 
         raise_first(self._registry.act_on_all([tid], reorder))
 
-    def delete_all(self, tids, del_file=False):
+    def delete_all(self, tids, del_file=False, states=STATES):
         attempts = {}
 
         def delete(task):
+            if task.state not in states:
+                raise Conflict(f"the task is {task.state}")
             attempts[task] = task.attempt
             self._runner.forget(task, keep=not del_file)
             return dict(self._deletions.begin(task, del_file), **self._registry.archive.remember(task))

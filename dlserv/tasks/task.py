@@ -49,21 +49,20 @@ class Task(Figures):
 
     def pause(self) -> None:
         self._go(PAUSE)
-        self.pause_time = time.time()
         self._forget()
 
-    def resume(self) -> None:
-        """Go on with all tries before it; if it is queued and held back, at once."""
+    def resume(self, paused: bool = False) -> None:
+        """Go on with all tries before it, if it is not left `paused`; if it is queued and held back, at once."""
         if not self.is_held_back:
-            self._go(RESUME)
+            self._go(RESUME, paused)
         elif self.early:
             del self.posted["not_before"]
             self.options = self.options._replace(not_before=None)
         self._forget(by_user=True)
 
-    def restart(self) -> None:
+    def restart(self, paused: bool = False) -> None:
         """Begin again from nothing; a finished file stays until the new one is whole."""
-        self._go(RESTART)
+        self._go(RESTART, paused)
         self._forget(by_user=True)
         self.previous, self.file, self.reached = self.file or self.previous, None, 0
         self.flushed, self.verifying, self.verified_time = [], False, 0.0
@@ -207,12 +206,16 @@ class Task(Figures):
             self.retries = self.failures = 0
             self.shortage = None
 
-    def _go(self, event, **fields):
-        """Enter the state that the event leads to.
+    def _go(self, event, paused=False, **fields):
+        """Enter the state that the event, and with `paused` a pause after it, leads to.
 
         It changes last, because readers have no lock and expect the fields in it.
         """
         before, after = self.state, next_state(self.state, event)
+        if paused:
+            after = next_state(after, PAUSE)
+        if after == PAUSED:
+            self.pause_time = time.time()
         for name, value in fields.items():
             setattr(self, name, value)
         self.state = after

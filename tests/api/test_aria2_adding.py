@@ -33,6 +33,20 @@ def test_a_failed_url_is_tried_again_with_the_new_options(rpc, origin):
     assert reach(rpc, second, "complete")["files"][0]["path"].endswith("/two")
 
 
+@pytest.mark.parametrize("script, status", [([refuse(404)], "error"), ([], "complete")])
+def test_a_url_that_is_added_again_paused_does_not_begin(rpc, daemon, origin, script, status):
+    origin.put("/a", b"x", script=script)
+    first = rpc("addUri", [origin.url("/a")])
+    reach(rpc, first, status)
+    with daemon.events.subscribe() as events:
+        second = rpc("addUri", [origin.url("/a")], {
+            "pause": "true", "allow-overwrite": "true", "user-agent": "agent/2"})
+        states = [event.state for event in iter(lambda: events.get(0), None)]
+    assert states[-1] == "paused" and set(states) <= {"paused", "invalid", "finished"}
+    assert second != first and status_of(rpc, second) == "paused" and len(origin.asked("/a")) == 1
+    assert rpc("getOption", second)["user-agent"] == "agent/2"
+
+
 def test_a_removed_url_may_be_added_again(rpc):
     gid, = add_paused(rpc, "a")
     rpc("remove", gid)

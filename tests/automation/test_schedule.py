@@ -3,10 +3,12 @@
 import functools
 import os
 import shutil
+import threading
 import time
 
 import pytest
 
+from dlserv import Daemon
 from dlserv.automation.schedule import Schedule, change_after, window_at
 from dlserv.errors import InvalidValue
 from dlserv.settings.config import Config
@@ -132,7 +134,37 @@ def test_a_wrong_window_is_a_sentence_that_names_the_key(window, key):
     assert str(caught.value).startswith("schedule[1].%s: " % key)
 
 
+def test_limits_of_windows_that_are_gone_do_not_come_last():
+    settings, others = Settings(Config.parse({"schedule": [{"ratelimit": 1}]})), []
+
+    def heed(limits):
+        if not others:          # the settings change just now
+            settings.config = Config.parse({"schedule": [{"ratelimit": 2}]})
+            others.append(threading.Thread(target=schedule.heed))
+            others[0].start()
+            others[0].join(0.1)
+        settings.limits = limits
+
+    schedule = Schedule(settings, heed)
+    schedule.heed()
+    others[0].join()
+    assert settings.limits == {"ratelimit": 2}
+
+
 # -- the daemon -----------------------------------------------------------------------------
+
+def test_the_clock_is_looked_at_while_there_are_windows(settings):
+    def reload(*windows):
+        daemon.configuration.reload(dict(settings, schedule=list(windows)))
+        following = [each for each in threading.enumerate() if each.name == "dlserv-schedule"]
+        return len(following), (daemon.stats()["window"] or {}).get("ratelimit")
+
+    with Daemon(dict(settings, schedule=[{"ratelimit": 1}])) as daemon:
+        assert reload() == (0, None)
+        assert reload({"ratelimit": 2}) == (1, 2) and reload({"ratelimit": 3}) == (1, 3)
+        assert reload() == reload() == (0, None)
+        assert reload({"ratelimit": 4}) == (1, 4)
+
 
 def test_zero_tasks_send_what_runs_back_and_start_nothing(configured, origin):
     origin.put("/slow", noise(2 ** 22), script=[paced(2 ** 18)] * 9)

@@ -9,7 +9,7 @@ import pytest
 
 from harness import ROOT, listing, noise, until
 from servers.ftpd import Ftpd
-from servers.origin import Gate, Origin, drop, ignore_range, redirect, refuse
+from servers.origin import Exchange, Gate, Origin, drop, ignore_range, redirect, refuse
 
 DATA = noise(50000)
 LARGE = noise(500000)
@@ -136,6 +136,21 @@ def test_another_file_is_left_alone_and_the_new_one_renamed(run, origin, away, c
     assert run("get", origin.url("/x.iso")) == (0, "x (1).iso\n", "")
     assert (away / "x.iso").read_bytes() == other and (away / "x (1).iso").read_bytes() == LARGE
     assert listing() == ["x (1).iso", "x.iso"]
+
+
+@pytest.mark.parametrize("meanwhile", ["cut", "longer", "rewritten", "gone"])
+def test_a_file_that_changes_during_the_look_is_not_whole(run, origin, away, meanwhile):
+    path, name = away / "x.iso", "x.iso" if meanwhile == "gone" else "x (1).iso"
+    other = {"cut": LARGE[:200000], "longer": LARGE + b"?", "rewritten": b"?" + LARGE[1:]}.get(meanwhile)
+
+    def change(exchange):
+        path.write_bytes(other) if other else path.unlink()
+        exchange.answer()
+    origin.put("/x.iso", LARGE, script=[Exchange.answer] * 2 + [change])
+    path.write_bytes(LARGE)
+    os.utime(path, (1, 1))
+    assert run("get", origin.url("/x.iso")) == (0, name + "\n", "") and (away / name).read_bytes() == LARGE
+    assert path.read_bytes() == (other or LARGE)
 
 
 @pytest.mark.parametrize("size", [len(DATA), len(LARGE)])

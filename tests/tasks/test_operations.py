@@ -3,7 +3,7 @@
 import pytest
 
 from dlserv.contract import ACTS
-from dlserv.errors import InvalidValue, NotFound, RequestError
+from dlserv.errors import Conflict, InvalidValue, NotFound, RequestError
 
 NOWHERE = "http://127.0.0.1:1/"
 
@@ -34,3 +34,29 @@ def test_no_other_name_is_an_act(daemon, act):
     with pytest.raises(InvalidValue, match="^act: "):
         daemon.act_on_all(act, [])
     assert daemon.get(tid).state == "paused"
+
+
+def test_options_change_with_an_act_in_one_step(daemon):
+    tid = daemon.add(NOWHERE, {"paused": True})
+    with daemon.events.subscribe() as events:
+        daemon.change(tid, posted={"filename": "a", "not_before": "2100-01-01T00:00"}, act="resume")
+        assert events.get(0).state == "queued" and events.get(0) is None
+    assert daemon.get(tid).early and daemon.get(tid).options.filename == "a"
+
+
+@pytest.mark.parametrize("act, error", [("restart", Conflict), ("pause", InvalidValue), ("fail", InvalidValue)])
+def test_a_change_with_an_act_that_is_refused_is_none(daemon, act, error):
+    tid = daemon.add(NOWHERE, {"paused": True})
+    before = daemon.get(tid).to_record()
+    with pytest.raises(error):
+        daemon.change(tid, NOWHERE + "a", {"filename": "a"}, act)
+    assert daemon.get(tid).to_record() == before
+
+
+def test_only_tasks_in_the_states_that_are_meant_are_deleted(daemon):
+    paused, queued = daemon.add(NOWHERE, {"paused": True}), daemon.add(NOWHERE + "a", {"not_before": "2100-01-01T00:00"})
+    removals, [(refused, error)] = daemon.delete_all([paused, queued], True, ("paused",))
+    assert list(removals) == [paused] and refused == queued and isinstance(error, Conflict)
+    with pytest.raises(Conflict, match="the task is queued"):
+        daemon.delete(queued, states=("finished", "invalid"))
+    assert [task.tid for task in daemon.list()] == [queued]

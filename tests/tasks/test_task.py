@@ -44,6 +44,21 @@ def test_each_time_it_is_fetched_again_is_another_life(events, life):
     assert bool(task.end_time) == bool({"finish", "fail"} & set(events))
 
 
+class Moves(list):
+    """A registry that remembers the states before and after each move."""
+
+    def moved(self, task, before):
+        self.append((before, task.state))
+
+
+@pytest.mark.parametrize("state, act", [("invalid", "resume"), ("invalid", "restart"), ("finished", "restart")])
+def test_a_task_that_begins_again_paused_is_never_queued(state, act):
+    task, moves = Task.from_record(dict(make().to_record(), state=state), SETTINGS), Moves()
+    task.enter(moves)
+    getattr(task, act)(paused=True)
+    assert moves == [(state, "paused")] and task.pause_time and task.life == 1
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_method_that_the_state_refuses_changes_nothing(state, event):

@@ -12,7 +12,7 @@ from ...contract import tid_of
 from ...errors import Archived, Conflict, Exists, NotFound
 from ...masking import MASK
 from ...settings.options import MOST_MIRRORS
-from ...tasks.states import FINISHED, INVALID
+from ...tasks.states import FINISHED, INVALID, RESTART, RESUME
 from . import options
 from .gids import Removed, gid_of
 from .jsonrpc import RpcError, array, integer, optional, strings, struct
@@ -39,7 +39,10 @@ def add_uri(door, params):
     task = _add(door, list(filter(is_url, uris)) or uris[:1], given)
     counts = door.daemon.counts()
     if position is not None and position < sum(counts[state] for state in WAITING) - 1:
-        _unless_too_late(door.daemon.move, task.tid, position)
+        try:
+            door.daemon.move(task.tid, position)
+        except (Conflict, NotFound):
+            pass        # it has started, ended or gone meanwhile
     return gid_of(task)
 
 
@@ -98,26 +101,14 @@ def _meant(door, url):
 
 def _again(daemon, task, posted, overwrite):
     """Fetch a task that is there again if it failed or may be overwritten; return it."""
-    paused = posted.pop("paused", None)
-    act = {INVALID: daemon.resume, FINISHED: daemon.restart if overwrite else None}.get(task.state)
-    if act is not None:
-        _change(daemon, task.tid, {name: value for name, value in posted.items() if value is not None})
-        act(task.tid)
-        if paused:
-            _unless_too_late(daemon.pause, task.tid)
+    act = {INVALID: RESUME, FINISHED: RESTART if overwrite else None}.get(task.state)
+    if act is None:
+        return task
+    changes = {name: value for name, value in posted.items() if value is not None}
+    paused = changes.pop("paused", False)
+    try:
+        daemon.change(task.tid, None, changes, act, paused)
+    except Conflict:        # its file has begun and keeps its name, or its state has changed meanwhile
+        posted = {name: value for name, value in posted.items() if name not in _FIXED}
+        return _again(daemon, task, posted, overwrite)
     return task
-
-
-def _change(daemon, tid, posted):
-    """Change the options, without those that a file which has begun keeps."""
-    try:
-        daemon.change(tid, posted=posted)
-    except Conflict:
-        daemon.change(tid, posted={name: value for name, value in posted.items() if name not in _FIXED})
-
-
-def _unless_too_late(act, *arguments):
-    try:
-        act(*arguments)
-    except (Conflict, NotFound):
-        pass        # it has started, ended or gone meanwhile

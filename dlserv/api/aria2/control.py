@@ -74,7 +74,7 @@ def remove(door, params):
     removed = door.teller.removed(task)
     door.gids.bury(removed)
     try:
-        return _act(task, sentence, door.daemon.delete)
+        return _act(task, sentence, door.daemon.delete, False, LIVE)
     except BaseException:
         door.gids.forget(removed.gid)
         raise
@@ -87,14 +87,14 @@ def remove_result(door, params):
         door.gids.forget(found.gid)
     else:
         sentence = "Could not remove download result of GID#{}"
-        _act(find_in(STOPPED, door, params, sentence), sentence, door.daemon.delete)
+        _act(find_in(STOPPED, door, params, sentence), sentence, door.daemon.delete, False, STOPPED)
     return OK
 
 
 def purge_results(door, params):
     """Forget all downloads that have stopped; their files stay."""
     door.gids.forget_all()
-    return _in_portions(door, STOPPED, door.daemon.delete_all)
+    return _in_portions(door, STOPPED, lambda tids: door.daemon.delete_all(tids, False, STOPPED))
 
 
 def change_position(door, params):
