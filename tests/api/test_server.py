@@ -164,7 +164,7 @@ def test_a_tid_that_is_none_fails_alone(line, tid):
 def busy(api, origin):
     """The API of a daemon whose only slot is taken, so that nothing else starts."""
     origin.put("/a", noise(1000), script=[Gate(after=10)])
-    tid = api.add(origin.url("/a"), priority=1000)
+    tid = api.add(origin.url("/a"), priority=1000, timeout=60)
     until(lambda: api.status(tid)["downloaded_bytes"])
     yield api
     assert api.status(tid)["state"] == "downloading"
