@@ -50,7 +50,9 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        token_file, daemon.url = _token_file(options, daemon.config, server), server.url
+        token_file, daemon.variables["DLSERV_URL"] = _token_file(options, daemon.config, server), server.url
+        if token_file:
+            daemon.variables["DLSERV_TOKEN_FILE"] = os.path.abspath(token_file)
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with Deadline() as deadline, daemon, server, run_file(where, server.url, token_file):
             print("dlserv: listening on %s" % server.url, flush=True)
