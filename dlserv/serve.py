@@ -207,10 +207,10 @@ def _reload(options, daemon, server, output):
 
 
 def _reload_settings(options, daemon):
-    mapping, _, path, *_ = sources.gather(options, os.environ)
+    mapping, _, path, _, has_file = sources.gather(options, os.environ)
     waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
-    log.info("the settings of %s are in effect", path)
+    log.info("the settings %sare in effect", f"of {path} " if has_file else "")
     if waiting:
         log.warning("%s will take effect at the next start", ", ".join(waiting))
 
