@@ -67,7 +67,7 @@ class Daemon:
     origins   {"section.key": where it was set}
 
     Raise InvalidValue for a setting that is wrong. For the API and the process: `configuration`,
-    `report`, `archive`, `events`, `network`, and `url`, where clients reach the daemon, for the hooks.
+    `report`, `archive`, `events`, `network`, and `variables`, of the environment of hooks.
     """
 
     def __init__(self, settings: Mapping[str, Any], proxies: Mapping[str, str] | None = None,
@@ -79,7 +79,7 @@ class Daemon:
             if getattr(current.general, key) is None:
                 raise InvalidValue("general." + key, "must be given")
         self._started, self._began = False, time.monotonic()
-        self.url: str | None = None
+        self.variables: dict[str, str] = {}
         files = NamedFiles(current, folder)
         self._registry = registry = TaskRegistry(current, boot_id())
         self.events, self.archive = registry.events, registry.archive
@@ -107,7 +107,7 @@ class Daemon:
         try:
             self._deletions.finish_interrupted(interrupted)
             log.info("%s", ", ".join(f"{count} {state}" for state, count in self.counts().items()))
-            self._automation.start({"DLSERV_URL": self.url} if self.url else {})
+            self._automation.start(self.variables)
             self._runner.start()
             self._verification.start()
         except BaseException:

@@ -50,7 +50,9 @@ def serve(options):
     except OSError as error:
         raise LocalError(_address_sentence(daemon.config.server, error)) from error
     try:
-        token_file, daemon.url = _token_file(options, daemon.config, server), server.url
+        token_file, daemon.variables["DLSERV_URL"] = _token_file(options, daemon.config, server), server.url
+        if token_file:
+            daemon.variables["DLSERV_TOKEN_FILE"] = os.path.abspath(token_file)
         where = run_file_path(os.environ, lambda: daemon.config.general.db_path)
         with Deadline() as deadline, daemon, server, run_file(where, server.url, token_file):
             print("dlserv: listening on %s" % server.url, flush=True)
@@ -205,10 +207,10 @@ def _reload(options, daemon, server, output):
 
 
 def _reload_settings(options, daemon):
-    mapping, _, path, *_ = sources.gather(options, os.environ)
+    mapping, _, path, _, has_file = sources.gather(options, os.environ)
     waiting = daemon.configuration.reload(mapping)
     log.setLevel(daemon.config.general.log_level.upper())
-    log.info("the settings of %s are in effect", path)
+    log.info("the settings %sare in effect", f"of {path} " if has_file else "")
     if waiting:
         log.warning("%s will take effect at the next start", ", ".join(waiting))
 

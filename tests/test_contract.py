@@ -696,8 +696,14 @@ def test_a_key_that_is_unknown_is_refused_with_null_too(quiet):
     refused(quiet.post("/task", {"url": NOWHERE, "options": {"pausd": None}}), 400, "pausd", "paused")
 
 
-def test_the_mask_is_not_taken_for_a_secret(api, one):
-    refused(api.request("PATCH", "/task/tid/" + one, {"options": {"password": "***"}}), 400, "options.password")
+def test_the_mask_is_not_taken_for_a_secret(api, daemon):
+    url, tid = "http://h/?token=***", daemon.add("http://h/", {"paused": True, "headers": {"X-Token": "secret"}})
+    for name, value in (("password", "***"), ("headers", {"A": "b", "X-Token": "***"}), ("referer", url + "&x=1"),
+                        ("mirrors", ["http://h/1", url])):
+        refused(api.request("PATCH", "/task/tid/" + tid, {"options": {name: value}}), 400, "options." + name)
+        refused(api.post("/task", {"url": NOWHERE, "options": {name: value}}), 400, "options." + name)
+    assert daemon.get(tid).posted["headers"] == {"X-Token": "secret"}
+    worked(api.request("PATCH", "/task/tid/" + tid, {"options": {"password": "a***b", "headers": {"A": "***b"}}}))
     refused(api.post("/config", {"download": {"proxy": "***"}}), 400, "download.proxy")
 
 

@@ -113,6 +113,12 @@ def test_sighup_takes_the_settings_anew(process, config):
     assert daemon.api.get("/config")["config"]["general"]["max_tasks"] == 5
 
 
+def test_sighup_names_no_file_where_there_is_none(process, tmp_path):
+    daemon = process(environ=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path)))
+    daemon.popen.send_signal(signal.SIGHUP)
+    until(lambda: "the settings are in effect" in daemon.log)
+
+
 def test_sighup_opens_the_log_anew(process, config, tmp_path):
     log = tmp_path / "logs" / "dlserv.log"
     log.parent.mkdir()

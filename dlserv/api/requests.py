@@ -10,7 +10,7 @@ from collections import namedtuple
 from urllib.parse import parse_qsl
 
 from ..errors import InvalidValue, RequestError
-from ..masking import shown
+from ..masking import MASK, shown
 from ..settings import options
 from ..settings.schema import key_name
 from ..settings.values import parse_boolean
@@ -230,7 +230,11 @@ def _check_keys(body, known):
 
 def _options(body):
     posted = body.get("options")
-    return {} if posted is None else _object(posted, "options")
+    posted = {} if posted is None else _object(posted, "options")
+    for name, value in posted.items():
+        if re.search(r'["=]\*{3}["&]', json.dumps(value)):        # also in headers, and in URLs
+            raise InvalidValue(f"options.{key_name(name)}", f"{MASK} only stands for a secret; leave the key out")
+    return posted
 
 
 def _object(value, key):

@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 
+from ..contract import tid_of
 from ..errors import Archived, Exists, Full, InvalidValue, LocalError, MissingModule
 from ..settings import inputfile, metalink
 from ..threads import Thread, join
@@ -19,6 +20,7 @@ ENDINGS = (".txt", ".list", ".lst", ".session", ".url", ".webloc", ".desktop", "
 LARGEST = 2 ** 20           # bytes of a list; of a Metalink metalink.LARGEST
 ADDED, REFUSED = "added", "refused"
 DEEPEST = 8                 # folders below one another
+LONGEST = 120               # bytes of a name to which a number and the endings are added
 JOIN_SECONDS = 1.0          # a disk may hang
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,9 @@ def check(watch, download_dir):
             raise InvalidValue(key, "there is no folder %s" % each["dir"])
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise InvalidValue(key, "%s cannot be read and written" % each["dir"])
-        if (os.path.realpath(download_dir) + os.sep).startswith(path.rstrip(os.sep) + os.sep):
-            raise InvalidValue(key, "downloads go to %s; name another folder" % each["dir"])
+        for other in [download_dir, *(row["dir"] for row in watch if row is not each)]:
+            if (os.path.realpath(other) + os.sep).startswith(path.rstrip(os.sep) + os.sep):
+                raise InvalidValue(key, "%s is in %s; name another folder" % (other, each["dir"]))
 
 
 class Watch:
@@ -45,7 +48,7 @@ class Watch:
         self.folder, self._add_all = folder, add_all
         self._root = folder["dir"]
         self._seen, self._stop = {}, threading.Event()      # path -> its mark at the last look
-        self._done, self._problem = {}, None        # path -> (that, problems) of files that were not moved
+        self._done, self._problem = {}, None        # path -> [that, tids, problems] of files that were not moved
         self._thread = Thread(self._watch, "dlserv-watch")
 
     def start(self):
@@ -92,17 +95,18 @@ class Watch:
 
     def _take(self, path, mark):
         """Add the tasks of one file, once, and put it away; return a sentence if there is no room for them."""
+        done = self._done.setdefault(path, [mark, set(), None])
         try:
-            if path not in self._done:
-                self._done[path] = mark, self._add(path)
+            if done[2] is None:
+                done[2] = self._add(path, done[1])
         except Full as full:
             return "%s waits: %s" % (path, full)
-        _put_away(self._root, path, self._done[path][1])
+        _put_away(self._root, path, done[2])
         del self._done[path], self._seen[path]
         return None
 
-    def _add(self, path):
-        """Return sentences about the faults of the file. Raise Full."""
+    def _add(self, path, known):
+        """Return sentences about the faults of the file. Raise Full; `known` are the tids added till then."""
         try:
             entries = inputfile.read(_read(os.path.join(self._root, path)), os.path.basename(path), "list")
         except (InvalidValue, MissingModule) as error:
@@ -115,7 +119,8 @@ class Watch:
                 wanted.append((entry.url, dict(common, **entry.options()), ()))
             except InvalidValue as error:
                 problems.append(entry.where + str(error))
-        tids, failures = self._add_all(wanted)
+        tids, failures = self._add_all([each for each in wanted if tid_of(each[0]) not in known])
+        known.update(tids)
         for _, error in failures:
             if isinstance(error, Full):
                 raise error
@@ -166,6 +171,7 @@ def _put_away(root, path, problems):
     folder = os.path.join(root, REFUSED if problems else ADDED)
     os.makedirs(folder, exist_ok=True)
     name, ending = os.path.splitext(os.path.basename(path))
+    name = os.fsdecode(os.fsencode(name)[:LONGEST])
     target, number = name + ending, 0
     while any(os.path.lexists(os.path.join(folder, target + more)) for more in ("", ".why")):
         number += 1

@@ -106,7 +106,8 @@ class Webhooks:
             return None
 
     def _try(self, to, _, number, tries, task, delivery, detail):
-        hook = next((each for each in self._settings.config.webhooks if _mark(each) == to), None)
+        hook = next((each for each in self._settings.config.webhooks
+                     if _mark(each) == to and delivery["event"] in each["events"]), None)
         if not tries:
             self._registry.settle(task)
         detail = detail or views.detail(task)

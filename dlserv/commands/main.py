@@ -64,6 +64,8 @@ def _connect(options, tell):
         return _client(options.url, token, options.url.flag, tell)
     if options.host is None and options.port is None:
         if os.environ.get("DLSERV_URL"):
+            path = os.environ.get("DLSERV_TOKEN_FILE")      # a hook has both
+            token = token or path and tokens.read(path, "$DLSERV_TOKEN_FILE")
             return _client(os.environ["DLSERV_URL"], token, "$DLSERV_URL", tell)
         found = _run_file(options)
         if found is not None:

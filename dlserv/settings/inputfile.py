@@ -35,6 +35,9 @@ class Entry:
         own = {}
         for line in self._lines:
             put(own, line)
+        if "gid" in own:        # aria2's session, which has options that are not ours, and an absolute folder
+            own = {name: text for name, text in own.items() if name in options.TABLE.fields
+                   and (name != "dir" or options.is_folder(text))}
         return options.parse(dict(common or {}, **own), text=True)
 
 
@@ -46,6 +49,8 @@ def put(texts, line):
         raise InvalidValue("option", f"{line[:80]!r} is not name=value")
     if name == "max_tries":
         name, value = "retries", _retries(value)
+    if name == "split" and re.fullmatch("[0-9]{2,9}", value):
+        value = str(min(int(value), options.MOST_CONNECTIONS))
     name = _ARIA2.get(name, name)
     texts[name] = _BETWEEN[name].join([texts[name], value]) if name in _BETWEEN and name in texts else value
 
@@ -147,6 +152,6 @@ def _binary_webloc(data, name, key):
         check_missing(error)
         raise MissingModule("a binary .webloc", "python3-xml") from None
     try:
-        return Entry(plistlib.loads(data)["URL"], name + ": ")
+        return Entry("" + plistlib.loads(data)["URL"], name + ": ")
     except Exception as error:      # plistlib raises whatever a malformed one leads to
         raise InvalidValue(key, f"{name} is not a shortcut to a URL") from error

@@ -24,6 +24,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 # Stands for aria2's max-tries=0, without end.
 MOST_RETRIES = 1000
 MOST_MIRRORS = 32
+MOST_CONNECTIONS = 16
 
 
 def retries_of(tries):
@@ -129,7 +130,7 @@ TABLE = Table(
     Field("password", Text(most=256), None, "password for the server", hide),
     Field("proxy", urls.check_proxy, None, "proxy URL; \"\" for none", urls.shown),
     Field("ratelimit", Size(), 0, "bytes/s for this task, also \"512K\""),
-    Field("connections", Integer(1, 16), 4, "most connections at the same time"),
+    Field("connections", Integer(1, MOST_CONNECTIONS), 4, "most connections at the same time"),
     Field("mirrors", Items(urls.check_url, MOST_MIRRORS), [], "other URLs of the same file",
           lambda mirrors: [urls.shown(url) for url in mirrors]),
     Field("checksum", check_checksum, None, "\"sha-256=<hex>\"; also md5, sha-1, sha-512"),

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 import forks
+from dlserv import Client
 from dlserv.errors import InvalidValue
 from harness import ROOT, noise, until
 from servers.origin import Gate
@@ -50,6 +51,16 @@ def test_a_hook_gets_its_words_the_task_and_its_session(configured, program, ran
     assert env["DLSERV_TASK_ERROR"] == env["DLSERV_TASK_REASON"] == "" and "hidden" not in env["DLSERV_TASK_URL"]
     assert env["DLSERV_URL"] == daemon.url and "DLSERV_TOKEN" not in env
     assert said == "hook finished exited with 0: said"
+
+
+def test_a_hook_may_call_the_daemon_that_needs_a_token(configured, program, serve, folder, tmp_path):
+    (tmp_path / "secret").write_text("s" * 16)
+    hook = program("sys.exit(subprocess.run(%r + ['list']).returncode)" % forks.DLSERV)
+    daemon = configured(None, ("--token-file", os.path.relpath(str(tmp_path / "secret"))), hooks={"finished": [hook]})
+    with Client(daemon.url, "s" * 16) as client:
+        tid = client.add(serve("/a.bin", b"x"))
+        said = until(lambda: [each["msg"] for each in client.task(tid)["log"] if each["msg"].startswith("hook")])
+        assert said[0].startswith("hook finished exited with 0: %s" % tid)
 
 
 def test_a_failure_runs_its_hook_once_with_the_reason(embedded, program, ran, origin):

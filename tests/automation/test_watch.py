@@ -2,6 +2,7 @@
 
 import json
 import os
+import plistlib
 import shutil
 import subprocess
 
@@ -9,6 +10,7 @@ import pytest
 
 import forks
 from dlserv import Daemon
+from dlserv.errors import InvalidValue
 from dlserv.automation.watch import Watch
 from automation.conftest import EAGER
 from disks import SmallDisk
@@ -112,6 +114,7 @@ def test_other_files_are_left_alone(watch, box, daemon, tmp_path):
     ("a.url", b"[InternetShortcut]\nIconFile=x\n", "has no URL in it"),
     ("a.desktop", b"[Desktop Entry]\nExec=rm -rf /\n", "has no URL in it"),
     ("a.webloc", b"bplist00nonsense", "is not a shortcut"),
+    ("a.webloc", plistlib.dumps({"URL": ["http://h/"]}, fmt=plistlib.FMT_BINARY), "is not a shortcut"),
     ("a.meta4", b'<!DOCTYPE x [<!ENTITY a "b">]><metalink/>', "document type definition"),
     ("a.meta4", b"<metalink><file>", "is not well-formed"), ("a.meta4", b"<html></html>", "neither a list"),
     ("a.meta4", b"<metalink><file name='../e'><url>http://h/</url></file></metalink>", "a.meta4, file 1: options.dir"),
@@ -145,17 +148,39 @@ def test_nothing_is_overwritten(watch, box, daemon):
     assert names(box) == ["added/a (1).txt", "added/a (2).txt", "added/a.txt"] and len(daemon.list()) == 3
 
 
-def test_a_full_daemon_leaves_the_list_for_later(settings, box):
+def test_a_full_daemon_takes_a_list_bit_by_bit_each_url_once(settings, box):
+    settings["general"]["max_tasks"] = 2
+    with Daemon(settings) as daemon:
+        watch = Watch({"dir": str(box), "options": {"paused": True}}, daemon.add_all)
+        (box / "a.txt").write_text("".join("http://h/%d\n" % number for number in range(5)) + "nonsense\n")
+        look(watch)
+        for numbers in ([0, 1], [2, 3], [4]):
+            assert [task.url for task in daemon.list()] == ["http://h/%d" % number for number in numbers]
+            look(watch)
+            assert names(box) == (["refused/a.txt", "refused/a.txt.why"] if numbers == [4] else ["a.txt"])
+            daemon.delete_all([task.tid for task in daemon.list()])
+            look(watch, 1)
+        assert (box / "refused" / "a.txt.why").read_text().startswith("a.txt, line 6: ")
+
+
+def test_a_list_that_waited_and_changed_is_a_new_one(settings, box):
     settings["general"]["max_tasks"] = 1
     with Daemon(settings) as daemon:
         watch = Watch({"dir": str(box), "options": {"paused": True}}, daemon.add_all)
         (box / "a.txt").write_text("http://h/1\nhttp://h/2\n")
-        look(watch, 4)
-        assert names(box) == ["a.txt"] and len(daemon.list()) == 1
+        look(watch)
         daemon.delete(daemon.list()[0].tid)
-        daemon.configure({"general": {"max_tasks": 9}})
-        look(watch, 1)
-        assert names(box) == ["added/a.txt"] and len(daemon.list()) == 2
+        (box / "a.txt").write_text("http://h/1\n")
+        look(watch)
+        assert names(box) == ["added/a.txt"] and [task.url for task in daemon.list()] == ["http://h/1"]
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "\u00fc" * 125, os.fsdecode(b"\xff" * 251)], ids=["ascii", "utf-8", "bytes"])
+def test_a_name_without_room_for_an_ending_is_cut(watch, box, daemon, stem):
+    for _ in range(2):
+        (box / (stem + ".txt")).write_text("nonsense\n")
+        look(watch)
+    assert len(names(box)) == 4 and all(name.startswith("refused/" + stem[:50]) for name in names(box))
 
 
 def test_a_folder_that_goes_away_is_found_again(embedded, often, box, caplog):
@@ -245,10 +270,24 @@ def test_a_kill_at_any_moment_adds_each_url_once(configured, box):
 
 @pytest.mark.parametrize("make, words", [
     (lambda box, folder: str(box / "none"), "there is no folder"), (lambda box, folder: "in", "is not an absolute path"),
-    (lambda box, folder: str(folder), "downloads go to"), (lambda box, folder: str(folder.parent), "downloads go to"),
+    (lambda box, folder: str(folder), "; name another folder"),
+    (lambda box, folder: str(folder.parent), "; name another folder"),
     (lambda box, folder: os.path.abspath(__file__), "there is no folder")])
 def test_a_start_names_the_folder_that_cannot_be_watched(tmp_path, box, folder, make, words):
     path = tmp_path / "c.json"
     path.write_text(json.dumps({"watch": [{"dir": make(box, folder)}]}))
     done = forks.run(["-c", path, "--port", "0", "--download-dir", folder, "--db", tmp_path / "db"], timeout=30)
     assert done.returncode == 2 and ("watch[0].dir: " in done.stderr.decode()) and words in done.stderr.decode()
+
+
+@pytest.mark.parametrize("below", ["", "night"])
+def test_a_folder_that_is_watched_within_another_is_refused(settings, box, below):
+    """Both would take its lists, and the upper one those that were added below."""
+    inner = box / below
+    inner.mkdir(exist_ok=True)
+    outer = {"dir": os.path.join(str(box), "")}
+    with pytest.raises(InvalidValue, match=r"^watch\[0\]\.dir: .* is in .*; name another folder$"):
+        Daemon(dict(settings, watch=[outer, {"dir": str(inner)}])).start()
+    (box.parent / "in2").mkdir()
+    with Daemon(dict(settings, watch=[outer, {"dir": str(box) + "2"}])):
+        pass

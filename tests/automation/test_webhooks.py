@@ -102,6 +102,19 @@ def test_each_receiver_gets_its_events_and_delays_no_other(sender):
         assert len(task.deliveries) == 2, "what hangs is kept"
 
 
+def test_each_event_has_its_own_secret_where_the_url_is_the_same(sender):
+    with Receiver() as receiver:
+        keys = {"finished": b"f" * 16, "failed": b"g" * 16}
+        hooks, task = sender(*({"url": receiver.url, "events": [event], "secret": key.decode()}
+                               for event, key in keys.items()))
+        for number, event in enumerate(keys, 1):
+            hooks.put(event, task, DETAIL)
+            head, body = until(lambda: receiver.messages[number - 1:])[0][1:]
+            signed = ("%s.%s." % (head["webhook-id"], head["webhook-timestamp"])).encode() + body
+            digest = base64.b64encode(hmac.new(keys[event], signed, hashlib.sha256).digest()).decode()
+            assert head["webhook-signature"] == "v1," + digest
+
+
 def test_a_receiver_in_the_private_network_is_told_all_the_same(sender):
     with Receiver() as receiver:
         hooks, task = sender({"url": receiver.url}, deny_private=True)

@@ -109,7 +109,12 @@ def test_a_token_is_read_from_where_it_was_said(run, tmp_path, monkeypatch):
         for arguments in (("stats", "--token-file", str(tmp_path / "token")), ("--token", "s3cret", "stats"),
                           ("--token-file", str(tmp_path / "token"), "stats")):
             assert run(*arguments)[0] == 4 and told(server) == ["Authorization: Bearer s3cret"]
+        monkeypatch.setenv("DLSERV_TOKEN_FILE", str(tmp_path / "token"))
+        assert run("stats")[0] == 4 and told(server) == ["Authorization: Bearer other"]
         monkeypatch.delenv("DLSERV_TOKEN")
+        assert run("stats")[0] == 4 and told(server) == ["Authorization: Bearer s3cret"]
+        assert run("stats", "--url", server.url)[0] == 4 and told(server) == [], "it may be another daemon"
+        monkeypatch.delenv("DLSERV_TOKEN_FILE")
         monkeypatch.delenv("DLSERV_URL")
         (tmp_path / "dlserv.json").write_text(json.dumps(
             {"url": server.url, "pid": os.getpid(), "token_file": str(tmp_path / "token")}))

@@ -24,6 +24,22 @@ def test_max_tries_that_is_no_number_is_refused_by_its_name(tries):
         read("http://h/a\n max-tries=%s\n" % tries)
 
 
+def test_a_session_of_aria2_is_read_as_far_as_it_has_a_meaning_here():
+    """As aria2 1.36 saves it: each entry has the gid, and all options of the command line and the file."""
+    assert read("http://h/a?x=1\thttp://g/a\t\n gid=fd978ef72c5513ca\n max-tries=3\n dir=/home/me/Downloads\n"
+                " dry-run=false\n max-connection-per-server=4\n force-save=true\n header=X: y\n header=Z: w\n"
+                "http://h/b\t\n gid=ecf8b3ca515814b8\n split=64\n pause=true\n dir=films\n out=x2.iso\n") == [
+        ("http://h/a?x=1", {"mirrors": ["http://g/a"], "retries": 2, "connections": 4,
+                            "headers": {"X": "y", "Z": "w"}}),
+        ("http://h/b", {"connections": 16, "paused": True, "dir": "films", "filename": "x2.iso"})]
+
+
+@pytest.mark.parametrize("line", ["force-save=true", "dir=/home/me", "split=0", "split=many"])
+def test_what_has_no_meaning_here_is_refused_in_a_list_of_ones_own(line):
+    with pytest.raises(InvalidValue):
+        read("http://h/a\n %s\n" % line)
+
+
 def test_our_own_retries_are_retries():
     assert read("http://h/a\n retries=3\n") == [("http://h/a", {"retries": 3})]
 

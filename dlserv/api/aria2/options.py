@@ -15,8 +15,6 @@ from ...settings import options
 from .jsonrpc import RpcError
 from .results import PIECE
 
-MOST_CONNECTIONS = 16
-
 # aria2's options that mean the same as one of ours, as text.
 _SAME = {"user-agent": "user_agent", "max-download-limit": "ratelimit", "timeout": "timeout",
          "checksum": "checksum"}
@@ -177,7 +175,7 @@ def _below(text, root):
 def _put_counts(posted, given):
     counts = [_number(name, given, 1) for name in ("split", "max-connection-per-server") if given.get(name)]
     if counts:
-        posted["connections"] = min(counts + [MOST_CONNECTIONS])
+        posted["connections"] = min(counts + [options.MOST_CONNECTIONS])
     if given.get("max-tries"):
         posted["retries"] = options.retries_of(_number("max-tries", given, 0))
 
