@@ -18,7 +18,7 @@ from .api.listener import UNIX
 from .complaint import Complaint
 from .errors import Error, LocalError, Unwritable
 from .exhaustion import exhaustion_in
-from .memory import share_one_arena
+from .memory import hold_little
 from .service_manager import ServiceManager
 from .signals import END_SECONDS, Deadline, Signals
 
@@ -31,7 +31,7 @@ def serve(options):
     """Serve until SIGTERM or SIGINT, or export or import tasks; return the exit code. Raise Error."""
     if options.export or options.import_:
         return _move(options)
-    share_one_arena()
+    hold_little()
     import_http_client()
     from .api.server import Server
     from .client.discovery import run_file, run_file_path

@@ -90,7 +90,7 @@ class Channel:
         self.sock, self.timeout = sock, timeout
         self.secure = hasattr(sock, "pending")      # as sockets with TLS have
         self._low_water, self._mark, self._drained, self._waited = LowWater(), 1, False, 0.0
-        self._deadline = None
+        self._deadline, self._ahead = None, memoryview(b"")
         self.adopt(stop)
 
     def adopt(self, stop):
@@ -108,7 +108,15 @@ class Channel:
 
     def recv_into(self, view):
         """Return the bytes read into the buffer, 0 if the peer has closed."""
-        return self._retry(lambda: self.sock.recv_into(view))
+        if not self._ahead:
+            return self._retry(lambda: self.sock.recv_into(view))
+        count = min(len(view), len(self._ahead))
+        view[:count], self._ahead = self._ahead[:count], self._ahead[count:]
+        return count
+
+    def put_back(self, data):
+        """Let the next read, or the TLS that is started, take these bytes first; waits and splices ignore them."""
+        self._ahead = memoryview(data)
 
     def read_body(self, view, certain):
         """Return the bytes read of a body, 0 at its end; at least `certain` are still to come: low_water.py."""
@@ -159,7 +167,8 @@ class Channel:
         return True
 
     def recv(self, count):
-        return self._retry(lambda: self.sock.recv(count))
+        view = memoryview(bytearray(count))
+        return bytes(view[:self.recv_into(view)])
 
     def recv_exactly(self, count):
         data = b""
@@ -178,8 +187,9 @@ class Channel:
     def start_tls(self, context, host, session=None):
         host = host.partition("%")[0].encode("ascii")   # bytes: str needs the idna codec
         try:
-            if self.secure:
-                self.sock = NestedTls(self.sock, context, host)
+            if self.secure or self._ahead:
+                self.sock = NestedTls(self.sock, context, host, self._ahead)
+                self.put_back(b"")
             else:
                 self.sock = context.wrap_socket(
                     self.sock, server_hostname=host, do_handshake_on_connect=False,

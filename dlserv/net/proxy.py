@@ -129,7 +129,9 @@ class Route:
         """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6)."""
         place = self._url._replace(port=port).endpoint
         channel.sendall(encode_head("CONNECT", place, dict({"Host": place}, **self._authorization())))
-        head = read_head(Reader(channel, 1), "proxy")      # the bytes after it are the server's
+        reader = Reader(channel, 4096)
+        head = read_head(reader, "proxy")
+        channel.put_back(reader.rest())     # they are the server's
         if 200 <= head.status < 300:
             return True
         if head.status == 407 and self._answers(head.fields.get_all("Proxy-Authenticate"), "CONNECT", place):

@@ -6,7 +6,7 @@ _EMPTY_LINE = re.compile(rb"^\r*\n", re.MULTILINE)
 
 
 class Reader:
-    """Lines and bytes of a Channel through a buffer of `size` bytes; size 1 never reads ahead.
+    """Lines and bytes of a Channel through a buffer of `size` bytes.
 
     At the end of the connection, a read returns less than was requested.
     """

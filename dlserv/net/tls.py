@@ -125,14 +125,15 @@ def load_pem(key, path, context=None):
 
 
 class NestedTls:
-    """A socket with TLS inside TLS, for a server behind a proxy that is reached over TLS."""
+    """A socket with TLS over another, which may have TLS itself and whose `first` bytes have been read."""
 
     session = None
 
-    def __init__(self, sock, context, host):
+    def __init__(self, sock, context, host, first):
         import ssl
         self._sock, self._unsent = sock, b""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._incoming.write(first)
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.decode("ascii"))
         self.fileno, self.close = sock.fileno, sock.close
 
@@ -145,9 +146,6 @@ class NestedTls:
 
     def recv_into(self, view):
         return self._pump(lambda: self._tls.read(len(view), view))
-
-    def recv(self, count):
-        return self._pump(lambda: self._tls.read(count))
 
     def send(self, data):
         self._flush()

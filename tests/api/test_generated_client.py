@@ -1,5 +1,6 @@
 """A client that is generated from the live /openapi.json drives the daemon, and finds every reply as described."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -7,7 +8,7 @@ import os
 import pytest
 
 from generated_client import generate
-from harness import noise, until
+from harness import PATIENCE, noise, until
 from servers.origin import Gate
 
 DATA = noise(50000)
@@ -28,7 +29,7 @@ def make(tmp_path):
         spec = importlib.util.spec_from_file_location("dlserv_client", str(path))
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        clients.append(module.Client(api.url, token))
+        clients.append(module.Client(api.url, token, PATIENCE))
         return module, clients[-1]
 
     yield make
@@ -104,9 +105,8 @@ def test_every_operation_works_as_it_is_described(process, make, origin, folder)
     refused(module, 409, "archived", client.add_task, {"url": origin.url("/a.iso")})
     client.forget_archived(tid)
     assert client.forget_archive().value["count"] == 0
-    stream = client.get_events(last_event_id="0")
-    assert b"event: " in b"".join(stream.value.readline() for _ in range(4))
-    stream.value.close()
+    with contextlib.closing(client.get_events(last_event_id="0").value) as stream:
+        assert b"event: " in b"".join(stream.readline() for _ in range(4))
     assert client.called == set(module.OPERATIONS)
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from dlserv.errors import Permanent, Temporary
 from dlserv.net.head import LONGEST_FIELD, LONGEST_HEADS, MOST_JUNK, read_head
+from cost import least_seconds
 from harness import noise
 from net.test_tls import CA, context
+from servers.canned import Canned
 from servers.origin import dripped, drop, odd, Origin, raw, refuse, without_end
 from servers.proxies import HttpProxy
 
@@ -310,6 +312,15 @@ def test_a_proxys_head_is_bounded(origin, attempt):
     with HttpProxy(greeting=fields(LONGEST_HEADS)) as proxy:
         sentence = attempt(origin.url("/a").replace("http", "https"), proxy=proxy.url()).fails(Permanent)
         assert sentence == "the proxy sent heads of more than 256 KiB"
+
+
+def test_a_tunnels_head_is_read_as_cheaply_as_any(attempt):
+    with Canned(b"HTTP/1.1 200 OK\r\n" + fields(LONGEST_HEADS)) as proxy:
+        tunnelled, forwarded = (
+            least_seconds(lambda scheme: attempt(scheme + "://h.example/", proxy=proxy.url).fails(Permanent), each,
+                          enough=0)
+            for each in ("https", "http"))
+    assert tunnelled < 5 * forwarded
 
 
 def test_a_proxy_may_send_interim_answers(attempt, folder):

@@ -157,6 +157,29 @@ def test_tls_goes_through_tls(attempt, folder):
     assert (folder / "a").read_bytes() == DATA
 
 
+@pytest.mark.parametrize("over_tls", [False, True])
+@pytest.mark.parametrize("length", [10, 5000])
+def test_a_server_may_speak_first_through_a_tunnel(attempt, folder, over_tls, length):
+    with Ftpd({"a": DATA}, context=context()) as ftpd, HttpProxy(
+            context=context() if over_tls else None, joined=[ftpd.server_address[1]]) as proxy:
+        ftpd.replies[""] = "220 " + "x" * length
+        attempt(ftpd.url("/a"), proxy=proxy.url(), settings={"ca_file": CA}).run()
+        assert len(proxy.seen) == 2
+    assert (folder / "a").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_proxy_cannot_answer_in_the_servers_place(attempt, folder, over_tls):
+    """Bytes behind its head are TLS, or nothing."""
+    planted = b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    with Origin(context()) as secure, HttpProxy(
+            context=context() if over_tls else None, greeting=planted) as proxy:
+        secure.put("/a", DATA)
+        attempt(secure.url("/a"), proxy=proxy.url(), settings={"ca_file": CA}).fails(Temporary)
+        assert len(proxy.seen) == 1 and not secure.requests
+    assert not (folder / "a").exists()
+
+
 # -- SOCKS ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("scheme, host", [("socks5", "127.0.0.1"), ("socks5h", "localhost")])

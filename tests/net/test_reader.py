@@ -35,6 +35,16 @@ def test_a_block_ends_at_the_empty_line_in_any_pieces(pair, size):
     assert rest + channel.recv(100) == b"body\n\n" and not reader.buffered
 
 
+def test_bytes_that_are_put_back_come_first(pair):
+    far, channel = pair
+    far.sendall(b"d\nef")
+    channel.put_back(b"ab\nc")
+    assert channel.recv(1) == b"a" and channel.recv_exactly(1) == b"b"
+    reader = Reader(channel, 2)
+    assert [reader.read_line(9) for _ in range(2)] == [b"\n", b"cd\n"]
+    assert reader.read_line(2) == b"ef"
+
+
 @pytest.mark.parametrize("most", [1, 10, len(HEAD) - 1])
 def test_a_block_and_a_line_are_bounded(pair, most):
     far, channel = pair

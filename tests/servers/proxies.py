@@ -21,14 +21,16 @@ class HttpProxy(Background):
     places    {"host:port": (host, port)} where to connect to in their place
     status    what its answer to CONNECT begins with, where it makes the tunnel
     greeting  bytes between that line and the fields
+    joined    ports of servers whose first bytes it sends at once with its answer
     """
 
     def __init__(self, refuse=None, password=None, context=None, stand_in=None,
-                 status="200 Connection established", greeting=b"", digest=False, places=()):
+                 status="200 Connection established", greeting=b"", digest=False, places=(),
+                 joined=()):
         super().__init__(("127.0.0.1", 0), _Proxied)
         self.established = b"HTTP/1.1 %s\r\n%s" % (status.encode(), greeting)
         self.refuse, self.password, self.context, self.seen = refuse, password, context, []
-        self.stand_in, self.digest, self.places = stand_in, digest, dict(places)
+        self.stand_in, self.digest, self.places, self.joined = stand_in, digest, dict(places), joined
 
     def url(self, user=None):
         return "%s://%s127.0.0.1:%d" % ("https" if self.context else "http",
@@ -102,7 +104,8 @@ class _Proxied(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 " + self.server.refuse.encode() + b"\r\n\r\n")
             return
         with self._connect(host, port) as upstream:
-            self.request.sendall(self.server.established + b"X-Proxy: yes\r\n\r\n")
+            first = upstream.recv(65536) if int(port) in self.server.joined else b""
+            self.request.sendall(self.server.established + b"X-Proxy: yes\r\n\r\n" + first)
             shovel(self.request, upstream)
 
     def _forward(self, head, target):
