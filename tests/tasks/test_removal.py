@@ -242,6 +242,22 @@ def test_a_name_that_another_task_only_wanted_is_no_claim(slow_disk, faulty_disk
     assert os.listdir(str(folder)) == ["x.bin.part"]
 
 
+@pytest.mark.parametrize("then", ["change", "delete"])
+def test_a_cancelled_attempt_makes_no_file_any_more(slow_disk, faulty_disk, origin, folder, then):
+    daemon = slow_disk("stat", "x.bin", 0.3)
+    origin.put("/x.bin", DATA, script=[paced(10 ** 7)] * 2)
+    tid = daemon.api.add(origin.url("/x.bin"))
+    until(lambda: faulty_disk.is_busy)
+    if then == "change":
+        assert daemon.api.request("PATCH", "/task/tid/" + tid, {"options": {"dir": "sub"}}).status == 200
+        assert daemon.api.reach(tid, "finished")["filename"] == "sub/x.bin"
+        assert names(folder) == ["sub/x.bin"]
+    else:
+        daemon.api.delete("/task/tid/" + tid)
+        until(lambda: not daemon.has_open(folder))
+        assert names(folder) == []
+
+
 def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(slow_disk, faulty_disk, process, origin, folder):
     daemon = slow_disk("link", "x.bin", 2.5)
     origin.put("/x.bin", DATA, script=[paced(10 ** 6)])
