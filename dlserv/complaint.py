@@ -2,6 +2,8 @@
 
 import time
 
+from .exhaustion import exhaustion_in
+
 
 class Complaint:
     """Logs a problem to `log` when it begins; not again while it lasts, nor within QUIET seconds."""
@@ -14,8 +16,12 @@ class Complaint:
         self._told = {}             # problem -> (when it was logged, does it last)
 
     def tell(self, sentence, error=None):
-        """Log the sentence and the error's traceback; never raise, as the memory for it may be lacking."""
+        """Log the sentence and the error's traceback; never raise, as the memory for it may be lacking.
+
+        An error that means a limit of the system is told as that.
+        """
         try:
+            sentence = str(exhaustion_in(error) or sentence)
             what, now = (sentence, type(error), str(error)), self._clock()
             when, lasts = self._told.get(what, (None, False))
             if not lasts and (when is None or now - when >= self.QUIET):

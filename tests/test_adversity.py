@@ -42,19 +42,20 @@ def few_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_a_task_that_may_open_no_more_files_waits(settings, origin, folder, few_files):
-    settings["download"].update(retries=0, timeout=30)
+@pytest.mark.parametrize("data", [DATA, noise(2 ** 21)])
+def test_a_task_that_may_open_no_more_files_waits(settings, origin, folder, few_files, data):
+    settings["download"].update(retries=0, timeout=30, max_per_host=1)
     waited = 0
     with Daemon(settings) as daemon:
         for more in range(1, 16):
-            origin.put("/%d" % more, DATA)
+            origin.put("/%d" % more, data)
             few_files(more)
-            tid = daemon.add(origin.url("/%d" % more), {"connections": 1})
+            tid = daemon.add(origin.url("/%d" % more))
             until(lambda: daemon.get(tid).state == "finished" or daemon.get(tid).connections or daemon.get(tid).error)
             waited += "waiting for other tasks" in str(daemon.get(tid).error)
             few_files(1000)
             assert daemon.wait(tid, 10).state == "finished"
-            assert (folder / str(more)).read_bytes() == DATA
+            assert (folder / str(more)).read_bytes() == data
     assert waited >= 3
 
 

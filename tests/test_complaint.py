@@ -1,5 +1,6 @@
 """Complaints: told once in the log."""
 
+import errno
 import logging
 
 import pytest
@@ -47,6 +48,11 @@ def test_another_error_is_told_with_its_traceback(complaint, caplog):
         except ValueError as caught:
             complaint.tell("a bug", caught)
     assert caplog.text.count("a bug") == caplog.text.count("Traceback") == 2
+
+
+def test_a_limit_of_the_system_is_not_called_a_bug(complaint, caplog):
+    complaint.tell("a bug", OSError(errno.EMFILE, "Too many open files"))
+    assert "allows this program no more open files" in caplog.text and "a bug" not in caplog.text
 
 
 def test_it_needs_no_memory():

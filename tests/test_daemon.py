@@ -115,6 +115,17 @@ def test_a_restart_keeps_the_old_file_until_it_is_replaced(daemon, origin, folde
     assert [each.name for each in folder.iterdir()] == ["a.iso"]
 
 
+def test_a_restart_replaces_the_file_beside_a_strangers_part(daemon, origin, folder):
+    origin.put("/a.iso", DATA)
+    tid = daemon.add(origin.url("/a.iso"))
+    daemon.wait(tid, 10)
+    (folder / "a.iso.part").write_text("theirs")
+    file = origin.put("/a.iso", DATA[::-1])
+    daemon.restart(tid)
+    assert daemon.wait(tid, 10).filename == "a.iso" and (folder / "a.iso").read_bytes() == file.data
+    assert sorted(os.listdir(folder)) == ["a.iso", "a.iso.part"]
+
+
 def test_a_restart_that_fails_leaves_the_old_file(daemon, origin, folder):
     origin.put("/a.iso", DATA)
     tid = daemon.add(origin.url("/a.iso"))

@@ -24,7 +24,7 @@ from ..net.channel import Signal
 from . import inquiry
 from .announced import Announced
 from .checksum import Promises
-from .continuity import Condition
+from .continuity import CANNOT_RESUME, Condition
 from .fetch import Fetch
 from .meter import Meter
 from .ratelimit import TokenBucket
@@ -223,6 +223,8 @@ class Download:
     def _fetch_more(self):
         """Request the first missing byte, and fetch until nothing is missing or no source delivers."""
         file, sources, observer = self.file, self._sources, self._observer
+        if file.is_useless and file.segments.count:     # a source failed in the middle
+            file.start_over(CANNOT_RESUME)
         if file.is_from(sources.all[0]):        # a mirror may have another size
             observer.beginning()
         condition = None if file.segments.count else self._condition
@@ -236,11 +238,10 @@ class Download:
             self._promises.follow()
             self._fetch = Fetch(file, sources, self._stop, self._options.connections, self._bucket,
                                 self._environment.settings.min_speed)
+            self._fetch.run(answer, source)
         except BaseException:
             answer.stream.close()
             raise
-        try:
-            self._fetch.run(answer, source)
         finally:
             self._fetch = None
 

@@ -35,17 +35,17 @@ def free_names(folder, name, overwrite, previous=None):
         candidate = filename.numbered(name, number, folder.longest)
         if candidate in taken and previous is None:
             continue
-        found = folder.stat(candidate)
-        if found is None or is_previous(folder, previous, candidate, found):
+        if folder.stat(candidate) is None or is_previous(folder, previous, candidate):
             yield candidate
         elif overwrite == "never":
             raise Permanent(f"a file named {folder.relative(candidate)} is there already", word="exists")
 
 
-def is_previous(folder, previous, name, status):
+def is_previous(folder, previous, name):
     """Return whether this is the unchanged file that a restart replaces."""
-    return (previous is not None and name == previous.name and previous.identity.matches(status)
-            and not folder.is_another(status, *previous.identity[:2]))
+    found = folder.stat(name) if previous is not None and name == previous.name else None
+    return (found is not None and previous.identity.matches(found)
+            and not folder.is_another(found, *previous.identity[:2]))
 
 
 def make_part(folder, new_names, announce, at_hand):
@@ -82,13 +82,15 @@ def _make_part(folder, names, announce, at_hand):
 
 
 def publish(part, target, names, announce, interrupted=False, previous=None):
-    """Give the complete file its final name, `target` or the next of `names`.
+    """Give the complete file its final name: that of the file it replaces, `target` or the next of `names`.
 
     Return (name, None or a sentence about a failure after that). `announce(target, identity)`
     stores the intention and returns a function that waits until it is durable. After an
     `interrupted` try, an empty file under the name is ours.
     """
     folder, linkless = part.folder, False
+    if previous is not None and is_previous(folder, previous, previous.name):
+        target = previous.name      # its part has another if that name was taken
     while True:
         try:
             if linkless and not part.named:
@@ -97,9 +99,7 @@ def publish(part, target, names, announce, interrupted=False, previous=None):
             part.sync()
             wait()
             folder.check_in_place()
-            found = folder.stat(target) if previous is not None else None
-            replaces = found is not None and is_previous(folder, previous, target, found)
-            return target, part.publish(target, interrupted, replaces)
+            return target, part.publish(target, interrupted, is_previous(folder, previous, target))
         except (NameTaken, NameTooLong) as refusal:
             if isinstance(refusal, NameTooLong) and not folder.shorten():
                 raise
@@ -116,8 +116,8 @@ def recover(folder, part, target, identity):
     if found is None or not identity.matches(found) or folder.is_another(found, *identity[:2]):
         return None, None
     remark = None
-    if rest is not None:
-        if not os.path.samestat(rest, found):
-            return None, None
+    if rest is not None and os.path.samestat(rest, found):
         remark = drop(folder, part, target)      # the crash was between link and unlink
+    elif rest is not None and not folder.is_another(rest, *identity[:2]):
+        return None, None       # it may be the part, and the file the one that it is to replace
     return Identity.of(found), remark or folder.sync_names(target)

@@ -118,7 +118,7 @@ class Unfinished:
             self.start_over(f"{kept.part} is gone" if kept.done else None, self._restarted)
             return
         self._believe(kept, part)
-        if self.segments.complete:
+        if self.segments.complete and not self.doubtful:
             return
         if self.segments.count and not continuity.may_resume(kept.resource, kept.restarted):
             self.start_over(continuity.CANNOT_RESUME, restarted=True)

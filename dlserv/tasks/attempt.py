@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from ..engine.meter import SpeedHistory
-from ..errors import NameTaken
+from ..errors import NameTaken, Stopped
 
 WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion waits for attempts
 
@@ -182,9 +182,14 @@ class Attempt:
         log.log(logging.DEBUG if level == "debug" else logging.WARNING, "%s: %s", self.tid[:8], text)
 
     def _keep(self, progress, durable):
-        """Store the plan, unless the task is gone; return a function that waits for that. Raise NameTaken."""
+        """Store the plan, unless the task is gone; return a function that waits for that.
+
+        Raise NameTaken, or Stopped before anything is made where the task may not look for it any more.
+        """
         registry, task = self._registry, self.task
         with registry.lock:
+            if self.cancelled and progress is not None:
+                raise Stopped()
             if not registry.is_current(self):
                 return lambda: None
             if progress is not None and progress.publishing is not None:

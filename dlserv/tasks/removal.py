@@ -31,16 +31,16 @@ class Claims:
     """The names of the files of many tasks; a name may pass from one task to another."""
 
     def __init__(self, tasks):
-        self._by_name = {}      # _key -> [(task, name, since)]
+        self._by_name = {}      # _key -> [(task, name, _File)]
         for task in tasks:
             for file in _files(task):
                 for name in file.tests:
-                    self._by_name.setdefault(_key(task, name), []).append((task, name, file.since))
+                    self._by_name.setdefault(_key(task, name), []).append((task, name, file))
 
     def later(self, task, name, since):
-        """Return the names that files of other tasks have taken since, where they may be this file."""
-        return [its_name for other, its_name, its_since in self._by_name.get(_key(task, name), ())
-                if other is not task and its_since >= since]
+        """Return (name, _File) of other tasks' files since, which may be this one."""
+        return [(its_name, file) for other, its_name, file in self._by_name.get(_key(task, name), ())
+                if other is not task and file.since >= since]
 
 
 def _key(task, name):
@@ -95,9 +95,9 @@ def _remove(folder, name, file, claimed, removal):
         status = folder.stat(name)
         if status is None:
             return False
-        if not file.tests[name](status) or (file.node and folder.is_another(status, *file.node)):
+        if not _may_be(folder, name, file, status):
             removal.kept.append((shown, "it is not the file that was downloaded"))
-        elif any(_is_at(folder, each, status) for each in claimed):
+        elif any(_is_at(folder, *each, status) for each in claimed):
             removal.kept.append((shown, "it is the file of another task"))
         else:
             folder.remove(name)
@@ -107,6 +107,10 @@ def _remove(folder, name, file, claimed, removal):
     return True
 
 
-def _is_at(folder, name, status):
+def _may_be(folder, name, file, status):
+    return file.tests[name](status) and not (file.node and folder.is_another(status, *file.node))
+
+
+def _is_at(folder, name, file, status):
     found = folder.stat(name)
-    return found is not None and os.path.samestat(found, status)
+    return found is not None and os.path.samestat(found, status) and _may_be(folder, name, file, status)

@@ -86,7 +86,7 @@ class Task(Figures):
         Return whether requests differ, so that a new attempt must replace one under way.
         """
         fixed = {"filename", "dir"} & set(posted)
-        if fixed and (self.progress or self.file):
+        if fixed and (self.progress or self.file or self.previous):
             raise Conflict("the file has its name already; %s cannot be changed" % " and ".join(sorted(fixed)))
         before, there = self.options, self.url
         self.posted = {key: value for key, value in dict(self.posted, **posted).items() if value is not None}

@@ -12,7 +12,7 @@ from dlserv.errors import Permanent, Temporary
 from harness import noise
 from interrupted import DATA, broken_off, resumed
 from several import MIB, whole
-from servers.origin import OLD, Origin, drop, head, ignore_if_range, ignore_range, paced, refuse
+from servers.origin import OLD, Exchange, Origin, chunked, drop, head, ignore_if_range, ignore_range, paced, refuse
 
 PAGE = {"Content-Type": "text/html; charset=utf-8"}
 
@@ -180,6 +180,15 @@ def test_a_range_shorter_than_asked_for_is_continued(origin, attempt, folder):
     file.script = [half]
     resumed(origin, attempt, folder, progress)
     assert len(origin.requests) == 2
+
+
+@pytest.mark.parametrize("rest", [Exchange.answer, chunked([DATA])])
+def test_a_mirror_begins_a_file_of_unknown_size_from_zero(origin, other, attempt, folder, rest):
+    origin.put("/a", DATA, script=[chunked([DATA[:100000]], end=b"")])
+    other.put("/a", DATA, script=[rest])
+    done = attempt(origin.url("/a"), mirrors=[other.url("/a")]).run()
+    assert (folder / "a").read_bytes() == DATA
+    assert done.notes[1:] == ["the server cannot resume this file; starting over from zero"]
 
 
 # -- introducing other sources -------------------------------------------------------------------------

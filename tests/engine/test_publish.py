@@ -96,9 +96,9 @@ def test_a_page_without_a_name_is_called_after_its_host(origin, attempt, folder)
     assert attempt(origin.url("/?json")).run().finished.name == "127.0.0.1.json"
 
 
-def about_to_publish(origin, attempt):
+def about_to_publish(origin, attempt, data=DATA):
     """The record that was stored just before the file was renamed, and the file."""
-    origin.put("/a.iso", DATA)
+    origin.put("/a.iso", data)
     first = attempt(origin.url("/a.iso")).run()
     origin.requests.clear()
     progress = first.plans[-1][0]
@@ -124,6 +124,19 @@ def test_a_crash_before_the_rename_is_made_up_for(origin, attempt, folder):
     os.rename(folder / "a.iso", folder / "a.iso.part")
     attempt(origin.url("/a.iso"), kept=progress).run()
     assert listing(folder) == ["a.iso"] and origin.requests == []
+
+
+@pytest.mark.parametrize("data", [DATA, b""])
+@pytest.mark.parametrize("has_name", [True, False])
+def test_after_a_crash_a_strangers_part_file_is_not_ours(origin, attempt, folder, data, has_name):
+    progress = about_to_publish(origin, attempt, data)
+    (folder / "a.iso.part").write_text("theirs")
+    if not has_name:
+        (folder / "a.iso").unlink()
+    again = attempt(origin.url("/a.iso"), kept=progress).run()
+    assert (folder / again.finished.name).read_bytes() == data
+    assert (folder / "a.iso.part").read_text() == "theirs" and len(listing(folder)) == 2
+    assert origin.requests == [] if has_name else origin.requests
 
 
 def test_a_crash_on_a_disk_without_links_leaves_no_empty_file(origin, attempt, folder, without_links):

@@ -384,6 +384,15 @@ def test_a_refresh_can_be_paused_and_goes_on(daemon, origin, folder, changed):
     assert changed or last(task).startswith("unchanged")
 
 
+def test_a_file_that_is_refreshed_stays_in_its_folder(daemon, origin, folder):
+    tid, file = fetched(daemon, origin)
+    file.script = [accept_and_sleep]
+    daemon.refresh(tid)
+    until(lambda: daemon.get(tid).state == "downloading")
+    with pytest.raises(Conflict, match="dir cannot be changed"):
+        daemon.change(tid, posted={"dir": "elsewhere"})
+
+
 @pytest.mark.parametrize("del_file", [True, False])
 def test_a_task_can_be_deleted_while_it_is_refreshed(daemon, origin, folder, del_file):
     tid, file = fetched(daemon, origin)

@@ -9,7 +9,7 @@ import pytest
 from dlserv import Daemon
 from dlserv.state.store import Store
 from harness import noise, refill, until
-from servers.origin import Gate, paced
+from servers.origin import Gate, paced, raw
 
 DATA = noise(300000)
 
@@ -226,6 +226,36 @@ def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow_disk, fault
     until(lambda: not daemon.has_open(folder))
     until(lambda: daemon.api.post("/task", {"url": origin.url("/x.bin"), "options": {"paused": True}}).status == 200)
     assert os.listdir(str(folder)) == [], "nothing appears afterwards"
+
+
+def test_a_name_that_another_task_only_wanted_is_no_claim(slow_disk, faulty_disk, origin, folder):
+    daemon = slow_disk("fsync", "x.bin.part", 0.3)
+    origin.put("/1/x.bin", DATA, script=[paced(10 ** 7)])
+    first = daemon.api.add(origin.url("/1/x.bin"))
+    until(lambda: faulty_disk.is_busy)
+    daemon.api.put("/task/tid/%s?act=pause" % first)
+    until(lambda: not daemon.has_open(folder))
+    origin.put("/2/x.bin", script=[raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall")])
+    second = daemon.api.add(origin.url("/2/x.bin"))
+    assert daemon.api.reach(second, "finished")["filename"] == "x.bin"
+    assert daemon.api.delete("/task/tid/%s?del_file=true" % second)["detail"]["deleted"] == ["x.bin"]
+    assert os.listdir(str(folder)) == ["x.bin.part"]
+
+
+@pytest.mark.parametrize("then", ["change", "delete"])
+def test_a_cancelled_attempt_makes_no_file_any_more(slow_disk, faulty_disk, origin, folder, then):
+    daemon = slow_disk("stat", "x.bin", 0.3)
+    origin.put("/x.bin", DATA, script=[paced(10 ** 7)] * 2)
+    tid = daemon.api.add(origin.url("/x.bin"))
+    until(lambda: faulty_disk.is_busy)
+    if then == "change":
+        assert daemon.api.request("PATCH", "/task/tid/" + tid, {"options": {"dir": "sub"}}).status == 200
+        assert daemon.api.reach(tid, "finished")["filename"] == "sub/x.bin"
+        assert names(folder) == ["sub/x.bin"]
+    else:
+        daemon.api.delete("/task/tid/" + tid)
+        until(lambda: not daemon.has_open(folder))
+        assert names(folder) == []
 
 
 def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(slow_disk, faulty_disk, process, origin, folder):
