@@ -5,15 +5,39 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
 from disks import HASTY, need_root, run
 from harness import noise, until
-from servers.origin import Gate, drop, paced, refuse
+from servers.origin import Gate, drop, refuse
 
 MIB = 2 ** 20
+PIECE = 2 ** 14
 DATA = noise(4 * MIB)
+
+
+class Hesitant:
+    """A fault that sends a third at once and 1 MiB a second of the rest over all connections, until `hurry()`."""
+
+    def __init__(self):
+        self._hurry, self._one_by_one = threading.Event(), threading.Lock()
+
+    def __call__(self, exchange):
+        body = exchange.begin()
+        third = len(body) // 3
+        exchange.send(body[:third])
+        for start in range(third, len(body), PIECE):
+            if exchange.origin.closing.is_set():
+                return
+            with self._one_by_one:
+                self._hurry.wait(PIECE / MIB)
+            exchange.send(body[start:start + PIECE])
+
+    def hurry(self):
+        self._hurry.set()
+
 
 @pytest.fixture
 def start(process):
@@ -24,16 +48,18 @@ def start(process):
 
 @pytest.fixture
 def slow(origin):
-    """The URL of a file that takes some seconds over one connection."""
-    origin.put("/a.iso", DATA, script=[paced(2 * MIB, piece=2 ** 15)] * 200)
-    return origin.url("/a.iso")
+    """The Hesitant that sends the file at `slow.url`, which takes some seconds until `slow.hurry()`."""
+    fault = Hesitant()
+    origin.put("/a.iso", DATA, script=[fault] * 200)
+    fault.url = origin.url("/a.iso")
+    return fault
 
 
-def assert_whole(folder, wanted=DATA):
+def assert_whole(folder):
     assert os.listdir(str(folder)) == ["a.iso"]
     data = (folder / "a.iso").read_bytes()
-    assert len(data) == len(wanted)
-    wrong = [start for start in range(0, len(data), 4096) if data[start:start + 4096] != wanted[start:start + 4096]]
+    assert len(data) == len(DATA)
+    wrong = [start for start in range(0, len(data), 4096) if data[start:start + 4096] != DATA[start:start + 4096]]
     assert not wrong, "%d of %d blocks are wrong" % (len(wrong), len(data) // 4096)
 
 
@@ -45,10 +71,13 @@ def assert_whole(folder, wanted=DATA):
     ("write", "EIO"), ("write", "EROFS")])
 def test_what_a_failure_took_along_is_fetched_again(faulty, slow, call, error, connections):
     faulty.disk.set("keep", ".part\n")
-    tid = faulty.api.add(slow, connections=connections)
+    tid = faulty.api.add(slow.url, connections=connections)
     until(lambda: faulty.disk.flushed_bytes > MIB)
     faulty.disk.fail(call, ".part", error, "drop", "once")
-    until(lambda: not faulty.disk.fails(call), 30)
+    if call != "fsync":     # which comes at the end
+        until(lambda: not faulty.disk.fails(call))
+    slow.hurry()
+    until(lambda: not faulty.disk.fails(call))
     status = faulty.api.reach(tid, "finished")
     assert_whole(faulty.folder)
     assert status["retries"] == 0 and "waiting for" in "\n".join(line["msg"] for line in status["log"])
@@ -57,12 +86,13 @@ def test_what_a_failure_took_along_is_fetched_again(faulty, slow, call, error, c
 def test_a_crash_after_a_failed_flush_believes_no_more(start, faulty_disk, folder, slow):
     faulty_disk.set("keep", ".part\n")
     daemon = start(**faulty_disk.environ)
-    tid = daemon.api.add(slow, connections=4)
+    tid = daemon.api.add(slow.url, connections=4)
     until(lambda: faulty_disk.flushed_bytes > MIB)
     faulty_disk.fail("fdatasync", ".part", "EIO", "drop", "once")
     until(lambda: not faulty_disk.fails("fdatasync"), 30)
     until(lambda: "waiting for the disk" in "\n".join(line["msg"] for line in daemon.api.status(tid)["log"]))
     daemon.kill()
+    slow.hurry()
     assert start().api.reach(tid, "finished")
     assert_whole(folder)
 
@@ -94,7 +124,7 @@ class Stick:
         self.path, self._images = str(tmp_path / "usb stick"), [str(tmp_path / "image")]
         os.mkdir(self.path)
         with open(self._images[0], "wb") as file:
-            file.truncate(32 * MIB)
+            file.truncate(16 * MIB)
         try:
             run("mkfs.ext4", "-q", "-F", self._images[0])
             self.plug_in()
@@ -140,27 +170,29 @@ def stick(tmp_path):
 
 
 @pytest.fixture
-def start_on(start, stick):
-    """A function that starts a daemon whose downloads go to a folder of the stick."""
+def start_on(start, stick, faulty_disk):
+    """A function that starts a daemon whose downloads go to the stick; `faulty_disk` tells of its flushes."""
     from pathlib import Path
     downloads = Path(stick.path) / "downloads"
-    return lambda: (start("--download-dir", str(downloads), DLSERV_RESERVE="0"), downloads)
+    faulty_disk.set("keep", ".part\n")
+    environ = dict(faulty_disk.environ, DLSERV_RESERVE="0")
+    return lambda: (start("--download-dir", str(downloads), **environ), downloads)
 
 
-def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, origin):
+def test_a_disk_that_is_pulled_out_while_no_daemon_runs(start_on, stick, slow, faulty_disk):
     """Its file has its whole size, for connections write all over it, and holes."""
-    data = noise(12 * MIB)
-    origin.put("/a.iso", data, script=[paced(MIB, piece=2 ** 15)] * 200)
     daemon, downloads = start_on()
-    tid = daemon.api.add(origin.url("/a.iso"), connections=8)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 6 * MIB)
+    tid = daemon.api.add(slow.url, connections=8)
+    until(lambda: faulty_disk.flushed_bytes > MIB)
+    flushed = daemon.api.status(tid)["downloaded_bytes"]
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > flushed + MIB // 8)
     daemon.kill()
     stick.pull_out()
     stick.plug_in()
-    origin.put("/a.iso", data)
+    slow.hurry()
     daemon, _ = start_on()
     status = daemon.api.reach(tid, "finished")
-    assert_whole(downloads, data)
+    assert_whole(downloads)
     assert not status["log"], "nothing was believed that had to be found wrong"
 
 
@@ -189,9 +221,10 @@ def test_a_disk_that_is_pulled_out_between_two_attempts(start_on, stick, origin,
 
 def test_a_disk_that_was_unmounted_in_peace_has_all(start_on, stick, slow):
     daemon, downloads = start_on()
-    tid = daemon.api.add(slow, connections=4)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > 2 * MIB)
+    tid = daemon.api.add(slow.url, connections=4)
+    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > MIB)
     daemon.kill()
+    slow.hurry()
     stick.unmount()
     stick.plug_in()
     daemon, _ = start_on()
@@ -199,13 +232,14 @@ def test_a_disk_that_was_unmounted_in_peace_has_all(start_on, stick, slow):
     assert_whole(downloads)
 
 
-def test_a_file_is_not_finished_on_a_disk_that_is_gone(start_on, stick, slow):
+def test_a_file_is_not_finished_on_a_disk_that_is_gone(start_on, stick, slow, faulty_disk):
     """Unmounted lazily: the daemon still writes to it, and nobody would find the file."""
     daemon, downloads = start_on()
-    tid = daemon.api.add(slow, connections=4)
-    until(lambda: daemon.api.status(tid)["downloaded_bytes"] > MIB)
+    tid = daemon.api.add(slow.url, connections=4)
+    until(lambda: faulty_disk.flushed_bytes > MIB)
     with halted(daemon):        # no flush may succeed of what the disk has lost
         stick.pull_out()
+    slow.hurry()
     daemon.api.reach_error(tid, "waiting for the disk")
     stick.plug_in()
     assert daemon.api.reach(tid, "finished")
