@@ -1,6 +1,7 @@
 """sd_notify(3): the real daemon tells a socket of ours when it is ready, reloading and stopping, and that it lives."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -12,18 +13,21 @@ import pytest
 
 from dlserv.service_manager import ServiceManager
 from forks import DLSERV
-from harness import ROOT, noise, until
+from harness import ROOT, Answer, noise, until
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or not hasattr(signal, "SIGHUP"),
                                 reason="needs the sockets and signals of POSIX")
 NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
 
-# The daemon with a scheduler or an acceptor that hangs, or dies, as soon as a file is there.
+# The daemon with a scheduler or an acceptor that hangs, or dies, as soon as a file is there; a sound one is in time.
 BROKEN = """
 import os, sys, time
 sys.path.insert(0, %r)
 from dlserv import cli
+from dlserv.api import server
+from dlserv.tasks import report
+server.PATIENCE = report.PATIENCE = 1.5
 %s
 def broken(*arguments):
     if os.path.exists(%r):
@@ -61,17 +65,35 @@ class Manager:
         self.socket.settimeout(15)
         return count
 
-    def falls_silent(self):
-        """Wait until no message comes for a second."""
-        return until(lambda: not self.pings_within(1), 30) or True
+
+@pytest.fixture
+def make_manager(tmp_path):
+    """A function that makes a service manager, which listens at a path."""
+    made = []
+
+    def make():
+        made.append(Manager(str(tmp_path / ("notify-%d" % len(made)))))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.socket.close()
 
 
 @pytest.fixture
-def manager(tmp_path):
-    """A service manager that listens at a path."""
-    found = Manager(str(tmp_path / "notify"))
-    yield found
-    found.socket.close()
+def manager(make_manager):
+    return make_manager()
+
+
+@pytest.fixture
+def start_another(start_process):
+    """A function that starts a daemon beside others, for this manager."""
+    def start(manager, **variables):
+        folder = manager.address + "-daemon"
+        os.mkdir(folder)
+        return start_process("--db", os.path.join(folder, "db"), NOTIFY_SOCKET=manager.address,
+                             XDG_RUNTIME_DIR=folder, **variables)
+    return start
 
 
 @pytest.fixture
@@ -121,45 +143,59 @@ def test_ready_means_that_the_queue_is_loaded(start_process, process, manager):
     assert {task["tid"] for task in daemon.api.get("/task/list")["detail"]} == tids
 
 
-@pytest.mark.parametrize("pid, is_ours", [(None, True), ("ours", True), ("1", False), ("x", False)])
-def test_the_watchdog_is_answered_by_whom_it_asks(start_process, manager, pid, is_ours):
-    command = DLSERV
-    variables = {} if pid in (None, "ours") else {"WATCHDOG_PID": pid}
-    if pid == "ours":       # the process id is known to the shell that becomes the daemon
-        command = ["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"] + command
-    daemon = start_process(command=command, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000", **variables)
-    assert manager.next()["READY"] == "1"
-    if is_ours:
+def test_the_watchdog_is_answered_by_whom_it_asks(start_another, make_manager):
+    """By the process that $WATCHDOG_PID names; one that is known to the shell alone, which becomes the daemon."""
+    as_ours = ["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"] + DLSERV
+    asked, others = [], []
+    for found, command, variables in ((asked, None, {}), (asked, as_ours, {}), (others, None, {"WATCHDOG_PID": "1"}),
+                                      (others, None, {"WATCHDOG_PID": "x"})):
+        manager = make_manager()
+        daemon = start_another(manager, command=command, WATCHDOG_USEC="200000", **variables)
+        assert manager.next()["READY"] == "1", variables
+        found.append((manager, daemon))
+    for manager, _ in asked:
         assert [manager.next() for _ in range(5)] == [{"WATCHDOG": "1"}] * 5
-    else:
-        assert manager.pings_within(1) == 0
-    assert daemon.api.get("/health").status == 200
+    assert others[0][0].pings_within(0.5) == others[1][0].pings_within(0.1) == 0
+    assert [daemon.api.get("/health").status for _, daemon in asked + others] == [200] * 4
 
 
-@pytest.mark.parametrize("usec", ["", "0", "-5", "soon", "1e6", "9" * 5000, "\u0663"])
-def test_a_watchdog_without_a_period_is_none(start_process, manager, usec):
-    daemon = start_process(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=usec)
-    assert manager.next()["READY"] == "1" and manager.pings_within(0.5) == 0
-    assert ("WATCHDOG_USEC is ignored" in daemon.log) == (usec not in ("",)) and daemon.stop() == 0
+def test_a_watchdog_without_a_period_is_none(start_another, make_manager):
+    started = []
+    for usec in ("", "0", "-5", "soon", "1e6", "9" * 5000, "\u0663"):
+        manager = make_manager()
+        started.append((usec, manager, start_another(manager, WATCHDOG_USEC=usec)))
+        assert manager.next()["READY"] == "1", usec
+    assert started[-1][1].pings_within(0.5) == 0
+    for usec, manager, daemon in started:
+        assert manager.pings_within(0.01) == 0, usec
+        assert ("WATCHDOG_USEC is ignored" in daemon.log) == (usec != "") and daemon.stop() == 0, usec
 
 
-@pytest.mark.parametrize("part", [SCHEDULER, ACCEPTOR], ids=["scheduler", "acceptor"])
-@pytest.mark.parametrize("fault", [HANGS, DIES], ids=["hangs", "dies"])
-def test_the_watchdog_of_what_hangs_or_is_dead_barks(start_process, manager, tmp_path, part, fault):
-    flag = tmp_path / "broken"
-    code = BROKEN % (ROOT, part[0], str(flag), fault, part[1])
-    daemon = start_process(command=[sys.executable, "-c", code], NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="400000")
-    assert manager.next()["READY"] == "1" and manager.next() == {"WATCHDOG": "1"}
-    assert daemon.api.get("/health").status == 200
-    flag.write_text("")
-    if part is ACCEPTOR:
-        host, port = daemon.url.partition("//")[2].split(":")
-        socket.create_connection((host, int(port))).close()
-    manager.falls_silent()
-    answer = daemon.api.get("/health")
-    assert answer.status == 503 and answer["errmsg"].endswith("start the daemon again")
-    until(lambda: "watchdog is not answered: " + answer["errmsg"] in daemon.log)
-    daemon.kill()
+def test_the_watchdog_of_what_hangs_or_is_dead_barks(start_another, make_manager, tmp_path):
+    started = []
+    for case, (part, fault) in enumerate(itertools.product((SCHEDULER, ACCEPTOR), (HANGS, DIES))):
+        flag, manager = tmp_path / ("broken-%d" % case), make_manager()
+        code = BROKEN % (ROOT, part[0], str(flag), fault, part[1])
+        daemon = start_another(manager, command=[sys.executable, "-c", code], WATCHDOG_USEC="400000")
+        assert manager.next()["READY"] == "1" and manager.next() == {"WATCHDOG": "1"}, code
+        assert daemon.api.get("/health").status == 200, code
+        flag.write_text("")
+        if part is ACCEPTOR:
+            host, port = daemon.url.partition("//")[2].split(":")
+            socket.create_connection((host, int(port))).close()
+        started.append((code, manager, daemon))
+    for _, _, daemon in started:
+        daemon.api.connection.request("GET", "/health")
+    for code, manager, daemon in started:
+        answer = Answer(daemon.api.connection.getresponse())
+        assert answer.status == 503 and answer["errmsg"].endswith("start the daemon again"), code
+        until(lambda: "watchdog is not answered: " + answer["errmsg"] in daemon.log)
+    for _, manager, _ in started:
+        manager.pings_within(0.01)      # those from before
+    assert started[0][1].pings_within(0.5) == 0, started[0][0]
+    for code, manager, daemon in started:
+        assert manager.pings_within(0.01) == 0, code
+        daemon.kill()
 
 
 def test_a_disk_that_is_away_is_no_reason_to_be_killed(start_process, manager, folder):
