@@ -11,14 +11,13 @@ from dlserv import Daemon
 from dlserv.engine.partfile import PartFile
 from dlserv.tasks.waits import Waits
 from harness import noise, until
-from servers.origin import paced
 
 DATA = {"small": noise(3000), "large": noise(400000)}
 
 
 def put(origin, size, path="/x.bin"):
-    """Serve a file; a large one so slowly that it gets a part file."""
-    origin.put(path, DATA[size], script=[paced(4000000, piece=2 ** 14)] if size == "large" else [])
+    """Serve a file; a large one gets a part file, since it does not come with its head."""
+    origin.put(path, DATA[size])
     return origin.url(path)
 
 
