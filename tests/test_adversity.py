@@ -224,7 +224,8 @@ def test_memory_and_disk_agree_again_in_the_end(settings, disk, origin):
 
 
 def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, folder, api):
-    origin.put("/a.iso", DATA, script=[paced(400000)] * 9)
+    pace = paced(400000)
+    origin.put("/a.iso", DATA, script=[pace] * 9)
     origin.put("/b.iso", DATA)
     tids = [daemon.add(origin.url("/a.iso")), daemon.add(origin.url("/b.iso"), {"paused": True})]
     until(lambda: daemon.get(tids[0]).downloaded)
@@ -236,6 +237,7 @@ def test_a_task_whose_deletion_cannot_be_kept_goes_on(daemon, disk, origin, fold
         seen = {event.kind for event in iter(lambda: events.get(0.1), None) if event.tid == tids[1]}
         assert seen == {"removed", "added"}
     disk.full = False
+    pace.rate *= 100
     assert daemon.wait(tids[0], 10).state == "finished" and (folder / "a.iso").read_bytes() == DATA
     assert daemon.get(tids[1]).state == "paused"
     assert daemon.delete(tids[0], del_file=True).deleted == ["a.iso"]
@@ -260,7 +262,7 @@ def test_a_deletion_that_was_kept_needs_the_database_no_more(daemon, disk, origi
 
 
 def test_downloads_go_on_while_the_database_cannot(daemon, disk, origin, folder):
-    origin.put("/a.iso", DATA, script=[paced(300000)])
+    origin.put("/a.iso", DATA, script=[paced(600000)])
     tid = daemon.add(origin.url("/a.iso"))
     until(lambda: daemon.get(tid).downloaded)
     disk.full = True

@@ -105,7 +105,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(Waits, "BEAT", 0.1)
+    monkeypatch.setattr(Waits, "BEAT", 0.02)
     paths = [str(tmp_path / name) for name in ("usb", "kept")]
     for path in paths:
         os.mkdir(path)

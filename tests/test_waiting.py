@@ -261,6 +261,7 @@ def test_tasks_wait_for_the_network_and_for_names(settings, tmp_path):
 
             assert len(daemon.get(tids[1]).log) == 1, "it says so once"
 
+            Waits.BEAT = 0.02
             with Dns() as dns:
                 for dns.error in (SERVFAIL, REFUSED):
                     asked = dns.asked
