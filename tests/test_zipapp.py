@@ -39,12 +39,10 @@ def read(name):
 def test_it_is_built_the_same_everywhere(tmp_path, pyz):
     if not shutil.which("make"):
         pytest.skip("there is no make here")
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    one, two = build(tmp_path / "one"), build(tmp_path / "two")
+    elsewhere = build(tmp_path)
     with open(pyz, "rb") as file:
-        assert one == two == file.read()
-    assert os.stat(str(tmp_path / "one" / "dlserv.pyz")).st_mode & stat.S_IXUSR
+        assert elsewhere == file.read()
+    assert os.stat(str(tmp_path / "dlserv.pyz")).st_mode & stat.S_IXUSR
 
 
 @pytest.mark.skipif(not shutil.which("make") or not shutil.which("install"), reason="there is no make here")
