@@ -29,7 +29,7 @@ class TaskRegistry:
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.events = Events()
         self.tasks, self.running = {}, Running()
         self.store, self._open = None, False
