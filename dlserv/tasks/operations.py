@@ -86,7 +86,7 @@ class Operations:
 
         try:
             failures = self._registry.act_on_all(tids, delete)
-        except StoreBroken:
+        except (StoreBroken, MemoryError):
             with self._registry.lock:
                 self._deletions.undo(attempts)
                 self._registry.archive.undo(attempts)
