@@ -34,8 +34,10 @@ class Operations:
                 continue
             for note in notes:
                 self._registry.note(tasks[-1], "warning", note)
-        taken, refused = self._registry.add_all(tasks)
-        self._runner.enqueue_all(taken)
+        try:
+            taken, refused = self._registry.add_all(tasks)
+        finally:
+            self._runner.enqueue_all(tasks)     # those that are here
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
     def act_on_all(self, act, tids):

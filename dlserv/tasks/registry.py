@@ -167,10 +167,10 @@ class TaskRegistry:
     def moved(self, task, before):
         """Take note of the task's new state; called by the task."""
         self._counts[task.state] += 1
+        self._left(before)
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
         if task.progress is None:
             self.begun.discard(task)
-        self._left(before)
 
     @property
     def is_idle(self):
