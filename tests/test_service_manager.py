@@ -185,11 +185,13 @@ def test_the_watchdog_of_what_hangs_or_is_dead_barks(start_another, make_manager
             socket.create_connection((host, int(port))).close()
         started.append((code, manager, daemon))
     for _, _, daemon in started:
+        until(lambda: "watchdog is not answered: " in daemon.log)
+    for _, _, daemon in started:
         daemon.api.connection.request("GET", "/health")
-    for code, manager, daemon in started:
+    for code, _, daemon in started:
         answer = Answer(daemon.api.connection.getresponse())
         assert answer.status == 503 and answer["errmsg"].endswith("start the daemon again"), code
-        until(lambda: "watchdog is not answered: " + answer["errmsg"] in daemon.log)
+        assert "watchdog is not answered: " + answer["errmsg"] in daemon.log, code
     for _, manager, _ in started:
         manager.pings_within(0.01)      # those from before
     assert started[0][1].pings_within(0.5) == 0, started[0][0]
