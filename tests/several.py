@@ -4,6 +4,7 @@ from harness import noise
 
 MIB = 2 ** 20
 DATA = noise(8 * MIB)
+SLOW_PIECE = 2 ** 13
 
 
 def whole(folder, name="a", data=DATA):
@@ -16,3 +17,16 @@ def a_little(exchange):
     exchange.head("206 Partial Content", {"Content-Length": MIB, "ETag": '"v1"', "Content-Range":
                                           "bytes %d-%d/%d" % (start, start + MIB - 1, len(DATA))})
     exchange.send(DATA[start:start + MIB])
+
+
+def slow_until(condition, rate=MIB // 2):
+    """Answer properly at about this rate, and as fast as it is read once the condition is true."""
+    def fault(exchange):
+        left = memoryview(exchange.begin())
+        while len(left) > SLOW_PIECE and not condition():
+            exchange.send(left[:SLOW_PIECE])
+            left = left[SLOW_PIECE:]
+            if exchange.origin.closing.wait(SLOW_PIECE / rate):
+                return
+        exchange.send(left)
+    return fault
