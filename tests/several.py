@@ -4,7 +4,6 @@ from harness import noise
 
 MIB = 2 ** 20
 DATA = noise(8 * MIB)
-SLOW_PIECE = 2 ** 13
 
 
 def whole(folder, name="a", data=DATA):
@@ -22,11 +21,12 @@ def a_little(exchange):
 def slow_until(condition, rate=MIB // 2):
     """Answer properly at about this rate, and as fast as it is read once the condition is true."""
     def fault(exchange):
-        left = memoryview(exchange.begin())
-        while len(left) > SLOW_PIECE and not condition():
-            exchange.send(left[:SLOW_PIECE])
-            left = left[SLOW_PIECE:]
-            if exchange.origin.closing.wait(SLOW_PIECE / rate):
-                return
-        exchange.send(left)
+        left, piece = memoryview(exchange.begin()), 2 ** 13
+        while left:
+            exchange.send(left[:piece])
+            left = left[piece:]
+            if condition():
+                piece = 2 ** 16
+            elif left and exchange.origin.closing.wait(piece / rate):
+                break
     return fault
