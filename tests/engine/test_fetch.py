@@ -7,6 +7,7 @@ import pytest
 
 from harness import until
 from servers.origin import Gate, accept_and_sleep, drop, head, ignore_range, paced, refuse
+from dlserv.engine.fetch import Fetch
 from dlserv.engine.meter import Pace
 from dlserv.errors import Stopped, Temporary
 from several import DATA, MIB, a_little, slow_until, whole
@@ -38,13 +39,15 @@ def test_a_limited_download_opens_no_second_connection(origin, attempt, folder):
     assert whole(folder)
 
 
-def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt, folder):
+def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "IDLE", 0.05)
     origin.put("/a", DATA, script=[slow_until(lambda: len(origin.requests) > 2)] * 8)
     attempt(origin.url("/a"), connections=4, ratelimit=100 * MIB).run()
     assert whole(folder) and len(ranges(origin)) >= 2
 
 
-def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder):
+def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "IDLE", 0.05)
     origin.put("/a", DATA, script=[slow_until(lambda: len(origin.requests) > 2, rate=2 * MIB)] * 8)
     limited = attempt(origin.url("/a"), connections=4, ratelimit=MIB // 2)
     thread = limited.begin()

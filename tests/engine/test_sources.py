@@ -6,6 +6,7 @@ import pytest
 
 from clock import Clock
 from dlserv import urls
+from dlserv.engine import segments
 from dlserv.engine.fetch import Fetch
 from dlserv.engine.meter import Pace
 from dlserv.engine.sources import Sources, decisive
@@ -119,7 +120,8 @@ def test_secrets_do_not_go_to_mirrors(origin, other, attempt):
     assert not {"authorization", "cookie"} & set(other.requests[0].headers)
 
 
-def test_the_slower_mirror_gets_less(origin, other, attempt, folder):
+def test_the_slower_mirror_gets_less(origin, other, attempt, folder, monkeypatch):
+    monkeypatch.setattr(segments, "SLOW", 0.3)
     origin.put("/a", DATA, script=[paced(16 * MIB)] * 20)
     other.put("/m", DATA, script=[paced(MIB)] * 20)
     attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4).run()
