@@ -256,12 +256,10 @@ def test_a_connection_that_lost_its_slot_waits_for_one(origin, attempt, folder, 
 
 
 def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
-    pace = paced(2 * MIB)
-    origin.put("/a", DATA, script=[pace] * 20)
+    origin.put("/a", DATA, script=[paced(2 * MIB)] * 20)
     slow = attempt(origin.url("/a"), connections=16, settings={"max_per_host": 3})
     thread = slow.begin()
     until(lambda: slow.download.connections == 3)
-    pace.rate = 8 * MIB
     thread.join()
     assert whole(folder) and origin.most_at_once == 3
 
