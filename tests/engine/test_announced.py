@@ -5,12 +5,13 @@ import hashlib
 
 import pytest
 
+from dlserv.engine.fetch import Fetch
 from dlserv.errors import Permanent, WrongBytes
 from harness import noise
-from several import MIB, whole
-from servers.origin import Origin, drop, paced, redirect, refuse
+from several import MIB, slow_until, whole
+from servers.origin import Origin, drop, redirect, refuse
 
-DATA = noise(6 * MIB)
+DATA = noise(4 * MIB)
 SHA256 = hashlib.sha256(DATA)
 DIGEST = "SHA-256=" + base64.b64encode(SHA256.digest()).decode()
 SUM = "sha-256=" + SHA256.hexdigest()
@@ -19,13 +20,16 @@ ON = {"metalink": True}
 
 @pytest.fixture
 def pair(origin, other):
-    """A function that serves the file slowly, with Link and other headers, and a mirror of it."""
-    def pair(link="<{mirror}>; rel=duplicate", data=DATA, script=None, **headers):
-        other.put("/m", data, etag='"mirror"', script=[paced(4 * MIB)] * 20)
+    """A function that serves the file, with Link and other headers, and a mirror of it.
+
+    The file comes slowly until the mirror has delivered, or this condition is true.
+    """
+    def pair(link="<{mirror}>; rel=duplicate", data=DATA, script=None, slow=lambda: other.sent > MIB, **headers):
+        other.put("/m", data, etag='"mirror"')
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         if link:
             fields["Link"] = link.format(mirror=other.url("/m"))
-        return origin.put("/a", DATA, headers=fields, script=script or [paced(2 * MIB)] * 20)
+        return origin.put("/a", DATA, headers=fields, script=script or [slow_until(slow)] * 20)
     return pair
 
 
@@ -49,7 +53,7 @@ def test_a_mirror_that_is_named_is_used(origin, other, pair, attempt, folder, he
     (ON, {"link": "<{mirror}>; rel=describedby; type=\"application/metalink4+xml\"", "Digest": DIGEST}, {}),
     (ON, {"link": "<{mirror}>; rel=alternate", "Digest": DIGEST}, {})])
 def test_a_mirror_is_left_alone(origin, other, pair, attempt, folder, settings, headers, posted):
-    pair(**headers)
+    pair(slow=lambda: len(origin.requests) > 2, **headers)      # more than a comparison: others join
     done = attempt(origin.url("/a"), settings=settings, connections=4, **posted).run()
     assert whole(folder, data=DATA) and other.requests == []
     unused = settings == ON and "metalink" not in posted and "describedby" not in str(headers) \
@@ -88,8 +92,9 @@ def test_credentials_cookies_and_headers_stay_with_the_server(origin, other, pai
 
 
 def test_not_even_a_mirror_of_the_same_server_gets_them(origin, attempt, folder):
-    origin.put("/m", DATA, script=[paced(4 * MIB)] * 20)
-    origin.put("/a", DATA, headers={"Link": "</m>; rel=duplicate", "Digest": DIGEST}, script=[paced(MIB)] * 20)
+    origin.put("/m", DATA)
+    origin.put("/a", DATA, headers={"Link": "</m>; rel=duplicate", "Digest": DIGEST},
+               script=[slow_until(lambda: len(origin.asked("/m")) > 2)] * 20)
     attempt(origin.url("/a"), settings=ON, connections=4, user="me", password="pw", cookies="a=b",
             headers={"X-Plain": "y"}).run()
     assert whole(folder, data=DATA) and origin.asked("/m")
@@ -100,18 +105,18 @@ def test_not_even_a_mirror_of_the_same_server_gets_them(origin, attempt, folder)
 def test_what_a_mirror_names_is_ignored(origin, other, pair, attempt, folder):
     with Origin() as third:
         third.put("/x", DATA)
-        pair(Digest=DIGEST)
+        pair(slow=lambda: other.sent > MIB and len(origin.requests + other.requests) > 3, Digest=DIGEST)
         other.files["/m"].headers = {"Link": "<%s>; rel=duplicate" % third.url("/x"), "Digest": DIGEST}
         attempt(origin.url("/a"), settings=ON, connections=4).run()
         assert whole(folder, data=DATA) and other.sent > MIB and third.requests == []
 
 
 def test_what_a_posted_mirror_names_is_ignored(origin, other, pair, attempt, folder):
-    pair(link=None)
-    origin.files["/a"].script = [refuse("503 Service Unavailable")] * 9
+    pair(link=None, script=[refuse("503 Service Unavailable")] * 9)
     with Origin() as third:
         third.put("/x", DATA)
         other.files["/m"].headers = {"Link": "<%s>; rel=duplicate" % third.url("/x"), "Digest": DIGEST}
+        other.files["/m"].script = [slow_until(lambda: len(other.requests) > 2)] * 20
         attempt(origin.url("/a"), settings=ON, connections=4, mirrors=[other.url("/m")], checksum=SUM).run()
         assert whole(folder, data=DATA) and third.requests == []
 
@@ -122,7 +127,8 @@ def test_a_redirect_that_names_mirrors_counts_from_the_server(origin, other, pai
     with Origin() as first:
         first.put("/latest", script=[refuse("302 Found", Location=origin.url("/a"), Digest=DIGEST,
                                             Link="<%s>; rel=duplicate" % other.url("/m"))] * 9)
-        pair(link="<{mirror}>; rel=duplicate" if elsewhere else None)
+        pair(link="<{mirror}>; rel=duplicate" if elsewhere else None,
+             slow=lambda: other.sent > MIB or elsewhere and len(origin.requests) > 2)
         if elsewhere:       # the mirror that was chosen names one itself
             first.files["/latest"].script = [redirect(origin.url("/a"))] * 9
         attempt(first.url("/latest"), settings=ON, connections=4, **({"checksum": SUM} if elsewhere else {})).run()
@@ -140,15 +146,18 @@ def test_a_digest_of_the_redirect_s_own_page_is_not_the_file_s(origin, attempt, 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_private_address_is_not_asked(origin, other, pair, attempt, folder, scheme):
     """The policy counts for mirrors, too; the server itself is an exception to it."""
-    pair(link="<%s>; rel=duplicate" % other.url("/m").replace("http:", scheme + ":"), Digest=DIGEST)
+    pair(link="<%s>; rel=duplicate" % other.url("/m").replace("http:", scheme + ":"), Digest=DIGEST,
+         slow=lambda: len(running.notes) > 1)
     settings = dict(ON, deny_private=True, allow_hosts=[origin.url().partition("//")[2]])
-    attempt(origin.url("/a"), settings=settings, connections=4).run()
-    assert whole(folder, data=DATA) and other.connections == 0
+    running = attempt(origin.url("/a"), settings=settings, connections=4)
+    running.run()
+    assert whole(folder, data=DATA) and other.connections == 0 and "private" in running.notes[1]
 
 
-def test_no_more_than_32_are_taken(origin, other, pair, attempt, folder):
+def test_no_more_than_32_are_taken(origin, other, pair, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "REST", 0)
     pair(link=", ".join("<{mirror}?%d>; rel=duplicate; pri=%d" % (number, number + 1) for number in range(50)),
-         Digest=DIGEST)
+         Digest=DIGEST, slow=lambda: len(other.requests) > 2)
     done = attempt(origin.url("/a"), settings=ON, connections=4).run()
     assert whole(folder, data=DATA) and done.notes[0].startswith("the server names 32 mirrors: 127.0.0.1")
     assert {int(request.path.partition("?")[2]) for request in other.requests} <= set(range(32))
@@ -162,9 +171,10 @@ def test_what_is_known_already_is_not_taken_twice(origin, other, pair, attempt, 
 
 
 def test_a_mirror_with_another_file_is_left_out(origin, other, pair, attempt, folder):
-    pair(data=noise(6 * MIB, seed=2), Digest=DIGEST)
-    done = attempt(origin.url("/a"), settings=ON, connections=4).run()
-    assert whole(folder, data=DATA) and any("differ from those on disk" in note for note in done.notes)
+    pair(data=noise(4 * MIB, seed=2), Digest=DIGEST, slow=lambda: len(running.notes) > 1)
+    running = attempt(origin.url("/a"), settings=ON, connections=4)
+    running.run()
+    assert whole(folder, data=DATA) and any("differ from those on disk" in note for note in running.notes)
 
 
 def test_a_mirror_that_is_rotten_inside_does_not_spoil_the_file(origin, other, pair, attempt, folder):
@@ -188,7 +198,7 @@ def test_the_digest_by_which_mirrors_were_taken_is_verified(origin, other, pair,
 
 
 def test_a_changed_file_has_the_digest_that_comes_with_it(origin, other, pair, attempt, folder):
-    new = noise(6 * MIB, seed=3)
+    new = noise(4 * MIB, seed=3)
     new_digest = "SHA-256=" + base64.b64encode(hashlib.sha256(new).digest()).decode()
 
     def replaced(exchange):

@@ -7,6 +7,7 @@ import pytest
 
 from harness import listing, until
 from dlserv.errors import Permanent, Stopped, Temporary
+from dlserv.net import channel
 from interrupted import DATA, broken_off
 from servers.origin import Gate, accept_and_sleep, chunked, drop, head, raw, refuse
 
@@ -73,7 +74,8 @@ def test_a_file_that_changes_again_and_again_is_given_up(origin, attempt):
 
 
 @pytest.mark.parametrize("stage", ["connect", "head", "body"])
-def test_a_stop_takes_effect_at_once(origin, attempt, full_port, stage):
+def test_a_stop_takes_effect_at_once(origin, attempt, full_port, stage, monkeypatch):
+    monkeypatch.setattr(channel, "LONGEST_WAIT", 0.1)
     origin.put("/a", DATA, script=[accept_and_sleep if stage == "head" else Gate(after=1000)])
     stuck = attempt("http://127.0.0.1:%d/a" % full_port if stage == "connect" else origin.url("/a"),
                     timeout=30)
@@ -102,5 +104,5 @@ def test_a_silent_server_is_dropped_after_the_timeout(origin, attempt):
 def test_a_file_that_came_with_its_head_obeys_its_limit(origin, attempt):
     origin.put("/a.iso", DATA[:4096])
     began = time.monotonic()
-    attempt(origin.url("/a.iso"), ratelimit=4096).run()
-    assert time.monotonic() - began > 0.5
+    attempt(origin.url("/a.iso"), ratelimit=8192).run()
+    assert time.monotonic() - began > 0.25

@@ -6,10 +6,11 @@ import time
 import pytest
 
 from harness import until
-from servers.origin import Gate, drop, head, ignore_range, paced, refuse
+from servers.origin import Gate, accept_and_sleep, drop, head, ignore_range, paced, refuse
+from dlserv.engine.fetch import Fetch
 from dlserv.engine.meter import Pace
 from dlserv.errors import Stopped, Temporary
-from several import DATA, MIB, a_little, whole
+from several import DATA, MIB, a_little, slow_until, whole
 
 def ranges(server, path="/a"):
     return [request.headers.get("range") for request in server.asked(path)]
@@ -29,19 +30,26 @@ def test_the_first_answer_is_used_and_others_join(origin, attempt, folder):
 
 def test_a_limited_download_opens_no_second_connection(origin, attempt, folder):
     origin.put("/a", DATA)
-    attempt(origin.url("/a"), connections=4, ratelimit=3 * MIB).run()
-    assert whole(folder) and ranges(origin) == [None]
+    limited = attempt(origin.url("/a"), connections=4, ratelimit=3 * MIB)
+    thread = limited.begin()
+    until(lambda: limited.download.count > 2 * MIB)
+    assert ranges(origin) == [None]
+    limited.download.adjust(limited.options._replace(ratelimit=0))
+    thread.join()
+    assert whole(folder)
 
 
-def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(3 * MIB)] * 8)
+def test_connections_join_below_a_limit_that_one_does_not_reach(origin, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "IDLE", 0.05)
+    origin.put("/a", DATA, script=[slow_until(lambda: len(origin.requests) > 2)] * 8)
     attempt(origin.url("/a"), connections=4, ratelimit=100 * MIB).run()
     assert whole(folder) and len(ranges(origin)) >= 2
 
 
-def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(2 * MIB)] * 8)
-    limited = attempt(origin.url("/a"), connections=4, ratelimit=MIB // 4)
+def test_connections_join_once_the_limit_is_lifted(origin, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "IDLE", 0.05)
+    origin.put("/a", DATA, script=[slow_until(lambda: len(origin.requests) > 2, rate=2 * MIB)] * 8)
+    limited = attempt(origin.url("/a"), connections=4, ratelimit=MIB // 2)
     thread = limited.begin()
     until(lambda: limited.download.count > MIB // 4)
     assert ranges(origin) == [None]
@@ -79,7 +87,7 @@ def test_connections_that_share_a_full_line_make_a_whole_file(origin, attempt, f
         for position in range(0, len(body), 65536):
             with line:
                 exchange.send(body[position:position + 65536])
-                time.sleep(0.008)
+                time.sleep(0.004)
     origin.put("/a", DATA, script=[shared] * 16)
     done = attempt(origin.url("/a"), connections=16).run()
     assert whole(folder) and done.notes == [] and None not in ranges(origin)[1:]
@@ -120,10 +128,11 @@ def test_one_connection_can_become_several(origin, attempt, folder):
     refuse("403 Forbidden"), refuse("416 Range Not Satisfiable"),
     head(Content_Range="bytes 4194304-8388607/9999999"), head(Content_Length=77)])
 def test_a_connection_that_disagrees_is_dropped(origin, attempt, folder, lie):
-    origin.put("/a", DATA, script=[paced(8 * MIB), lie, lie])
-    done = attempt(origin.url("/a"), connections=4).run()
+    origin.put("/a", DATA, script=[slow_until(lambda: running.notes), lie, lie])
+    running = attempt(origin.url("/a"), connections=4)
+    running.run()
     assert whole(folder)
-    assert len(done.notes) >= 1 and "starting over" not in "".join(done.notes)
+    assert len(running.notes) >= 1 and "starting over" not in "".join(running.notes)
 
 
 def test_the_last_connection_that_disagrees_costs_no_bytes(origin, attempt, folder):
@@ -139,9 +148,10 @@ def test_the_last_connection_that_disagrees_costs_no_bytes(origin, attempt, fold
 
 
 def test_a_connection_that_breaks_off_is_dropped_too(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(16 * MIB), drop(after=1000)])
-    done = attempt(origin.url("/a"), connections=4).run()
-    assert whole(folder) and "closed after 1000 B" in done.notes[0]
+    origin.put("/a", DATA, script=[slow_until(lambda: running.notes), drop(after=1000)])
+    running = attempt(origin.url("/a"), connections=4)
+    running.run()
+    assert whole(folder) and "closed after 1000 B" in running.notes[0]
 
 
 def test_an_etag_of_each_request_means_one_connection(origin, attempt, folder):
@@ -151,9 +161,10 @@ def test_an_etag_of_each_request_means_one_connection(origin, attempt, folder):
     def token(exchange):
         file.script.append(token)
         file.etag = '"%d"' % len(origin.requests)
-        paced(16 * MIB)(exchange)
+        slow_until(lambda: running.notes)(exchange)
     file.script.append(token)
-    attempt(origin.url("/a"), connections=4).run()
+    running = attempt(origin.url("/a"), connections=4)
+    running.run()
     assert whole(folder)
 
 
@@ -200,10 +211,22 @@ def test_a_stop_ends_every_connection_at_once(origin, attempt):
 
 
 def test_all_that_the_connections_got_is_kept(origin, attempt, folder):
-    origin.put("/a", DATA, script=[paced(MIB)] * 9)
+    def send_a_share(exchange):
+        """Send a little more than 1 MiB, slowly until all connections are there, and no more."""
+        body = exchange.begin()
+        for position in range(0, min(len(body), MIB + 2 ** 16), 2 ** 13):
+            exchange.send(body[position:position + 2 ** 13])
+            all_there.wait(0.01)
+        if len(body) > MIB + 2 ** 16:
+            accept_and_sleep(exchange)
+
+    all_there = threading.Event()
+    origin.put("/a", DATA, script=[send_a_share] * 9)
     first = attempt(origin.url("/a"), connections=4)
     thread = threading.Thread(target=lambda: first.fails(Stopped))
     thread.start()
+    until(lambda: first.download.connections == 4)
+    all_there.set()
     until(lambda: first.progress and len(first.progress.done) >= 3 and first.download.count >= 4 * MIB)
     first.download.stop()
     thread.join()

@@ -8,10 +8,12 @@ import time
 import pytest
 
 import several
+from dlserv.engine.fetch import Fetch
+from dlserv.engine.sources import Sources
 from dlserv.errors import Permanent, Temporary
 from harness import noise
 from interrupted import DATA, broken_off, resumed
-from several import MIB, whole
+from several import MIB, slow_until, whole
 from servers.origin import OLD, Exchange, Origin, chunked, drop, head, ignore_if_range, ignore_range, paced, refuse
 
 PAGE = {"Content-Type": "text/html; charset=utf-8"}
@@ -194,8 +196,8 @@ def test_a_mirror_begins_a_file_of_unknown_size_from_zero(origin, other, attempt
 # -- introducing other sources -------------------------------------------------------------------------
 
 def test_mirrors_are_used_beside_the_url(origin, other, attempt, folder):
-    origin.put("/a", several.DATA, script=[paced(2 * MIB)] * 9)
-    other.put("/m", several.DATA, etag='"mirror"', modified=None, script=[paced(2 * MIB)] * 9)
+    origin.put("/a", several.DATA, script=[slow_until(lambda: other.sent > MIB)] * 9)
+    other.put("/m", several.DATA, etag='"mirror"', modified=None, script=[paced(8 * MIB)] * 9)
     attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4).run()
     assert whole(folder) and origin.sent > MIB and other.sent > MIB
 
@@ -203,22 +205,25 @@ def test_mirrors_are_used_beside_the_url(origin, other, attempt, folder):
 @pytest.mark.parametrize("mirror, reason", [
     (noise(8 * MIB, seed=2), "bytes differ"), (several.DATA + b"x", "another size")])
 def test_a_mirror_of_another_file_is_left_out(origin, other, attempt, folder, mirror, reason):
-    origin.put("/a", several.DATA, script=[paced(8 * MIB)] * 9)
+    origin.put("/a", several.DATA, script=[slow_until(lambda: running.notes)] * 9)
     other.put("/m", mirror)
-    done = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4).run()
-    assert whole(folder) and reason in "".join(done.notes)
-    assert other.url("/m").split("/")[2] in "".join(done.notes)
+    running = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4)
+    running.run()
+    assert whole(folder) and reason in "".join(running.notes)
+    assert other.url("/m").split("/")[2] in "".join(running.notes)
 
 
 def based(name, data=several.DATA):
     return base64.b64encode(hashlib.new(name.replace("-", ""), data).digest()).decode()
 
 
-def test_a_mirror_that_tells_another_digest_is_left_out(origin, attempt, folder):
+def test_a_mirror_that_tells_another_digest_is_left_out(origin, attempt, folder, monkeypatch):
+    monkeypatch.setattr(Fetch, "REST", 0)
+    monkeypatch.setattr(Sources, "REST", 0)
     data = noise(8 * 2 ** 20)
     with Origin() as other:
         origin.put("/a", data, headers={"Digest": "sha-256=" + based("sha-256", data)},
-                   script=[paced(2 ** 22)] * 30)
+                   script=[slow_until(lambda: len(origin.requests) > 2)] * 30)
         other.put("/a", data, headers={"Digest": "sha-256=" + based("sha-256", b"other")})
         done = attempt(origin.url("/a"), mirrors=[other.url("/a")], connections=4).run()
         assert "another checksum" in "".join(done.notes) and len(other.asked("/a")) == 1
@@ -228,8 +233,9 @@ def test_a_mirror_that_tells_another_digest_is_left_out(origin, attempt, folder)
 def test_the_content_md5_of_a_mirror_leaves_no_one_out(origin, attempt, folder):
     data = noise(8 * 2 ** 20)
     with Origin() as other:
-        origin.put("/a", data, headers={"Content-MD5": based("md5", data)}, script=[paced(2 ** 21)] * 30)
-        other.put("/a", data, headers={"Content-MD5": based("md5", b"other")}, script=[paced(2 ** 21)] * 30)
+        origin.put("/a", data, headers={"Content-MD5": based("md5", data)},
+                   script=[slow_until(lambda: other.sent > MIB)] * 30)
+        other.put("/a", data, headers={"Content-MD5": based("md5", b"other")})
         done = attempt(origin.url("/a"), mirrors=[other.url("/a")], connections=4).run()
         assert done.notes == [] and len(other.asked("/a")) > 1
     assert (folder / "a").read_bytes() == data

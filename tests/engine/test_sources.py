@@ -6,11 +6,13 @@ import pytest
 
 from clock import Clock
 from dlserv import urls
+from dlserv.engine import segments
+from dlserv.engine.fetch import Fetch
 from dlserv.engine.meter import Pace
 from dlserv.engine.sources import Sources, decisive
 from dlserv.errors import Offline, Permanent, Temporary
 from harness import noise
-from several import DATA, MIB, whole
+from several import DATA, MIB, slow_until, whole
 from servers.origin import drop, Gate, Origin, paced, redirect, refuse
 
 OTHER = noise(300000, seed=2)
@@ -35,8 +37,8 @@ def test_a_mirror_that_is_rotten_in_the_middle_spoils_one_try(origin, attempt, f
     rotten = bytearray(data)
     rotten[2 ** 20 + 1:-2 ** 15:2 ** 19] = bytes(len(rotten[2 ** 20 + 1:-2 ** 15:2 ** 19]))
     with Origin() as other:
-        origin.put("/a", data, script=[paced(2 ** 22)] * 30)
-        other.put("/a", bytes(rotten), script=[paced(2 ** 22)] * 30)
+        origin.put("/a", data, script=[slow_until(lambda: other.sent > MIB)] * 30)
+        other.put("/a", bytes(rotten))
         done = attempt(origin.url("/a"), checksum=hexed("sha-256", data), mirrors=[other.url("/a")],
                        connections=4).run()
         assert other.sent > 2 ** 20 and "checksum does not match" in "".join(done.notes)
@@ -77,6 +79,7 @@ def test_a_mirror_goes_on_where_the_url_falls_silent(origin, other, attempt, fol
 def test_a_mirror_that_fails_where_the_url_stalls_ends_nothing(origin, other, attempt, folder, monkeypatch):
     """The mirror has taken the whole segment over, and is then too busy to send it."""
     monkeypatch.setattr(Pace, "STANDSTILL", 0.3)
+    monkeypatch.setattr(Fetch, "REST", 0.1)
     origin.put("/a", DATA, script=[Gate(after=MIB)])
     other.put("/m", DATA, script=[refuse("503 Busy")] * 50)
     done = attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=2, timeout=20).run()
@@ -117,9 +120,10 @@ def test_secrets_do_not_go_to_mirrors(origin, other, attempt):
     assert not {"authorization", "cookie"} & set(other.requests[0].headers)
 
 
-def test_the_slower_mirror_gets_less(origin, other, attempt, folder):
-    origin.put("/a", DATA, script=[paced(8 * MIB)] * 20)
-    other.put("/m", DATA, script=[paced(MIB // 2)] * 20)
+def test_the_slower_mirror_gets_less(origin, other, attempt, folder, monkeypatch):
+    monkeypatch.setattr(segments, "SLOW", 0.3)
+    origin.put("/a", DATA, script=[paced(16 * MIB)] * 20)
+    other.put("/m", DATA, script=[paced(MIB)] * 20)
     attempt(origin.url("/a"), mirrors=[other.url("/m")], connections=4).run()
     assert whole(folder) and other.sent < origin.sent / 3
 
@@ -140,7 +144,7 @@ def test_a_refusal_without_a_redirect_is_final(origin, attempt):
 
 def test_segments_go_straight_to_where_the_redirect_led(origin, attempt, folder):
     origin.put("/a", script=[refuse("302 Found", Location="/b", Set_Cookie="sid=1; Path=/")])
-    origin.put("/b", DATA, script=[paced(8 * MIB)] * 4)
+    origin.put("/b", DATA, script=[slow_until(lambda: len(origin.asked("/b")) > 2)] * 4)
     attempt(origin.url("/a"), connections=4).run()
     assert whole(folder, "b") and len(origin.asked("/a")) == 1 and len(origin.asked("/b")) > 1
     assert {request.headers.get("cookie") for request in origin.asked("/b")} == {"sid=1"}

@@ -242,8 +242,8 @@ def read(attempt, origin):
     made = attempt(origin.url("/x"))
     stop = Signal()
 
-    def read(path, most=2 ** 20, seconds=60):
-        stream = Client(made.options, made.network, stop).open(urls.parse(origin.url(path))).stream
+    def read(path, most=2 ** 20, seconds=60, timeout=2):
+        stream = Client(made.options._replace(timeout=timeout), made.network, stop).open(urls.parse(origin.url(path))).stream
         try:
             return read_whole(stream, most, seconds)
         finally:
@@ -283,4 +283,4 @@ def test_a_body_that_is_cut_is_not_taken_for_whole(read, origin):
     gate = Gate(10)
     origin.put("/x", noise(1000), script=[gate])
     with pytest.raises(Temporary):
-        read("/x")
+        read("/x", timeout=0.2)

@@ -227,7 +227,7 @@ def test_a_long_header_costs_nothing_more():
     url = urls.parse("http://h.de/")
     began = time.process_time()
     for piece in (";", "=", "; Expires=", "; Expires=1 Jan ", "; Domain=a.", "; Max-Age=9", ",", " ", ":", "ä"):
-        from_header("n=v" + piece * 2 ** 16, url, NOW)
-        from_header("n=v; Expires=" + piece * 2 ** 16, url, NOW)
-        from_header("n=v; Domain=" + piece * 2 ** 16, url, NOW)
-    assert time.process_time() - began < 2
+        from_header("n=v" + piece * 2 ** 15, url, NOW)
+        from_header("n=v; Expires=" + piece * 2 ** 15, url, NOW)
+        from_header("n=v; Domain=" + piece * 2 ** 15, url, NOW)
+    assert time.process_time() - began < 1

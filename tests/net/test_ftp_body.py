@@ -5,8 +5,8 @@ import pytest
 from dlserv.errors import Temporary, TransferError
 from harness import noise
 from net.test_tls import CA, context
+from several import MIB, slow_until
 from servers.ftpd import Ftpd
-from servers.origin import paced
 
 DATA = noise(300000)
 FILES = {"pub/a.iso": DATA, "/etc/motd": b"absolute"}
@@ -88,8 +88,9 @@ def test_an_end_of_tls_without_a_word_needs_the_last_word(attempt, folder, polit
 
 
 def test_a_mirror_that_has_more_is_not_the_file(attempt, folder, origin):
-    origin.put("/big", LARGE, script=[paced(2 ** 22)] * 30)
     with Ftpd({"big": LARGE + b"more"}) as ftpd:
+        origin.put("/big", LARGE, script=[slow_until(lambda: ftpd.sent > MIB or running.notes)] * 30)
         ftpd.sizes["big"] = len(LARGE)
-        attempt(origin.url("/big"), mirrors=[ftpd.url("/big")], connections=4).run()
+        running = attempt(origin.url("/big"), mirrors=[ftpd.url("/big")], connections=4)
+        running.run()
     assert (folder / "big").read_bytes() == LARGE

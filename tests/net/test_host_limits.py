@@ -12,7 +12,7 @@ from dlserv.settings.config import Config
 from dlserv.settings.current import Settings
 from harness import until
 from servers.origin import drop, paced, refuse
-from several import DATA, MIB, a_little, whole
+from several import DATA, MIB, a_little, slow_until, whole
 
 
 def limits_of(most, *clock):
@@ -266,6 +266,7 @@ def test_a_host_is_never_asked_by_more_than_it_may(origin, attempt, folder):
 
 def test_too_many_connections_are_taken_as_a_hint(origin, attempt, folder):
     busy = refuse("429 Too Many Requests", Retry_After="1")
-    origin.put("/a", DATA, script=[paced(8 * MIB), busy, busy, busy])
-    done = attempt(origin.url("/a"), connections=4).run()
-    assert whole(folder) and done.network.hosts.limit(origin.url("/")[7:-1]) < 8
+    origin.put("/a", DATA, script=[slow_until(lambda: running.notes), busy, busy, busy])
+    running = attempt(origin.url("/a"), connections=4)
+    running.run()
+    assert whole(folder) and running.network.hosts.limit(origin.url("/")[7:-1]) < 8

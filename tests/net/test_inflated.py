@@ -1,5 +1,6 @@
 """Text that comes compressed although identity was asked for: decoded, whole or refused."""
 
+import functools
 import gzip
 import zlib
 
@@ -8,7 +9,8 @@ import pytest
 from dlserv.errors import Permanent, Temporary
 from dlserv.net.inflated import Inflated
 from harness import noise
-from servers.origin import chunked, drop, paced, raw, without_end
+from servers.origin import chunked, drop, raw, without_end
+from several import slow_until
 
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20000))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n"
@@ -76,13 +78,18 @@ def test_raw_deflate_is_whole_or_refused(origin, attempt):
         assert "cut short" in attempt(origin.url("/a.txt")).fails(Temporary)
 
 
+@functools.lru_cache(maxsize=None)
+def archive():
+    return gzip.compress(noise(3000000), 1)
+
+
 @pytest.mark.parametrize("coding, kind, name", [
     ("x-gzip", "application/x-gzip", "a.tar.gz"), ("aws-chunked", "text/plain", "a.txt"),
     ("br", "text/plain", "b.txt"),
     ("gzip", "application/octet-stream", "a.bin"), ("gzip", "", "a"),
     ("aws-chunked,gzip", "text/plain", "c.txt")])
 def test_a_coding_that_is_kept_resumes_and_goes_parallel(origin, attempt, folder, coding, kind, name):
-    data = gzip.compress(noise(3000000), 1)
+    data = archive()
     headers = {"Content-Encoding": coding, "Content-Type": kind}
     origin.put("/" + name, data, headers=headers, script=[drop(after=1000000)])
     first = attempt(origin.url("/" + name))
@@ -91,7 +98,7 @@ def test_a_coding_that_is_kept_resumes_and_goes_parallel(origin, attempt, folder
     origin.sent = 0
     done = attempt(origin.url("/" + name), kept=first.progress).run()
     assert (folder / name).read_bytes() == data and done.notes == [] and origin.sent < 2100000
-    origin.put("/2" + name, data, headers=headers, script=[paced(400000)] * 9)
+    origin.put("/2" + name, data, headers=headers, script=[slow_until(lambda: len(origin.asked("/2" + name)) > 2)] * 9)
     attempt(origin.url("/2" + name), connections=4).run()
     assert (folder / ("2" + name)).read_bytes() == data and len(origin.asked("/2" + name)) > 1
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cost import is_cheap
 from dlserv import urls
 from dlserv.net.head import Fields
 from dlserv.net.links import Told, mirrors, parse_links, told
@@ -84,7 +85,8 @@ def test_the_digest_goes_along():
 @pytest.mark.parametrize("piece", [",", "<", "<a,", ";", "<a>;", '"', '\\', '<a>;x="', " ", "\t=", "<a>;x= ", '<a>;x="\\',
                                    "<a>,", ", <", '",', "<a> "])
 def test_hostile_fields_cost_linear_time(piece):
-    value = piece * (2 ** 18 // len(piece))
-    assert len(links(value)) <= 2 ** 18
-    assert named(value) == []
-    assert len(links("<a>; rel=duplicate" + value)) >= 1
+    def read(value):
+        assert len(links(value)) <= len(value)
+        assert named(value) == []
+        assert len(links("<a>; rel=duplicate" + value)) >= 1
+    assert is_cheap(read, piece * (2 ** 16 // len(piece)))

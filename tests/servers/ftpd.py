@@ -87,6 +87,7 @@ class _Control(socketserver.BaseRequestHandler):
     def handle(self):
         self.rest, self.user, self.listener, self.protected = 0, None, None, False
         self.folder = ""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)     # a reply waits for no acknowledgement
         self.request.settimeout(10)
         if self.server.implicit:
             self._secure()

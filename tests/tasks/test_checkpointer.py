@@ -51,6 +51,7 @@ def test_a_checkpoint_that_fails_is_made_up_for(daemon, origin, monkeypatch, cap
         return real(*arguments)
 
     monkeypatch.setattr(Task, "advance", advance)
+    monkeypatch.setattr(Checkpointer, "EVERY", 0.1)
     task = half(daemon, origin)
     until(lambda: not failures and is_recorded(task))
     assert caplog.text.count("a checkpoint failed") == 1, "it is told once"

@@ -8,7 +8,8 @@ import pytest
 
 from dlserv import Daemon
 from dlserv.state.store import Store
-from harness import noise, refill, until
+from disks import FaultyDisk
+from harness import SharedProcess, adjusted, listing, noise, refill, until
 from servers.origin import Gate, paced, raw
 
 DATA = noise(300000)
@@ -190,77 +191,93 @@ def test_a_restart_replaces_its_own_file(daemon, origin, folder):
     assert names(folder) == ["a.iso"] and (folder / "a.iso").read_bytes() == noise(2000)
 
 
-def test_ten_thousand_are_deleted_in_a_moment(settings):
+def test_five_thousand_are_deleted_in_a_moment(settings):
     with Daemon(settings) as daemon:
         tids, failures = daemon.add_all([("http://127.0.0.1:1/%d" % number, {"paused": True}, ())
-                                         for number in range(10000)])
+                                         for number in range(5000)])
         assert not failures
         began = time.process_time()
         removals, failures = daemon.delete_all(tids, del_file=True)
-        assert len(removals) == 10000 and not failures and time.process_time() - began < 10
+        assert len(removals) == 5000 and not failures and time.process_time() - began < 2.5
 
 
 # -- attempts that are not over -----------------------------------------------------------------
 
+# The command of a daemon in which a deletion waits for an attempt much shorter than the disks below take.
+HURRIED = adjusted("from dlserv.tasks import attempt\nattempt.WAIT_FOR_ALL = 0.2\n")
+
+
+class SlowDaemon(SharedProcess):
+    """A hurried daemon whose downloads go to a disk that can be slow: `disk`."""
+
+    def __init__(self, path, library):
+        (path / "faults").mkdir()
+        self.disk = FaultyDisk(library, path / "faults")
+        super().__init__(path, "--log-level", "warning", command=HURRIED,
+                         environ=dict(os.environ, **self.disk.environ))
+
+    def clear(self):
+        self.disk.clear()
+        super().clear()
+
+
 @pytest.fixture
-def slow_disk(process, faulty_disk):
-    """A function that starts a daemon on whose disk this call takes its time."""
-    def start(call, suffix, seconds):
-        faulty_disk.delay(call, suffix, seconds)
-        return process("--log-level", "warning", environ=dict(os.environ, **faulty_disk.environ))
-    return start
+def slow(common, faulty_disk_library):
+    """The SlowDaemon of all tests, without a task or a file."""
+    return common(SlowDaemon, faulty_disk_library)
 
 
 @pytest.mark.parametrize("call", ["link", "rename"])
 @pytest.mark.parametrize("size", [3000, 300000])
-def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow_disk, faulty_disk, origin, folder, call, size):
+def test_a_file_that_gets_its_name_meanwhile_goes_with_its_task(slow, origin, call, size):
     if call == "rename":
-        faulty_disk.fail("link", "x.bin", "EPERM")
-    daemon = slow_disk(call, "x.bin", 2.5)
-    origin.put("/x.bin", noise(size), script=[paced(4 * size)] if size > 3000 else [])
-    tid = daemon.api.add(origin.url("/x.bin"))
-    until(lambda: faulty_disk.is_busy)
-    removal = daemon.api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
-    assert daemon.api.get("/task/list")["detail"] == []
+        slow.disk.fail("link", "x.bin", "EPERM")
+    slow.disk.delay(call, "x.bin", 0.8)
+    origin.put("/x.bin", noise(size), script=[paced(20 * size)] if size > 3000 else [])
+    tid = slow.api.add(origin.url("/x.bin"))
+    until(lambda: slow.disk.is_busy)
+    removal = slow.api.delete("/task/tid/%s?del_file=true" % tid)["detail"]
+    assert slow.api.get("/task/list")["detail"] == []
     assert removal["missing"] == [] and removal["deleted"] + removal["kept"]
-    until(lambda: not daemon.has_open(folder))
-    until(lambda: daemon.api.post("/task", {"url": origin.url("/x.bin"), "options": {"paused": True}}).status == 200)
-    assert os.listdir(str(folder)) == [], "nothing appears afterwards"
+    until(lambda: not slow.has_open(slow.folder))
+    until(lambda: slow.api.post("/task", {"url": origin.url("/x.bin"), "options": {"paused": True}}).status == 200)
+    assert listing(slow.folder) == [], "nothing appears afterwards"
 
 
-def test_a_name_that_another_task_only_wanted_is_no_claim(slow_disk, faulty_disk, origin, folder):
-    daemon = slow_disk("fsync", "x.bin.part", 0.3)
+def test_a_name_that_another_task_only_wanted_is_no_claim(slow, origin):
+    slow.disk.delay("fsync", "x.bin.part", 0.3)
     origin.put("/1/x.bin", DATA, script=[paced(10 ** 7)])
-    first = daemon.api.add(origin.url("/1/x.bin"))
-    until(lambda: faulty_disk.is_busy)
-    daemon.api.put("/task/tid/%s?act=pause" % first)
-    until(lambda: not daemon.has_open(folder))
+    first = slow.api.add(origin.url("/1/x.bin"))
+    until(lambda: slow.disk.is_busy)
+    slow.api.put("/task/tid/%s?act=pause" % first)
+    until(lambda: not slow.has_open(slow.folder))
     origin.put("/2/x.bin", script=[raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall")])
-    second = daemon.api.add(origin.url("/2/x.bin"))
-    assert daemon.api.reach(second, "finished")["filename"] == "x.bin"
-    assert daemon.api.delete("/task/tid/%s?del_file=true" % second)["detail"]["deleted"] == ["x.bin"]
-    assert os.listdir(str(folder)) == ["x.bin.part"]
+    second = slow.api.add(origin.url("/2/x.bin"))
+    assert slow.api.reach(second, "finished")["filename"] == "x.bin"
+    assert slow.api.delete("/task/tid/%s?del_file=true" % second)["detail"]["deleted"] == ["x.bin"]
+    assert listing(slow.folder) == ["x.bin.part"]
 
 
 @pytest.mark.parametrize("then", ["change", "delete"])
-def test_a_cancelled_attempt_makes_no_file_any_more(slow_disk, faulty_disk, origin, folder, then):
-    daemon = slow_disk("stat", "x.bin", 0.3)
+def test_a_cancelled_attempt_makes_no_file_any_more(slow, origin, then):
+    slow.disk.delay("stat", "x.bin", 0.3)
     origin.put("/x.bin", DATA, script=[paced(10 ** 7)] * 2)
-    tid = daemon.api.add(origin.url("/x.bin"))
-    until(lambda: faulty_disk.is_busy)
+    tid = slow.api.add(origin.url("/x.bin"))
+    until(lambda: slow.disk.is_busy)
     if then == "change":
-        assert daemon.api.request("PATCH", "/task/tid/" + tid, {"options": {"dir": "sub"}}).status == 200
-        assert daemon.api.reach(tid, "finished")["filename"] == "sub/x.bin"
-        assert names(folder) == ["sub/x.bin"]
+        assert slow.api.request("PATCH", "/task/tid/" + tid, {"options": {"dir": "sub"}}).status == 200
+        assert slow.api.reach(tid, "finished")["filename"] == "sub/x.bin"
+        assert names(slow.folder) == ["sub/x.bin"]
     else:
-        daemon.api.delete("/task/tid/" + tid)
-        until(lambda: not daemon.has_open(folder))
-        assert names(folder) == []
+        slow.api.delete("/task/tid/" + tid)
+        until(lambda: not slow.has_open(slow.folder))
+        assert names(slow.folder) == []
 
 
-def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(slow_disk, faulty_disk, process, origin, folder):
-    daemon = slow_disk("link", "x.bin", 2.5)
-    origin.put("/x.bin", DATA, script=[paced(10 ** 6)])
+def test_a_file_that_gets_its_name_at_a_kill_goes_at_the_start(faulty_disk, process, origin, folder):
+    faulty_disk.delay("link", "x.bin", 0.8)
+    daemon = process("--log-level", "warning", command=HURRIED, environ=dict(os.environ, **faulty_disk.environ))
+    origin.put("/x.bin", DATA, script=[paced(10 ** 7)])
     tid = daemon.api.add(origin.url("/x.bin"))
     until(lambda: faulty_disk.is_busy)
     daemon.api.delete("/task/tid/%s?del_file=true" % tid)

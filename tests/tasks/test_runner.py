@@ -11,9 +11,9 @@ DATA = noise(300000)
 def test_the_limits_hold(start_daemon, origin):
     daemon = start_daemon(max_concurrent=3, max_per_host=2)
     for number in range(12):
-        origin.put("/%d" % number, DATA[:50000], script=[paced(200000)])
+        origin.put("/%d" % number, DATA[:50000], script=[paced(600000)])
     with Origin() as other:
-        other.put("/x", DATA[:50000], script=[paced(200000)])
+        other.put("/x", DATA[:50000], script=[paced(600000)])
         tids, _ = daemon.add_all([(origin.url("/%d" % number), None, ()) for number in range(12)])
         tids.append(daemon.add(other.url("/x", host="localhost")))
         seen = []
