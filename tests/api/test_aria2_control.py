@@ -114,8 +114,8 @@ def test_only_the_first_file_has_uris(rpc):
 
 
 def test_the_part_file_stays_when_a_download_is_removed(rpc, origin, folder):
-    origin.put("/a", noise(2 ** 20), script=[paced(200000)] * 8)
-    gid = rpc("addUri", [origin.url("/a")])
+    origin.put("/a", noise(2 ** 21), script=[paced(10 ** 6)] * 8)
+    gid = rpc("addUri", [origin.url("/a")], {"split": "1"})
     until(lambda: int(rpc("tellStatus", gid)["completedLength"]) > 100000)
     rpc("remove", gid)
     assert os.listdir(folder)
