@@ -204,6 +204,7 @@ def test_the_life_of_a_download_is_told(ws, origin):
     assert ws.next() == note("DownloadStart", gid)
     assert call(ws, "pause", gid) == gid
     assert ws.next() == note("DownloadPause", gid)
+    origin.put("/a", noise(2 ** 20))
     assert call(ws, "changeOption", gid, {"split": "4"}) == "OK"
     call(ws, "unpause", gid)
     assert [ws.next(), ws.next()] == [note("DownloadStart", gid), note("DownloadComplete", gid)]
