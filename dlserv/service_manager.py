@@ -8,7 +8,7 @@ import threading
 import time
 
 from .complaint import Complaint
-from .threads import Thread, join
+from .threads import Flag, Thread, join, persist
 from .units import clean
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -44,8 +44,10 @@ class ServiceManager:
         if self._socket is None or self._seconds is None:
             yield
             return
-        over = threading.Event()
-        thread = Thread(self._watch, "dlserv-watchdog", (check, over))
+        over = Flag()
+        thread = Thread(persist, "dlserv-watchdog", (
+            lambda: self._watch(check, over),
+            lambda error: self._complaint.tell(f"the service manager's watchdog is not answered: {error}")))
         thread.start()
         try:
             yield
@@ -70,14 +72,11 @@ class ServiceManager:
         self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=stopping")
 
     def _watch(self, check, over):
-        while not over.wait(self._seconds):
-            try:
-                check()
-            except Exception as error:
-                self._complaint.tell(f"the service manager's watchdog is not answered: {error}")
-                continue
+        while not over.is_set():
+            check()
             if not over.is_set():
                 self._send("WATCHDOG=1")
+            over.wait(self._seconds)
 
     def _send(self, *lines):
         if self._socket is None:

@@ -4,11 +4,10 @@ import logging
 import os
 import select
 import signal
-import threading
 import time
 
 from .sockets import Waker
-from .threads import Thread, join
+from .threads import Flag, Thread, join, persist
 
 END_SECONDS = 2.5           # that the end may take, from the signal on
 
@@ -58,8 +57,8 @@ class Deadline:
     """
 
     def __init__(self):
-        self._begun, self._over = threading.Event(), threading.Event()
-        self._thread = Thread(self._wait, "dlserv-deadline")
+        self._begun, self._over = Flag(), Flag()
+        self._thread = Thread(persist, "dlserv-deadline", (self._wait, log.exception))
 
     def __enter__(self):
         self._thread.start()
@@ -76,5 +75,7 @@ class Deadline:
     def _wait(self):
         self._begun.wait()
         if not self._over.wait(END_SECONDS):    # a disk blocks; acknowledged changes are in the database
-            log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
-            os._exit(0)
+            try:
+                log.warning("shutdown timed out after %g s; exiting", END_SECONDS)
+            finally:
+                os._exit(0)

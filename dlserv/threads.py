@@ -1,4 +1,4 @@
-"""Threads for a process that may run out of threads or memory."""
+"""Threads for a process that may run out of threads or memory, where a Condition's `with` may keep its lock."""
 
 import threading
 import time
@@ -37,10 +37,7 @@ class Flag:
         """Return whether it is set within `seconds`; without them, wait for ever."""
         if not self._unset.acquire(timeout=seconds):
             return False
-        try:
-            self._unset.release()
-        except RuntimeError:
-            pass        # it was set meanwhile, too
+        self.set()
         return True
 
 
@@ -50,16 +47,20 @@ class Thread(threading.Thread):
     def __init__(self, target, name, args=()):
         super().__init__(target=target, name=name, args=args, daemon=True)
         self._started = _Begun()        # threading's own; nothing public bounds the wait for it
-        self._given_up = False
+        self._turn = threading.Lock()   # of `run`, or of `start` to give up
 
     def start(self):
-        super().start()
-        if not self._started.is_set():
-            self._given_up = True
+        try:
+            super().start()
+            if self._started.is_set():
+                return
             raise RuntimeError("can't start new thread: it found no memory")
+        except (RuntimeError, MemoryError):
+            if self._turn.acquire(False):
+                raise
 
     def run(self):
-        if not self._given_up:          # else it begins too late: `start` has raised
+        if self._turn.acquire(False):
             super().run()
 
 

@@ -255,7 +255,7 @@ def test_whoever_listens_comes_back_after_a_bug_of_the_feed(daemon, origin, stum
         stumble(server.feed, "_changed_rows")
         tid = daemon.add(origin.url("/a.iso"), {"paused": True})
         assert list(listening) == [], "it is cut off"
-        assert "the event stream met a bug" in caplog.text
+        until(lambda: "the event stream met a bug" in caplog.text)
         again = events(server.url)
         assert [row["tid"] for row in next(again)[1]["detail"]] == [tid]
         daemon.delete(tid)

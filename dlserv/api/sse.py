@@ -113,14 +113,15 @@ class EventFeed:
 
     def __init__(self, daemon):
         self._daemon = daemon
-        self._news = threading.Condition()
+        self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
         self._ring = EventRing(RING)
         self.readers, self._idle_since = 0, 0.0
         self._thread, self._changes = None, None
         self._window, self._closed = None, False
 
     def close(self):
-        with self._news:
+        with self._lock:
             self._closed = True
             self._news.notify_all()
             thread, changes = self._thread, self._changes
@@ -133,12 +134,12 @@ class EventFeed:
 
         It yields b"" every LOOK seconds of silence. It ends with the feed, or once it has fallen behind.
         """
-        with self._news:
+        with self._lock:
             self._begin()
         return self._events(last_id)
 
     def _events(self, last_id):
-        with self._news:
+        with self._lock:
             self._begin()           # again: the iterator may be read late
             if self._closed:
                 return
@@ -156,23 +157,23 @@ class EventFeed:
                     yield b""
                 position, events = self._after(position, start)
         finally:
-            with self._news:
+            with self._lock:
                 self.readers -= 1
                 self._idle_since = time.monotonic()
 
     def _after(self, position, start):
         """Return (new position, events or None at the end) after at most LOOK seconds; see EventRing.after."""
-        with self._news:
+        with self._lock:
             self._news.wait_for(lambda: self._closed or self._ring.number > position, LOOK)
-            return self._ring.number, None if self._closed else self._ring.after(position, start)
+            return self._ring.number, self._ring.after(position, start) if self._is_followed() else None
 
     def _begin(self):
         """Start the thread unless it runs; called with the lock held."""
-        if self._closed or self._thread is not None and self._thread.is_alive():
+        if self._closed or self._is_followed():
             return
         self._changes, self._idle_since = self._daemon.events.watch(), time.monotonic()
-        self._ring.begin({task.tid: views.row(task) for task in self._daemon.list()})
         try:
+            self._ring.begin({task.tid: views.row(task) for task in self._daemon.list()})
             thread = Thread(self._run, "dlserv-feed")
             thread.start()
         except BaseException:
@@ -180,15 +181,18 @@ class EventFeed:
             raise
         self._thread = thread
 
+    def _is_followed(self):
+        return not self._closed and self._thread is not None and self._thread.is_alive()
+
     def _run(self):
         try:
             self._follow()
         except Exception:
-            log.exception("the event stream met a bug; its readers have to reconnect")
-            with self._news:
+            with self._lock:
                 self._thread = None
                 self._ring.clear()
                 self._news.notify_all()
+            log.exception("the event stream met a bug; its readers have to reconnect")
 
     def _follow(self):
         progress_at = stats_at = 0.0                # when they may be told again
@@ -213,11 +217,11 @@ class EventFeed:
                     self._window = told["window"]
                     events.append(("stats", dict(told, state_counter=views.state_counter(self._daemon))))
                 self._publish(events)
-                with self._news:
+                with self._lock:
                     self._news.wait_for(lambda: self._closed, EVERY)
 
     def _wanted(self):
-        with self._news:
+        with self._lock:
             if self._closed or not self.readers and time.monotonic() - self._idle_since > LINGER:
                 self._ring.clear()
                 self._thread = None
@@ -242,7 +246,7 @@ class EventFeed:
         """Append the events; if they would overflow the ring, one snapshot."""
         if not events:
             return
-        with self._news:
+        with self._lock:
             if len(events) > RING // 2:
                 for event in events:
                     self._ring.take(*event)

@@ -76,21 +76,21 @@ class Automation:
             each.stop()
 
     def _ended(self, task):
-        event = "finished" if task.file else "failed"
-        receivers = [each for each in (self._webhooks, self._hooks) if each is not None and each.wants(event)]
-        if not receivers:
-            return
+        self._tell("finished" if task.file else "failed", task)
+
+    def _idle(self):
+        self._tell("idle", None)
+
+    def _tell(self, event, task):
         try:
-            from ..tasks import views
-            detail = views.detail(task)
+            receivers = [each for each in (self._webhooks, self._hooks) if each is not None and each.wants(event)]
+            if receivers:
+                from ..tasks import views
+                detail = task and views.detail(task)
             for each in receivers:
                 each.put(event, task, detail)
         except Exception:       # the task has ended all the same
-            log.exception("%s: nobody could be told that it has %s", task.tid[:8], event)
-
-    def _idle(self):
-        if self._hooks is not None and self._hooks.wants("idle"):
-            self._hooks.put("idle")
+            log.exception("%s: nobody could be told of the event %s", task and task.tid[:8], event)
 
 
 def _has_hooks(config):

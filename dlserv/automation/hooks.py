@@ -15,7 +15,7 @@ from collections import namedtuple
 from .. import urls
 from ..errors import InvalidValue
 from ..settings.automation import HOOK_EVENTS
-from ..threads import begin, join
+from ..threads import Flag, begin, join, persist
 from ..units import clean
 from . import process
 
@@ -41,7 +41,7 @@ class Hooks:
 
     def __init__(self, settings, registry, variables):
         self._settings, self._registry, self._variables = settings, registry, variables
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._lock, self._stop = threading.Lock(), Flag()
         self._jobs, self._threads, self._running = [], [], 0
 
     def wants(self, event):
@@ -56,7 +56,8 @@ class Hooks:
             self._jobs.append(_Job(event, argv, task, json.dumps(given).encode() + b"\n", variables))
             self._threads = [each for each in self._threads if each.is_alive()]
             if len(self._threads) < self._settings.config.hooks.parallel:
-                thread = begin(self._work, "dlserv-hook")
+                thread = begin(persist, "dlserv-hook", (self._work, lambda error: log.exception(
+                    "a hook met a bug")))
                 self._threads += [thread] if thread else []
             if not self._threads:
                 log.error("the hook %s waits: the system lets this program have no more threads", event)
@@ -91,10 +92,10 @@ class Hooks:
                 self._running += 1
             try:
                 self._run(job)
-            except Exception:
-                log.exception("the hook %s met a bug", job.event)
-            with self._lock:
+            finally:
+                self._lock.acquire()    # `with` takes memory
                 self._running -= 1
+                self._lock.release()
 
     def _next(self):
         """Take out the job to run next, or return None; "idle" comes last, and when no other runs."""

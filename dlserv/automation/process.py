@@ -21,7 +21,7 @@ def run(argv, given, environment, folder, seconds, stop):
     """Run the command in a session of its own and return its Result. Raise OSError.
 
     It gets the bytes `given` and ends with its first process; others of its group are killed when
-    `seconds` are over, or the threading.Event `stop` is set.
+    `seconds` are over, or the Flag `stop` is set.
     """
     import tempfile
     with tempfile.TemporaryFile() as file:      # no pipe, which might not be read

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from ..threads import Thread, join
+from ..threads import Flag, Thread, join, persist
 from ..units import parse_clock, parse_days
 
 _QUARTER, _DAY = 15, 24 * 60    # minutes; local times are quarters from UTC, and leap by quarters
@@ -45,7 +45,7 @@ class Schedule:
 
     def __init__(self, settings, heed, time_of_day=time.time):
         self._settings, self._heed, self._time_of_day = settings, heed, time_of_day
-        self._lock, self._stop, self._thread = threading.Lock(), threading.Event(), None
+        self._lock, self._stop, self._thread = threading.Lock(), Flag(), None
         self._known = None          # (schedule, minute, window as told)
 
     def told(self):
@@ -62,8 +62,7 @@ class Schedule:
             limits = {key: window[key] for key in ("ratelimit", "max_concurrent") if window.get(key) is not None}
             if limits != self._settings.limits:
                 log.info("the schedule: %s", ", ".join("%s %d" % each for each in limits.items()) or "no limits")
-            if limits or self._settings.limits:     # again, too: tasks may be resumable by now
-                self._heed(limits)
+            self._heed(limits)      # again, too: tasks may be resumable by now
 
     def start(self):
         """Heed the schedule now, which may have changed, and from now on while it has windows."""
@@ -72,7 +71,8 @@ class Schedule:
             self.stop()
         elif self._thread is None:
             self._stop.clear()
-            thread = Thread(self._follow, "dlserv-schedule")
+            thread = Thread(persist, "dlserv-schedule", (self._follow, lambda error: log.exception(
+                "the schedule met a bug; it goes on")))
             thread.start()
             self._thread = thread
 
@@ -83,7 +83,4 @@ class Schedule:
 
     def _follow(self):
         while not self._stop.wait(min(self.LOOK, 60 - self._time_of_day() % 60 + 0.001)):
-            try:
-                self.heed()
-            except Exception:
-                log.exception("the schedule met a bug; it goes on")
+            self.heed()

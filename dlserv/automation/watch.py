@@ -8,12 +8,11 @@ away is looked for again.
 import logging
 import os
 import stat
-import threading
 
 from ..contract import tid_of
 from ..errors import Archived, Exists, Full, InvalidValue, LocalError, MissingModule
 from ..settings import inputfile, metalink
-from ..threads import Thread, join
+from ..threads import Flag, Thread, join, persist
 from ..units import clean
 
 ENDINGS = (".txt", ".list", ".lst", ".session", ".url", ".webloc", ".desktop", ".meta4", ".metalink")
@@ -47,9 +46,10 @@ class Watch:
     def __init__(self, folder, add_all):
         self.folder, self._add_all = folder, add_all
         self._root = folder["dir"]
-        self._seen, self._stop = {}, threading.Event()      # path -> its mark at the last look
-        self._done, self._problem = {}, None        # path -> [that, tids, problems] of files that were not moved
-        self._thread = Thread(self._watch, "dlserv-watch")
+        self._seen, self._stop = {}, Flag()     # path -> its mark at the last look
+        self._done, self._problem = {}, None    # path -> [that, tids, problems] of files that were not moved
+        self._thread = Thread(persist, "dlserv-watch", (self._watch, lambda error: log.exception(
+            "the watched folder %s met a bug", self._root)))
 
     def start(self):
         self._thread.start()
@@ -65,8 +65,6 @@ class Watch:
             except (OSError, LocalError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self._complain("%s cannot be watched: %s" % (self._root, reason))
-            except Exception:
-                log.exception("the watched folder %s met a bug", self._root)
 
     def _complain(self, problem):
         """Log the problem once, and its end."""

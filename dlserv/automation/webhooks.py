@@ -13,12 +13,12 @@ import time
 
 from .. import urls
 from ..digests import load_hashlib
-from ..errors import Error, Stopped
+from ..errors import Stopped
 from ..net.channel import Signal
 from ..net.exchange import post
 from ..settings import options, token
 from ..tasks import views
-from ..threads import begin, join
+from ..threads import begin, join, persist
 from ..units import clean, format_size
 
 TRIES = (0, 10, 60)         # seconds before each try
@@ -33,7 +33,8 @@ class Webhooks:
 
     def __init__(self, settings, registry, network, tries=TRIES):
         self._settings, self._registry, self._network, self._tries = settings, registry, network, tries
-        self._lock, self._stop = threading.Condition(), None
+        self._lock, self._stop = threading.RLock(), None
+        self._changed = threading.Condition(self._lock)
         self._queues, self._threads, self._count = {}, {}, 0    # by receiver
 
     def start(self):
@@ -49,7 +50,7 @@ class Webhooks:
             return
         self._stop.set()
         with self._lock:
-            self._lock.notify_all()
+            self._changed.notify_all()
             threads = list(self._threads.values())
         for thread in threads:
             join(thread, JOIN_SECONDS)
@@ -69,14 +70,16 @@ class Webhooks:
             self._enqueue(task, delivery, detail)
 
     def _enqueue(self, task, delivery, detail):
+        to = delivery["to"]
         with self._lock:
             self._count += 1
-            queue = self._queues.setdefault(delivery["to"], [])
+            queue = self._queues.setdefault(to, [])
             heapq.heappush(queue, (0.0, self._count, 0, task, delivery, detail))
-            self._lock.notify_all()
-            thread = self._threads.get(delivery["to"])
+            self._changed.notify_all()
+            thread = self._threads.get(to)
             if thread is None or not thread.is_alive():
-                self._threads[delivery["to"]] = begin(self._work, "dlserv-webhook", (delivery["to"],))
+                self._threads[to] = begin(persist, "dlserv-webhook", (
+                    lambda: self._work(to), lambda error: log.exception("a webhook met a bug; its message waits")))
 
     # -- the threads -------------------------------------------------------------------
 
@@ -89,9 +92,6 @@ class Webhooks:
                 self._try(to, *message)
             except Stopped:
                 return
-            except Exception:
-                log.exception("a webhook met a bug; its message is dropped")
-                self._done(*message[3:5])
 
     def _next(self, to):
         """Return the message that is due next, or None if there is none."""
@@ -101,7 +101,7 @@ class Webhooks:
                 seconds = queue[0][0] - time.monotonic()
                 if seconds <= 0:
                     return heapq.heappop(queue)
-                self._lock.wait(seconds)
+                self._changed.wait(seconds)
             self._threads.pop(to, None)
             return None
 
@@ -110,8 +110,7 @@ class Webhooks:
                      if _mark(each) == to and delivery["event"] in each["events"]), None)
         if not tries:
             self._registry.settle(task)
-        detail = detail or views.detail(task)
-        problem = hook and self._send(hook, delivery, detail)
+        problem = hook and self._send(hook, task, delivery, detail)
         if problem and tries + 1 < len(self._tries):
             due = time.monotonic() + self._tries[tries + 1]
             with self._lock:
@@ -123,16 +122,16 @@ class Webhooks:
             self._registry.record(task, "warning", sentence)
         self._done(task, delivery)
 
-    def _send(self, hook, delivery, detail):
+    def _send(self, hook, task, delivery, detail):
         """Return None if the message was accepted, or the reason."""
-        body, headers = _message(hook, delivery, detail)
-        settings = options.effective({"timeout": TIMEOUT}, self._settings.download)
         try:
+            body, headers = _message(hook, delivery, detail or views.detail(task))
+            settings = options.effective({"timeout": TIMEOUT}, self._settings.download)
             status = post(urls.parse(hook["url"]), settings, (self._network, self._stop), headers, body)
         except Stopped:
             raise
-        except Error as error:
-            return str(error)
+        except Exception as error:      # for lack of memory, too
+            return str(error) or repr(error)
         return None if 200 <= status < 300 else "it answered %d" % status
 
     def _done(self, task, delivery):

@@ -5,7 +5,7 @@ import threading
 
 from ..digests import hashlib_name, load_hashlib
 from ..errors import Permanent, Unwritable, WrongBytes
-from ..threads import begin, join
+from ..threads import Flag, begin, join
 
 _PIECE = 2 ** 20
 WORTH_A_THREAD = 2 ** 24    # bytes; a smaller file is hashed when it is complete
@@ -81,7 +81,7 @@ class Verifier:
         self._part, self._segments = file.part, file.segments
         self._position, self._error, self._thread = 0, None, None
         if self._hashes and (file.resource.total or 0) >= WORTH_A_THREAD:
-            self._end = threading.Event()
+            self._end = Flag()
             self._thread = begin(self._run, threading.current_thread().name + "-hash")
 
     def suits(self, algorithms, file):

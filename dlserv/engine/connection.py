@@ -98,8 +98,10 @@ class Connection:
                 raise Temporary("the server sent no new bytes")
             joint.check_end(answer.stream)
         finally:
-            segments.release(segment)
-            answer.stream.close()
+            try:
+                segments.release(segment)
+            finally:
+                answer.stream.close()
 
     def _move(self, stream, segment):
         part, segments = self._file.part, self._file.segments

@@ -86,10 +86,11 @@ class Download:
         self._promises = Promises(self.file, options.checksum, environment.settings.hash)
         self._announced = Announced(self._sources, self._promises, options.metalink, observer.note)
         self._bucket = TokenBucket(options.ratelimit, environment.bucket)
-        self._stop, self._meter = Signal(), Meter()
+        self._meter = Meter()
         self._reason: Exception | None = None
         self._keep = True
         self._fetch: Fetch | None = None
+        self._stop = Signal()       # last, as it has open files
 
     # -- for other threads -----------------------------------------------------------
 
@@ -239,11 +240,9 @@ class Download:
             self._fetch = Fetch(file, sources, self._stop, self._options.connections, self._bucket,
                                 self._environment.settings.min_speed)
             self._fetch.run(answer, source)
-        except BaseException:
-            answer.stream.close()
-            raise
         finally:
             self._fetch = None
+            answer.stream.close()
 
     def _verify(self):
         file = self.file

@@ -33,7 +33,8 @@ class Fetch:
         self.most, self.bucket, self.min_speed = most, bucket, min_speed
         self.introduction = Introduction(file, sources)
         self._segments = file.segments
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._alive, self._ended = [], []       # a connection is in one of them until it is closed
         self._growth, self._losses = Growth(sources.known_connections()), 0
 
@@ -55,13 +56,13 @@ class Fetch:
 
     def wake(self):
         """End all waits, because the download's stop signal is set."""
-        with self._changed:
+        with self._lock:
             for connection in self._alive:
                 connection.stop.set()
             self._changed.notify_all()
 
     def stir(self):
-        with self._changed:
+        with self._lock:
             for connection in self._alive:
                 connection.stop.stir()
 
@@ -99,7 +100,7 @@ class Fetch:
         self._spawn(source, answer)
         try:
             while (self._alive or self._ended) and not self._segments.complete:
-                with self._changed:
+                with self._lock:
                     if not self._ended and not self._stop.is_set:
                         self._changed.wait(self.IDLE if self._is_limited else self._growth.interval)
                 self._stop.check()
@@ -116,19 +117,21 @@ class Fetch:
 
     def _await_comparisons(self):
         """Wait until the last connections have compared the bytes where they meet. Raise Torn."""
-        with self._changed:
+        with self._lock:
             while self._alive and not self._stop.is_set:
+                self._miss()
                 self._changed.wait(0.5)
         for connection in self._ended:
             if isinstance(connection.error, continuity.Torn):
                 self._judge(connection)
 
     def _spawn(self, source, answer=None):
-        connection = Connection(self, source, Signal(), answer)
+        connection = Connection(self, source, None, answer)
         name = f"{threading.current_thread().name}-{len(self._alive) + 1}"
         connection.thread = Thread(self._serve, name, (connection,))
+        connection.stop = Signal()      # last, as it has open files
         self.sources.began(source)
-        with self._changed:
+        with self._lock:
             self._alive.append(connection)
         try:
             connection.thread.start()
@@ -137,7 +140,7 @@ class Fetch:
             self._serve(connection)
 
     def _end_all(self):
-        with self._changed:
+        with self._lock:
             left = self._alive + self._ended
         for connection in left:
             connection.stop.set()
@@ -154,13 +157,13 @@ class Fetch:
             connection.work()
         except Exception as error:
             connection.error = error
-        with self._changed:
+        with self._lock:
             self._end(connection)
             self._changed.notify_all()
 
     def _miss(self):
         """Find connections whose threads have died silently, for lack of memory."""
-        with self._changed:
+        with self._lock:
             for connection in [each for each in self._alive if not each.thread.is_alive()]:
                 connection.error = connection.error or MemoryError()
                 self._end(connection)

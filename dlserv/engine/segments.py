@@ -101,9 +101,10 @@ class Segments:
         If nothing was written, the segment that it was split from gets the range back.
         """
         with self._lock:
+            done = merge(self._done + [(segment.start, segment.position)])      # first: it takes memory
             self._active.remove(segment)
+            self._done = done
             if segment.position > segment.start:
-                self._done = merge(self._done + [(segment.start, segment.position)])
                 return
             for other in self._active:
                 if other.end == segment.start and other.position < other.end and other.reach >= segment.end:

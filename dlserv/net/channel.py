@@ -14,6 +14,7 @@ import time
 
 from ..errors import Stopped, Temporary
 from ..sockets import Waker, Watch
+from ..threads import Flag
 from .low_water import BESIDE_A_RECORD, LONGEST_WAIT, LowWater
 from .socket_errors import awaited, connection_error
 from .tls import NestedTls
@@ -27,28 +28,23 @@ class Signal:
     """A flag that others can wait for together with sockets."""
 
     def __init__(self):
-        self._waker = Waker()
         self._lock = threading.Lock()   # `set` must not write to a closed and reused descriptor
-        self._gate = threading.Lock()   # held until the signal is set
-        self._gate.acquire()
+        self._gate = Flag()
         self.is_set = False
+        self._waker = Waker()       # last, as it has open files
 
     def set(self):
         with self._lock:
             if self.is_set or self._waker.fileno() < 0:
                 return
             self.is_set = True      # before a waiting thread wakes up and checks it
-            self._open_gate()
+            self._gate.set()
             self._waker.wake()
 
     def stir(self):
         """End a thread's `sleep` early, or shorten the next one."""
         with self._lock:
-            self._open_gate()
-
-    def _open_gate(self):
-        if self._gate.locked():
-            self._gate.release()
+            self._gate.set()
 
     def fileno(self):
         return self._waker.fileno()
@@ -59,10 +55,10 @@ class Signal:
 
     def sleep(self, seconds):
         """Sleep, less after `stir`. Raise Stopped as soon as the signal is set."""
-        if self._gate.acquire(timeout=seconds):
+        if self._gate.wait(seconds):
             with self._lock:
-                if self.is_set:
-                    self._open_gate()       # for the next waiting thread
+                if not self.is_set:
+                    self._gate.clear()
             self.check()
 
     def close(self):

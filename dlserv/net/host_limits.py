@@ -123,7 +123,8 @@ class Slot:
         return full
 
     def release(self):
-        with self._limits.lock:
+        self._limits.lock.acquire()     # `with` takes memory
+        try:
             state = self._state
             state.active -= 1
             state.leaving -= self._leaving
@@ -131,6 +132,8 @@ class Slot:
                 _remember(self._limits.lingering, self._endpoint, self._limits.clock() + LINGER)
             self._limits.tidy(self._endpoint, state)
             self._limits.changed.notify_all()
+        finally:
+            self._limits.lock.release()
 
 
 class HostLimits:
@@ -145,7 +148,7 @@ class HostLimits:
 
     def __init__(self, settings, clock=time.monotonic):
         self._settings, self.clock = settings, clock
-        self.lock, self.lingering = threading.Lock(), {}
+        self.lock, self.lingering = threading.RLock(), {}
         self.changed = threading.Condition(self.lock)
         self._states = {}
         self._learned = {}          # endpoint: (clock time of its end, what was learned)
@@ -163,8 +166,9 @@ class HostLimits:
                     raise HostFull(f"{endpoint} is full")
             else:
                 self._wait_for_slot(endpoint, state, stop, refused_at)
+            slot = Slot(self, state, endpoint, extra, tid)      # first: it takes memory
             state.active += 1
-            return Slot(self, state, endpoint, extra, tid)
+            return slot
 
     def _wait_for_slot(self, endpoint, state, stop, refused_at):
         state.waiting += 1

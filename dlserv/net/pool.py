@@ -19,7 +19,8 @@ class Pool:
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._idle = []             # (since, key, socket), oldest first
         self._thread = None
         self._closed, self.generation = False, 0
@@ -27,7 +28,7 @@ class Pool:
     def take(self, key):
         """Return the socket of this key that was used last, or None."""
         while True:
-            with self._changed:
+            with self._lock:
                 entry = next((each for each in reversed(self._idle) if each[1] == key), None)
                 if entry is None:
                     return None
@@ -37,7 +38,7 @@ class Pool:
             entry[2].close()        # the server has closed it or sent unrequested data
 
     def put(self, key, sock):
-        with self._changed:
+        with self._lock:
             if self._closed:
                 sock.close()
                 return
@@ -56,20 +57,20 @@ class Pool:
 
     def clear(self):
         """Close every idle socket and reuse none that is in use, because settings have changed."""
-        with self._changed:
+        with self._lock:
             self.generation += 1
             self._close_idle()
             self._changed.notify_all()
 
     def close(self):
-        with self._changed:
+        with self._lock:
             self._closed = True
             thread = self._thread
         self.clear()
         join(thread)
 
     def _expire(self):
-        with self._changed:
+        with self._lock:
             try:
                 while self._idle:
                     left = self._idle[0][0] + self.IDLE - self._clock()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from ..errors import StoreBroken
+from ..threads import Flag
 
 
 class Ticket:
@@ -13,28 +14,25 @@ class Ticket:
 
     def __init__(self, changes: Mapping[str, dict | None], durable: bool, lazy: bool) -> None:
         self.changes, self.durable, self.lazy = changes, durable, lazy
-        self._settled, self._error = threading.Lock(), None
-        self._settled.acquire()
+        self._settled, self._error = Flag(), None
 
     def wait(self) -> None:
         """Wait until the write is as durable as requested. Raise StoreBroken if it failed."""
-        with self._settled:
-            pass
+        self._settled.wait()
         if self._error is not None:
             raise StoreBroken(f"the database cannot be written: {self._error}")
 
     def settle(self, error: object) -> None:
         """End the wait; `error` is why the write failed, None if it did not."""
         self._error = error
-        if self._settled.locked():      # may be repeated after a lack of memory
-            self._settled.release()
+        self._settled.set()     # may be repeated after a lack of memory
 
 
 class Inbox:
     """A queue of tickets for one thread, which is woken only for those that it waits for."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._bell = threading.Condition(self._lock)
         self._tickets, self._wants_urgent, self.is_closed = [], False, False
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 from ..engine.meter import SpeedHistory
 from ..errors import NameTaken, Stopped
+from ..threads import Flag
 
 WAIT_FOR_ALL = 1.5      # seconds that a stop or a deletion waits for attempts
 
@@ -76,18 +77,17 @@ class Attempt:
         self._runner, self._registry = runner, runner.registry
         self.task, self.tid, self.url, self.gate = task, task.tid, runner.parse_url(task.url), task.gate
         self.endpoint = self.url.endpoint
-        self.download = runner.make_download(self)
         self.cancelled = False      # the task has moved on; its end decides nothing
         self.room = None            # bytes that were free for it at its first byte, if known
         self.session = None         # the boot and the mounting of its disk
         self.outcome = None         # its Finished or exception
         self._began, self._until = time.monotonic(), None
-        self.before = self.download.count
         self.plans = 0              # how often it has planned
         self.thread = None
         self._afterwards = []       # what to call when it is over, None then
-        self._under_way = threading.Lock()      # held until it is over
-        self._under_way.acquire()
+        self._is_over = Flag()
+        self.download = runner.make_download(self)      # last, as it has open files
+        self.before = self.download.count
 
     @property
     def seconds(self):
@@ -145,7 +145,7 @@ class Attempt:
             afterwards, self._afterwards = self._afterwards, None
             if afterwards is None:
                 return
-            self._under_way.release()
+            self._is_over.set()
         for act in afterwards:
             try:
                 act()
@@ -161,8 +161,8 @@ class Attempt:
 
     def wait(self, seconds):
         """Wait until it has ended, at most so many seconds; return at once in its own thread."""
-        if self.thread is not threading.current_thread() and self._under_way.acquire(timeout=max(0, seconds)):
-            self._under_way.release()
+        if self.thread is not threading.current_thread():
+            self._is_over.wait(max(0, seconds))
 
     # -- the engine's observer: called by the threads of the download ---------------------
 

@@ -1,5 +1,6 @@
 """Deleting tasks at once, and their files when no attempt makes them any more."""
 
+import contextlib
 import logging
 
 from ..engine.progress import Finished
@@ -35,7 +36,8 @@ class Deletions:
         for task in tasks:
             registry.deleting.discard(task.tid)
             task.mark_deleting(False)
-            registry.put(task)
+            if not registry.holds(task):
+                registry.put(task)
             if task.state == DOWNLOADING:       # its attempt was stopped
                 task.requeue()
             registry.announce("added", task)
@@ -48,34 +50,35 @@ class Deletions:
     def finish_interrupted(self, tasks):
         if tasks:
             claims = self._claims()
-            for task in tasks:
-                removal.remove_files(task, self._download_dir, claims)
-            self._done([task.tid for task in tasks])
+            with self._ending({task.tid for task in tasks}):
+                for task in tasks:
+                    removal.remove_files(task, self._download_dir, claims)
 
     def finish(self, attempts, del_file):
         """Finish deleting {task: its last attempt or None}; return {tid: Removal}.
 
         Files of an attempt that has not ended are deleted again then: it may be about to rename one.
         """
-        removals, done = {task.tid: removal.Removal([], [], []) for task in attempts}, []
-        claims = self._claims() if del_file else None
-        for task, attempt in attempts.items():
-            is_late = del_file and attempt is not None and attempt.call_afterwards(
-                lambda task=task, attempt=attempt: self._finish_late(task, attempt))
-            if del_file:
-                removals[task.tid] = self._remove(task, attempt, claims)
-            if not is_late:
-                done.append(task.tid)
-            elif task.filename:
-                removals[task.tid].missing.clear()
-                removals[task.tid].kept.append((task.filename, _LATE))
-        self._done(done)
+        removals = {task.tid: removal.Removal([], [], []) for task in attempts}
+        due = set(removals)
+        with self._ending(due):
+            claims = self._claims() if del_file else None
+            for task, attempt in attempts.items():
+                is_late = del_file and attempt is not None and attempt.call_afterwards(
+                    lambda task=task, attempt=attempt: self._finish_late(task, attempt))
+                if is_late:
+                    due.remove(task.tid)
+                if del_file:
+                    removals[task.tid] = self._remove(task, attempt, claims)
+                if is_late and task.filename:
+                    removals[task.tid].missing.clear()
+                    removals[task.tid].kept.append((task.filename, _LATE))
         return removals
 
     def _finish_late(self, task, attempt):
-        for name, reason in self._remove(task, attempt, self._claims()).kept:
-            log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
-        self._done([task.tid])
+        with self._ending({task.tid}):
+            for name, reason in self._remove(task, attempt, self._claims()).kept:
+                log.warning("%s: %s is not deleted: %s", task.tid[:8], name, reason)
 
     def _remove(self, task, attempt, claims):
         progress = attempt and attempt.download.progress()
@@ -88,8 +91,13 @@ class Deletions:
         with self._registry.lock:
             return removal.Claims(self._registry.tasks.values())
 
-    def _done(self, tids):
-        with self._registry.lock:
+    @contextlib.contextmanager
+    def _ending(self, tids):
+        """End these deletions; after an error, the next start deletes the rest."""
+        try:
+            yield
             # Lazy: after a crash the deletion is only finished again.
             self._registry.store.write(dict.fromkeys(tids), lazy=True)
-            self._registry.deleting.difference_update(tids)
+        finally:
+            with self._registry.lock:
+                self._registry.deleting.difference_update(tids)

@@ -17,8 +17,7 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Lets the runner begin attempts, each in a thread that goes on with the next one if there is any.
 
-    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held. (The lock is
-    taken itself, since a Condition's `with` may keep it where there is no memory.)
+    Its own thread sleeps meanwhile. `wake` and `stumble` are called with the registry's lock held.
     """
 
     AFTER_A_BUG = 5.0       # seconds until what met a bug of ours is tried again

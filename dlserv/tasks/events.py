@@ -58,7 +58,8 @@ class _Listener:
     """The receiver of events, by `offer`; a context manager."""
 
     def __init__(self, events: Events) -> None:
-        self._events, self._news, self._closed = events, threading.Condition(), False
+        self._events, self._lock, self._closed = events, threading.RLock(), False
+        self._news = threading.Condition(self._lock)
 
     def offer(self, event: Event) -> None:
         raise NotImplementedError
@@ -66,7 +67,7 @@ class _Listener:
     def close(self) -> None:
         """Listen no more, and end a wait."""
         self._events.leave(self)
-        with self._news:
+        with self._lock:
             self._closed = True
             self._news.notify_all()
 
@@ -85,13 +86,13 @@ class Changes(_Listener):
         self._tids: set[str] = set()
 
     def offer(self, event: Event) -> None:
-        with self._news:
+        with self._lock:
             self._tids.add(event.tid)
             self._news.notify()
 
     def take(self, timeout: float | None = None) -> set[str]:
         """Return the tids that changed; wait for the first, at most `timeout` seconds."""
-        with self._news:
+        with self._lock:
             self._news.wait_for(lambda: self._tids or self._closed, timeout)
             tids, self._tids = self._tids, set()
             return tids
@@ -107,7 +108,7 @@ class Subscription(_Listener):
         self.lost = False
 
     def offer(self, event: Event) -> None:
-        with self._news:
+        with self._lock:
             self.lost = self.lost or len(self._ahead) == self._most
             if not self.lost:
                 self._ahead.append(event)
@@ -115,7 +116,7 @@ class Subscription(_Listener):
 
     def get(self, timeout: float | None = None) -> Event | None:
         """Return the next Event; None after `timeout` seconds or once closed. Raise EOFError after a loss."""
-        with self._news:
+        with self._lock:
             self._news.wait_for(lambda: self._ahead or self.lost or self._closed, timeout)
             if self._ahead:
                 return self._ahead.popleft()

@@ -34,8 +34,10 @@ class Operations:
                 continue
             for note in notes:
                 self._registry.note(tasks[-1], "warning", note)
-        taken, refused = self._registry.add_all(tasks)
-        self._runner.enqueue_all(taken)
+        try:
+            taken, refused = self._registry.add_all(tasks)
+        finally:
+            self._runner.enqueue_all(tasks)     # those that are here
         return [task.tid for task in taken], failures + [(task.added, error) for task, error in refused]
 
     def act_on_all(self, act, tids):
@@ -94,7 +96,7 @@ class Operations:
 
         try:
             failures = self._registry.act_on_all(tids, delete)
-        except StoreBroken:
+        except (StoreBroken, MemoryError):
             with self._registry.lock:
                 self._deletions.undo(attempts)
                 self._registry.archive.undo(attempts)

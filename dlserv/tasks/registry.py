@@ -29,7 +29,7 @@ class TaskRegistry:
 
     def __init__(self, settings, boot):
         self._settings, self.boot = settings, boot
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.events = Events()
         self.tasks, self.running = {}, Running()
         self.store, self._open = None, False
@@ -167,10 +167,10 @@ class TaskRegistry:
     def moved(self, task, before):
         """Take note of the task's new state; called by the task."""
         self._counts[task.state] += 1
+        self._left(before)
         log.debug("%s: %s -> %s", task.tid[:8], before, task.state)
         if task.progress is None:
             self.begun.discard(task)
-        self._left(before)
 
     @property
     def is_idle(self):

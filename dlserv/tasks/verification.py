@@ -9,7 +9,7 @@ from collections import deque
 from ..complaint import Complaint
 from ..errors import Altered, Error, Stopped, Unavailable, Unwritable
 from ..exhaustion import exhaustion_in
-from ..threads import begin, join
+from ..threads import Flag, begin, join, persist
 from .states import FINISHED
 
 SHA_256 = "sha-256"         # computed for every file that is verified
@@ -27,7 +27,7 @@ class Verification:
 
     def __init__(self, registry, download_dir):
         self._registry, self._download_dir = registry, download_dir
-        self._waiting, self._thread, self._stopping = deque(), None, threading.Event()
+        self._waiting, self._thread, self._stopping = deque(), None, Flag()
         self._complaint = Complaint(log)
 
     def start(self):
@@ -48,7 +48,7 @@ class Verification:
         if task not in self._waiting:
             self._waiting.append(task)
         if (self._thread is None or not self._thread.is_alive()) and not self._stopping.is_set():
-            self._thread = begin(self._run, "dlserv-verify")
+            self._thread = begin(persist, "dlserv-verify", (self._run, self._put_off))
             if self._thread is None:
                 log.warning("no thread could be started to verify files; the next request tries again")
 
@@ -64,9 +64,10 @@ class Verification:
     def _next(self):
         with self._registry.lock:
             while self._waiting:
-                task = self._waiting.popleft()
+                task = self._waiting[0]
                 if self._is_wanted(task, task.file):
-                    return task
+                    return task         # which waits until it is done
+                self._waiting.popleft()
             self._thread = None
             return None
 
@@ -80,18 +81,16 @@ class Verification:
         except Stopped:
             return
         except Exception as error:
-            exhausted = exhaustion_in(error)
-            if exhausted is not None:
-                self._put_off(task, exhausted)
-                return
+            if exhaustion_in(error):
+                raise
             checksum, problem = None, _problem(task, error)
         self._complaint.over()
         self._conclude(task, file, checksum, problem)
 
-    def _put_off(self, task, exhausted):
-        self._complaint.tell(f"files wait to be verified: {exhausted}")
+    def _put_off(self, error):
         with self._registry.lock:
-            self._waiting.append(task)
+            self._waiting.rotate(-1)
+        self._complaint.tell(f"files wait to be verified: {exhaustion_in(error) or repr(error)}")
         self._stopping.wait(AGAIN)
 
     def _judge(self, task, file):

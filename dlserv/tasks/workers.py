@@ -2,7 +2,7 @@
 
 import threading
 
-from ..threads import Thread
+from ..threads import Flag, Thread
 
 
 class Workers:
@@ -54,24 +54,19 @@ class Workers:
             return worker.given()
 
 
-class _Worker:
+class _Worker(Flag):
     """A thread that waits; `take` is called at most once for each wait."""
 
     def __init__(self):
-        self.thread = threading.current_thread()
-        self._attempt, self._bell = None, threading.Lock()
-        self._bell.acquire()
+        super().__init__()
+        self.thread, self._attempt = threading.current_thread(), None
 
     def take(self, attempt):
         self._attempt = attempt
-        self._bell.release()
-
-    def wait(self, seconds):
-        if self._bell.acquire(timeout=seconds):
-            self._bell.release()
+        self.set()
 
     def given(self):
         """Return the attempt that was taken, or None, and be ready for the next wait."""
-        self._bell.acquire(False)
+        self.clear()
         attempt, self._attempt = self._attempt, None
         return attempt

@@ -42,7 +42,8 @@ class Session:
 
     def __init__(self, answer, caller, notifications):
         self._answer, self._caller, self._notifications = answer, caller, notifications
-        self._news = threading.Condition()
+        self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
         self._ahead, self._end = deque(), None
         self._waker = None          # while the session lasts
         self._frames = frames.Frames()
@@ -53,7 +54,7 @@ class Session:
         """Send the message as soon as the client reads; a client too far behind is dropped."""
         if not self._caller.is_known:
             return
-        with self._news:
+        with self._lock:
             self._news.wait_for(lambda: len(self._ahead) < MOST_BEHIND or self._end, PATIENCE)
             if len(self._ahead) < MOST_BEHIND:
                 self._ahead.append(message)
@@ -62,7 +63,7 @@ class Session:
             self._rouse()
 
     def close(self, sentence=""):
-        with self._news:
+        with self._lock:
             self._end = self._end or Closing(frames.GOING_AWAY, sentence)
             self._news.notify_all()
             self._rouse()
@@ -83,10 +84,10 @@ class Session:
         except Closing as closing:
             wire.write(frames.close_frame(closing.code, str(closing)))
         finally:
-            self._notifications.leave(self)
-            with self._news:        # so that nobody writes to a descriptor that is another's by then
+            with self._lock:        # so that nobody writes to a descriptor that is another's by then
                 self._waker.close()
                 self._waker = None
+            self._notifications.leave(self)
 
     def _serve(self, wire, leftover):
         self._take(wire, leftover)
@@ -96,6 +97,8 @@ class Session:
             selector.register(self._waker, selectors.EVENT_READ)
             while True:
                 self._send_news(wire)
+                if not self._notifications.is_followed():
+                    raise Closing(frames.GOING_AWAY, "the daemon met a bug; connect again")
                 due = heard + (SILENCE if asked else PING_AFTER)
                 ready = {key.fileobj for key, _ in selector.select(max(0, due - time.monotonic()))}
                 if self._waker in ready:
@@ -129,7 +132,7 @@ class Session:
 
     def _send_news(self, wire):
         """Send what other threads told. Raise Closing if one of them ended the session."""
-        with self._news:
+        with self._lock:
             messages, self._ahead = self._ahead, deque()
             self._news.notify_all()
             if self._end is not None:
@@ -158,7 +161,7 @@ class Notifications:
         with self._lock:
             if self._closed:
                 return False
-            if self._follower is None:
+            if not self.is_followed():
                 try:
                     self._follower = Follower(self._daemon, self._publish, self._give_up)
                 except (RuntimeError, MemoryError) as error:
@@ -166,6 +169,9 @@ class Notifications:
                     return False
             self._sessions += (session,)
             return True
+
+    def is_followed(self):
+        return self._closed or self._follower is not None and self._follower.thread.is_alive()
 
     def leave(self, session):
         """Tell the session no more; without sessions, the thread ends."""
@@ -212,10 +218,10 @@ class Follower:
         self._daemon, self._publish, self._give_up = daemon, publish, give_up
         self._lock, self._closed = threading.Lock(), False
         self._subscription = daemon.subscribe(MOST_EVENTS)
-        self._told = self._states()         # {tid: (gid, state)}
-        self._thread = Thread(self._run, "dlserv-aria2")
         try:
-            self._thread.start()
+            self._told = self._states()         # {tid: (gid, state)}
+            self.thread = Thread(self._run, "dlserv-aria2")
+            self.thread.start()
         except BaseException:
             self._subscription.close()
             raise
@@ -224,16 +230,16 @@ class Follower:
         with self._lock:
             self._closed = True
             self._subscription.close()
-        join(self._thread)
+        join(self.thread)
 
     def _run(self):
         try:
             while not self._closed:
                 self._follow()
         except Exception:
-            log.exception("the notifications of the aria2 door met a bug")
             self._subscription.close()
             self._give_up()
+            log.exception("the notifications of the aria2 door met a bug")
 
     def _follow(self):
         """Tell the next event; if some were missed, all that is different now."""
