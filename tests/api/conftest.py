@@ -1,5 +1,6 @@
 """Shared by the tests of the interface: the aria2 door, and a daemon for the tests of a module."""
 
+import functools
 import os
 import shutil
 
@@ -10,6 +11,8 @@ from harness import until
 from raw import Wire
 
 from dlserv import Daemon, Server
+from dlserv.tasks import dispatcher
+from dlserv.tasks.workers import Workers
 
 
 @pytest.fixture
@@ -32,7 +35,10 @@ def lasting(tmp_path_factory):
     path = tmp_path_factory.mktemp("lasting")
     settings = {"general": {"download_dir": str(path / "downloads"), "db_path": str(path / "state" / "dlserv.db")},
                 "download": {"retry_wait": 0.01, "timeout": 5}}
-    with Daemon(settings) as daemon:
+    with pytest.MonkeyPatch.context() as patch:     # or each test would wait for threads that wait for work
+        patch.setattr(dispatcher, "Workers", functools.partial(Workers, linger=0.01))
+        daemon = Daemon(settings)
+    with daemon:
         yield settings, daemon
 
 

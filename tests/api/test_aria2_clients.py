@@ -159,7 +159,7 @@ def check_download(told):
 @pytest.fixture
 def running(locked, origin):
     """The gid of a download that goes on for long."""
-    origin.put("/running", noise(2 ** 20), script=[paced(20000)] * 20)
+    origin.put("/running", noise(2 ** 22), script=[paced(200000)] * 20)
     gid = locked("addUri", [origin.url("/running")], {"split": "1"})
     until(lambda: locked("tellStatus", gid)["completedLength"] != "0")
     return gid

@@ -11,7 +11,7 @@ from servers.origin import paced
 
 @pytest.mark.parametrize("method", ["remove", "forceRemove"])
 def test_a_removed_download_is_told_until_it_is_forgotten(rpc, daemon, origin, method):
-    origin.put("/a", noise(2 ** 20), script=[paced(10000)])
+    origin.put("/a", noise(2 ** 21), script=[paced(200000)])
     gid = rpc("addUri", [origin.url("/a")], {"header": ["Authorization: x"]})
     until(lambda: int(rpc("tellStatus", gid)["completedLength"]) > 0)
     assert rpc(method, gid) == gid and daemon.list() == []
@@ -114,8 +114,8 @@ def test_only_the_first_file_has_uris(rpc):
 
 
 def test_the_part_file_stays_when_a_download_is_removed(rpc, origin, folder):
-    origin.put("/a", noise(2 ** 20), script=[paced(200000)] * 8)
-    gid = rpc("addUri", [origin.url("/a")])
+    origin.put("/a", noise(2 ** 21), script=[paced(10 ** 6)] * 8)
+    gid = rpc("addUri", [origin.url("/a")], {"split": "1"})
     until(lambda: int(rpc("tellStatus", gid)["completedLength"]) > 100000)
     rpc("remove", gid)
     assert os.listdir(folder)

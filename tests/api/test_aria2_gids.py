@@ -56,7 +56,8 @@ def test_a_gid_is_the_same_over_pauses_and_retries(rpc, origin):
     assert reach(rpc, gid, "complete")["gid"] == gid
 
 
-def test_only_the_last_removed_ones_are_remembered(rpc):
+def test_only_the_last_removed_ones_are_remembered(rpc, monkeypatch):
+    monkeypatch.setattr(gids, "MOST_REMOVED", 50)
     added = add_paused(rpc, *map(str, range(gids.MOST_REMOVED + 2)))
     for gid in added:
         rpc("remove", gid)

@@ -27,6 +27,7 @@ def test_a_download_from_beginning_to_end(rpc, origin, folder):
     assert not {"errorCode", "errorMessage", "bittorrent", "infoHash"} & set(active)
     assert rpc("getServers", gid)[0]["servers"][0]["uri"] == url
     assert rpc("pause", gid) == gid and reach(rpc, gid, "paused")["downloadSpeed"] == "0"
+    origin.put("/a.bin", noise(3 * 2 ** 20 + 5))
     assert rpc("unpause", gid) == gid
     done = reach(rpc, gid, "complete")
     assert done["errorCode"] == "0" and done["errorMessage"] == "" and done["bitfield"] == "f0"

@@ -199,11 +199,12 @@ def test_sessions_are_closed_when_the_daemon_stops(daemon):
 
 
 def test_the_life_of_a_download_is_told(ws, origin):
-    origin.put("/a", noise(2 ** 20), script=[paced(600000)] * 9)
+    origin.put("/a", noise(2 ** 20), script=[paced(600000)])
     gid = call(ws, "addUri", [origin.url("/a")], {"split": "1"})
     assert ws.next() == note("DownloadStart", gid)
     assert call(ws, "pause", gid) == gid
     assert ws.next() == note("DownloadPause", gid)
+    origin.put("/a", noise(2 ** 20))
     assert call(ws, "changeOption", gid, {"split": "4"}) == "OK"
     call(ws, "unpause", gid)
     assert [ws.next(), ws.next()] == [note("DownloadStart", gid), note("DownloadComplete", gid)]

@@ -13,6 +13,7 @@ from forks import DLSERV
 from harness import ROOT, Api, until
 
 from dlserv import Daemon, Server
+from dlserv.api import sse
 
 NOWHERE = "http://127.0.0.1:1/"
 TEXT = b"the same again, " * 200
@@ -127,7 +128,8 @@ def test_one_vary_names_all_that_counts(settings):
             assert answer.headers["access-control-allow-origin"] == "https://app.example"
 
 
-def test_events_can_be_read_on_arrival(daemon, api):
+def test_events_can_be_read_on_arrival(daemon, api, monkeypatch):
+    monkeypatch.setattr(sse, "EVERY", 0.005)
     api.connection.request("GET", "/events", headers=GZIP)
     response = api.connection.getresponse()
     assert response.getheader("Content-Encoding") == "gzip" and response.getheader("Vary") == "Accept-Encoding"

@@ -12,7 +12,9 @@ from forks import DLSERV
 from harness import PATIENCE, noise, until
 from raw import receive
 
+from dlserv.api import sse
 from dlserv.api.connection_limit import BUSY, IDLE, UNFINISHED, UNREAD, ConnectionLimit
+from dlserv.api.wire import WRITE_SECONDS
 
 GET = b"GET /task/state_coutner HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PAGE = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -49,12 +51,12 @@ def dial(call):
 
 def is_open(sock):
     """Return whether the server still has the connection; read what it sends meanwhile."""
-    sock.settimeout(0.01)
+    sock.settimeout(0)
     try:
         while sock.recv(65536):
             pass
         return False
-    except socket.timeout:
+    except BlockingIOError:
         return True
     except ConnectionError:
         return False
@@ -65,8 +67,9 @@ def close(socks):
         each.close()
 
 
-def test_the_one_too_many_is_told_so(serve, dial):
+def test_the_one_too_many_is_told_so(serve, dial, monkeypatch):
     """Readers of the events wait for the daemon, not it for them: none of them is evicted."""
+    monkeypatch.setattr(sse, "LOOK", 0.05)
     server = serve(max_connections=4)
     busy = [dial(server, data=EVENTS) for _ in range(4)]
     for each in busy:
@@ -220,24 +223,26 @@ def add_long_urls(daemon, folder, count):
 def read_snapshot(sock):
     """Read to the end of the first event."""
     data = b""
-    while not data.endswith(b"\n\n") or len(data) < 10 ** 6:
+    while not data.endswith(b"\n\n") or len(data) < 10 ** 5:
         more = sock.recv(65536)
         assert more, "the stream ended"
         data += more
 
 
-def test_events_that_are_no_longer_read_make_room(serve, dial):
+def test_events_that_are_no_longer_read_make_room(serve, dial, monkeypatch):
     """Nor does it count that the reader was slow before: the snapshot did not fit into its socket."""
     server = serve(max_connections=4)
-    add_long_urls(server.daemon, "before", 4000)
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 ** 17)
+    monkeypatch.setattr(sse, "EVERY", 0.005)
+    add_long_urls(server.daemon, "before", 1000)
     readers = [dial(server, data=EVENTS, buffer=LITTLE) for _ in range(4)]
     until(lambda: len(select.select(readers, [], [], 0)[0]) == 4)       # each is stuck within its snapshot
     for each in readers:
         read_snapshot(each)
-    for number in range(16):
-        add_long_urls(server.daemon, str(number), 500)      # fewer at once than make a snapshot
-        time.sleep(0.1)
-    until(lambda: not refused(dial, server))
+    for number in range(20):
+        add_long_urls(server.daemon, str(number), 30)       # fewer at once than fill the socket
+        time.sleep(0.02)
+    until(lambda: not refused(dial, server), WRITE_SECONDS / 2)
 
 
 def test_a_file_that_is_not_read_makes_room(serve, origin, dial):

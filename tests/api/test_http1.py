@@ -38,7 +38,7 @@ def test_a_body_may_come_in_chunks(wire, size, extension, trailer):
 
 def test_small_chunks_are_no_quadratic_work(wire):
     spent = []
-    for size in (2 ** 18, 2 ** 20 - 1):
+    for size in (2 ** 17, 2 ** 19):
         sent, began = CHUNKED + chunks(b" " * size, 4) + b"0\r\n\r\n", time.process_time()
         wire.send(sent)
         assert wire.reply().status == 400

@@ -84,6 +84,13 @@ class Listener:
 
 
 @pytest.fixture
+def prompt(monkeypatch):
+    """Progress and figures are told ten times a second."""
+    monkeypatch.setattr(sse, "PROGRESS_EVERY", 0.1)
+    monkeypatch.setattr(sse, "STATS_EVERY", 0.1)
+
+
+@pytest.fixture
 def server(daemon):
     with Server(daemon, "127.0.0.1", 0) as running:
         yield running
@@ -118,7 +125,7 @@ def test_first_comes_all_there_is(daemon, listen):
     assert data["state_counter"]["paused"] == 3 and data["stats"]["connections"] == 0
 
 
-def test_then_what_happens(daemon, listen):
+def test_then_what_happens(daemon, prompt, listen):
     listener = listen()
     listener.next()
     tid = add(daemon, "a")
@@ -128,7 +135,7 @@ def test_then_what_happens(daemon, listen):
     assert listener.wait_for("stats")[2]["state_counter"]["all"] == 0
 
 
-def test_a_download_is_told_to_its_end(daemon, origin, listen):
+def test_a_download_is_told_to_its_end(daemon, prompt, origin, listen):
     gate = Gate(30000)
     origin.put("/a.bin", noise(100000), script=[gate])
     listener = listen()
@@ -149,7 +156,7 @@ def rows(daemon):
         return {row["tid"]: row for row in client.get("/task/list?rows=true")["detail"]}
 
 
-def test_after_the_first_event_only_what_changed_is_told(daemon, listen):
+def test_after_the_first_event_only_what_changed_is_told(daemon, prompt, listen):
     listener = listen()
     listener.next()         # the snapshot, in which the task would be
     tid = add(daemon, "a")
@@ -165,7 +172,7 @@ def test_after_the_first_event_only_what_changed_is_told(daemon, listen):
     assert set(listener.told(tid)[-1]) == ROW, "it is another task"
 
 
-def test_the_first_event_on_each_stream_is_whole(daemon, listen):
+def test_the_first_event_on_each_stream_is_whole(daemon, prompt, listen):
     tid = add(daemon, "a")
     early = listen()
     early.next()
@@ -182,7 +189,7 @@ def test_the_first_event_on_each_stream_is_whole(daemon, listen):
     assert early.rows == late.rows == rows(daemon)
 
 
-def test_a_replay_needs_nothing_from_before(daemon, listen):
+def test_a_replay_needs_nothing_from_before(daemon, prompt, listen):
     tids, steady = [add(daemon, name) for name in "abc"], listen()
     for priority in range(1, 4):
         for tid in tids:
@@ -202,7 +209,7 @@ def test_a_replay_needs_nothing_from_before(daemon, listen):
 
 
 def test_progress_is_told_twice_a_second_at_most(daemon, origin, listen):
-    origin.put("/a.bin", noise(200000))
+    origin.put("/a.bin", noise(130000))
     listener = listen()
     began = time.monotonic()
     tid = daemon.add(origin.url("/a.bin"), {"ratelimit": 100000})
@@ -230,7 +237,7 @@ def test_a_new_state_does_not_wait_for_progress(daemon, listen, monkeypatch):
     listener.wait_for("removed")
 
 
-def test_another_window_of_the_schedule_is_told(settings, daemon, listen, monkeypatch):
+def test_another_window_of_the_schedule_is_told(settings, daemon, prompt, listen, monkeypatch):
     monkeypatch.setattr(sse, "KEEP_ALIVE", 0.1)
     listener = listen()
     assert listener.next()[2]["stats"]["window"] is None

@@ -12,10 +12,10 @@ from harness import Api, adjusted
 
 from dlserv import Daemon, Server
 
-# The command of a daemon that looks at its folders and its clock twice a second.
+# The command of a daemon that looks at its folders ten times a second, and at its clock twice.
 EAGER = adjusted("from dlserv.automation.schedule import Schedule\n"
                  "from dlserv.automation.watch import Watch\n"
-                 "Schedule.LOOK = Watch.EVERY = 0.5\n")
+                 "Schedule.LOOK, Watch.EVERY = 0.5, 0.1\n")
 
 
 @pytest.fixture

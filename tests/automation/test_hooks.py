@@ -144,18 +144,22 @@ def alive(pid):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
-@pytest.mark.parametrize("redirected", ["", ", stdout=-3, stderr=-3"])
-def test_what_hangs_is_killed_with_all_that_it_has_started(embedded, program, serve, tmp_path, redirected):
-    hook = program("""
+def test_what_hangs_is_killed_with_all_that_it_has_started(embedded, program, serve, origin, tmp_path):
+    """Whether it waits itself, or has left a child behind that does not hold its output."""
+    def hanging(event, redirected, more):
+        return [program("""
 child = subprocess.Popen(["sleep", "600"]%s)
-open(os.path.join(here, "pids"), "w").write("%%d %%d" %% (os.getpid(), child.pid))
+open(os.path.join(here, "pids-%s"), "w").write("%%d %%d" %% (os.getpid(), child.pid))
 print("begun", flush=True)
-if %r: time.sleep(600)""" % (redirected, not redirected))
-    api = embedded(hooks={"finished": [hook], "timeout": 1})
-    tid = api.add(serve("/a", b"a"))
-    line = until(lambda: hook_lines(api, tid))[0]
-    assert "killed after 1 s" in line and "begun" in line
-    until(lambda: not any(alive(pid) for pid in (tmp_path / "pids").read_text().split()))
+%s""" % (redirected, event, more), event)]
+
+    api = embedded(hooks={"finished": hanging("finished", "", "time.sleep(600)"),
+                          "failed": hanging("failed", ", stdout=-3, stderr=-3", ""), "timeout": 1})
+    tids = {"finished": api.add(serve("/a", b"a")), "failed": api.add(origin.url("/none"))}
+    for event, tid in tids.items():
+        line = until(lambda: hook_lines(api, tid))[0]
+        assert line.startswith("hook %s " % event) and "killed after 1 s" in line and "begun" in line
+        until(lambda: not any(alive(pid) for pid in (tmp_path / ("pids-" + event)).read_text().split()))
 
 
 def test_a_flood_leaves_its_last_4_kb_in_the_log(embedded, program, serve):

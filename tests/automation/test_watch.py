@@ -44,7 +44,7 @@ def watch(daemon, box):
 @pytest.fixture
 def often(monkeypatch, caplog):
     """The daemon looks every moment, and what it logs is heard."""
-    monkeypatch.setattr(Watch, "EVERY", 0.2)
+    monkeypatch.setattr(Watch, "EVERY", 0.05)
     caplog.set_level("INFO", "dlserv")
 
 

@@ -7,6 +7,7 @@ import pytest
 from harness import until
 
 from dlserv import Client, Daemon, Server
+from dlserv.client import merged as merged_module
 from dlserv.client.merged import Merged
 from dlserv.errors import NoDaemon, NotAllowed
 
@@ -43,7 +44,8 @@ def test_the_first_snapshot_has_the_tasks_of_all(pair):
             assert following(merged, "removed").data["tid"] == wanted[0]
 
 
-def test_a_daemon_that_stays_away_is_left_out_for_a_while(pair):
+def test_a_daemon_that_stays_away_is_left_out_for_a_while(pair, monkeypatch):
+    monkeypatch.setattr(merged_module, "RETRY", 0.05)
     kept, lost = (daemon.add(NOWHERE + "x%d" % number, {"paused": True}) for number, daemon in enumerate(pair))
     with Server(pair[0], "127.0.0.1", 0) as one:
         with Server(pair[1], "127.0.0.1", 0) as other:

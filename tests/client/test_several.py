@@ -16,7 +16,7 @@ from dlserv import Client, Daemon, Server
 from dlserv.client.several import Several
 from dlserv.contract import tid_of
 from dlserv.errors import InvalidValue, NoDaemon, Refused
-from harness import ROOT
+from harness import ROOT, until
 
 URLS = ["http://nas%d:6880" % number for number in range(1, 6)]
 TIDS = [hashlib.sha1(b"%d" % number).hexdigest() for number in range(3000)]
@@ -90,12 +90,12 @@ def silent():
 
 
 class Trio:
-    """A Several of two daemons, and of one between them that hangs for a second; what it tells, in `told`."""
+    """A Several of two daemons, and of one between them that hangs for a moment; what it tells, in `told`."""
 
     def __init__(self, daemons, urls):
         self.daemons, self.urls, self.hanging = daemons, urls, urls[1]
         self.told = []
-        self.several = Several([Client(url, timeout=1 if url == self.hanging else 60) for url in urls],
+        self.several = Several([Client(url, timeout=0.3 if url == self.hanging else 60) for url in urls],
                                "$DLSERV_URL", self.told.append)
 
     def owned_by(self, index, count):
@@ -124,7 +124,7 @@ def test_a_daemon_that_hangs_is_asked_and_named_once(trio, silent):
     with trio.several.events() as events:
         snapshot = next(iter(events))
         assert [row["tid"] for row in snapshot.data["detail"]] == wanted and not events.connected
-    assert silent.requests[0] == "GET /task/list?rows=true&state=all"
+    assert until(lambda: silent.requests)[0] == "GET /task/list?rows=true&state=all"
     assert set(silent.requests[1:]) <= {"GET /events"}      # the event stream goes on trying
     assert trio.told == ["the daemon at %s does not answer" % silent.url]
     assert [client.url for client in trio.several.absent] == [silent.url]
@@ -134,7 +134,7 @@ def test_a_daemon_that_hangs_keeps_no_task_from_the_others(trio, silent):
     urls = [url for index in range(3) for url in trio.owned_by(index, 2)]
     tids, refused, had = trio.several.add_many([(url, {"paused": True}) for url in urls])
     assert tids == [tid_of(url) for url in urls[:2] + urls[4:]]
-    assert [url for url, _ in refused] == urls[2:4] and had == [] and len(silent.requests) == 1
+    assert [url for url, _ in refused] == urls[2:4] and had == [] and len(until(lambda: silent.requests)) == 1
     assert all("the daemon that this task belongs to, %s, does not answer" % silent.url in reason for _, reason in refused)
     assert trio.several.act_on_all("pause", tids[:1] + [tid_of(urls[2])]) != []
     assert [len(daemon.list()) for daemon in trio.daemons] == [2, 2]
@@ -148,7 +148,7 @@ def test_a_task_is_found_behind_a_daemon_that_hangs(trio, silent):
     assert trio.daemons[1].get(tid_of(url)).posted["ratelimit"] == 1024
     with pytest.raises(Refused, match="does not answer") as raised:
         trio.several.task(tid_of(missing))
-    assert raised.value.status == 503 and len(silent.requests) == 1
+    assert raised.value.status == 503 and len(until(lambda: silent.requests)) == 1
 
 
 def test_the_error_of_one_that_hangs_is_raised_where_none_answers(silent):

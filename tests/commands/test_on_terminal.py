@@ -1,5 +1,6 @@
 """The commands as people see them: on a pseudo-terminal of 80 and 120 columns, and narrower ones."""
 
+import contextlib
 import json
 import os
 import re
@@ -310,14 +311,17 @@ def test_get_tells_an_unknown_size_with_a_bar_that_moves(origin, tmp_path, colum
     assert re.fullmatch(r"x\.iso +finished +100\.0% .*48\.8 KiB", shown.display.text)
 
 
-@pytest.mark.parametrize("columns", [120, 80])
-def test_get_says_what_it_waits_for_and_how_long(origin, tmp_path, columns):
-    origin.put("/x.iso", DATA, script=[refuse("503 Busy", Retry_After="2")])
-    with OnTerminal(["get", "-d", str(tmp_path), origin.url("/x.iso")], columns) as shown:
-        text = shown.shows("503 Service Unavailable", "2 s")
-        assert re.match(r"x\.iso +queued", text) and shown.display.widest < columns
-        assert shown.end() == 0
-    assert re.fullmatch(r"x\.iso +finished +100\.0%.*", shown.display.text)
+def test_get_says_what_it_waits_for_and_how_long(origin, tmp_path):
+    origin.put("/x.iso", DATA, script=[refuse("503 Busy", Retry_After="2")] * 2)
+    with contextlib.ExitStack() as terminals:
+        both = [terminals.enter_context(OnTerminal(["get", "-d", str(tmp_path / str(columns)), origin.url("/x.iso")],
+                                                   columns)) for columns in (120, 80)]
+        for shown in both:
+            text = shown.shows("503 Service Unavailable", "2 s")
+            assert re.match(r"x\.iso +queued", text) and shown.display.widest < shown.display.columns
+        for shown in both:
+            assert shown.end() == 0
+            assert re.fullmatch(r"x\.iso +finished +100\.0%.*", shown.display.text)
 
 
 def test_get_shows_a_bar_for_each_of_several(origin, tmp_path):

@@ -10,6 +10,7 @@ from harness import Api, noise, until
 from servers.origin import Gate, refuse
 
 from dlserv import Client, Daemon, Server
+from dlserv.api import sse
 from dlserv.commands.watch import Follower, Tasks
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -36,7 +37,8 @@ def test_wait_tells_of_a_task_that_is_paused(here, run, origin):
     pause.join()
 
 
-def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin):
+def test_an_interrupted_wait_says_that_the_daemon_goes_on(here, start, origin, monkeypatch):
+    monkeypatch.setattr(sse, "LOOK", 0.05)
     origin.put("/x.iso", DATA, script=[Gate(after=20000)])
     for arguments in (["add", "--wait", origin.url("/x.iso")], ["wait"]):
         waiting = start(*arguments)

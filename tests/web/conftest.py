@@ -10,6 +10,7 @@ from harness import ROOT, Api
 from web.driver import Browser, find_browser
 
 from dlserv import Daemon, Server
+from dlserv.api import sse
 
 NO_BROWSER = "NO BROWSER IS TESTED: there is no chromium here; install it or name one in $CHROMIUM"
 NO_AXE = "ACCESSIBILITY IS NOT TESTED: axe-core cannot be had from npm here"
@@ -31,6 +32,15 @@ def browser():
         pytest.skip(NO_BROWSER)
     with Browser(path) as running:
         yield running
+
+
+@pytest.fixture(scope="package", autouse=True)
+def told_soon():
+    """Let the events come sooner than a person needs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sse, "PROGRESS_EVERY", 0.1)
+        patch.setattr(sse, "STATS_EVERY", 0.1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +95,10 @@ def visit(browser):
 
 @pytest.fixture(scope="package")
 def tab(browser):
-    """A tab that the tests use one after the other, through `load` or `page`."""
-    opened = browser.open("about:blank")
+    """A tab that the tests use one after the other, through `load` or `page`; what its pages do each second
+    they do five times as often."""
+    opened = browser.open("about:blank", before="const rarely = setInterval;"
+                                                " setInterval = (act, ms) => rarely(act, ms / 5)")
     yield opened
     browser.forget(opened)
 

@@ -7,6 +7,7 @@ from servers.origin import Gate
 from web.steps import DATA, NOWHERE, add_paused, texts, wait_for_rows
 
 from dlserv import Daemon, Server
+from dlserv.api import assets, sse
 
 NO_WORKER = "delete window.SharedWorker"
 
@@ -49,21 +50,34 @@ def test_two_tabs_see_the_same_and_one_may_go(visit, served):
     assert server.feed.readers == 1
 
 
-def test_a_hidden_tab_lets_its_stream_go(visit, served):
+class ShortHold:
+    """The loader of the page, which asks for the stream for a sixth of the time."""
+
+    real = assets.__loader__
+
+    def get_data(self, path):
+        data, usual = self.real.get_data(path), b"HOLD = 10000, AGAIN = 4000;"
+        assert usual in data or not path.endswith("app.js")
+        return data.replace(usual, b"HOLD = 1600, AGAIN = 400;")
+
+
+def test_a_hidden_tab_lets_its_stream_go(visit, served, monkeypatch):
+    monkeypatch.setattr(assets, "__loader__", ShortHold())
+    monkeypatch.setattr(sse, "LOOK", 0.05)
     server, api = served
     pages = [visit(server.url + "/", before=before) for before in ("", NO_WORKER)]
     for page in pages:
         page.until("view.known")
-    assert server.feed.readers == 2
+    until(lambda: server.feed.readers == 2)
     for page in pages:
         page.hide()
-    until(lambda: server.feed.readers == 0, 25)
+    until(lambda: server.feed.readers == 0)
     add_paused(api, "missed.zip")
     for page in pages:
         assert page.run("document.title") == "dlserv" and page.run("tasks.size") == 0
         page.show()
         wait_for_rows(page, 1)
-    assert server.feed.readers == 2
+    until(lambda: server.feed.readers == 2)
 
 
 def test_a_tab_without_the_worker_has_a_stream_of_its_own(visit, served, origin):
