@@ -25,7 +25,7 @@ import pytest
 import forks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROCESSES = 11
+PROCESSES = 7
 # Seconds that files take beside the others, the processor's and waits; those left out take about SHORT
 # and are run TOGETHER.
 SECONDS = {
@@ -51,11 +51,12 @@ SECONDS = {
     "commands/test_listing.py": 4, "web/test_list.py": 4, "commands/test_get.py": 4, "test_configuration.py": 4,
     "test_threads.py": 4, "settings/test_token.py": 4, "net/test_links.py": 4}
 SHORT, TOGETHER = 1, 6
-# Rooms whose subject is no disk: their files are in memory where there is room, for a flush costs more than most tests.
+# What has no disk as its subject has its files in memory where there is room, for a flush costs more than most tests.
 # On the disk stay state/, the files of engine/ and tasks/ that are about flushes, names and what is found again, and
-# the tests beside the rooms, most of which end daemons by force, fill disks or fail them.
-IN_MEMORY = tuple("tests/%s/" % room for room in (
-    "api", "automation", "client", "commands", "engine", "net", "settings", "tasks", "web"))
+# most of the tests beside the rooms, which end daemons by force, fill disks or fail them.
+IN_MEMORY = tuple("tests/" + name for name in (
+    "api/", "automation/", "client/", "commands/", "engine/", "net/", "settings/", "tasks/", "web/", "test_contract.py",
+    "test_daemon.py", "test_more_than_one.py", "test_service_manager.py", "test_waiting.py"))
 ON_DISK = tuple("tests/%s.py" % name for name in (
     "engine/test_continuity", "engine/test_folder", "engine/test_growth", "engine/test_partfile", "engine/test_publish",
     "engine/test_unfinished", "tasks/test_checkpointer", "tasks/test_deletions", "tasks/test_download_dir",

@@ -209,7 +209,7 @@ def test_a_replay_needs_nothing_from_before(daemon, prompt, listen):
 
 
 def test_progress_is_told_twice_a_second_at_most(daemon, origin, listen):
-    origin.put("/a.bin", noise(130000))
+    origin.put("/a.bin", noise(200000))
     listener = listen()
     began = time.monotonic()
     tid = daemon.add(origin.url("/a.bin"), {"ratelimit": 100000})
