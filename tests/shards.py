@@ -29,28 +29,20 @@ PROCESSES = 7
 # Seconds that files take beside the others, the processor's and waits; those left out take about SHORT
 # and are run TOGETHER.
 SECONDS = {
-    "test_lost_bytes.py": 42, "engine/test_announced.py": 41, "test_service_manager.py": 34,
-    "test_exhaustion.py": 34, "api/test_connection_limit.py": 26, "engine/test_continuity.py": 25,
-    "engine/test_fetch.py": 22, "tasks/test_removal.py": 21, "web/test_stream.py": 20, "test_boxes.py": 20,
-    "test_failing_disk.py": 19, "net/test_inflated.py": 18, "test_daemon.py": 18,
-    "commands/test_on_terminal.py": 17, "test_hostile_text.py": 16, "test_crash.py": 15, "web/test_acts.py": 15,
-    "api/test_sse.py": 15, "test_contract.py": 14, "api/test_large.py": 14, "test_waiting.py": 14,
-    "web/test_look.py": 13, "api/test_coding.py": 13, "engine/test_ratelimit.py": 12, "test_full_disk.py": 11,
-    "state/test_recovery.py": 11, "api/test_aria2_options.py": 11, "automation/test_hooks.py": 11,
-    "api/test_server.py": 10, "tasks/test_archive.py": 10, "tasks/test_refresh.py": 10, "test_zipapp.py": 9,
-    "engine/test_sources.py": 9, "test_more_than_one.py": 8, "commands/test_unit.py": 8, "api/test_routes.py": 8,
-    "net/test_head.py": 8, "commands/test_several_daemons.py": 8, "commands/test_job.py": 8,
-    "automation/test_watch.py": 8, "automation/test_schedule.py": 7, "engine/test_inquiry.py": 7,
-    "commands/test_watch.py": 7, "net/test_ftp_control.py": 7, "api/test_aria2_websocket.py": 7,
-    "api/test_access.py": 7, "test_signals.py": 6, "web/test_details.py": 6, "api/test_aria2_peer.py": 6,
-    "web/test_adding.py": 6, "web/test_ten_thousand.py": 6, "test_adversity.py": 6, "commands/test_systemd.py": 6,
-    "net/test_channel.py": 5, "commands/test_actions.py": 5, "commands/test_recursive.py": 5,
-    "net/test_ftp_body.py": 5, "net/test_bodies.py": 5, "api/test_aria2_gids.py": 5,
-    "api/test_generated_client.py": 5, "net/test_ftp.py": 5, "client/test_several.py": 5,
-    "commands/test_main.py": 4, "commands/test_arguments.py": 4, "api/test_names.py": 4, "api/test_http1.py": 4,
-    "commands/test_listing.py": 4, "web/test_list.py": 4, "commands/test_get.py": 4, "test_configuration.py": 4,
-    "test_threads.py": 4, "settings/test_token.py": 4, "net/test_links.py": 4}
-SHORT, TOGETHER = 1, 6
+    "test_exhaustion.py": 38, "commands/test_on_terminal.py": 21, "web/test_look.py": 21, "test_boxes.py": 18,
+    "test_hostile_text.py": 14, "test_daemon.py": 14, "test_lost_bytes.py": 14, "test_crash.py": 13,
+    "state/test_recovery.py": 12, "api/test_sse.py": 12, "web/test_stream.py": 12, "automation/test_hooks.py": 11,
+    "test_service_manager.py": 10, "net/test_head.py": 10, "engine/test_continuity.py": 9,
+    "test_failing_disk.py": 8, "commands/test_unit.py": 8, "tasks/test_archive.py": 8, "web/test_adding.py": 8,
+    "api/test_large.py": 7, "api/test_server.py": 7, "test_starved.py": 7, "engine/test_fetch.py": 7,
+    "tasks/test_refresh.py": 7, "commands/test_several_daemons.py": 7, "tasks/test_removal.py": 7,
+    "web/test_acts.py": 7, "test_adversity.py": 7, "api/test_aria2_websocket.py": 6, "test_serve.py": 6,
+    "api/test_coding.py": 6, "test_zipapp.py": 6, "test_contract.py": 6, "commands/test_job.py": 6,
+    "test_more_than_one.py": 5, "commands/test_watch.py": 5, "api/test_connection_limit.py": 5,
+    "test_threads.py": 5, "engine/test_ratelimit.py": 5, "engine/test_announced.py": 5, "test_waiting.py": 5,
+    "test_full_disk.py": 5, "web/test_details.py": 5, "api/test_routes.py": 5, "api/test_access.py": 5,
+    "web/test_ten_thousand.py": 5, "automation/test_schedule.py": 5, "tasks/test_verification.py": 5}
+SHORT, TOGETHER = 2, 4
 # What has no disk as its subject has its files in memory where there is room, for a flush costs more than most tests.
 # On the disk stay state/, the files of engine/ and tasks/ that are about flushes, names and what is found again, and
 # most of the tests beside the rooms, which end daemons by force, fill disks or fail them.
