@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import forks
@@ -42,6 +43,20 @@ def adjusted(code):
     """Return the command of dlserv.py that runs this code first, in whole lines."""
     return [sys.executable, "-c", "import sys; sys.path.insert(0, %r)\nfrom dlserv import cli\n%ssys.exit(cli.main())"
             % (ROOT, code)]
+
+
+def fail_once(monkeypatch, owner, name, error):
+    """Let the next call of this function raise the error; return the Event that is set then."""
+    real, failed = getattr(owner, name), threading.Event()
+
+    def failing(*arguments, **options):
+        if failed.is_set():
+            return real(*arguments, **options)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(owner, name, failing)
+    return failed
 
 
 @functools.lru_cache(maxsize=8)

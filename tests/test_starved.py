@@ -23,7 +23,7 @@ from dlserv.tasks import removal, verification
 from dlserv.tasks.registry import TaskRegistry
 from dlserv.tasks.task import Task
 from dlserv.tasks.waits import Waits
-from harness import ROOT, noise, until
+from harness import ROOT, fail_once, noise, until
 from servers.origin import paced
 from servers.receiver import Receiver
 
@@ -98,19 +98,7 @@ def test_no_failed_allocation_keeps_a_lock_or_a_slot():
 @pytest.fixture
 def lack(monkeypatch):
     """A function that makes a call of a function fail for lack of memory, once."""
-    def plant(owner, name):
-        real, failed = getattr(owner, name), threading.Event()
-
-        def lacking(*arguments, **options):
-            if failed.is_set():
-                return real(*arguments, **options)
-            failed.set()
-            raise MemoryError()
-
-        monkeypatch.setattr(owner, name, lacking)
-        return failed
-
-    return plant
+    return lambda owner, name: fail_once(monkeypatch, owner, name, MemoryError())
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from dlserv.tasks.scheduler import Scheduler
 from dlserv.tasks.task import Task
 from dlserv.tasks.waits import Waits
 from dlserv.tasks.workers import Workers
-from harness import ROOT, noise, until
+from harness import ROOT, fail_once, noise, until
 from servers.origin import Gate, paced
 
 DATA = noise(300000)
@@ -40,19 +40,7 @@ class Bug(Exception):
 @pytest.fixture
 def stumble(monkeypatch):
     """A function that makes the next call of a method raise, once."""
-    def plant(owner, name):
-        real, met = getattr(owner, name), threading.Event()
-
-        def broken(*arguments, **options):
-            if met.is_set():
-                return real(*arguments, **options)
-            met.set()
-            raise Bug("planted in " + name)
-
-        monkeypatch.setattr(owner, name, broken)
-        return met
-
-    return plant
+    return lambda owner, name: fail_once(monkeypatch, owner, name, Bug("planted in " + name))
 
 
 @pytest.fixture(autouse=True)
